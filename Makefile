@@ -1,0 +1,57 @@
+# Everything a person or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := libs/common services/api services/worker services/ws-gateway deploy/local
+PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidferry-local
+UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
+
+.DEFAULT_GOAL := help
+.PHONY: help up install test lint types format lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: $(VENV)/.runtime ## run Vidferry here: http://localhost:3001
+	@exec $(BIN)/python -m vidferry_local
+
+test: $(VENV)/.dev ## the tests, with all that they need
+	@$(BIN)/python tests/provide.py
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## style and import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## write the style
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+install: $(VENV)/.dev ## all packages, for work on Vidferry
+
+lock: $(VENV)/.tools ## pin anew what the members' pyproject.toml ask for (LOCK_ARGS=--upgrade for newer ones)
+	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" $(PACKAGES:%=--no-emit-package %) $(LOCK_ARGS) \
+	  $(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
+
+clean: ## remove what was installed and cached; data/ stays
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.tools: build.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidferry needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another by PYTHON=/path/to/python3.")'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r build.lock
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.tools requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	@echo "Installing Vidferry into $(VENV) ..."
+	@$(UV) pip install --no-build-isolation -c requirements.lock $(MEMBERS:%=-e %)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime pyproject.toml
+	@$(UV) pip install --require-hashes -r requirements.lock
+	@touch $@

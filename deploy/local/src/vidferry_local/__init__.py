@@ -1,0 +1,1 @@
+"""Runs all of Vidferry on one machine with one command."""

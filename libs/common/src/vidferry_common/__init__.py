@@ -1,0 +1,1 @@
+"""What Vidferry's services share: the contract, Redis, the bucket, logging and settings."""

@@ -1,0 +1,104 @@
+"""The bucket: where finished videos go. One interface, two homes (a folder, Google Cloud Storage), same behaviour.
+
+    BucketError
+    ├── ObjectNotFound         no object of that name (or of that generation)
+    ├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
+    ├── StorageDenied          credentials or permissions: trying again does not help
+    └── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+NEW = 0
+"""The generation that names "no object yet": a write with it never replaces anything."""
+
+
+class BucketError(Exception):
+    """Something about the bucket; its text is for operators' logs, not for callers."""
+
+
+class ObjectNotFound(BucketError):
+    """No object of that name, or not of that generation."""
+
+
+class PreconditionFailed(BucketError):
+    """The object's generation is another than the one named; nothing was written."""
+
+
+class StorageDenied(BucketError):
+    """Credentials or permissions are missing; trying again does not help."""
+
+
+class StorageUnavailable(BucketError):
+    """The bucket can't be reached, or refuses for now; trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the bucket knows of one object."""
+
+    name: str
+    generation: int
+    size: int
+    """bytes"""
+    content_type: str
+    crc32c: str
+    """base64 of the big-endian CRC-32C, as Cloud Storage writes it"""
+    filename: str
+    """what a browser saves it as, in any script; empty where none was given"""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is to be written, besides the bytes."""
+
+    name: str
+    content_type: str
+    filename: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    if_generation: int = NEW
+    """the generation to replace; NEW where there must be none"""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLink:
+    """A capability to read one object until it expires. Never logged whole."""
+
+    url: str
+    """absolute, or beginning with "/" where Vidferry's own api serves it, below its public address"""
+    expires_at: datetime
+    """UTC"""
+
+
+class Bucket(Protocol):
+    """A place for objects. Every method raises BucketError's kinds and nothing else of the storage's own."""
+
+    async def stat(self, name: str) -> StoredObject | None:
+        """The object as it is now, None where there is none."""
+
+    async def upload(self, what: Upload, source: BinaryIO, size: int, progress: Callable[[int], None]) -> StoredObject:
+        """Writes size bytes of source from its start; resumable, checked by checksum, invisible until complete.
+
+        source is a regular file that no longer changes; fewer bytes than size raise BucketError. progress is called
+        with the bytes sent so far, at least every 8 MiB and from any thread. Raises PreconditionFailed where the
+        object's generation is not what.if_generation. Cancelling the call leaves nothing visible.
+        """
+
+    async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
+        """A small object, whole; BucketError where it is larger than limit bytes, ObjectNotFound where absent."""
+
+    async def delete(self, name: str, if_generation: int) -> None:
+        """Removes the object of that generation; ObjectNotFound, PreconditionFailed."""
+
+    async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
+        """A link to that object for lifetime seconds; the browser saves it under its filename."""
+
+    async def check(self) -> None:
+        """Raises where the bucket can't be used now: what readiness asks once at the start."""
+
+    async def close(self) -> None:
+        """Gives back connections and threads."""

@@ -1,0 +1,1 @@
+"""The REST API, the job records and the web page."""

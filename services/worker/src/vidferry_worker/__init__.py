@@ -1,0 +1,1 @@
+"""Downloads, merges, uploads, and publishes every step."""

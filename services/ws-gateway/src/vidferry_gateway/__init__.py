@@ -1,0 +1,1 @@
+"""Relays progress from Redis to browsers over WebSockets."""
