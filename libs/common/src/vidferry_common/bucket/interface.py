@@ -1,10 +1,10 @@
 """The bucket: where finished videos go. One interface, two homes (a folder, Google Cloud Storage), same behaviour.
 
-    BucketError
-    ├── ObjectNotFound         no object of that name (or of that generation)
-    ├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
-    ├── StorageDenied          credentials or permissions: trying again does not help
-    └── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
+BucketError
+├── ObjectNotFound         no object of that name (or of that generation)
+├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
+├── StorageDenied          credentials or permissions: trying again does not help
+└── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
 """
 
 from collections.abc import Callable, Mapping

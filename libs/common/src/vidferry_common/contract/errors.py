@@ -1,0 +1,115 @@
+"""Why a job failed: a stable code for programs, a sentence for a person, and whether trying again may help."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The codes in a terminal message's `error.code`; docs/errors.md lists them."""
+
+    INVALID_URL = "invalid_url"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    UNSUPPORTED_SITE = "unsupported_site"
+    UNSUPPORTED_STREAM = "unsupported_stream"
+    UNAVAILABLE = "unavailable"
+    PRIVATE = "private"
+    LOGIN_REQUIRED = "login_required"
+    AGE_RESTRICTED = "age_restricted"
+    GEO_BLOCKED = "geo_blocked"
+    DRM = "drm"
+    LIVE = "live"
+    FORMAT_UNAVAILABLE = "format_unavailable"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    RATE_LIMITED = "rate_limited"
+    ORIGIN_ERROR = "origin_error"
+    NETWORK = "network"
+    STALLED = "stalled"
+    STORAGE_DENIED = "storage_denied"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    DISK_FULL = "disk_full"
+    CONVERSION_FAILED = "conversion_failed"
+    WORKER_LOST = "worker_lost"
+    TIMED_OUT = "timed_out"
+    INTERNAL = "internal"
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        return _SENTENCES[self]
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later; such failures are tried again before the job fails."""
+        return self in _RETRYABLE
+
+
+_SENTENCES = {
+    ErrorCode.INVALID_URL: "This is not an address that a video can be fetched from. Check it and try again.",
+    ErrorCode.FORBIDDEN_ADDRESS: "This address leads to a network that downloads are not allowed to reach.",
+    ErrorCode.UNSUPPORTED_SITE: "No video was found at this address. Open the page of one video and paste its address.",
+    ErrorCode.UNSUPPORTED_STREAM: "This video is sent in a way that can't be downloaded here.",
+    ErrorCode.UNAVAILABLE: "The video is not there any more, or never was. Check the address.",
+    ErrorCode.PRIVATE: "The video is private.",
+    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to people who are signed in.",
+    ErrorCode.AGE_RESTRICTED: "The site asks for a proof of age before it shows this video.",
+    ErrorCode.GEO_BLOCKED: "The site does not show this video in the region that this service runs in.",
+    ErrorCode.DRM: "The video is protected against copying.",
+    ErrorCode.LIVE: "The video is a live stream. Try again when it has ended and can be had as a recording.",
+    ErrorCode.FORMAT_UNAVAILABLE: "The video does not exist in this format. Ask for another quality or container.",
+    ErrorCode.TOO_LARGE: "The video is larger than this service allows. Ask for a lower quality.",
+    ErrorCode.TOO_LONG: "The video is longer than this service allows.",
+    ErrorCode.RATE_LIMITED: "The site asks for fewer requests. Try again later.",
+    ErrorCode.ORIGIN_ERROR: "The site answered with an error. Try again later.",
+    ErrorCode.NETWORK: "The site could not be reached, or the connection broke. Try again later.",
+    ErrorCode.STALLED: "The site stopped sending. Try again later.",
+    ErrorCode.STORAGE_DENIED: "The service may not write to its bucket. Its operator has to grant that.",
+    ErrorCode.STORAGE_UNAVAILABLE: "The bucket can't be reached. Try again later.",
+    ErrorCode.DISK_FULL: "The service has no room for this video now. Try again later.",
+    ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be put together into a playable file.",
+    ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
+    ErrorCode.TIMED_OUT: "The download took longer than this service allows.",
+    ErrorCode.INTERNAL: "Something went wrong inside the service. Try again; tell its operator if it stays so.",
+}
+
+_RETRYABLE = {
+    ErrorCode.RATE_LIMITED,
+    ErrorCode.ORIGIN_ERROR,
+    ErrorCode.NETWORK,
+    ErrorCode.STALLED,
+    ErrorCode.STORAGE_UNAVAILABLE,
+    ErrorCode.DISK_FULL,
+    ErrorCode.WORKER_LOST,
+    ErrorCode.INTERNAL,
+}
+
+
+class JobFailure(Exception):
+    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence."""
+
+    def __init__(self, code: ErrorCode, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else str(code))
+        self.code = code
+        self.detail = detail
+
+
+class ProblemCode(StrEnum):
+    """The `code` of the api's RFC 9457 problem documents."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_JSON = "invalid_json"
+    INVALID_URL = "invalid_url"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    JOB_NOT_FOUND = "job_not_found"
+    JOB_NOT_ENDED = "job_not_ended"
+    JOB_FAILED = "job_failed"
+    OBJECT_GONE = "object_gone"
+    LINK_INVALID = "link_invalid"
+    LINK_EXPIRED = "link_expired"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    QUEUE_FULL = "queue_full"
+    REDIS_UNAVAILABLE = "redis_unavailable"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    INTERNAL = "internal"

@@ -1,0 +1,124 @@
+r"""A job's message: a body, made once a download, and a frame that Redis puts around it for each attached job.
+
+    {"v":1,"type":"status","cursor":"<epoch>-<seq>","traceparent":"…","data":{"job_id":"…","seq":17,<body>}}
+
+The body is all that the attached jobs share. What differs a job inside it is marked by a control character, which
+JSON text never contains raw: \x01 is the job's public root (`https://host/prefix`), \x02 its id.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.stages import Stage, Status, Step
+
+VERSION = 1
+
+ROOT_MARK = "\x01"
+JOB_MARK = "\x02"
+
+_CURSOR = re.compile(r"([0-9a-f]{8})-(\d{1,15})")
+
+
+def job_link(path: str) -> orjson.Fragment:
+    """A public address below the job's own, as JSON: `job_link("file")` is `https://…/api/jobs/<id>/file`."""
+    return orjson.Fragment(f'"{ROOT_MARK}/api/jobs/{JOB_MARK}/{path}"'.encode())
+
+
+def public_link(url: str) -> str | orjson.Fragment:
+    """url, or, where it begins with "/", that path below the job's public root."""
+    if not url.startswith("/"):
+        return url
+    return orjson.Fragment(b'"' + ROOT_MARK.encode() + orjson.dumps(url)[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a download has to tell: the body of a message."""
+
+    status: Status
+    stage: Stage
+    progress: float
+    """per cent"""
+    message: str
+    attempt: int = 0
+    title: str | None = None
+    has_thumbnail: bool = False
+    downloaded_bytes: int | None = None
+    total_bytes: int | None = None
+    speed: float | None = None
+    """bytes/s"""
+    eta: float | None = None
+    """seconds to the end of the stage"""
+    retries: int = 0
+    retry_at: str | None = None
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+
+    def at(self, step: Step, **changes: Any) -> "Update":
+        """The same download at that step."""
+        return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
+
+    def failed(self, code: ErrorCode) -> "Update":
+        return replace(
+            self,
+            status=Status.FAILED,
+            stage=Stage.FAILED,
+            message=code.sentence,
+            speed=None,
+            eta=None,
+            error={"code": code, "message": code.sentence, "retryable": code.retryable},
+        )
+
+    def body(self) -> bytes:
+        """JSON members without the braces."""
+        fields: dict[str, Any] = {
+            "status": self.status,
+            "stage": self.stage,
+            "progress": round(self.progress, 2),
+            "message": self.message,
+            "attempt": self.attempt,
+            "timestamp": utc_now(),
+            "downloaded_bytes": self.downloaded_bytes,
+            "total_bytes": self.total_bytes,
+            "speed": None if self.speed is None else round(self.speed, 1),
+            "eta": None if self.eta is None else round(self.eta, 1),
+            "title": self.title,
+            "thumbnail": job_link("thumbnail") if self.has_thumbnail else None,
+            "retries": self.retries,
+            "retry_at": self.retry_at,
+        }
+        if self.result is not None:
+            fields["result"] = self.result
+        if self.error is not None:
+            fields["error"] = self.error
+        return orjson.dumps(fields)[1:-1]
+
+
+def queued(attempt: int = 0) -> Update:
+    """A download that waits for a worker."""
+    return Update(Status.QUEUED, Stage.QUEUED, 0, "Waiting for a worker", attempt)
+
+
+def utc_now() -> str:
+    """RFC 3339 with milliseconds, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a job's messages. The epoch names the record, so a cursor of another record is told apart."""
+
+    epoch: str
+    seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """None where text is no cursor: a client may hand back anything."""
+        match = _CURSOR.fullmatch(text)
+        return cls(match[1], int(match[2])) if match else None

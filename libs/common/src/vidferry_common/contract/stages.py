@@ -1,0 +1,71 @@
+"""What a watcher sees of a job, step by step, and the share of the bar that each step stands for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a job is in its life; the last three are its end."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+
+
+class Stage(StrEnum):
+    """What is being done now."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    INFO = "info"
+    DOWNLOADING = "downloading"
+    MERGING = "merging"
+    DOWNLOADED = "downloaded"
+    UPLOADING = "uploading"
+    FILENAME = "filename"
+    LINK = "link"
+    METADATA = "metadata"
+    RESPONSE = "response"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of stage: always sent, in order, and kept in the job's history."""
+
+    stage: Stage
+    progress: float
+    """per cent of the whole job"""
+    message: str
+
+
+STARTED = Step(Stage.STARTED, 5, "Processing started")
+INFO = Step(Stage.INFO, 10, "Video info fetched")
+
+DOWNLOAD_STARTED = Step(Stage.DOWNLOADING, 20, "Download started")
+DOWNLOAD_QUARTERS = tuple(Step(Stage.DOWNLOADING, progress, "Downloading video") for progress in (35, 50, 65, 80))
+"""At 25, 50, 75 and 100 % of all bytes of all streams."""
+MERGING = Step(Stage.MERGING, 85, "Merging video and audio")
+DOWNLOADED = Step(Stage.DOWNLOADED, 90, "Download complete")
+UPLOADING = Step(Stage.UPLOADING, 92, "Uploading to cloud storage")
+UPLOADED = Step(Stage.UPLOADING, 98, "Upload complete")
+DONE = Step(Stage.DONE, 100, "Done")
+
+NEW_VIDEO = (STARTED, INFO, DOWNLOAD_STARTED, *DOWNLOAD_QUARTERS, MERGING, DOWNLOADED, UPLOADING, UPLOADED, DONE)
+STORED_VIDEO = (
+    STARTED,
+    INFO,
+    Step(Stage.FILENAME, 30, "Extracting filename"),
+    Step(Stage.LINK, 50, "Generating signed link"),
+    Step(Stage.METADATA, 70, "Retrieving metadata"),
+    Step(Stage.RESPONSE, 90, "Preparing response"),
+    DONE,
+)

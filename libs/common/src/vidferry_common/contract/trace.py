@@ -1,0 +1,19 @@
+"""W3C trace context: one trace from the POST through the queue to the socket."""
+
+import re
+import secrets
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+def continue_trace(header: str | None) -> str:
+    """A traceparent for a new span: in the caller's trace where it sent a valid one, else in a new trace."""
+    match = _TRACEPARENT.fullmatch(header or "")
+    trace_id, flags = (match[1], match[3]) if match else (secrets.token_hex(16), "00")
+    return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace's id, empty where there is none."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match[1] if match else ""

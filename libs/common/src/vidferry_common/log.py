@@ -1,0 +1,84 @@
+"""Logs: JSON a line in a cluster, readable lines on a terminal. Secrets in addresses are blotted out."""
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field
+
+from vidferry_common.settings import Settings
+
+_SECRET = re.compile(
+    r"(?i)((?:[?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)|(?:://[^/\s:@]+:))[^&\s\"'@]+"
+)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class LogSettings(Settings):
+    """What is logged, and how."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="`debug` shows each message's way: published, subscribed, forwarded, with its job."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="`json`: an object a line; `text`: for a terminal.")
+
+
+def redact(text: str) -> str:
+    """Text without signatures, tokens and passwords in addresses."""
+    return _SECRET.sub(r"\1…", text)
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class _Json(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return redact(orjson.dumps(entry, default=str).decode())
+
+
+class _Text(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(service)-7s %(message)s", "%H:%M:%S")
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = _extras(record)
+        record.service = self._service
+        tail = "".join(f" {key}={value}" for key, value in extras.items() if key != "service")
+        return redact(super().format(record) + tail)
+
+
+def set_up(settings: LogSettings, service: str) -> None:
+    """Sends every log of this process to stderr, in the chosen form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    level = settings.log_level.upper()
+    for name in (
+        "vidferry_common",
+        "vidferry_api",
+        "vidferry_worker",
+        "vidferry_gateway",
+        "vidferry_local",
+        "vidferry",
+    ):
+        logging.getLogger(name).setLevel(level)
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,68 @@
+"""The two records: a job is one caller's request, a download the work for one video in one format."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.stages import Status
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as it is now."""
+
+    job_id: str
+    url: str
+    format: Format
+    created: str
+    """RFC 3339"""
+    download_id: str
+    state: dict[str, Any]
+    """the `data` of its newest message"""
+    cursor: str
+
+    @classmethod
+    def read(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
+        message = orjson.loads(fields[b"state"])
+        return cls(
+            job_id=job_id,
+            url=fields[b"url"].decode(),
+            format=Format.parse(fields[b"format"].decode()),
+            created=fields[b"created"].decode(),
+            download_id=fields[b"download"].decode(),
+            state=message["data"],
+            cursor=message["cursor"],
+        )
+
+    @property
+    def status(self) -> Status:
+        return Status(self.state["status"])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt of a download, held by its lease."""
+
+    download_id: str
+    attempt: int
+    """the fence: it rises at every claim"""
+    url: str
+    format: Format
+    retries: int
+    traceparent: str
+    body: bytes
+    """the last body told, of an earlier attempt or of the queue"""
+
+    @classmethod
+    def read(cls, download_id: str, fields: dict[bytes, bytes]) -> "Claim":
+        return cls(
+            download_id=download_id,
+            attempt=int(fields[b"attempt"]),
+            url=fields[b"url"].decode(),
+            format=Format.parse(fields[b"format"].decode()),
+            retries=int(fields[b"retries"]),
+            traceparent=fields[b"traceparent"].decode(),
+            body=fields[b"body"],
+        )

@@ -1,0 +1,12 @@
+-- Renews leases under their fences, an expired one too where nobody has claimed it.
+-- ARGV: lease ms, then download id, attempt for each
+-- Returns the ids of the downloads that are not the caller's any more.
+local lost, until_ms = {}, now_ms() + ARGV[1]
+for i = 2, #ARGV, 2 do
+  if holds('vidferry:download:' .. ARGV[i], ARGV[i + 1]) then
+    redis.call('ZADD', 'vidferry:leases', until_ms, ARGV[i])
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost

@@ -1,0 +1,23 @@
+-- Puts a running download back on the queue for its next attempt.
+-- KEYS: download; ARGV: download id, attempt, cause (retries | deaths | ''), delay ms, body, record seconds,
+--                       next arq id, payload, arq ms, limit of the cause, body of the failure at the limit
+-- A death is reaped only after the lease has ended. The cause's counter is raised; where it would pass the limit
+-- the download ends with the failure instead. Returns requeued | ended | stale.
+if not holds(KEYS[1], ARGV[2]) then return 'stale' end
+if ARGV[3] == 'deaths' then
+  local lease = redis.call('ZSCORE', 'vidferry:leases', ARGV[1])
+  if lease and tonumber(lease) > now_ms() then return 'stale' end
+end
+redis.call('ZREM', 'vidferry:leases', ARGV[1])
+if ARGV[3] ~= '' then
+  local count = redis.call('HINCRBY', KEYS[1], ARGV[3], 1)
+  if count >= tonumber(ARGV[10]) then
+    end_download(KEYS[1], ARGV[1], ARGV[11], ARGV[6])
+    return 'ended'
+  end
+end
+redis.call('HSET', KEYS[1], 'status', 'queued')
+tell(KEYS[1], ARGV[5], false, false, ARGV[6])
+expire(KEYS[1], ARGV[6])
+enqueue(ARGV[7], ARGV[8], now_ms() + ARGV[4], ARGV[9])
+return 'requeued'
