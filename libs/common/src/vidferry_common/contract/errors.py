@@ -11,6 +11,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_SITE = "unsupported_site"
     UNSUPPORTED_STREAM = "unsupported_stream"
     UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
     PRIVATE = "private"
     LOGIN_REQUIRED = "login_required"
     AGE_RESTRICTED = "age_restricted"
@@ -49,6 +50,7 @@ _SENTENCES = {
     ErrorCode.UNSUPPORTED_SITE: "No video was found at this address. Open the page of one video and paste its address.",
     ErrorCode.UNSUPPORTED_STREAM: "This video is sent in a way that can't be downloaded here.",
     ErrorCode.UNAVAILABLE: "The video is not there any more, or never was. Check the address.",
+    ErrorCode.REFUSED: "The site refuses to give this video to this service.",
     ErrorCode.PRIVATE: "The video is private.",
     ErrorCode.LOGIN_REQUIRED: "The site shows this video only to people who are signed in.",
     ErrorCode.AGE_RESTRICTED: "The site asks for a proof of age before it shows this video.",

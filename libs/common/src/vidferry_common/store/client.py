@@ -1,6 +1,6 @@
 """The connection to Redis: standalone or a managed primary, by address or Unix socket."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -10,12 +10,7 @@ from redis.exceptions import RedisError
 
 from vidferry_common.settings import Settings
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis as _Redis
-
-    RedisClient = _Redis[bytes]
-else:
-    RedisClient = Redis
+RedisClient = Redis
 
 
 class StoreUnavailable(Exception):

@@ -8,6 +8,13 @@ import orjson
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.stages import Status
 
+OBJECT = b"object"
+"""field of a download: the name of its object in the bucket"""
+GENERATION = b"generation"
+"""field of a download: the generation of that object, decimal"""
+THUMBNAIL = b"thumbnail"
+"""field of a download: the name of the picture in the bucket, once it is there"""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
