@@ -29,7 +29,7 @@ local function deliver(job_id, body, step, ended, ttl)
   redis.call('PUBLISH', 'websocket:' .. job_id, message)
 end
 
--- Sends one body to every job of a download, and keeps it for those that attach later.
+-- Sends one body to every job of a download, and keeps it for those that attach later. Returns the jobs' ids.
 local function tell(download, body, step, ended, ttl)
   redis.call('HSET', download, 'body', body)
   if step then
@@ -37,9 +37,9 @@ local function tell(download, body, step, ended, ttl)
     redis.call('LTRIM', download .. ':steps', -64, -1)
     redis.call('EXPIRE', download .. ':steps', ttl)
   end
-  for _, job_id in ipairs(redis.call('SMEMBERS', download .. ':jobs')) do
-    deliver(job_id, body, step, ended, ttl)
-  end
+  local jobs = redis.call('SMEMBERS', download .. ':jobs')
+  for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ended, ttl) end
+  return jobs
 end
 
 -- Puts an attempt on arq's queue and wakes a worker.
@@ -63,11 +63,12 @@ end
 
 -- The end of a download: nothing attaches to it any more.
 local function end_download(download, download_id, body, ttl)
-  tell(download, body, true, true, ttl)
+  local jobs = tell(download, body, true, true, ttl)
   redis.call('HSET', download, 'status', 'ended')
   redis.call('ZREM', 'vidferry:leases', download_id)
   local address = redis.call('HGET', download, 'address')
   if redis.call('GET', address) == download_id then redis.call('DEL', address) end
   redis.call('DEL', download .. ':steps')
   expire(download, ttl)
+  return jobs
 end

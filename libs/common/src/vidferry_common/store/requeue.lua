@@ -11,7 +11,7 @@ end
 redis.call('ZREM', 'vidferry:leases', ARGV[1])
 if ARGV[3] ~= '' then
   local count = redis.call('HINCRBY', KEYS[1], ARGV[3], 1)
-  if count >= tonumber(ARGV[10]) then
+  if count > tonumber(ARGV[10]) then
     end_download(KEYS[1], ARGV[1], ARGV[11], ARGV[6])
     return 'ended'
   end

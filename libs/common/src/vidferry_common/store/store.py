@@ -19,9 +19,6 @@ from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailab
 from vidferry_common.store.records import Claim, JobRecord
 
 IDEMPOTENCY_SECONDS = 24 * 3600
-MAX_DEATHS = 3
-"""Workers that may die under one download before it ends."""
-
 SCRIPTS = ("claim", "create", "finish", "publish", "renew", "requeue")
 
 
@@ -120,7 +117,7 @@ class Store:
         """The download's record as it is stored; empty where there is none."""
         return cast("Mapping[bytes, bytes]", await self._ask(self._redis.hgetall(keys.DOWNLOAD + download_id)))
 
-    async def note(self, download_id: str, fields: Mapping[str, str]) -> None:
+    async def note(self, download_id: str, fields: Mapping[bytes, str]) -> None:
         """Keeps facts of a download in its record."""
         await self._ask(self._redis.hset(keys.DOWNLOAD + download_id, mapping=dict(fields)))
 
@@ -129,21 +126,20 @@ class Store:
         flat = await self._run("claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker)
         return Claim.read(download_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
 
-    async def publish(self, claim: Claim, body: bytes, *, step: bool) -> bool:
-        """Tells all jobs of the download; False where the claim is not the current one any more."""
-        return bool(
-            await self._run(
-                "publish", [keys.DOWNLOAD + claim.download_id], claim.attempt, body, "1" if step else "", self._ttl
-            )
+    async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
+        """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
+        told = await self._run(
+            "publish", [keys.DOWNLOAD + claim.download_id], claim.attempt, body, "1" if step else "", self._ttl
         )
+        return _ids(told)
 
-    async def finish(self, claim: Claim, body: bytes) -> bool:
-        """Ends the download and all its jobs; False where the claim is not the current one any more."""
-        return bool(
-            await self._run(
-                "finish", [keys.DOWNLOAD + claim.download_id], claim.download_id, claim.attempt, body, self._ttl
-            )
+    async def finish(self, claim: Claim, body: bytes, facts: Mapping[bytes, str]) -> list[str] | None:
+        """Ends the download and all its jobs, keeping facts in its record; as publish."""
+        pairs = [item for pair in facts.items() for item in pair]
+        told = await self._run(
+            "finish", [keys.DOWNLOAD + claim.download_id], claim.download_id, claim.attempt, body, self._ttl, *pairs
         )
+        return _ids(told)
 
     async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
         """Renews the leases of {download id: attempt} for lease seconds; the ids that are lost."""
@@ -170,6 +166,9 @@ class Store:
     async def ping(self) -> None:
         await self._ask(self._redis.ping())
 
+    async def close(self) -> None:
+        await self._redis.aclose()
+
     def _arq(self, download_id: str, attempt: int) -> tuple[str, bytes, int]:
         """What arq needs to run an attempt: its job's id, its payload, the milliseconds it is kept."""
         now = int(time.time() * 1000)
@@ -185,3 +184,7 @@ class Store:
             return await reply
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
+
+
+def _ids(reply: list[bytes] | None) -> list[str] | None:
+    return None if reply is None else [job_id.decode() for job_id in reply]

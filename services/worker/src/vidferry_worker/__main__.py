@@ -1,0 +1,5 @@
+"""`python -m vidferry_worker`"""
+
+from vidferry_worker.main import main
+
+main()

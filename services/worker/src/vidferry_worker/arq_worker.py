@@ -1,0 +1,102 @@
+"""arq's worker, changed where Vidferry's promises need it and nowhere else.
+
+No other module imports it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import orjson
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+
+from vidferry_common.contract import keys
+from vidferry_common.store.client import RedisError
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1
+"""between two looks at the queue when no doorbell rings: a delayed try comes due without one"""
+OUTAGE_SECONDS = 0.5
+TIMEOUT_MARGIN = 120
+"""seconds; an attempt ends itself before arq does it"""
+
+
+class DownloadWorker(Worker):
+    """Takes downloads from the queue.
+
+    - `_poll_iteration` waits for the doorbell instead of polling, and outlives Redis's outages;
+    - `finish_failed_job` ends the record of a job that arq could not even start;
+    - SIGTERM and SIGINT: nothing new is taken, what runs has its grace, then gives itself back;
+    - `record_health` keeps out of the health key that all workers would share.
+    """
+
+    def __init__(
+        self,
+        pool: ArqRedis,
+        run: Callable[[str, int], Awaitable[None]],
+        abandon: Callable[[str, int], Awaitable[None]],
+        *,
+        slots: int,
+        max_seconds: float,
+        grace: float,
+    ) -> None:
+        async def download(_: dict[Any, Any], download_id: str, attempt: int) -> None:
+            await run(download_id, attempt)
+
+        super().__init__(
+            functions=[func(cast("Any", download), name=keys.FUNCTION)],  # arq's protocol wants *args
+            redis_pool=pool,
+            queue_name=keys.QUEUE,
+            max_jobs=slots,
+            job_timeout=max_seconds + TIMEOUT_MARGIN,
+            keep_result=0,
+            poll_delay=0,
+            job_completion_wait=max(int(grace), 1),
+            job_serializer=orjson.dumps,
+            job_deserializer=orjson.loads,
+            log_results=False,
+        )
+        self._abandon = abandon
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await self._wait_for_work()
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            logger.warning("the queue waits for Redis", extra={"error": str(error)})
+            await asyncio.sleep(OUTAGE_SECONDS)
+
+    async def _wait_for_work(self) -> None:
+        """Returns when there may be something to start or to clear away."""
+        if self.allow_pick_jobs and self.job_counter < self.max_jobs:
+            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=IDLE_SECONDS))
+        elif self.tasks:
+            await asyncio.wait(self.tasks.values(), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(OUTAGE_SECONDS)
+
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        download_id, _, attempt = job_id.rpartition(":")
+        with contextlib.suppress(ValueError):  # not one of ours
+            await self._abandon(download_id, int(attempt))
+        await super().finish_failed_job(job_id, result_data)
+
+    async def record_health(self) -> None:
+        """A worker's health is its own: see its admin port."""
+
+    async def close(self) -> None:
+        """As arq's, without touching the shared health key."""
+        if self._pool is None:
+            return
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.pool.aclose(close_connection_pool=True)
+        self._pool = None
+
+    def stop(self) -> None:
+        """What SIGTERM does."""
+        self.handle_sig_wait_for_completion(signal.SIGTERM)

@@ -1,0 +1,79 @@
+"""Connects for a child, which has no network of its own: resolves, checks, dials the very address it checked."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from vidferry_worker import wire
+from vidferry_worker.egress import EgressPolicy
+
+logger = logging.getLogger(__name__)
+
+MAX_NAME = 253
+MAX_SECONDS = 30.0
+RESOLVE_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """Every address of the host is one that downloads may not reach."""
+
+
+class Broker:
+    """One for all children of a worker."""
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+
+    async def serve(self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None]) -> bool:
+        """Answers one `connect` of a child; False where it was refused as forbidden."""
+        number = request["id"]
+        try:
+            host, port, seconds = str(request["host"]), int(request["port"]), float(request["timeout"])
+            connected = await asyncio.wait_for(self._connect(host, port), min(seconds, MAX_SECONDS))
+        except Refused as refusal:
+            logger.info("refused to connect", extra={"host": request["host"], "port": request["port"]})
+            answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
+            return False
+        except TimeoutError:
+            answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
+        except (OSError, UnicodeError, ValueError, TypeError) as error:
+            answer({"id": number, "error": f"could not connect: {error}"}, [])
+        else:
+            with connected:
+                answer({"id": number}, [connected.fileno()])
+        return True
+
+    async def _connect(self, host: str, port: int) -> socket.socket:
+        failure: OSError = OSError("the name has no address")
+        for family, address in await self._resolve(host, port):
+            try:
+                return await _dial(family, address)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    async def _resolve(self, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+        if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
+            msg = "no such host or port"
+            raise OSError(msg)
+        loop = asyncio.get_running_loop()
+        found = await asyncio.wait_for(
+            loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP), RESOLVE_SECONDS
+        )
+        permitted = [(item[0], item[4]) for item in found if self._policy.permits(str(item[4][0]), port)]
+        if found and not permitted:
+            msg = "downloads may not reach that address"
+            raise Refused(msg)
+        return permitted  # type: ignore[return-value]  # of AF_INET and AF_INET6 alone, as IPPROTO_TCP is
+
+
+async def _dial(family: int, address: tuple[str, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

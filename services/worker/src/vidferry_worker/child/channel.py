@@ -1,0 +1,71 @@
+"""The child's line to the worker: events out, answers and connected sockets in."""
+
+import contextlib
+import os
+import queue
+import socket
+import threading
+from typing import Any
+
+from vidferry_worker import wire
+
+
+class ForbiddenAddress(OSError):
+    """The worker refuses to connect there."""
+
+
+class Channel:
+    """One SOCK_SEQPACKET socket, shared by all threads of the child. A reader thread hands out what comes in."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._waiting: dict[int, queue.SimpleQueue[tuple[wire.Message, list[int]]]] = {}
+        self._next_id = 0
+        self._orders: queue.SimpleQueue[wire.Message] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="channel", daemon=True).start()
+
+    def tell(self, event: str, **facts: Any) -> None:
+        with self._lock:
+            wire.send(self._sock, {"event": event, **facts})
+
+    def order(self) -> wire.Message:
+        """The worker's next order, however long it takes."""
+        return self._orders.get()
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """A socket that the worker connected; ForbiddenAddress, or OSError as from a socket of one's own."""
+        answer: queue.SimpleQueue[tuple[wire.Message, list[int]]] = queue.SimpleQueue()
+        with self._lock:
+            self._next_id += 1
+            number = self._next_id
+            self._waiting[number] = answer
+            wire.send(self._sock, {"event": "connect", "id": number, "host": host, "port": port, "timeout": timeout})
+        reply, fds = answer.get()
+        if fds:
+            connected = socket.socket(fileno=fds[0])
+            connected.settimeout(timeout)
+            return connected
+        if reply.get("forbidden"):
+            raise ForbiddenAddress(reply["error"])
+        if reply.get("timed_out"):
+            raise TimeoutError(reply["error"])
+        raise OSError(reply["error"])
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message, fds = wire.receive(self._sock)
+            except OSError:
+                message, fds = None, []
+            if message is None:
+                os._exit(0)  # the worker is gone, and with it the reason to go on
+            waiting = self._waiting.pop(message["id"], None) if "id" in message else None
+            if waiting:
+                waiting.put((message, fds))
+            elif "id" not in message:
+                self._orders.put(message)
+            else:
+                for fd in fds:
+                    with contextlib.suppress(OSError):
+                        os.close(fd)

@@ -1,0 +1,175 @@
+"""One download in a child: extract, ask whether to go on, download, put together.
+
+Orders from the worker: first the request, then `{"go": true}` or false after `found`. Events to it:
+`found`, `picture`, `progress`, `done` or `failed`; channel.py adds `connect`, the logger `log`.
+"""
+
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegVideoRemuxerPP
+
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.formats import Container, Format, Quality
+from vidferry_worker.child import identity, options, warm
+from vidferry_worker.child.channel import Channel
+from vidferry_worker.child.classify import classify
+from vidferry_worker.child.connections import route_through
+
+REPORT_SECONDS = 0.1
+NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_dash_segments_generator"})
+"""Protocols that yt-dlp speaks itself; the others would need ffmpeg's own network."""
+
+
+def run(sock: socket.socket) -> int:
+    """Serves one request over the channel; the exit code of the child."""
+    channel = Channel(sock)
+    route_through(channel)
+    request = channel.order()
+    try:
+        Download(channel, request).run()
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the worker
+        channel.tell("failed", code=classify(error), detail=f"{type(error).__name__}: {error}"[:2000])
+    return 0
+
+
+class Download:
+    """The life of one request within the child."""
+
+    def __init__(self, channel: Channel, request: dict[str, Any]) -> None:
+        self._channel = channel
+        self._url = request["url"]
+        self._format = Format.parse(request["format"])
+        self._max_duration = request["max_duration"]
+        self._streams: list[str] = []
+        self._last_report = 0.0
+        self._asked = self._wanted = False
+        self._path = ""
+        self._ydl = warm.downloader()
+
+    def run(self) -> None:
+        self._prepare()
+        self._ydl.extract_info(self._url)
+        if not self._asked:
+            raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
+        if self._wanted:
+            path = Path(self._path)
+            self._channel.tell("done", file=path.name, size=path.stat().st_size)
+
+    def _prepare(self) -> None:
+        """Makes the warm downloader this request's."""
+        ydl, params = self._ydl, self._ydl.params
+        params.update(
+            format=options.select(self._format),
+            merge_output_format=options.merge_container(self._format),
+            match_filter=self._decide,
+            logger=_Logger(self._channel),
+        )
+        ydl.format_selector = ydl.build_format_selector(params["format"])
+        ydl.add_progress_hook(self._progress)
+        ydl.add_post_hook(self._ended)
+        ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
+        if self._format.quality is Quality.AUDIO:
+            ydl.add_post_processor(_ExtractAudio(ydl, _audio_codec(self._format.container)))
+        elif self._format.container is Container.MKV:
+            ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
+        FFmpegFD.real_download = _refuse_ffmpeg
+
+    def _decide(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
+        """yt-dlp's match_filter: None goes on, a reason stops. Called with the chosen formats once all is known."""
+        if incomplete or self._asked:
+            return None
+        streams = info.get("requested_formats") or [info]
+        self._check(info, streams)
+        self._streams = [str(stream["format_id"]) for stream in streams]
+        self._asked = True
+        self._channel.tell("found", **self._found(info, streams))
+        self._wanted = bool(self._channel.order()["go"])
+        return None if self._wanted else "it is in the bucket already"
+
+    def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
+        if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
+            raise JobFailure(ErrorCode.LIVE)
+        if any(stream.get("has_drm") for stream in streams):
+            raise JobFailure(ErrorCode.DRM)
+        foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
+        if foreign:
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")
+        if (info.get("duration") or 0) > self._max_duration:
+            raise JobFailure(ErrorCode.TOO_LONG)
+
+    def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
+        identified = identity.identify(info)
+        return {
+            "identity": identified,
+            "evidence": identity.evidence(self._ydl, streams) if identified["by_address"] else None,
+            "title": str(info.get("title") or "")[:500],
+            "duration": info.get("duration"),
+            "source": str(info.get("webpage_url") or self._url)[:2000],
+            "streams": [
+                {
+                    "bit_rate": stream.get("tbr"),
+                    "bytes": stream.get("filesize") or stream.get("filesize_approx"),
+                    "exact": bool(stream.get("filesize")),
+                }
+                for stream in streams
+            ],
+        }
+
+    def _progress(self, seen: dict[str, Any]) -> None:
+        """yt-dlp's progress hook, called for each block that arrives."""
+        now = time.monotonic()
+        finished = seen["status"] == "finished"
+        if not finished and now - self._last_report < REPORT_SECONDS:
+            return
+        self._last_report = now
+        self._channel.tell(
+            "progress",
+            stream=self._stream(seen["info_dict"]),
+            finished=finished,
+            downloaded=seen.get("downloaded_bytes"),
+            total=seen.get("total_bytes"),
+            estimate=seen.get("total_bytes_estimate"),
+            fragment=seen.get("fragment_index"),
+            fragments=seen.get("fragment_count"),
+        )
+
+    def _stream(self, info: dict[str, Any]) -> int:
+        name = str(info.get("format_id"))
+        return self._streams.index(name) if name in self._streams else 0
+
+    def _ended(self, path: str) -> None:
+        """yt-dlp's post hook: the file is complete and where it stays."""
+        self._path = path
+
+
+class _ExtractAudio(FFmpegExtractAudioPP):  # type: ignore[misc]  # yt-dlp publishes no types
+    """Takes the sound out of a file; encodes it for mp3 alone."""
+
+    def run(self, information: dict[str, Any]) -> Any:
+        if self.mapping == "m4a" and self.get_audio_codec(information["filepath"]) != "aac":
+            raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, "the sound is no AAC")
+        return super().run(information)
+
+
+def _audio_codec(container: Container) -> str:
+    return "best" if container is Container.ANY else container.value
+
+
+def _refuse_ffmpeg(*_: Any) -> None:
+    raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "ffmpeg would have to fetch it")
+
+
+class _Logger:
+    """yt-dlp's log, as events."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def debug(self, text: str) -> None:
+        self._channel.tell("log", text=text[:2000])
+
+    info = warning = error = debug

@@ -1,0 +1,141 @@
+"""The zygote: yt-dlp loaded and warm, one thread, a clean environment; it forks a child for each download.
+
+It is a program of its own, exec'd by the worker (never forked from it), so neither it nor a child holds a secret of
+the worker's. Over its control socket, whose number is its argument, it takes
+
+    {"op": "fork", "folder": …} + the child's channel   → {"forked": pid}
+    {"op": "kill", "pid": …}                            → the child's process group is killed
+                                                        → {"exited": pid, "status": …} for each child that ended
+
+It alone reaps, so a pid that it kills is never another process's. When the control socket ends, so does all of it.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+
+from vidferry_worker import wire
+from vidferry_worker.child import download, warm
+
+PR_SET_PDEATHSIG = 1
+MAX_FILE_BYTES = 64 * 1024**3
+MAX_OPEN_FILES = 512
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    _die_with_parent()
+    warm.load()
+    gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
+    wire.send(control, {"ready": os.getpid()})
+    Zygote(control).run()
+
+
+class Zygote:
+    """Forks, kills and reaps."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: set[int] = set()
+        self._wakeup, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides when downloads end
+            signal.signal(number, signal.SIG_IGN)
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self._wakeup in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wakeup, 4096)
+                self._reap()
+            if self._control.fileno() in ready and not self._obey():
+                break
+        for pid in self._children:
+            _kill_group(pid)
+
+    def _obey(self) -> bool:
+        """One order; False where there is nobody left to give one."""
+        try:
+            order, fds = wire.receive(self._control)
+        except ConnectionError:
+            return False
+        if order is None:
+            return False
+        if order["op"] == "fork":
+            self._fork(order["folder"], fds[0])
+        elif order["pid"] in self._children:
+            _kill_group(order["pid"])
+        return True
+
+    def _fork(self, folder: str, channel_fd: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            _child(folder, channel_fd, self._control, self._wakeup)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(pid, pid)  # here too: a kill may come before the child has done it itself
+        os.close(channel_fd)
+        self._children.add(pid)
+        wire.send(self._control, {"forked": pid})
+
+    def _reap(self) -> None:
+        while self._children:
+            # Looked at, not yet reaped: until then the pid, and so the group, is no one else's.
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return
+            _kill_group(found.si_pid)  # what the child had started does not outlive it
+            _, status = os.waitpid(found.si_pid, 0)
+            self._children.discard(found.si_pid)
+            wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _child(folder: str, channel_fd: int, control: socket.socket, wakeup: int) -> None:
+    """Runs one download and ends the process, whatever happens."""
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        _die_with_parent()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        control.close()
+        os.close(wakeup)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.chdir(folder)
+        os.umask(0o077)
+        os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, DENO_DIR=folder)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+        code = download.run(socket.socket(fileno=channel_fd))
+    finally:
+        os._exit(code)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() == 1 and os.getpid() != 1:  # it died before that
+        sys.exit(70)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The worker's side of the zygote and of the children forked from it. What a child says is not trusted."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+
+from vidferry_worker import wire
+from vidferry_worker.broker import Broker
+
+logger = logging.getLogger(__name__)
+
+MAX_EVENTS = 4096
+"""not yet looked at, of one child"""
+MAX_CONNECTING = 64
+READY_SECONDS = 60
+KILLED = -9
+
+
+class ChildEnded(Exception):
+    """The child ended without saying how its download went."""
+
+
+class Child:
+    """One download's process, and the line to it."""
+
+    def __init__(self, channel: socket.socket, broker: Broker, zygote: "Zygote") -> None:
+        self._channel, self._broker, self._zygote = channel, broker, zygote
+        self._events: asyncio.Queue[wire.Message | None] = asyncio.Queue()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self.pid = 0
+        self.refused = False
+        """whether it asked for an address that downloads may not reach"""
+        self.forked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        channel.setblocking(False)
+        asyncio.get_running_loop().add_reader(channel, self._read)
+
+    def order(self, message: wire.Message) -> None:
+        self._answer(message, [])
+
+    async def event(self) -> wire.Message:
+        """What the child tells next; ChildEnded where it ended instead."""
+        event = await self._events.get()
+        if event is None:
+            raise ChildEnded
+        return event
+
+    async def close(self) -> None:
+        """Ends the child and everything it started; returns when all of it is gone."""
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self._zygote.kill(self)
+        await self.exited
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+        self._channel.close()
+
+    def _read(self) -> None:
+        try:
+            message, fds = wire.receive(self._channel)
+        except BlockingIOError:
+            return
+        except (OSError, wire.WireError) as error:
+            logger.warning("a child's line broke", extra={"pid": self.pid, "error": str(error)})
+            message, fds = None, []
+        for fd in fds:  # nothing that a child sends is opened here
+            os.close(fd)
+        if message is None or self._events.qsize() >= MAX_EVENTS:
+            asyncio.get_running_loop().remove_reader(self._channel)
+            self._events.put_nowait(None)
+        elif message.get("event") == "connect":
+            self._connect(message)
+        elif message.get("event") == "log":
+            logger.debug("yt-dlp: %s", str(message.get("text"))[:2000], extra={"pid": self.pid})
+        else:
+            self._events.put_nowait(message)
+
+    def _connect(self, message: wire.Message) -> None:
+        if len(self._connecting) >= MAX_CONNECTING:
+            self._answer({"id": message.get("id"), "error": "too many connections at once"}, [])
+            return
+        task = asyncio.create_task(self._serve(message))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _serve(self, message: wire.Message) -> None:
+        with contextlib.suppress(KeyError):  # a request that lacks its fields gets no answer
+            if not await self._broker.serve(message, self._answer):
+                self.refused = True
+
+    def _answer(self, message: wire.Message, fds: list[int]) -> None:
+        with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer
+            wire.send(self._channel, message, fds)
+
+
+class Zygote:
+    """The warm process that children are forked from; started again where it died."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._control: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._forking: deque[Child] = deque()
+        self._children: dict[int, Child] = {}
+        self._lock = asyncio.Lock()
+        self._log: asyncio.Task[None] | None = None
+
+    async def fork(self, folder: Path) -> Child:
+        """A new child, waiting in folder for its first order."""
+        async with self._lock:
+            await self._start()
+        ours, theirs = wire.pair()
+        child = Child(ours, self._broker, self)
+        with theirs:
+            self._forking.append(child)
+            assert self._control is not None
+            wire.send(self._control, {"op": "fork", "folder": str(folder)}, [theirs.fileno()])
+        await child.forked
+        return child
+
+    def kill(self, child: Child) -> None:
+        if self._control is None or child.exited.done():
+            return
+        with contextlib.suppress(OSError):
+            wire.send(self._control, {"op": "kill", "pid": child.pid})
+
+    async def start(self) -> None:
+        async with self._lock:
+            await self._start()
+
+    async def close(self) -> None:
+        """Ends the zygote and all children."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        if self._log:
+            await self._log
+        self._lost()
+
+    async def _start(self) -> None:
+        if self._control is not None:
+            return
+        ours, theirs = wire.pair()
+        ours.setblocking(False)
+        with theirs:
+            # Isolated (-I) and in an environment of its own: nothing of the worker's, secrets above all, goes along.
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT, start_new_session=True, env=_clean_environment(),
+            )  # fmt: skip
+        self._control = ours
+        self._ready = asyncio.get_running_loop().create_future()
+        self._log = asyncio.create_task(_log_lines(self._process))
+        asyncio.get_running_loop().add_reader(ours, self._read)
+        await asyncio.wait_for(self._ready, READY_SECONDS)
+
+    def _read(self) -> None:
+        assert self._control is not None
+        try:
+            message, _ = wire.receive(self._control)
+        except BlockingIOError:
+            return
+        except (OSError, wire.WireError):
+            message = None
+        if message is None:
+            self._lost()
+        elif "ready" in message:
+            assert self._ready is not None
+            self._ready.set_result(None)
+        elif "forked" in message:
+            child = self._forking.popleft()
+            child.pid = message["forked"]
+            self._children[child.pid] = child
+            child.forked.set_result(None)
+        elif (ended := self._children.pop(message["exited"], None)) and not ended.exited.done():
+            ended.exited.set_result(message["status"])
+
+    def _lost(self) -> None:
+        """The zygote is gone, and its children with it."""
+        if self._control is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        self._control = None
+        if self._ready and not self._ready.done():
+            self._ready.set_exception(ChildEnded("the zygote did not start"))
+        for child in [*self._forking, *self._children.values()]:
+            for ended, result in ((child.forked, None), (child.exited, KILLED)):
+                if not ended.done():
+                    ended.set_result(result)
+        self._forking.clear()
+        self._children.clear()
+
+
+def _clean_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "YTDLP_NO_PLUGINS": "1"}
+
+
+async def _log_lines(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:  # longer than the reader's limit
+            continue
+        if not line:
+            return
+        logger.warning("zygote: %s", line.decode(errors="replace").rstrip()[:2000])

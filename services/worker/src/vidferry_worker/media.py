@@ -1,0 +1,59 @@
+"""Files that children leave: opened with care, and what they are called outside."""
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.formats import Format, Quality
+
+_TYPES = {
+    "mp4": "video/mp4", "m4v": "video/mp4", "webm": "video/webm", "mkv": "video/x-matroska", "mov": "video/quicktime",
+    "flv": "video/x-flv", "avi": "video/x-msvideo", "ts": "video/mp2t", "3gp": "video/3gpp", "ogv": "video/ogg",
+    "mpg": "video/mpeg", "wmv": "video/x-ms-wmv", "m4a": "audio/mp4", "mp3": "audio/mpeg", "opus": "audio/ogg",
+    "ogg": "audio/ogg", "oga": "audio/ogg", "flac": "audio/flac", "wav": "audio/wav", "aac": "audio/aac",
+    "mka": "audio/x-matroska",
+}  # fmt: skip
+_PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f/\\]+")
+MAX_PICTURE = 5 * 1024**2
+"""bytes"""
+
+
+def open_regular(folder: Path, name: str) -> tuple[BinaryIO, int]:
+    """A file that a child left in its folder, and its size; JobFailure where it is no regular file of that folder."""
+    if not name or "/" in name or name in {".", ".."}:
+        raise JobFailure(ErrorCode.INTERNAL, "a child named a file outside its folder")
+    try:
+        fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise JobFailure(ErrorCode.INTERNAL, f"the child's file can't be opened: {error.strerror}") from error
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise JobFailure(ErrorCode.INTERNAL, "a child left no regular file")
+    return os.fdopen(fd, "rb"), status.st_size
+
+
+def media_type(name: str, fmt: Format) -> str:
+    """The media type of a downloaded file; JobFailure where it is no media that we know."""
+    extension = name.rpartition(".")[2].lower()
+    found = _TYPES.get(extension)
+    if found is None:
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a file of kind {extension!r}")
+    return found.replace("video/", "audio/") if fmt.quality is Quality.AUDIO else found
+
+
+def picture_type(head: bytes) -> str | None:
+    """The media type of a picture by its first bytes, None where it is none that browsers show."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _PICTURES if head.startswith(magic)), None)
+
+
+def file_name(title: str, name: str) -> str:
+    """What a browser saves the video as: its title, in any script."""
+    stem = _CONTROL.sub(" ", title).strip(" .")[:120].strip() or "video"
+    return f"{stem}.{name.rpartition('.')[2].lower()}"
