@@ -28,7 +28,7 @@ class LogSettings(Settings):
 
 def redact(text: str) -> str:
     """Text without signatures, tokens and passwords in addresses."""
-    return _SECRET.sub(r"\1…", text)
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:

@@ -11,16 +11,18 @@ from vidferry_common import log
 from vidferry_common.bucket import BucketError, open_bucket
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
+from vidferry_common.notify import ready
 from vidferry_common.settings import load
 from vidferry_common.store import Store, connect
 from vidferry_common.store.client import connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
-from vidferry_worker.attempt import Attempt, Parts
+from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
 from vidferry_worker.children import ChildEnded, Zygote
 from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
 from vidferry_worker.leases import Leases
+from vidferry_worker.parts import Parts
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
@@ -70,6 +72,7 @@ async def _serve(parts: Parts) -> None:
         grace=settings.grace,
     )
     leases = asyncio.create_task(runner.leases.run(), name="leases")
+    ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
         await worker.async_run()

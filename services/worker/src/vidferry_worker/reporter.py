@@ -9,6 +9,8 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from vidferry_common.contract.messages import Update
 from vidferry_common.store import Claim, Store, StoreUnavailable
@@ -48,6 +50,12 @@ class Reporter:
         """Where the stage is now: it leaves with the next tick, unless a newer one comes."""
         self.update = self._progress = update
         self._stir()
+
+    def amend(self, **changes: Any) -> None:
+        """Facts that go along with whatever is told next."""
+        self.update = replace(self.update, **changes)
+        if self._progress is not None:
+            self._progress = replace(self._progress, **changes)
 
     async def flush(self) -> None:
         """Returns when all that was told has left; FenceLost where it never will."""
@@ -98,6 +106,12 @@ class Reporter:
                 continue
             if told is None:
                 raise FenceLost
+            self.log(told, update)
+            return
+
+    @staticmethod
+    def log(told: list[str], update: Update) -> None:
+        """The first of the three events by which a message's way is followed, a line for each job."""
+        if logger.isEnabledFor(logging.DEBUG):
             for job_id in told:
                 logger.debug("published", extra={"job_id": job_id, "stage": update.stage, "progress": update.progress})
-            return

@@ -105,9 +105,13 @@ def queued(attempt: int = 0) -> Update:
     return Update(Status.QUEUED, Stage.QUEUED, 0, "Waiting for a worker", attempt)
 
 
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 with milliseconds; moment is in UTC."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def utc_now() -> str:
-    """RFC 3339 with milliseconds, UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return timestamp(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import (
     ContentTooShortError,
+    DownloadError,
     ExtractorError,
     GeoRestrictedError,
     PostProcessingError,
@@ -53,7 +54,21 @@ def classify(error: BaseException) -> ErrorCode:
     text = str(error).lower()
     if any(isinstance(each, ExtractorError) for each in chain):
         return next((code for pattern, code in _SENTENCES if re.search(pattern, text)), ErrorCode.UNSUPPORTED_SITE)
+    if isinstance(error, DownloadError):
+        return _by_giving_up(text)
     return ErrorCode.INTERNAL
+
+
+def _by_giving_up(text: str) -> ErrorCode:
+    """Of a transfer that yt-dlp gave up, it tells no more than a sentence.
+
+    A part that is missing where its list has just named it is the origin's error, and may come back.
+    """
+    status = re.search(r"http error (\d{3})", text)
+    if status is None:
+        return ErrorCode.NETWORK
+    code = _by_status(int(status[1]))
+    return ErrorCode.ORIGIN_ERROR if code is ErrorCode.UNAVAILABLE else code
 
 
 def _by_kind(error: BaseException) -> ErrorCode | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from yt_dlp.downloader.external import FFmpegFD
-from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegVideoRemuxerPP
+from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegPostProcessor, FFmpegVideoRemuxerPP
+from yt_dlp.utils import PostProcessingError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
@@ -57,7 +58,7 @@ class Download:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
         if self._wanted:
             path = Path(self._path)
-            self._channel.tell("done", file=path.name, size=path.stat().st_size)
+            self._channel.tell("done", file=path.name, duration=probe(self._ydl, path))
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -144,6 +145,18 @@ class Download:
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""
         self._path = path
+
+
+def probe(ydl: warm.SiteDownloader, path: Path) -> float | None:
+    """The duration in seconds of what is in a file, None where it tells none; JobFailure where it is no media."""
+    try:
+        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path), ["-protocol_whitelist", "file"])
+    except (PostProcessingError, ValueError) as error:
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"the file can't be read as media: {error}") from error
+    if not any(stream.get("codec_type") in {"video", "audio"} for stream in facts.get("streams", [])):
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
+    duration = facts.get("format", {}).get("duration")
+    return float(duration) if duration else None
 
 
 class _ExtractAudio(FFmpegExtractAudioPP):  # type: ignore[misc]  # yt-dlp publishes no types

@@ -66,7 +66,7 @@ def select(fmt: Format) -> str:
 
 def _select_audio(container: Container) -> str:
     if container is Container.M4A:
-        return f"ba{AAC}/ba[ext=m4a]/b{AAC}/b[acodec!=none]/b*"
+        return f"ba{AAC}/ba[ext=m4a]/b{AAC}/ba/b/b*"  # what turns out to be no AAC is refused when it is here
     return "ba/b/b*"
 
 

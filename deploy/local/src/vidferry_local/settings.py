@@ -1,0 +1,16 @@
+"""What `make up` is told."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from vidferry_common.log import LogSettings
+
+
+class LocalSettings(LogSettings):
+    """Settings of the supervisor; it hands the whole environment on to the services."""
+
+    host: str = Field("localhost", description="The name or address that api and gateway listen on.")
+    port: int = Field(3001, ge=1, le=65535, description="Their port.")
+    data: Path = Field(Path("data"), description="`make up`: the folder of the embedded Redis and of the bucket.")
+    log_format: str = Field("text", pattern="^(json|text)$", description="See above; `make up` writes for a terminal.")

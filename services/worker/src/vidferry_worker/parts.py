@@ -1,0 +1,21 @@
+"""What the attempts of one worker share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidferry_common.bucket import Bucket
+from vidferry_common.store import Store
+from vidferry_worker.children import Zygote
+from vidferry_worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Made once in main, passed down."""
+
+    settings: WorkerSettings
+    store: Store
+    bucket: Bucket
+    zygote: Zygote
+    folder: Path
+    """of all running downloads"""
