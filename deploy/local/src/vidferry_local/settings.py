@@ -1,6 +1,7 @@
 """What `make up` is told."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,4 +14,4 @@ class LocalSettings(LogSettings):
     host: str = Field("localhost", description="The name or address that api and gateway listen on.")
     port: int = Field(3001, ge=1, le=65535, description="Their port.")
     data: Path = Field(Path("data"), description="`make up`: the folder of the embedded Redis and of the bucket.")
-    log_format: str = Field("text", pattern="^(json|text)$", description="See above; `make up` writes for a terminal.")
+    log_format: Literal["json", "text"] = Field("text", description="`make up` writes for a terminal.")

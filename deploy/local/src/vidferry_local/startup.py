@@ -1,0 +1,88 @@
+"""Starts the parts one after the other, each when those that it needs are ready."""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from vidferry_common.notify import ReadySocket
+from vidferry_local.environment import redis_command, service_environment
+from vidferry_local.service import READY_SECONDS, Service, ServiceFailed
+from vidferry_local.settings import LocalSettings
+
+logger = logging.getLogger("vidferry_local")
+
+PING_DELAY = 0.05
+
+
+class Stack:
+    """All parts of Vidferry on this machine."""
+
+    def __init__(self, settings: LocalSettings, data: Path, run_folder: Path, sockets: list[socket.socket]) -> None:
+        self._settings, self._data, self._run_folder, self._sockets = settings, data, run_folder, sockets
+        self._services: list[Service] = []
+        self.keepers: list[asyncio.Task[None]] = []
+        """each ends, by ServiceFailed, when its part can't be kept up"""
+
+    async def start(self) -> None:
+        """Returns when all parts serve; ServiceFailed, ProgramMissing."""
+        settings, env = self._settings, service_environment(self._settings, self._data, self._run_folder)
+        if "VIDFERRY_REDIS_URL" not in os.environ:
+            command = redis_command(self._data, self._run_folder)
+            await self._launch(Service("redis", command, env), _redis_answers(env["VIDFERRY_REDIS_URL"]))
+        await self._launch_python("worker", "vidferry_worker", env)
+        fds = [sock.fileno() for sock in self._sockets]
+        await self._launch_python(
+            "web", "vidferry_local.web", {**env, "VIDFERRY_LISTEN_FDS": ",".join(map(str, fds))}, fds
+        )
+        logger.info(
+            "Vidferry is ready: open http://%s:%d  (videos go to %s; Ctrl-C stops it)",
+            settings.host, settings.port, env["VIDFERRY_BUCKET"],
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        """In the reverse order: those that use Redis before Redis."""
+        for keeper in self.keepers:
+            keeper.cancel()
+        for service in reversed(self._services):
+            await service.stop()
+
+    async def _launch_python(self, name: str, module: str, env: dict[str, str], fds: list[int] | None = None) -> None:
+        with ReadySocket(self._run_folder / f"{name}.ready") as ready:
+            command = [sys.executable, "-m", module]
+            await self._launch(Service(name, command, {**env, **ready.environment()}, fds or []), ready.wait())
+
+    async def _launch(self, service: Service, ready: Awaitable[None]) -> None:
+        self._services.append(service)
+        await service.start()
+        self.keepers.append(asyncio.create_task(service.keep()))
+        waiting = asyncio.ensure_future(asyncio.wait_for(ready, READY_SECONDS))
+        try:
+            await asyncio.wait({waiting, *self.keepers}, return_when=asyncio.FIRST_COMPLETED)
+            for keeper in self.keepers:
+                if keeper.done():
+                    await keeper
+            await waiting
+        except TimeoutError:
+            msg = f"{service.name} was not ready within {READY_SECONDS:.0f} s; its last lines above say why."
+            raise ServiceFailed(msg) from None
+        finally:
+            waiting.cancel()
+        logger.info("%s is up", service.name)
+
+
+async def _redis_answers(url: str) -> None:
+    async with Redis.from_url(url) as redis:
+        while True:
+            try:
+                await redis.ping()
+            except (RedisError, OSError):
+                await asyncio.sleep(PING_DELAY)
+            else:
+                return

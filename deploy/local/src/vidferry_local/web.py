@@ -1,0 +1,63 @@
+"""api and gateway in one uvicorn: what `make up` serves on its port."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+from fastapi import FastAPI
+from vidferry_api.app import create_app
+from vidferry_api.settings import ApiSettings
+
+from vidferry_common import log, notify
+from vidferry_common.settings import load
+from vidferry_gateway.gateway import Gateway
+from vidferry_gateway.server import DrainingServer
+from vidferry_gateway.settings import GatewaySettings
+
+READY_POLL = 0.02
+
+
+class WebServer(DrainingServer):
+    """Says when it serves."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        notify.ready()
+
+
+def main() -> None:
+    settings = load(ApiSettings)
+    log.set_up(settings, "web")
+    gateway = Gateway(load(GatewaySettings))
+    app = create_app(settings)
+    app.router.lifespan_context = _with_gateway(app, gateway)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, **gateway.uvicorn_options
+    )
+    listening = [socket.socket(fileno=int(fd)) for fd in os.environ["VIDFERRY_LISTEN_FDS"].split(",")]
+    WebServer(config, gateway).run(listening)
+
+
+def _with_gateway(app: FastAPI, gateway: Gateway) -> object:
+    """The api's lifespan, and the gateway's inside it: served is only once both see Redis."""
+    api = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[object]:
+        async with api(app) as state:
+            await gateway.start()
+            try:
+                while not gateway.ready:  # noqa: ASYNC110 - once, at the start
+                    await asyncio.sleep(READY_POLL)
+                yield state
+            finally:
+                await gateway.stop()
+
+    return lifespan
+
+
+if __name__ == "__main__":
+    main()
