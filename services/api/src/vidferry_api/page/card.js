@@ -1,0 +1,232 @@
+/** One job as a card. The markup is the template in index.html; this fills it and touches only what changed. */
+
+import { bytes, clock, formatName, length, moment, percent, speed, timeSpan } from "./format.js";
+import { hasEnded } from "./jobs.js";
+
+/** The steps of a crossing, and the share of the bar at which each begins. */
+const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
+const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Answer", 70], ["Done", 100]];
+
+const CHIPS = {
+  queued: "Waiting",
+  processing: "On its way",
+  completed: "Ready",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  gone: "Gone",
+  refused: "Not connected",
+  reconnecting: "Reconnecting…",
+};
+
+const GONE = "Vidferry doesn’t know this job any more. What it stored is still in the bucket.";
+const REFUSED = "Vidferry doesn’t show this job’s progress to you.";
+
+/**
+ * @typedef {import("./jobs.js").Job} Job
+ * @typedef {{onRemove: (job: Job) => void, onAgain: (job: Job) => void, onNews: (text: string) => void}} CardActions
+ */
+
+/**
+ * @param {Job} job
+ * @param {CardActions} actions
+ * @returns {{element: HTMLElement, update: () => void}}
+ */
+export function createCard(job, actions) {
+  const template = /** @type {HTMLTemplateElement} */ (document.getElementById("card"));
+  const fragment = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const element = /** @type {HTMLElement} */ (fragment.firstElementChild);
+  /** @type {Record<string, any>} */
+  const parts = {};
+  for (const part of element.querySelectorAll("[data-part]")) {
+    parts[/** @type {HTMLElement} */ (part).dataset.part ?? ""] = part;
+  }
+
+  element.dataset.job = job.id;
+  parts.title.id = `title-${job.id}`;
+  for (const part of ["bar", "save", "copy", "again", "remove"]) {
+    parts[part].setAttribute("aria-describedby", parts.title.id);
+  }
+  parts.bar.setAttribute("aria-label", "Progress");
+  parts.remove.setAttribute("aria-label", "Remove from list");
+  parts.remove.addEventListener("click", () => actions.onRemove(job));
+  parts.again.addEventListener("click", () => actions.onAgain(job));
+  parts.copy.addEventListener("click", async () => {
+    const copied = await copy(job.state.result.url);
+    actions.onNews(copied ? "Link copied." : "The browser did not allow copying.");
+    if (copied) flash(parts.copy, "Copied");
+  });
+  parts.picture.addEventListener("error", () => (parts.picture.hidden = true));
+  parts.picture.addEventListener("load", () => (parts.picture.hidden = false));
+
+  function update() {
+    const phase = phaseOf(job);
+    element.dataset.phase = phase;
+    setText(parts.chip, CHIPS[phase]);
+    parts.reused.hidden = !(phase === "completed" && job.state.result?.reused);
+    showName(parts, job);
+    showProgress(parts, job);
+    showTrouble(parts, job, phase);
+    showArrival(parts, job);
+  }
+  update();
+  return { element, update };
+}
+
+/** @param {Job} job @returns {keyof typeof CHIPS} */
+function phaseOf(job) {
+  if (job.gone) return "gone";
+  if (!hasEnded(job)) {
+    if (job.connection === "reconnecting") return "reconnecting";
+    if (job.connection === "refused") return "refused";
+  }
+  return job.state.status in CHIPS ? job.state.status : "processing";
+}
+
+/** @param {Record<string, any>} parts @param {Job} job */
+function showName(parts, job) {
+  const { title, thumbnail, result } = job.state;
+  const address = webAddress(job.url);
+  setText(parts.title, title || result?.title || job.url || "Video");
+  setText(parts.source, address?.host.replace(/^www\./, "") ?? "");
+  if (address) setAttribute(parts.source, "href", address.href);
+  setText(parts.format, formatName(job.format));
+  setText(parts.length, length(result?.duration));
+  parts.length.hidden = !parts.length.textContent;
+  // The api keeps the picture, so it is always had from where the page came from.
+  const picture = typeof thumbnail === "string" ? webAddress(thumbnail) : null;
+  if (picture) setAttribute(parts.picture, "src", location.origin + picture.pathname + picture.search);
+}
+
+/** @param {Record<string, any>} parts @param {Job} job */
+function showProgress(parts, job) {
+  const { state } = job;
+  const ended = hasEnded(job);
+  const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null;
+  const whole = Math.floor(job.progress);
+  setText(parts.message, ended && state.status !== "completed" ? "" : state.message || "Waiting for a worker");
+  setText(parts.percent, unmeasured ? "" : percent(whole));
+  setText(parts.facts, facts(job).filter(Boolean).join(" · "));
+  parts.bar.style.setProperty("--progress", String(job.progress));
+  parts.bar.classList.toggle("unmeasured", unmeasured);
+  setAttribute(parts.bar, "aria-valuetext", unmeasured ? `${bytes(state.downloaded_bytes)} so far` : percent(whole));
+  if (unmeasured) parts.bar.removeAttribute("aria-valuenow");
+  else setAttribute(parts.bar, "aria-valuenow", String(whole));
+  showSteps(parts.steps, job);
+}
+
+/** @param {Job} job @returns {string[]} */
+function facts({ state }) {
+  const { result, downloaded_bytes: done, total_bytes: total, retries, status } = state;
+  if (status === "completed") return [bytes(result?.size), typeof result?.media_type === "string" ? result.media_type : ""];
+  if (status !== "processing" && status !== "queued") return [];
+  const next = moment(state.retry_at);
+  if (next && next.getTime() > Date.now()) return [`Try ${(retries ?? 0) + 1} at ${clock(next)}`];
+  if (state.stage !== "downloading" && state.stage !== "uploading") return [];
+  const size = bytes(done) && bytes(total) ? `${bytes(done)} of ${bytes(total)}` : bytes(done) && `${bytes(done)} so far`;
+  const left = timeSpan(state.eta);
+  return [size, speed(state.speed), left && `${left} left`];
+}
+
+/** @param {HTMLElement} list @param {Job} job */
+function showSteps(list, job) {
+  const steps = job.stored ? STORED_VIDEO : NEW_VIDEO;
+  const names = steps.map(([name]) => name).join();
+  if (list.dataset.names !== names) {
+    list.dataset.names = names;
+    list.replaceChildren(
+      ...steps.map(([name]) => {
+        const step = document.createElement("li");
+        step.textContent = String(name);
+        return step;
+      }),
+    );
+  }
+  const reached = steps.findLastIndex(([, from]) => job.progress >= Number(from));
+  const running = !hasEnded(job);
+  [...list.children].forEach((step, place) => {
+    const current = running && place === reached;
+    step.classList.toggle("passed", place <= reached && !current);
+    step.classList.toggle("current", current);
+    if (current) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  });
+}
+
+/** @param {Record<string, any>} parts @param {Job} job @param {string} phase */
+function showTrouble(parts, job, phase) {
+  const { error, message } = job.state;
+  const reasons = { gone: GONE, refused: REFUSED, failed: error?.message || message || "The download failed." };
+  const reason = phase in reasons ? reasons[/** @type {keyof typeof reasons} */ (phase)] : "";
+  setText(parts.reason, reason);
+  setText(parts.code, phase === "failed" && error?.code ? String(error.code) : "");
+  parts.code.hidden = !parts.code.textContent;
+  parts.trouble.hidden = !reason;
+}
+
+/** @param {Record<string, any>} parts @param {Job} job */
+function showArrival(parts, job) {
+  const { status, result, error } = job.state;
+  const there = !job.gone && status === "completed" && result;
+  const file = there && webAddress(result.file_url ?? result.url);
+  const until = there ? moment(result.expires_at) : null;
+  const expired = until !== null && until.getTime() <= Date.now();
+  if (file) setAttribute(parts.save, "href", file.href);
+  parts.save.hidden = !file;
+  setText(parts.save, job.format?.quality === "audio" ? "Save audio" : "Save video");
+  parts.copy.hidden = !(there && webAddress(result.url)) || expired;
+  parts.again.hidden = !(job.url && (job.gone || status === "cancelled" || (status === "failed" && error?.retryable)));
+  setText(parts.expiry, until ? (expired ? "The link has expired; saving makes a new one." : `Link works until ${clock(until)}`) : "");
+  parts.arrival.hidden = parts.save.hidden && parts.again.hidden;
+}
+
+/** @param {unknown} text @returns {URL | null} only what a browser may safely be sent to */
+function webAddress(text) {
+  try {
+    const address = new URL(String(text), document.baseURI);
+    return address.protocol === "https:" || address.protocol === "http:" ? address : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The clipboard's API is missing where the page came over plain HTTP from another machine.
+ *
+ * @param {string} text
+ * @returns {Promise<boolean>}
+ */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    field.value = text;
+    field.className = "unseen";
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    focused?.focus();
+    return copied;
+  }
+}
+
+/** @param {HTMLElement} button @param {string} text */
+function flash(button, text) {
+  const before = button.textContent === text ? button.dataset.before ?? "" : button.textContent ?? "";
+  button.dataset.before = before;
+  button.textContent = text;
+  setTimeout(() => (button.textContent = before), 2000);
+}
+
+/** Unchanged text stays untouched, so a screen reader doesn't hear it again. @param {HTMLElement} part @param {string} text */
+function setText(part, text) {
+  if (part.textContent !== text) part.textContent = text;
+}
+
+/** @param {HTMLElement} part @param {string} name @param {string} value */
+function setAttribute(part, name, value) {
+  if (part.getAttribute(name) !== value) part.setAttribute(name, value);
+}

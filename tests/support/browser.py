@@ -1,0 +1,83 @@
+"""A real Chromium for tests: `browser`, and pages that fail their test when the browser complains.
+
+In a test module's conftest: `from support.browser import browser, open_page`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+DEBIAN = Path("/usr/bin/chromium")
+
+# The console names the directive too, but only where it is open in time; the event always comes.
+_REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI}`));
+"""
+
+
+class OpenPage(Protocol):
+    """Opens a page in a fresh profile.
+
+    expected: patterns of complaints that belong to the test, such as the browser's own line about a 422.
+    Everything else goes to playwright's `new_context` (locale, viewport, color_scheme …). Motion is reduced unless
+    told otherwise: playwright waits for what moves, and software rendering costs the tests' processors.
+    """
+
+    def __call__(self, url: str, *, expected: Sequence[str] = (), **context: Any) -> Page: ...
+
+
+# Not for the session: playwright's synchronous API leaves its event loop running in this thread between calls, so as
+# long as a browser is open, asyncio.run() is refused in every other test of the process.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium where it is installed, else the one that `playwright install chromium` brought."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=str(DEBIAN) if DEBIAN.exists() else None,
+            args=["--no-sandbox"] if os.geteuid() == 0 else [],  # as root Chromium refuses to start with one
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens pages; at the test's end none of them may have had an error, a warning or a policy violation."""
+    with ExitStack() as stack:
+
+        def opened(url: str, *, expected: Sequence[str] = (), **context: Any) -> Page:
+            page = stack.enter_context(_watched_page(browser, expected, context))
+            page.goto(url)
+            return page
+
+        yield opened
+
+
+@contextmanager
+def _watched_page(browser: Browser, expected: Sequence[str], options: dict[str, Any]) -> Iterator[Page]:
+    complaints: list[str] = []
+    context = browser.new_context(**{"reduced_motion": "reduce", **options})
+    context.set_default_timeout(10_000)
+    context.add_init_script(_REPORT_VIOLATIONS)
+    page = context.new_page()
+    page.on("console", _collect(complaints))
+    page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+    yield page
+    context.close()
+    unexpected = [line for line in complaints if not any(re.search(pattern, line) for pattern in expected)]
+    assert not unexpected, "the browser complained: " + "; ".join(unexpected)
+
+
+def _collect(complaints: list[str]) -> Callable[[ConsoleMessage], None]:
+    def collect(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning", "assert"}:
+            complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    return collect
