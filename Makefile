@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test lint types format lock clean
+.PHONY: help up install test lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,9 +23,13 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/tables.py --check
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## write the tables in docs/ from the code
+	$(BIN)/python docs/tables.py
 
 format: $(VENV)/.dev ## write the style
 	$(BIN)/ruff check --fix-only

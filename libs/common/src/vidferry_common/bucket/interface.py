@@ -4,7 +4,8 @@ BucketError
 ├── ObjectNotFound         no object of that name (or of that generation)
 ├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
 ├── StorageDenied          credentials or permissions: trying again does not help
-└── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
+├── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
+└── LinkRefused            see links: a link to a folder's file that opens nothing
 """
 
 from collections.abc import Callable, Mapping
@@ -101,4 +102,4 @@ class Bucket(Protocol):
         """Raises where the bucket can't be used now: what readiness asks once at the start."""
 
     async def close(self) -> None:
-        """Gives back connections and threads."""
+        """Gives back connections and threads; waits for calls under way, so cancel uploads first."""

@@ -1,0 +1,191 @@
+"""The folder's files: opened step by step without following a link, replaced atomically, on disk before visible.
+
+    objects/videos/site/id/format#meta            what is known of the object, JSON; its presence makes it visible
+    objects/videos/site/id/format#1790000000000   the bytes of that generation
+    incoming/…                                    what is being written
+    locks/00 … locks/ff                           one lock for each part of the names, holding the last generation
+
+A new generation's bytes are renamed into place first, then the record that names them: the one step that counts.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+from vidferry_common.bucket.interface import BucketError, StorageDenied, StorageUnavailable, StoredObject
+
+DAY = 86400
+_META_BYTES = 64 * 1024
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not blocking: a FIFO must not hold a thread
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The operating system's errors as ours."""
+    try:
+        yield
+    except PermissionError as error:
+        raise StorageDenied(f"the folder refuses: {error}") from error
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            raise BucketError(f"a link or a file stands where a directory was made: {error}") from error
+        raise StorageUnavailable(f"the folder can't be used: {error}") from error
+
+
+class Files:
+    """One folder; every method blocks and may raise OSError or BucketError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Makes the folder where it is missing, and removes what writers that died left a day ago."""
+        for part in ("objects", "incoming", "locks"):
+            (self._root / part).mkdir(parents=True, exist_ok=True)
+        for left in (self._root / "incoming").iterdir():
+            with suppress(FileNotFoundError):
+                if left.lstat().st_mtime < time.time() - DAY:
+                    left.unlink()
+
+    def read_meta(self, name: str) -> StoredObject | None:
+        try:
+            with self._parent(name) as parent:
+                return _meta(parent, name)
+        except FileNotFoundError:
+            return None
+
+    def open_data(self, stored: StoredObject) -> int:
+        """The descriptor of an object's bytes; FileNotFoundError where that generation is gone."""
+        with self._parent(stored.name) as parent:
+            return _open_regular(parent, f"{_leaf(stored.name)}#{stored.generation}", stored.size)
+
+    @contextmanager
+    def incoming(self) -> Iterator[tuple[str, int]]:
+        """A new file's name and descriptor; removed at the end unless it was published."""
+        name = uuid4().hex
+        with self._directory("incoming") as folder:
+            target = os.open(name, _CREATE, 0o640, dir_fd=folder)
+            try:
+                yield name, target
+            finally:
+                os.close(target)
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[int]:
+        """Holds the name's lock, across processes too; its descriptor is what next_generation takes."""
+        with self._directory("locks") as folder:
+            lock = os.open(
+                sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640, dir_fd=folder
+            )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def publish(self, written: str, stored: StoredObject) -> None:
+        """Makes a written file visible as that object; the caller holds the lock."""
+        leaf = _leaf(stored.name)
+        with self._directory("incoming") as folder, self._parent(stored.name, create=True) as parent:
+            os.rename(written, f"{leaf}#{stored.generation}", src_dir_fd=folder, dst_dir_fd=parent)
+            os.fsync(parent)
+            with self.incoming() as (record, target):
+                _write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
+                os.fsync(target)
+                os.rename(record, f"{leaf}#meta", src_dir_fd=folder, dst_dir_fd=parent)
+            os.fsync(parent)
+            _sweep(parent, leaf, keep=stored.generation)
+
+    def remove(self, stored: StoredObject) -> None:
+        """Removes record and bytes; who has them open reads on. The caller holds the lock."""
+        leaf = _leaf(stored.name)
+        with self._parent(stored.name) as parent:
+            os.unlink(f"{leaf}#meta", dir_fd=parent)
+            os.fsync(parent)
+            _sweep(parent, leaf, keep=0)
+
+    def _parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
+        return self._directory("objects", *name.split("/")[:-1], create=create)
+
+    @contextmanager
+    def _directory(self, *steps: str, create: bool = False) -> Iterator[int]:
+        folder = os.open(self._root, _DIRECTORY & ~os.O_NOFOLLOW)
+        try:
+            for step in steps:
+                below = _step(folder, step, create=create)
+                os.close(folder)
+                folder = below
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def next_generation(lock: int, current: StoredObject | None) -> int:
+    """Microseconds since 1970, as Cloud Storage counts, and higher than all before, also after the clock went back."""
+    last = int(os.pread(lock, 32, 0) or b"0")
+    generation = max(time.time_ns() // 1000, last + 1, (current.generation if current else 0) + 1)
+    os.pwrite(lock, b"%032d" % generation, 0)
+    return generation
+
+
+def _step(folder: int, name: str, *, create: bool) -> int:
+    if create:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o750, dir_fd=folder)
+            os.fsync(folder)
+    return os.open(name, _DIRECTORY, dir_fd=folder)
+
+
+def _leaf(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _meta(parent: int, name: str) -> StoredObject:
+    record = _open_regular(parent, f"{_leaf(name)}#meta", None)
+    with os.fdopen(record, "rb") as file:
+        try:
+            known = json.loads(file.read(_META_BYTES))
+            known.pop("v")
+            stored = StoredObject(**known)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BucketError(f"the record of {name} is damaged") from error
+    if stored.name != name:  # a file system that ignores case would hand out another video
+        raise BucketError(f"the folder's file system confuses {name!r} with {stored.name!r}")
+    return stored
+
+
+def _open_regular(parent: int, name: str, size: int | None) -> int:
+    opened = os.open(name, _READ, dir_fd=parent)
+    found = os.fstat(opened)
+    if not stat.S_ISREG(found.st_mode) or size not in {None, found.st_size}:
+        os.close(opened)
+        raise BucketError(f"{name} is not the file that was written")
+    return opened
+
+
+def _write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]
+
+
+def _sweep(parent: int, leaf: str, keep: int) -> None:
+    """Removes the bytes of other generations, also those of a writer that died between its two renames."""
+    for name in os.listdir(parent):
+        stem, mark, generation = name.rpartition("#")
+        if mark and stem == leaf and generation.isdecimal() and int(generation) != keep:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=parent)

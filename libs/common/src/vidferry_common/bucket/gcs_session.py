@@ -1,0 +1,210 @@
+"""A resumable upload to Cloud Storage: chunks, status queries, and where to go on after a failure.
+
+Driven here and not by the client library (read in google-cloud-storage 3.17): its loop repeats a failed chunk without
+asking what arrived, stumbles over a chunk kept in part, and takes a lost last reply for a failure. The protocol is
+documented at https://cloud.google.com/storage/docs/performing-resumable-uploads.
+
+No request is made here; send makes them, and raises BucketError's kinds.
+"""
+
+import json
+import random
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, Protocol
+
+from vidferry_common.bucket.interface import (
+    BucketError,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
+from vidferry_common.bucket.source import Source, Stopped
+
+CHUNK = 8 * 1024 * 1024
+"""a multiple of 256 KiB, which Cloud Storage asks of all but the last"""
+PIECE = 256 * 1024
+
+_DONE = {HTTPStatus.OK, HTTPStatus.CREATED}
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_RECEIVED = re.compile(r"bytes=0-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an upload or a call is tried again. All in seconds."""
+
+    without_progress: float = 120
+    first_delay: float = 0.25
+    longest_delay: float = 16
+
+
+class Reply(Protocol):
+    """What is used of requests.Response."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+Send = Callable[[str, str, Mapping[str, str], Iterable[bytes]], Reply]
+"""method, address, headers, body -> reply; StorageUnavailable where none came"""
+
+
+class Chunk:
+    """A request's body that can be sent again from its start, and stops between pieces."""
+
+    def __init__(self, data: bytes, sent: Callable[[int], None]) -> None:
+        self._data = data
+        self._sent = sent
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._data), PIECE):
+            yield self._data[start : start + PIECE]
+            self._sent(min(start + PIECE, len(self._data)))
+
+
+class ResumableUpload:
+    """One upload. begin opens a session and returns its address, which is a capability: never logged."""
+
+    def __init__(
+        self,
+        begin: Callable[[], str],
+        send: Send,
+        source: Source,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        patience: Patience,
+    ) -> None:
+        self._begin = begin
+        self._send = send
+        self._source = source
+        self._progress = progress
+        self._stop = stop
+        self._patience = patience
+        self._session: str | None = None
+        self._offset: int | None = 0  # bytes the service has; None where it must be asked
+        self._furthest = 0
+        self._last_sent = False
+        self._shown = 0
+        self._delay = patience.first_delay
+        self._moved = monotonic()
+
+    def run(self) -> dict[str, Any]:
+        """The finished object's resource; BucketError's kinds, Stopped."""
+        while True:
+            try:
+                resource = self._step()
+            except StorageUnavailable as error:
+                self._wait(error)
+            else:
+                if resource is not None:
+                    self._show(self._source.size)
+                    return resource
+
+    def abandon(self) -> dict[str, Any] | None:
+        """Ends the session as well as may be; the resource where the object was finished after all."""
+        if self._session is None:
+            return None
+        if self._last_sent:
+            reply = self._send("PUT", self._session, self._query(), ())
+            if reply.status_code in _DONE:
+                return _resource(reply)
+        self._send("DELETE", self._session, {"Content-Length": "0"}, ())
+        return None
+
+    def _step(self) -> dict[str, Any] | None:
+        self._source.check()
+        if self._session is None:
+            self._session, self._offset = self._begin(), 0
+        if self._offset is None:
+            return self._take(self._send("PUT", self._session, self._query(), ()), None)
+        return self._take(self._send_chunk(self._session, self._offset), self._offset)
+
+    def _send_chunk(self, session: str, start: int) -> Reply:
+        data = self._source.read(start, CHUNK)
+        end, size = start + len(data), self._source.size
+        headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}" if data else f"bytes */{size}"}
+        if end == size:
+            self._last_sent = True
+            # The service compares before it makes the object: a damaged upload never becomes visible.
+            headers["X-Goog-Hash"] = f"crc32c={self._source.crc32c}"
+        self._offset = None  # until a reply tells
+
+        def sent(count: int) -> None:
+            # With its last byte the upload may become an object: from then on only the reply tells what to undo.
+            if start + count < size:
+                self._source.check()
+            self._show(start + count)
+
+        return self._send("PUT", session, headers, Chunk(data, sent))
+
+    def _query(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes */{self._source.size}", "Content-Length": "0"}
+
+    def _take(self, reply: Reply, start: int | None) -> dict[str, Any] | None:
+        status = reply.status_code
+        if status in _DONE:
+            return _resource(reply)
+        if status == HTTPStatus.PERMANENT_REDIRECT:  # 308 is "resume incomplete" here
+            self._go_on(reply, start)
+            return None
+        if status in _GONE:
+            self._session = None  # documented: begin again
+            raise StorageUnavailable("the upload's session is gone")
+        raise _failure(reply)
+
+    def _go_on(self, reply: Reply, start: int | None) -> None:
+        received = _RECEIVED.fullmatch(reply.headers.get("Range", ""))
+        self._offset = int(received[1]) + 1 if received else 0
+        if self._offset > self._furthest:
+            self._furthest = self._offset
+            self._moved, self._delay = monotonic(), self._patience.first_delay
+        elif start is not None and self._offset <= start:
+            raise StorageUnavailable("the service kept nothing of a chunk")
+
+    def _wait(self, error: StorageUnavailable) -> None:
+        if monotonic() - self._moved > self._patience.without_progress:
+            raise error
+        # Jitter keeps many workers from coming back at one moment.
+        if self._stop.wait(self._delay * random.uniform(0.5, 1)):  # noqa: S311 - no secret
+            raise Stopped
+        self._delay = min(self._delay * 2, self._patience.longest_delay)
+
+    def _show(self, sent: int) -> None:
+        if sent > self._shown or sent == self._source.size == 0:
+            self._shown = sent
+            self._progress(sent)
+
+
+def _resource(reply: Reply) -> dict[str, Any]:
+    try:
+        resource: dict[str, Any] = json.loads(reply.content)
+        int(resource["generation"]), int(resource["size"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise StorageUnavailable("the service's reply is no object's resource") from error
+    return resource
+
+
+def _failure(reply: Reply) -> BucketError:
+    status = reply.status_code
+    text = f"the upload got {status}: {reply.content[:300].decode(errors='replace')}"
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        return PreconditionFailed(text)
+    if status in _DENIED:
+        return StorageDenied(text)
+    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return StorageUnavailable(text)
+    return BucketError(text)

@@ -1,0 +1,67 @@
+"""Links to a folder's files that can't be forged: an HMAC over object, generation and end, checked by the api.
+
+    BucketError
+    └── LinkRefused
+        ├── LinkInvalid    not signed with this key, or taken apart and changed
+        └── LinkExpired    signed here, but its time is over: ask for a fresh one
+
+The name is the path below /files/, the rest are query parameters: generation, expires (seconds since 1970), signature.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from pydantic import SecretStr
+
+from vidferry_common.bucket.interface import BucketError, StorageDenied
+
+PATH = "/files/"
+VERSION = "v1"
+
+
+class LinkRefused(BucketError):
+    """A link that opens nothing."""
+
+
+class LinkInvalid(LinkRefused):
+    """Not signed with this key, or changed afterwards."""
+
+
+class LinkExpired(LinkRefused):
+    """Its time is over."""
+
+
+class LinkSigner:
+    """Signs and checks links with one key; StorageDenied on use where there is no key."""
+
+    def __init__(self, key: SecretStr | None) -> None:
+        self._key = key
+
+    def url(self, name: str, generation: int, expires: int) -> str:
+        """The link's path and query, to stand below the api's public address. expires: seconds since 1970."""
+        query = {"generation": str(generation), "expires": str(expires)}
+        query["signature"] = self._signature(name, query["generation"], query["expires"])
+        return f"{PATH}{quote(name)}?{urlencode(query)}"
+
+    def checked(self, name: str, query: Mapping[str, str], now: float) -> int:
+        """The generation a link names; LinkInvalid, LinkExpired. name is the decoded path below PATH."""
+        generation, expires = query.get("generation", ""), query.get("expires", "")
+        expected = self._signature(name, generation, expires)
+        given = query.get("signature", "")
+        if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
+            raise LinkInvalid("the link's signature is not ours")
+        # Only url() signs, so from here on both are numbers it wrote.
+        if now >= int(expires):
+            raise LinkExpired("the link has expired")
+        return int(generation)
+
+    def _signature(self, name: str, generation: str, expires: str) -> str:
+        if self._key is None:
+            raise StorageDenied("links to a folder need VIDFERRY_SIGNING_KEY")
+        # What url() signs holds no further line break, so no other parts can make the same message.
+        message = f"vidferry-link\n{VERSION}\n{generation}\n{expires}\n{name}".encode(errors="replace")
+        digest = hmac.digest(self._key.get_secret_value().encode(), message, hashlib.sha256)
+        return f"{VERSION}.{urlsafe_b64encode(digest).rstrip(b'=').decode()}"

@@ -1,0 +1,94 @@
+"""Where the bucket is, and how links to it are signed."""
+
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from vidferry_common.settings import Settings
+
+HOUR = 3600
+LONGEST_LIFETIME = 7 * 24 * HOUR
+"""seconds; V4 signatures of Cloud Storage live no longer"""
+KEY_BYTES = 32
+
+
+class FolderAddress(NamedTuple):
+    path: Path
+
+
+class GcsAddress(NamedTuple):
+    bucket: str
+    prefix: str
+    """without slashes at its ends; empty where there is none"""
+
+
+class BucketSettings(Settings):
+    """The bucket, for the api and the worker alike."""
+
+    bucket: str = Field(
+        description="Where finished videos go: `file:///absolute/path`, or `gs://name` with an optional `/prefix`.",
+    )
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="Signs the links to a folder's files: a secret of at least 32 bytes, the same for every api. "
+        "Not used with Cloud Storage.",
+    )
+    link_lifetime: float = Field(
+        default=6 * HOUR,
+        gt=0,
+        le=LONGEST_LIFETIME,
+        description="How long a link to a file lives, in seconds; 7 days at most. Links signed through IAM live 12 "
+        "hours at most, because the keys used there are replaced.",
+    )
+    gcs_endpoint: str | None = Field(
+        default=None,
+        description="Another address of Cloud Storage, such as a private endpoint or an emulator's. One that begins "
+        "with `http://` is taken for an emulator's and gets no credentials, unless GOOGLE_APPLICATION_CREDENTIALS or "
+        "GCE_METADATA_HOST names some.",
+    )
+    gcs_signer: str | None = Field(
+        default=None,
+        description="The service account (its e-mail) in whose name IAM signs links, where the credentials hold no "
+        "private key, as with Workload Identity. By default the credentials' own account.",
+    )
+    iam_endpoint: str | None = Field(
+        default=None,
+        description="Another address of the IAM Service Account Credentials API.",
+    )
+
+    @field_validator("bucket")
+    @classmethod
+    def _known_address(cls, value: str) -> str:
+        address_of(value)
+        return value
+
+    @field_validator("signing_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < KEY_BYTES:
+            raise ValueError(f"has fewer than {KEY_BYTES} bytes")
+        return value
+
+    @field_validator("gcs_endpoint", "iam_endpoint")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+            raise ValueError("is not an http:// or https:// address")
+        return value.rstrip("/") if value else value
+
+    @property
+    def address(self) -> FolderAddress | GcsAddress:
+        return address_of(self.bucket)
+
+
+def address_of(bucket: str) -> FolderAddress | GcsAddress:
+    """The bucket's address taken apart; ValueError where it is none."""
+    scheme, _, rest = bucket.partition("://")
+    if scheme == "file" and rest.startswith("/"):
+        return FolderAddress(Path(rest))
+    name, _, prefix = rest.partition("/")
+    if scheme == "gs" and name:
+        return GcsAddress(name, prefix.strip("/"))
+    raise ValueError("is neither file:///absolute/path nor gs://name")

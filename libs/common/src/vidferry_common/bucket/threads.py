@@ -1,0 +1,70 @@
+"""Blocking storage calls in threads of their own, so that long uploads never starve the event loop's default pool."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+from vidferry_common.bucket.source import Stopped
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 32
+"""calls at once, made as needed; more wait their turn"""
+
+
+class Threads:
+    """Two pools, so that a readiness check or a link never waits behind uploads."""
+
+    def __init__(self) -> None:
+        self._short = ThreadPoolExecutor(THREADS, "bucket")
+        self._long = ThreadPoolExecutor(THREADS, "bucket-upload")
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
+
+    async def run_stoppable(self, work: Callable[[threading.Event], T], undo: Callable[[T], None]) -> T:
+        """The work's result. Cancelled, it sets the event, waits for the work's end, and undoes what it still did.
+
+        Waiting matters: only when the thread has ended is it certain that nothing appears afterwards.
+        """
+        stop = threading.Event()
+        future = self._long.submit(work, stop)
+        waited = asyncio.wrap_future(future)
+        waited.add_done_callback(_seen)
+        try:
+            return await asyncio.shield(waited)
+        except asyncio.CancelledError:
+            stop.set()
+            await self._settle(future, undo)
+            raise
+
+    async def _settle(self, future: Future[T], undo: Callable[[T], None]) -> None:
+        if future.cancel():
+            return
+        await _ended(future)
+        with suppress(Stopped, Exception):  # it was cancelled: why it failed interests nobody any more
+            await _ended(self._short.submit(undo, future.result()))
+
+    async def close(self) -> None:
+        """Waits for the calls under way."""
+        await asyncio.to_thread(self._short.shutdown)
+        await asyncio.to_thread(self._long.shutdown)
+
+
+def _seen(waited: asyncio.Future[T]) -> None:
+    """Once its waiter is cancelled, shield leaves an exception unlooked at, and asyncio would log it as lost."""
+    if not waited.cancelled():
+        waited.exception()
+
+
+async def _ended(future: Future[T]) -> None:
+    """Waits also through further cancellations; the first one is raised again by run_stoppable."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    while not ended.is_set():
+        with suppress(asyncio.CancelledError):
+            await ended.wait()

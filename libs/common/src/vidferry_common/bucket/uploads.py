@@ -1,0 +1,28 @@
+"""What both homes ask of an upload before its first byte moves."""
+
+from dataclasses import replace
+
+from vidferry_common.bucket.disposition import clean_filename
+from vidferry_common.bucket.interface import NEW, BucketError, StoredObject, Upload
+from vidferry_common.bucket.names import checked_name
+
+METADATA_BYTES = 8 * 1024
+"""of UTF-8, keys and values together: Cloud Storage's limit for custom metadata"""
+
+
+def prepared(what: Upload) -> Upload:
+    """The upload with a file name that is safe to send; BucketError where a home couldn't keep it as it is."""
+    checked_name(what.name)
+    if not what.content_type.isascii() or not what.content_type.isprintable() or "/" not in what.content_type:
+        raise BucketError(f"not a content type: {what.content_type!r}")
+    used = sum(
+        len(key.encode(errors="replace")) + len(value.encode(errors="replace")) for key, value in what.metadata.items()
+    )
+    if used > METADATA_BYTES:
+        raise BucketError(f"{used} bytes of metadata are more than {METADATA_BYTES}")
+    return replace(what, filename=clean_filename(what.filename))
+
+
+def generation_of(stored: StoredObject | None) -> int:
+    """NEW where there is no object."""
+    return stored.generation if stored else NEW

@@ -1,0 +1,71 @@
+"""The bucket's settings, as they come from the environment."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from vidferry_common.bucket import BucketSettings, FolderBucket, open_bucket
+from vidferry_common.bucket.gcs import GcsBucket
+from vidferry_common.bucket.settings import FolderAddress, GcsAddress
+
+
+@pytest.mark.parametrize(
+    ("bucket", "address"),
+    [
+        ("file:///srv/videos", FolderAddress(Path("/srv/videos"))),
+        ("gs://films", GcsAddress("films", "")),
+        ("gs://films/", GcsAddress("films", "")),
+        ("gs://films/team/a/", GcsAddress("films", "team/a")),
+    ],
+)
+def test_addresses(monkeypatch: pytest.MonkeyPatch, bucket: str, address: object) -> None:
+    monkeypatch.setenv("VIDFERRY_BUCKET", bucket)
+    settings = BucketSettings()  # type: ignore[call-arg]
+    assert settings.address == address
+    assert settings.link_lifetime == 21600
+    assert settings.signing_key is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bucket", "s3://films"),
+        ("bucket", "file://films"),
+        ("bucket", "gs://"),
+        ("bucket", "films"),
+        ("signing_key", "k" * 31),
+        ("link_lifetime", "604801"),
+        ("link_lifetime", "0"),
+        ("gcs_endpoint", "localhost:4443"),
+        ("iam_endpoint", "ftp://x"),
+    ],
+)
+def test_wrong_values_are_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        BucketSettings(**{"bucket": "gs://films", name: value})  # type: ignore[arg-type]
+
+
+def test_the_key_is_not_printed_and_nothing_changes() -> None:
+    settings = BucketSettings(bucket="gs://films", signing_key=SecretStr("secret-" * 8))
+    assert "secret-" not in repr(settings)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.bucket = "gs://other"
+    assert all(field.description for field in BucketSettings.model_fields.values())
+
+
+def test_a_folder_needs_nothing_of_googles(tmp_path: Path) -> None:
+    """The laptop's start stays quick: google.cloud is imported for gs:// alone."""
+    program = (
+        "import sys\nfrom vidferry_common.bucket import BucketSettings, open_bucket\n"
+        f"open_bucket(BucketSettings(bucket='file://{tmp_path}/b'))\nprint('google.cloud.storage' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_address_decides_the_home(tmp_path: Path) -> None:
+    assert isinstance(open_bucket(BucketSettings(bucket=f"file://{tmp_path}")), FolderBucket)
+    assert isinstance(open_bucket(BucketSettings(bucket="gs://films")), GcsBucket)
