@@ -41,8 +41,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "All settings are environment variables, read once at the start. A wrong value ends the program with a sentence.",
-        "This page is written by `make docs` from the `Settings` classes.",
+        "All settings are environment variables, read once at the start. A wrong value ends the program with a",
+        "sentence. This page is written by `make docs` from the `Settings` classes.",
     ]
     told: dict[str, Any] = {}
     for title, kind in GROUPS:
@@ -63,8 +63,8 @@ def errors_page() -> str:
         "",
         "## A job's failure",
         "",
-        "`error.code` of a job's last message. Where a repetition may help, Vidferry has tried again by itself before it",
-        "gave up (`VIDFERRY_RETRIES`), and `error.retryable` is true.",
+        "`error.code` of a job's last message. Where a repetition may help, Vidferry has tried again by itself before",
+        "it gave up (`VIDFERRY_RETRIES`), and `error.retryable` is true.",
         "",
         "| code | tried again | what a person is told |",
         "|---|---|---|",
@@ -76,7 +76,7 @@ def errors_page() -> str:
         "",
         "| code | status | meaning |",
         "|---|---|---|",
-        *(f"| `{code}` | {code.status} | {_cell(code.title)} |" for code in ProblemCode),
+        *(f"| `{code}` | {code.status} | {_cell(code.summary)} |" for code in ProblemCode),
     ]
     return "\n".join(lines) + "\n"
 

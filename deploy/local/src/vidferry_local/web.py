@@ -5,12 +5,13 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
 from vidferry_api.app import create_app
 from vidferry_api.settings import ApiSettings
-
 from vidferry_common import log, notify
 from vidferry_common.settings import load
 from vidferry_gateway.gateway import Gateway
@@ -41,7 +42,7 @@ def main() -> None:
     WebServer(config, gateway).run(listening)
 
 
-def _with_gateway(app: FastAPI, gateway: Gateway) -> object:
+def _with_gateway(app: FastAPI, gateway: Gateway) -> Any:
     """The api's lifespan, and the gateway's inside it: served is only once both see Redis."""
     api = app.router.lifespan_context
 

@@ -12,7 +12,8 @@ from pydantic import Field
 from vidferry_common.settings import Settings
 
 _SECRET = re.compile(
-    r"(?i)((?:[?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)|(?:://[^/\s:@]+:))[^&\s\"'@]+"
+    r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
+    r"|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 

@@ -108,10 +108,46 @@ class ProblemCode(StrEnum):
     JOB_NOT_ENDED = "job_not_ended"
     JOB_FAILED = "job_failed"
     OBJECT_GONE = "object_gone"
+    NO_THUMBNAIL = "no_thumbnail"
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     QUEUE_FULL = "queue_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    NOT_READY = "not_ready"
     INTERNAL = "internal"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with it."""
+        return _PROBLEMS[self][0]
+
+    @property
+    def summary(self) -> str:
+        """What is the matter, the same for every occurrence."""
+        return _PROBLEMS[self][1]
+
+
+_PROBLEMS = {
+    ProblemCode.INVALID_REQUEST: (422, "The request's fields are not as they should be"),
+    ProblemCode.INVALID_JSON: (400, "The request's body is no JSON"),
+    ProblemCode.INVALID_URL: (422, "The address can't be downloaded from"),
+    ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's body is not declared as JSON"),
+    ProblemCode.NOT_FOUND: (404, "There is nothing at this path"),
+    ProblemCode.METHOD_NOT_ALLOWED: (405, "The path does not take this method"),
+    ProblemCode.JOB_NOT_FOUND: (404, "There is no such job"),
+    ProblemCode.JOB_NOT_ENDED: (409, "The job has not ended"),
+    ProblemCode.JOB_FAILED: (409, "The job ended without a file"),
+    ProblemCode.OBJECT_GONE: (410, "The file is not in the bucket any more"),
+    ProblemCode.NO_THUMBNAIL: (404, "The job has no picture"),
+    ProblemCode.LINK_INVALID: (403, "The link is not one of ours"),
+    ProblemCode.LINK_EXPIRED: (410, "The link has expired"),
+    ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for another request"),
+    ProblemCode.QUEUE_FULL: (503, "Too many downloads wait"),
+    ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
+    ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
+    ProblemCode.NOT_READY: (503, "The service is not ready yet"),
+    ProblemCode.INTERNAL: (500, "Something went wrong inside the service"),
+}

@@ -8,10 +8,20 @@ from yt_dlp.networking.exceptions import RequestError
 
 from vidferry_worker.child.warm import SiteDownloader
 
-# Extractors whose id is a base name, which two addresses of one site may share: those that call _generic_id,
-# and those that hand on to them (yt_dlp/extractor/common.py, _generic_id).
-BY_ADDRESS = frozenset({"Generic", "HTML5MediaEmbed", "QuotedHTML", "Rtmp", "Mms", "ViewSource", "CamtasiaEmbed",
-                        "WordpressPlaylistEmbed", "WordpressMiniAudioPlayerEmbed", "SenateISVP"})  # fmt: skip
+# Extractors whose id is a base name, which two addresses of one site may share: those that call _generic_id
+# (yt_dlp/extractor/common.py; a test compares), and QuotedHTML, which takes its ids from the page around it.
+BY_ADDRESS = frozenset(
+    {
+        "CamtasiaEmbed",
+        "Generic",
+        "HTML5MediaEmbed",
+        "QuotedHTML",
+        "Rtmp",
+        "SenateGov",
+        "WordpressMiniAudioPlayerEmbed",
+        "WordpressPlaylistEmbed",
+    }
+)
 VALIDATORS = ("ETag", "Last-Modified", "Content-Length")
 
 

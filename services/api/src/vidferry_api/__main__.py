@@ -1,0 +1,5 @@
+"""`python -m vidferry_api`"""
+
+from vidferry_api.main import main
+
+main()

@@ -1,0 +1,112 @@
+"""The api as an ASGI application."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from vidferry_api import problems
+from vidferry_api.middleware import BoundedBody, Requests, SafeHeaders
+from vidferry_api.problems import ProblemDocument
+from vidferry_api.routes import downloads, files, health, jobs, page
+from vidferry_api.services import Services
+from vidferry_api.settings import ApiSettings
+from vidferry_common.bucket import BucketError, open_bucket
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.store import Store, StoreUnavailable, connect
+
+logger = logging.getLogger(__name__)
+
+SEEK_SECONDS = 1.0
+"""between two looks for Redis and the bucket at the start"""
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The application; its lifespan connects to Redis and the bucket."""
+    app = FastAPI(
+        title="Vidferry",
+        version="1",
+        summary="Fetches videos into a bucket and tells every step.",
+        lifespan=_lifespan(settings),
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        middleware=_middleware(settings),
+        responses=problems.responses(ProblemCode.INTERNAL),
+    )
+    problems.install(app)
+    for module in (downloads, jobs, files, health):
+        app.include_router(module.router)
+    page.mount(app)
+    _describe(app)
+    return app
+
+
+def _lifespan(settings: ApiSettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = Store(connect(settings, max_connections=64), settings.record_seconds)
+        bucket = open_bucket(settings)
+        services = app.state.services = Services(settings, store, bucket)
+        seeking = asyncio.create_task(_seek(services))
+        try:
+            yield
+        finally:
+            seeking.cancel()
+            await bucket.close()
+            await store.close()
+
+    return lifespan
+
+
+async def _seek(services: Services) -> None:
+    """Until Redis and the bucket have been seen once."""
+    while not services.ready:
+        try:
+            await services.store.ping()
+            await services.bucket.check()
+            services.ready = True
+        except (StoreUnavailable, BucketError) as error:
+            logger.warning("not ready yet", extra={"error": str(error)})
+            await asyncio.sleep(SEEK_SECONDS)
+
+
+def _middleware(settings: ApiSettings) -> list[Middleware]:
+    """The outermost first."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.cors_origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["content-type", "idempotency-key", "traceparent"],
+        expose_headers=["location", "retry-after", "idempotency-replayed"],
+        max_age=3600,
+    )
+    inner = [Middleware(SafeHeaders), Middleware(Requests), Middleware(BoundedBody)]
+    return [cors, *inner] if settings.cors_origins else inner
+
+
+def _describe(app: FastAPI) -> None:
+    """FastAPI describes its own form of a 422, which never leaves this app."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        document = generate()
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas["ProblemDocument"] = described
+        for operation in [operation for path in document["paths"].values() for operation in path.values()]:
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]  # of a path's id alone: a malformed one is a 404
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

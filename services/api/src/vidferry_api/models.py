@@ -1,0 +1,88 @@
+"""What goes in and out, as the OpenAPI document tells it."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from vidferry_api.url import canonical
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.stages import Stage, Status
+
+
+class DownloadRequest(BaseModel):
+    """A video to fetch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, AfterValidator(canonical)] = Field(
+        description="The address of a page with a video, of a playlist (HLS, DASH), or of a file. http or https, "
+        "at most 2048 characters, without user name and password. Of a page with several videos the first is taken.",
+        examples=["https://example.org/video"],
+    )
+    format: Format = Field(default_factory=Format, description="What to fetch; by default what plays everywhere.")
+
+
+class Accepted(BaseModel):
+    """A job was made."""
+
+    job_id: str = Field(description="A UUID.")
+    status: Status
+    status_url: str = Field(description="Where the job can be asked for, absolute.")
+    ws_url: str = Field(description="The WebSocket that sends every step of the job, absolute.")
+
+
+class Result(BaseModel):
+    """What a completed job made."""
+
+    title: str | None
+    duration: float | None = Field(description="seconds")
+    size: int = Field(description="bytes")
+    media_type: str
+    filename: str
+    url: str = Field(description="A signed link to the file.")
+    expires_at: str = Field(description="When that link ends, RFC 3339.")
+    file_url: str = Field(description="Redirects to a fresh signed link, any time.")
+    reused: bool = Field(description="Whether the video was in the bucket already.")
+
+
+class Failure(BaseModel):
+    """Why a job failed."""
+
+    code: ErrorCode
+    message: str = Field(description="For a person.")
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+
+
+class Job(BaseModel):
+    """A job as it is now. Sizes are bytes, speed is bytes/second, times are seconds; what is unknown is null."""
+
+    job_id: str
+    url: str
+    format: Format
+    created_at: str = Field(description="RFC 3339")
+    ws_url: str
+    cursor: str = Field(description="Where a WebSocket can go on from: `ws_url?after=<cursor>`.")
+    status: Status
+    stage: Stage
+    progress: float = Field(description="per cent")
+    message: str
+    seq: int = Field(description="Rises with every message of the job.")
+    attempt: int
+    timestamp: str = Field(description="RFC 3339")
+    downloaded_bytes: int | None
+    total_bytes: int | None
+    speed: float | None
+    eta: float | None = Field(description="Seconds to the end of the stage.")
+    title: str | None
+    thumbnail: str | None = Field(description="The video's picture, kept by Vidferry.")
+    retries: int
+    retry_at: str | None = Field(description="When the next try begins, RFC 3339.")
+    result: Result | None = None
+    error: Failure | None = None
+
+
+class Health(BaseModel):
+    """Whether the service can be used."""
+
+    status: str = Field(examples=["ok"])

@@ -1,0 +1,156 @@
+"""Every refusal of the api is an RFC 9457 problem document; here errors become them, and nowhere else."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from vidferry_common.bucket import BucketError
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.store import IdempotencyMismatch, QueueFull, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="Its place in the body, parts separated by dots.", examples=["format.quality"])
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457. Programs decide by `code`, people read `detail`."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str = Field(description="What to do, for a person.")
+    code: ProblemCode
+    errors: list[FieldProblem] | None = None
+
+
+class Problem(Exception):
+    """Ends a request with a problem document."""
+
+    def __init__(
+        self,
+        code: ProblemCode,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: list[Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.errors = code, detail, errors
+        self.headers = dict(headers or {})
+        if code.status == 503:  # noqa: PLR2004 - who is sent away for now is told for how long
+            self.headers.setdefault("Retry-After", str(RETRY_SECONDS))
+
+    def response(self) -> JSONResponse:
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.code.summary,
+            "status": self.code.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return JSONResponse(body, self.code.status, self.headers, media_type=MEDIA_TYPE)
+
+
+def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of these refusals."""
+    return {
+        code.status: {
+            "description": "; ".join(f"`{each}`: {each.summary}" for each in codes if each.status == code.status),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+        }
+        for code in codes
+    }
+
+
+def install(app: FastAPI) -> None:
+    """From here on no other form of an error leaves the app."""
+    app.add_exception_handler(Problem, lambda _, error: cast("Problem", error).response())
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StoreUnavailable, _redis_away)
+    app.add_exception_handler(QueueFull, _queue_full)
+    app.add_exception_handler(IdempotencyMismatch, _mismatch)
+    app.add_exception_handler(BucketError, _bucket)
+
+
+def internal() -> JSONResponse:
+    return Problem(
+        ProblemCode.INTERNAL, "Try again; if it stays so, tell the operator the trace id of this answer."
+    ).response()
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    if not _declares_json(request):
+        return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
+    found = cast("RequestValidationError", error).errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return Problem(ProblemCode.INVALID_JSON, 'Send a JSON object such as {"url": "https://…"}.').response()
+    errors = [
+        {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": _sentence(item)}
+        for item in found
+    ]
+    code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
+    detail = " ".join(f"{item['field']}: {item['message']}." for item in errors[:5])
+    return Problem(code, detail, errors=errors[:20]).response()
+
+
+def _declares_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    """Pydantic's message without its own prefix; never what the caller sent."""
+    if item["type"] == "extra_forbidden":
+        return "this field is not known, remove it"
+    if item["type"] == "missing":
+        return "this field is required"
+    return str(item["msg"]).removeprefix("Value error, ").rstrip(".")
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    raised = cast("HTTPException", error)
+    if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
+        allowed = (raised.headers or {}).get("Allow", "another one")
+        return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers=raised.headers).response()
+    if raised.status_code == ProblemCode.NOT_FOUND.status:
+        return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.").response()
+    return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
+
+
+def _redis_away(_: Request, error: Exception) -> JSONResponse:
+    logger.warning("Redis is away", extra={"error": str(error)})
+    return Problem(
+        ProblemCode.REDIS_UNAVAILABLE, "Try again in a few seconds; an Idempotency-Key makes that safe."
+    ).response()
+
+
+def _queue_full(_: Request, __: Exception) -> JSONResponse:
+    return Problem(
+        ProblemCode.QUEUE_FULL, "Try again when some of the waiting downloads are done.", headers={"Retry-After": "30"}
+    ).response()
+
+
+def _mismatch(_: Request, __: Exception) -> JSONResponse:
+    return Problem(ProblemCode.IDEMPOTENCY_MISMATCH, "Use a new Idempotency-Key for another request.").response()
+
+
+def _bucket(_: Request, error: Exception) -> JSONResponse:
+    logger.error("the bucket can't be used", extra={"error": str(error)})
+    return Problem(ProblemCode.STORAGE_UNAVAILABLE, "Try again in a few seconds.").response()

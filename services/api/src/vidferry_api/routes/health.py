@@ -1,0 +1,28 @@
+"""Liveness and readiness."""
+
+from fastapi import APIRouter
+
+from vidferry_api.models import Health
+from vidferry_api.problems import Problem, responses
+from vidferry_api.services import ServicesDep
+from vidferry_common.contract.errors import ProblemCode
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
+async def healthz() -> Health:
+    """Always, while the process lives."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz", operation_id="readyz", summary="Whether requests are served", responses=responses(ProblemCode.NOT_READY)
+)
+async def readyz(services: ServicesDep) -> Health:
+    """Once Redis and the bucket have been seen. A later outage of theirs, which all replicas share, is told by 503s."""
+    if not services.ready:
+        raise Problem(
+            ProblemCode.NOT_READY, "Redis or the bucket has not been reached since the start; the log says which."
+        )
+    return Health(status="ok")

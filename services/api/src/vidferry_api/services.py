@@ -1,0 +1,50 @@
+"""What the routes work with: made once in the app's lifespan, handed to them by FastAPI."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Path
+from starlette.requests import Request
+
+from vidferry_api.problems import Problem
+from vidferry_api.settings import ApiSettings
+from vidferry_common.bucket import Bucket
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.store import JobRecord, Store
+
+
+@dataclass(slots=True)
+class Services:
+    """The api's parts."""
+
+    settings: ApiSettings
+    store: Store
+    bucket: Bucket
+    ready: bool = False
+    """Redis and the bucket have been seen; from then on an outage is answered request by request"""
+
+
+def _services(request: Request) -> Services:
+    return cast("Services", request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+JobId = Annotated[str, Path(description="The job's UUID.")]
+
+
+async def _job(job_id: JobId, services: ServicesDep) -> JobRecord:
+    """The job of the path; a malformed id is no job's."""
+    try:
+        known = await services.store.job(str(UUID(job_id)))
+    except ValueError:
+        known = None
+    if known is None:
+        raise Problem(
+            ProblemCode.JOB_NOT_FOUND,
+            "Check the id; records are kept for some days after a job's end, then only the file is.",
+        )
+    return known
+
+
+JobDep = Annotated[JobRecord, Depends(_job)]
