@@ -89,7 +89,7 @@ def _default(name: str, info: Any) -> str:
         return "**required**"
     if value is None or value in ((), frozenset(), "") or isinstance(value, SecretStr):
         return "–"
-    return f"`{value}`"
+    return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 
 def _cell(text: str) -> str:
