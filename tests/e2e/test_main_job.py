@@ -102,7 +102,7 @@ def test_a_page_brings_its_title_and_picture(stack: Stack, site: Site) -> None:
 
 
 def test_a_socket_opened_halfway_sees_the_steps_so_far_and_the_end(stack: Stack, site: Site) -> None:
-    job = stack.post(site.url("/gated/half/clip.mp4"))
+    job = stack.post(site.url("/gated-hls/half/v720/4/master.m3u8"))
     site.gate("half").wait_held()
     with stack.socket(job) as first:
         read_until(first, "downloading", 35)
@@ -124,7 +124,7 @@ def test_a_socket_opened_after_the_end_sees_it_all_at_once(stack: Stack, site: S
 
 
 def test_a_socket_that_was_cut_goes_on_after_its_cursor(stack: Stack, site: Site) -> None:
-    job = stack.post(site.url("/gated/cut/clip.mp4"))
+    job = stack.post(site.url("/gated-hls/cut/v720/4/master.m3u8"))
     with stack.socket(job) as ws:
         seen = read_until(ws, "downloading", 35)
         ws.socket.close()  # no farewell, as when a train enters a tunnel

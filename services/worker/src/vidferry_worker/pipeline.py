@@ -22,6 +22,7 @@ from vidferry_worker.progress import Transfer
 from vidferry_worker.reporter import Reporter
 
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
+SILENCE_SECONDS = 1.0
 ALL_QUARTERS = len(stages.DOWNLOAD_QUARTERS)
 
 
@@ -84,19 +85,29 @@ class Pipeline:
         self._step(stages.DOWNLOAD_STARTED)
         transfer, told = Transfer(found.streams), 0
         while True:
-            event = await self._next("progress", "picture", "done")
+            event = await self._next_or_silence("progress", "picture", "done")
             match event["event"]:
                 case "picture":
                     self._picture = asyncio.create_task(self._keep_picture(str(event.get("file")), found))
-                case "progress":
-                    transfer.update(event, time.monotonic())
-                    self._tell_transfer(transfer)
-                    told = self._tell_quarters(told, transfer.quarters)
-                case _:
+                case "done":
                     self._tell_quarters(told, ALL_QUARTERS)
                     self._step(stages.DOWNLOADED)
                     duration = event.get("duration")
                     return str(event.get("file")), duration if isinstance(duration, float) else None
+                case "progress":
+                    transfer.update(event, time.monotonic())
+                    self._tell_transfer(transfer)
+                    told = self._tell_quarters(told, transfer.quarters)
+                case _ if self._reporter.update.speed:
+                    self._tell_transfer(transfer)
+
+    async def _next_or_silence(self, *wanted: str) -> wire.Message:
+        """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                return await self._next(*wanted)
+        except TimeoutError:
+            return {"event": "silence"}
 
     def _tell_quarters(self, told: int, reached: int) -> int:
         """Every step of the download that was not told yet, and merging after the last."""

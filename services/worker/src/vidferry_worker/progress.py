@@ -89,10 +89,11 @@ class Transfer:
         return None if any(size is None for size in sizes) else max(sum(filter(None, sizes)), self.downloaded)
 
     def speed(self, now: float) -> float | None:
-        """Bytes/s over the last seconds, None before there is anything to tell."""
-        if not self._samples:
-            return None
-        since, before = self._samples[0]
+        """Bytes/s over the last seconds, 0 where nothing came in them, None before there is anything to tell."""
+        recent = next(((when, count) for when, count in self._samples if when >= now - SPEED_WINDOW), None)
+        if recent is None:
+            return 0.0 if self._samples else None
+        since, before = recent
         return (self.downloaded - before) / (now - since) if now - since > 0.2 else None  # noqa: PLR2004
 
     def eta(self, now: float) -> float | None:

@@ -5,10 +5,10 @@ Orders from the worker: first the request, then `{"go": true}` or false after `f
 """
 
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
+from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegPostProcessor, FFmpegVideoRemuxerPP
 from yt_dlp.utils import PostProcessingError
@@ -19,8 +19,11 @@ from vidferry_worker.child import identity, options, warm
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
+from vidferry_worker.child.reports import Reports
 
-REPORT_SECONDS = 0.1
+BLOCK_SECONDS = 0.2
+MIN_BLOCK, MAX_BLOCK = 1024, 4 * 1024**2
+"""bytes"""
 NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_dash_segments_generator"})
 """Protocols that yt-dlp speaks itself; the others would need ffmpeg's own network."""
 
@@ -46,7 +49,7 @@ class Download:
         self._format = Format.parse(request["format"])
         self._max_duration = request["max_duration"]
         self._streams: list[str] = []
-        self._last_report = 0.0
+        self._reports = Reports(channel.tell)
         self._asked = self._wanted = False
         self._path = ""
         self._ydl = warm.downloader()
@@ -78,6 +81,7 @@ class Download:
         elif self._format.container is Container.MKV:
             ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
         FFmpegFD.real_download = _refuse_ffmpeg
+        FileDownloader.best_block_size = staticmethod(block_size)
 
     def _decide(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
         """yt-dlp's match_filter: None goes on, a reason stops. Called with the chosen formats once all is known."""
@@ -122,21 +126,18 @@ class Download:
 
     def _progress(self, seen: dict[str, Any]) -> None:
         """yt-dlp's progress hook, called for each block that arrives."""
-        now = time.monotonic()
         finished = seen["status"] == "finished"
-        if not finished and now - self._last_report < REPORT_SECONDS:
-            return
-        self._last_report = now
-        self._channel.tell(
-            "progress",
-            stream=self._stream(seen["info_dict"]),
-            finished=finished,
-            downloaded=seen.get("downloaded_bytes"),
-            total=seen.get("total_bytes"),
-            estimate=seen.get("total_bytes_estimate"),
-            fragment=seen.get("fragment_index"),
-            fragments=seen.get("fragment_count"),
-        )
+        facts = {
+            "finished": finished,
+            "downloaded": seen.get("downloaded_bytes"),
+            "total": seen.get("total_bytes"),
+            "estimate": seen.get("total_bytes_estimate"),
+            "fragment": seen.get("fragment_index"),
+            "fragments": seen.get("fragment_count"),
+        }
+        self._reports.put(self._stream(seen["info_dict"]), facts)
+        if finished:
+            self._reports.flush()
 
     def _stream(self, info: dict[str, Any]) -> int:
         name = str(info.get("format_id"))
@@ -157,6 +158,15 @@ def probe(ydl: warm.SiteDownloader, path: Path) -> float | None:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
     duration = facts.get("format", {}).get("duration")
     return float(duration) if duration else None
+
+
+def block_size(elapsed: float, count: int) -> int:
+    """How much to read at once, after count bytes took elapsed seconds: yt-dlp tells its progress block by block.
+
+    Its own choice is a second's worth; a message is to leave every half of one.
+    """
+    rate = count / max(elapsed, 0.001)
+    return int(min(max(rate * BLOCK_SECONDS, count / 2, MIN_BLOCK), count * 2, MAX_BLOCK))
 
 
 class _ExtractAudio(FFmpegExtractAudioPP):  # type: ignore[misc]  # yt-dlp publishes no types
