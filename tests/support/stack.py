@@ -109,10 +109,10 @@ class Stack:
             self.stop()
         self._folder.cleanup()
 
-    def post(self, url: str, *, headers: Mapping[str, str] | None = None, **fmt: str) -> dict[str, Any]:
+    def post(self, url: str, **fmt: str) -> dict[str, Any]:
         """The answer to a POST that must be accepted."""
         body: dict[str, Any] = {"url": url, **({"format": fmt} if fmt else {})}
-        response = httpx2.post(f"{self.url}/api/download", json=body, headers=dict(headers or {}), timeout=20)
+        response = httpx2.post(f"{self.url}/api/download", json=body, timeout=20)
         assert response.status_code == 202, response.text
         return dict(response.json())
 

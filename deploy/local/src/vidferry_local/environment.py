@@ -17,7 +17,10 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "VIDFERRY_REDIS_URL": f"unix://{_redis_socket(data, run_folder)}",
         "VIDFERRY_BUCKET": f"file://{data / 'bucket'}",
         "VIDFERRY_WORKER_FOLDER": str(data / "work"),
-        "VIDFERRY_GRACE": "2",  # who presses Ctrl-C waits; what isn't done goes on at the next start
+        # Who presses Ctrl-C waits, and what isn't done goes on at the next start.
+        "VIDFERRY_GRACE": "2",
+        "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
+        "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",
         **os.environ,
         "VIDFERRY_LOG_FORMAT": settings.log_format,
         "PYTHONUNBUFFERED": "1",

@@ -101,6 +101,8 @@ class Transfer:
         speed, total = self.speed(now), self.total
         if self.complete:
             return 0.0
+        if speed == 0:
+            return None
         if speed and total:
             return (total - self.downloaded) / speed
         if self._started is not None and self.fraction > 0.02:  # noqa: PLR2004 - less tells nothing

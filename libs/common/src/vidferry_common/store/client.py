@@ -48,7 +48,10 @@ class RedisSettings(Settings):
 def connection_options(settings: RedisSettings) -> dict[str, Any]:
     """What every connection is opened with."""
     password = settings.redis_password
+    # redis-py itself checks a certificate, and not whose it is.
+    tls = {"ssl_check_hostname": True} if settings.redis_url.startswith("rediss://") else {}
     return {
+        **tls,
         "username": settings.redis_username,
         "password": password.get_secret_value() if password else None,
         "socket_connect_timeout": 5,

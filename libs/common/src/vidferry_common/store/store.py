@@ -167,7 +167,7 @@ class Store:
         await self._ask(self._redis.ping())
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
     def _arq(self, download_id: str, attempt: int) -> tuple[str, bytes, int]:
         """What arq needs to run an attempt: its job's id, its payload, the milliseconds it is kept."""

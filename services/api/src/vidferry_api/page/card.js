@@ -101,7 +101,9 @@ function showName(parts, job) {
 function showProgress(parts, job) {
   const { state } = job;
   const ended = hasEnded(job);
-  const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null;
+  // A playlist's parts are counted, so its progress moves without a total; a single body without a length holds at 20.
+  const begun = NEW_VIDEO[2][1];
+  const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null && job.progress <= begun;
   const whole = Math.floor(job.progress);
   setText(parts.message, ended && state.status !== "completed" ? "" : state.message || "Waiting for a worker");
   setText(parts.percent, unmeasured ? "" : percent(whole));

@@ -1,0 +1,3 @@
+from vidferry_gateway.main import main
+
+main()

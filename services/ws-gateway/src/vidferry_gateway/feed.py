@@ -1,0 +1,143 @@
+"""Redis' side of the hub: one connection for all watched jobs, kept alive, opened anew when it is lost."""
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from vidferry_common.contract import keys
+from vidferry_common.store import RedisSettings
+from vidferry_gateway.hub import Hub
+from vidferry_gateway.resp import Connection, RedisRefused, command, endpoint, open_connection
+
+_log = logging.getLogger(__name__)
+
+NAME = "vidferry-gateway"
+"""What CLIENT LIST shows."""
+
+WINDOW = 128
+"""Reads under way at once. An answer is up to 65 messages, and Redis cuts a subscriber that has 32 MiB to take."""
+
+_BACKOFF_FIRST, _BACKOFF_LAST = 0.05, 2.0
+_SETTLED = 5.0
+"""Seconds after which a connection counts as good, and the back-off begins anew."""
+
+
+class Feed:
+    """Carries the hub's work to Redis, and what Redis says to the hub."""
+
+    def __init__(self, settings: RedisSettings, probe: float) -> None:
+        self._endpoint, self._probe = endpoint(settings), probe
+        self.hub = Hub(self._wake)
+        self._connection: Connection | None = None
+        self._flush_due = False
+        self._complaint = ""
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    def start(self) -> None:
+        """Begins to connect; returns at once."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    # The connection's life.
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            reason = await self._connect_and_serve()
+            if asyncio.get_running_loop().time() - began > _SETTLED:
+                failures = 0
+            self._complain(str(reason) or type(reason).__name__)
+            ceiling = min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**failures)
+            failures = min(failures + 1, 10)
+            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - spreads load, guards nothing
+
+    async def _connect_and_serve(self) -> Exception:
+        """Returns when the connection is lost, or none could be had, with the reason."""
+        try:
+            connection = await open_connection(self._endpoint, NAME, self._make)
+        except (OSError, ValueError, RedisRefused) as error:
+            return error
+        self._connection = connection
+        self._complaint = ""
+        _log.info("connected to Redis")
+        try:
+            self._wake()
+            return await asyncio.shield(connection.closed)
+        finally:
+            self._connection = None
+            connection.abort(ConnectionAbortedError("stopping"))
+            await connection.closed
+            self.hub.lost()
+
+    def _complain(self, reason: str) -> None:
+        """Once an outage, and once more where its reason changes."""
+        if reason != self._complaint:
+            self._complaint = reason
+            _log.warning("Redis is away: %s", reason)
+
+    def _make(self) -> Connection:
+        return Connection(self._push, self._reply, self._probe)
+
+    # Out: all that came up in one iteration of the loop leaves in one write.
+
+    def _wake(self) -> None:
+        if self._connection is not None and not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._connection is None:
+            return
+        work = self.hub.work(WINDOW - self.hub.flying)
+        out = []
+        if work.unsubscribe:
+            out.append(command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.unsubscribe)))
+        if work.subscribe:
+            out.append(command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.subscribe)))
+        out.extend(_read(job_id) for job_id in work.read)
+        self._connection.send(b"".join(out))
+
+    # In.
+
+    def _push(self, item: list[Any]) -> None:
+        kind = item[0]
+        if kind == b"message":
+            self.hub.receive(item[1][len(keys.CHANNEL) :].decode(), item[2])
+        elif kind == b"subscribe" and _log.isEnabledFor(logging.DEBUG):
+            _log.debug("subscribed to channel", extra={"job_id": item[1][len(keys.CHANNEL) :].decode()})
+
+    def _reply(self, item: Any) -> None:
+        if not isinstance(item, list):
+            return  # OK and QUEUED, around a read
+        state, history = _checked(item)
+        self.hub.answer(state, history)
+        if not self.hub.idle:
+            self._wake()
+
+
+def _read(job_id: str) -> bytes:
+    """One moment of the record: without MULTI a message published between the two commands could be in neither."""
+    key = keys.JOB + job_id
+    return _MULTI + command("HGET", key, "state") + command("LRANGE", key + keys.HISTORY, "0", "-1") + _EXEC
+
+
+def _checked(item: list[Any]) -> list[Any]:
+    for part in item:
+        if isinstance(part, Exception):
+            raise RedisRefused(str(part)) from part
+    return item
+
+
+_MULTI, _EXEC = command("MULTI"), command("EXEC")

@@ -1,0 +1,76 @@
+"""The gateway, without a server: what is started, stopped and drained, and the classes that uvicorn is given."""
+
+import asyncio
+from typing import TypedDict
+
+from websockets.http11 import Request
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_gateway.feed import Feed
+from vidferry_gateway.handover import HandoverProtocol
+from vidferry_gateway.hub import Hub
+from vidferry_gateway.protocol import GatewaySocket
+from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.sockets import Sockets
+
+
+class UvicornOptions(TypedDict):
+    """Arguments of uvicorn.Config."""
+
+    ws: type[asyncio.Protocol]
+    http: type[asyncio.Protocol]
+
+
+class Gateway:
+    """One a process: `uvicorn.Config(app, **gateway.uvicorn_options)`, with start and stop in the app's lifespan."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.sockets = Sockets(settings)
+        self._feed = Feed(settings, settings.gateway_probe_seconds)
+        self._draining = False
+        self._drained = False
+        self.protocol = gateway_protocol(self)
+
+    @property
+    def hub(self) -> Hub:
+        return self._feed.hub
+
+    @property
+    def ready(self) -> bool:
+        """Whether a new client is served: Redis is there, and the process does not stop."""
+        return self._feed.connected and not self._draining
+
+    @property
+    def uvicorn_options(self) -> UvicornOptions:
+        return {"ws": self.protocol, "http": HandoverProtocol}
+
+    async def start(self) -> None:
+        """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""
+        self.sockets.start()
+        self._feed.start()
+
+    async def stop(self) -> None:
+        """Gives back the connection to Redis; sockets are closed before, by drain() or by uvicorn's shutdown."""
+        self.sockets.stop()
+        await self._feed.stop()
+
+    async def drain(self) -> None:
+        """Is not ready any more, and closes every socket with 1012, paced; those that come meanwhile too."""
+        self._draining = True
+        await self.sockets.drain(self.settings.gateway_drain_seconds)
+        self._drained = True
+        await self.sockets.all_gone()
+
+    def refusal(self, request: Request) -> CloseCode | None:  # noqa: ARG002 - origins and limits will look at it
+        """Why a client is turned away whatever it asks for; None lets it in."""
+        if self._drained:
+            return CloseCode.DRAINING
+        if not self._feed.connected:
+            return CloseCode.REDIS_AWAY
+        return None
+
+
+def gateway_protocol(gateway: Gateway) -> type[GatewaySocket]:
+    """The class for one gateway: uvicorn's hook hands over its own arguments and no more."""
+    return type("BoundGatewaySocket", (GatewaySocket,), {"__slots__": (), "home": gateway})

@@ -1,0 +1,259 @@
+"""The routing core: who watches what, and what is owed to whom. No I/O.
+
+A watcher of a job waits until a read of the job, sent after the channel's SUBSCRIBE on the same connection, is
+answered. What was published before that answer is in it; what arrives later is newer. So the answer divides the
+messages into those that the watcher is sent from the record and those that it is sent as they come, and it misses and
+repeats none. The same holds for a topic that is read again after a lost connection, and the record then counts also
+where it is older than what was sent: a failover may have lost writes.
+
+All watchers that have joined a topic are at the same place in it, so the place is the topic's.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.messages import Cursor
+from vidferry_gateway import frames
+from vidferry_gateway.message import Kind, Message, read
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """One client's interest in one job."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def after(self) -> Cursor | None:
+        """Where the client was when it was last cut off."""
+
+    def deliver(self, frame: bytes, kind: Kind) -> None:
+        """Owes the client a frame. Must not call the hub."""
+
+    def end(self, code: CloseCode) -> None:
+        """Nothing more is owed; the hub has forgotten the watcher."""
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """A watched job."""
+
+    job_id: str
+    joined: dict[Watcher, None] = field(default_factory=dict)
+    waiting: list[Watcher] = field(default_factory=list)
+    """for the next read"""
+    reads: "list[Read]" = field(default_factory=list)
+    """sent and not yet answered"""
+    last: Message | None = None
+    """the newest message that those who joined were sent"""
+    subscribed: bool = False
+    stale: bool = False
+    """the connection was lost, and nobody who joined is told more before the record is read again"""
+
+    def idle(self) -> bool:
+        return not (self.joined or self.waiting or any(each.watchers for each in self.reads))
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """A question to Redis: the job's record as it is now."""
+
+    topic: Topic
+    watchers: list[Watcher]
+    early: list[bytes] = field(default_factory=list)
+    """frames of other publishers that came after SUBSCRIBE and before the answer: no record holds them"""
+
+
+@dataclass(slots=True)
+class Work:
+    """What the connection has to send, in this order. The reads are answered in theirs."""
+
+    unsubscribe: list[str]
+    subscribe: list[str]
+    read: list[str]
+
+
+class Hub:
+    """wake is called when there is work; it may be called often and must not call back at once."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._topics: dict[str, Topic] = {}
+        self._wanted: dict[Topic, None] = {}
+        """topics to be read"""
+        self._dropped: dict[str, None] = {}
+        """job ids to unsubscribe from"""
+        self._flying: deque[Read] = deque()
+
+    @property
+    def flying(self) -> int:
+        """Reads that are not yet answered."""
+        return len(self._flying)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to send."""
+        return not (self._wanted or self._dropped)
+
+    # Watchers come and go.
+
+    def join(self, watcher: Watcher) -> None:
+        """The watcher gets what its job's record holds after its cursor, then all that follows."""
+        topic = self._topics.get(watcher.job_id)
+        if topic is None:
+            topic = self._topics[watcher.job_id] = Topic(watcher.job_id)
+            if watcher.job_id in self._dropped:
+                del self._dropped[watcher.job_id]
+                topic.subscribed = True
+        topic.waiting.append(watcher)
+        self._want(topic)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Nothing more is owed; may be called for a watcher that has ended."""
+        topic = self._topics.get(watcher.job_id)
+        if topic is None:
+            return
+        topic.joined.pop(watcher, None)
+        for group in (topic.waiting, *(each.watchers for each in topic.reads)):
+            if watcher in group:
+                group.remove(watcher)
+        self._drop_if_idle(topic)
+
+    # The connection asks what to send, and tells what it heard.
+
+    def work(self, room: int) -> Work:
+        """What to send now, with no more than room reads."""
+        work = Work([*self._dropped], [], [])
+        self._dropped.clear()
+        while self._wanted and len(work.read) < room:
+            topic = next(iter(self._wanted))
+            del self._wanted[topic]
+            if not topic.subscribed:
+                topic.subscribed = True
+                work.subscribe.append(topic.job_id)
+            question = Read(topic, topic.waiting)
+            topic.waiting = []
+            topic.reads.append(question)
+            self._flying.append(question)
+            work.read.append(topic.job_id)
+        return work
+
+    def lost(self) -> None:
+        """The connection is gone, and with it subscriptions and answers: everything watched is read again."""
+        self._flying.clear()
+        self._dropped.clear()
+        for topic in self._topics.values():
+            topic.subscribed, topic.stale = False, True
+            for question in topic.reads:
+                topic.waiting.extend(question.watchers)
+            topic.reads.clear()
+            self._want(topic)
+
+    def receive(self, job_id: str, raw: bytes) -> None:
+        """A message was published."""
+        topic = self._topics.get(job_id)
+        if topic is None or not (topic.joined or topic.reads):
+            return
+        message = read(raw)
+        if message is None:
+            self._foreign(topic, raw)
+            return
+        last = topic.last
+        if topic.stale or not topic.joined or (last is not None and not message.after(last.cursor)):
+            return
+        topic.last = message
+        self._tell(topic.joined, [message], last, job_id)
+        if message.terminal:
+            self._end(topic, topic.joined, CloseCode.ENDED)
+
+    def answer(self, state: bytes | None, history: Sequence[bytes]) -> None:
+        """The oldest read was answered; state is None where there is no such job."""
+        question = self._flying.popleft()
+        topic = question.topic
+        topic.reads.remove(question)
+        if state is None:
+            self._end(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
+            return
+        newest = read(state)
+        if newest is None:
+            _log.error("the record's state is no status message", extra={"job_id": topic.job_id})
+            self._end(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
+            return
+        steps = [message for message in map(read, history) if message is not None]
+        self._catch_up(topic, newest, steps)
+        for watcher in question.watchers:
+            self._tell((watcher,), _owed(newest, steps, watcher.after), None, topic.job_id)
+            for frame in question.early:
+                _send((watcher,), frame, Kind.FOREIGN, topic.job_id)
+            topic.joined[watcher] = None
+        topic.last, topic.stale = newest, False
+        if newest.terminal:
+            self._end(topic, topic.joined, CloseCode.ENDED)
+        else:
+            self._drop_if_idle(topic)
+
+    # Within.
+
+    def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
+        """Brings those who have joined to the record, where it differs from what they were sent."""
+        last = topic.last
+        if not topic.joined or (last is not None and last.frame == newest.frame):
+            return
+        # A record that went back says nothing about which of its steps were sent: all of them count.
+        place = last.cursor if last is not None and newest.after(last.cursor) else None
+        self._tell(topic.joined, _owed(newest, steps, place), last, topic.job_id)
+
+    def _tell(
+        self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, job_id: str
+    ) -> None:
+        for message in messages:
+            _send(watchers, message.frame, message.kind(previous), job_id)
+            previous = message
+
+    def _foreign(self, topic: Topic, raw: bytes) -> None:
+        frame = frames.unchanged(raw)
+        _send(topic.joined, frame, Kind.FOREIGN, topic.job_id)
+        for question in topic.reads:
+            question.early.append(frame)
+
+    def _end(self, topic: Topic, watchers: Iterable[Watcher], code: CloseCode) -> None:
+        ended = tuple(watchers)
+        topic.joined.clear()
+        for watcher in ended:
+            watcher.end(code)
+        self._drop_if_idle(topic)
+
+    def _want(self, topic: Topic) -> None:
+        self._wanted[topic] = None
+        self._wake()
+
+    def _drop_if_idle(self, topic: Topic) -> None:
+        if not topic.idle() or self._topics.get(topic.job_id) is not topic:
+            return
+        del self._topics[topic.job_id]
+        self._wanted.pop(topic, None)
+        if topic.subscribed:
+            self._dropped[topic.job_id] = None
+            self._wake()
+
+
+def _owed(newest: Message, steps: list[Message], place: Cursor | None) -> list[Message]:
+    """The steps after the place, then the state where it is not the last of them. Never empty."""
+    owed = [step for step in steps if step.after(place)]
+    if not owed or newest.after(owed[-1].cursor):
+        owed.append(newest)
+    return owed
+
+
+def _send(watchers: Collection[Watcher], frame: bytes, kind: Kind, job_id: str) -> None:
+    for watcher in watchers:
+        watcher.deliver(frame, kind)
+    if _log.isEnabledFor(logging.DEBUG):
+        for _ in watchers:
+            _log.debug("forwarded to socket", extra={"job_id": job_id})

@@ -1,0 +1,46 @@
+"""The stand-alone gateway: `python -m vidferry_gateway`."""
+
+import logging
+import math
+import socket
+import sys
+
+import uvicorn
+
+from vidferry_common.log import set_up
+from vidferry_common.settings import load
+from vidferry_gateway.app import make_app
+from vidferry_gateway.gateway import Gateway
+from vidferry_gateway.server import DrainingServer
+from vidferry_gateway.settings import GatewaySettings
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 2048
+
+
+def main() -> None:
+    settings = load(GatewaySettings)
+    set_up(settings, "gateway")
+    listener = _listen(settings.gateway_host, settings.gateway_port)
+    gateway = Gateway(settings)
+    config = uvicorn.Config(
+        make_app(gateway),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=math.ceil(settings.gateway_close_seconds),
+        **gateway.uvicorn_options,
+    )
+    host, port = listener.getsockname()[:2]
+    _log.info("listening", extra={"host": host, "port": port})
+    DrainingServer(config, gateway).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        _log.error("can't listen on %s port %s: %s", host, port, error.strerror)
+        sys.exit(1)

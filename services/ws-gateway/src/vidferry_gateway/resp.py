@@ -1,0 +1,148 @@
+"""One connection to Redis in RESP3: commands go out as they are, pushes and replies come back as they arrive."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import SSLConnection, parse_url
+
+from vidferry_common.store import RedisSettings
+from vidferry_common.store.client import connection_options
+
+_log = logging.getLogger(__name__)
+_NOTHING = object()
+
+
+class RedisRefused(Exception):
+    """Redis answered with an error: a wrong password, a missing right, a server that is still loading."""
+
+
+class Connection(asyncio.Protocol):
+    """push is called with each push, reply with each other reply; closed tells why the connection ended."""
+
+    def __init__(self, push: Callable[[list[Any]], None], reply: Callable[[Any], None], probe: float) -> None:
+        self._push, self._reply, self._probe_seconds = push, reply, probe
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._loop = asyncio.get_running_loop()
+        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._probe_timer: asyncio.TimerHandle | None = None
+        self._unanswered = False
+        self._failure: Exception | None = None
+        self.closed: asyncio.Future[Exception] = self._loop.create_future()
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def greet(self, hello: tuple[str, ...], database: int) -> None:
+        """Speaks RESP3, signs in and proves that commands are answered; raises RedisRefused, OSError."""
+        commands = [hello, ("SELECT", str(database))] if database else [hello]
+        self.send(b"".join(command(*each) for each in (*commands, ("PING",))))
+        await self._greeted
+
+    def abort(self, reason: Exception) -> None:
+        """Ends the connection at once."""
+        self._failure = self._failure or reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (item := self._reader.gets()) is not _NOTHING:
+                self._take(item)
+        except (hiredis.HiredisError, RedisRefused) as error:
+            self.abort(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        reason = self._failure or exc or ConnectionResetError("Redis closed the connection")
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+        if not self._greeted.done():
+            self._greeted.set_exception(reason)
+        self.closed.set_result(reason)
+
+    # Within.
+
+    def _take(self, item: Any) -> None:
+        if self._failure is not None:
+            return
+        if isinstance(item, hiredis.PushNotification):
+            self._push(item)
+        elif isinstance(item, hiredis.ReplyError):
+            raise RedisRefused(str(item))
+        elif item == b"PONG":
+            self._unanswered = False
+            if not self._greeted.done():
+                self._greeted.set_result(None)
+                self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
+        elif self._greeted.done():
+            self._reply(item)
+
+    def _probe(self) -> None:
+        """A connection can be dead without a sign: no packet tells that the other side is gone."""
+        if self._unanswered:
+            self.abort(TimeoutError(f"Redis did not answer for {self._probe_seconds:g} s"))
+            return
+        self._unanswered = True
+        self.send(command("PING"))
+        self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
+
+
+def command(*words: str) -> bytes:
+    """A command as Redis reads it."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # the stub allows a tuple of one
+    return packed
+
+
+def endpoint(settings: RedisSettings) -> dict[str, Any]:
+    """Where Redis is and how to sign in, read as the other services' client does; ValueError."""
+    return {**connection_options(settings), **parse_url(settings.redis_url)}
+
+
+async def open_connection(options: dict[str, Any], name: str, make: Callable[[], Connection]) -> Connection:
+    """A connection that has signed in; raises OSError (TimeoutError among them) and RedisRefused."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(options["socket_connect_timeout"]):
+        if "path" in options:
+            _, connection = await loop.create_unix_connection(make, options["path"])
+        else:
+            _, connection = await loop.create_connection(
+                make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls(options)
+            )
+        try:
+            await connection.greet(_hello(options, name), options.get("db", 0))
+        except BaseException:
+            connection.abort(ConnectionAbortedError("given up"))
+            raise
+    return connection
+
+
+def _hello(options: dict[str, Any], name: str) -> tuple[str, ...]:
+    password = options.get("password")
+    sign_in = ("AUTH", options.get("username") or "default", password) if password else ()
+    return ("HELLO", "3", *sign_in, "SETNAME", name)
+
+
+def _tls(options: dict[str, Any]) -> ssl.SSLContext | None:
+    """The address's `ssl_` options, as the other services' client reads them."""
+    if options.get("connection_class") is not SSLConnection:
+        return None
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
+    if options.get("ssl_certfile"):
+        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    unchecked = options.get("ssl_cert_reqs") == "none"
+    context.check_hostname = not unchecked and options.get("ssl_check_hostname", True)
+    if unchecked:
+        context.verify_mode = ssl.CERT_NONE
+    return context

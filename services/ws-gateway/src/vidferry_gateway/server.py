@@ -1,0 +1,61 @@
+"""uvicorn's server, but for its end: it drains first, and exits with 0."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from types import FrameType
+
+from uvicorn import Config, Server
+
+from vidferry_gateway.gateway import Gateway
+
+
+class DrainingServer(Server):
+    """On SIGTERM uvicorn closes the listener and all sockets at once, and raises the signal anew at its end.
+
+    Here the first signal begins the gateway's drain while the listener stays, and the process ends by itself.
+    A second one ends it at once. A start that still waits, for Redis perhaps, is given up.
+    """
+
+    def __init__(self, config: Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._drain: asyncio.Task[None] | None = None
+        self._asked = False
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # the start was given up
+            super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._starting = asyncio.get_running_loop(), asyncio.current_task()
+        if self._asked:
+            self._end()
+        await super().startup(sockets)
+        self._starting = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        if self._asked:
+            self.should_exit = self.force_exit = True
+            return
+        self._asked = True
+        # Not here, in the midst of any task's code: what a handler raises may be swallowed there.
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self._starting is not None:
+            # uvicorn would log the lifespan's cancellation as an error.
+            logging.getLogger("uvicorn.error").disabled = True
+            self._starting.cancel()
+        elif self._drain is None:
+            self._drain = asyncio.get_running_loop().create_task(self._drain_and_exit())
+
+    async def _drain_and_exit(self) -> None:
+        try:
+            await self._gateway.drain()
+        finally:
+            self.should_exit = True

@@ -1,0 +1,233 @@
+"""Redis goes and comes back: sockets stay, nobody misses a step or the end, nobody is told anything twice."""
+
+import asyncio
+import ssl
+import time
+
+import pytest
+from websockets.asyncio.client import connect
+
+from gateway.process import (
+    STEPS,
+    TIMEOUT,
+    GatewayProcess,
+    Job,
+    OpenStore,
+    StartGateway,
+    listen,
+    received,
+    redis_client,
+    watch,
+)
+from gateway.tls import TlsFront, self_signed
+from support.redis_server import RedisServer, redis_server
+from vidferry_common.store.client import RedisClient
+
+pytestmark = pytest.mark.anyio
+
+
+async def cut(client: RedisClient) -> None:
+    """Ends the gateway's connection, as Redis does with a subscriber that falls behind."""
+    (connection,) = [each for each in await client.client_list() if each["name"] == "vidferry-gateway"]
+    await client.client_kill_filter(_id=connection["id"])
+
+
+async def readiness(gateway: GatewayProcess, expected: int) -> None:
+    """Until /readyz says so."""
+    deadline = time.monotonic() + TIMEOUT
+    while await asyncio.to_thread(gateway.status, "/readyz") != expected:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_redis_killed_and_back_the_socket_stays_and_sees_the_end(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url)
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    async with connect(gateway.uri(job.id)) as socket:
+        await listen(socket, received(1))
+        await job.steps(0, 4)
+        before = await listen(socket, received(4))
+        redis.kill()
+        await readiness(gateway, 503)
+        assert gateway.status("/healthz") == 200
+        redis.start()
+        await gateway.connected(2)
+        await job.steps(4, 11)
+        await job.finish()
+        after = await listen(socket)
+    assert [*before.progress, *after.progress] == STEPS
+    assert after.code == 1000
+
+
+async def test_the_end_told_while_the_gateway_was_away_is_read_again(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    """Redis lives on; the gateway's connection alone is cut, again and again, while steps are told."""
+    gateway = start_gateway(redis.url)
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
+        await listen(socket, received(1))
+        for first in range(0, 9, 3):
+            await cut(client)
+            await job.steps(first, first + 3)
+            await gateway.connected(2 + first // 3)
+        await cut(client)
+        await job.steps(9, 11)
+        await job.finish()
+        seen = await listen(socket)
+    assert (seen.progress, seen.code) == (STEPS, 1000)
+
+
+async def test_nothing_new_is_nothing_sent(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url)
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    await job.steps(0, 5)
+    async with connect(gateway.uri(job.id)) as socket:
+        await listen(socket, received(5))
+        redis.restart()
+        await gateway.connected(2)
+        # A second watcher's answer comes behind the first one's re-read.
+        async with connect(gateway.uri(job.id)) as second:
+            await listen(second, received(5))
+        await job.finish()
+        assert (await listen(socket)).progress == [100]
+
+
+async def test_a_record_that_went_back_is_shown(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url)
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    await job.steps(0, 2)
+    async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
+        kept = [await client.dump(f"vidferry:job:{job.id}{part}") for part in ("", ":history")]
+        await job.steps(2, 5)
+        await listen(socket, received(5))
+        for part, dump in zip(("", ":history"), kept, strict=True):
+            await client.restore(f"vidferry:job:{job.id}{part}", 0, dump, replace=True)
+        await cut(client)
+        seen = await listen(socket, received(2))
+        assert seen.progress == STEPS[:2]
+        await job.finish()
+        assert (await listen(socket)).progress == [100]
+
+
+async def test_a_job_lost_with_redis_closes(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url)
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
+        await listen(socket, received(1))
+        await client.flushall()
+        await cut(client)
+        assert (await listen(socket)).code == 4504
+
+
+async def test_redis_away_at_the_handshake(start_gateway: StartGateway, redis: RedisServer) -> None:
+    redis.kill()
+    gateway = start_gateway(redis.url)
+    seen = await watch(gateway.uri("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"))
+    assert (seen.raw, seen.code) == ([], 1013)
+    assert gateway.status("/readyz") == 503
+    redis.start()
+    await readiness(gateway, 200)
+
+
+async def test_a_redis_that_says_nothing_more_is_noticed(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url, gateway_probe_seconds="0.1")
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    async with connect(gateway.uri(job.id)) as socket:
+        await listen(socket, received(1))
+        redis.freeze()
+        await readiness(gateway, 503)
+        redis.thaw()
+        await readiness(gateway, 200)
+        await job.steps(0, 11)
+        await job.finish()
+        assert (await listen(socket)).progress == STEPS
+
+
+async def test_more_jobs_than_are_read_at_once_come_back(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.url, log_level="info")
+    await gateway.connected()
+    store = await store_of(redis)
+    jobs = [await Job.create(store) for _ in range(300)]
+    sockets = await asyncio.gather(*(connect(gateway.uri(job.id)) for job in jobs))
+    await asyncio.gather(*(listen(socket, received(1)) for socket in sockets))
+    redis.kill()
+    await readiness(gateway, 503)
+    redis.start()
+    await asyncio.gather(*(job.finish() for job in jobs))
+    ends = await asyncio.gather(*(listen(socket) for socket in sockets))
+    assert {(tuple(end.progress), end.code) for end in ends} == {((100.0,), 1000)}
+
+
+async def test_a_password_and_a_user(start_gateway: StartGateway, store_of: OpenStore) -> None:
+    rights = (
+        "on",
+        ">secret",
+        "~vidferry:*",
+        "&websocket:*",
+        "-@all",
+        "+@connection",
+        "+@read",
+        "+@pubsub",
+        "+multi",
+        "+exec",
+    )
+    with redis_server("--user", "gateway", *rights) as server:
+        gateway = start_gateway(server.url, redis_username="gateway", redis_password="secret")
+        await gateway.connected()
+        job = await Job.create(await store_of(server))
+        await job.finish()
+        assert (await watch(gateway.uri(job.id))).code == 1000
+
+
+async def test_a_wrong_password_is_said_once_and_not_shown(start_gateway: StartGateway) -> None:
+    with redis_server("--requirepass", "right") as server:
+        gateway = start_gateway(server.url, redis_password="wrong-and-secret")
+        entry = await asyncio.to_thread(gateway.wait_for, "Redis is away")
+        assert "WRONGPASS" in entry["message"]
+        assert (await watch(gateway.uri("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"))).code == 1013
+    assert "wrong-and-secret" not in "".join(gateway.lines)
+
+
+async def test_over_tcp_in_another_database(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(redis.tcp_url.removesuffix("/0") + "/3")
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    assert (await watch(gateway.uri(job.id))).code == 4504, "the job is in database 0"
+
+
+async def test_over_tls(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    certificate = self_signed(tmp_path_factory.mktemp("tls"), "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    async with TlsFront(redis.socket_path, context) as front:
+        gateway = start_gateway(f"rediss://localhost:{front.port}/0?ssl_ca_certs={certificate}")
+        await gateway.connected()
+        job = await Job.create(await store_of(redis))
+        await job.finish()
+        assert (await watch(gateway.uri(job.id))).code == 1000
+        untrusting = start_gateway(f"rediss://localhost:{front.port}/0")
+        entry = await asyncio.to_thread(untrusting.wait_for, "Redis is away")
+        assert "CERTIFICATE_VERIFY_FAILED" in entry["message"]
