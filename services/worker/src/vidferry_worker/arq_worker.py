@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import orjson
 from arq.connections import ArqRedis
-from arq.worker import Worker, func
+from arq.worker import Retry, Worker, func
 
 from vidferry_common.contract import keys
-from vidferry_common.store.client import RedisError
+from vidferry_common.store.client import RedisError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ class DownloadWorker(Worker):
         grace: float,
     ) -> None:
         async def download(_: dict[Any, Any], download_id: str, attempt: int) -> None:
-            await run(download_id, attempt)
+            try:
+                await run(download_id, attempt)
+            except StoreUnavailable as error:
+                raise Retry(OUTAGE_SECONDS) from error
 
         super().__init__(
             functions=[func(cast("Any", download), name=keys.FUNCTION)],  # arq's protocol wants *args
@@ -56,6 +59,8 @@ class DownloadWorker(Worker):
             job_timeout=max_seconds + TIMEOUT_MARGIN,
             keep_result=0,
             poll_delay=0,
+            queue_read_limit=10_000,
+            max_tries=10_000,
             job_completion_wait=max(int(grace), 1),
             job_serializer=orjson.dumps,
             job_deserializer=orjson.loads,
@@ -67,7 +72,7 @@ class DownloadWorker(Worker):
         try:
             await self._wait_for_work()
             await super()._poll_iteration()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, StoreUnavailable) as error:
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
 

@@ -30,14 +30,15 @@ class Broker:
         number = request["id"]
         try:
             host, port, seconds = str(request["host"]), int(request["port"]), float(request["timeout"])
-            connected = await asyncio.wait_for(self._connect(host, port), min(seconds, MAX_SECONDS))
+            # In this order a NaN ends as the most.
+            connected = await asyncio.wait_for(self._connect(host, port), min(MAX_SECONDS, seconds))
         except Refused as refusal:
             logger.info("refused to connect", extra={"host": request["host"], "port": request["port"]})
             answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
             return False
         except TimeoutError:
             answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
-        except (OSError, UnicodeError, ValueError, TypeError) as error:
+        except (OSError, ArithmeticError, ValueError, TypeError) as error:
             answer({"id": number, "error": f"could not connect: {error}"}, [])
         else:
             with connected:

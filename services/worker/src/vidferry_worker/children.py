@@ -53,6 +53,7 @@ class Child:
     async def close(self) -> None:
         """Ends the child and everything it started; returns when all of it is gone."""
         asyncio.get_running_loop().remove_reader(self._channel)
+        await self.forked
         self._zygote.kill(self)
         await self.exited
         for task in self._connecting:
@@ -121,7 +122,11 @@ class Zygote:
             self._forking.append(child)
             assert self._control is not None
             wire.send(self._control, {"op": "fork", "folder": str(folder)}, [theirs.fileno()])
-        await child.forked
+        try:
+            await asyncio.shield(child.forked)
+        except asyncio.CancelledError:
+            await child.close()
+            raise
         return child
 
     def kill(self, child: Child) -> None:
@@ -154,6 +159,7 @@ class Zygote:
             # Isolated (-I) and in an environment of its own: nothing of the worker's, secrets above all, goes along.
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(theirs.fileno()),
+                str(os.getpid()),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT, start_new_session=True, env=_clean_environment(),
             )  # fmt: skip

@@ -13,6 +13,7 @@ _NEVER = tuple(
     IPv6Network(net)
     for net in ("64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10")
 )
+_NEVER_V4 = tuple(IPv4Network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 
@@ -54,4 +55,4 @@ def _is_public(ip: IPv4Address | IPv6Address) -> bool:
         return False
     if isinstance(ip, IPv6Address):
         return ip in _GLOBAL_UNICAST and not any(ip in network for network in _NEVER)
-    return True
+    return not any(ip in network for network in _NEVER_V4)

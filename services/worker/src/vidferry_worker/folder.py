@@ -19,6 +19,10 @@ def work_folder(base: Path, name: str) -> Iterator[Path]:
     lock = os.open(base / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    try:
         _clear_orphans(base, name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)

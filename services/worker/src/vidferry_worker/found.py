@@ -26,7 +26,7 @@ class _Event(BaseModel):
     identity: _Identity
     evidence: list[dict[str, str]] | None = Field(max_length=8)
     title: str = Field(max_length=500)
-    duration: float | None = Field(ge=0)
+    duration: float | None = Field(ge=0, allow_inf_nan=False)
     source: str = Field(max_length=2000)
     streams: list[dict[str, Any]] = Field(min_length=1, max_length=8)
 
@@ -46,7 +46,10 @@ class Found:
     @classmethod
     def read(cls, event: Mapping[str, Any]) -> "Found":
         try:
-            checked = _Event.model_validate({name: event.get(name) for name in _Event.model_fields})
+            fields = {name: event.get(name) for name in _Event.model_fields}
+            if isinstance(fields["title"], str):  # sites cut titles in the middle of a UTF-16 pair
+                fields["title"] = fields["title"].encode(errors="replace").decode()
+            checked = _Event.model_validate(fields)
         except ValidationError as error:
             raise JobFailure(ErrorCode.INTERNAL, "a child's find is ill-formed") from error
         return cls(

@@ -28,8 +28,8 @@ def open_regular(folder: Path, name: str) -> tuple[BinaryIO, int]:
         raise JobFailure(ErrorCode.INTERNAL, "a child named a file outside its folder")
     try:
         fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise JobFailure(ErrorCode.INTERNAL, f"the child's file can't be opened: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise JobFailure(ErrorCode.INTERNAL, f"the child's file can't be opened: {error}") from error
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)

@@ -43,7 +43,7 @@ class Transfer:
     def update(self, event: Mapping[str, Any], now: float) -> None:
         """Takes one `progress` of a child; ill-formed ones are ignored, since children are not trusted."""
         index = event.get("stream")
-        if not isinstance(index, int) or not 0 <= index < len(self._streams):
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self._streams):
             return
         stream = self._streams[index]
         stream.downloaded = max(stream.downloaded, _count(event.get("downloaded")) or 0)
@@ -129,7 +129,8 @@ def _share(stream: _Stream, event: Mapping[str, Any]) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None
+    number = isinstance(value, int | float) and not isinstance(value, bool)  # JSON's true is no figure
+    return float(value) if number and 0 <= value < 2**53 else None
 
 
 def _count(value: Any) -> int | None:

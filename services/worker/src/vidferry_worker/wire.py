@@ -4,11 +4,15 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 """
 
 import json
+import os
 import socket
+import struct
 from typing import Any
 
 MAX_BYTES = 64 * 1024
 """Of one message. A peer that sends more is broken or hostile, and is cut off."""
+
+FD = struct.Struct("i")
 
 Message = dict[str, Any]
 
@@ -28,18 +32,29 @@ def send(channel: socket.socket, message: Message, fds: list[int] | None = None)
 
 def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
     """The next message and the files beside it; None at the end of the stream. WireError for anything else."""
-    raw, fds, flags, _ = socket.recv_fds(channel, MAX_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds, which before Python 3.12 drops its flags: what it received would be inherited.
+    raw, control, flags, _ = channel.recvmsg(MAX_BYTES, socket.CMSG_LEN(FD.size), socket.MSG_CMSG_CLOEXEC)
+    fds = [fd for _, _, data in control for (fd,) in FD.iter_unpack(data[: len(data) - len(data) % FD.size])]
     if not raw:
         return None, fds
+    try:
+        return _read(raw, flags), fds
+    except WireError:
+        for fd in fds:
+            os.close(fd)
+        raise
+
+
+def _read(raw: bytes, flags: int) -> Message:
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         msg = "a message is too large"
         raise WireError(msg)
     try:
         message = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = "a message is no JSON"
         raise WireError(msg) from error
     if not isinstance(message, dict):
         msg = "a message is no object"
         raise WireError(msg)
-    return message, fds
+    return message

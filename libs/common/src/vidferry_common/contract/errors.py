@@ -100,6 +100,7 @@ class ProblemCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_JSON = "invalid_json"
     INVALID_URL = "invalid_url"
+    INVALID_HOST = "invalid_host"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     NOT_FOUND = "not_found"
@@ -111,6 +112,8 @@ class ProblemCode(StrEnum):
     NO_THUMBNAIL = "no_thumbnail"
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    CORS_REFUSED = "cors_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     QUEUE_FULL = "queue_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
@@ -133,6 +136,7 @@ _PROBLEMS = {
     ProblemCode.INVALID_REQUEST: (422, "The request's fields are not as they should be"),
     ProblemCode.INVALID_JSON: (400, "The request's body is no JSON"),
     ProblemCode.INVALID_URL: (422, "The address can't be downloaded from"),
+    ProblemCode.INVALID_HOST: (400, "The Host header names no host"),
     ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's body is not declared as JSON"),
     ProblemCode.NOT_FOUND: (404, "There is nothing at this path"),
@@ -144,6 +148,8 @@ _PROBLEMS = {
     ProblemCode.NO_THUMBNAIL: (404, "The job has no picture"),
     ProblemCode.LINK_INVALID: (403, "The link is not one of ours"),
     ProblemCode.LINK_EXPIRED: (410, "The link has expired"),
+    ProblemCode.RANGE_NOT_SATISFIABLE: (416, "The file does not have these bytes"),
+    ProblemCode.CORS_REFUSED: (403, "Pages of this origin may not send this request"),
     ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for another request"),
     ProblemCode.QUEUE_FULL: (503, "Too many downloads wait"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),

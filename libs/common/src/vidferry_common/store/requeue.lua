@@ -3,12 +3,21 @@
 --                       next arq id, payload, arq ms, limit of the cause, body of the failure at the limit
 -- A death is reaped only after the lease has ended. The cause's counter is raised; where it would pass the limit
 -- the download ends with the failure instead. Returns requeued | ended | stale.
-if not holds(KEYS[1], ARGV[2]) then return 'stale' end
+if not holds(KEYS[1], ARGV[2]) then
+  -- A lease without a running download would be found for ever, before all others.
+  if ARGV[3] == 'deaths' and redis.call('HGET', KEYS[1], 'status') ~= 'running' then
+    redis.call('ZREM', 'vidferry:leases', ARGV[1])
+  end
+  return 'stale'
+end
 if ARGV[3] == 'deaths' then
   local lease = redis.call('ZSCORE', 'vidferry:leases', ARGV[1])
   if lease and tonumber(lease) > now_ms() then return 'stale' end
 end
 redis.call('ZREM', 'vidferry:leases', ARGV[1])
+-- arq does this where the attempt returns; a killed worker's never does.
+redis.call('ZREM', 'arq:queue', ARGV[1] .. ':' .. ARGV[2])
+redis.call('DEL', 'arq:job:' .. ARGV[1] .. ':' .. ARGV[2])
 if ARGV[3] ~= '' then
   local count = redis.call('HINCRBY', KEYS[1], ARGV[3], 1)
   if count > tonumber(ARGV[10]) then

@@ -19,7 +19,7 @@ from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailab
 from vidferry_common.store.records import Claim, JobRecord
 
 IDEMPOTENCY_SECONDS = 24 * 3600
-SCRIPTS = ("claim", "create", "finish", "publish", "renew", "requeue")
+SCRIPTS = ("claim", "create", "finish", "note", "publish", "renew", "requeue")
 
 
 class QueueFull(Exception):
@@ -119,7 +119,8 @@ class Store:
 
     async def note(self, download_id: str, fields: Mapping[bytes, str]) -> None:
         """Keeps facts of a download in its record."""
-        await self._ask(self._redis.hset(keys.DOWNLOAD + download_id, mapping=dict(fields)))
+        pairs = [item for pair in fields.items() for item in pair]
+        await self._run("note", [keys.DOWNLOAD + download_id], *pairs)
 
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
         """Takes an attempt for lease seconds; None where it is not the next one."""

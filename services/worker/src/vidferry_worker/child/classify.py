@@ -21,7 +21,7 @@ from vidferry_worker.child.channel import ForbiddenAddress
 
 _SENTENCES = (
     (r"requested format is not available", ErrorCode.FORMAT_UNAVAILABLE),
-    (r"drm", ErrorCode.DRM),
+    (r"\bdrm\b", ErrorCode.DRM),
     (r"private video|video is private|is private", ErrorCode.PRIVATE),
     (r"confirm your age|age.?restricted|inappropriate for some users", ErrorCode.AGE_RESTRICTED),
     (r"not available (in|from) your (country|region|location)|geo.?restrict", ErrorCode.GEO_BLOCKED),

@@ -15,7 +15,7 @@ from yt_dlp.utils import PostProcessingError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import identity, options, warm
+from vidferry_worker.child import identity, options, programs, warm
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
@@ -30,6 +30,7 @@ NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_
 
 def run(sock: socket.socket) -> int:
     """Serves one request over the channel; the exit code of the child."""
+    programs.end_with_us()
     channel = Channel(sock)
     route_through(channel)
     request = channel.order()
@@ -61,7 +62,10 @@ class Download:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
         if self._wanted:
             path = Path(self._path)
-            self._channel.tell("done", file=path.name, duration=probe(self._ydl, path))
+            duration = probe(self._ydl, path)
+            if (duration or 0) > self._max_duration:
+                raise JobFailure(ErrorCode.TOO_LONG)
+            self._channel.tell("done", file=path.name, duration=duration)
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""

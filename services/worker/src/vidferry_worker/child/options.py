@@ -8,6 +8,7 @@ H264 = "[vcodec~='^(avc1|h264)']"
 AAC = "[acodec~='^(mp4a|aac)']"
 MP4_VIDEO = "[vcodec~='^(avc1|h264|hvc1|hev1|h265|av01|vp9|vp09)']"
 MP4_AUDIO = "[acodec~='^(mp4a|aac|mp3|ac-3|ec-3|opus)']"
+MP4_AUDIO_OR_UNTOLD = MP4_AUDIO.replace("~=", "~=?")
 WEBM_VIDEO = "[vcodec~='^(vp8|vp9|vp09|vp08|av01)']"
 WEBM_AUDIO = "[acodec~='^(opus|vorbis)']"
 
@@ -18,7 +19,7 @@ def base() -> dict[str, Any]:
         "quiet": True,
         "noprogress": True,
         "color": "never",
-        "outtmpl": {"default": "media.%(ext)s", "thumbnail": "picture.%(ext)s"},
+        "outtmpl": {"default": "media.%(ext)s"},
         "cachedir": False,
         "proxy": "",  # the environment's is not for us
         "noplaylist": True,
@@ -48,6 +49,7 @@ def select(fmt: Format) -> str:
                 f"bv{MP4_VIDEO}{at_most}+ba{MP4_AUDIO}",
                 f"b{MP4_VIDEO}{MP4_AUDIO}{at_most}",
                 f"b[ext=mp4]{at_most}",
+                f"bv{MP4_VIDEO}{at_most}+ba{MP4_AUDIO_OR_UNTOLD}",
                 f"bv*{MP4_VIDEO}{at_most}",
             ]
             chosen = held if fmt.quality is Quality.BEST else everywhere + held

@@ -31,7 +31,7 @@ MAX_OPEN_FILES = 512
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[2]))
     warm.load()
     gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
     wire.send(control, {"ready": os.getpid()})
@@ -44,8 +44,8 @@ class Zygote:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: set[int] = set()
-        self._wakeup, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides when downloads end
             signal.signal(number, signal.SIG_IGN)
@@ -80,9 +80,10 @@ class Zygote:
         return True
 
     def _fork(self, folder: str, channel_fd: int) -> None:
+        own = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(folder, channel_fd, self._control, self._wakeup)
+            _child(folder, channel_fd, own, [self._control.fileno(), self._wakeup, self._wakeup_end])
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(pid, pid)  # here too: a kill may come before the child has done it itself
         os.close(channel_fd)
@@ -101,20 +102,21 @@ class Zygote:
             wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _child(folder: str, channel_fd: int, control: socket.socket, wakeup: int) -> None:
+def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int]) -> None:
     """Runs one download and ends the process, whatever happens."""
     code = 70
     try:
         os.setpgid(0, 0)
-        _die_with_parent()
+        _die_with_parent(parent)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        control.close()
-        os.close(wakeup)
+        for fd in zygotes:
+            os.close(fd)
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
+        os.close(null)
         os.chdir(folder)
         os.umask(0o077)
         os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, DENO_DIR=folder)
@@ -126,9 +128,9 @@ def _child(folder: str, channel_fd: int, control: socket.socket, wakeup: int) ->
         os._exit(code)
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() == 1 and os.getpid() != 1:  # it died before that
+    if os.getppid() != parent:  # it died before that
         sys.exit(70)
 
 

@@ -1,0 +1,3 @@
+-- Keeps facts in the record of a download, if there still is one.
+-- KEYS: download; ARGV: field, value for each
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end

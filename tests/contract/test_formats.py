@@ -1,0 +1,55 @@
+import itertools
+
+import pytest
+from pydantic import ValidationError
+
+from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Container, Format, Quality
+
+ALL = [
+    (quality, container)
+    for quality, container in itertools.product(Quality, Container)
+    if container in (AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS)
+]
+REFUSED = [pair for pair in itertools.product(Quality, Container) if pair not in ALL]
+
+
+@pytest.mark.parametrize(("quality", "container"), ALL)
+def test_the_canonical_spelling_is_read_back(quality: Quality, container: Container) -> None:
+    fmt = Format(quality=quality, container=container)
+
+    assert Format.parse(fmt.canonical()) == fmt
+
+
+def test_no_two_formats_share_a_spelling() -> None:
+    assert len({Format(quality=quality, container=container).canonical() for quality, container in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize(("quality", "container"), REFUSED)
+def test_containers_that_do_not_fit_are_refused_with_those_that_do(quality: Quality, container: Container) -> None:
+    with pytest.raises(ValidationError, match="the container is one of any, "):
+        Format(quality=quality, container=container)
+
+
+def test_both_kinds_are_there() -> None:
+    assert (Quality.AUDIO, Container.MP4) in REFUSED
+    assert (Quality.P720, Container.MP3) in REFUSED
+    assert (Quality.AUDIO, Container.ANY) in ALL
+
+
+@pytest.mark.parametrize("text", ["", "-", "1080", "1080-", "-any", "4320-any", "audio-mp4", "1080-any-x", "BEST-any"])
+def test_other_spellings_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Format.parse(text)
+
+
+def test_the_default_plays_everywhere() -> None:
+    assert Format().canonical() == "1080-any"
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        Format.model_validate({"quality": "best", "options": "--exec"})
+
+
+def test_lines() -> None:
+    assert [quality.lines for quality in Quality] == [None, 2160, 1440, 1080, 720, 480, 360, None]

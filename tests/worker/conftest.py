@@ -1,0 +1,54 @@
+import socket
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
+
+import pytest
+
+from support import ffmpeg
+from support.origin.fixture import origin, site
+from support.redis_server import RedisServer, redis_server
+from vidferry_worker.broker import Broker
+from vidferry_worker.children import Zygote
+from vidferry_worker.egress import EgressPolicy
+
+__all__ = ["origin", "site"]
+
+SECRET = "not-for-children-0123456789abcdef"
+LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"), ip_network("::1/128")), frozenset())
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker_environment() -> Iterator[pytest.MonkeyPatch]:
+    """Of the process that starts zygotes: ffmpeg can be found, and a secret must not be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", ffmpeg.path_with_ffmpeg())
+        patch.setenv("VIDFERRY_SIGNING_KEY", SECRET)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+async def zygote(worker_environment: pytest.MonkeyPatch) -> AsyncIterator[Zygote]:
+    """A warm one: it costs more than all of a module's children."""
+    warm = Zygote(Broker(LOOPBACK))
+    await warm.start()
+    yield warm
+    await warm.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Accepts nothing by itself: who has connected waits there to be seen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server

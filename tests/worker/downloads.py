@@ -1,0 +1,150 @@
+"""A download by a real child, from the order to its last event."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidferry_worker.children import Child, Zygote
+
+SECONDS = 60
+
+
+@dataclass
+class Outcome:
+    """What a child told."""
+
+    folder: Path
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == kind]
+
+    @property
+    def failure(self) -> str | None:
+        last = self.events[-1]
+        return last["code"] if last["event"] == "failed" else None
+
+    @property
+    def file(self) -> Path:
+        assert self.events[-1]["event"] == "done", self.events[-1]
+        return self.folder / str(self.events[-1]["file"])
+
+
+def order(child: Child, url: str, fmt: str = "1080-any", max_duration: float = 3600) -> None:
+    child.order({"url": url, "format": fmt, "max_duration": max_duration})
+
+
+async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any") -> Child:
+    """A child that was told to download what it found."""
+    child = await zygote.fork(folder)
+    order(child, url, fmt)
+    async with asyncio.timeout(SECONDS):
+        while (await child.event())["event"] != "found":
+            pass
+    child.order({"go": True})
+    return child
+
+
+async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: float) -> Outcome:
+    """All of it."""
+    outcome = Outcome(folder)
+    child = await zygote.fork(folder)
+    try:
+        order(child, url, fmt, **limits)
+        async with asyncio.timeout(SECONDS):
+            while True:
+                outcome.events.append(await child.event())
+                match outcome.events[-1]["event"]:
+                    case "found":
+                        child.order({"go": True})
+                    case "done" | "failed":
+                        return outcome
+    finally:
+        await child.close()
+
+
+async def eventually(check: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    """Until what check() awaits is true; TimeoutError where it does not become so."""
+    async with asyncio.timeout(seconds):
+        while not await check():  # noqa: ASYNC110 - other processes set no event of ours
+            await asyncio.sleep(0.01)
+
+
+async def until(check: Callable[[], object], seconds: float = 20) -> None:
+    """As eventually, of something that need not be awaited."""
+
+    async def checked() -> object:
+        return check()
+
+    await eventually(checked, seconds)
+
+
+def processes() -> dict[int, list[str]]:
+    """The fields of /proc/<pid>/stat from the state on, of everything that runs and is no zombie."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(") ")[2].split()
+        except OSError:  # it has just ended
+            continue
+        if fields[0] not in "ZX":
+            found[int(path.parent.name)] = fields
+    return found
+
+
+def members(group: int) -> set[int]:
+    """The pids of a process group."""
+    return {pid for pid, fields in processes().items() if int(fields[2]) == group}
+
+
+def children_of(parent: int) -> set[int]:
+    return {pid for pid, fields in processes().items() if int(fields[1]) == parent}
+
+
+def program(pid: int) -> str:
+    """What a process was started as, empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def environment(pid: int) -> bytes:
+    """What a process was given when it was executed."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def limits(pid: int) -> dict[str, list[str]]:
+    """Soft and hard limit by name."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return {line[:26].strip(): line[26:].split()[:2] for line in lines}
+
+
+def open_files(pid: int | str = "self") -> dict[int, str]:
+    """Where a process's descriptors lead."""
+    found = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(path.name)] = str(path.readlink())
+        except FileNotFoundError:  # the one by which the folder is read
+            continue
+    return found
+
+
+def writable_memory(pid: int) -> Iterator[bytes]:
+    """A process's memory, region by region."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            bounds, rights = line.split()[:2]
+            if rights.startswith("rw"):
+                first, last = (int(part, 16) for part in bounds.split("-"))
+                memory.seek(first)
+                yield memory.read(last - first)
+
+
+def is_set_up(pid: int, folder: Path) -> bool:
+    """Whether a child is past its own preparation: it is in its folder, and its line's reader runs."""
+    home = Path(f"/proc/{pid}")
+    return (home / "cwd").readlink() == folder and len(list((home / "task").iterdir())) > 1

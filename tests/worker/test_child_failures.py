@@ -1,0 +1,79 @@
+"""What goes wrong at an origin, as the code that a watcher is told."""
+
+from pathlib import Path
+
+import pytest
+
+from support.origin.site import Site
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.children import Zygote
+from worker.downloads import download
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/status/401", ErrorCode.LOGIN_REQUIRED),
+        ("/status/403", ErrorCode.REFUSED),
+        ("/status/404", ErrorCode.UNAVAILABLE),
+        ("/status/410", ErrorCode.UNAVAILABLE),
+        ("/status/429", ErrorCode.RATE_LIMITED),
+        ("/status/451", ErrorCode.GEO_BLOCKED),
+        ("/status/500", ErrorCode.ORIGIN_ERROR),
+        ("/status/503", ErrorCode.ORIGIN_ERROR),
+        ("/page-empty", ErrorCode.UNSUPPORTED_SITE),
+        ("/page?src=/status/404", ErrorCode.UNAVAILABLE),
+        ("/short/clip.mp4", ErrorCode.NETWORK),
+        ("/short/clip.mp4?reset=1", ErrorCode.NETWORK),
+        ("/hls-missing/master.m3u8", ErrorCode.ORIGIN_ERROR),
+        ("/live.m3u8", ErrorCode.LIVE),
+        ("/redirect?to=http://127.0.0.1:1/clip.mp4", ErrorCode.NETWORK),
+        ("/redirect?to=/status/404", ErrorCode.UNAVAILABLE),
+    ],
+)
+async def test_what_the_origin_did_is_told(
+    path: str, code: ErrorCode, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    outcome = await download(zygote, tmp_path, site.url(path.replace("=/", f"={site.base}/")))
+
+    assert outcome.failure == code, outcome.events[-1]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://no-such-host.invalid/a.mp4", "http://127.0.0.1:1/a.mp4", "http://localhost:1/a.mp4"]
+)
+async def test_what_cannot_be_reached_is_a_failure_of_the_network(url: str, zygote: Zygote, tmp_path: Path) -> None:
+    assert (await download(zygote, tmp_path, url)).failure == ErrorCode.NETWORK
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "rtmp://127.0.0.1/live", "data:text/html,x", "ytsearch:cats"])
+async def test_no_other_scheme_gets_anything(url: str, zygote: Zygote, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, url)
+
+    assert outcome.failure is not None
+    assert outcome.of("found") == []
+
+
+@pytest.mark.parametrize("path", ["/media/clip.mp4", "/hls/master.m3u8", "/dash/manifest.mpd"])
+async def test_a_video_longer_than_allowed_is_refused(path: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Also where its length is known only once it is here."""
+    outcome = await download(zygote, tmp_path, site.url(path), max_duration=2)
+
+    assert outcome.failure == ErrorCode.TOO_LONG
+
+
+async def test_what_fails_once_is_fetched_all_the_same(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, site.url("/short/clip.mp4?times=2"))
+
+    assert outcome.file.stat().st_size > 2 * 1024 * 1024
+
+
+async def test_chunked_media_of_unknown_length(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, site.url("/chunked/clip.mp4"))
+
+    assert outcome.file.stat().st_size > 2 * 1024 * 1024
+    (found,) = outcome.of("found")
+    assert found["evidence"] is None  # the origin tells nothing by which it could be known again
+    assert outcome.of("progress")[-1]["finished"] is True

@@ -1,0 +1,265 @@
+"""The whole worker: its own process, a real Redis, real downloads."""
+
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.origin.site import Site
+from support.redis_server import RedisServer, redis_server
+from vidferry_common.contract import keys
+from worker.downloads import children_of, eventually, processes, until
+from worker.process import Jobs, WorkerProcess, jobs_in, worker
+
+pytestmark = pytest.mark.anyio
+NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
+STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
+
+
+@pytest.fixture(scope="module")
+def running(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+    """For tests that leave it running."""
+    with worker(redis, tmp_path_factory.mktemp("worker"), retries="1") as process:
+        yield process
+
+
+@pytest.fixture
+async def jobs(redis: RedisServer) -> AsyncIterator[Jobs]:
+    async with jobs_in(redis) as found:
+        yield found
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """For workers of the test's own: no other may take the downloads."""
+    with redis_server() as server:
+        yield server
+
+
+async def progress_of(jobs: Jobs, job: object) -> list[float]:
+    return [data["progress"] for data in await jobs.history(job)]  # type: ignore[arg-type]
+
+
+async def empty(process: WorkerProcess) -> None:
+    """A record ends before its files are gone, but not by much."""
+    await until(lambda: not process.left())
+
+
+@pytest.mark.parametrize("path", ["/hls/master.m3u8", "/media/clip.mp4", "/chunked/clip.mp4", "/page"])
+async def test_a_new_video_takes_all_its_steps_in_order(
+    path: str, running: WorkerProcess, jobs: Jobs, site: Site
+) -> None:
+    job = await jobs.give(site.url(path))
+    end = await jobs.end(job)
+
+    assert end["status"] == "completed", end
+    assert await progress_of(jobs, job) == NEW_VIDEO
+    seqs = [data["seq"] for data in await jobs.history(job)]
+    assert seqs == sorted(set(seqs))
+    assert end["result"]["reused"] is False
+    assert end["result"]["size"] > 500_000
+    assert await jobs.field(job, "status") == "ended"
+    assert re.fullmatch(r"videos/\w+/127\.0\.0\.1/x-[0-9a-f]{40}/1080-any", await jobs.field(job, "object"))
+    assert (await jobs.field(job, "attempt"), await jobs.field(job, "retries")) == ("1", "0")
+    await empty(running)
+
+
+async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+    url = site.url("/media/clip.mp4")
+    await jobs.end(await jobs.give(url))
+    job = await jobs.give(url)
+    end = await jobs.end(job)
+
+    assert end["result"]["reused"] is True
+    assert await progress_of(jobs, job) == STORED_VIDEO
+    await empty(running)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_stream")],
+)
+async def test_what_is_final_fails_at_once(
+    path: str, code: str, running: WorkerProcess, jobs: Jobs, site: Site
+) -> None:
+    job = await jobs.give(site.url(path))
+    end = await jobs.end(job)
+
+    assert (end["status"], end["error"]["code"], end["error"]["retryable"]) == ("failed", code, False)
+    assert await jobs.field(job, "attempt") == "1"
+    await empty(running)
+
+
+async def test_what_may_pass_is_tried_again(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/flaky/clip.mp4?times=1"))
+    end = await jobs.end(job)
+
+    assert end["status"] == "completed", end
+    assert (end["attempt"], end["retries"]) == (2, 1)
+    shown = await progress_of(jobs, job)
+    assert shown == [5, *NEW_VIDEO]
+    await empty(running)
+
+
+async def test_what_does_not_pass_ends_with_its_code(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/status/500"))
+    waiting = await jobs.until(job, lambda data: data["retry_at"] is not None or data["status"] == "failed")
+    end = await jobs.end(job)
+
+    assert (waiting["status"], waiting["retries"]) == ("queued", 1)
+    assert (end["error"]["code"], end["error"]["retryable"], end["attempt"]) == ("origin_error", True, 2)
+    await empty(running)
+
+
+async def test_an_expired_arq_job_ends_its_record(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+    held = [await jobs.give(site.url(f"/gated/g{number}/clip.mp4")) for number in range(4)]  # every slot
+    for number in range(4):
+        await asyncio.to_thread(site.gate(f"g{number}").wait_held)
+    job = await jobs.give(site.url("/media/clip.mp4"))
+    assert await jobs.redis.delete(keys.ARQ_JOB + keys.arq_id(job.download_id, 1)) == 1
+    for number in range(4):
+        site.gate(f"g{number}").open()
+
+    end = await jobs.end(job)
+
+    assert (end["status"], end["error"]["code"]) == ("failed", "internal")
+    for other in held:
+        assert (await jobs.end(other))["status"] == "completed"
+    assert await jobs.redis.zcard(keys.LEASES) == 0
+    await until(lambda: not running.left())
+
+
+async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/media/clip.mp4"))
+    await jobs.end(job)
+
+    async def cleared() -> bool:
+        return not (await jobs.redis.keys(f"arq:*{job.download_id}*") or await jobs.redis.zcard(keys.QUEUE))
+
+    await eventually(cleared)
+    forever = [key for key in await jobs.redis.keys("*") if await jobs.redis.ttl(key) < 0]
+    assert set(forever) <= {keys.DOORBELL.encode()}
+
+
+async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path, grace="0") as first:
+            job = await jobs.give(site.url("/gated/g/clip.mp4"))
+            await asyncio.to_thread(site.gate("g").wait_held)
+            first.signal(signal.SIGTERM)
+            waiting = await jobs.until(job, lambda data: data["status"] == "queued")
+            assert await asyncio.to_thread(first.wait) == 0
+            assert (waiting["retries"], waiting["attempt"]) == (0, 1)
+            assert names(first.folder) == []
+            assert await jobs.redis.zrange(keys.QUEUE, 0, -1) == [keys.arq_id(job.download_id, 2).encode()]
+        site.gate("g").open()
+        with worker(own_redis, tmp_path):
+            end = await jobs.end(job)
+        assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
+        assert (await jobs.field(job, "retries"), await jobs.field(job, "deaths")) == ("0", "0")
+        shown = await progress_of(jobs, job)
+        assert (shown[:3], shown[-len(NEW_VIDEO) :]) == ([5, 10, 20], NEW_VIDEO)
+
+
+async def test_a_stopped_worker_finishes_what_its_grace_allows(
+    own_redis: RedisServer, site: Site, tmp_path: Path
+) -> None:
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path, grace="30") as process:
+            job = await jobs.give(site.url("/gated/g/clip.mp4"))
+            await asyncio.to_thread(site.gate("g").wait_held)
+            process.signal(signal.SIGTERM)
+            later = await jobs.give(site.url("/media/clip.mp4"))
+            site.gate("g").open()
+            assert (await jobs.end(job))["status"] == "completed"
+            assert await asyncio.to_thread(process.wait) == 0
+        record = await jobs.store.job(later.job_id)
+        assert record is not None
+        assert record.state["status"] == "queued"  # nothing new was taken
+
+
+async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
+    lease = 3.0
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path, lease=str(lease), worker_name="first") as first:
+            job = await jobs.give(site.url("/gated/g/clip.mp4"))
+            await asyncio.to_thread(site.gate("g").wait_held)
+            family = descendants(first.process.pid)
+            assert len(family) >= 2  # its zygote and the child
+            with worker(own_redis, tmp_path, lease=str(lease), worker_name="second") as second:
+                first.signal(signal.SIGKILL)
+                await asyncio.to_thread(first.wait)
+                await until(lambda: not family & set(processes()), 5)
+                site.gate("g").open()
+                # It ends within a lease, is looked for three times in one, and is put back and claimed.
+                taken = await jobs.until(job, lambda data: data["attempt"] == 2, lease * 4 / 3 + 3)
+                end = await jobs.end(job)
+                await until(lambda: not names(second.folder / "second"))
+        assert taken["attempt"] == 2
+        assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
+        assert await jobs.field(job, "deaths") == "1"
+        with worker(own_redis, tmp_path, worker_name="third") as third:
+            assert names(third.folder) == ["third", "third.lock"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def descendants(pid: int) -> set[int]:
+    """All that a process has started, and what that has started."""
+    found, new = set[int](), children_of(pid)
+    while new:
+        found |= new
+        new = set[int]().union(*(children_of(each) for each in new)) - found
+    return found
+
+
+async def test_without_leave_no_connection_is_made(
+    own_redis: RedisServer, listener: socket.socket, tmp_path: Path
+) -> None:
+    port = listener.getsockname()[1]
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path, egress_allow="", egress_ports=str(port)):
+            given = [
+                await jobs.give(f"http://{host}:{port}/clip.mp4")
+                for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "169.254.169.254")
+            ]
+            ends = [await jobs.end(job) for job in given]
+    assert [end["error"]["code"] for end in ends] == ["forbidden_address"] * 5
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"bucket": "file:///dev/null/bucket"}, "can't start"),
+        ({"bucket": "ftp://x"}, "VIDFERRY_BUCKET"),
+        ({"egress_allow": "everything"}, "VIDFERRY_EGRESS_ALLOW"),
+    ],
+)
+def test_what_is_set_wrongly_is_told_in_a_sentence(
+    settings: dict[str, str], sentence: str, redis: RedisServer, tmp_path: Path
+) -> None:
+    process = WorkerProcess(redis, tmp_path, **settings)
+    with pytest.raises(AssertionError):
+        process.start()
+
+    assert process.wait() != 0
+    assert sentence in process.log
+    assert "Traceback" not in process.log
+
+
+def test_a_missing_ffmpeg_is_told_in_a_sentence(redis: RedisServer, tmp_path: Path) -> None:
+    process = WorkerProcess(redis, tmp_path)
+    process.environment["PATH"] = str(tmp_path)
+    with pytest.raises(AssertionError):
+        process.start()
+
+    assert process.wait() != 0
+    assert "ffmpeg and ffprobe can't be found" in process.log

@@ -1,0 +1,214 @@
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from vidferry_worker.progress import Transfer
+
+HOSTILE = [
+    math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 2**70, 10**400, "7", "", None, [], {}, [1], b"1", 5e-324, 0, 0.0,
+]  # fmt: skip
+FIELDS = ("downloaded", "total", "estimate", "fragment", "fragments", "finished", "stream")
+
+
+def one(**facts: Any) -> Transfer:
+    return Transfer([facts])
+
+
+def see(transfer: Transfer, *events: dict[str, Any], start: float = 0.0, apart: float = 1.0) -> list[float]:
+    shown = []
+    for number, event in enumerate(events):
+        transfer.update({"stream": 0, **event}, start + apart * number)
+        shown.append(transfer.fraction)
+    return shown
+
+
+def rises(values: Iterable[float]) -> bool:
+    values = list(values)
+    return values == sorted(values)
+
+
+def test_bytes_of_a_known_length() -> None:
+    transfer = one()
+    shown = see(transfer, *({"downloaded": done, "total": 1000} for done in (0, 250, 500, 999)))
+
+    assert shown == [0, 0.25, 0.5, 0.999]
+    assert transfer.progress == pytest.approx(20 + 60 * 0.999)
+    assert (transfer.downloaded, transfer.total) == (999, 1000)
+
+
+def test_quarters_and_the_last_only_after_the_last_byte() -> None:
+    transfer, told = one(), []
+    for done in (0, 249, 250, 499, 500, 750, 1000):
+        see(transfer, {"downloaded": done, "total": 1000})
+        told.append(transfer.quarters)
+    assert told == [0, 0, 1, 1, 2, 3, 3]
+    assert not transfer.complete
+
+    see(transfer, {"downloaded": 1000, "total": 1000, "finished": True})
+    assert (transfer.quarters, transfer.complete, transfer.fraction) == (4, True, 1)
+
+
+def test_the_last_quarter_waits_for_every_stream() -> None:
+    transfer = Transfer([{"bytes": 900}, {"bytes": 100}])
+    see(transfer, {"stream": 0, "downloaded": 900, "total": 900, "finished": True})
+    assert (transfer.quarters, transfer.fraction) == (3, 0.9)
+    see(transfer, {"stream": 1, "downloaded": 100, "total": 100, "finished": True})
+    assert transfer.quarters == 4
+
+
+@pytest.mark.parametrize(
+    ("streams", "share"),
+    [
+        ([{"bytes": 300, "bit_rate": 1}, {"bytes": 100, "bit_rate": 9}], 0.75),
+        ([{"bytes": None, "bit_rate": 1500.0}, {"bytes": 100, "bit_rate": 500}], 0.75),
+        ([{"bit_rate": 0}, {"bit_rate": 128}], 0.5),
+        ([{}, {}], 0.5),
+        ([{"bytes": math.nan, "bit_rate": "fast"}, {"bytes": -3}], 0.5),
+    ],
+)
+def test_streams_weigh_by_size_or_else_bit_rate_or_else_alike(streams: list[dict[str, Any]], share: float) -> None:
+    transfer = Transfer(streams)
+    see(transfer, {"stream": 0, "downloaded": 5, "total": 5, "finished": True})
+
+    assert transfer.fraction == pytest.approx(share)
+
+
+def test_a_second_stream_never_takes_back_what_the_first_showed() -> None:
+    transfer = Transfer([{}, {}])
+    events = [{"stream": stream, "downloaded": done, "total": 100} for stream in (0, 1) for done in range(0, 101, 10)]
+
+    assert rises(see(transfer, *events))
+
+
+def test_fragments_count_where_there_are_some() -> None:
+    transfer = one()
+    shown = see(
+        transfer,
+        *({"downloaded": 9 * part, "estimate": 10**9, "fragment": part, "fragments": 6} for part in range(7)),
+    )
+    assert shown == pytest.approx([part / 6 for part in range(7)])
+
+
+@pytest.mark.parametrize("events", [[{"fragment": 9, "fragments": 6}], [{"downloaded": 200, "total": 100}]])
+def test_more_than_all_is_all(events: list[dict[str, Any]]) -> None:
+    transfer = one()
+    assert see(transfer, *events) == [1]
+    assert transfer.quarters == 3
+
+
+def test_an_estimate_that_jumps_takes_nothing_back() -> None:
+    transfer = one()
+    estimates = (100, 100_000, 50, 10**9, 1)
+    shown = see(
+        transfer,
+        *(
+            {"downloaded": 10 * number, "estimate": guess, "fragment": number, "fragments": 5}
+            for number, guess in enumerate(estimates)
+        ),
+    )
+    assert rises(shown)
+    assert shown[-1] == pytest.approx(0.8)
+    total = transfer.total
+    assert total is not None
+    assert total >= transfer.downloaded
+
+
+def test_a_total_that_jumps_takes_nothing_back() -> None:
+    shown = see(one(), *({"downloaded": 50, "total": total} for total in (100, 1000, 60, 5000)))
+
+    assert rises(shown)
+
+
+def test_without_a_length_it_holds_while_bytes_move() -> None:
+    transfer = one()
+    shown = see(transfer, *({"downloaded": done} for done in (10, 20, 30)))
+    assert shown == [0, 0, 0]
+    assert (transfer.downloaded, transfer.total, transfer.quarters) == (30, None, 0)
+
+    see(transfer, {"downloaded": 40, "finished": True})
+    assert (transfer.fraction, transfer.total, transfer.quarters) == (1, 40, 4)
+
+
+def test_bytes_that_go_back_are_not_shown() -> None:
+    """A stream that is tried again begins at its first byte."""
+    transfer = one()
+    shown = see(transfer, *({"downloaded": done, "total": 100} for done in (80, 0, 40, 90)))
+
+    assert shown == [0.8, 0.8, 0.8, 0.9]
+    assert transfer.downloaded == 90
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:12])
+def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
+    transfer = Transfer([{"bytes": 500, "bit_rate": value}, {"bytes": value, "bit_rate": 3}])
+    shown = []
+    for number, done in enumerate((10, 20, 100)):
+        transfer.update({"stream": 0, "downloaded": done, "total": 100, field: value}, number)
+        shown.append(transfer.progress)
+        assert 0 <= transfer.fraction <= 1
+        assert 0 <= transfer.quarters <= 4
+        assert transfer.downloaded >= 0
+        for figure in (transfer.total, transfer.speed(number + 1), transfer.eta(number + 1)):
+            assert figure is None or (figure >= 0 and math.isfinite(figure))
+    assert rises(shown)
+
+
+@pytest.mark.parametrize("stream", [-1, 2, "0", None, 0.0, [], True])
+def test_progress_of_no_stream_is_ignored(stream: Any) -> None:
+    transfer = Transfer([{}, {}])
+    transfer.update({"stream": stream, "downloaded": 50, "total": 50, "finished": True}, 0)
+
+    assert (transfer.fraction, transfer.downloaded, transfer.speed(9)) == (0, 0, None)
+
+
+@pytest.mark.parametrize("field", ["downloaded", "total", "fragment", "fragments"])
+def test_true_is_no_figure(field: str) -> None:
+    transfer = one()
+    transfer.update({"stream": 0, field: True}, 0)
+
+    assert (transfer.downloaded, transfer.total) == (0, None)
+
+
+def test_speed_is_of_the_last_seconds() -> None:
+    transfer = one()
+    assert transfer.speed(0) is None
+    see(transfer, *({"downloaded": 1000 * second, "total": 10**6} for second in range(5)))
+    assert transfer.speed(4) == pytest.approx(1000)
+    see(transfer, *({"downloaded": 4000 + 9000 * second, "total": 10**6} for second in range(1, 5)), start=5)
+    assert transfer.speed(8) == pytest.approx(9000)
+
+
+def test_a_stall_slows_it_down() -> None:
+    transfer = one()
+    see(transfer, {"downloaded": 0}, {"downloaded": 3000})
+    early, late = transfer.speed(2), transfer.speed(30)
+
+    assert early is not None
+    assert late is not None
+    assert late < early
+
+
+def test_the_time_left() -> None:
+    transfer = one()
+    assert transfer.eta(0) is None
+    see(transfer, *({"downloaded": 1000 * second, "total": 10_000} for second in range(3)))
+    assert transfer.eta(2) == pytest.approx(8)
+    see(transfer, {"downloaded": 10_000, "total": 10_000, "finished": True}, start=3)
+    assert transfer.eta(3) == 0
+
+
+def test_the_time_left_by_fragments_where_no_size_is_known() -> None:
+    transfer = one()
+    see(transfer, *({"downloaded": 9 * part, "fragment": part, "fragments": 10} for part in range(3)))
+
+    assert transfer.eta(2) == pytest.approx(8)
+
+
+def test_what_stands_still_has_no_time_left_to_tell() -> None:
+    transfer = one()
+    see(transfer, *({"downloaded": 1000 * second, "total": 10_000} for second in range(3)))
+
+    assert (transfer.speed(60), transfer.eta(60)) == (0, None)
