@@ -12,7 +12,7 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format, Quality
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Status
-from vidferry_common.store import IdempotencyMismatch, QueueFull
+from vidferry_common.store import IdempotencyMismatch, QueueFull, store
 
 pytestmark = pytest.mark.anyio
 URL = "https://example.com/one"
@@ -172,6 +172,19 @@ async def test_a_full_queue_lets_in_who_joins_a_download(records: Records) -> No
     joined = await records.store.create(new_job(URL), 1)
 
     assert await records.store.job(joined.job_id) is not None
+
+
+async def test_a_download_takes_so_many_jobs(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are told each step within one script."""
+    monkeypatch.setattr(store, "MAX_JOBS", 2)
+    for _ in range(2):
+        await records.store.create(new_job(URL), CAP)
+    before = await records.dump()
+
+    with pytest.raises(QueueFull):
+        await records.store.create(new_job(URL), CAP)
+
+    assert await records.dump() == before
 
 
 async def test_a_full_queue_still_answers_repetitions(records: Records) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from vidferry_api.app import create_app
+from vidferry_api.main import SERVER_OPTIONS
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log, notify
 from vidferry_common.settings import load
@@ -35,9 +36,7 @@ def main() -> None:
     gateway = Gateway(load(GatewaySettings))
     app = create_app(settings)
     app.router.lifespan_context = _with_gateway(app, gateway)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, **gateway.uvicorn_options
-    )
+    config = uvicorn.Config(app, timeout_graceful_shutdown=5, **SERVER_OPTIONS, **gateway.uvicorn_options)
     listening = [socket.socket(fileno=int(fd)) for fd in os.environ["VIDFERRY_LISTEN_FDS"].split(",")]
     WebServer(config, gateway).run(listening)
 

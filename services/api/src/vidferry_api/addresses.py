@@ -22,7 +22,7 @@ def public_root(request: Request, settings: ApiSettings) -> str:
         scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
         host = _first(request.headers.get("x-forwarded-host")) or host
     if not _HOST.fullmatch(host) or scheme not in {"http", "https"}:
-        raise Problem(ProblemCode.INVALID_REQUEST, "The Host header names no host.")
+        raise Problem(ProblemCode.INVALID_HOST, "Send the host that you connect to, with its port, as Host.")
     return f"{scheme}://{host}{request.scope.get('root_path', '').rstrip('/')}"
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from vidferry_api import problems
-from vidferry_api.middleware import BoundedBody, Requests, SafeHeaders
+from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
 from vidferry_api.routes import downloads, files, health, jobs, page
 from vidferry_api.services import Services
@@ -23,6 +22,8 @@ from vidferry_common.store import Store, StoreUnavailable, connect
 
 logger = logging.getLogger(__name__)
 
+OWN_PATHS = frozenset({"/api", "/files", "/static"})
+"""a public address below one of these can't be told from the path itself: there the proxy takes it off"""
 SEEK_SECONDS = 1.0
 """between two looks for Redis and the bucket at the start"""
 
@@ -33,9 +34,11 @@ def create_app(settings: ApiSettings) -> FastAPI:
         title="Vidferry",
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
         lifespan=_lifespan(settings),
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
         middleware=_middleware(settings),
         responses=problems.responses(ProblemCode.INTERNAL),
     )
@@ -50,16 +53,16 @@ def create_app(settings: ApiSettings) -> FastAPI:
 def _lifespan(settings: ApiSettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = Store(connect(settings, max_connections=64), settings.record_seconds)
         bucket = open_bucket(settings)
-        services = app.state.services = Services(settings, store, bucket)
+        redis = connect(settings, max_connections=64)
+        services = app.state.services = Services(settings, Store(redis, settings.record_seconds), bucket)
         seeking = asyncio.create_task(_seek(services))
         try:
             yield
         finally:
             seeking.cancel()
             await bucket.close()
-            await store.close()
+            await redis.aclose(close_connection_pool=True)
 
     return lifespan
 
@@ -79,15 +82,21 @@ async def _seek(services: Services) -> None:
 def _middleware(settings: ApiSettings) -> list[Middleware]:
     """The outermost first."""
     cors = Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=["content-type", "idempotency-key", "traceparent"],
-        expose_headers=["location", "retry-after", "idempotency-replayed"],
+        expose_headers=["location", "retry-after", "idempotency-replayed", "traceresponse", "content-range", "etag"],
         max_age=3600,
     )
-    inner = [Middleware(SafeHeaders), Middleware(Requests), Middleware(BoundedBody)]
-    return [cors, *inner] if settings.cors_origins else inner
+    prefix = Middleware(BelowPrefix, prefix=settings.prefix)
+    return [
+        Middleware(SafeHeaders),
+        *([cors] if settings.cors_origins else []),
+        *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
+        Middleware(Requests),
+        Middleware(BoundedBody),
+    ]
 
 
 def _describe(app: FastAPI) -> None:

@@ -1,5 +1,7 @@
 """The api's program."""
 
+from typing import Any
+
 import uvicorn
 
 from vidferry_api.app import create_app
@@ -9,6 +11,15 @@ from vidferry_common.settings import load
 
 GRACE_SECONDS = 20
 
+SERVER_OPTIONS: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,  # it would tell the queries of signed links
+    "proxy_headers": False,  # they count by VIDFERRY_TRUSTED_PROXIES, which needs the peer's own address
+    "server_header": False,
+    "lifespan": "on",
+}
+"""what uvicorn must be told wherever it serves the app of create_app"""
+
 
 def main() -> None:
     settings = load(ApiSettings)
@@ -17,10 +28,7 @@ def main() -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **SERVER_OPTIONS,
     )

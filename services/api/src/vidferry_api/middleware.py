@@ -1,34 +1,61 @@
-"""What holds for every request, below the routes: a bound on its body, safe headers, a line in the log."""
+"""What holds for every request, below the routes: where it is, a bound on its body, safe headers, a line in the log."""
 
 import logging
 import time
 from collections.abc import MutableMapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidferry_api.problems import Problem, internal
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.trace import trace_id
+from vidferry_common.contract.trace import continue_trace, trace_id
 
 logger = logging.getLogger("vidferry_api.requests")
 
 MAX_BODY = 64 * 1024
 """bytes"""
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-)
+POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""for all that is no page"""
 QUIET = frozenset({"/healthz", "/readyz"})
 
 
-class BodyTooLarge(Exception):
-    """Raised within a handler that reads on past the bound."""
+class Cors(CORSMiddleware):
+    """Starlette's, but a preflight is refused as everything else is."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:  # noqa: PLR2004 - no error
+            return response
+        problem = Problem(
+            ProblemCode.CORS_REFUSED,
+            "Serve the page from an origin in VIDFERRY_CORS_ORIGINS, and send only the methods and headers documented.",
+            headers={"Vary": response.headers["Vary"]},
+        )
+        return problem.response()
+
+
+class BelowPrefix:
+    """Takes the public address's path off the request's, where the proxy before Vidferry has left it on."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app, self._prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"] == self._prefix:  # the page's addresses are relative to its folder
+                await RedirectResponse(f"{self._prefix}/", 308)(scope, receive, send)
+                return
+            if scope["path"].startswith(f"{self._prefix}/"):
+                scope = {**scope, "path": scope["path"][len(self._prefix) :]}
+        await self._app(scope, receive, send)
 
 
 class BoundedBody:
-    """A body over the bound is refused before it is read, by its length, or while it is, where it has none."""
+    """Reads a body before anything is done with it, and no further than the bound, whatever length it declares."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,39 +64,38 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            await _too_large(scope, receive, send)
+        length = Headers(scope=scope).get("content-length", "0")
+        first = await _read(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
+        if first is None:
+            # The connection stays open: a client that is still sending would miss the answer if it were cut.
+            await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {MAX_BODY} bytes.").response()(
+                scope, receive, send
+            )
             return
-        seen, begun = 0, False
+        pending: list[Message] = [first]
 
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > MAX_BODY:
-                raise BodyTooLarge
+        async def replayed() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self._app(scope, replayed, send)
+
+
+async def _read(receive: Receive) -> Message | None:
+    """The whole body as one message, or that the client is gone; None where it is over the bound."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
             return message
-
-        async def noticed(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, bounded, noticed)
-        except BodyTooLarge:
-            if not begun:
-                await _too_large(scope, receive, send)
-
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {MAX_BODY} bytes.", headers={"Connection": "close"})
-    await problem.response()(scope, receive, send)
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not message.get("more_body"):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
 class SafeHeaders:
-    """Headers that browsers obey; a response may set a stricter policy of its own."""
+    """Headers that browsers and caches obey; a response may set others of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,16 +104,19 @@ class SafeHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+                headers.setdefault("Content-Security-Policy", POLICY)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
 class Requests:
-    """Logs each request, by its route and never by its query, and turns what nobody caught into a 500."""
+    """Gives each request a place in a trace (`request.state.traceparent`), logs it by its route and never by its
+    query, and turns what nobody caught into a 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -97,29 +126,32 @@ class Requests:
             await self._app(scope, receive, send)
             return
         begun, status = time.monotonic(), 0
+        trace = continue_trace(Headers(scope=scope).get("traceparent"))
+        scope.setdefault("state", {})["traceparent"] = trace
 
         async def noticed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)["Traceresponse"] = trace
             await send(message)
 
         try:
             await self._app(scope, receive, noticed)
         except Exception:
-            logger.exception("a request broke", extra=_facts(scope))
+            logger.exception("a request broke", extra=_facts(scope, trace))
             if status:
                 raise
-            status = ProblemCode.INTERNAL.status
-            await internal()(scope, receive, send)
+            await internal(trace_id(trace))(scope, receive, noticed)
         finally:
-            if scope["path"] not in QUIET:
-                ms = round((time.monotonic() - begun) * 1000, 1)
-                logger.info("request", extra={**_facts(scope), "status": status, "ms": ms})
+            ms = round((time.monotonic() - begun) * 1000, 1)
+            level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+            logger.log(level, "request", extra={**_facts(scope, trace), "status": status, "ms": ms})
 
 
-def _facts(scope: MutableMapping[str, Any]) -> dict[str, Any]:
-    route = scope.get("route")
-    header = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
-    facts = {"method": scope["method"], "route": getattr(route, "path", "")}
-    return {**facts, "trace_id": found} if (found := trace_id(header)) else facts
+def _facts(scope: MutableMapping[str, Any], trace: str) -> dict[str, Any]:
+    return {
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", ""),
+        "trace_id": trace_id(trace),
+    }

@@ -9,6 +9,8 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.stages import Stage, Status
 
+_ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
+
 
 class DownloadRequest(BaseModel):
     """A video to fetch."""
@@ -26,10 +28,18 @@ class DownloadRequest(BaseModel):
 class Accepted(BaseModel):
     """A job was made."""
 
-    job_id: str = Field(description="A UUID.")
-    status: Status
-    status_url: str = Field(description="Where the job can be asked for, absolute.")
-    ws_url: str = Field(description="The WebSocket that sends every step of the job, absolute.")
+    job_id: str = Field(description="A UUID.", examples=[_ID])
+    status: Status = Field(
+        description="`queued`; another where the job joined a download that runs, or was made by an earlier request.",
+        examples=[Status.QUEUED],
+    )
+    status_url: str = Field(
+        description="Where the job can be asked for, absolute.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
+    )
+    ws_url: str = Field(
+        description="The WebSocket that sends every step of the job, absolute.",
+        examples=[f"wss://media.example.org/ws/download/{_ID}"],
+    )
 
 
 class Result(BaseModel):

@@ -17,7 +17,12 @@ from vidferry_common.store import IdempotencyMismatch, QueueFull, StoreUnavailab
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+SHOWN = 64
+"""characters of a field's name that are told back"""
+UNAVAILABLE = 503
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
+ORDER = 'Send a JSON object such as {"url": "https://example.org/video"}.'
 
 
 class FieldProblem(BaseModel):
@@ -30,9 +35,9 @@ class FieldProblem(BaseModel):
 class ProblemDocument(BaseModel):
     """RFC 9457. Programs decide by `code`, people read `detail`."""
 
-    type: str = Field(examples=["about:blank"])
-    title: str
-    status: int
+    type: str = Field(description="A URI for the code.", examples=["urn:vidferry:problem:job_not_found"])
+    title: str = Field(description="What is the matter, the same for every occurrence.")
+    status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What to do, for a person.")
     code: ProblemCode
     errors: list[FieldProblem] | None = None
@@ -52,12 +57,12 @@ class Problem(Exception):
         super().__init__(detail)
         self.code, self.detail, self.errors = code, detail, errors
         self.headers = dict(headers or {})
-        if code.status == 503:  # noqa: PLR2004 - who is sent away for now is told for how long
+        if code.status == UNAVAILABLE:  # who is sent away for now is told for how long
             self.headers.setdefault("Retry-After", str(RETRY_SECONDS))
 
     def response(self) -> JSONResponse:
         body: dict[str, Any] = {
-            "type": "about:blank",
+            "type": f"urn:vidferry:problem:{self.code}",
             "title": self.code.summary,
             "status": self.code.status,
             "detail": self.detail,
@@ -74,6 +79,7 @@ def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
         code.status: {
             "description": "; ".join(f"`{each}`: {each.summary}" for each in codes if each.status == code.status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+            **({"headers": RETRY_AFTER} if code.status == UNAVAILABLE else {}),
         }
         for code in codes
     }
@@ -90,9 +96,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BucketError, _bucket)
 
 
-def internal() -> JSONResponse:
+def internal(trace_id: str) -> JSONResponse:
+    """What nobody foresaw: the log has the rest, under the trace id."""
     return Problem(
-        ProblemCode.INTERNAL, "Try again; if it stays so, tell the operator the trace id of this answer."
+        ProblemCode.INTERNAL, f"Try again; if it stays so, tell the operator the trace id {trace_id}."
     ).response()
 
 
@@ -101,18 +108,21 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
     found = cast("RequestValidationError", error).errors()
     if any(item["type"] == "json_invalid" for item in found):
-        return Problem(ProblemCode.INVALID_JSON, 'Send a JSON object such as {"url": "https://…"}.').response()
-    errors = [
-        {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": _sentence(item)}
-        for item in found
-    ]
+        return Problem(ProblemCode.INVALID_JSON, ORDER).response()
+    errors = [{"field": _field(item), "message": _sentence(item)} for item in found]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
-    detail = " ".join(f"{item['field']}: {item['message']}." for item in errors[:5])
+    detail = ORDER if errors[0]["field"] == "body" else " ".join(f"{e['field']}: {e['message']}." for e in errors[:5])
     return Problem(code, detail, errors=errors[:20]).response()
 
 
 def _declares_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    kind, _, subtype = request.headers.get("content-type", "").partition(";")[0].strip().lower().partition("/")
+    return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    """The field's place. A name may be the caller's own, of any length."""
+    return ".".join(str(part)[:SHOWN] for part in item["loc"][1:]) or "body"
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
@@ -129,6 +139,8 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
         allowed = (raised.headers or {}).get("Allow", "another one")
         return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers=raised.headers).response()
+    if raised.status_code == ProblemCode.INVALID_JSON.status:  # nested too deep, or no UTF-8
+        return Problem(ProblemCode.INVALID_JSON, ORDER).response()
     if raised.status_code == ProblemCode.NOT_FOUND.status:
         return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.").response()
     return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()

@@ -44,6 +44,11 @@ class ApiSettings(RedisSettings, BucketSettings, LogSettings):
             raise ValueError(msg)
         return value.rstrip("/")
 
+    @property
+    def prefix(self) -> str:
+        """The path of the public address: empty, or with a slash at its beginning and none at its end."""
+        return urlsplit(self.public_url).path if self.public_url else ""
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _origins(cls, value: object) -> object:
@@ -52,6 +57,16 @@ class ApiSettings(RedisSettings, BucketSettings, LogSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _each_an_origin(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            scheme, _, host = origin.partition("://")
+            if origin != "*" and (scheme not in {"http", "https"} or not host or "/" in host):
+                msg = f"{origin!r} is no origin such as https://app.example.org"
+                raise ValueError(msg)
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

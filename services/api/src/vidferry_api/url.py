@@ -1,14 +1,22 @@
 """Which addresses are accepted, and their one spelling: downloads are shared by address."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+
+import idna
 
 MAX_LENGTH = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
+
+# Browsers read a backslash as a slash and skip tabs, other programs don't: such a text leads to two places.
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\s\\]")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_MAX_HOST = 253  # RFC 1035 §2.3.4, without the last dot
 _SMUGGLED = "__youtubedl_smuggle"
+
+_NO_HOST = "the address's host is no name of a host; check its spelling"
 
 
 def canonical(text: str) -> str:
@@ -16,15 +24,19 @@ def canonical(text: str) -> str:
     text = text.strip()
     if not text:
         raise ValueError("paste the address of a video, such as https://example.org/video")
-    if len(text) > MAX_LENGTH:
-        raise ValueError(f"an address has at most {MAX_LENGTH} characters")
+    _check_length(text)
     if _SMUGGLED in unquote(text):
         raise ValueError("this address carries instructions for a downloader; paste the address of the page instead")
     if _FORBIDDEN.search(text):
-        raise ValueError(
-            "an address holds no spaces, quotes, braces or control characters; encode them as %20 and so on"
-        )
-    return _rebuilt(_split(text))
+        raise ValueError("an address holds no spaces, backslashes or control characters; encode a space as %20")
+    address = _rebuilt(_split(text))
+    _check_length(address)
+    return address
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"an address has at most {MAX_LENGTH} characters, encoded; shorten it")
 
 
 def _split(text: str) -> SplitResult:
@@ -33,38 +45,58 @@ def _split(text: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise ValueError("this is no address; check its host and port") from None
-    if parts.scheme.lower() not in DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("the address must begin with http:// or https://")
-    if parts.username is not None or parts.password is not None:
+    if "@" in parts.netloc:
         raise ValueError("the address must not hold a user name or a password")
     if not parts.hostname:
-        raise ValueError("the address names no host")
+        raise ValueError("the address names no host; write it as https://host/path")
     return parts
 
 
 def _rebuilt(parts: SplitResult) -> str:
-    """Scheme and host in small letters, no default port, no fragment, everything outside ASCII encoded."""
-    scheme, port = parts.scheme.lower(), parts.port
-    host = _host(parts.hostname or "")
-    if port == 0:
+    """Scheme and host in small letters, no default port, no fragment, what needs it encoded."""
+    if parts.port == 0:
         raise ValueError("the address names port 0, which does not exist")
-    netloc = host if port in {None, DEFAULT_PORTS[scheme]} else f"{host}:{port}"
+    host = _ipv6(parts.hostname or "") if "[" in parts.netloc else _host(parts.hostname or "")
+    netloc = host if parts.port in {None, DEFAULT_PORTS[parts.scheme]} else f"{host}:{parts.port}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._[]")
     query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._[]?")
-    return urlunsplit((scheme, netloc, path, query, ""))
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+
+def _ipv6(host: str) -> str:
+    try:
+        address = IPv6Address(host)
+    except ValueError:
+        raise ValueError("the address's host is no IPv6 address") from None
+    if address.scope_id:
+        raise ValueError("the address names a network interface of one machine; leave out % and what follows")
+    return f"[{address.compressed}]"
 
 
 def _host(host: str) -> str:
-    if ":" in host:
-        try:
-            return f"[{ip_address(host.partition('%')[0])}]"
-        except ValueError:
-            raise ValueError("the address's host is no IPv6 address") from None
+    """A name in its ASCII form, or an IPv4 address."""
+    name = (host if host.isascii() else _punycode(host)).removesuffix(".")
+    labels = name.split(".")
+    if len(name) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(_NO_HOST)
+    if _NUMBER.fullmatch(labels[-1]):
+        return _ipv4(name)
+    return name
+
+
+def _punycode(host: str) -> str:
+    """As browsers do it (IDNA 2008 with UTS 46), so that both reach the same site."""
     try:
-        ascii_host = host.encode("idna").decode().lower() if not host.isascii() else host.lower()
-    except UnicodeError:
-        raise ValueError("the address's host is no name of a host") from None
-    labels = ascii_host.removesuffix(".").split(".")
-    if len(ascii_host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):  # noqa: PLR2004 - RFC 1035
-        raise ValueError("the address's host is no name of a host")
-    return ascii_host
+        return idna.encode(host, uts46=True).decode()
+    except UnicodeError:  # idna.IDNAError is one
+        raise ValueError(_NO_HOST) from None
+
+
+def _ipv4(name: str) -> str:
+    """127.1, 0x7f000001 and the like mean different things to different programs."""
+    try:
+        return str(IPv4Address(name))
+    except ValueError:
+        raise ValueError("write an IPv4 address as four decimal numbers, such as 192.0.2.1") from None

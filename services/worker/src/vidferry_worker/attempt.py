@@ -4,6 +4,7 @@ And its child, its files and its tasks are gone when it returns.
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import shutil
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 OUTAGE_DELAY = 0.5
 """seconds between two tries to reach Redis"""
+GIVE_BACK_SECONDS = 5.0
 DELAY_GROWTH = 3
 MAX_DELAY = 3600.0
 
@@ -114,15 +116,20 @@ class Attempt:
         settings, retries = self._parts.settings, self._claim.retries
         delay = min(settings.retry_delay * DELAY_GROWTH**retries, MAX_DELAY)
         update = self._waiting(
-            f"{code.sentence} It is tried again by itself.",
+            f"{code.sentence.partition(' Try again')[0]} It is tried again by itself.",
             retries=min(retries + 1, settings.retries),
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
         await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
 
     async def _give_back(self) -> None:
-        """The worker stops: another one continues at once, and it costs the download no try."""
-        await self._requeue(Requeue(Cause.HANDOVER, self._waiting("Waiting for a worker")))
+        """The worker stops: another one continues at once, and it costs the download no try.
+
+        Where Redis can't be told in time, the lease's end tells it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._requeue(Requeue(Cause.HANDOVER, self._waiting("Waiting for a worker")))
 
     def _waiting(self, message: str, retries: int | None = None, retry_at: str | None = None) -> Update:
         update = self._reporter.update

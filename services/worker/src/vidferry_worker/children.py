@@ -34,7 +34,7 @@ class Child:
         self._connecting: set[asyncio.Task[None]] = set()
         self.pid = 0
         self.refused = False
-        """whether it asked for an address that downloads may not reach"""
+        """whether the last address that it asked for is one that downloads may not reach"""
         self.forked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         channel.setblocking(False)
@@ -91,8 +91,7 @@ class Child:
 
     async def _serve(self, message: wire.Message) -> None:
         with contextlib.suppress(KeyError):  # a request that lacks its fields gets no answer
-            if not await self._broker.serve(message, self._answer):
-                self.refused = True
+            self.refused = not await self._broker.serve(message, self._answer)
 
     def _answer(self, message: wire.Message, fds: list[int]) -> None:
         with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer
@@ -180,8 +179,8 @@ class Zygote:
         if message is None:
             self._lost()
         elif "ready" in message:
-            assert self._ready is not None
-            self._ready.set_result(None)
+            if self._ready and not self._ready.done():
+                self._ready.set_result(None)
         elif "forked" in message:
             child = self._forking.popleft()
             child.pid = message["forked"]

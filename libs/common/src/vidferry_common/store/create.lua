@@ -1,14 +1,16 @@
 -- One POST: a job, attached to the download that runs for its address and format, or to a new one on the queue.
 -- KEYS: job, address index, idempotency ('' without a key), new download
 -- ARGV: job id, download id, epoch, owner, url, format, root, traceparent, created, queued body,
---       fingerprint, idempotency seconds, queue cap, record seconds, arq id, arq payload, arq milliseconds
--- Returns {outcome, job id}: created | attached | replayed | mismatch | full.
+--       fingerprint, idempotency seconds, queue cap, record seconds, arq id, arq payload, arq milliseconds,
+--       cap of a download's jobs
+-- Returns {outcome, job id, newest message}: created | attached | replayed | mismatch | full.
 local job_id, download_id, ttl = ARGV[1], ARGV[2], ARGV[14]
 
 if KEYS[3] ~= '' then
   local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'job')
   if known[1] then
-    return { known[1] == ARGV[11] and 'replayed' or 'mismatch', known[2] }
+    if known[1] ~= ARGV[11] then return { 'mismatch' } end
+    return { 'replayed', known[2], redis.call('HGET', 'vidferry:job:' .. known[2], 'state') }
   end
 end
 
@@ -16,13 +18,15 @@ local outcome = 'attached'
 local running = redis.call('GET', KEYS[2])
 local download = running and 'vidferry:download:' .. running
 if not running or redis.call('HGET', download, 'status') == 'ended' or redis.call('EXISTS', download) == 0 then
-  if redis.call('ZCARD', 'arq:queue') >= tonumber(ARGV[13]) then return { 'full', '' } end
+  if redis.call('ZCARD', 'arq:queue') >= tonumber(ARGV[13]) then return { 'full' } end
   outcome, running, download = 'created', download_id, KEYS[4]
   redis.call('HSET', download, 'v', 1, 'url', ARGV[5], 'format', ARGV[6], 'address', KEYS[2], 'status', 'queued',
     'attempt', 0, 'retries', 0, 'deaths', 0, 'created', ARGV[9], 'traceparent', ARGV[8], 'body', ARGV[10])
   redis.call('SET', KEYS[2], running, 'EX', ttl)
   enqueue(ARGV[15], ARGV[16], now_ms(), ARGV[17])
 end
+
+if redis.call('SCARD', download .. ':jobs') >= tonumber(ARGV[18]) then return { 'full' } end
 
 redis.call('HSET', KEYS[1], 'v', 1, 'epoch', ARGV[3], 'owner', ARGV[4], 'url', ARGV[5], 'format', ARGV[6],
   'root', ARGV[7], 'traceparent', ARGV[8], 'created', ARGV[9], 'download', running, 'seq', 0)
@@ -41,4 +45,4 @@ end
 if redis.call('LINDEX', download .. ':steps', -1) ~= body then
   deliver(job_id, body, false, false, ttl)
 end
-return { outcome, job_id }
+return { outcome, job_id, redis.call('HGET', KEYS[1], 'state') }

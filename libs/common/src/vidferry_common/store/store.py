@@ -15,10 +15,13 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.stages import Status
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord
 
 IDEMPOTENCY_SECONDS = 24 * 3600
+MAX_JOBS = 1000
+"""Of one download: each of its messages goes to all of them within one script."""
 SCRIPTS = ("claim", "create", "finish", "note", "publish", "renew", "requeue")
 
 
@@ -59,6 +62,8 @@ class Created:
     """What a POST came to."""
 
     job_id: str
+    status: Status | None
+    """of the job now; None where it was made by an earlier request and its record has expired since"""
     replayed: bool
     """the same request had been made before with this Idempotency-Key"""
 
@@ -95,18 +100,20 @@ class Store:
         fmt = job.format.canonical()
         address = keys.ADDRESS + digest(job.url, fmt)
         idempotency = keys.IDEMPOTENCY + digest(job.owner, job.idempotency_key) if job.idempotency_key else ""
-        outcome, job_id = await self._run(
+        outcome, *made = await self._run(
             "create",
             [keys.JOB + job.job_id, address, idempotency, keys.DOWNLOAD + job.download_id],
             job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
-            digest(job.url, fmt), IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1),
+            digest(job.url, fmt), IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
         )  # fmt: skip
         if outcome == b"full":
             raise QueueFull
         if outcome == b"mismatch":
             raise IdempotencyMismatch
-        return Created(job_id.decode(), replayed=outcome == b"replayed")
+        job_id, state = made
+        status = Status(orjson.loads(state)["data"]["status"]) if state else None
+        return Created(job_id.decode(), status, replayed=outcome == b"replayed")
 
     async def job(self, job_id: str) -> JobRecord | None:
         """The job as it is now, None where there is none (any more)."""

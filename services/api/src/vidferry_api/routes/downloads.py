@@ -13,7 +13,7 @@ from vidferry_api.models import Accepted, DownloadRequest
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.trace import continue_trace
+from vidferry_common.contract.trace import trace_id
 from vidferry_common.store import NewJob
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
         },
         **responses(
             ProblemCode.INVALID_JSON,
+            ProblemCode.INVALID_HOST,
             ProblemCode.BODY_TOO_LARGE,
             ProblemCode.UNSUPPORTED_MEDIA_TYPE,
             ProblemCode.INVALID_REQUEST,
@@ -48,6 +49,16 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
             ProblemCode.QUEUE_FULL,
             ProblemCode.REDIS_UNAVAILABLE,
         ),
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "traceparent",
+                "in": "header",
+                "description": "W3C trace context; the job goes on in that trace, else in a new one.",
+                "schema": {"type": "string"},
+            }
+        ]
     },
 )
 async def create_download(
@@ -62,7 +73,6 @@ async def create_download(
             "1 to 255 visible ASCII characters."
         ),
     ] = None,
-    traceparent: Annotated[str | None, Header(description="W3C trace context; the job goes on in that trace.")] = None,
 ) -> Accepted:
     """Makes a job for the video and answers at once. Its steps are sent by the WebSocket at `ws_url`."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
@@ -75,20 +85,20 @@ async def create_download(
         url=order.url,
         format=order.format,
         root=root,
-        traceparent=continue_trace(traceparent),
+        traceparent=request.state.traceparent,
         idempotency_key=idempotency_key or "",
     )
     created = await services.store.create(job, services.settings.queue_cap)
-    logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed})
-    known = await services.store.job(created.job_id)
-    if known is None:  # it expired between the two
+    trace = trace_id(job.traceparent)
+    logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
+    if created.status is None:
         raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
     response.headers["Location"] = job_address(root, created.job_id)
     if created.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return Accepted(
         job_id=created.job_id,
-        status=known.status,
+        status=created.status,
         status_url=job_address(root, created.job_id),
         ws_url=socket_address(root, created.job_id),
     )

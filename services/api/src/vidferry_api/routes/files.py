@@ -1,9 +1,13 @@
 """GET /files/…: where a folder's signed links lead. Links to Cloud Storage lead there."""
 
+import re
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
+from vidferry_api.conditional import is_known, not_modified
 from vidferry_api.problems import Problem
 from vidferry_api.routes.jobs import INERT
 from vidferry_api.services import ServicesDep
@@ -20,6 +24,7 @@ from vidferry_common.contract.errors import ProblemCode
 router = APIRouter(tags=["files"])
 
 NEW_LINK = "Ask for a new link at /api/jobs/{job_id}/file."
+_RANGE = re.compile(r"bytes\s*=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.IGNORECASE)
 
 
 class OpenFileResponse(FileResponse):
@@ -31,10 +36,36 @@ class OpenFileResponse(FileResponse):
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def checked(message: Message) -> None:
+            """Starlette refuses a range that is not there in plain text."""
+            nonlocal refused
+            refused = refused or (message["type"] == "http.response.start" and message["status"] >= 400)  # noqa: PLR2004
+            if not refused:
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(_without_nonsense(scope), receive, checked)
         finally:
             self._opened.file.close()
+        if refused:
+            await _no_such_range(self._opened.stored.size).response()(scope, receive, send)
+
+
+def _without_nonsense(scope: Scope) -> Scope:
+    """A Range that can't be read counts as none (RFC 9110 §14.2)."""
+    if _RANGE.fullmatch(Headers(scope=scope).get("range", "")):
+        return scope
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
+
+
+def _no_such_range(size: int) -> Problem:
+    return Problem(
+        ProblemCode.RANGE_NOT_SATISFIABLE,
+        f"Ask for bytes from 0 to {size - 1}, or leave out the Range header.",
+        headers={"Content-Range": f"bytes */{size}"},
+    )
 
 
 @router.api_route(
@@ -45,10 +76,25 @@ class OpenFileResponse(FileResponse):
 )
 async def get_signed_file(name: str, request: Request, services: ServicesDep) -> Response:
     """Range requests are served; the file is saved under its title."""
+    opened = await _opened(name, request, services)
+    stored = opened.stored
+    headers = {
+        "Content-Disposition": content_disposition(stored.filename),
+        "ETag": f'"{stored.generation}"',
+        "Cache-Control": "private, no-cache",
+        "Content-Security-Policy": INERT,
+    }
+    if is_known(request, headers["ETag"]):
+        opened.file.close()
+        return not_modified(headers)
+    return OpenFileResponse(opened, headers)
+
+
+async def _opened(name: str, request: Request, services: ServicesDep) -> OpenedObject:
     if not isinstance(services.bucket, FolderBucket):
         raise Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.")
     try:
-        opened = await services.bucket.resolve(name, request.query_params)
+        return await services.bucket.resolve(name, request.query_params)
     except LinkExpired:
         raise Problem(ProblemCode.LINK_EXPIRED, NEW_LINK) from None
     except LinkInvalid:
@@ -57,10 +103,3 @@ async def get_signed_file(name: str, request: Request, services: ServicesDep) ->
         raise Problem(
             ProblemCode.OBJECT_GONE, "The file was removed from the bucket, or replaced. " + NEW_LINK
         ) from None
-    headers = {
-        "Content-Disposition": content_disposition(opened.stored.filename),
-        "ETag": f'"{opened.stored.generation}"',
-        "Cache-Control": "private, no-cache",
-        "Content-Security-Policy": INERT,
-    }
-    return OpenFileResponse(opened, headers)

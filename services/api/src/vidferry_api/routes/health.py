@@ -10,12 +10,14 @@ from vidferry_common.contract.errors import ProblemCode
 router = APIRouter(tags=["health"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
 async def healthz() -> Health:
     """Always, while the process lives."""
     return Health(status="ok")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz", operation_id="readyz", summary="Whether requests are served", responses=responses(ProblemCode.NOT_READY)
 )

@@ -1,17 +1,21 @@
 """GET /api/jobs/{job_id}, its file and its picture."""
 
+import logging
+
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.addresses import public_root, socket_address
+from vidferry_api.conditional import is_known, not_modified
 from vidferry_api.models import Job
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import JobDep, ServicesDep
-from vidferry_common.bucket import ObjectNotFound
+from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store.records import OBJECT, THUMBNAIL
 
+logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
 
 MAX_PICTURE = 5 * 1024**2
@@ -20,21 +24,23 @@ INERT = "default-src 'none'; sandbox"
 """the policy of what strangers made: it is shown or saved, and nothing in it runs"""
 
 
+@router.head("", include_in_schema=False)
 @router.get(
     "",
     operation_id="getJob",
     summary="A job as it is now",
-    response_model_exclude_unset=True,
-    responses=responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+    response_model=Job,
+    responses=responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
 )
-async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Job:
+async def get_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
     """The same facts that the WebSocket sends, as of its newest message."""
     root = public_root(request, services.settings)
-    return Job.model_validate(
+    # As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
+    return JSONResponse(
         {
             **job.state,
             "url": job.url,
-            "format": job.format,
+            "format": job.format.model_dump(mode="json"),
             "created_at": job.created,
             "ws_url": socket_address(root, job.job_id),
             "cursor": job.cursor,
@@ -42,6 +48,7 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Job:
     )
 
 
+@router.head("/file", include_in_schema=False)
 @router.get(
     "/file",
     operation_id="getJobFile",
@@ -49,7 +56,10 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Job:
     status_code=307,
     response_class=RedirectResponse,
     responses={
-        307: {"description": "To a fresh signed link."},
+        307: {
+            "description": "To a fresh signed link.",
+            "headers": {"Location": {"description": "The link.", "schema": {"type": "string", "format": "uri"}}},
+        },
         **responses(
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.JOB_NOT_ENDED,
@@ -77,6 +87,7 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
     return RedirectResponse(url, headers={"Cache-Control": "no-store"})
 
 
+@router.head("/thumbnail", include_in_schema=False)
 @router.get(
     "/thumbnail",
     operation_id="getJobThumbnail",
@@ -84,20 +95,40 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
     response_class=Response,
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.NO_THUMBNAIL, ProblemCode.STORAGE_UNAVAILABLE),
+        **responses(
+            ProblemCode.JOB_NOT_FOUND,
+            ProblemCode.NO_THUMBNAIL,
+            ProblemCode.REDIS_UNAVAILABLE,
+            ProblemCode.STORAGE_UNAVAILABLE,
+        ),
     },
 )
-async def get_thumbnail(job: JobDep, services: ServicesDep) -> Response:
+async def get_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """As Vidferry keeps it beside the file: a page that shows it tells the video's site nothing."""
-    missing = Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
     name = (await services.store.download(job.download_id)).get(THUMBNAIL)
-    if not name:
-        raise missing
-    try:
-        stored, content = await services.bucket.read(name.decode(), MAX_PICTURE)
-    except ObjectNotFound:
-        raise missing from None
-    if stored.content_type not in PICTURES:
-        raise missing
-    headers = {"Cache-Control": "private, max-age=86400", "Content-Security-Policy": INERT}
+    picture = await _picture(services.bucket, name.decode()) if name else None
+    if picture is None:
+        raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
+    stored, content = picture
+    headers = {
+        "ETag": f'"{stored.generation}"',
+        "Cache-Control": "private, max-age=86400",
+        "Content-Security-Policy": INERT,
+    }
+    if is_known(request, headers["ETag"]):
+        return not_modified(headers)
     return Response(content, media_type=stored.content_type, headers=headers)
+
+
+async def _picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes] | None:
+    """The picture and its bytes; None where it is gone, too large to serve from memory, or no picture."""
+    try:
+        stored, content = await bucket.read(name, MAX_PICTURE)
+    except (StorageDenied, StorageUnavailable):
+        raise
+    except ObjectNotFound:
+        return None
+    except BucketError as error:
+        logger.warning("a picture can't be served", extra={"error": str(error)})
+        return None
+    return (stored, content) if stored.content_type in PICTURES else None

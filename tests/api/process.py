@@ -1,0 +1,197 @@
+"""The api as a process of its own, and what a worker would do to its records and its bucket."""
+
+import asyncio
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx2
+import orjson
+
+from support.redis_server import RedisServer, free_port
+from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.messages import Update, queued
+from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
+from vidferry_common.store import RedisSettings, Store, connect
+
+START_SECONDS = 30
+KEY = "k" * 32
+
+T = TypeVar("T")
+
+
+def environment(redis_url: str, bucket: Path, **settings: str) -> dict[str, str]:
+    """What the api is told; settings as `public_url`, without the prefix."""
+    told = {"redis_url": redis_url, "bucket": f"file://{bucket}", "signing_key": KEY, **settings}
+    return {f"VIDFERRY_{name.upper()}": value for name, value in told.items()}
+
+
+class ApiProcess:
+    """`python -m vidferry_api` on a free port."""
+
+    def __init__(self, redis_url: str, bucket: Path, **settings: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="vidferry-api-")
+        self._log = Path(self._folder.name) / "log"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")},
+            **environment(redis_url, bucket, host="127.0.0.1", port=str(port), **settings),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, path: str = "/readyz") -> Self:
+        """Returns when that path answers 200."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "vidferry_api"], env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            self.wait_for(lambda: self.status(path) == 200)
+        except AssertionError:
+            self.close()
+            raise
+        return self
+
+    def status(self, path: str) -> int:
+        """0 where nothing answers."""
+        with contextlib.suppress(httpx2.TransportError):
+            return httpx2.get(self.url + path, timeout=5).status_code
+        return 0
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            assert self.process is not None
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def entries(self, **wanted: object) -> list[dict[str, Any]]:
+        """The log's lines that say so."""
+        lines = [orjson.loads(line) for line in self.log.split("\n")[:-1]]
+        return [line for line in lines if wanted.items() <= line.items()]
+
+    def logged(self, count: int, **wanted: object) -> list[dict[str, Any]]:
+        """The lines that say so, when there are so many: a line follows its answer."""
+        self.wait_for(lambda: len(self.entries(**wanted)) >= count)
+        return self.entries(**wanted)
+
+    def open_files(self, part: str) -> int:
+        """How many files with that in their path it has open."""
+        assert self.process is not None
+        found = 0
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found += part in str(entry.readlink())
+        return found
+
+    def close(self) -> int:
+        """As an orchestrator does it; the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(30)
+        self._folder.cleanup()
+        return code
+
+
+class Backstage:
+    """Redis and the bucket behind an api, from the side of a worker. Each call opens what it needs, and closes it."""
+
+    def __init__(self, server: RedisServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self._settings = RedisSettings.model_validate({"redis_url": server.url})
+        self._bucket = BucketSettings.model_validate({"bucket": f"file://{folder}", "signing_key": KEY})
+
+    # Any: redis-py types its answers as those of both its clients.
+    def redis(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async def run() -> T:
+            redis = connect(self._settings)
+            try:
+                return await work(redis)
+            finally:
+                await redis.aclose(close_connection_pool=True)
+
+        return asyncio.run(run())
+
+    def store(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        return self.redis(lambda redis: work(Store(redis, self._settings.record_seconds)))
+
+    def bucket(self, work: Callable[[FolderBucket], Awaitable[T]]) -> T:
+        async def run() -> T:
+            bucket = open_bucket(self._bucket)
+            assert isinstance(bucket, FolderBucket)
+            try:
+                return await work(bucket)
+            finally:
+                await bucket.close()
+
+        return asyncio.run(run())
+
+    def size(self) -> int:
+        """Keys in Redis."""
+        return int(self.redis(lambda redis: redis.dbsize()))
+
+    def empty(self) -> None:
+        self.redis(lambda redis: redis.flushall())
+
+    def download_id(self, job_id: str) -> str:
+        found = self.store(lambda store: store.job(job_id))
+        assert found is not None
+        return found.download_id
+
+    def begin(self, job_id: str) -> None:
+        """A worker claims the job's download and says so."""
+        download_id = self.download_id(job_id)
+
+        async def run(store: Store) -> None:
+            claim = await store.claim(download_id, 1, 30, "test")
+            assert claim is not None
+            update = Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at(STARTED)
+            assert await store.publish(claim, update.body(), step=True)
+
+        self.store(run)
+
+    def end(self, job_id: str, update: Update, facts: Mapping[bytes, str] | None = None) -> None:
+        """A worker takes the job's download and ends it so."""
+        download_id = self.download_id(job_id)
+
+        async def run(store: Store) -> None:
+            claim = await store.claim(download_id, 1, 30, "test")
+            assert claim is not None
+            assert await store.finish(claim, update.body(), facts or {})
+
+        self.store(run)
+
+    def complete(self, job_id: str, stored: StoredObject, **facts: str) -> None:
+        known = {b"object": stored.name, b"generation": str(stored.generation)}
+        known.update({name.encode(): value for name, value in facts.items()})
+        done = queued(1).at(DONE, status=Status.COMPLETED, result={"title": "Ein Test", "reused": False})
+        self.end(job_id, done, known)
+
+    def fail(self, job_id: str, code: ErrorCode) -> None:
+        self.end(job_id, queued(1).failed(code))
+
+    def put(
+        self, name: str, content: bytes, kind: str = "video/mp4", filename: str = "", replaces: int = NEW
+    ) -> StoredObject:
+        what = Upload(name, kind, filename, if_generation=replaces)
+        return self.bucket(lambda bucket: bucket.upload(what, io.BytesIO(content), len(content), lambda _: None))
+
+    def remove(self, stored: StoredObject) -> None:
+        self.bucket(lambda bucket: bucket.delete(stored.name, stored.generation))
+
+    def sign(self, stored: StoredObject, lifetime: float = 60) -> SignedLink:
+        return self.bucket(lambda bucket: bucket.sign(stored, lifetime))

@@ -1,0 +1,152 @@
+"""A POST that is accepted: what it answers, and what it makes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from arq.connections import ArqRedis
+from arq.jobs import Job, JobDef
+
+from api.answers import VIDEO, post, problem
+from api.conftest import OpenApp
+from api.process import Backstage
+from vidferry_common.contract import keys
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.trace import trace_id
+from vidferry_common.store.client import RedisClient
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_it_tells_where_the_job_is(api: httpx2.Client, backstage: Backstage) -> None:
+    answer = api.post("/api/download", json={"url": VIDEO})
+
+    assert answer.status_code == 202
+    body = answer.json()
+    root = str(api.base_url).rstrip("/")
+    assert body == {
+        "job_id": body["job_id"],
+        "status": "queued",
+        "status_url": f"{root}/api/jobs/{body['job_id']}",
+        "ws_url": f"{root.replace('http', 'ws')}/ws/download/{body['job_id']}",
+    }
+    assert answer.headers["location"] == body["status_url"]
+    assert "idempotency-replayed" not in answer.headers
+    assert api.get(body["status_url"]).json()["job_id"] == body["job_id"]
+
+
+def test_arq_finds_the_download_on_its_queue(api: httpx2.Client, backstage: Backstage) -> None:
+    job = post(api, quality="720", container="mp4")
+    download_id = backstage.download_id(job["job_id"])
+
+    async def queued(redis: RedisClient) -> JobDef | None:
+        pool = ArqRedis(pool_or_conn=redis.connection_pool)
+        return await Job(keys.arq_id(download_id, 1), pool, keys.QUEUE, _deserializer=orjson.loads).info()
+
+    found = backstage.redis(queued)
+    assert found is not None
+    assert (found.function, list(found.args), found.kwargs) == (keys.FUNCTION, [download_id, 1], {})
+
+
+def test_fifty_equal_ones_at_once_are_fifty_jobs_and_one_download(api: httpx2.Client, backstage: Backstage) -> None:
+    spellings = [VIDEO, "HTTPS://Example.ORG:443/video#top"]
+    with ThreadPoolExecutor(10) as pool:
+        jobs = [job["job_id"] for job in pool.map(lambda n: post(api, spellings[n % 2]), range(50))]
+
+    assert len(set(jobs)) == 50
+    assert len({backstage.download_id(job_id) for job_id in jobs}) == 1
+    assert backstage.redis(lambda redis: redis.zcard(keys.QUEUE)) == 1
+
+
+def test_another_format_is_another_download(api: httpx2.Client, backstage: Backstage) -> None:
+    first, second = post(api), post(api, quality="audio", container="mp3")
+
+    assert backstage.download_id(first["job_id"]) != backstage.download_id(second["job_id"])
+
+
+def test_one_that_joins_a_running_download_is_told_so(api: httpx2.Client, backstage: Backstage) -> None:
+    backstage.begin(post(api)["job_id"])
+
+    assert post(api)["status"] == "processing"
+
+
+def test_the_job_goes_on_in_the_callers_trace(api: httpx2.Client, backstage: Backstage) -> None:
+    answer = api.post("/api/download", json={"url": VIDEO}, headers={"traceparent": TRACE})
+    kept = _traceparent(backstage, answer.json()["job_id"])
+
+    assert kept == answer.headers["traceresponse"] != TRACE
+    assert trace_id(kept) == trace_id(TRACE)
+
+
+@pytest.mark.parametrize("sent", ["", "00-xyz", TRACE + "-more"])
+def test_a_trace_that_is_none_is_replaced(api: httpx2.Client, backstage: Backstage, sent: str) -> None:
+    job = post(api, headers={"traceparent": sent})
+
+    assert trace_id(_traceparent(backstage, job["job_id"])) not in {"", trace_id(TRACE)}
+
+
+def test_a_repeated_key_answers_with_the_same_job(api: httpx2.Client, backstage: Backstage) -> None:
+    sent: dict[str, Any] = {"json": {"url": VIDEO}, "headers": {"Idempotency-Key": "a-key"}}
+    first, size = api.post("/api/download", **sent), backstage.size()
+    again = api.post("/api/download", **sent)
+
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert backstage.size() == size
+    [kept] = backstage.redis(lambda redis: redis.keys(keys.IDEMPOTENCY + "*"))
+    assert 24 * 3600 - 60 < backstage.redis(lambda redis: redis.ttl(kept)) <= 24 * 3600
+
+
+def test_a_repeated_key_tells_how_the_job_is_now(api: httpx2.Client, backstage: Backstage) -> None:
+    job = post(api, headers={"Idempotency-Key": "k"})
+    backstage.fail(job["job_id"], ErrorCode.PRIVATE)
+
+    assert post(api, headers={"Idempotency-Key": "k"}) == {**job, "status": "failed"}
+
+
+def test_a_key_with_another_body_is_refused(api: httpx2.Client, backstage: Backstage) -> None:
+    post(api, headers={"Idempotency-Key": "k"})
+    size = backstage.size()
+
+    for body in ({"url": VIDEO + "2"}, {"url": VIDEO, "format": {"quality": "360"}}):
+        answer = api.post("/api/download", json=body, headers={"Idempotency-Key": "k"})
+        problem(answer, 422, "idempotency_mismatch")
+    assert backstage.size() == size
+    assert post(api, VIDEO + "#another-spelling", headers={"Idempotency-Key": "k"})
+
+
+def test_equal_requests_at_once_with_one_key_are_one_job(api: httpx2.Client, backstage: Backstage) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        jobs = pool.map(lambda _: post(api, headers={"Idempotency-Key": "k"})["job_id"], range(16))
+
+    assert len(set(jobs)) == 1
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, b"two words", b"tab\there", "schlüssel".encode()])
+def test_a_key_that_is_none_is_refused(api: httpx2.Client, backstage: Backstage, key: bytes) -> None:
+    answer = api.post("/api/download", json={"url": VIDEO}, headers=[(b"Idempotency-Key", key)])
+
+    assert "Idempotency-Key" in problem(answer, 422, "invalid_request")["detail"]
+    assert backstage.size() == 0
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, '"quoted"'])
+def test_any_visible_key_will_do(api: httpx2.Client, key: str) -> None:
+    assert post(api, headers={"Idempotency-Key": key})
+
+
+def test_above_the_cap_it_is_sent_away_for_a_while(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app(queue_cap="1")
+    post(client)
+    size = backstage.size()
+
+    problem(client.post("/api/download", json={"url": VIDEO + "2"}), 503, "queue_full")
+    assert backstage.size() == size
+    assert post(client), "one that only joins takes no place"
+
+
+def _traceparent(backstage: Backstage, job_id: str) -> str:
+    return str(backstage.redis(lambda redis: redis.hget(keys.JOB + job_id, "traceparent")).decode())

@@ -1,0 +1,111 @@
+"""The OpenAPI document tells all that the api does."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.conftest import OpenApp
+from vidferry_api.models import Accepted, DownloadRequest, Job
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.formats import Container, Quality
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def document(api: httpx2.Client) -> dict[str, Any]:
+    found: dict[str, Any] = api.get("/openapi.json").json()
+    return found
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def _references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
+    assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
+        "createDownload": "post /api/download",
+        "getJob": "get /api/jobs/{job_id}",
+        "getJobFile": "get /api/jobs/{job_id}/file",
+        "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
+        "healthz": "get /healthz",
+        "readyz": "get /readyz",
+    }
+    assert all(operation["summary"] and operation["description"] for _, _, operation in _operations(document))
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(_references(document))
+
+    assert references
+    for reference in references:
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    for path, _, operation in _operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "4":
+                assert list(response["content"]) == [PROBLEM], path
+                assert re.search(r"`[a-z_]+`: ", response["description"]), path
+                assert ("Retry-After" in response.get("headers", {})) == (status == "503"), path
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    known = document["components"]["schemas"]["ProblemCode"]["enum"]
+    assert set(known) == set(ProblemCode)
+
+
+def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/download"]["post"]
+
+    assert set(operation["responses"]) == {"202", "400", "413", "415", "422", "500", "503"}
+    assert set(operation["responses"]["202"]["headers"]) == {"Location", "Idempotency-Replayed"}
+    assert {item["name"].lower() for item in operation["parameters"]} == {"idempotency-key", "traceparent"}
+
+
+def test_each_meaning_of_the_format_is_there(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["Format"]["properties"]
+
+    text = described["quality"]["description"] + described["container"]["description"]
+    for value in (Quality.BEST, Quality.P2160, Quality.P360, Quality.AUDIO, *Container):
+        assert f"`{value}`" in text
+    assert "format_unavailable" in text
+
+
+def test_the_answers_are_as_described(api: httpx2.Client) -> None:
+    """Validated by the very models that the document is written from."""
+    answer = api.post("/api/download", json={"url": "https://example.org/"})
+    accepted = Accepted.model_validate(answer.json(), strict=False)
+    job = Job.model_validate(api.get(accepted.status_url).json())
+
+    assert job.job_id == accepted.job_id
+    assert set(answer.json()) == set(Accepted.model_fields)
+
+
+def test_the_example_is_accepted(document: dict[str, Any]) -> None:
+    examples = document["components"]["schemas"]["DownloadRequest"]["properties"]["url"]["examples"]
+
+    assert [DownloadRequest(url=example).url for example in examples] == examples
+
+
+def test_the_servers_address_is_the_public_one(open_app: OpenApp) -> None:
+    document = open_app(public_url="https://media.example.org/videos").get("/openapi.json").json()
+
+    assert document["servers"] == [{"url": "https://media.example.org/videos"}]
