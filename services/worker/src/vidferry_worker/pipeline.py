@@ -96,10 +96,9 @@ class Pipeline:
                     return str(event.get("file")), duration if isinstance(duration, float) else None
                 case "progress":
                     transfer.update(event, time.monotonic())
-                    self._tell_transfer(transfer)
-                    told = self._tell_quarters(told, transfer.quarters)
+                    told = self._tell_transfer(transfer, told)
                 case _ if self._reporter.update.speed:
-                    self._tell_transfer(transfer)
+                    told = self._tell_transfer(transfer, told)
 
     async def _next_or_silence(self, *wanted: str) -> wire.Message:
         """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
@@ -117,23 +116,23 @@ class Pipeline:
             self._step(stages.MERGING, speed=None, eta=None)
         return max(told, reached)
 
-    def _tell_transfer(self, transfer: Transfer) -> None:
+    def _tell_transfer(self, transfer: Transfer, told: int) -> int:
+        """The steps that were reached, then how far beyond the last of them the download is."""
         if transfer.downloaded > self._parts.settings.max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
         now = time.monotonic()
-        update = self._reporter.update
-        self._reporter.progress(
-            replace(
-                update,
-                # The last step of the stage is told by itself, once the last byte is here.
-                progress=update.progress if transfer.complete else max(update.progress, transfer.progress),
-                message=stages.DOWNLOAD_QUARTERS[0].message,
-                downloaded_bytes=transfer.downloaded,
-                total_bytes=transfer.total,
-                speed=transfer.speed(now),
-                eta=transfer.eta(now),
-            )
+        self._reporter.amend(
+            downloaded_bytes=transfer.downloaded,
+            total_bytes=transfer.total,
+            speed=transfer.speed(now),
+            eta=transfer.eta(now),
         )
+        reached = self._tell_quarters(told, transfer.quarters)
+        update = self._reporter.update
+        progress = max(update.progress, transfer.progress)
+        if not transfer.complete and (reached == told or progress > update.progress):
+            self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
+        return reached
 
     async def _upload(self, file: str, what: Upload) -> tuple[StoredObject, Update]:
         source, size = media.open_regular(self._folder, file)

@@ -1,0 +1,40 @@
+"""The order in which a download's steps and its progress are told."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from store.conftest import records, shared_server
+from store.records import Records, at, progress
+from vidferry_common.contract.stages import DOWNLOAD_STARTED
+from vidferry_worker.pipeline import Pipeline
+from vidferry_worker.progress import Transfer
+from vidferry_worker.reporter import Reporter
+
+__all__ = ["records", "shared_server"]
+
+pytestmark = pytest.mark.anyio
+
+
+def event(stream: int, fragment: int, *, finished: bool = False) -> dict[str, Any]:
+    return {"stream": stream, "downloaded": fragment * 1000, "fragment": fragment, "fragments": 6, "finished": finished}
+
+
+async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(records: Records) -> None:
+    job, claim = await records.claimed()
+    await records.listen(job.job_id)
+    reporter = Reporter(records.store, claim, at(DOWNLOAD_STARTED), lambda: None)
+    parts: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9))
+    no_child: Any = None
+    pipeline = Pipeline(parts, claim, reporter, no_child, Path())
+    transfer, told = Transfer([{}, {}]), 0
+    for each in (event(0, 4), event(0, 5), event(0, 6, finished=True), event(1, 6, finished=True)):
+        transfer.update(each, 0)
+        told = pipeline._tell_transfer(transfer, told)
+        await reporter.flush()
+    await reporter.close()
+    shown = progress(await records.heard(job.job_id))
+    assert shown == [35, 40, 45, 50, 65, 80, 85]
+    assert progress(await records.history(job.job_id)) == [35, 50, 65, 80, 85]
