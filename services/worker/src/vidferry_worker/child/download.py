@@ -115,7 +115,7 @@ class Download:
         return {
             "identity": identified,
             "evidence": identity.evidence(self._ydl, streams) if identified["by_address"] else None,
-            "title": str(info.get("title") or "")[:500],
+            "title": _title(info),
             "duration": info.get("duration"),
             "source": str(info.get("webpage_url") or self._url)[:2000],
             "streams": [
@@ -150,6 +150,12 @@ class Download:
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""
         self._path = path
+
+
+def _title(info: dict[str, Any]) -> str:
+    """yt-dlp numbers the players of a page, also where there is one; the first is what is fetched."""
+    title = str(info.get("title") or "")[:500]
+    return title.removesuffix(" (1)") if info.get("extractor_key") == "HTML5MediaEmbed" else title
 
 
 def probe(ydl: warm.SiteDownloader, path: Path) -> float | None:
