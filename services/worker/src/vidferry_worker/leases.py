@@ -58,4 +58,5 @@ class Leases:
             attempt = int(fields.get(b"attempt", b"0"))
             how = Requeue(Cause.DEATH, queued(attempt), limit=MAX_DEATHS - 1, failure=ErrorCode.WORKER_LOST)
             outcome = await self._store.requeue(download_id, attempt, how)
-            logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
+            if outcome != "stale":
+                logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})

@@ -9,12 +9,13 @@ from arq.connections import ArqRedis
 
 from vidferry_common import log
 from vidferry_common.bucket import BucketError, open_bucket
+from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
 from vidferry_common.notify import ready
 from vidferry_common.settings import load
-from vidferry_common.store import Store, connect
-from vidferry_common.store.client import connection_pool
+from vidferry_common.store import Store, StoreUnavailable, connect
+from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
@@ -38,7 +39,7 @@ def main() -> None:
         )
     try:
         asyncio.run(_run(settings))
-    except (BucketError, ChildEnded) as error:
+    except (BucketError, ChildEnded, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
 
@@ -61,8 +62,9 @@ async def _run(settings: WorkerSettings) -> None:
 
 async def _serve(parts: Parts) -> None:
     settings = parts.settings
+    await parts.store.ping()
     runner = Runner(parts)
-    pool = ArqRedis(pool_or_conn=connection_pool(settings), job_serializer=None, default_queue_name="arq:queue")
+    pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
         runner.run,
@@ -72,6 +74,7 @@ async def _serve(parts: Parts) -> None:
         grace=settings.grace,
     )
     leases = asyncio.create_task(runner.leases.run(), name="leases")
+    leases.add_done_callback(lambda task: _stop_without_leases(task, worker))
     ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
@@ -81,6 +84,13 @@ async def _serve(parts: Parts) -> None:
     finally:
         await worker.close()
         leases.cancel()
+
+
+def _stop_without_leases(task: asyncio.Task[None], worker: DownloadWorker) -> None:
+    """A worker that can't keep its leases would be taken for dead: it gives back what it has."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("leases are not kept any more", exc_info=error)
+        worker.stop()
 
 
 class Runner:
