@@ -58,6 +58,7 @@ class Attempt:
         try:
             await self._settle()
         except (asyncio.CancelledError, FenceLost):
+            _heed_cancellation()
             if self._lost:
                 logger.warning("attempt lost to another", extra=self._log)
             else:
@@ -146,6 +147,17 @@ class Attempt:
 
     async def _requeue(self, how: Requeue) -> None:
         await _until_redis_answers(lambda: self._parts.store.requeue(self._claim.download_id, self._claim.attempt, how))
+
+
+def _heed_cancellation() -> None:
+    """What follows is this task's answer to its cancellation.
+
+    While a task counts as cancelled, a timeout within it ends as another cancellation (asyncio.timeout before Python
+    3.11.3), and redis-py lives by timeouts.
+    """
+    task = asyncio.current_task()
+    while task and task.cancelling():
+        task.uncancel()
 
 
 async def _until_redis_answers(ask: Callable[[], Awaitable[T]]) -> T:
