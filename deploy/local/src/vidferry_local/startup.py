@@ -1,6 +1,7 @@
 """Starts the parts one after the other, each when those that it needs are ready."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -8,10 +9,8 @@ import sys
 from collections.abc import Awaitable
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from vidferry_common.notify import ReadySocket
+from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_local.environment import redis_command, service_environment
 from vidferry_local.service import READY_SECONDS, Service, ServiceFailed
 from vidferry_local.settings import LocalSettings
@@ -78,11 +77,12 @@ class Stack:
 
 
 async def _redis_answers(url: str) -> None:
-    async with Redis.from_url(url) as redis:
+    settings = RedisSettings.model_validate({"redis_url": url})
+    store = Store(connect(settings), settings.record_seconds)
+    try:
         while True:
-            try:
-                await redis.ping()
-            except (RedisError, OSError):
-                await asyncio.sleep(PING_DELAY)
-            else:
-                return
+            with contextlib.suppress(StoreUnavailable):
+                return await store.ping()
+            await asyncio.sleep(PING_DELAY)
+    finally:
+        await store.close()
