@@ -62,7 +62,7 @@ class QueueReader:
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._refresh)
         registry.reading(catalogue.QUEUE, self._states)
-        registry.reading(catalogue.QUEUE_OLDEST, lambda: self._depth and self._depth.oldest)
+        registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
         registry.reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
     def close(self) -> None:

@@ -45,7 +45,8 @@ BUILD_INFO = Definition(
     "Always 1; its labels tell what runs.",
     _EVERY,
     (
-        Label("service", tuple(Service)),
+        # Not `service`: Prometheus's operator writes a label of that name.
+        Label("component", tuple(Service)),
         Label("version", meaning="of the service's distribution"),
         Label("python", meaning="the interpreter's version"),
     ),

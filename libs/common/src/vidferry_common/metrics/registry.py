@@ -31,7 +31,7 @@ class Registry(Collector):
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
-        builds = {
+        builds: Reading = {
             (service.value, version(f"vidferry-{service}"), platform.python_version()): 1.0 for service in services
         }
         self.reading(catalogue.BUILD_INFO, lambda: builds)
