@@ -47,7 +47,9 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     for module in (downloads, jobs, files, health):
         app.include_router(module.router)
     page.mount(app)
-    app.state.metrics = ApiMetrics(registry, Routes(app.routes))
+    # FastAPI keeps an included router whole: its routes aren't among the app's.
+    own = [route for module in (downloads, jobs, files, health, page) for route in module.router.routes]
+    app.state.metrics = ApiMetrics(registry, Routes([*own, *app.routes]))
     # Those added last are the outermost.
     for each in reversed(_middleware(settings, app.state.metrics)):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
