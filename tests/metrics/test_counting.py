@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +17,6 @@ from vidferry_common.metrics.catalogue import Service
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
-from vidferry_gateway.message import read
 from vidferry_gateway.traffic import Traffic
 from vidferry_worker.leases import Leases
 from vidferry_worker.metrics import Rise, WorkerMetrics
@@ -23,6 +24,7 @@ from vidferry_worker.metrics import Rise, WorkerMetrics
 pytestmark = pytest.mark.anyio
 
 COUNTER = Definition("x_total", Kind.COUNTER, "X.", (Service.API,), (Label("a", ("1", "2")), Label("b")))
+NOW = datetime(2026, 11, 23, 10, 0, 0, 550_000, UTC)
 HISTOGRAM = Definition("y_seconds", Kind.HISTOGRAM, "Y.", (Service.API,), buckets=(0.1, 1.0))
 
 
@@ -114,29 +116,38 @@ def message(seq: int, timestamp: str) -> bytes:
     ).encode()
 
 
-@pytest.mark.parametrize("stamp", ["2026-11-23T10:00:00.250Z", "2026-11-23T11:00:00.250+01:00"])
-def test_a_messages_time_is_read(stamp: str) -> None:
-    found = read(message(1, stamp))
-    assert found is not None
-    assert found.stamp == 1795428000.25
-
-
-@pytest.mark.parametrize("stamp", ["", "yesterday", "2026-13-01T00:00:00Z"])
-def test_a_message_without_a_time_has_no_latency(stamp: str) -> None:
-    found = read(message(1, stamp))
-    assert found is not None
-    assert found.stamp is None
-
-
-@pytest.mark.parametrize("stamp", ['"timestamp":7', '"timestamp":null', '"timestamp":{"a":1}'])
-def test_a_time_of_another_kind_hurts_nothing(stamp: str) -> None:
-    found = read(message(1, "").replace(b'"timestamp":""', stamp.encode()))
-    assert found is not None
-    assert found.stamp is None
+@pytest.mark.parametrize(
+    ("text", "late"),
+    [
+        ("2026-11-23T10:00:00.250Z", 0.3),
+        ("2026-11-23T11:00:00.250+01:00", 0.3),
+        ("2026-11-23T10:00:00Z", 0.55),
+        ("2026-11-23T10:00:09.000Z", 0),
+        ("", None),
+        ("yesterday", None),
+        ("2026-13-01T00:00:00.000Z", None),
+        (7, None),
+        (None, None),
+        (["2026"], None),
+        ({"a": 1}, None),
+        ("0001-01-01T00:00:00", None),
+    ],
+)
+async def test_whatever_a_publisher_writes_as_a_time(
+    text: Any, late: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
+    registry = Registry(Service.GATEWAY)
+    traffic = Traffic(registry)
+    traffic.owed.extend([(text, 1), ("2026-11-23T10:00:00.550Z", 2)])
+    traffic.flushed()
+    found = await scraped(registry)
+    assert found.value("vidferry_gateway_message_latency_seconds_count") == (2 if late is None else 3)
+    assert math.isclose(found.value("vidferry_gateway_message_latency_seconds_sum"), late or 0, abs_tol=1e-5)
 
 
 async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidferry_gateway.traffic.time.time", lambda: 1795428000.25 + 0.3)
+    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
     traffic = Traffic(registry)
     hub = Hub(lambda: None, traffic)
@@ -154,13 +165,13 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
     assert found.value("vidferry_gateway_joins_total") == 3
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
 
-    for seq in (2, 3, 4):
-        hub.receive(Watcher.job_id, message(seq, stamp if seq < 4 else "2026-11-23T10:00:09.000Z"))
+    for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
+        hub.receive(Watcher.job_id, message(seq, time))
     traffic.flushed()
     traffic.flushed()
     found = await scraped(registry)
-    assert found.value("vidferry_gateway_messages_received_total") == 3
-    assert found.value("vidferry_gateway_messages_held_total") == 4
+    assert found.value("vidferry_gateway_messages_received_total") == 4
+    assert found.value("vidferry_gateway_messages_held_total") == 5
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 6
     assert found.value("vidferry_gateway_message_latency_seconds_bucket", le="0.25") == 2, "a clock that is ahead"
     assert found.value("vidferry_gateway_message_latency_seconds_bucket", le="0.5") == 6

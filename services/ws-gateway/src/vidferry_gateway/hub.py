@@ -173,7 +173,7 @@ class Hub:
         topic.last = message
         held = traffic.held
         self._tell(topic.joined, [message], last, job_id)
-        traffic.owes(message.stamp, len(topic.joined) - (traffic.held - held))
+        traffic.owed.append((message.timestamp, len(topic.joined) - traffic.held + held))
         if message.terminal:
             self._end(topic, topic.joined, CloseCode.ENDED)
 

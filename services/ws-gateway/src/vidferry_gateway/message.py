@@ -1,7 +1,6 @@
 """What the gateway reads of a message: enough to order it, to know whether it may be skipped, and to see the end."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 
 import orjson
@@ -36,19 +35,11 @@ class Message:
     step: bool
     terminal: bool
     timestamp: str
-    """RFC 3339, by the worker's clock; empty where there is none"""
+    """RFC 3339, by the worker's clock, unless another publisher wrote something else"""
 
     def after(self, cursor: Cursor | None) -> bool:
         """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
         return cursor is None or cursor.epoch != self.cursor.epoch or cursor.seq < self.cursor.seq
-
-    @property
-    def stamp(self) -> float | None:
-        """The timestamp as Unix time, None where it can't be read."""
-        try:
-            return datetime.fromisoformat(self.timestamp).timestamp()
-        except (ValueError, TypeError):
-            return None
 
     def kind(self, previous: "Message | None") -> Kind:
         """STEP where it is a known step, the end, or in another stage than the message before it."""
@@ -67,6 +58,6 @@ def read(raw: bytes) -> Message | None:
         if document["type"] != "status" or cursor is None or cursor.seq != seq:
             return None
         step = (stage, data["progress"], data["message"]) in _STEPS
-        return Message(frames.text(raw), cursor, stage, step, status in _ENDS, data.get("timestamp") or "")
+        return Message(frames.text(raw), cursor, stage, step, status in _ENDS, data.get("timestamp"))
     except (ValueError, LookupError, TypeError):
         return None

@@ -4,7 +4,7 @@ A message's latency is taken once, at the end of the flush that wrote it to its 
 so it costs what a published message costs, however many watch. It is that of the last watcher.
 """
 
-import time
+from datetime import UTC, datetime
 
 from vidferry_common.metrics import Registry, catalogue
 
@@ -12,13 +12,14 @@ from vidferry_common.metrics import Registry, catalogue
 class Traffic:
     """A gateway's figures."""
 
-    __slots__ = ("_closed", "_latency", "_owed", "closed", "connections", "held", "joins", "opened", "received", "sent")
+    __slots__ = ("_closed", "_latency", "closed", "connections", "held", "joins", "opened", "owed", "received", "sent")
 
     def __init__(self, registry: Registry) -> None:
         self.opened = self.closed = self.joins = self.received = self.sent = self.held = self.connections = 0
         self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
         self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
-        self._owed: list[tuple[float, int]] = []
+        self.owed: list[tuple[str, int]] = []
+        """the timestamp of each message that leaves with the next flush, and for how many watchers"""
         registry.reading(catalogue.SOCKETS, lambda: self.opened - self.closed)
         registry.reading(catalogue.SOCKETS_OPENED, lambda: self.opened)
         registry.reading(catalogue.JOINS, lambda: self.joins)
@@ -32,16 +33,21 @@ class Traffic:
         self.closed += 1
         self._closed.add(str(code))
 
-    def owes(self, stamp: float | None, watchers: int) -> None:
-        """A message of that time (Unix, seconds) leaves for so many with the next flush."""
-        if stamp is not None and watchers:
-            self._owed.append((stamp, watchers))
-
     def flushed(self) -> None:
         """All that was owed has been written."""
-        if self._owed:
-            now = time.time()
-            for stamp, watchers in self._owed:
-                # Two clocks: where the worker's is ahead, there is no latency to be seen.
-                self._latency.observe(max(0.0, now - stamp), watchers)
-            self._owed.clear()
+        if not self.owed:
+            return
+        now, observe = utc_now(), self._latency.observe
+        for timestamp, watchers in self.owed:
+            try:
+                late = (now - datetime.fromisoformat(timestamp)).total_seconds()
+            except (ValueError, TypeError):
+                continue  # another publisher's
+            # Two clocks: where the worker's is ahead, there is no latency to be seen.
+            observe(late if late > 0 else 0.0, watchers)
+        self.owed.clear()
+
+
+def utc_now() -> datetime:
+    """A difference of two datetimes costs less than either's Unix time."""
+    return datetime.now(UTC)
