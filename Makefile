@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test lint types docs format lock clean
+.PHONY: help up install test test-dashboard lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,17 +19,22 @@ test: $(VENV)/.dev ## the tests, with all that they need
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
+test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
+	$(BIN)/pytest tests/prometheus $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/tables.py --check
+	$(BIN)/python deploy/dashboards --check
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## write the tables in docs/ from the code
+docs: $(VENV)/.dev ## write the tables in docs/ and the dashboards from the code
 	$(BIN)/python docs/tables.py
+	$(BIN)/python deploy/dashboards
 
 format: $(VENV)/.dev ## write the style
 	$(BIN)/ruff check --fix-only

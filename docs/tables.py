@@ -1,9 +1,10 @@
-"""Writes the tables of docs/settings.md and docs/errors.md from the code that they describe: `make docs`.
+"""Writes docs/settings.md, docs/errors.md and docs/metrics.md from the code that they describe: `make docs`.
 
 `python docs/tables.py --check` fails where a file is not what it would write.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,23 @@ from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.contract.errors import ErrorCode, ProblemCode
 from vidferry_common.log import LogSettings
+from vidferry_common.metrics import AdminSettings
+from vidferry_common.metrics.catalogue import METRICS, OTHER, PROCESS
+from vidferry_common.metrics.definitions import Definition, Label, Service
 from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
 from vidferry_worker.settings import WorkerSettings
 
+SERVICES = {Service.API: "api", Service.WORKER: "worker", Service.GATEWAY: "ws-gateway"}
+
 FOLDER = Path(__file__).parent
 
 GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services", LogSettings),
     ("All services: Redis", RedisSettings),
+    ("All services: the admin port", AdminSettings),
     ("api and worker: the bucket", BucketSettings),
     ("api", ApiSettings),
     ("worker", WorkerSettings),
@@ -81,6 +88,40 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """Each metric once, under who exports it."""
+    lines = [
+        "# Metrics",
+        "",
+        "Prometheus reads `/metrics` on the admin port of each service (`VIDFERRY_ADMIN_PORT`, 9090), never on the",
+        "public one; `/healthz` and `/readyz` are beside it. `make up` serves none by default. No label holds an",
+        f"address, a user or a job: each has a closed set of values, and what is outside of it counts as `{OTHER}`.",
+        "",
+        "A counter is of one process: add them up, with `sum(rate(…))`. What the api tells of the queue is true of all",
+        "workers, and each api tells the same: take the `max`. The dashboard *Progress and latency* is",
+        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. This page is written by `make docs`.",
+    ]
+    for service in Service:
+        lines += ["", f"## {SERVICES[service]}", "", *_metrics(d for d in METRICS if d.services == (service,))]
+    lines += ["", "## Every service", "", *_metrics(d for d in (*METRICS, *PROCESS) if d.services == tuple(Service))]
+    return "\n".join(lines) + "\n"
+
+
+def _metrics(definitions: Iterable[Definition]) -> list[str]:
+    rows = ["| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
+    for each in definitions:
+        labels = "<br>".join(_label(label) for label in each.labels) or "–"
+        rows.append(f"| `{each.name}` | {each.kind} | {each.unit or '–'} | {labels} | {_cell(each.help)} |")
+        if each.buckets:
+            bounds = ", ".join(f"{bound:g}" for bound in each.buckets)
+            rows[-1] = rows[-1].removesuffix(" |") + f" Bounds: {bounds}. |"
+    return rows
+
+
+def _label(label: Label) -> str:
+    return f"`{label.name}`: {label.meaning or ', '.join(label.values)}"
+
+
 def _default(name: str, info: Any) -> str:
     if name in COMPUTED:
         return COMPUTED[name]
@@ -96,7 +137,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page}
+PAGES = {"settings.md": settings_page, "errors.md": errors_page, "metrics.md": metrics_page}
 
 
 def main() -> int:

@@ -13,6 +13,8 @@ from api.process import ApiProcess, Backstage, environment
 from support.redis_server import RedisServer, redis_server
 from vidferry_api.app import create_app
 from vidferry_api.settings import ApiSettings
+from vidferry_common.metrics import Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 
 StartApi = Callable[..., ApiProcess]
@@ -72,7 +74,9 @@ def open_app(backstage: Backstage, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         def opening(peer: str = "192.0.2.7", **settings: str) -> TestClient:
             for name, value in environment(backstage.server.url, backstage.folder, **settings).items():
                 monkeypatch.setenv(name, value)
-            client = TestClient(create_app(load(ApiSettings)), client=(peer, 50000), follow_redirects=False)
+            client = TestClient(
+                create_app(load(ApiSettings), Registry(Service.API)), client=(peer, 50000), follow_redirects=False
+            )
             return stack.enter_context(client)
 
         yield opening

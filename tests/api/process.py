@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 def environment(redis_url: str, bucket: Path, **settings: str) -> dict[str, str]:
     """What the api is told; settings as `public_url`, without the prefix."""
-    told = {"redis_url": redis_url, "bucket": f"file://{bucket}", "signing_key": KEY, **settings}
+    told = {"redis_url": redis_url, "bucket": f"file://{bucket}", "signing_key": KEY, "admin_port": "0", **settings}
     return {f"VIDFERRY_{name.upper()}": value for name, value in told.items()}
 
 

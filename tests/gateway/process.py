@@ -49,6 +49,7 @@ class GatewayProcess:
             "VIDFERRY_GATEWAY_HOST": "127.0.0.1",
             "VIDFERRY_GATEWAY_PORT": "0",
             "VIDFERRY_LOG_LEVEL": "debug",
+            "VIDFERRY_ADMIN_PORT": "0",
             **{f"VIDFERRY_{name.upper()}": value for name, value in settings.items()},
         }
         self.lines: list[str] = []

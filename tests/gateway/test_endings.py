@@ -123,6 +123,8 @@ def test_a_wrong_setting_is_a_sentence() -> None:
 UNFINISHED_START = """
 import asyncio, contextlib, uvicorn
 from starlette.applications import Starlette
+from vidferry_common.metrics import Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.server import DrainingServer
 from vidferry_gateway.settings import GatewaySettings
@@ -133,7 +135,7 @@ async def lifespan(app):
     await asyncio.Event().wait()
     yield
 
-gateway = Gateway(GatewaySettings())
+gateway = Gateway(GatewaySettings(), Registry(Service.GATEWAY))
 DrainingServer(uvicorn.Config(Starlette(lifespan=lifespan), port=0, **gateway.uvicorn_options), gateway).run()
 """
 

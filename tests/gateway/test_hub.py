@@ -9,8 +9,11 @@ import pytest
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.metrics import Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind, read
+from vidferry_gateway.traffic import Traffic
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
 
@@ -48,7 +51,7 @@ class Client:
 
 
 def hub() -> Hub:
-    return Hub(lambda: None)
+    return Hub(lambda: None, Traffic(Registry(Service.GATEWAY)))
 
 
 def joined(core: Hub, client: Client, state: bytes, *history: bytes) -> Client:

@@ -1,5 +1,6 @@
 """`make up` as a person meets it: what it says, what it starts again, what it leaves behind."""
 
+import contextlib
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from metrics.scrape import Admin
 from support.origin.site import Site
 from support.stack import Stack, listening, running
 
@@ -64,6 +66,49 @@ def test_ctrl_c_stops_everything_cleanly(stack: Stack) -> None:
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
     assert not listening(stack.port)
     assert "Traceback" not in stack.log
+
+
+def listeners(pids: set[int]) -> set[int]:
+    """The TCP ports that these processes listen on."""
+    ports = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                ports[f"socket:[{fields[9]}]"] = int(fields[1].rpartition(":")[2], 16)
+    found = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.add(ports.get(str(descriptor.readlink()), 0))
+    return found - {0}
+
+
+def test_it_takes_its_one_port_and_no_other(stack: Stack) -> None:
+    assert stack.process is not None
+    assert listeners({stack.process.pid} | children(stack.process.pid)) == {stack.port}
+
+
+def test_metrics_are_served_where_they_are_asked_for() -> None:
+    port = neighbouring_ports()
+    with running(VIDFERRY_ADMIN_PORT=str(port)) as stack:
+        web, worker = Admin(port), Admin(port + 1)
+        for admin in (web, worker):
+            admin.wait("/readyz", 200)
+        components = {labels["component"] for labels in web.scrape().labels("vidferry_build_info")}
+        assert components == {"api", "gateway"}
+        assert web.scrape().value("vidferry_gateway_redis_connected") == 1
+        assert worker.scrape().value("vidferry_worker_slots") == 4
+        assert stack.get("/metrics").status_code == 404
+
+
+def neighbouring_ports() -> int:
+    """The first of two that are free."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            if port < 65535 and not listening(port + 1):
+                return port
 
 
 def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:

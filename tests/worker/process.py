@@ -19,8 +19,11 @@ from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.trace import continue_trace
+from vidferry_common.metrics import Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.store import NewJob, RedisSettings, Store, connect
 from vidferry_common.store.client import RedisClient
+from vidferry_worker.metrics import WorkerMetrics
 
 SECONDS = 40.0
 
@@ -33,7 +36,7 @@ class WorkerProcess:
         given = {
             "bucket": f"file://{home}/bucket", "signing_key": "k" * 32, "redis_url": redis.url,
             "worker_folder": str(self.folder), "egress_allow": "127.0.0.0/8", "retry_delay": "0.1",
-            "log_level": "debug", **settings,
+            "log_level": "debug", "admin_port": "0", **settings,
         }  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")}
         self.environment = {
@@ -100,6 +103,11 @@ class WorkerProcess:
         with self._news:
             self._over = True
             self._news.notify_all()
+
+
+def worker_metrics() -> WorkerMetrics:
+    """For parts of a worker in the test's own process."""
+    return WorkerMetrics(Registry(Service.WORKER), slots=4)
 
 
 @contextmanager

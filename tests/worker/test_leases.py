@@ -15,7 +15,7 @@ from vidferry_common.store.client import connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.leases import Leases
 from worker.downloads import eventually, until
-from worker.process import Jobs, jobs_in
+from worker.process import Jobs, jobs_in, worker_metrics
 
 pytestmark = pytest.mark.anyio
 URL = "https://example.com/x"
@@ -35,7 +35,7 @@ async def jobs(own_redis: RedisServer) -> AsyncIterator[Jobs]:
 
 @contextlib.asynccontextmanager
 async def leasing(jobs: Jobs, lease: float) -> AsyncIterator[Leases]:
-    leases = Leases(jobs.store, lease)
+    leases = Leases(jobs.store, lease, worker_metrics())
     task = asyncio.create_task(leases.run())
     try:
         yield leases
@@ -73,7 +73,7 @@ async def test_what_is_lost_is_told_once(jobs: Jobs) -> None:
 async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     job = await jobs.give(URL)
     await jobs.store.claim(job.download_id, 1, 60, "worker")
-    leases = Leases(jobs.store, 60)
+    leases = Leases(jobs.store, 60, worker_metrics())
     leases.hold(job.download_id, 1, lambda: None)
     leases.release(job.download_id, 0)
     assert leases._held

@@ -12,6 +12,7 @@ from vidferry_common.contract.stages import DOWNLOAD_STARTED
 from vidferry_worker.pipeline import Pipeline
 from vidferry_worker.progress import Transfer
 from vidferry_worker.reporter import Reporter
+from worker.process import worker_metrics
 
 __all__ = ["records", "shared_server"]
 
@@ -25,8 +26,8 @@ def event(stream: int, fragment: int, *, finished: bool = False) -> dict[str, An
 async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(records: Records) -> None:
     job, claim = await records.claimed()
     await records.listen(job.job_id)
-    reporter = Reporter(records.store, claim, at(DOWNLOAD_STARTED), lambda: None)
-    parts: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9))
+    reporter = Reporter(records.store, claim, at(DOWNLOAD_STARTED), lambda: None, worker_metrics())
+    parts: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9), metrics=worker_metrics())
     no_child: Any = None
     pipeline = Pipeline(parts, claim, reporter, no_child, Path())
     transfer, told = Transfer([{}, {}]), 0

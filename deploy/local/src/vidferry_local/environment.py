@@ -21,8 +21,10 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "VIDFERRY_GRACE": "2",
         "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
         "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",
+        "VIDFERRY_ADMIN_HOST": "127.0.0.1",
         **os.environ,
         "VIDFERRY_LOG_FORMAT": settings.log_format,
+        "VIDFERRY_ADMIN_PORT": str(settings.admin_port),
         "PYTHONUNBUFFERED": "1",
     }
     env.setdefault("VIDFERRY_SIGNING_KEY", _signing_key(data / "signing-key"))

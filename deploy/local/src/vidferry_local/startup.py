@@ -35,7 +35,8 @@ class Stack:
         if "VIDFERRY_REDIS_URL" not in os.environ:
             command = redis_command(self._data, self._run_folder)
             await self._launch(Service("redis", command, env), _redis_answers(env["VIDFERRY_REDIS_URL"]))
-        await self._launch_python("worker", "vidferry_worker", env)
+        next_port = {"VIDFERRY_ADMIN_PORT": str(settings.admin_port + 1)} if settings.admin_port else {}
+        await self._launch_python("worker", "vidferry_worker", {**env, **next_port})
         fds = [sock.fileno() for sock in self._sockets]
         await self._launch_python(
             "web", "vidferry_local.web", {**env, "VIDFERRY_LISTEN_FDS": ",".join(map(str, fds))}, fds

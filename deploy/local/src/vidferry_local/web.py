@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from vidferry_api.app import create_app
-from vidferry_api.main import SERVER_OPTIONS
+from vidferry_api.main import SERVER_OPTIONS, is_ready
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log, notify
+from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.server import DrainingServer
@@ -33,21 +36,26 @@ class WebServer(DrainingServer):
 def main() -> None:
     settings = load(ApiSettings)
     log.set_up(settings, "web")
-    gateway = Gateway(load(GatewaySettings))
-    app = create_app(settings)
-    app.router.lifespan_context = _with_gateway(app, gateway)
+    registry = Registry(Service.API, Service.GATEWAY)
+    gateway = Gateway(load(GatewaySettings), registry)
+    app = create_app(settings, registry)
+    try:
+        admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)
+    except PortTaken as error:
+        sys.exit(str(error))
+    app.router.lifespan_context = _with_gateway(app, gateway, admin)
     config = uvicorn.Config(app, timeout_graceful_shutdown=5, **SERVER_OPTIONS, **gateway.uvicorn_options)
     listening = [socket.socket(fileno=int(fd)) for fd in os.environ["VIDFERRY_LISTEN_FDS"].split(",")]
     WebServer(config, gateway).run(listening)
 
 
-def _with_gateway(app: FastAPI, gateway: Gateway) -> Any:
+def _with_gateway(app: FastAPI, gateway: Gateway, admin: AdminServer) -> Any:
     """The api's lifespan, and the gateway's inside it: served is only once both see Redis."""
     api = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[object]:
-        async with api(app) as state:
+        async with admin, api(app) as state:
             await gateway.start()
             try:
                 while not gateway.ready:  # noqa: ASYNC110 - once, at the start

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from vidferry_api import problems
+from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
 from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
 from vidferry_api.routes import downloads, files, health, jobs, page
@@ -18,6 +19,7 @@ from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import BucketError, open_bucket
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.metrics import Registry
 from vidferry_common.store import Store, StoreUnavailable, connect
 
 logger = logging.getLogger(__name__)
@@ -28,39 +30,47 @@ SEEK_SECONDS = 1.0
 """between two looks for Redis and the bucket at the start"""
 
 
-def create_app(settings: ApiSettings) -> FastAPI:
-    """The application; its lifespan connects to Redis and the bucket."""
+def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
+    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry."""
     app = FastAPI(
         title="Vidferry",
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, registry),
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
-        middleware=_middleware(settings),
         responses=problems.responses(ProblemCode.INTERNAL),
     )
     problems.install(app)
     for module in (downloads, jobs, files, health):
         app.include_router(module.router)
     page.mount(app)
+    # FastAPI keeps an included router whole: its routes aren't among the app's.
+    own = [route for module in (downloads, jobs, files, health, page) for route in module.router.routes]
+    app.state.metrics = ApiMetrics(registry, Routes([*own, *app.routes]))
+    # Those added last are the outermost.
+    for each in reversed(_middleware(settings, app.state.metrics)):
+        app.add_middleware(each.cls, *each.args, **each.kwargs)
     _describe(app)
     return app
 
 
-def _lifespan(settings: ApiSettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: ApiSettings, registry: Registry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         bucket = open_bucket(settings)
         redis = connect(settings, max_connections=64)
-        services = app.state.services = Services(settings, Store(redis, settings.record_seconds), bucket)
+        store = Store(redis, settings.record_seconds)
+        services = app.state.services = Services(settings, store, bucket, app.state.metrics)
+        queue = QueueReader(registry, store)
         seeking = asyncio.create_task(_seek(services))
         try:
             yield
         finally:
             seeking.cancel()
+            queue.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)
 
@@ -79,7 +89,7 @@ async def _seek(services: Services) -> None:
             await asyncio.sleep(SEEK_SECONDS)
 
 
-def _middleware(settings: ApiSettings) -> list[Middleware]:
+def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
     """The outermost first."""
     cors = Middleware(
         Cors,
@@ -94,7 +104,7 @@ def _middleware(settings: ApiSettings) -> list[Middleware]:
         Middleware(SafeHeaders),
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
-        Middleware(Requests),
+        Middleware(Requests, metrics=metrics),
         Middleware(BoundedBody),
     ]
 

@@ -1,12 +1,19 @@
 """The api's program."""
 
+import contextlib
+import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from vidferry_api.app import create_app
+from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log
+from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 
 GRACE_SECONDS = 20
@@ -24,11 +31,36 @@ SERVER_OPTIONS: dict[str, Any] = {
 def main() -> None:
     settings = load(ApiSettings)
     log.set_up(settings, "api")
+    registry = Registry(Service.API)
+    app = create_app(settings, registry)
+    try:
+        admin = AdminServer(settings, registry, lambda: is_ready(app))
+    except PortTaken as error:
+        sys.exit(str(error))
+    app.router.lifespan_context = _beside(app, admin)
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
         **SERVER_OPTIONS,
     )
+
+
+def is_ready(app: FastAPI) -> bool:
+    """Whether Redis and the bucket have been seen."""
+    services: Services | None = getattr(app.state, "services", None)
+    return services is not None and services.ready
+
+
+def _beside(app: FastAPI, admin: AdminServer) -> Any:
+    """The app's lifespan, within the admin port's."""
+    own = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[object]:
+        async with admin, own(app) as state:
+            yield state
+
+    return lifespan

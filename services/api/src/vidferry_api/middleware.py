@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidferry_api.metrics import ApiMetrics
 from vidferry_api.problems import Problem, internal
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
@@ -114,12 +115,12 @@ class SafeHeaders:
 
 
 class Requests:
-    """Gives each request a place in a trace (`request.state.traceparent`), logs it by its route and never by its
-    query, and turns what nobody caught into a 500.
+    """Gives each request a place in a trace (`request.state.traceparent`), logs and counts it by its route and never
+    by its query, and turns what nobody caught into a 500.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -144,7 +145,9 @@ class Requests:
                 raise
             await internal(trace_id(trace))(scope, receive, noticed)
         finally:
-            ms = round((time.monotonic() - begun) * 1000, 1)
+            seconds = time.monotonic() - begun
+            ms = round(seconds * 1000, 1)
+            self._metrics.request(scope, status, seconds)
             level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
             logger.log(level, "request", extra={**_facts(scope, trace), "status": status, "ms": ms})
 

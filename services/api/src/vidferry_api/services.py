@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from vidferry_api.metrics import ApiMetrics
 from vidferry_api.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket
@@ -21,6 +22,7 @@ class Services:
     settings: ApiSettings
     store: Store
     bucket: Bucket
+    metrics: ApiMetrics
     ready: bool = False
     """Redis and the bucket have been seen; from then on an outage is answered request by request"""
 

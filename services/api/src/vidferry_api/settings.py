@@ -9,10 +9,11 @@ from pydantic_settings import NoDecode
 
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
+from vidferry_common.metrics import AdminSettings
 from vidferry_common.store import RedisSettings
 
 
-class ApiSettings(RedisSettings, BucketSettings, LogSettings):
+class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     """All that the api is told."""
 
     host: str = Field("0.0.0.0", description="The address that the api listens on.")  # noqa: S104 - a container's own

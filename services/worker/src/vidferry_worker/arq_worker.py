@@ -67,12 +67,20 @@ class DownloadWorker(Worker):
             log_results=False,
         )
         self._abandon = abandon
+        self._reached_redis = False
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether it looks for downloads: it doesn't while Redis is away, or once it stops."""
+        return self._reached_redis and self.allow_pick_jobs
 
     async def _poll_iteration(self) -> None:
         try:
             await self._wait_for_work()
             await super()._poll_iteration()
+            self._reached_redis = True
         except (RedisError, OSError, StoreUnavailable) as error:
+            self._reached_redis = False
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
 

@@ -44,7 +44,7 @@ class Attempt:
         self._task = asyncio.current_task()
         self._lost = False
         begun = Update(Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt, retries=claim.retries)
-        self._reporter = Reporter(parts.store, claim, begun, self.lose)
+        self._reporter = Reporter(parts.store, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
@@ -105,7 +105,7 @@ class Attempt:
         if told is None:
             self._lost = True
             raise FenceLost
-        self._reporter.log(told, update)
+        self._reporter.ended(told, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
     async def _fail(self, code: ErrorCode) -> None:
@@ -121,7 +121,11 @@ class Attempt:
             retries=min(retries + 1, settings.retries),
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
-        await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
+        outcome = await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
+        if outcome == "requeued":
+            self._parts.metrics.retries.add(code)
+        elif outcome == "ended":
+            self._parts.metrics.failed(self._claim.created, code)
 
     async def _give_back(self) -> None:
         """The worker stops: another one continues at once, and it costs the download no try.
@@ -145,8 +149,10 @@ class Attempt:
             retry_at=retry_at,
         )
 
-    async def _requeue(self, how: Requeue) -> None:
-        await _until_redis_answers(lambda: self._parts.store.requeue(self._claim.download_id, self._claim.attempt, how))
+    async def _requeue(self, how: Requeue) -> str:
+        return await _until_redis_answers(
+            lambda: self._parts.store.requeue(self._claim.download_id, self._claim.attempt, how)
+        )
 
 
 def _heed_cancellation() -> None:

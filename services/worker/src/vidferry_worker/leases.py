@@ -7,6 +7,7 @@ from collections.abc import Callable
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
 from vidferry_common.store import Cause, Requeue, Store, StoreUnavailable
+from vidferry_worker.metrics import WorkerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,8 @@ MAX_DEATHS = 3
 class Leases:
     """Keeps what this worker holds, and puts back on the queue what nobody holds any more."""
 
-    def __init__(self, store: Store, lease: float) -> None:
-        self._store, self._lease = store, lease
+    def __init__(self, store: Store, lease: float, metrics: WorkerMetrics) -> None:
+        self._store, self._lease, self._metrics = store, lease, metrics
         self._held: dict[str, tuple[int, Callable[[], None]]] = {}
         self._reap_from = 0.0
 
@@ -58,5 +59,9 @@ class Leases:
             attempt = int(fields.get(b"attempt", b"0"))
             how = Requeue(Cause.DEATH, queued(attempt), limit=MAX_DEATHS - 1, failure=ErrorCode.WORKER_LOST)
             outcome = await self._store.requeue(download_id, attempt, how)
-            if outcome != "stale":
-                logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
+            if outcome == "stale":
+                continue  # another worker was quicker
+            logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
+            self._metrics.deaths.add(outcome)
+            if outcome == "ended":
+                self._metrics.failed(fields[b"created"].decode(), how.failure)

@@ -8,10 +8,12 @@ import sys
 from arq.connections import ArqRedis
 
 from vidferry_common import log
-from vidferry_common.bucket import BucketError, open_bucket
+from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
+from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.notify import ready
 from vidferry_common.settings import load
 from vidferry_common.store import Store, StoreUnavailable, connect
@@ -23,6 +25,7 @@ from vidferry_worker.children import ChildEnded, Zygote
 from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
 from vidferry_worker.leases import Leases
+from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
 from vidferry_worker.settings import WorkerSettings
 
@@ -37,30 +40,50 @@ def main() -> None:
         sys.exit(
             f"{' and '.join(missing)} can't be found on the PATH. Install ffmpeg; it is needed to put streams together."
         )
+    registry = Registry(Service.WORKER)
+    metrics = WorkerMetrics(registry, settings.worker_slots)
+    state = State()
     try:
-        asyncio.run(_run(settings))
-    except (BucketError, ChildEnded, StoreUnavailable, RedisError) as error:
+        admin = AdminServer(settings, registry, lambda: state.ready)
+        asyncio.run(_run(settings, metrics, admin, state))
+    except (BucketError, ChildEnded, PortTaken, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
 
-async def _run(settings: WorkerSettings) -> None:
-    bucket = open_bucket(settings)
-    try:
-        await bucket.check()
-        with work_folder(settings.worker_folder, settings.worker_name) as folder:
-            store = Store(connect(settings), settings.record_seconds)
-            zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
-            await zygote.start()
-            try:
-                await _serve(Parts(settings, store, bucket, zygote, folder))
-            finally:
-                await zygote.close()
-                await store.close()
-    finally:
-        await bucket.close()
+class State:
+    """What the admin port says about this worker."""
+
+    worker: DownloadWorker | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes downloads now."""
+        return self.worker is not None and self.worker.takes_work
 
 
-async def _serve(parts: Parts) -> None:
+async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: State) -> None:
+    async with admin:
+        bucket = open_bucket(settings)
+        try:
+            await _work(settings, metrics, bucket, state)
+        finally:
+            await bucket.close()
+
+
+async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
+    await bucket.check()
+    with work_folder(settings.worker_folder, settings.worker_name) as folder:
+        store = Store(connect(settings), settings.record_seconds)
+        zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
+        await zygote.start()
+        try:
+            await _serve(Parts(settings, store, bucket, zygote, metrics, folder), state)
+        finally:
+            await zygote.close()
+            await store.close()
+
+
+async def _serve(parts: Parts, state: State) -> None:
     settings = parts.settings
     await parts.store.ping()
     runner = Runner(parts)
@@ -73,6 +96,7 @@ async def _serve(parts: Parts) -> None:
         max_seconds=settings.max_seconds,
         grace=settings.grace,
     )
+    state.worker = worker
     leases = asyncio.create_task(runner.leases.run(), name="leases")
     leases.add_done_callback(lambda task: _stop_without_leases(task, worker))
     ready()
@@ -82,6 +106,7 @@ async def _serve(parts: Parts) -> None:
     except asyncio.CancelledError:
         logger.info("worker stops")
     finally:
+        state.worker = None
         await worker.close()
         leases.cancel()
 
@@ -98,7 +123,7 @@ class Runner:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.leases = Leases(parts.store, parts.settings.lease)
+        self.leases = Leases(parts.store, parts.settings.lease, parts.metrics)
 
     async def run(self, download_id: str, attempt: int) -> None:
         """One attempt, if it is the next one of its download."""
@@ -107,16 +132,22 @@ class Runner:
         if claim is None:
             logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
             return
+        metrics = self._parts.metrics
+        metrics.claimed(claim)
         run = Attempt(self._parts, claim)
         self.leases.hold(download_id, attempt, run.lose)
+        metrics.running += 1
         try:
             await run.run()
         finally:
             self.leases.release(download_id, attempt)
+            metrics.running -= 1
 
     async def abandon(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""
         settings = self._parts.settings
         claim = await self._parts.store.claim(download_id, attempt, settings.lease, settings.worker_name)
         if claim:
-            await self._parts.store.finish(claim, queued(attempt).failed(ErrorCode.INTERNAL).body(), {})
+            update = queued(attempt).failed(ErrorCode.INTERNAL)
+            if await self._parts.store.finish(claim, update.body(), {}) is not None:
+                self._parts.metrics.finished(claim, update)

@@ -6,6 +6,7 @@ from pathlib import Path
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.children import Zygote
+from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.settings import WorkerSettings
 
 
@@ -17,5 +18,6 @@ class Parts:
     store: Store
     bucket: Bucket
     zygote: Zygote
+    metrics: WorkerMetrics
     folder: Path
     """of all running downloads"""

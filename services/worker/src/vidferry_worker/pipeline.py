@@ -17,6 +17,7 @@ from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker import media, pictures, wire
 from vidferry_worker.children import Child
 from vidferry_worker.found import Found
+from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.progress import Transfer
 from vidferry_worker.reporter import Reporter
@@ -33,6 +34,7 @@ class Pipeline:
         self._parts, self._claim, self._reporter = parts, claim, reporter
         self._child, self._folder = child, folder
         self._picture: asyncio.Task[None] | None = None
+        self._downloaded, self._uploaded = Rise(), Rise()
 
     async def run(self) -> tuple[StoredObject, Update]:
         """The object and the last message. Raises JobFailure, BucketError, ChildEnded."""
@@ -118,6 +120,7 @@ class Pipeline:
 
     def _tell_transfer(self, transfer: Transfer, told: int) -> int:
         """The steps that were reached, then how far beyond the last of them the download is."""
+        self._parts.metrics.downloaded.add(by=self._downloaded.to(transfer.downloaded))
         if transfer.downloaded > self._parts.settings.max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
         now = time.monotonic()
@@ -149,10 +152,12 @@ class Pipeline:
                 stored = await self._parts.bucket.upload(what, source, size, sent)
             except PreconditionFailed:
                 return await self._take_over(what.name)
+        self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
         self._step(stages.UPLOADED, speed=None, eta=None)
         return stored, await self._done(stored, reused=False)
 
     def _tell_upload(self, count: int, size: int, begun: float) -> None:
+        self._parts.metrics.uploaded.add(by=self._uploaded.to(count))
         update = self._reporter.update
         if update.stage is not Stage.UPLOADING or update.progress >= stages.UPLOADED.progress or count >= size:
             return

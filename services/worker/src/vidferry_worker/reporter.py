@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from vidferry_common.contract.messages import Update
+from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, Store, StoreUnavailable
+from vidferry_worker.metrics import WorkerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,11 @@ class FenceLost(Exception):
 class Reporter:
     """The messages of one attempt."""
 
-    def __init__(self, store: Store, claim: Claim, update: Update, on_lost: Callable[[], None]) -> None:
-        self._store, self._claim, self._on_lost = store, claim, on_lost
+    def __init__(
+        self, store: Store, claim: Claim, update: Update, on_lost: Callable[[], None], metrics: WorkerMetrics
+    ) -> None:
+        self._store, self._claim, self._on_lost, self._metrics = store, claim, on_lost, metrics
+        self._stages = metrics.stages()
         self.update = update
         """the last that was told"""
         self._steps: deque[Update] = deque()
@@ -42,6 +47,7 @@ class Reporter:
 
     def step(self, update: Update) -> None:
         """A change of stage: it leaves at once."""
+        self._stages.enter(update.stage)
         self.update, self._progress = update, None
         self._steps.append(update)
         self._stir()
@@ -56,6 +62,13 @@ class Reporter:
         self.update = replace(self.update, **changes)
         if self._progress is not None:
             self._progress = replace(self._progress, **changes)
+
+    def ended(self, told: list[str], update: Update) -> None:
+        """The last message was told, by another than this."""
+        if update.status is Status.COMPLETED:
+            self._stages.enter(update.stage)
+        self._metrics.finished(self._claim, update)
+        self.told(told, update, step=True)
 
     async def flush(self) -> None:
         """Returns when all that was told has left; FenceLost where it never will."""
@@ -106,12 +119,12 @@ class Reporter:
                 continue
             if told is None:
                 raise FenceLost
-            self.log(told, update)
+            self.told(told, update, step=step)
             return
 
-    @staticmethod
-    def log(told: list[str], update: Update) -> None:
-        """The first of the three events by which a message's way is followed, a line for each job."""
+    def told(self, told: list[str], update: Update, *, step: bool) -> None:
+        """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""
+        self._metrics.published.add("step" if step else "progress", by=len(told))
         if logger.isEnabledFor(logging.DEBUG):
             for job_id in told:
                 logger.debug("published", extra={"job_id": job_id, "stage": update.stage, "progress": update.progress})

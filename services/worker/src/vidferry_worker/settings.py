@@ -12,12 +12,13 @@ from pydantic_settings import NoDecode
 
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
+from vidferry_common.metrics import AdminSettings
 from vidferry_common.store import RedisSettings
 
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 
 
-class WorkerSettings(RedisSettings, BucketSettings, LogSettings):
+class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     """All that a worker is told."""
 
     worker_slots: int = Field(4, ge=1, le=64, description="Downloads that one worker runs at once.")

@@ -8,17 +8,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from vidferry_common.metrics import AdminServer
 from vidferry_gateway.gateway import Gateway
 
 
-def make_app(gateway: Gateway) -> Starlette:
-    """An application whose lifespan is the gateway's."""
+def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
+    """An application whose lifespan is the gateway's, within the admin port's."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await gateway.start()
-        yield
-        await gateway.stop()
+        async with admin:
+            await gateway.start()
+            yield
+            await gateway.stop()
 
     async def healthz(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})

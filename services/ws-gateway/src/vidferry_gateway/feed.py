@@ -9,6 +9,7 @@ from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.resp import Connection, RedisRefused, command, endpoint, open_connection
+from vidferry_gateway.traffic import Traffic
 
 _log = logging.getLogger(__name__)
 
@@ -26,9 +27,9 @@ _SETTLED = 5.0
 class Feed:
     """Carries the hub's work to Redis, and what Redis says to the hub."""
 
-    def __init__(self, settings: RedisSettings, probe: float) -> None:
-        self._endpoint, self._probe = endpoint(settings), probe
-        self.hub = Hub(self._wake)
+    def __init__(self, settings: RedisSettings, probe: float, traffic: Traffic) -> None:
+        self._endpoint, self._probe, self._traffic = endpoint(settings), probe, traffic
+        self.hub = Hub(self._wake, traffic)
         self._connection: Connection | None = None
         self._flush_due = False
         self._complaint = ""
@@ -69,6 +70,7 @@ class Feed:
         except (OSError, ValueError, RedisRefused) as error:
             return error
         self._connection = connection
+        self._traffic.connections += 1
         self._complaint = ""
         _log.info("connected to Redis")
         try:

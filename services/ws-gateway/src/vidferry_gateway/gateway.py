@@ -6,12 +6,14 @@ from typing import TypedDict
 from websockets.http11 import Request
 
 from vidferry_common.contract.close import CloseCode
+from vidferry_common.metrics import Registry, catalogue
 from vidferry_gateway.feed import Feed
 from vidferry_gateway.handover import HandoverProtocol
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.protocol import GatewaySocket
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.sockets import Sockets
+from vidferry_gateway.traffic import Traffic
 
 
 class UvicornOptions(TypedDict):
@@ -24,10 +26,12 @@ class UvicornOptions(TypedDict):
 class Gateway:
     """One a process: `uvicorn.Config(app, **gateway.uvicorn_options)`, with start and stop in the app's lifespan."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
         self.settings = settings
-        self.sockets = Sockets(settings)
-        self._feed = Feed(settings, settings.gateway_probe_seconds)
+        traffic = Traffic(registry)
+        self.sockets = Sockets(settings, traffic)
+        self._feed = Feed(settings, settings.gateway_probe_seconds, traffic)
+        registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         self._draining = False
         self._drained = False
         self.protocol = gateway_protocol(self)

@@ -19,6 +19,7 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
 from vidferry_gateway.message import Kind, Message, read
+from vidferry_gateway.traffic import Traffic
 
 _log = logging.getLogger(__name__)
 
@@ -82,8 +83,8 @@ class Work:
 class Hub:
     """wake is called when there is work; it may be called often and must not call back at once."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self, wake: Callable[[], None], traffic: Traffic) -> None:
+        self._wake, self._traffic = wake, traffic
         self._topics: dict[str, Topic] = {}
         self._wanted: dict[Topic, None] = {}
         """topics to be read"""
@@ -157,6 +158,8 @@ class Hub:
 
     def receive(self, job_id: str, raw: bytes) -> None:
         """A message was published."""
+        traffic = self._traffic
+        traffic.received += 1
         topic = self._topics.get(job_id)
         if topic is None or not (topic.joined or topic.reads):
             return
@@ -168,7 +171,9 @@ class Hub:
         if topic.stale or not topic.joined or (last is not None and not message.after(last.cursor)):
             return
         topic.last = message
+        held = traffic.held
         self._tell(topic.joined, [message], last, job_id)
+        traffic.owed.append((message.timestamp, len(topic.joined) - traffic.held + held))
         if message.terminal:
             self._end(topic, topic.joined, CloseCode.ENDED)
 
@@ -192,6 +197,7 @@ class Hub:
             for frame in question.early:
                 _send((watcher,), frame, Kind.FOREIGN, topic.job_id)
             topic.joined[watcher] = None
+        self._traffic.joins += len(question.watchers)
         topic.last, topic.stale = newest, False
         if newest.terminal:
             self._end(topic, topic.joined, CloseCode.ENDED)

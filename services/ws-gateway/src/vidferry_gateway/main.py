@@ -8,6 +8,8 @@ import sys
 import uvicorn
 
 from vidferry_common.log import set_up
+from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 from vidferry_gateway.app import make_app
 from vidferry_gateway.gateway import Gateway
@@ -22,9 +24,14 @@ def main() -> None:
     settings = load(GatewaySettings)
     set_up(settings, "gateway")
     listener = _listen(settings.gateway_host, settings.gateway_port)
-    gateway = Gateway(settings)
+    registry = Registry(Service.GATEWAY)
+    gateway = Gateway(settings, registry)
+    try:
+        admin = AdminServer(settings, registry, lambda: gateway.ready)
+    except PortTaken as error:
+        sys.exit(str(error))
     config = uvicorn.Config(
-        make_app(gateway),
+        make_app(gateway, admin),
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -34,6 +34,8 @@ class Message:
     stage: str
     step: bool
     terminal: bool
+    timestamp: str
+    """RFC 3339, by the worker's clock, unless another publisher wrote something else"""
 
     def after(self, cursor: Cursor | None) -> bool:
         """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
@@ -56,6 +58,6 @@ def read(raw: bytes) -> Message | None:
         if document["type"] != "status" or cursor is None or cursor.seq != seq:
             return None
         step = (stage, data["progress"], data["message"]) in _STEPS
-        return Message(frames.text(raw), cursor, stage, step, status in _ENDS)
+        return Message(frames.text(raw), cursor, stage, step, status in _ENDS, data.get("timestamp"))
     except (ValueError, LookupError, TypeError):
         return None

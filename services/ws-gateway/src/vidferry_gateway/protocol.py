@@ -62,8 +62,8 @@ class GatewaySocket(asyncio.Protocol):
     """A client's watch of one job."""
 
     __slots__ = (
-        "_code", "_connections", "_core", "_decoder", "_latest", "_open", "_out", "_owed", "_paused", "_queued",
-        "_transport", "after", "job_id", "slot", "unanswered",
+        "_code", "_connections", "_core", "_counted", "_decoder", "_latest", "_open", "_out", "_owed", "_paused",
+        "_queued", "_transport", "after", "job_id", "slot", "unanswered",
     )  # fmt: skip
 
     home: ClassVar[Home]
@@ -88,6 +88,8 @@ class GatewaySocket(asyncio.Protocol):
         self._owed = 0
         self._paused = False
         self._queued = False
+        self._counted = False
+        """its handshake succeeded"""
         self.job_id = ""
         self.after: Cursor | None = None
         self.slot = -1
@@ -117,6 +119,8 @@ class GatewaySocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._leave()
+        if self._counted:
+            self.home.sockets.traffic.gone(self._first_close())
         self.home.sockets.gone(self)
         self._connections.discard(self)
 
@@ -150,7 +154,9 @@ class GatewaySocket(asyncio.Protocol):
         if not self._paused:
             self._out.append(frame)
             self._owe()
-        elif kind is Kind.PROGRESS:
+            return
+        self.home.sockets.traffic.held += 1
+        if kind is Kind.PROGRESS:
             self._latest = frame
         else:
             if kind is Kind.STEP:
@@ -178,6 +184,7 @@ class GatewaySocket(asyncio.Protocol):
     def flush(self) -> None:
         self._queued = False
         out, self._out = self._out, []
+        self.home.sockets.traffic.sent += len(out)
         if self._code is not None and self._core.state is State.OPEN:
             self._core.send_close(self._code)
             out += self._core.data_to_send()
@@ -209,6 +216,8 @@ class GatewaySocket(asyncio.Protocol):
         response = self._core.accept(request)
         self._core.send_response(response)
         if response.status_code == _SWITCHING:
+            self._counted = True
+            self.home.sockets.traffic.opened += 1
             self._admit(match["job"].lower(), query, self.home.refusal(request))
 
     def _admit(self, job_id: str, query: str, refusal: CloseCode | None) -> None:
@@ -260,6 +269,12 @@ class GatewaySocket(asyncio.Protocol):
             self._open = False
             self.home.hub.leave(self)
         self.home.sockets.left(self)
+
+    def _first_close(self) -> int:
+        """The code that began the close, this side's or the client's."""
+        sent, received = self._core.close_sent, self._core.close_rcvd
+        begun = received if self._core.close_rcvd_then_sent or sent is None else sent
+        return Failure.ABNORMAL_CLOSURE if begun is None else begun.code
 
     def _owe(self) -> None:
         if not self._queued:

@@ -5,10 +5,11 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from vidferry_common.log import LogSettings
+from vidferry_common.metrics import AdminSettings
 from vidferry_common.store import RedisSettings
 
 
-class GatewaySettings(RedisSettings, LogSettings):
+class GatewaySettings(RedisSettings, LogSettings, AdminSettings):
     """How the gateway listens, and how long it waits for whom."""
 
     gateway_host: str = Field("0.0.0.0", description="The address that a stand-alone gateway listens on.")  # noqa: S104 - a container's own

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.traffic import Traffic
 
 _SLOTS = 50
 """Of the wheel: a turn is the time between two pings, a slot the share of the sockets that is pinged at once."""
@@ -31,8 +32,8 @@ class Kept(Protocol):
 class Sockets:
     """Open sockets are in a wheel that turns once between two pings; slow and closing ones have deadlines."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: GatewaySettings, traffic: Traffic) -> None:
+        self._settings, self.traffic = settings, traffic
         self._tick_seconds = settings.gateway_ping_seconds / _SLOTS
         self._patience = min(math.ceil(settings.gateway_pong_seconds / self._tick_seconds), _SLOTS - 1)
         """ticks between a ping and the look for its answer"""
@@ -120,6 +121,7 @@ class Sockets:
         owing, self._owing = self._owing, []
         for socket in owing:
             socket.flush()
+        self.traffic.flushed()
 
     def _tick(self) -> None:
         assert self._loop is not None

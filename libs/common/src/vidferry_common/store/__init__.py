@@ -1,8 +1,17 @@
 """Records in Redis: jobs, downloads, leases. Each change is one script, so one atomic step."""
 
 from vidferry_common.store.client import RedisSettings, StoreUnavailable, connect
-from vidferry_common.store.records import Claim, JobRecord
-from vidferry_common.store.store import Cause, Created, IdempotencyMismatch, NewJob, QueueFull, Requeue, Store
+from vidferry_common.store.records import Claim, JobRecord, QueueDepth
+from vidferry_common.store.store import (
+    Cause,
+    Created,
+    IdempotencyMismatch,
+    NewJob,
+    Outcome,
+    QueueFull,
+    Requeue,
+    Store,
+)
 
 __all__ = [
     "Cause",
@@ -11,6 +20,8 @@ __all__ = [
     "IdempotencyMismatch",
     "JobRecord",
     "NewJob",
+    "Outcome",
+    "QueueDepth",
     "QueueFull",
     "RedisSettings",
     "Requeue",

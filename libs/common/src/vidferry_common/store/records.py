@@ -61,9 +61,13 @@ class Claim:
     traceparent: str
     body: bytes
     """the last body told, of an earlier attempt or of the queue"""
+    created: str
+    """RFC 3339: of the download, by the clock of the api"""
+    waited: float
+    """seconds from when the attempt was due to its claim"""
 
     @classmethod
-    def read(cls, download_id: str, fields: dict[bytes, bytes]) -> "Claim":
+    def read(cls, download_id: str, fields: dict[bytes, bytes], waited: float) -> "Claim":
         return cls(
             download_id=download_id,
             attempt=int(fields[b"attempt"]),
@@ -72,4 +76,19 @@ class Claim:
             retries=int(fields[b"retries"]),
             traceparent=fields[b"traceparent"].decode(),
             body=fields[b"body"],
+            created=fields[b"created"].decode(),
+            waited=waited,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What waits and what runs, of all workers."""
+
+    waiting: int
+    """due, and not claimed yet"""
+    deferred: int
+    """until their next try"""
+    running: int
+    oldest: float
+    """seconds since the one that waits longest was due; 0 where none waits"""

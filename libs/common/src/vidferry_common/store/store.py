@@ -17,12 +17,14 @@ from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued, utc_now
 from vidferry_common.contract.stages import Status
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
-from vidferry_common.store.records import Claim, JobRecord
+from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
 IDEMPOTENCY_SECONDS = 24 * 3600
+MAX_LOOKED_AT = 2000
+"""members of the queue, for the one that waits longest; more downloads than that don't run at once"""
 MAX_JOBS = 1000
 """Of one download: each of its messages goes to all of them within one script."""
-SCRIPTS = ("claim", "create", "finish", "note", "publish", "renew", "requeue")
+SCRIPTS = ("claim", "create", "finish", "note", "publish", "queue", "renew", "requeue")
 
 
 class QueueFull(Exception):
@@ -31,6 +33,17 @@ class QueueFull(Exception):
 
 class IdempotencyMismatch(Exception):
     """The Idempotency-Key was used for another request."""
+
+
+class Outcome(StrEnum):
+    """What a POST came to; the names are the script's."""
+
+    CREATED = "created"
+    """a download of its own is on the queue"""
+    ATTACHED = "attached"
+    """the job follows a download that was there already"""
+    REPLAYED = "replayed"
+    """the same request had been made before with this Idempotency-Key"""
 
 
 class Cause(StrEnum):
@@ -64,8 +77,11 @@ class Created:
     job_id: str
     status: Status | None
     """of the job now; None where it was made by an earlier request and its record has expired since"""
-    replayed: bool
-    """the same request had been made before with this Idempotency-Key"""
+    outcome: Outcome
+
+    @property
+    def replayed(self) -> bool:
+        return self.outcome is Outcome.REPLAYED
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ class Store:
             raise IdempotencyMismatch
         job_id, state = made
         status = Status(orjson.loads(state)["data"]["status"]) if state else None
-        return Created(job_id.decode(), status, replayed=outcome == b"replayed")
+        return Created(job_id.decode(), status, Outcome(outcome.decode()))
 
     async def job(self, job_id: str) -> JobRecord | None:
         """The job as it is now, None where there is none (any more)."""
@@ -132,7 +148,10 @@ class Store:
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
         """Takes an attempt for lease seconds; None where it is not the next one."""
         flat = await self._run("claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker)
-        return Claim.read(download_id, dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None
+        if not flat:
+            return None
+        waited_ms, *record = flat
+        return Claim.read(download_id, dict(zip(record[::2], record[1::2], strict=True)), waited_ms / 1000)
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
@@ -170,6 +189,11 @@ class Store:
         now = seconds * 1000 + micros // 1000
         found = await self._ask(self._redis.zrangebyscore(keys.LEASES, "-inf", now, start=0, num=limit))
         return [member.decode() for member in found]
+
+    async def queue(self) -> QueueDepth:
+        """How much waits and runs; cheap, whatever the queue's length."""
+        waiting, deferred, running, oldest_ms = await self._run("queue", [], MAX_LOOKED_AT)
+        return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
     async def ping(self) -> None:
         await self._ask(self._redis.ping())

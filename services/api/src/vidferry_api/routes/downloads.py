@@ -91,6 +91,7 @@ async def create_download(
     created = await services.store.create(job, services.settings.queue_cap)
     trace = trace_id(job.traceparent)
     logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
+    services.metrics.accepted.add(created.outcome)
     if created.status is None:
         raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
     response.headers["Location"] = job_address(root, created.job_id)

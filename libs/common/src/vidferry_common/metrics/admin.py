@@ -1,0 +1,150 @@
+"""The admin port: /metrics, /healthz and /readyz, for the cluster alone and never on the public port.
+
+It runs in the service's own event loop, so that an answer proves that the loop turns; a web framework would be more
+than three fixed paths need, and libs/common holds none.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from typing import Self
+
+from pydantic import Field
+
+from vidferry_common.metrics.registry import CONTENT_TYPE, Registry
+from vidferry_common.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_HEAD = 8192
+"""bytes of a request's head"""
+MAX_CONNECTIONS = 32
+REQUEST_SECONDS = 5.0
+"""for a client to say what it wants, and to take the answer"""
+_TEXT = "text/plain; charset=utf-8"
+_BACKLOG = 64
+
+
+class AdminSettings(Settings):
+    """Where a service tells how it is."""
+
+    admin_port: int = Field(
+        9090,
+        ge=0,
+        le=65535,
+        description="The port of `/metrics` (Prometheus), `/healthz` and `/readyz`; 0: none. Let only the cluster "
+        "reach it: it has no password.",
+    )
+    admin_host: str = Field("0.0.0.0", description="The address that it listens on.")  # noqa: S104 - a container's own
+
+
+class PortTaken(Exception):
+    """The admin port can't be had; the text is for a person."""
+
+
+class _Refused(Exception):
+    def __init__(self, status: str, *headers: str) -> None:
+        self.status, self.headers = status, headers
+
+
+class AdminServer:
+    """Serves while its context is open; nothing at all where the port is 0. Raises PortTaken when it is made."""
+
+    def __init__(self, settings: AdminSettings, registry: Registry, ready: Callable[[], bool]) -> None:
+        self._registry, self._ready = registry, ready
+        # Bound here, before the loop runs, so that a taken port ends the program with a sentence.
+        self._listener = _bind(settings) if settings.admin_port else None
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        if self._listener is not None:
+            self._server = await asyncio.start_server(self._connected, sock=self._listener, limit=MAX_HEAD)
+            logger.info("admin port", extra={"port": self._listener.getsockname()[1]})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request a connection."""
+        # A client that leaves, stalls or says too much is nobody's failure.
+        with contextlib.suppress(OSError, EOFError, TimeoutError):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                writer.write(await self._answer(reader))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            method, path = _parse(await reader.readuntil(b"\r\n\r\n"))
+            status, kind, body = await self._page(path)
+        except asyncio.LimitOverrunError:
+            return _response("431 Request Header Fields Too Large")
+        except _Refused as refused:
+            return _response(refused.status, headers=refused.headers)
+        answer = _response(status, body, kind)
+        return answer if method == "GET" else answer[: len(answer) - len(body)]
+
+    async def _page(self, path: str) -> tuple[str, str, bytes]:
+        match path:
+            case "/metrics":
+                return "200 OK", CONTENT_TYPE, await self._registry.scrape()
+            case "/healthz":
+                return "200 OK", _TEXT, b"ok\n"
+            case "/readyz":
+                return ("200 OK", _TEXT, b"ready\n") if self._ready() else (
+                    "503 Service Unavailable", _TEXT, b"not ready\n"
+                )  # fmt: skip
+            case _:
+                raise _Refused("404 Not Found")
+
+
+def _parse(head: bytes) -> tuple[str, str]:
+    """Method and path; what follows the path and the headers mean nothing here."""
+    parts = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(parts) != 3 or parts[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - method, target, version
+        raise _Refused("400 Bad Request")
+    if parts[0] not in {"GET", "HEAD"}:
+        raise _Refused("405 Method Not Allowed", "Allow: GET, HEAD")
+    return parts[0], parts[1].partition("?")[0]
+
+
+def _response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[str, ...] = ()) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff", "Connection: close", *headers,
+    ]  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _bind(settings: AdminSettings) -> socket.socket:
+    host, port = settings.admin_host, settings.admin_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        msg = (
+            f"The admin port {port} of {host} can't be had: {reason}. Choose another by VIDFERRY_ADMIN_PORT, "
+            "or none by 0."
+        )
+        raise PortTaken(msg) from error

@@ -1,0 +1,217 @@
+"""Every metric of Vidferry. docs/metrics.md is written from here, and nothing else names one."""
+
+from http import HTTPStatus
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.stages import Stage
+from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label, Service
+
+_API, _WORKER, _GATEWAY = (Service.API,), (Service.WORKER,), (Service.GATEWAY,)
+_EVERY = tuple(Service)
+
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+_WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0)
+_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+NO_CODE = "none"
+
+_METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
+_ROUTE = Label("route", meaning="the route's template, such as `/api/jobs/{job_id}`")
+_STATUS = Label(
+    "code",
+    (*(str(status.value) for status in HTTPStatus), NO_CODE),
+    "the HTTP status; `none` where the client left before an answer",
+)
+_ERROR = Label("code", (*ErrorCode, NO_CODE), "an [error code](errors.md); `none` where it did not fail")
+_RETRIED = Label("code", tuple(code for code in ErrorCode if code.retryable), "an [error code](errors.md)")
+_PROTOCOL_CLOSES = ("1001", "1002", "1003", "1005", "1006", "1007", "1008", "1009", "1010", "1011")
+_CLOSE = Label(
+    "code",
+    (*(str(int(code)) for code in CloseCode), *_PROTOCOL_CLOSES),
+    "the close code that came first, the gateway's or the client's; 1006 where the connection was cut without one",
+)
+_STAGE = Label(
+    "stage", tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.DONE, Stage.FAILED, Stage.CANCELLED})
+)
+_OUTCOME = Label("outcome", ("completed", "reused", "failed", "cancelled"))
+
+# Every service.
+
+BUILD_INFO = Definition(
+    "vidferry_build_info",
+    Kind.GAUGE,
+    "Always 1; its labels tell what runs.",
+    _EVERY,
+    (
+        # Not `service`: Prometheus's operator writes a label of that name.
+        Label("component", tuple(Service)),
+        Label("version", meaning="of the service's distribution"),
+        Label("python", meaning="the interpreter's version"),
+    ),
+)
+
+# The api: what comes in, and what waits.
+
+HTTP_REQUESTS = Definition(
+    "vidferry_http_requests_total",
+    Kind.COUNTER,
+    "Requests answered on the public port, without CORS preflights.",
+    _API,
+    (_ROUTE, _METHOD, _STATUS),
+)
+HTTP_DURATION = Definition(
+    "vidferry_http_request_duration_seconds",
+    Kind.HISTOGRAM,
+    "From a request's head to the last byte of its answer.",
+    _API,
+    (_ROUTE, _METHOD),
+    _REQUEST_BUCKETS,
+)
+JOBS_ACCEPTED = Definition(
+    "vidferry_jobs_accepted_total",
+    Kind.COUNTER,
+    "Jobs accepted: with a download of their own, attached to one that runs, or known by their Idempotency-Key.",
+    _API,
+    (Label("outcome", ("created", "attached", "replayed")),),
+)
+QUEUE = Definition(
+    "vidferry_queue_downloads",
+    Kind.GAUGE,
+    "Downloads on the queue, of all workers: due and waiting for one, deferred until their next try, running. "
+    "Read from Redis at a scrape; absent while Redis is away.",
+    _API,
+    (Label("state", ("waiting", "deferred", "running")),),
+)
+QUEUE_OLDEST = Definition(
+    "vidferry_queue_oldest_waiting_seconds",
+    Kind.GAUGE,
+    "How long the download that waits longest has been due; 0 where none waits. Absent while Redis is away.",
+    _API,
+)
+REDIS_UP = Definition("vidferry_redis_up", Kind.GAUGE, "1 where Redis told the queue's depth at this scrape.", _API)
+
+# The worker: what is done.
+
+QUEUE_WAIT = Definition(
+    "vidferry_queue_wait_seconds",
+    Kind.HISTOGRAM,
+    "From when an attempt of a download was due to when a worker claimed it, by Redis's clock.",
+    _WORKER,
+    buckets=_WAIT_BUCKETS,
+)
+STAGE_DURATION = Definition(
+    "vidferry_stage_duration_seconds",
+    Kind.HISTOGRAM,
+    "From a stage's first step to the next stage's. `started` is the extraction.",
+    _WORKER,
+    (_STAGE,),
+    _WORK_BUCKETS,
+)
+DOWNLOAD_DURATION = Definition(
+    "vidferry_download_duration_seconds",
+    Kind.HISTOGRAM,
+    "From the POST to the end of its download, waiting and retries included, by the clocks of api and worker.",
+    _WORKER,
+    (_OUTCOME,),
+    _WORK_BUCKETS,
+)
+DOWNLOADS_FINISHED = Definition(
+    "vidferry_downloads_finished_total",
+    Kind.COUNTER,
+    "Downloads ended. `reused`: the video was in the bucket already.",
+    _WORKER,
+    (_OUTCOME, _ERROR),
+)
+RETRIES = Definition(
+    "vidferry_download_retries_total",
+    Kind.COUNTER,
+    "Attempts that failed and were put back for another try.",
+    _WORKER,
+    (_RETRIED,),
+)
+DEATHS = Definition(
+    "vidferry_worker_deaths_total",
+    Kind.COUNTER,
+    "Leases of lost workers that this worker took up: their downloads were queued anew, or ended after too many.",
+    _WORKER,
+    (Label("outcome", ("requeued", "ended")),),
+)
+DOWNLOADED_BYTES = Definition(
+    "vidferry_downloaded_bytes_total", Kind.COUNTER, "Bytes fetched from origins, as yt-dlp tells them.", _WORKER
+)
+UPLOADED_BYTES = Definition("vidferry_uploaded_bytes_total", Kind.COUNTER, "Bytes written to the bucket.", _WORKER)
+PUBLISHED = Definition(
+    "vidferry_messages_published_total",
+    Kind.COUNTER,
+    "Steps and progress published, one for each job that was told.",
+    _WORKER,
+    (Label("kind", ("step", "progress")),),
+)
+ATTEMPTS_RUNNING = Definition(
+    "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker runs now.", _WORKER
+)
+SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this worker may run at once.", _WORKER)
+
+# The gateway: what is shown.
+
+SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets connected now.", _GATEWAY)
+SOCKETS_OPENED = Definition(
+    "vidferry_gateway_sockets_opened_total",
+    Kind.COUNTER,
+    "WebSockets whose handshake succeeded, also where they were turned away by a close code.",
+    _GATEWAY,
+)
+SOCKETS_CLOSED = Definition(
+    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets gone.", _GATEWAY, (_CLOSE,)
+)
+JOINS = Definition(
+    "vidferry_gateway_joins_total",
+    Kind.COUNTER,
+    "Watchers that were sent their job's record and follow it.",
+    _GATEWAY,
+)
+MESSAGES_RECEIVED = Definition(
+    "vidferry_gateway_messages_received_total", Kind.COUNTER, "Messages that Redis pushed.", _GATEWAY
+)
+MESSAGES_SENT = Definition(
+    "vidferry_gateway_messages_sent_total", Kind.COUNTER, "Messages written to sockets.", _GATEWAY
+)
+MESSAGES_HELD = Definition(
+    "vidferry_gateway_messages_held_total",
+    Kind.COUNTER,
+    "Messages that could not be written at once, since their socket did not take what it was sent.",
+    _GATEWAY,
+)
+MESSAGE_LATENCY = Definition(
+    "vidferry_gateway_message_latency_seconds",
+    Kind.HISTOGRAM,
+    "From a message's timestamp, by the worker's clock, to its write to a socket, by the gateway's. A message counts "
+    "once for each socket that takes it at once; held ones don't.",
+    _GATEWAY,
+    buckets=_LATENCY_BUCKETS,
+)
+REDIS_CONNECTED = Definition(
+    "vidferry_gateway_redis_connected", Kind.GAUGE, "1 while the subscription to Redis stands.", _GATEWAY
+)
+REDIS_CONNECTIONS = Definition(
+    "vidferry_gateway_redis_connections_total",
+    Kind.COUNTER,
+    "Connections to Redis that were made: all but the first are reconnects.",
+    _GATEWAY,
+)
+
+METRICS: tuple[Definition, ...] = tuple(found for found in list(vars().values()) if isinstance(found, Definition))
+
+# What prometheus_client itself tells of the process, on Linux.
+PROCESS: tuple[Definition, ...] = (
+    Definition("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time.", _EVERY),
+    Definition("process_resident_memory_bytes", Kind.GAUGE, "Resident memory.", _EVERY),
+    Definition("process_virtual_memory_bytes", Kind.GAUGE, "Virtual memory.", _EVERY),
+    Definition("process_start_time_seconds", Kind.GAUGE, "Unix time of the start.", _EVERY),
+    Definition("process_open_fds", Kind.GAUGE, "Open file descriptors.", _EVERY),
+    Definition("process_max_fds", Kind.GAUGE, "The most file descriptors.", _EVERY),
+)
+
+__all__ = ["METRICS", "NO_CODE", "OTHER", "PROCESS", "Definition", "Kind", "Service"]

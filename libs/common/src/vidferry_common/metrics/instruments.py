@@ -1,0 +1,69 @@
+"""Counting in plain integers, within one thread: a hot path pays for an addition, and a scrape for the rest.
+
+(prometheus_client's own take a lock: 0.6 µs a count, 2.8 with labels.)
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from vidferry_common.metrics.definitions import OTHER, Definition
+
+
+class _Labelled:
+    def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
+        self.definition = definition
+        self._sets = tuple(frozenset(label.values or sets[label.name]) for label in definition.labels)
+
+    def _bounded(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        assert len(labels) == len(self._sets), self.definition.name
+        return tuple(str(label) if label in known else OTHER for label, known in zip(labels, self._sets, strict=True))
+
+
+class Counter(_Labelled):
+    """Only rises."""
+
+    def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(definition, sets)
+        self.values: dict[tuple[str, ...], float] = dict.fromkeys(definition.series, 0)
+
+    def add(self, *labels: str, by: float = 1) -> None:
+        """Labels in the definition's order."""
+        if labels not in self.values:
+            labels = self._bounded(labels)
+        self.values[labels] = self.values.get(labels, 0) + by
+
+
+class Buckets:
+    """The counts of one series of a histogram."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, count: int = 1) -> None:
+        """That value, so many times."""
+        self.counts[bisect_left(self.bounds, value)] += count
+        self.sum += value * count
+
+
+class Histogram(_Labelled):
+    """How many values were up to each bound."""
+
+    def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(definition, sets)
+        self.series: dict[tuple[str, ...], Buckets] = {
+            labels: Buckets(definition.buckets) for labels in definition.series
+        }
+
+    def observe(self, value: float, *labels: str) -> None:
+        self.of(*labels).observe(value)
+
+    def of(self, *labels: str) -> Buckets:
+        """One series: a hot path keeps it."""
+        found = self.series.get(labels)
+        if found is None:
+            found = self.series.setdefault(self._bounded(labels), Buckets(self.definition.buckets))
+        return found

@@ -1,0 +1,89 @@
+"""One program's metrics, and their text as Prometheus reads it. No other module imports prometheus_client."""
+
+import platform
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from vidferry_common.metrics import catalogue
+from vidferry_common.metrics.definitions import Definition, Kind, Service
+from vidferry_common.metrics.instruments import Counter, Histogram
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+Reading = Mapping[tuple[str, ...], float] | float | None
+"""a value, or one for each series; None tells nothing now"""
+
+
+class Registry(Collector):
+    """A program makes one, for the service that it is; where two share a process, for both."""
+
+    def __init__(self, *services: Service) -> None:
+        self._counters: list[Counter] = []
+        self._histograms: list[Histogram] = []
+        self._readings: list[tuple[Definition, Callable[[], Reading]]] = []
+        self._before: list[Callable[[], Awaitable[None]]] = []
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+        builds: Reading = {
+            (service.value, version(f"vidferry-{service}"), platform.python_version()): 1.0 for service in services
+        }
+        self.reading(catalogue.BUILD_INFO, lambda: builds)
+
+    def counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
+        """sets: the values of those labels whose set only the program knows."""
+        made = Counter(definition, sets)
+        self._counters.append(made)
+        return made
+
+    def histogram(self, definition: Definition, **sets: tuple[str, ...]) -> Histogram:
+        """As counter."""
+        made = Histogram(definition, sets)
+        self._histograms.append(made)
+        return made
+
+    def reading(self, definition: Definition, read: Callable[[], Reading]) -> None:
+        """A gauge, or a counter that is kept elsewhere: asked at each scrape."""
+        self._readings.append((definition, read))
+
+    def before_scrape(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Awaited before each scrape; it must end soon and raise nothing."""
+        self._before.append(prepare)
+
+    async def scrape(self) -> bytes:
+        """The text form, version 0.0.4."""
+        for prepare in self._before:
+            await prepare()
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        for counter in self._counters:
+            yield _family(counter.definition, counter.values)
+        for definition, read in self._readings:
+            value = read()
+            yield _family(definition, value if isinstance(value, Mapping) else {} if value is None else {(): value})
+        for histogram in self._histograms:
+            yield _histogram(histogram)
+
+
+def _family(definition: Definition, values: Mapping[tuple[str, ...], float]) -> Metric:
+    kind = CounterMetricFamily if definition.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(definition.name, definition.help, labels=[label.name for label in definition.labels])
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(histogram: Histogram) -> Metric:
+    definition = histogram.definition
+    family = HistogramMetricFamily(definition.name, definition.help, labels=[label.name for label in definition.labels])
+    bounds = [*map(str, definition.buckets), "+Inf"]
+    for labels, series in histogram.series.items():
+        family.add_metric(labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.sum)
+    return family

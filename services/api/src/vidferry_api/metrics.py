@@ -1,0 +1,95 @@
+"""What the api counts, and what it tells of the queue.
+
+The api tells the queue's depth and not the workers, since there may be none of them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.routing import BaseRoute, Mount
+
+from vidferry_common.metrics import Registry, catalogue
+from vidferry_common.store import QueueDepth, Store, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+SCRAPE_SECONDS = 1.0
+"""that a scrape waits for Redis, and that what it told counts as new"""
+
+
+class ApiMetrics:
+    """The api's instruments."""
+
+    def __init__(self, registry: Registry, routes: "Routes") -> None:
+        self._routes = routes
+        self._requests = registry.counter(catalogue.HTTP_REQUESTS, route=routes.templates)
+        self._durations = registry.histogram(catalogue.HTTP_DURATION, route=routes.templates)
+        self.accepted = registry.counter(catalogue.JOBS_ACCEPTED)
+
+    def request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
+        """One was answered; status is 0 where it was not."""
+        route, method = self._routes.template(scope), scope["method"]
+        self._requests.add(route, method, str(status) if status else catalogue.NO_CODE)
+        self._durations.observe(seconds, route, method)
+
+
+class Routes:
+    """The templates of an app's routes; every path has one of them or none."""
+
+    def __init__(self, routes: list[BaseRoute]) -> None:
+        paths = [str(getattr(route, "path", "")) for route in routes]
+        self.templates = tuple(dict.fromkeys(filter(None, paths)))
+        self._mounts = tuple(f"{route.path}/" for route in routes if isinstance(route, Mount))
+
+    def template(self, scope: Mapping[str, Any]) -> str:
+        """Of a request that was routed; its path where no route says so, which the counter's own set bounds."""
+        found = getattr(scope.get("route"), "path", None)
+        if found:
+            return str(found)
+        path = str(scope["path"])
+        return next((mount[:-1] for mount in self._mounts if path.startswith(mount)), path)
+
+
+class QueueReader:
+    """Asks Redis at a scrape, at most once a second, and never keeps a scrape waiting for long."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._store = store
+        self._depth: QueueDepth | None = None
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        registry.before_scrape(self._refresh)
+        registry.reading(catalogue.QUEUE, self._states)
+        registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
+        registry.reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
+
+    def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _states(self) -> dict[tuple[str, ...], float]:
+        depth = self._depth
+        if depth is None:
+            return {}
+        return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
+
+    async def _refresh(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._read_at < SCRAPE_SECONDS:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        # Not cancelled after that time: a client of Redis that is cut off in a reply costs a connection.
+        await asyncio.wait({self._reading}, timeout=SCRAPE_SECONDS)
+        if not self._reading.done():
+            self._depth = None
+
+    async def _read(self) -> None:
+        try:
+            self._depth = await self._store.queue()
+            self._read_at = asyncio.get_running_loop().time()
+        except StoreUnavailable as error:
+            self._depth = None
+            logger.debug("the queue's depth is unknown", extra={"error": str(error)})

@@ -1,0 +1,83 @@
+"""What the worker counts."""
+
+import time
+from datetime import UTC, datetime
+
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.messages import Update
+from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.metrics import Histogram, Registry, catalogue
+from vidferry_common.store import Claim
+
+
+class WorkerMetrics:
+    """The worker's instruments."""
+
+    def __init__(self, registry: Registry, slots: int) -> None:
+        self.running = 0
+        """attempts now"""
+        self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
+        self._stages = registry.histogram(catalogue.STAGE_DURATION)
+        self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
+        self._finished = registry.counter(catalogue.DOWNLOADS_FINISHED)
+        self.retries = registry.counter(catalogue.RETRIES)
+        self.deaths = registry.counter(catalogue.DEATHS)
+        self.downloaded = registry.counter(catalogue.DOWNLOADED_BYTES)
+        self.uploaded = registry.counter(catalogue.UPLOADED_BYTES)
+        self.published = registry.counter(catalogue.PUBLISHED)
+        registry.reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
+        registry.reading(catalogue.SLOTS, lambda: slots)
+
+    def claimed(self, claim: Claim) -> None:
+        self._queue_wait.observe(claim.waited)
+
+    def stages(self) -> "StageClock":
+        """Of a new attempt."""
+        return StageClock(self._stages)
+
+    def finished(self, claim: Claim, update: Update) -> None:
+        """The download's last message was told."""
+        code = str(update.error["code"]) if update.error else catalogue.NO_CODE
+        reused = update.status is Status.COMPLETED and bool(update.result and update.result["reused"])
+        self._end(claim.created, "reused" if reused else update.status.value, code)
+
+    def failed(self, created: str, code: ErrorCode) -> None:
+        """A download that began at that time ended so."""
+        self._end(created, Status.FAILED.value, code)
+
+    def _end(self, created: str, outcome: str, code: str) -> None:
+        self._finished.add(outcome, code)
+        begun = datetime.fromisoformat(created)
+        # Two clocks: what they differ by must not make the whole shorter than nothing.
+        self._durations.observe(max(0.0, (datetime.now(UTC) - begun).total_seconds()), outcome)
+
+
+class StageClock:
+    """How long an attempt was in each stage. The stage that it fails in does not count."""
+
+    def __init__(self, durations: Histogram) -> None:
+        self._durations = durations
+        self._stage: Stage | None = None
+        self._since = 0.0
+
+    def enter(self, stage: Stage) -> None:
+        """Another step; it may be of the same stage."""
+        if stage is self._stage:
+            return
+        now = time.monotonic()
+        if self._stage is not None:
+            self._durations.observe(now - self._since, self._stage)
+        self._stage, self._since = stage, now
+
+
+class Rise:
+    """Counts how far a figure has risen, where it is told anew each time and may go back."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def to(self, figure: int) -> int:
+        """By how much it is over all before."""
+        more = max(0, figure - self._seen)
+        self._seen += more
+        return more

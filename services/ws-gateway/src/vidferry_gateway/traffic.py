@@ -1,0 +1,53 @@
+"""What the gateway counts. Its hot paths add to plain integers here; a scrape reads them.
+
+A message's latency is taken once, at the end of the flush that wrote it to its watchers, and counts once for each:
+so it costs what a published message costs, however many watch. It is that of the last watcher.
+"""
+
+from datetime import UTC, datetime
+
+from vidferry_common.metrics import Registry, catalogue
+
+
+class Traffic:
+    """A gateway's figures."""
+
+    __slots__ = ("_closed", "_latency", "closed", "connections", "held", "joins", "opened", "owed", "received", "sent")
+
+    def __init__(self, registry: Registry) -> None:
+        self.opened = self.closed = self.joins = self.received = self.sent = self.held = self.connections = 0
+        self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
+        self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
+        self.owed: list[tuple[str, int]] = []
+        """the timestamp of each message that leaves with the next flush, and for how many watchers"""
+        registry.reading(catalogue.SOCKETS, lambda: self.opened - self.closed)
+        registry.reading(catalogue.SOCKETS_OPENED, lambda: self.opened)
+        registry.reading(catalogue.JOINS, lambda: self.joins)
+        registry.reading(catalogue.MESSAGES_RECEIVED, lambda: self.received)
+        registry.reading(catalogue.MESSAGES_SENT, lambda: self.sent)
+        registry.reading(catalogue.MESSAGES_HELD, lambda: self.held)
+        registry.reading(catalogue.REDIS_CONNECTIONS, lambda: self.connections)
+
+    def gone(self, code: int) -> None:
+        """A socket that was opened, with the close code that came first."""
+        self.closed += 1
+        self._closed.add(str(code))
+
+    def flushed(self) -> None:
+        """All that was owed has been written."""
+        if not self.owed:
+            return
+        now, observe = utc_now(), self._latency.observe
+        for timestamp, watchers in self.owed:
+            try:
+                late = (now - datetime.fromisoformat(timestamp)).total_seconds()
+            except (ValueError, TypeError):
+                continue  # another publisher's
+            # Two clocks: where the worker's is ahead, there is no latency to be seen.
+            observe(late if late > 0 else 0.0, watchers)
+        self.owed.clear()
+
+
+def utc_now() -> datetime:
+    """A difference of two datetimes costs less than either's Unix time."""
+    return datetime.now(UTC)

@@ -1,0 +1,178 @@
+"""The instruments, and what the services count with them, without a process."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from metrics.scrape import Scrape
+from store.records import Records
+from vidferry_common.contract import keys
+from vidferry_common.metrics import Registry, catalogue
+from vidferry_common.metrics.catalogue import Service
+from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
+from vidferry_gateway.hub import Hub
+from vidferry_gateway.message import Kind as MessageKind
+from vidferry_gateway.traffic import Traffic
+from vidferry_worker.leases import Leases
+from vidferry_worker.metrics import Rise, WorkerMetrics
+
+pytestmark = pytest.mark.anyio
+
+COUNTER = Definition("x_total", Kind.COUNTER, "X.", (Service.API,), (Label("a", ("1", "2")), Label("b")))
+NOW = datetime(2026, 11, 23, 10, 0, 0, 550_000, UTC)
+HISTOGRAM = Definition("y_seconds", Kind.HISTOGRAM, "Y.", (Service.API,), buckets=(0.1, 1.0))
+
+
+async def scraped(registry: Registry) -> Scrape:
+    text = (await registry.scrape()).decode()
+    return Scrape({family.name: family for family in text_string_to_metric_families(text)})
+
+
+async def test_values_outside_of_a_set_are_one_series() -> None:
+    registry = Registry(Service.API)
+    counter = registry.counter(COUNTER, b=("x",))
+    for number in range(100):
+        counter.add(str(number), f"x{number}")
+    counter.add("1", "x", by=5)
+    found = await scraped(registry)
+    assert found.value("x_total", a="1", b="x") == 5
+    assert found.value("x_total", a="1", b=OTHER) == found.value("x_total", a="2", b=OTHER) == 1
+    assert found.value("x_total", a=OTHER, b=OTHER) == 98
+    assert len(counter.values) == 4
+
+
+async def test_a_histogram_counts_up_to_each_bound() -> None:
+    registry = Registry(Service.API)
+    histogram = registry.histogram(HISTOGRAM)
+    for value in (0.05, 0.1, 0.5, 1.0, 7.0):
+        histogram.observe(value)
+    found = await scraped(registry)
+    counts = [found.value("y_seconds_bucket", le=bound) for bound in ("0.1", "1.0", "+Inf")]
+    assert counts == [2, 4, 5]
+    assert found.value("y_seconds_count") == 5
+    assert math.isclose(found.value("y_seconds_sum"), 8.65)
+
+
+async def test_a_scrape_waits_for_what_it_needs() -> None:
+    registry = Registry(Service.API)
+    told: dict[str, float] = {}
+    registry.reading(catalogue.REDIS_UP, lambda: told.get("up"))
+    assert (await scraped(registry)).labels("vidferry_redis_up") == []
+
+    async def look() -> None:
+        await asyncio.sleep(0)
+        told["up"] = 1
+
+    registry.before_scrape(look)
+    assert (await scraped(registry)).value("vidferry_redis_up") == 1
+
+
+def test_only_a_rise_counts() -> None:
+    rise = Rise()
+    assert [rise.to(figure) for figure in (10, 25, 5, 25, 30)] == [10, 15, 0, 0, 5]
+
+
+async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Records) -> None:
+    registry = Registry(Service.WORKER)
+    leases = Leases(records.store, 60, WorkerMetrics(registry, slots=4))
+    job = await records.created()
+    for attempt in (1, 2, 3):
+        await records.claimed(job, attempt)
+        await records.end_lease(job.download_id)
+        await leases._reap()
+    found = await scraped(registry)
+    assert found.value("vidferry_worker_deaths_total", outcome="requeued") == 2
+    assert found.value("vidferry_worker_deaths_total", outcome="ended") == 1
+    assert found.value("vidferry_downloads_finished_total", outcome="failed", code="worker_lost") == 1
+    assert found.value("vidferry_download_duration_seconds_count", outcome="failed") == 1
+    assert await records.redis.zcard(keys.LEASES) == 0
+
+
+class Watcher:
+    """Takes all at once, or holds all."""
+
+    job_id, after = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40", None
+
+    def __init__(self, hold: Callable[[], None] | None = None) -> None:
+        self._hold = hold
+
+    def deliver(self, frame: bytes, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
+        if self._hold:
+            self._hold()
+
+    def end(self, code: object) -> None:
+        pass
+
+
+def message(seq: int, timestamp: str) -> bytes:
+    return (
+        f'{{"type":"status","cursor":"0000000a-{seq}","data":{{"seq":{seq},"status":"processing","stage":"downloading",'
+        f'"progress":{seq},"message":"","timestamp":"{timestamp}"}}}}'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "late"),
+    [
+        ("2026-11-23T10:00:00.250Z", 0.3),
+        ("2026-11-23T11:00:00.250+01:00", 0.3),
+        ("2026-11-23T10:00:00Z", 0.55),
+        ("2026-11-23T10:00:09.000Z", 0),
+        ("", None),
+        ("yesterday", None),
+        ("2026-13-01T00:00:00.000Z", None),
+        (7, None),
+        (None, None),
+        (["2026"], None),
+        ({"a": 1}, None),
+        ("0001-01-01T00:00:00", None),
+    ],
+)
+async def test_whatever_a_publisher_writes_as_a_time(
+    text: Any, late: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
+    registry = Registry(Service.GATEWAY)
+    traffic = Traffic(registry)
+    traffic.owed.extend([(text, 1), ("2026-11-23T10:00:00.550Z", 2)])
+    traffic.flushed()
+    found = await scraped(registry)
+    assert found.value("vidferry_gateway_message_latency_seconds_count") == (2 if late is None else 3)
+    assert math.isclose(found.value("vidferry_gateway_message_latency_seconds_sum"), late or 0, abs_tol=1e-5)
+
+
+async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
+    registry = Registry(Service.GATEWAY)
+    traffic = Traffic(registry)
+    hub = Hub(lambda: None, traffic)
+
+    def hold() -> None:
+        traffic.held += 1
+
+    for watcher in (Watcher(), Watcher(), Watcher(hold)):
+        hub.join(watcher)
+    hub.work(10)
+    stamp = "2026-11-23T10:00:00.250Z"
+    hub.answer(message(1, stamp), [])
+    traffic.flushed()
+    found = await scraped(registry)
+    assert found.value("vidferry_gateway_joins_total") == 3
+    assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
+
+    for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
+        hub.receive(Watcher.job_id, message(seq, time))
+    traffic.flushed()
+    traffic.flushed()
+    found = await scraped(registry)
+    assert found.value("vidferry_gateway_messages_received_total") == 4
+    assert found.value("vidferry_gateway_messages_held_total") == 5
+    assert found.value("vidferry_gateway_message_latency_seconds_count") == 6
+    assert found.value("vidferry_gateway_message_latency_seconds_bucket", le="0.25") == 2, "a clock that is ahead"
+    assert found.value("vidferry_gateway_message_latency_seconds_bucket", le="0.5") == 6
+    assert math.isclose(found.value("vidferry_gateway_message_latency_seconds_sum"), 4 * 0.3, abs_tol=1e-5)

@@ -1,0 +1,3 @@
+from support.origin.fixture import origin, site
+
+__all__ = ["origin", "site"]
