@@ -48,7 +48,8 @@ def _dependencies(member: Path, extras: list[str]) -> None:
     for path in (PREFIX / "bin").iterdir():
         if path.name not in PROGRAMS:
             path.unlink()
-    shutil.rmtree(PREFIX / "include", ignore_errors=True)
+    for folder in ("include", "share"):  # headers and manuals
+        shutil.rmtree(PREFIX / folder, ignore_errors=True)
     (PREFIX / ".lock").unlink(missing_ok=True)
     if "ffmpeg" in extras:
         _link_ffmpeg()
@@ -120,7 +121,7 @@ def _set_times(root: Path) -> None:
 
 
 def _uv(*arguments: str) -> str:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the Dockerfile's own arguments
         [TOOLS / "uv", "--quiet", "--no-progress", "--no-cache", *arguments],
         env={**os.environ, "UV_LINK_MODE": "copy", "UV_NO_INSTALLER_METADATA": "1", "UV_PYTHON_DOWNLOADS": "never"},
         check=True,
@@ -131,7 +132,7 @@ def _uv(*arguments: str) -> str:
 
 
 def _run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
-    subprocess.run(command, check=True, cwd=cwd, env=env, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=cwd, env=env, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 if __name__ == "__main__":
