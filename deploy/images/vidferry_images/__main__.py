@@ -15,11 +15,10 @@ def main() -> None:
     parser.add_argument("--base", help="the image to build on (default: the Dockerfile's)")
     parser.add_argument("--builder", choices=builders.NAMES, help="default: the first of these that is here")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "images", help="where archives and SBOMs go")
-    parser.add_argument("--no-cache", action="store_true", help="build every step anew")
     options = parser.parse_args()
     try:
         builder = builders.find(options.builder)
-        built = build_all(builder, options.out, base=options.base, cached=not options.no_cache)
+        built = build_all(builder, options.out, base=options.base)
     except builders.BuildFailed as error:
         sys.exit(str(error))
     print(table(built))

@@ -30,7 +30,7 @@ class Built:
         return self.image.image_id
 
 
-def build_all(builder: Builder, out: Path, *, base: str | None = None, cached: bool = True) -> list[Built]:
+def build_all(builder: Builder, out: Path, *, base: str | None = None) -> list[Built]:
     """The three images, each also as an archive in `out`, with its SBOM. Raises BuildFailed."""
     out.mkdir(parents=True, exist_ok=True)
     revision, timestamp = _commit()
@@ -40,7 +40,7 @@ def build_all(builder: Builder, out: Path, *, base: str | None = None, cached: b
         for target, member in MEMBERS.items():
             tag = f"vidferry-{target}:{_version(member)}"
             arguments = {"VERSION": _version(member), "REVISION": revision} | ({"BASE": base} if base else {})
-            builder.build(Order(target, tag, arguments, secrets, timestamp, cached), ROOT)
+            builder.build(Order(target, tag, arguments, secrets, timestamp), ROOT)
             archive = out / f"vidferry-{target}.tar"
             builder.save(tag, archive)
             images[tag] = Image(archive)

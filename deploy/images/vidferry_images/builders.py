@@ -25,7 +25,6 @@ class Order:
     secrets: dict[str, Path]
     timestamp: int
     """seconds since 1970; that of every file and of the image"""
-    cached: bool = True
 
 
 class Builder:
@@ -40,8 +39,6 @@ class Builder:
             command += ["--build-arg", f"{name}={value}"]
         for name, path in order.secrets.items():
             command += ["--secret", f"id={name},src={path}"]
-        if not order.cached:
-            command.append("--no-cache")
         run([*command, "--file", str(context / "deploy/images/Dockerfile"), str(context)])
 
     def save(self, tag: str, archive: Path) -> None:
@@ -59,8 +56,9 @@ class Builder:
             output = "type=docker,rewrite-timestamp=true"
             stamp = f"SOURCE_DATE_EPOCH={timestamp}"
             return ["buildx", "build", "--provenance=false", "--output", output, "--build-arg", stamp]
-        # Without a sandbox of its own, a step needs no more privileges than the build has, in a container too.
-        return ["build", "--isolation", "chroot", "--layers", "--timestamp", str(timestamp)]
+        # chroot: a step needs no more privileges than the build has, so that it works in a container too. No cache: it
+        # would give images with the labels and the time of an earlier commit.
+        return ["build", "--isolation", "chroot", "--layers=false", "--timestamp", str(timestamp)]
 
 
 def find(name: str | None = None) -> Builder:
