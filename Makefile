@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,12 +20,19 @@ test: $(VENV)/.dev ## the tests, with all that they need
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
-	$(BIN)/pytest tests/prometheus $(PYTEST_ARGS)
+	$(BIN)/pytest -m dashboard tests/prometheus $(PYTEST_ARGS)
+
+images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAGES_BASE=... for another base)
+	@PYTHONPATH=deploy/images $(BIN)/python -m vidferry_images $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
+
+test-images: $(VENV)/.dev ## builds the images twice and looks into them; needs root and deploy/images/apt-packages.txt
+	$(BIN)/pytest -m images tests/images $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint deploy/images/Dockerfile
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python deploy/dashboards --check
 
@@ -48,7 +55,7 @@ lock: $(VENV)/.tools ## pin anew what the members' pyproject.toml ask for (LOCK_
 	  $(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
 
 clean: ## remove what was installed and cached; data/ stays
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/.tools: build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidferry needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another by PYTHON=/path/to/python3.")'

@@ -20,6 +20,8 @@ from support.origin.site import Site
 from support.redis_server import redis_server
 from support.stack import read_until
 
+pytestmark = pytest.mark.dashboard
+
 BOARD = load("progress-and-latency.json")
 SECONDS = 60.0
 

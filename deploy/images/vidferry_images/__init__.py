@@ -1,0 +1,1 @@
+"""Builds the images of Vidferry's services: `make images`."""

@@ -1,0 +1,90 @@
+"""Lists what is in an image, as CycloneDX: the Python distributions, and the packages of the base's Debian."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from email.parser import Parser
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from vidferry_images.archive import Image
+from vidferry_images.builders import BuildFailed
+
+DPKG = "var/lib/dpkg/status"
+
+
+def write_sbom(image: Image, name: str, target: Path) -> None:
+    """The same image gives the same file: it holds no time, no serial number, and no address of an index."""
+    with tempfile.TemporaryDirectory(prefix="vidferry-sbom-") as folder:
+        packages = _metadata(image, Path(folder))
+        bom = _python(packages, Path(folder))
+    bom["components"] += sorted(packages.debian, key=lambda part: part["name"])
+    bom["metadata"]["tools"] = {
+        "components": [
+            {key: tool[key] for key in ("type", "name", "version")} for tool in bom["metadata"]["tools"]["components"]
+        ]
+    }
+    title, _, version = name.partition(":")
+    bom["metadata"]["component"] = {
+        "bom-ref": "image",
+        "type": "container",
+        "name": title,
+        "version": version,
+        "properties": [{"name": "vidferry:image-id", "value": image.image_id}],
+    }
+    target.write_text(json.dumps(bom, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+class _Found:
+    def __init__(self, site_packages: Path) -> None:
+        self.site_packages = site_packages
+        self.debian: list[dict[str, Any]] = []
+
+
+def _metadata(image: Image, folder: Path) -> _Found:
+    """What the layers tell about packages, the Python ones unpacked into the folder."""
+    found = _Found(folder / "site-packages")
+    found.site_packages.mkdir()
+    for layer in image.layers:
+        with image.opened(layer) as files:
+            for entry in files:
+                path = PurePosixPath(entry.name)
+                if path.name == "METADATA" and path.parent.suffix == ".dist-info" and path.is_relative_to("opt"):
+                    target = found.site_packages / path.parent.name / "METADATA"
+                    target.parent.mkdir(exist_ok=True)
+                    target.write_bytes(_content(files.extractfile(entry)))
+                elif str(path) == DPKG:
+                    found.debian = list(_debian(_content(files.extractfile(entry)).decode()))
+    return found
+
+
+def _content(file: Any) -> bytes:
+    return bytes(file.read())
+
+
+def _python(found: _Found, folder: Path) -> dict[str, Any]:
+    """cyclonedx-py asks an interpreter for its path; this one answers with what was unpacked."""
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\necho '{json.dumps([str(found.site_packages)])}'\n")
+    python.chmod(0o700)
+    tool = Path(sys.executable).with_name("cyclonedx-py")
+    command = [str(tool), "environment", "--output-reproducible", "--output-format", "JSON", str(python)]
+    done = subprocess.run(command, env=dict(os.environ), check=False, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        raise BuildFailed(f"{done.stderr[-2000:]}\nThe SBOM could not be written.")
+    bom: dict[str, Any] = json.loads(done.stdout)
+    return bom
+
+
+def _debian(status: str) -> Iterator[dict[str, Any]]:
+    for paragraph in status.strip().split("\n\n"):
+        fields = Parser().parsestr(paragraph, headersonly=True)
+        if not fields["Status"].endswith(" installed"):
+            continue
+        name, version = fields["Package"], fields["Version"]
+        purl = f"pkg:deb/debian/{quote(name)}@{quote(version, safe='')}?arch={fields['Architecture']}"
+        yield {"bom-ref": purl, "type": "library", "name": name, "version": version, "purl": purl}
