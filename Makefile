@@ -24,12 +24,14 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/tables.py --check
+	$(BIN)/python deploy/helm/document.py --check
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## write the tables in docs/ from the code
+docs: $(VENV)/.dev ## write the tables in docs/ and the chart's README and schema
 	$(BIN)/python docs/tables.py
+	$(BIN)/python deploy/helm/document.py
 
 format: $(VENV)/.dev ## write the style
 	$(BIN)/ruff check --fix-only
