@@ -33,8 +33,6 @@ VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
-XDG_CACHE_HOME: /tmp/cache
-DENO_DIR: /tmp/deno
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 
