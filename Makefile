@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test lint types docs format lock clean
+.PHONY: help up install test test-cluster lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,6 +18,10 @@ up: $(VENV)/.runtime ## run Vidferry here: http://localhost:3001
 test: $(VENV)/.dev ## the tests, with all that they need
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+test-cluster: $(VENV)/.dev ## the tests that need a Kubernetes cluster: KUBECONFIG=...
+	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }
+	$(BIN)/pytest -m cluster $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
