@@ -2,12 +2,19 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError
+from redis.retry import Retry
 
 from helm.value_sets import EXTERNAL_REDIS, REDIS_TLS
-from support.chart import render
+from support.chart import nested, render
+from support.redis_server import program as redis_program
 
 
 def test_the_bundled_one_loses_nothing() -> None:
@@ -53,3 +60,31 @@ def test_another_one_is_reached_by_tls_with_an_authority_of_its_own() -> None:
         assert settings["VIDFERRY_REDIS_USERNAME"] == "vidferry"
         (container,) = rendered.pod(name)["containers"]
         assert {"name": "redis-ca", "mountPath": "/etc/vidferry/redis", "readOnly": True} in container["volumeMounts"]
+
+
+def test_a_real_server_takes_its_configuration_and_hides_the_password(tmp_path: Path) -> None:
+    config = render(nested("redis.bundled.config", "io-threads 2")).get("ConfigMap", "redis")["data"]["redis.conf"]
+    file = tmp_path / "redis.conf"
+    file.write_text(config.replace("dir /data", f"dir {tmp_path}"))
+    with tempfile.TemporaryDirectory(prefix="vidferry-redis-") as folder:
+        path = f"{folder}/socket"
+        command = [redis_program(), str(file), "--requirepass", "secret-word", "--port", "0", "--unixsocket", path]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                retry = Retry(ConstantBackoff(0.1), 100, supported_errors=(OSError, BusyLoadingError))
+                client = Redis(unix_socket_path=path, password="secret-word", retry=retry, decode_responses=True)
+                wanted = {
+                    "appendonly": "yes",
+                    "appendfsync": "always",
+                    "maxmemory": str(384 * 1024**2),
+                    "maxmemory-policy": "noeviction",
+                    "io-threads": "2",
+                    "save": "",
+                }
+                told: Any = client.config_get("*")
+                assert {name: told[name] for name in wanted} == wanted
+                with pytest.raises(AuthenticationError):
+                    Redis(unix_socket_path=path).ping()
+                assert b"secret-word" not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
+            finally:
+                server.terminate()

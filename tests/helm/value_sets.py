@@ -82,7 +82,10 @@ SETS: dict[str, dict[str, Any]] = {
     "service-monitor": {"metrics": {"serviceMonitor": {"enabled": True}}},
     "no-policies": {"networkPolicy": {"enabled": False}},
     "work-volume": {"worker": {"work": {"storageClass": "fast", "sizeLimit": "100Gi"}}},
-    "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+    "openshift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "redis": {"bundled": {"runAsUser": None}},
+    },
     "otlp": {"otlp": {"endpoint": "http://collector.monitoring:4317"}},
     "everything": merged(
         GCS,

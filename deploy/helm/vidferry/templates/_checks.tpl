@@ -165,7 +165,7 @@
 {{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
 {{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret." $where $setting) -}}
 {{- end -}}
-{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME" "VIDFERRY_HOST" "VIDFERRY_GATEWAY_HOST")) -}}
+{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME")) -}}
 {{- fail (printf "%s.%s is set by the chart from a value of its own: README.md tells which." $where $setting) -}}
 {{- end -}}
 {{- end -}}
