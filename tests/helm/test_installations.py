@@ -10,7 +10,7 @@ from support import kubernetes
 from support.chart import CHART, NAMESPACE, Rendered, render
 
 
-@pytest.fixture(params=SETS)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SETS])
 def rendered(request: pytest.FixtureRequest) -> Rendered:
     return render(SETS[request.param])
 

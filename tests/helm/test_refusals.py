@@ -1,7 +1,6 @@
 """What can't be is refused with a sentence that says what to do."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -56,7 +55,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("gateway.terminationGracePeriodSeconds", 24), "before it has closed its sockets"),
     (ingress("nginx", host=""), "by ingress.host"),
     (http_route("traefik", host=""), "by httpRoute.host"),
-    (ingress("nginx", path="/api/"), "is /api/, which is a path of Vidferry's own"),
+    (ingress("nginx", path="/api/"), "which is a path of Vidferry's own"),
     (merged(ingress("nginx"), {"publicUrl": "https://media.example.org/other"}), "name different paths"),
     (ingress("other"), "say who brings the traffic"),
     (http_route("other"), "say who brings the traffic"),
@@ -68,9 +67,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
     (
         nested("worker.settings", {"VIDFERRY_WORKER_SLOTS": 4}),
-        "worker.settings.VIDFERRY_WORKER_SLOTS is set by the chart",
+        "is set by the chart",
     ),
-    (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "settings.VIDFERRY_GATEWAY_PORT is set by the chart"),
+    (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
     (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
 ]
 
@@ -83,14 +82,16 @@ def test_values_that_exclude_each_other(values: dict[str, Any], sentence: str) -
 
 
 def test_every_sentence_is_among_them() -> None:
+    """What a sentence takes from values stands as %s in the chart."""
     checks = (CHART / "templates" / "_checks.tpl").read_text()
     sentences = re.findall(r'fail \(?(?:printf )?"(.+?)"', checks)
     assert len(sentences) == checks.count("fail ")
-    with ThreadPoolExecutor(4) as threads:
-        said = list(threads.map(refusal, (values for values, _ in REFUSED)))
+    wanted = {re.sub(r"\b(api|worker|gateway|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED}
+    wanted |= {each for _, each in REFUSED}
     for sentence in sentences:
-        pattern = re.compile(re.escape(sentence).replace("%s", ".+"))
-        assert any(pattern.search(each) for each in said), sentence
+        assert any(each in sentence for each in wanted), sentence
+    for each in wanted:
+        assert sum(each in sentence for sentence in sentences) <= 1, each
 
 
 @pytest.mark.parametrize(
