@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard test-images images lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images test-cluster images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,10 @@ images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAG
 test-images: $(VENV)/.dev ## builds the images twice and looks into them; needs root and deploy/images/apt-packages.txt
 	$(BIN)/pytest -m images tests/images $(PYTEST_ARGS)
 
+test-cluster: $(VENV)/.dev ## the tests that need a Kubernetes cluster: KUBECONFIG=...
+	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }
+	$(BIN)/pytest -m cluster $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -35,13 +39,15 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/hadolint deploy/images/Dockerfile
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python deploy/dashboards --check
+	$(BIN)/python deploy/helm/document.py --check
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## write the tables in docs/ and the dashboards from the code
+docs: $(VENV)/.dev ## write what is made from the code: tables, dashboards, the chart's README and schema
 	$(BIN)/python docs/tables.py
 	$(BIN)/python deploy/dashboards
+	$(BIN)/python deploy/helm/document.py
 
 format: $(VENV)/.dev ## write the style
 	$(BIN)/ruff check --fix-only

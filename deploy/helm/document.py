@@ -1,0 +1,150 @@
+"""Writes the chart's README.md and values.schema.json from its values.yaml: `make docs`; `--check` only compares.
+
+A value is told by the comment above it. Its type is that of its default; a last comment line `@schema {…}` adds to it.
+A mapping with members refuses others; an empty one takes any.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).parent / "vidferry"
+KEY = re.compile(r"^( *)([A-Za-z0-9]+):")
+STEP = 2
+"""spaces a level"""
+
+HEAD = """# Vidferry's chart
+
+{description}
+
+    helm install vidferry deploy/helm/vidferry --namespace vidferry --create-namespace \\
+      --set bucket.type=gcs,bucket.gcs.name=my-bucket,bucket.gcs.workloadIdentity.enabled=true
+
+[docs/operations.md](../../../docs/operations.md) tells how to install it on GKE and elsewhere, upgrade, scale and back
+up. It needs Kubernetes {kubernetes}; KEDA, the Prometheus Operator and the Gateway API only where values ask
+for them. Values that can't be are refused with a sentence, and so are keys that aren't in this list.
+
+## Values
+
+Made from `values.yaml` by `make docs`.
+
+| value | default | meaning |
+|---|---|---|
+"""
+
+
+@dataclass
+class Value:
+    """One key of values.yaml."""
+
+    path: tuple[str, ...]
+    default: Any
+    meaning: str = ""
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether its members are values of their own."""
+        return isinstance(self.default, dict) and bool(self.default) and not self.rules
+
+
+def values(text: str) -> Iterator[Value]:
+    """All keys in their order, without those inside a free mapping."""
+    tree = yaml.safe_load(text)
+    comment: list[str] = []
+    path: list[str] = []
+    free: tuple[str, ...] | None = None
+    for line in text.splitlines():
+        if line.lstrip().startswith("#"):
+            comment.append(line.lstrip()[1:].strip())
+            continue
+        if match := KEY.match(line):
+            path = [*path[: len(match[1]) // STEP], match[2]]
+            if free is None or tuple(path[: len(free)]) != free:
+                value = _value(tuple(path), tree, comment)
+                free = None if value.is_group else value.path
+                yield value
+        comment = []
+
+
+def _value(path: tuple[str, ...], tree: Any, comment: list[str]) -> Value:
+    for name in path:
+        tree = tree[name]
+    rules = [line for line in comment if line.startswith("@schema")]
+    return Value(
+        path,
+        tree,
+        " ".join(line for line in comment if not line.startswith("@schema")),
+        json.loads(rules[0].removeprefix("@schema")) if rules else {},
+    )
+
+
+def schema(found: list[Value]) -> dict[str, Any]:
+    root: dict[str, Any] = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of Vidferry's chart",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {},
+    }
+    for value in found:
+        place = root
+        for name in value.path[:-1]:
+            place = place["properties"][name]
+        place["properties"][value.path[-1]] = _schema_of(value)
+    return root
+
+
+def _schema_of(value: Value) -> dict[str, Any]:
+    if value.is_group:
+        described = {"description": value.meaning} if value.meaning else {}
+        return {**described, "type": "object", "additionalProperties": False, "properties": {}}
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    kind = {} if value.default is None or "type" in value.rules else {"type": kinds[type(value.default)]}
+    return {"description": value.meaning, **kind, **value.rules}
+
+
+def readme(found: list[Value]) -> str:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    head = HEAD.format(
+        description=chart["description"],
+        kubernetes=chart["kubeVersion"].removeprefix(">=").removesuffix("-0") + " or newer",
+    )
+    rows = (
+        f"| `{'.'.join(value.path)}` | {_default(value.default)} | {value.meaning.replace('|', chr(92) + '|')} |\n"
+        for value in found
+        if not value.is_group
+    )
+    return head + "".join(rows)
+
+
+def _default(default: Any) -> str:
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def main() -> int:
+    found = list(values((CHART / "values.yaml").read_text()))
+    silent = [".".join(value.path) for value in found if not value.is_group and not value.meaning]
+    if silent:
+        sys.exit(f"values.yaml tells nothing of {', '.join(silent)}")
+    files = {
+        CHART / "README.md": readme(found),
+        CHART / "values.schema.json": json.dumps(schema(found), indent=2, ensure_ascii=False) + "\n",
+    }
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if "--check" in sys.argv:
+            print(f"{path.name} of the chart is not what values.yaml says: run make docs")
+        else:
+            path.write_text(files[path])
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+{{/* What values may not say together, each with a sentence. The schema refuses what is wrong by itself. */}}
+{{- define "vidferry.checks" -}}
+{{- include "vidferry.checks.redis" . -}}
+{{- include "vidferry.checks.bucket" . -}}
+{{- include "vidferry.checks.scaling" . -}}
+{{- include "vidferry.checks.sizes" . -}}
+{{- include "vidferry.checks.stopping" . -}}
+{{- include "vidferry.checks.traffic" . -}}
+{{- include "vidferry.checks.settings" . -}}
+{{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled -}}
+{{- fail "metrics.podMonitor and metrics.serviceMonitor would each read every pod, so each figure would be there twice: enable one of them." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.redis" -}}
+{{- $external := .Values.redis.external -}}
+{{- if $external.cluster -}}
+{{- fail "redis.external.cluster: Redis Cluster is not supported, since arq's keys can't live in one. Name a standalone or managed primary by redis.external.host." -}}
+{{- end -}}
+{{- if $external.sentinels -}}
+{{- fail "redis.external.sentinels: Vidferry does not ask Sentinels for the primary yet. Name a host that follows the primary by redis.external.host." -}}
+{{- end -}}
+{{- if and $external.host .Values.redis.bundled.enabled -}}
+{{- fail "redis.external.host and redis.bundled exclude each other: set redis.bundled.enabled=false to use your own Redis." -}}
+{{- end -}}
+{{- if not (or $external.host .Values.redis.bundled.enabled) -}}
+{{- fail "Vidferry needs a Redis: name yours by redis.external.host, or set redis.bundled.enabled=true." -}}
+{{- end -}}
+{{- if and $external.tls.existingSecret (not $external.tls.enabled) -}}
+{{- fail "redis.external.tls.existingSecret names an authority, but redis.external.tls.enabled is false: set it, or the connection is not encrypted." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.bucket" -}}
+{{- $bucket := .Values.bucket -}}
+{{- if eq $bucket.type "gcs" -}}
+{{- $gcs := $bucket.gcs -}}
+{{- if not $gcs.name -}}
+{{- fail "bucket.type is gcs: name the bucket by bucket.gcs.name." -}}
+{{- end -}}
+{{- if and $gcs.existingSecret $gcs.workloadIdentity.enabled -}}
+{{- fail "bucket.gcs.existingSecret and bucket.gcs.workloadIdentity exclude each other: a key in the Secret would be used, and the pods' identity never. Keep one of them." -}}
+{{- end -}}
+{{- if not (or $gcs.existingSecret $gcs.workloadIdentity.enabled (hasPrefix "http://" $gcs.endpoint)) -}}
+{{- fail "bucket.type is gcs, and nothing gives credentials: set bucket.gcs.workloadIdentity.enabled=true on GKE, or name a Secret with a key by bucket.gcs.existingSecret." -}}
+{{- end -}}
+{{- else -}}
+{{- if eq $bucket.folder.accessMode "ReadWriteOncePod" -}}
+{{- fail "bucket.folder.accessMode is ReadWriteOncePod, and api and workers are several pods: the volume must be ReadWriteMany." -}}
+{{- end -}}
+{{- if and (eq $bucket.folder.accessMode "ReadWriteOnce") (not $bucket.folder.singleNode) -}}
+{{- fail "bucket.folder.accessMode is ReadWriteOnce, which pods on several nodes can't share: use a ReadWriteMany volume or bucket.type=gcs, or keep all pods on one node by bucket.folder.singleNode=true." -}}
+{{- end -}}
+{{- if $bucket.folder.singleNode -}}
+{{- range $name := list "api" "worker" -}}
+{{- if (index $.Values $name).affinity.podAffinity -}}
+{{- fail (printf "bucket.folder.singleNode sets the pod affinity of api and workers: remove %s.affinity.podAffinity." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.scaling" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- $service := index $.Values $name -}}
+{{- $scaling := $service.autoscaling -}}
+{{- $keda := ($scaling.keda).enabled -}}
+{{- if and $scaling.hpa.enabled $keda -}}
+{{- fail (printf "%s.autoscaling.hpa and %s.autoscaling.keda exclude each other: KEDA makes a HorizontalPodAutoscaler of its own. Enable one of them." $name $name) -}}
+{{- end -}}
+{{- if or $scaling.hpa.enabled $keda -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail (printf "%s.autoscaling.minReplicas is more than %s.autoscaling.maxReplicas." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if $scaling.hpa.enabled -}}
+{{- if lt (int $scaling.minReplicas) 1 -}}
+{{- fail (printf "%s.autoscaling.minReplicas is 0, which CPU can't lead out of: scale to zero with %s.autoscaling.keda, or set 1." $name $name) -}}
+{{- end -}}
+{{- if not (($service.resources).requests).cpu -}}
+{{- fail (printf "%s.autoscaling.hpa measures by the CPU asked for: set %s.resources.requests.cpu." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.gateway.autoscaling.keda.enabled (not .Values.gateway.autoscaling.keda.serverAddress) -}}
+{{- fail "gateway.autoscaling.keda asks a Prometheus for the open sockets: name it by gateway.autoscaling.keda.serverAddress." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.sizes" -}}
+{{- $worker := .Values.worker -}}
+{{- $folder := include "vidferry.bytes" $worker.work.sizeLimit | int64 -}}
+{{- if lt $folder (mul 2 $worker.slots (include "vidferry.bytes" $worker.maxBytes | int64)) -}}
+{{- fail "worker.work.sizeLimit must be at least 2 × worker.slots × worker.maxBytes (streams and merged file are there together): a pod whose folder is larger than its limit is evicted." -}}
+{{- end -}}
+{{- with index ($worker.resources.limits | default dict) "ephemeral-storage" -}}
+{{- if and (not $worker.work.storageClass) (lt (include "vidferry.bytes" . | int64) (add $folder (include "vidferry.bytes" $.Values.tmpSizeLimit | int64))) -}}
+{{- fail "worker.resources.limits.ephemeral-storage is less than worker.work.sizeLimit and tmpSizeLimit together: the pod would be evicted before its folder is full." -}}
+{{- end -}}
+{{- end -}}
+{{- with (.Values.redis.bundled.resources.limits | default dict).memory -}}
+{{- if ge (include "vidferry.bytes" $.Values.redis.bundled.maxMemory | int64) (include "vidferry.bytes" . | int64) -}}
+{{- fail "redis.bundled.maxMemory must be below redis.bundled.resources.limits.memory: Redis needs more than its data, above all while it rewrites its log." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.stopping" -}}
+{{- $worker := .Values.worker -}}
+{{- $api := .Values.api -}}
+{{- $gateway := .Values.gateway -}}
+{{- with $worker.terminationGracePeriodSeconds -}}
+{{- if lt (int .) (int (add (ceil $worker.grace) 15)) -}}
+{{- fail "worker.terminationGracePeriodSeconds must be at least worker.grace + 15: else a pod is killed before it has put its downloads back on the queue." -}}
+{{- end -}}
+{{- end -}}
+{{- with $api.terminationGracePeriodSeconds -}}
+{{- if lt (int .) (int (add $api.preStopSeconds 20)) -}}
+{{- fail "api.terminationGracePeriodSeconds must be at least api.preStopSeconds + 20: else a pod is killed while it answers." -}}
+{{- end -}}
+{{- end -}}
+{{- with $gateway.terminationGracePeriodSeconds -}}
+{{- if lt (int .) (int (add $gateway.preStopSeconds (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 5)) -}}
+{{- fail "gateway.terminationGracePeriodSeconds must be at least gateway.preStopSeconds + drainSeconds + closeSeconds + 5: else a pod is killed before it has closed its sockets." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.traffic" -}}
+{{- $v := .Values -}}
+{{- range $name := list "ingress" "httpRoute" -}}
+{{- $way := index $v $name -}}
+{{- if $way.enabled -}}
+{{- if not $way.host -}}
+{{- fail (printf "%s.enabled: name the host of Vidferry's address by %s.host." $name $name) -}}
+{{- end -}}
+{{- if has (trimSuffix "/" $way.path) (list "/api" "/files" "/static" "/ws" "/sse") -}}
+{{- fail (printf "%s.path is %s, which is a path of Vidferry's own: choose another." $name $way.path) -}}
+{{- end -}}
+{{- if and $v.publicUrl (ne (trimSuffix "/" (urlParse $v.publicUrl).path) (trimSuffix "/" $way.path)) -}}
+{{- fail (printf "publicUrl and %s.path name different paths: the programs take off the path of publicUrl." $name) -}}
+{{- end -}}
+{{- if and $v.networkPolicy.enabled (eq $v.traffic.controller "other") (not $v.networkPolicy.controllers) -}}
+{{- fail (printf "%s.enabled: say who brings the traffic, or the NetworkPolicies keep it out: set traffic.controller to nginx, traefik or gke, or name its pods by networkPolicy.controllers." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs." -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (eq $v.traffic.controller "gke") (ne $v.httpRoute.requestTimeout "auto") -}}
+{{- fail "httpRoute.requestTimeout: GKE refuses routes with timeouts. Leave it at auto; traffic.socketSeconds becomes a GCPBackendPolicy." -}}
+{{- end -}}
+{{- if and $v.ingress.enabled $v.httpRoute.enabled (not $v.publicUrl) -}}
+{{- fail "ingress and httpRoute are both enabled: say by publicUrl which address links are made from." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.settings" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- $own := include "vidferry.settings" (list $ $name) | fromYaml -}}
+{{- range $where, $named := dict "settings" $.Values.settings (printf "%s.settings" $name) (index $.Values $name).settings -}}
+{{- range $setting, $_ := $named -}}
+{{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
+{{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret." $where $setting) -}}
+{{- end -}}
+{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME")) -}}
+{{- fail (printf "%s.%s is set by the chart from a value of its own: README.md tells which." $where $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

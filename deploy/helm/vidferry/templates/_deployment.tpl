@@ -1,0 +1,234 @@
+{{/* The Deployment of a service. Takes (root, service). */}}
+{{- define "vidferry.deployment" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $service := index $root.Values $name -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "vidferry.metadata" (list $root $name (printf "%s-%s" (include "vidferry.fullname" $root) $name) $service.annotations) | nindent 2 }}
+spec:
+  {{- if not (include "vidferry.autoscaled" $service) }}
+  replicas: {{ $service.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  strategy:
+    {{- toYaml $service.strategy | nindent 4 }}
+  selector:
+    matchLabels:
+      {{- include "vidferry.selector" . | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "vidferry.podLabels" (list $root $name $service.podLabels) | nindent 8 }}
+      annotations:
+        checksum/settings: {{ include "vidferry.allSettings" . | sha256sum }}
+        {{- if ne nil $service.safeToEvict }}
+        cluster-autoscaler.kubernetes.io/safe-to-evict: {{ $service.safeToEvict | quote }}
+        {{- end }}
+        {{- with $service.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      serviceAccountName: {{ include "vidferry.serviceAccount" . }}
+      automountServiceAccountToken: false
+      # Their variables would be taken for settings: a Service named vidferry makes VIDFERRY_PORT.
+      enableServiceLinks: false
+      terminationGracePeriodSeconds: {{ include (printf "vidferry.grace.%s" $name) $root }}
+      securityContext:
+        {{- toYaml $root.Values.podSecurityContext | nindent 8 }}
+      {{- include "vidferry.pullSecrets" $root | nindent 6 }}
+      {{- with $service.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with $service.nodeSelector }}
+      nodeSelector:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $service.tolerations }}
+      tolerations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with include "vidferry.affinity" . | fromYaml }}
+      affinity:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      topologySpreadConstraints:
+        {{- include "vidferry.spread" . | nindent 8 }}
+      containers:
+        - name: {{ $name }}
+          image: {{ include "vidferry.serviceImage" . | quote }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          securityContext:
+            {{- toYaml $root.Values.securityContext | nindent 12 }}
+          ports:
+            {{- if ne $name "worker" }}
+            - {name: http, containerPort: {{ $service.port }}}
+            {{- end }}
+            - {name: admin, containerPort: {{ $root.Values.adminPort }}}
+          envFrom:
+            - configMapRef:
+                name: {{ include "vidferry.fullname" $root }}-{{ $name }}
+            {{- with $service.extraEnvFrom }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+          {{- with include "vidferry.env" . }}
+          env:
+            {{- . | nindent 12 }}
+          {{- end }}
+          startupProbe:
+            {{- toYaml $service.startupProbe | nindent 12 }}
+          readinessProbe:
+            {{- toYaml $service.readinessProbe | nindent 12 }}
+          livenessProbe:
+            {{- toYaml $service.livenessProbe | nindent 12 }}
+          {{- if $service.preStopSeconds }}
+          lifecycle:
+            preStop:
+              sleep: {seconds: {{ $service.preStopSeconds }}}
+          {{- end }}
+          resources:
+            {{- toYaml $service.resources | nindent 12 }}
+          volumeMounts:
+            {{- include "vidferry.mounts" . | nindent 12 }}
+      volumes:
+        {{- include "vidferry.volumes" . | nindent 8 }}
+{{- end }}
+
+{{/* What comes from Secrets and from the pod itself. */}}
+{{- define "vidferry.env" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- with include "vidferry.redis.secret" $root }}
+- name: VIDFERRY_REDIS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ include "vidferry.redis.secretKey" $root }}}}
+{{- end }}
+{{- if and (ne $name "gateway") (eq $root.Values.bucket.type "folder") }}
+- name: VIDFERRY_SIGNING_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "vidferry.signingSecret" $root }}, key: {{ include "vidferry.signingSecretKey" $root }}}}
+{{- end }}
+{{- if eq $name "worker" }}
+- name: VIDFERRY_WORKER_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
+{{- with (index $root.Values $name).extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "vidferry.mounts" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+- {name: tmp, mountPath: /tmp}
+{{- if include "vidferry.redis.ca" $root }}
+- {name: redis-ca, mountPath: /etc/vidferry/redis, readOnly: true}
+{{- end }}
+{{- if ne $name "gateway" }}
+{{- if eq $root.Values.bucket.type "folder" }}
+- {name: bucket, mountPath: /bucket}
+{{- else if $root.Values.bucket.gcs.existingSecret }}
+- {name: gcs, mountPath: /etc/vidferry/gcs, readOnly: true}
+{{- end }}
+{{- end }}
+{{- if eq $name "worker" }}
+- {name: work, mountPath: /work}
+{{- end }}
+{{- with (index $root.Values $name).extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "vidferry.volumes" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $bucket := $root.Values.bucket -}}
+- name: tmp
+  emptyDir: {sizeLimit: {{ $root.Values.tmpSizeLimit }}}
+{{- with include "vidferry.redis.ca" $root }}
+- name: redis-ca
+  secret:
+    secretName: {{ . }}
+    items: [{key: {{ $root.Values.redis.external.tls.existingSecretKey }}, path: ca.crt}]
+{{- end }}
+{{- if ne $name "gateway" }}
+{{- if eq $bucket.type "folder" }}
+- name: bucket
+  persistentVolumeClaim:
+    claimName: {{ $bucket.folder.existingClaim | default (printf "%s-bucket" (include "vidferry.fullname" $root)) }}
+{{- else if $bucket.gcs.existingSecret }}
+- name: gcs
+  secret:
+    secretName: {{ $bucket.gcs.existingSecret }}
+    items: [{key: {{ $bucket.gcs.existingSecretKey }}, path: credentials.json}]
+{{- end }}
+{{- end }}
+{{- if eq $name "worker" }}
+{{- $work := $root.Values.worker.work }}
+- name: work
+  {{- if $work.storageClass }}
+  ephemeral:
+    volumeClaimTemplate:
+      metadata:
+        labels:
+          {{- include "vidferry.selector" . | nindent 10 }}
+      spec:
+        accessModes: [ReadWriteOnce]
+        storageClassName: {{ $work.storageClass }}
+        resources: {requests: {storage: {{ $work.sizeLimit }}}}
+  {{- else }}
+  emptyDir: {sizeLimit: {{ $work.sizeLimit }}}
+  {{- end }}
+{{- end }}
+{{- with (index $root.Values $name).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The service's own rules, and with a volume of one node those that keep its users together. */}}
+{{- define "vidferry.affinity" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- with (index $root.Values $name).affinity }}
+{{ toYaml . }}
+{{- end }}
+{{- if and (ne $name "gateway") (eq $root.Values.bucket.type "folder") $root.Values.bucket.folder.singleNode }}
+podAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          app.kubernetes.io/name: {{ include "vidferry.name" $root }}
+          app.kubernetes.io/instance: {{ $root.Release.Name }}
+        matchExpressions:
+          - {key: app.kubernetes.io/component, operator: In, values: [api, worker]}
+{{- end }}
+{{- end }}
+
+{{- define "vidferry.spread" -}}
+{{- $selector := dict "matchLabels" (include "vidferry.selector" . | fromYaml) -}}
+{{- $default := list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway") -}}
+{{- $rules := list -}}
+{{- range (index (index . 0).Values (index . 1)).topologySpreadConstraints | default $default -}}
+{{- $rules = append $rules (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
+{{- end -}}
+{{ toYaml $rules }}
+{{- end }}
+
+{{/* Seconds from the signal to the kill. */}}
+{{- define "vidferry.grace.api" -}}
+{{ .Values.api.terminationGracePeriodSeconds | default (add .Values.api.preStopSeconds 30) }}
+{{- end }}
+
+{{- define "vidferry.grace.worker" -}}
+{{ .Values.worker.terminationGracePeriodSeconds | default (add (ceil .Values.worker.grace) 30) }}
+{{- end }}
+
+{{- define "vidferry.grace.gateway" -}}
+{{- $gateway := .Values.gateway -}}
+{{ $gateway.terminationGracePeriodSeconds | default (add $gateway.preStopSeconds (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 15) }}
+{{- end }}
+
+{{/* Not empty where something else sets the number of pods. */}}
+{{- define "vidferry.autoscaled" -}}
+{{- if or .autoscaling.hpa.enabled (.autoscaling.keda).enabled }}yes{{ end -}}
+{{- end }}

@@ -1,0 +1,98 @@
+{{/* Peers and rules of NetworkPolicies. */}}
+{{- define "vidferry.policy.dns" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.dns.peers | nindent 4 }}
+  ports:
+    {{- range .Values.networkPolicy.dns.ports }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+
+{{- define "vidferry.policy.redis" -}}
+- to:
+    {{- if not .Values.redis.external.host }}
+    - podSelector:
+        matchLabels:
+          {{- include "vidferry.selector" (list . "redis") | nindent 10 }}
+    {{- else if .Values.networkPolicy.redisRanges }}
+    {{- range .Values.networkPolicy.redisRanges }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+    {{- else if regexMatch "^[0-9]+(\\.[0-9]+){3}$" .Values.redis.external.host }}
+    - ipBlock: {cidr: {{ .Values.redis.external.host }}/32}
+    {{- else }}
+    - ipBlock: {cidr: 0.0.0.0/0}
+    - ipBlock: {cidr: "::/0"}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: {{ include "vidferry.redis.port" . }}}
+{{- end }}
+
+{{- define "vidferry.policy.public" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      {{- toYaml .Values.networkPolicy.notPublic | nindent 6 }}
+- ipBlock:
+    cidr: "2000::/3"
+    except:
+      {{- toYaml .Values.networkPolicy.notPublic6 | nindent 6 }}
+{{- end }}
+
+{{/* Cloud Storage, IAM, and where the pods' own identity is used, the metadata server that gives its tokens. */}}
+{{- define "vidferry.policy.bucket" -}}
+{{- if eq .Values.bucket.type "gcs" }}
+- to:
+    {{- if .Values.networkPolicy.bucketRanges }}
+    {{- range .Values.networkPolicy.bucketRanges }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+    {{- else }}
+    {{- include "vidferry.policy.public" . | nindent 4 }}
+    {{- end }}
+  ports:
+    {{- range list "https://" .Values.bucket.gcs.endpoint .Values.bucket.gcs.iamEndpoint | compact | uniq | sortAlpha }}
+    - {protocol: TCP, port: {{ include "vidferry.portOf" . }}}
+    {{- end }}
+{{- if .Values.bucket.gcs.workloadIdentity.enabled }}
+- to: # with and without Dataplane V2
+    - ipBlock: {cidr: 169.254.169.254/32}
+  ports: [{protocol: TCP, port: 80}]
+- to:
+    - ipBlock: {cidr: 169.254.169.252/32}
+  ports: [{protocol: TCP, port: 988}]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "vidferry.policy.otlp" -}}
+{{- with .Values.otlp.endpoint }}
+- to:
+    {{- toYaml $.Values.otlp.peers | nindent 4 }}
+  ports: [{protocol: TCP, port: {{ include "vidferry.portOf" . }}}]
+{{- end }}
+{{- end }}
+
+{{/* The port of an address. */}}
+{{- define "vidferry.portOf" -}}
+{{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
+{{- end }}
+
+{{/* Who brings traffic: as named, else the pods or load balancers of the controller; nobody where none is. */}}
+{{- define "vidferry.policy.controllers" -}}
+{{- if .Values.networkPolicy.controllers }}
+{{ toYaml .Values.networkPolicy.controllers }}
+{{- else if or .Values.ingress.enabled .Values.httpRoute.enabled }}
+{{- $controller := .Values.traffic.controller }}
+{{- if eq $controller "gke" }}
+- ipBlock: {cidr: 130.211.0.0/22}
+- ipBlock: {cidr: 35.191.0.0/16}
+{{- else if has $controller (list "nginx" "traefik") }}
+- namespaceSelector: {}
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ ternary "ingress-nginx" "traefik" (eq $controller "nginx") }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,95 @@
+{{/* The settings (docs/settings.md) that the chart makes from its values, as YAML. Takes (root, service). */}}
+{{- define "vidferry.settings" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $values := $root.Values -}}
+VIDFERRY_ADMIN_PORT: {{ $values.adminPort | quote }}
+VIDFERRY_LOG_LEVEL: {{ $values.log.level | quote }}
+VIDFERRY_LOG_FORMAT: {{ $values.log.format | quote }}
+VIDFERRY_RECORD_DAYS: {{ $values.recordDays | quote }}
+VIDFERRY_REDIS_URL: {{ include "vidferry.redis.url" $root | quote }}
+{{- with and $values.redis.external.host $values.redis.external.username }}
+VIDFERRY_REDIS_USERNAME: {{ . | quote }}
+{{- end }}
+{{- with $values.otlp.endpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
+{{- end }}
+{{- include (printf "vidferry.settings.%s" $name) $root }}
+{{- end }}
+
+{{- define "vidferry.settings.api" }}
+VIDFERRY_PORT: {{ .Values.api.port | quote }}
+{{- with include "vidferry.publicUrl" . }}
+VIDFERRY_PUBLIC_URL: {{ . | quote }}
+{{- end }}
+{{- include "vidferry.settings.bucket" . }}
+{{- end }}
+
+{{- define "vidferry.settings.worker" }}
+{{- $worker := .Values.worker }}
+VIDFERRY_WORKER_FOLDER: /work
+VIDFERRY_WORKER_SLOTS: {{ $worker.slots | quote }}
+VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
+VIDFERRY_GRACE: {{ $worker.grace | quote }}
+VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
+VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
+{{- include "vidferry.settings.bucket" . }}
+{{- end }}
+
+{{- define "vidferry.settings.gateway" }}
+VIDFERRY_GATEWAY_PORT: {{ .Values.gateway.port | quote }}
+VIDFERRY_GATEWAY_DRAIN_SECONDS: {{ .Values.gateway.drainSeconds | quote }}
+VIDFERRY_GATEWAY_CLOSE_SECONDS: {{ .Values.gateway.closeSeconds | quote }}
+{{- end }}
+
+{{- define "vidferry.settings.bucket" }}
+{{- $bucket := .Values.bucket }}
+VIDFERRY_LINK_LIFETIME: {{ $bucket.linkLifetime | quote }}
+{{- if eq $bucket.type "folder" }}
+VIDFERRY_BUCKET: file:///bucket
+{{- else }}
+VIDFERRY_BUCKET: {{ printf "gs://%s/%s" $bucket.gcs.name $bucket.gcs.prefix | trimSuffix "/" | quote }}
+{{- with $bucket.gcs.endpoint }}
+VIDFERRY_GCS_ENDPOINT: {{ . | quote }}
+{{- end }}
+{{- with $bucket.gcs.iamEndpoint }}
+VIDFERRY_IAM_ENDPOINT: {{ . | quote }}
+{{- end }}
+{{- with $bucket.gcs.signer }}
+VIDFERRY_GCS_SIGNER: {{ . | quote }}
+{{- end }}
+{{- if $bucket.gcs.existingSecret }}
+GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* All settings of a service, those named by hand too. Takes (root, service). */}}
+{{- define "vidferry.allSettings" -}}
+{{- $root := index . 0 -}}
+{{- $all := include "vidferry.settings" . | fromYaml -}}
+{{- range $named := list $root.Values.settings (index $root.Values (index . 1)).settings -}}
+{{- range $name, $value := $named }}{{ $_ := set $all $name (toString $value) }}{{ end -}}
+{{- end -}}
+{{ toYaml $all }}
+{{- end }}
+
+{{- define "vidferry.signingSecret" -}}
+{{ .Values.bucket.signingKey.existingSecret | default (printf "%s-signing" (include "vidferry.fullname" .)) }}
+{{- end }}
+
+{{- define "vidferry.signingSecretKey" -}}
+{{ if .Values.bucket.signingKey.existingSecret }}{{ .Values.bucket.signingKey.existingSecretKey }}{{ else }}signing-key{{ end }}
+{{- end }}
+
+{{/* Vidferry's address as its users see it; empty where values do not tell. */}}
+{{- define "vidferry.publicUrl" -}}
+{{- $v := .Values -}}
+{{- if $v.publicUrl -}}
+{{ trimSuffix "/" $v.publicUrl }}
+{{- else if $v.ingress.enabled -}}
+{{ printf "%s://%s%s" (ternary "https" "http" $v.ingress.tls.enabled) $v.ingress.host (trimSuffix "/" $v.ingress.path) }}
+{{- else if $v.httpRoute.enabled -}}
+{{ printf "%s://%s%s" (ternary "https" "http" $v.httpRoute.tls) $v.httpRoute.host (trimSuffix "/" $v.httpRoute.path) }}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,134 @@
+"""What can't be is refused with a sentence that says what to do."""
+
+import re
+from typing import Any
+
+import pytest
+
+from helm.value_sets import EXTERNAL_REDIS, GCS, http_route, ingress
+from support.chart import CHART, merged, nested, refusal, render
+
+KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (nested("redis.external.cluster", True), "Redis Cluster is not supported"),
+    (nested("redis.external.sentinels", ["a:26379"]), "does not ask Sentinels"),
+    (nested("redis.external.host", "redis"), "exclude each other: set redis.bundled.enabled=false"),
+    (nested("redis.bundled.enabled", False), "needs a Redis"),
+    (merged(EXTERNAL_REDIS, nested("redis.external.tls.existingSecret", "ca")), "the connection is not encrypted"),
+    (nested("bucket.type", "gcs"), "name the bucket by bucket.gcs.name"),
+    (merged(GCS, nested("bucket.gcs.existingSecret", "key")), "workloadIdentity exclude each other"),
+    (nested("bucket", {"type": "gcs", "gcs": {"name": "videos"}}), "nothing gives credentials"),
+    (nested("bucket.folder.accessMode", "ReadWriteOncePod"), "api and workers are several pods"),
+    (nested("bucket.folder.accessMode", "ReadWriteOnce"), "pods on several nodes can't share"),
+    *(
+        (
+            merged(nested("bucket.folder.singleNode", True), nested(f"{name}.affinity", {"podAffinity": {"a": 1}})),
+            f"remove {name}.affinity.podAffinity",
+        )
+        for name in ("api", "worker")
+    ),
+    (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),
+    (
+        nested("worker.autoscaling", {"hpa": {"enabled": True}, "keda": {"enabled": True}}),
+        "worker.autoscaling.hpa and worker.autoscaling.keda exclude each other",
+    ),
+    *(
+        (
+            nested(f"{name}.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 9, "maxReplicas": 8}),
+            f"{name}.autoscaling.minReplicas is more than",
+        )
+        for name in ("api", "worker", "gateway")
+    ),
+    (nested("worker.autoscaling", {"keda": {"enabled": True}, "minReplicas": 11}), "minReplicas is more than"),
+    (nested("worker.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 0}), "CPU can't lead out of"),
+    (
+        merged(nested("api.autoscaling.hpa.enabled", True), nested("api.resources.requests", {"cpu": None})),
+        "set api.resources.requests.cpu",
+    ),
+    (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
+    (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
+    (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
+    (nested("worker.resources.limits.ephemeral-storage", "9Gi"), "limits.ephemeral-storage is less"),
+    (nested("redis.bundled.maxMemory", "768Mi"), "redis.bundled.maxMemory must be below"),
+    (nested("worker.terminationGracePeriodSeconds", 44), "at least worker.grace + 15"),
+    (nested("api.terminationGracePeriodSeconds", 24), "at least api.preStopSeconds + 20"),
+    (nested("gateway.terminationGracePeriodSeconds", 24), "before it has closed its sockets"),
+    (ingress("nginx", host=""), "by ingress.host"),
+    (http_route("traefik", host=""), "by httpRoute.host"),
+    (ingress("nginx", path="/api/"), "which is a path of Vidferry's own"),
+    (merged(ingress("nginx"), {"publicUrl": "https://media.example.org/other"}), "name different paths"),
+    (ingress("other"), "say who brings the traffic"),
+    (http_route("other"), "say who brings the traffic"),
+    (http_route("traefik", parentRefs=[]), "by httpRoute.parentRefs"),
+    (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
+    (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
+    (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
+    (nested("settings", {"VIDFERRY_REDIS_PASSWORD": "a"}), "is a secret"),
+    (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
+    (
+        nested("worker.settings", {"VIDFERRY_WORKER_SLOTS": 4}),
+        "is set by the chart",
+    ),
+    (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
+    (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+def test_values_that_exclude_each_other(values: dict[str, Any], sentence: str) -> None:
+    said = refusal(values)
+    assert sentence in said
+    assert said.rstrip().endswith(".")
+
+
+def test_every_sentence_is_among_them() -> None:
+    """What a sentence takes from values stands as %s in the chart."""
+    checks = (CHART / "templates" / "_checks.tpl").read_text()
+    sentences = re.findall(r'fail \(?(?:printf )?"(.+?)"', checks)
+    assert len(sentences) == checks.count("fail ")
+    wanted = {re.sub(r"\b(api|worker|gateway|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED}
+    wanted |= {each for _, each in REFUSED}
+    for sentence in sentences:
+        assert any(each in sentence for each in wanted), sentence
+    for each in wanted:
+        assert sum(each in sentence for sentence in sentences) <= 1, each
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"buket": {}}, "additional properties 'buket' not allowed"),
+        ({"api": {"replica": 2}}, "at '/api': additional properties 'replica' not allowed"),
+        ({"redis": {"bundled": {"persistence": {"sise": "1Gi"}}}}, "additional properties 'sise' not allowed"),
+        ({"bucket": {"type": "s3"}}, "value must be one of 'gcs', 'folder'"),
+        ({"api": {"replicas": "2"}}, "at '/api/replicas': got string, want integer"),
+        ({"worker": {"slots": 65}}, "maximum: got 65, want 64"),
+        ({"worker": {"maxBytes": 1000}}, "at '/worker/maxBytes': got number, want string"),
+        ({"worker": {"egressAllow": ["10.0.0.1"]}}, "at '/worker/egressAllow/0': '10.0.0.1' does not match pattern"),
+        ({"settings": {"LOG": "a"}}, "'LOG' does not match pattern"),
+        ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
+        ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),
+        ({"api": {"image": {"digest": "sha256:abc"}}}, "at '/api/image/digest'"),
+    ],
+    ids=str,
+)
+def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> None:
+    assert said in refusal(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        nested("worker", {"slots": 3, "work": {"sizeLimit": "12Gi"}}),
+        nested("worker", {"terminationGracePeriodSeconds": 45}),
+        nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
+        nested("gateway", {"terminationGracePeriodSeconds": 25}),
+        merged(ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}])),
+        merged(ingress("other"), nested("networkPolicy.enabled", False)),
+        merged(ingress("traefik"), http_route("traefik"), {"publicUrl": "https://media.example.org"}),
+        nested("worker", {"work": {"storageClass": "fast"}, "resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
+    ],
+    ids=str,
+)
+def test_what_is_just_right_is_taken(values: dict[str, Any]) -> None:
+    render(values)

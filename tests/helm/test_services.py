@@ -1,0 +1,120 @@
+"""Settings, probes, stopping and scaling of the three services."""
+
+from typing import Any
+
+import pytest
+
+from helm.value_sets import HPA, KEDA, REDIS_TLS
+from support.chart import merged, nested, render
+from vidferry_api.settings import ApiSettings
+from vidferry_gateway.settings import GatewaySettings
+from vidferry_worker.settings import WorkerSettings
+
+SERVICES = ("api", "worker", "gateway")
+KNOWN = {"api": ApiSettings, "worker": WorkerSettings, "gateway": GatewaySettings}
+ADMIN = {"VIDFERRY_ADMIN_PORT"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("values", [{}, REDIS_TLS], ids=["default", "redis-tls"])
+def test_the_programs_take_the_settings(name: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = render(values).settings(name)
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, value)
+    loaded = KNOWN[name]()
+    for variable in settings.keys() - ADMIN:
+        assert variable.removeprefix("VIDFERRY_").lower() in loaded.model_fields_set | {"egress_allow", "egress_ports"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_probes_ask_the_admin_port(name: str) -> None:
+    (container,) = render().pod(name)["containers"]
+    assert {"name": "admin", "containerPort": 9090} in container["ports"]
+    asked = {probe: container[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert asked == {
+        "startupProbe": {"path": "/healthz", "port": "admin"},
+        "readinessProbe": {"path": "/readyz", "port": "admin"},
+        "livenessProbe": {"path": "/healthz", "port": "admin"},
+    }
+    assert render().settings(name)["VIDFERRY_ADMIN_PORT"] == "9090"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_changed_setting_restarts_the_pods(name: str) -> None:
+    def checksum(values: dict[str, Any]) -> str:
+        template = render(values).get("Deployment", name)["spec"]["template"]
+        found: str = template["metadata"]["annotations"]["checksum/settings"]
+        return found
+
+    assert checksum({}) == checksum({"commonAnnotations": {"a": "b"}})
+    assert checksum({}) != checksum(nested(f"{name}.settings", {"VIDFERRY_NEW": "1"}))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_is_in_a_setting(name: str) -> None:
+    (container,) = render().pod(name)["containers"]
+    secret = {each["name"] for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})}
+    assert "VIDFERRY_REDIS_PASSWORD" in secret
+    assert ("VIDFERRY_SIGNING_KEY" in secret) == (name != "gateway")
+    assert not secret & render().settings(name).keys()
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("api", 35), ("worker", 60), ("gateway", 35)])
+def test_pods_are_killed_after_the_program_gives_up(name: str, seconds: int) -> None:
+    assert render().pod(name)["terminationGracePeriodSeconds"] == seconds
+
+
+def test_the_folder_holds_what_the_program_allows() -> None:
+    settings = render().settings("worker")
+    assert 2 * int(settings["VIDFERRY_WORKER_SLOTS"]) * int(settings["VIDFERRY_MAX_BYTES"]) <= 9 * 1024**3
+    (container,) = render().pod("worker")["containers"]
+    assert {"name": "work", "mountPath": settings["VIDFERRY_WORKER_FOLDER"]} in container["volumeMounts"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_number_of_pods_is_its_autoscalers(name: str) -> None:
+    assert render().get("Deployment", name)["spec"]["replicas"] == 2
+    assert "replicas" not in render(HPA).get("Deployment", name)["spec"]
+    if name != "api":
+        assert "replicas" not in render(KEDA).get("Deployment", name)["spec"]
+
+
+def test_each_is_scaled_by_itself() -> None:
+    rendered = render(merged(KEDA, {"api": {"replicas": 5}, "gateway": {"autoscaling": {"keda": {"enabled": False}}}}))
+    assert rendered.get("Deployment", "api")["spec"]["replicas"] == 5
+    assert rendered.get("Deployment", "gateway")["spec"]["replicas"] == 2
+    assert [each["metadata"]["name"] for each in rendered.all("ScaledObject")] == ["vidferry-worker"]
+
+
+def test_keda_asks_the_bundled_redis() -> None:
+    rendered = render(KEDA)
+    spec = rendered.get("ScaledObject", "worker")["spec"]
+    assert spec["minReplicaCount"] == 0
+    assert spec["triggers"] == [
+        {
+            "type": "redis",
+            "metadata": {
+                "address": "vidferry-redis.media.svc:6379",
+                "databaseIndex": "0",
+                "listName": "arq:queue",
+                "listLength": "2",
+            },
+            "authenticationRef": {"name": "vidferry-worker"},
+        }
+    ]
+    assert rendered.get("TriggerAuthentication", "worker")["spec"]["secretTargetRef"] == [
+        {"parameter": "password", "name": "vidferry-redis", "key": "redis-password"}
+    ]
+
+
+def test_keda_asks_another_redis_with_tls() -> None:
+    rendered = render(merged(KEDA, REDIS_TLS))
+    (trigger,) = rendered.get("ScaledObject", "worker")["spec"]["triggers"]
+    assert trigger["metadata"]["address"] == "redis.example.org:6380"
+    assert trigger["metadata"]["enableTLS"] == "true"
+    assert trigger["metadata"]["username"] == "vidferry"
+    refs = rendered.get("TriggerAuthentication", "worker")["spec"]["secretTargetRef"]
+    assert [(ref["parameter"], ref["name"]) for ref in refs] == [
+        ("password", "redis-secret"),
+        ("ca", "redis-authority"),
+    ]

@@ -1,0 +1,103 @@
+"""Ways to install the chart that people use: each is rendered, and all that it makes is checked."""
+
+from typing import Any
+
+from support.chart import merged
+
+GCS: dict[str, Any] = {
+    "bucket": {
+        "type": "gcs",
+        "gcs": {
+            "name": "videos",
+            "workloadIdentity": {"enabled": True, "googleServiceAccount": "vidferry@project.iam.gserviceaccount.com"},
+        },
+    }
+}
+GCS_KEY: dict[str, Any] = {"bucket": {"type": "gcs", "gcs": {"name": "videos", "existingSecret": "gcs-key"}}}
+EXTERNAL_REDIS: dict[str, Any] = {
+    "redis": {
+        "bundled": {"enabled": False},
+        "external": {"host": "redis.example.org", "existingSecret": "redis-secret"},
+    }
+}
+REDIS_TLS: dict[str, Any] = merged(
+    EXTERNAL_REDIS,
+    {
+        "redis": {
+            "external": {
+                "port": 6380,
+                "database": 2,
+                "username": "vidferry",
+                "tls": {"enabled": True, "existingSecret": "redis-authority"},
+            }
+        }
+    },
+)
+HPA: dict[str, Any] = {
+    name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "worker", "gateway")
+}
+KEDA: dict[str, Any] = {
+    "worker": {"autoscaling": {"minReplicas": 0, "keda": {"enabled": True}}},
+    "gateway": {"autoscaling": {"keda": {"enabled": True, "serverAddress": "http://prometheus.monitoring:9090"}}},
+}
+SINGLE_NODE: dict[str, Any] = {"bucket": {"folder": {"accessMode": "ReadWriteOnce", "singleNode": True}}}
+PARENTS = [{"name": "shared", "namespace": "ingress", "sectionName": "https"}]
+
+
+def ingress(controller: str, **more: Any) -> dict[str, Any]:
+    tls = {"enabled": True, "secretName": "media-tls"}
+    return {
+        "traffic": {"controller": controller},
+        "ingress": {"enabled": True, "host": "media.example.org", "tls": tls, **more},
+    }
+
+
+def http_route(controller: str, **more: Any) -> dict[str, Any]:
+    return {
+        "traffic": {"controller": controller},
+        "httpRoute": {"enabled": True, "host": "media.example.org", "parentRefs": PARENTS, **more},
+    }
+
+
+SETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "gcs": GCS,
+    "gcs-key": GCS_KEY,
+    "emulator": {"bucket": {"type": "gcs", "gcs": {"name": "videos", "endpoint": "http://storage:4443"}}},
+    "single-node": SINGLE_NODE,
+    "existing-claim": {"bucket": {"folder": {"existingClaim": "videos"}}},
+    "external-redis": EXTERNAL_REDIS,
+    "redis-tls": REDIS_TLS,
+    "hpa": HPA,
+    "keda": KEDA,
+    "keda-tls": merged(KEDA, REDIS_TLS),
+    "nginx": ingress("nginx", className="nginx"),
+    "traefik": ingress("traefik"),
+    "gke": merged(GCS, ingress("gke")),
+    "prefix": ingress("nginx", path="/vidferry"),
+    "route-traefik": http_route("traefik"),
+    "route-gke": merged(GCS, http_route("gke")),
+    "route-prefix": http_route("traefik", path="/vidferry"),
+    "pod-monitor": {"metrics": {"podMonitor": {"enabled": True}}},
+    "service-monitor": {"metrics": {"serviceMonitor": {"enabled": True}}},
+    "no-policies": {"networkPolicy": {"enabled": False}},
+    "work-volume": {"worker": {"work": {"storageClass": "fast", "sizeLimit": "100Gi"}}},
+    "openshift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "redis": {"bundled": {"runAsUser": None}},
+    },
+    "otlp": {"otlp": {"endpoint": "http://collector.monitoring:4317"}},
+    "everything": merged(
+        GCS,
+        ingress("gke"),
+        KEDA,
+        {"api": {"autoscaling": {"hpa": {"enabled": True}}}},
+        {"metrics": {"podMonitor": {"enabled": True}}, "tests": {"origin": "https://example.org/clip.mp4"}},
+        {
+            "extraManifests": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}, "data": {"a": "b"}}
+            ]
+        },
+        {"worker": {"egressAllow": ["10.1.0.0/16"], "egressPorts": [8081]}},
+    ),
+}
