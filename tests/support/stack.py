@@ -20,7 +20,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from support.ffmpeg import path_with_ffmpeg
 from support.redis_server import free_port
+from vidferry_common.contract.stages import NEW_VIDEO, STORED_VIDEO
 
+STEPS = {(step.stage.value, step.progress) for step in (*NEW_VIDEO, *STORED_VIDEO)}
 READY_SECONDS = 60
 """for the start on a busy machine"""
 END_SECONDS = 60
@@ -44,9 +46,8 @@ class Watched:
 
     @property
     def steps(self) -> list[float]:
-        """The progress of each message, where it changed, without those between steps and before the first."""
-        named = {5, 10, 20, 30, 35, 50, 65, 70, 80, 85, 90, 92, 98, 100}
-        shown = [data["progress"] for data in self.data if data["status"] != "queued" and data["progress"] in named]
+        """The progress of each step, once; what is told between two steps is left out."""
+        shown = [data["progress"] for data in self.data if (data["stage"], data["progress"]) in STEPS]
         return [value for index, value in enumerate(shown) if index == 0 or shown[index - 1] != value]
 
 
