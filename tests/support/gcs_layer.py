@@ -21,6 +21,7 @@ from support.gcs_iam import metadata, sign_blob
 from support.gcs_rules import Account, Answer, Refused, Rules, check_signed_link
 from support.gcs_sessions import Session
 
+LOOPBACK = ("127.0.0.1", 0)
 _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -30,8 +31,10 @@ class Layer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, backend: int, account: Account) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, backend: int, account: Account, listen: tuple[str, int] = LOOPBACK, url: str = "") -> None:
+        super().__init__(listen, _Handler)
+        self.url = url or f"http://{listen[0]}:{self.server_port}"
+        """how clients name it"""
         self.backend = backend
         self.account = account
         self.rules = Rules()
@@ -43,10 +46,6 @@ class Layer(ThreadingHTTPServer):
         """seconds that this service's clock is ahead: makes links end without waiting"""
         self.received = 0
         """bytes of chunks that arrived, sent again or not"""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the tests."""
@@ -64,8 +63,8 @@ class Layer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(backend: int, account: Account) -> Iterator[Layer]:
-    layer = Layer(backend, account)
+def running(backend: int, account: Account, listen: tuple[str, int] = LOOPBACK, url: str = "") -> Iterator[Layer]:
+    layer = Layer(backend, account, listen, url)
     thread = threading.Thread(target=layer.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

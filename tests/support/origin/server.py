@@ -21,19 +21,19 @@ BODYLESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class Origin:
-    """A context manager: serves on 127.0.0.1 between enter and exit.
+    """A context manager: serves between enter and exit, by default on 127.0.0.1.
 
-    `site()` gives a corner of its own; `root` is what lies outside all corners.
+    `site()` gives a corner of its own; `root` is what lies outside all corners. `address` is how clients name it.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1", address: str = "") -> None:
         media.folder()  # made before the first request, not during one
         # Bound here, so the address is known at once and early connections wait in the backlog.
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
+        self._listener = socket.create_server((host, port), backlog=256)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit it
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = address or f"http://{host}:{self.port}"
         self.faults: list[str] = []
         """Tracebacks of the server's own mistakes."""
         self._sites = Sites(self.address)

@@ -1,0 +1,58 @@
+"""Builds the test image, and loads all images into the cluster by $CLUSTER_LOAD, which is given an archive's path."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from vidferry_images import builders, network
+from vidferry_images.build import MEMBERS, ROOT
+
+NAME = "vidferry-test"
+TAG = "test"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", help="the image that the services' ones were built on (default: the Dockerfile's)")
+    parser.add_argument("--worker", required=True, help="the worker's image, with its tag")
+    options = parser.parse_args()
+    load = os.environ.get("CLUSTER_LOAD")
+    if not load:
+        sys.exit(
+            "How do images get into the cluster? Say by CLUSTER_LOAD which command loads an archive into it, such as\n"
+            "CLUSTER_LOAD='kind load image-archive', or push them to a registry and name it by VIDFERRY_TEST_IMAGES."
+        )
+    out = ROOT / "build" / "images"
+    try:
+        archive = build(builders.find(), out, options.base, options.worker)
+        for path in [*(out / f"vidferry-{target}.tar" for target in MEMBERS), archive]:
+            builders.run([*shlex.split(load), str(path)])
+    except builders.BuildFailed as error:
+        sys.exit(str(error))
+
+
+def build(builder: builders.Builder, out: Path, base: str | None, worker: str) -> Path:
+    arguments = {"WORKER": worker} | ({"BASE": base} if base else {})
+    command = [builder.name, "build", "--tag", f"{NAME}:{TAG}"]
+    if builder.name != "docker":
+        command += ["--isolation", "chroot", "--layers", "--ignorefile", str(Path(__file__).parent / IGNORED)]
+    for name, value in arguments.items():
+        command += ["--build-arg", f"{name}={value}"]
+    with tempfile.TemporaryDirectory(prefix="vidferry-images-") as folder:
+        for name, path in network.secrets(Path(folder)).items():
+            command += ["--secret", f"id={name},src={path}"]
+        builders.run([*command, "--file", str(Path(__file__).parent / "Dockerfile"), str(ROOT)])
+    archive = out / f"{NAME}.tar"
+    builder.save(f"{NAME}:{TAG}", archive)
+    return archive
+
+
+IGNORED = "Dockerfile.dockerignore"
+
+
+if __name__ == "__main__":
+    main()

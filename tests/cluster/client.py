@@ -1,0 +1,150 @@
+"""Vidferry as its users have it: https and WebSockets through the ingress controller."""
+
+import datetime
+import json
+import random
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
+
+from cluster.settings import HOST, INGRESS, INGRESS_HTTP, address
+
+END_SECONDS = 120
+"""for one job on a busy machine"""
+OPEN_SECONDS = 10
+BACKOFF, BACKOFF_MOST = 0.5, 15.0
+"""as the page's own client waits between two connections"""
+ENDS = {"completed", "failed", "cancelled"}
+FINAL = 4500
+"""codes from here on say: don't try again"""
+
+
+def certificate(host: str = HOST) -> tuple[bytes, bytes]:
+    """A certificate that signs itself, and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return made.public_bytes(pem), private
+
+
+@dataclass
+class Watched:
+    """What a client was sent over all its connections."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    close_code: int | None = None
+    reconnections: int = 0
+    silence: float = 0
+    """the longest time without a message, in seconds"""
+
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        return [message["data"] for message in self.messages]
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.messages) and self.data[-1]["status"] in ENDS
+
+
+class Client:
+    """One installation, by its certificate."""
+
+    def __init__(self, trusted: bytes) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(trusted)
+            file.flush()
+            self._tls = ssl.create_default_context(cafile=file.name)
+        host, port = address(INGRESS)
+        self._http = httpx2.Client(
+            base_url=f"https://{host}:{port}", headers={"Host": HOST}, verify=self._tls, timeout=20, trust_env=False
+        )
+
+    def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        return self._http.request(method, path, extensions={"sni_hostname": HOST}, **options)
+
+    def post(self, url: str) -> dict[str, Any]:
+        """A job that must be accepted."""
+        response = self.request("POST", "/api/download", json={"url": url})
+        assert response.status_code == 202, response.text
+        return dict(response.json())
+
+    def job(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        response = self.request("GET", f"/api/jobs/{job['job_id']}")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def socket(self, job: Mapping[str, Any], after: str = "") -> ClientConnection:
+        parts = urlsplit(job["ws_url"])
+        assert (parts.scheme, parts.netloc) == ("wss", HOST), job["ws_url"]
+        tcp = socket.create_connection(address(INGRESS), timeout=OPEN_SECONDS)
+        query = f"?after={after}" if after else ""
+        return connect(
+            job["ws_url"] + query, sock=tcp, ssl=self._tls, server_hostname=HOST, open_timeout=OPEN_SECONDS, proxy=None
+        )
+
+    def watch(self, job: Mapping[str, Any], seconds: float = END_SECONDS) -> Watched:
+        """To the job's end, as the page's client does: a connection that breaks is opened again, with the cursor."""
+        watched, cursor, failures = Watched(), "", 0
+        begun = heard = time.monotonic()
+        while time.monotonic() < begun + seconds:
+            try:
+                with self.socket(job, cursor) as ws:
+                    while True:
+                        left = begun + seconds - time.monotonic()
+                        message = json.loads(ws.recv(timeout=max(left, 0.01)))
+                        now = time.monotonic()
+                        watched.silence, heard, failures = max(watched.silence, now - heard), now, 0
+                        watched.messages.append(message)
+                        cursor = message.get("cursor", cursor)
+            except ConnectionClosed as closed:
+                watched.close_code = closed.rcvd.code if closed.rcvd else 1006
+                if watched.ended or watched.close_code >= FINAL:
+                    return watched
+            except (OSError, InvalidHandshake):  # refused, cut, or answered by the controller itself
+                watched.close_code = None
+            watched.reconnections += 1
+            threading.Event().wait(random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**failures)))
+            failures += 1
+        watched.silence = max(watched.silence, time.monotonic() - heard)
+        return watched
+
+    def run(self, url: str) -> Watched:
+        return self.watch(self.post(url))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def follow(link: str) -> httpx2.Response:
+    """The bytes behind a link to the bucket, whose name is the cluster's: asked for through the controller."""
+    parts = urlsplit(link)
+    host, port = address(INGRESS_HTTP)
+    near = f"http://{host}:{port}{parts.path}?{parts.query}"
+    return httpx2.get(near, headers={"Host": parts.netloc}, timeout=20, trust_env=False)

@@ -1,0 +1,38 @@
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from cluster import around, kube
+from cluster.client import Client, certificate
+from cluster.release import Release
+from cluster.settings import NAMESPACE
+
+
+@dataclass
+class Installed:
+    """The release, from the first test that needs it on."""
+
+    release: Release
+    client: Client
+    ready_seconds: float
+    begun: float
+    """when helm was called, by the monotonic clock"""
+    events: list[tuple[str, int, int, float]] = field(default_factory=list)
+    """event, jobs, ended, longest silence of a socket in seconds"""
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Installed]:
+    assert os.environ.get("KUBECONFIG"), "KUBECONFIG must name a cluster that may be installed into"
+    around.stop()  # what a run that was cut off has left
+    standing = around.start()
+    pem, key = certificate()
+    kube.apply(around.secret(NAMESPACE, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
+    release, client = Release(standing), Client(pem)
+    begun = time.monotonic()
+    yield Installed(release, client, release.install(), begun)
+    client.close()
+    around.stop()

@@ -1,0 +1,103 @@
+"""Vidferry as helm installs it, with the values of the tests."""
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cluster import kube
+from cluster.around import BUCKET, ORIGIN, STORAGE, Around
+from cluster.settings import CHART, CLASS, CONTROLLER, HOST, NAMESPACE, RELEASE, image, tag
+
+SERVICES = ("api", "worker", "gateway")
+GRACE = 30
+"""seconds that a worker's downloads are given; those of the tests take less"""
+
+
+def values(around: Around) -> dict[str, Any]:
+    """A pod of each; requests that let three of each be on a small node."""
+    services = {
+        name: {
+            "image": {"repository": image(name), "tag": tag(name)},
+            "replicas": 1,
+            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        }
+        for name in SERVICES
+    }
+    services["worker"] |= {
+        "grace": GRACE,
+        "maxBytes": "256Mi",
+        "work": {"sizeLimit": "2Gi"},
+        "egressAllow": [f"{around.origin_ip}/32"],
+    }
+    redis_image = {"repository": image("test"), "tag": tag("test")}
+    return {
+        **services,
+        "redis": {"bundled": {"image": redis_image, "persistence": {"size": "1Gi", "keep": False}}},
+        "bucket": {
+            "type": "gcs",
+            "gcs": {"name": BUCKET, "endpoint": STORAGE, "iamEndpoint": STORAGE, "existingSecret": "bucket-key"},
+        },
+        "networkPolicy": {"bucketRanges": [f"{around.bucket_ip}/32"]},
+        "traffic": {"controller": CONTROLLER},
+        "ingress": {
+            "enabled": True,
+            "host": HOST,
+            "tls": {"enabled": True, "secretName": "certificate"},
+            **({"className": CLASS} if CLASS else {}),
+        },
+        "tests": {"origin": f"{ORIGIN}/u/helm/media/clip.mp4"},
+        "log": {"level": "debug"},
+    }
+
+
+class Release:
+    def __init__(self, around: Around) -> None:
+        self.around = around
+        self._values = values(around)
+
+    def install(self) -> float:
+        """Seconds until all pods are ready."""
+        begun = time.monotonic()
+        self._helm("install")
+        return time.monotonic() - begun
+
+    def upgrade(self, *changes: Mapping[str, Any]) -> None:
+        """With what changes; returns when all pods are the new ones and ready."""
+        for change in changes:
+            self._values = merged(self._values, change)
+        self._helm("upgrade")
+
+    def uninstall(self) -> None:
+        kube.run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", f"--timeout={kube.WAIT_SECONDS}s")
+
+    def _helm(self, verb: str) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(self._values, file)
+            file.flush()
+            kube.run(
+                "helm", verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--values", file.name, "--wait",
+                f"--timeout={kube.WAIT_SECONDS}s",
+            )  # fmt: skip
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The second wins; mappings are merged."""
+    result = dict(first)
+    for name, value in second.items():
+        known = result.get(name)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[name] = merged(known, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def pods(component: str) -> list[dict[str, Any]]:
+    """The running ones of a service that nothing stops."""
+    labels = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
+    found = kube.get(NAMESPACE, "pods", "-l", labels, "--field-selector", "status.phase=Running")
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def pod(component: str) -> str:
+    return str(pods(component)[0]["metadata"]["name"])
