@@ -4,6 +4,7 @@ import base64
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from cluster import kube
 from cluster.settings import AROUND, CLASS, NAMESPACE, image, tag
@@ -40,8 +41,9 @@ def start() -> Around:
         ),
         pod("stranger", ["http.server", "8000", "--directory", "/tmp"]),
         bucket_ingress(),
+        *prometheus_objects(),
     )  # fmt: skip
-    kube.kubectl("-n", AROUND, "wait", "--for=condition=Ready", "pod", "--all", f"--timeout={kube.WAIT_SECONDS}s")
+    kube.kubectl("-n", AROUND, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=90s")
     return Around(*(kube.get(AROUND, "pod", name)["status"]["podIP"] for name in ("origin", "bucket")))
 
 
@@ -118,25 +120,21 @@ def bucket_ingress() -> dict[str, Any]:
     }
 
 
+DISCOVERY = f"http://discovery.{AROUND}.svc.cluster.local:8001"
 PROMETHEUS_CONFIG = f"""
 global: {{scrape_interval: 2s, evaluation_interval: 2s}}
 scrape_configs:
   - job_name: vidferry
-    kubernetes_sd_configs: [{{role: pod, namespaces: {{names: [{NAMESPACE}]}}}}]
-    relabel_configs:
-      - {{source_labels: [__meta_kubernetes_pod_container_port_name], regex: admin, action: keep}}
-      - {{source_labels: [__meta_kubernetes_pod_phase], regex: Pending|Running, action: keep}}
-      - {{source_labels: [__meta_kubernetes_namespace], target_label: namespace}}
-      - {{source_labels: [__meta_kubernetes_pod_name], target_label: pod}}
+    http_sd_configs: [{{url: "{DISCOVERY}", refresh_interval: 2s}}]
 """
 
 
-def start_prometheus() -> None:
+def prometheus_objects() -> list[dict[str, Any]]:
     """In a pod, so that policies apply to it; it finds Vidferry's pods as the Prometheus Operator's does."""
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "prometheus", "namespace": NAMESPACE}}
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "prometheus"}
     account = {"kind": "ServiceAccount", "name": "prometheus", "namespace": AROUND}
-    kube.apply(
+    return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "prometheus", "namespace": AROUND}},
         {**role, "kind": "Role",
          "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]},
@@ -149,19 +147,21 @@ def start_prometheus() -> None:
             port=9090,
             secrets={"prometheus": "/etc/config"},
             labels={"app.kubernetes.io/name": "prometheus"},
+        ),
+        *served(
+            "discovery", 8001, ["outside", "discovery", "--address", DISCOVERY, "--namespace", NAMESPACE],
             serviceAccountName="prometheus",
         ),
-    )  # fmt: skip
-    kube.kubectl("-n", AROUND, "wait", "--for=condition=Ready", "pod/prometheus", f"--timeout={kube.WAIT_SECONDS}s")
+    ]  # fmt: skip
 
 
-def prometheus(path: str) -> Any:
-    """An answer of its HTTP API, by the API server's proxy."""
-    return json.loads(kube.kubectl("get", "--raw", f"/api/v1/namespaces/{AROUND}/pods/prometheus:9090/proxy{path}"))
+def query(expression: str) -> list[dict[str, Any]]:
+    """What Prometheus answers, asked by the API server's proxy."""
+    path = f"/api/v1/namespaces/{AROUND}/pods/prometheus:9090/proxy/api/v1/query?{urlencode({'query': expression})}"
+    found: list[dict[str, Any]] = json.loads(kube.kubectl("get", "--raw", path))["data"]["result"]
+    return found
 
 
 def stop() -> None:
     for name in (NAMESPACE, AROUND):
         kube.kubectl("delete", "namespace", name, "--ignore-not-found", f"--timeout={kube.WAIT_SECONDS}s")
-
-

@@ -18,6 +18,8 @@ class Installed:
     release: Release
     client: Client
     ready_seconds: float
+    before: set[str]
+    """what was in the namespace"""
     begun: float
     """when helm was called, by the monotonic clock"""
     events: list[tuple[str, int, int, float]] = field(default_factory=list)
@@ -31,8 +33,8 @@ def installed() -> Iterator[Installed]:
     standing = around.start()
     pem, key = certificate()
     kube.apply(around.secret(NAMESPACE, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
-    release, client = Release(standing), Client(pem)
+    release, client, before = Release(standing), Client(pem), kube.everything(NAMESPACE)
     begun = time.monotonic()
-    yield Installed(release, client, release.install(), begun)
+    yield Installed(release, client, release.install(), before, begun)
     client.close()
     around.stop()

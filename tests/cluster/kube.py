@@ -51,6 +51,13 @@ def get(namespace: str, *what: str) -> Any:
     return found["items"] if found["kind"].endswith("List") else found
 
 
+def everything(namespace: str) -> set[str]:
+    """The names of all objects in a namespace, but events and what metrics-server makes up."""
+    kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
+    wanted = [kind for kind in kinds if not kind.startswith(("events", "pods.metrics"))]
+    return set(kubectl("-n", namespace, "get", ",".join(wanted), "-o", "name").split())
+
+
 def known(kind: str) -> bool:
     """Whether the cluster has a kind, such as scaledobjects.keda.sh."""
     return kind in kubectl("get", "customresourcedefinitions", "-o", "name")

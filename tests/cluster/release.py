@@ -27,6 +27,8 @@ def values(around: Around) -> dict[str, Any]:
     }
     services["worker"] |= {
         "grace": GRACE,
+        "slots": 4,
+        "settings": {"VIDFERRY_RETRIES": 1, "VIDFERRY_RETRY_DELAY": 1},
         "maxBytes": "256Mi",
         "work": {"sizeLimit": "2Gi"},
         "egressAllow": [f"{around.origin_ip}/32"],
@@ -93,10 +95,21 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def pods(component: str) -> list[dict[str, Any]]:
-    """The running ones of a service that nothing stops."""
+    """Those of a service that nothing stops."""
+    return [pod for pod in _all(component) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def settled(component: str) -> None:
+    """Returns when those that were told to stop are gone."""
+    leaving = [f"pod/{pod['metadata']['name']}" for pod in _all(component) if "deletionTimestamp" in pod["metadata"]]
+    if leaving:
+        kube.kubectl("-n", NAMESPACE, "wait", "--for=delete", *leaving, f"--timeout={kube.WAIT_SECONDS}s")
+
+
+def _all(component: str) -> list[dict[str, Any]]:
     labels = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
-    found = kube.get(NAMESPACE, "pods", "-l", labels, "--field-selector", "status.phase=Running")
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    found: list[dict[str, Any]] = kube.get(NAMESPACE, "pods", "-l", labels)
+    return found
 
 
 def pod(component: str) -> str:

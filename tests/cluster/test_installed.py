@@ -1,19 +1,28 @@
 """Vidferry in a cluster: what an operator and a user see, from `helm install` to `helm uninstall`. In this order."""
 
+import math
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
-from cluster import kube
-from cluster.around import ORIGIN
+from cluster import kube, load
+from cluster.around import AROUND, ORIGIN, STORAGE, query
 from cluster.client import follow
 from cluster.conftest import Installed
-from cluster.settings import NAMESPACE, RELEASE
+from cluster.probes import connects
+from cluster.release import SERVICES, pod, pods, settled
+from cluster.settings import KEDA, NAMESPACE, RELEASE
+from metrics import dashboards
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 READY_GOAL, FIRST_JOB_GOAL = 45, 60
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
+QUEUED_JOBS = 30
 
 
 def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
@@ -44,3 +53,159 @@ def test_helm_test(installed: Installed) -> None:
     print(told)
     for check in ("services_answer", "address_refused", "unknown_job", "whole_download"):
         assert f"passed {check}" in told
+
+
+def test_policies_let_through_what_must_connect_and_nothing_else(installed: Installed) -> None:
+    ips = {name: pods(name)[0]["status"]["podIP"] for name in SERVICES}
+    targets = {
+        "redis": f"{RELEASE}-redis.{NAMESPACE}.svc:6379",
+        "api": f"{ips['api']}:3001",
+        "gateway": f"{ips['gateway']}:3002",
+        **{f"{name}'s admin port": f"{ip}:9090" for name, ip in ips.items()},
+        "origin": ORIGIN.removeprefix("http://"),
+        "bucket": STORAGE.removeprefix("http://"),
+        "a pod outside": f"{kube.get(AROUND, 'pod', 'stranger')['status']['podIP']}:8000",
+        "the API server": "kubernetes.default.svc:443",
+    }
+    outside = {"origin", "bucket", "a pod outside", "the API server"}
+    admitted = {
+        "api": {"redis", "bucket"},
+        "worker": {"redis", "bucket", "origin"},
+        "gateway": {"redis"},
+        "redis": set[str](),
+        "prometheus": {f"{name}'s admin port" for name in SERVICES} | outside,
+        "stranger": outside,
+    }
+    for who, expected in admitted.items():
+        inside = who in (*SERVICES, "redis")
+        others = {name: target for name, target in targets.items() if name.split("'")[0] != who}
+        reached = connects(NAMESPACE if inside else AROUND, pod(who) if inside else who, others)
+        print(f"{who} connects to {', '.join(name for name, open_ in reached.items() if open_) or 'nothing'}")
+        assert {name for name, open_ in reached.items() if open_} == expected, who
+
+
+def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installed) -> None:
+    client = installed.client
+    board = dashboards.load("progress-and-latency.json")
+    with load.load(client) as people:
+        for path in ("media/clip.mp4", "status/404", "status/500"):
+            client.run(f"{ORIGIN}/u/panels/{path}")
+        client.request("GET", "/nothing")
+        expected = {one["metadata"]["name"] for name in SERVICES for one in pods(name)}
+        read = {series["metric"]["pod"] for series in query("up == 1")}
+        assert read == expected
+        silent = dict(dashboards.queries(board))
+        number, deadline = len(silent), time.monotonic() + 120
+        while silent := {title: text for title, text in silent.items() if not gives(text)}:
+            assert time.monotonic() < deadline, silent
+    assert not people.faults
+    print(f"\nPrometheus reads {len(read)} pods, and all {number} queries of the dashboard give data")
+
+
+def gives(expression: str) -> bool:
+    return any(math.isfinite(float(series["value"][1])) for series in query(expression))
+
+
+@contextmanager
+def disturbed(installed: Installed, event: str) -> Iterator[None]:
+    """Whatever the body does while people work: each of their jobs completes, and each of them sees it."""
+    with load.load(installed.client) as people:
+        yield
+    installed.events.append((event, people.jobs, people.ended, people.silence))
+    print(f"{event}: {people.jobs} jobs, {people.ended} ended, longest silence {people.silence:.1f} s, "
+          f"{people.reconnections} reconnections")  # fmt: skip
+    assert not people.faults, people.faults
+    unseen = [watched.data[-1:] for watched in people.seen if not watched.ended]
+    assert people.ended == people.jobs, unseen
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_scaled_and_replaced_while_people_work(installed: Installed, service: str) -> None:
+    others = {one["metadata"]["uid"] for name in SERVICES if name != service for one in pods(name)}
+    for event, change, replicas in (
+        ("1 → 3", {"replicas": 3}, 3),
+        ("rolling update of 3", {"podAnnotations": {"round": service}}, 3),
+        ("3 → 1", {"replicas": 1}, 1),
+    ):
+        with disturbed(installed, f"{service}: {event}"):
+            installed.release.upgrade({service: change})
+            settled(service)
+            assert len(pods(service)) == replicas
+    assert {one["metadata"]["uid"] for name in SERVICES if name != service for one in pods(name)} == others
+
+
+def test_keda_scales_workers_from_none_and_back(installed: Installed) -> None:
+    if not KEDA:
+        print("KEDA is left out: VIDFERRY_TEST_KEDA=0")
+        return
+    assert kube.known("scaledobjects.keda.sh"), "the cluster has no KEDA: install it, or set VIDFERRY_TEST_KEDA=0"
+    keda = {"enabled": True, "pollingInterval": 2, "cooldownPeriod": 10}
+    installed.release.upgrade({"worker": {"autoscaling": {"minReplicas": 0, "maxReplicas": 4, "keda": keda}}})
+    deployment = ("deployment", f"{RELEASE}-worker")
+    begun = time.monotonic()
+    kube.until(NAMESPACE, *deployment, holds=lambda state: replicas(state) == 0)
+    print(f"\nKEDA: none after {time.monotonic() - begun:.0f} s without jobs")
+    settled("worker")
+    begun = time.monotonic()
+    with counting(*deployment) as counted, ThreadPoolExecutor(QUEUED_JOBS) as pool:
+        jobs = [installed.client.post(load.address()) for _ in range(QUEUED_JOBS)]
+        seen = list(pool.map(installed.client.watch, jobs))
+        print(f"KEDA: {len(jobs)} queued jobs ended after {time.monotonic() - begun:.0f} s, by {max(counted)} pods")
+    assert [watched.data[-1]["status"] for watched in seen] == ["completed"] * QUEUED_JOBS
+    assert max(counted) > 1
+    begun = time.monotonic()
+    kube.until(NAMESPACE, *deployment, holds=lambda state: replicas(state) == 0)
+    print(f"KEDA: none again {time.monotonic() - begun:.0f} s after the last job")
+    installed.release.upgrade({"worker": {"autoscaling": {"keda": {"enabled": False}}, "replicas": 1}})
+
+
+def test_hpa_moves_the_api_under_load(installed: Installed) -> None:
+    job = installed.client.post(f"{ORIGIN}/u/hpa/media/clip.mp4")
+    hpa = {"enabled": True, "targetCPUUtilizationPercentage": 80}
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    scaling = {"minReplicas": 1, "maxReplicas": 3, "hpa": hpa, "behavior": behavior}
+    installed.release.upgrade({"api": {"autoscaling": scaling}})
+    deployment, stop = ("deployment", f"{RELEASE}-api"), threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            installed.client.job(job)
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        try:
+            asking = [pool.submit(ask) for _ in range(4)]
+            grown = replicas(kube.until(NAMESPACE, *deployment, holds=lambda state: replicas(state) > 1))
+            print(f"\nHPA: 1 → {grown} pods after {time.monotonic() - begun:.0f} s of load")
+        finally:
+            stop.set()
+    for one in asking:
+        one.result()
+    begun = time.monotonic()
+    kube.until(NAMESPACE, *deployment, holds=lambda state: replicas(state) == 1)
+    print(f"HPA: back to 1 after {time.monotonic() - begun:.0f} s without load")
+    installed.release.upgrade({"api": {"autoscaling": {"hpa": {"enabled": False}}, "replicas": 1}})
+
+
+def test_helm_uninstall_leaves_nothing(installed: Installed) -> None:
+    for name in SERVICES:
+        for one in pods(name):
+            assert one["status"]["containerStatuses"][0]["restartCount"] == 0, one["metadata"]["name"]
+    installed.release.uninstall()
+    deadline = time.monotonic() + kube.WAIT_SECONDS
+    while left := kube.everything(NAMESPACE) - installed.before:  # the cluster's own controllers take some away later
+        assert time.monotonic() < deadline, left
+    print("\nhelm uninstall: nothing left")
+
+
+def replicas(deployment: dict[str, dict[str, int]]) -> int:
+    return deployment["spec"].get("replicas", 1)
+
+
+@contextmanager
+def counting(*what: str) -> Iterator[list[int]]:
+    """The numbers of pods that a Deployment is told to have, as they change."""
+    counted: list[int] = []
+    with kube.watching(NAMESPACE, *what, seconds=900) as states, ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: counted.extend(replicas(state) for state in states))
+        yield counted

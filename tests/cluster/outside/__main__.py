@@ -1,4 +1,4 @@
-"""What stands around Vidferry in the cluster: `python -m outside origin|bucket --address http://…`."""
+"""What stands around Vidferry in the cluster: `python -m outside origin|bucket|discovery …`."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from outside import discovery
 
 from support.gcs import fake_server
 from support.gcs_layer import running
@@ -21,10 +22,11 @@ STOPS = {signal.SIGINT, signal.SIGTERM}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="outside", description=__doc__)
-    parser.add_argument("part", choices=["origin", "bucket"])
+    parser.add_argument("part", choices=["origin", "bucket", "discovery"])
     parser.add_argument("--address", required=True, help="how the cluster's pods name it, with its port")
     parser.add_argument("--key", type=Path, help="the service account's key file")
     parser.add_argument("--bucket", help="the bucket to be there")
+    parser.add_argument("--namespace", help="whose pods Prometheus reads")
     options = parser.parse_args()
     port = urlsplit(options.address).port
     assert port
@@ -32,6 +34,9 @@ def main() -> None:
     if options.part == "origin":
         with Origin(port, EVERYWHERE, options.address):
             signal.sigwait(STOPS)
+    elif options.part == "discovery":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        discovery.serve(port, options.namespace)
     else:
         serve_bucket(port, options.address, options.key, options.bucket)
 
