@@ -8,7 +8,7 @@ import pytest
 from cluster import around, kube
 from cluster.client import Client, certificate
 from cluster.release import Release
-from cluster.settings import NAMESPACE
+from cluster.settings import AROUND, NAMESPACE, ROOT
 
 
 @dataclass
@@ -37,4 +37,16 @@ def installed() -> Iterator[Installed]:
     begun = time.monotonic()
     yield Installed(release, client, release.install(), before, begun)
     client.close()
+    keep_logs()
     around.stop()
+
+
+def keep_logs() -> None:
+    """What the pods wrote and what became of them, for whoever looks for the cause of a failure."""
+    folder = ROOT / "build" / "cluster"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (NAMESPACE, AROUND):
+        (folder / f"{name}.txt").write_text(kube.kubectl("-n", name, "get", "all,events", "-o", "wide"))
+        for pod in kube.get(name, "pods"):
+            log = ["-n", name, "logs", pod["metadata"]["name"], "--ignore-errors"]
+            (folder / f"{pod['metadata']['name']}.log").write_text(kube.kubectl(*log))
