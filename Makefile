@@ -36,7 +36,7 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/hadolint deploy/images/Dockerfile
+	$(BIN)/hadolint deploy/images/Dockerfile tests/cluster/Dockerfile
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python deploy/dashboards --check
 	$(BIN)/python deploy/helm/document.py --check

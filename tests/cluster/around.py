@@ -33,10 +33,10 @@ def start() -> Around:
     for name in (AROUND, NAMESPACE):
         kube.apply(secret(name, "bucket-key", {"credentials.json": key.encode()}))
     kube.apply(
-        *served("origin", 8000, ["outside", "origin", "--address", ORIGIN]),
+        *served("origin", 8000, ["cluster.outside", "origin", "--address", ORIGIN]),
         *served(
             "bucket", 8080,
-            ["outside", "bucket", "--address", STORAGE, "--key", "/key/credentials.json", "--bucket", BUCKET],
+            ["cluster.outside", "bucket", "--address", STORAGE, "--key", "/key/credentials.json", "--bucket", BUCKET],
             secrets={"bucket-key": "/key"},
         ),
         pod("stranger", ["http.server", "8000", "--directory", "/tmp"]),
@@ -149,7 +149,7 @@ def prometheus_objects() -> list[dict[str, Any]]:
             labels={"app.kubernetes.io/name": "prometheus"},
         ),
         *served(
-            "discovery", 8001, ["outside", "discovery", "--address", DISCOVERY, "--namespace", NAMESPACE],
+            "discovery", 8001, ["cluster.outside", "discovery", "--address", DISCOVERY, "--namespace", NAMESPACE],
             serviceAccountName="prometheus",
         ),
     ]  # fmt: skip

@@ -35,10 +35,19 @@ def installed() -> Iterator[Installed]:
     kube.apply(around.secret(NAMESPACE, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
     release, client, before = Release(standing), Client(pem), kube.everything(NAMESPACE)
     begun = time.monotonic()
-    yield Installed(release, client, release.install(), before, begun)
+    found = Installed(release, client, release.install(), before, begun)
+    yield found
     client.close()
+    print(f"\n\n{table(found)}")
     keep_logs()
     around.stop()
+
+
+def table(installed: Installed) -> str:
+    """As docs/cluster.md shows it."""
+    lines = ["| event | jobs | ended | longest silence of a socket, s |", "|---|---|---|---|"]
+    lines += [f"| {event} | {jobs} | {ended} | {silence:.1f} |" for event, jobs, ended, silence in installed.events]
+    return "\n".join(lines)
 
 
 def keep_logs() -> None:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from support import kubernetes
@@ -66,7 +67,7 @@ def known(kind: str) -> bool:
 @contextmanager
 def watching(namespace: str, *what: str, seconds: float = WAIT_SECONDS) -> Iterator[Iterator[dict[str, Any]]]:
     """The states of an object, the present one first, as the API server tells of each; they end after so long."""
-    command = [kubernetes.program("kubectl"), "-n", namespace, "get", *what, "--watch", "-o", "json"]
+    command: list[str | Path] = [kubernetes.program("kubectl"), "-n", namespace, "get", *what, "--watch", "-o", "json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     end = threading.Timer(seconds, process.terminate)

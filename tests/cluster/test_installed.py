@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import pytest
 
 from cluster import kube, load
-from cluster.around import AROUND, ORIGIN, STORAGE, query
+from cluster.around import ORIGIN, STORAGE, query
 from cluster.client import follow
 from cluster.conftest import Installed
 from cluster.probes import connects
 from cluster.release import SERVICES, pod, pods, settled
-from cluster.settings import KEDA, NAMESPACE, RELEASE
+from cluster.settings import AROUND, KEDA, NAMESPACE, RELEASE
 from metrics import dashboards
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

@@ -1,4 +1,4 @@
-"""What stands around Vidferry in the cluster: `python -m outside origin|bucket|discovery …`."""
+"""What stands around Vidferry in the cluster: `python -m cluster.outside origin|bucket|discovery …`."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from outside import discovery
 
+from cluster.outside import discovery
 from support.gcs import fake_server
 from support.gcs_layer import running
 from support.gcs_rules import Account
@@ -21,7 +21,7 @@ STOPS = {signal.SIGINT, signal.SIGTERM}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="outside", description=__doc__)
+    parser = argparse.ArgumentParser(prog="cluster.outside", description=__doc__)
     parser.add_argument("part", choices=["origin", "bucket", "discovery"])
     parser.add_argument("--address", required=True, help="how the cluster's pods name it, with its port")
     parser.add_argument("--key", type=Path, help="the service account's key file")
