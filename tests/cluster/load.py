@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from cluster.around import ORIGIN
 from cluster.client import Client, Watched
 
-RATE = 400_000
-"""bytes a second at which the origin sends: a clip takes 5 s"""
+RATE = 160_000
+"""bytes a second at which the origin sends: a clip takes 14 s, less than the workers' grace and more than a gateway
+goes on after it was told to stop"""
 
 
 @dataclass
@@ -40,7 +41,7 @@ def address(rate: int = RATE) -> str:
 
 
 @contextmanager
-def load(client: Client, people: int = 4) -> Iterator[Load]:
+def load(client: Client, people: int = 6) -> Iterator[Load]:
     """The body runs from when each has a job that runs; afterwards each sees its last job through."""
     result, stop = Load(), threading.Event()
     started = threading.Barrier(people + 1)

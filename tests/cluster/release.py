@@ -27,10 +27,10 @@ def values(around: Around) -> dict[str, Any]:
     }
     services["worker"] |= {
         "grace": GRACE,
-        "slots": 4,
+        "slots": 6,
         "settings": {"VIDFERRY_RETRIES": 1, "VIDFERRY_RETRY_DELAY": 1},
         "maxBytes": "256Mi",
-        "work": {"sizeLimit": "2Gi"},
+        "work": {"sizeLimit": "3Gi"},
         "egressAllow": [f"{around.origin_ip}/32"],
     }
     redis_image = {"repository": image("test"), "tag": tag("test")}

@@ -113,7 +113,7 @@ def disturbed(installed: Installed, event: str) -> Iterator[None]:
         yield
     installed.events.append((event, people.jobs, people.ended, people.silence))
     print(f"{event}: {people.jobs} jobs, {people.ended} ended, longest silence {people.silence:.1f} s, "
-          f"{people.reconnections} reconnections")  # fmt: skip
+          f"{people.reconnections} connections opened again")  # fmt: skip
     assert not people.faults, people.faults
     unseen = [watched.data[-1:] for watched in people.seen if not watched.ended]
     assert people.ended == people.jobs, unseen
