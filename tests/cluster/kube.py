@@ -99,8 +99,9 @@ def python(namespace: str, pod: str, program: str, timeout: float = 60) -> str:
 def _documents(stream: Any) -> Iterator[dict[str, Any]]:
     """kubectl writes indented objects one after the other."""
     lines: list[str] = []
-    for line in stream:
-        lines.append(line)
-        if line.startswith("}"):
-            yield json.loads("".join(lines))
-            lines.clear()
+    with stream:
+        for line in stream:
+            lines.append(line)
+            if line.startswith("}"):
+                yield json.loads("".join(lines))
+                lines.clear()
