@@ -29,7 +29,8 @@ def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
     watched = installed.client.run(f"{ORIGIN}/u/first/media/clip.mp4")
     first_job = time.monotonic() - installed.begun
     assert watched.data[-1]["status"] == "completed", watched.data[-1]
-    print(f"\nhelm install: ready after {installed.ready_seconds:.1f} s, first job finished after {first_job:.1f} s")
+    print(f"\nhelm install: ready after {installed.ready_seconds:.1f} s, first job finished after {first_job:.1f} s, "
+          f"{watched.reconnections} connections opened again")  # fmt: skip
     assert installed.ready_seconds < READY_GOAL
     assert first_job < FIRST_JOB_GOAL
 
@@ -157,6 +158,7 @@ def test_keda_scales_workers_from_none_and_back(installed: Installed) -> None:
     kube.until(NAMESPACE, *deployment, holds=lambda state: replicas(state) == 0)
     print(f"KEDA: none again {time.monotonic() - begun:.0f} s after the last job")
     installed.release.upgrade({"worker": {"autoscaling": {"keda": {"enabled": False}}, "replicas": 1}})
+    kube.kubectl("-n", NAMESPACE, "wait", "--for=delete", "scaledobject", "--all", f"--timeout={kube.WAIT_SECONDS}s")
 
 
 def test_hpa_moves_the_api_under_load(installed: Installed) -> None:
