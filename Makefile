@@ -28,9 +28,13 @@ images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAG
 test-images: $(VENV)/.dev ## builds the images twice and looks into them; needs root and deploy/images/apt-packages.txt
 	$(BIN)/pytest -m images tests/images $(PYTEST_ARGS)
 
-test-cluster: $(VENV)/.dev ## the tests that need a Kubernetes cluster: KUBECONFIG=...
+test-cluster: $(VENV)/.dev ## Vidferry in the cluster that KUBECONFIG names; tests/README.md says what it needs
 	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }
-	$(BIN)/pytest -m cluster $(PYTEST_ARGS)
+ifndef VIDFERRY_TEST_IMAGES
+	@$(MAKE) --no-print-directory images
+	@PYTHONPATH=deploy/images $(BIN)/python tests/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
+endif
+	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check

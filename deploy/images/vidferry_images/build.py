@@ -38,8 +38,8 @@ def build_all(builder: Builder, out: Path, *, base: str | None = None) -> list[B
     with tempfile.TemporaryDirectory(prefix="vidferry-images-") as folder:
         secrets = network.secrets(Path(folder))
         for target, member in MEMBERS.items():
-            tag = f"vidferry-{target}:{_version(member)}"
-            arguments = {"VERSION": _version(member), "REVISION": revision} | ({"BASE": base} if base else {})
+            tag = f"vidferry-{target}:{version(member)}"
+            arguments = {"VERSION": version(member), "REVISION": revision} | ({"BASE": base} if base else {})
             builder.build(Order(target, tag, arguments, secrets, timestamp), ROOT)
             archive = out / f"vidferry-{target}.tar"
             builder.save(tag, archive)
@@ -59,7 +59,7 @@ def _built(tag: str, image: Image, all_images: list[Image]) -> Built:
     )
 
 
-def _version(member: str) -> str:
+def version(member: str) -> str:
     project = tomllib.loads((ROOT / member / "pyproject.toml").read_text())["project"]
     return str(project["version"])
 
