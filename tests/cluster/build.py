@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from vidferry_images import builders, network
-from vidferry_images.build import MEMBERS, ROOT
+from vidferry_images.build import MEMBERS, ROOT, version
 
 NAME = "vidferry-test"
 TAG = "test"
@@ -17,7 +17,6 @@ TAG = "test"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", help="the image that the services' ones were built on (default: the Dockerfile's)")
-    parser.add_argument("--worker", required=True, help="the worker's image, with its tag")
     options = parser.parse_args()
     load = os.environ.get("CLUSTER_LOAD")
     if not load:
@@ -27,15 +26,15 @@ def main() -> None:
         )
     out = ROOT / "build" / "images"
     try:
-        archive = build(builders.find(), out, options.base, options.worker)
+        archive = build(builders.find(), out, options.base)
         for path in [*(out / f"vidferry-{target}.tar" for target in MEMBERS), archive]:
             builders.run([*shlex.split(load), str(path)])
     except builders.BuildFailed as error:
         sys.exit(str(error))
 
 
-def build(builder: builders.Builder, out: Path, base: str | None, worker: str) -> Path:
-    arguments = {"WORKER": worker} | ({"BASE": base} if base else {})
+def build(builder: builders.Builder, out: Path, base: str | None) -> Path:
+    arguments = {"WORKER": f"vidferry-worker:{version(MEMBERS['worker'])}"} | ({"BASE": base} if base else {})
     command = [builder.name, "build", "--tag", f"{NAME}:{TAG}"]
     if builder.name != "docker":
         command += ["--isolation", "chroot", "--layers", "--ignorefile", str(Path(__file__).parent / IGNORED)]

@@ -78,7 +78,6 @@ def watching(namespace: str, *what: str, seconds: float = WAIT_SECONDS) -> Itera
         end.cancel()
         process.terminate()
         process.wait(10)
-        process.stdout.close()
 
 
 def until(namespace: str, *what: str, holds: Callable[[dict[str, Any]], bool], seconds: float = WAIT_SECONDS) -> Any:

@@ -208,6 +208,6 @@ def replicas(deployment: dict[str, dict[str, int]]) -> int:
 def counting(*what: str) -> Iterator[list[int]]:
     """The numbers of pods that a Deployment is told to have, as they change."""
     counted: list[int] = []
-    with kube.watching(NAMESPACE, *what, seconds=900) as states, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, kube.watching(NAMESPACE, *what, seconds=900) as states:
         pool.submit(lambda: counted.extend(replicas(state) for state in states))
         yield counted
