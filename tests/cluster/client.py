@@ -1,12 +1,11 @@
 """Vidferry as its users have it: https and WebSockets through the ingress controller."""
 
+import asyncio
 import datetime as dt
 import json
 import random
-import socket
 import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.sync.client import ClientConnection, connect
 
 from cluster.settings import HOST, INGRESS, INGRESS_HTTP, address
 
@@ -60,13 +59,18 @@ class Watched:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     close_code: int | None = None
-    reconnections: int = 0
+    broken: list[str] = field(default_factory=list)
+    """what became of each connection that did not last to the job's end"""
     silence: float = 0
     """the longest time without a message, in seconds"""
 
     @property
     def data(self) -> list[dict[str, Any]]:
         return [message["data"] for message in self.messages]
+
+    @property
+    def cursor(self) -> str:
+        return str(self.messages[-1]["cursor"]) if self.messages else ""
 
     @property
     def ended(self) -> bool:
@@ -100,37 +104,47 @@ class Client:
         assert response.status_code == 200, response.text
         return dict(response.json())
 
-    def socket(self, job: Mapping[str, Any], after: str = "") -> ClientConnection:
+    def socket(self, job: Mapping[str, Any], after: str = "") -> connect:
+        """Not the threaded client: Python's TLS is not made for a thread that reads while another writes."""
         parts = urlsplit(job["ws_url"])
         assert (parts.scheme, parts.netloc) == ("wss", HOST), job["ws_url"]
-        tcp = socket.create_connection(address(INGRESS), timeout=OPEN_SECONDS)
-        query = f"?after={after}" if after else ""
+        host, port = address(INGRESS)
         return connect(
-            job["ws_url"] + query, sock=tcp, ssl=self._tls, server_hostname=HOST, open_timeout=OPEN_SECONDS, proxy=None
+            job["ws_url"] + (f"?after={after}" if after else ""),
+            host=host,
+            port=port,
+            ssl=self._tls,
+            server_hostname=HOST,
+            open_timeout=OPEN_SECONDS,
+            proxy=None,
         )
 
-    def watch(self, job: Mapping[str, Any], seconds: float = END_SECONDS) -> Watched:
+    def watch(self, job: Mapping[str, Any]) -> Watched:
         """To the job's end, as the page's client does: a connection that breaks is opened again, with the cursor."""
-        watched, cursor, failures = Watched(), "", 0
+        return asyncio.run(self._watch(job))
+
+    async def _watch(self, job: Mapping[str, Any]) -> Watched:
+        watched, failures = Watched(), 0
         begun = heard = time.monotonic()
-        while time.monotonic() < begun + seconds:
+        while (opened := time.monotonic()) < begun + END_SECONDS:
+            messages = len(watched.messages)
             try:
-                with self.socket(job, cursor) as ws:
+                async with asyncio.timeout(begun + END_SECONDS - opened), self.socket(job, watched.cursor) as ws:
                     while True:
-                        left = begun + seconds - time.monotonic()
-                        message = json.loads(ws.recv(timeout=max(left, 0.01)))
+                        message = json.loads(await ws.recv())
                         now = time.monotonic()
                         watched.silence, heard, failures = max(watched.silence, now - heard), now, 0
                         watched.messages.append(message)
-                        cursor = message.get("cursor", cursor)
             except ConnectionClosed as closed:
                 watched.close_code = closed.rcvd.code if closed.rcvd else 1006
                 if watched.ended or watched.close_code >= FINAL:
                     return watched
-            except (OSError, InvalidHandshake):  # refused, cut, or answered by the controller itself
-                watched.close_code = None
-            watched.reconnections += 1
-            threading.Event().wait(random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**failures)))
+                cause = f"{closed!r}"
+            except (OSError, InvalidHandshake) as error:  # refused, cut, or answered by the controller itself
+                watched.close_code, cause = None, f"{error!r}"
+            lasted, got = time.monotonic() - opened, len(watched.messages) - messages
+            watched.broken.append(f"+{opened - begun:.1f} s, for {lasted:.1f} s: {got} messages, {cause}")
+            await asyncio.sleep(random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**failures)))
             failures += 1
         watched.silence = max(watched.silence, time.monotonic() - heard)
         return watched

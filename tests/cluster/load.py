@@ -32,7 +32,7 @@ class Load:
 
     @property
     def reconnections(self) -> int:
-        return sum(watched.reconnections for watched in self.seen)
+        return sum(len(watched.broken) for watched in self.seen)
 
 
 def address(rate: int = RATE) -> str:

@@ -30,7 +30,7 @@ def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
     first_job = time.monotonic() - installed.begun
     assert watched.data[-1]["status"] == "completed", watched.data[-1]
     print(f"\nhelm install: ready after {installed.ready_seconds:.1f} s, first job finished after {first_job:.1f} s, "
-          f"{watched.reconnections} connections opened again")  # fmt: skip
+          f"{len(watched.broken)} connections opened again")  # fmt: skip
     assert installed.ready_seconds < READY_GOAL
     assert first_job < FIRST_JOB_GOAL
 
@@ -115,6 +115,9 @@ def disturbed(installed: Installed, event: str) -> Iterator[None]:
     installed.events.append((event, people.jobs, people.ended, people.silence))
     print(f"{event}: {people.jobs} jobs, {people.ended} ended, longest silence {people.silence:.1f} s, "
           f"{people.reconnections} connections opened again")  # fmt: skip
+    for watched in people.seen:
+        for connection in watched.broken:
+            print(f"  {connection}")
     assert not people.faults, people.faults
     unseen = [watched.data[-1:] for watched in people.seen if not watched.ended]
     assert people.ended == people.jobs, unseen
