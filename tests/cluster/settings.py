@@ -17,7 +17,6 @@ CLASS = os.environ.get("VIDFERRY_TEST_INGRESS_CLASS", "")
 """its IngressClass; empty: the cluster's default"""
 CONTROLLER = os.environ.get("VIDFERRY_TEST_CONTROLLER", "traefik")
 """its kind, as the chart's traffic.controller names it"""
-KEDA = os.environ.get("VIDFERRY_TEST_KEDA", "1") != "0"
 HOST = "vidferry.test"
 NAMESPACE = "vidferry-test"
 """Vidferry's own"""

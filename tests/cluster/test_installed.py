@@ -15,7 +15,7 @@ from cluster.client import follow
 from cluster.conftest import Installed
 from cluster.probes import connects
 from cluster.release import SERVICES, pod, pods, settled
-from cluster.settings import AROUND, KEDA, NAMESPACE, RELEASE
+from cluster.settings import AROUND, NAMESPACE, RELEASE
 from metrics import dashboards
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -139,10 +139,7 @@ def test_a_service_scaled_and_replaced_while_people_work(installed: Installed, s
 
 
 def test_keda_scales_workers_from_none_and_back(installed: Installed) -> None:
-    if not KEDA:
-        print("KEDA is left out: VIDFERRY_TEST_KEDA=0")
-        return
-    assert kube.known("scaledobjects.keda.sh"), "the cluster has no KEDA: install it, or set VIDFERRY_TEST_KEDA=0"
+    assert kube.known("scaledobjects.keda.sh"), "the cluster has no KEDA: install it"
     keda = {"enabled": True, "pollingInterval": 2, "cooldownPeriod": 10}
     installed.release.upgrade({"worker": {"autoscaling": {"minReplicas": 0, "maxReplicas": 4, "keda": keda}}})
     deployment = ("deployment", f"{RELEASE}-worker")
