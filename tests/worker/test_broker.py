@@ -82,12 +82,13 @@ async def test_what_is_allowed_is_connected_and_carries_bytes(
 
 
 async def test_the_broker_keeps_no_socket(listener: socket.socket, answers: Answers) -> None:
-    before = len(open_files())
+    before = set(open_files().values())
     for _ in range(5):
         await Broker(LOOPBACK).serve(request("127.0.0.1", port_of(listener)), lambda _, __: None)
         await Broker(LOOPBACK).serve(request("127.0.0.1", 1), answers)
 
-    assert len(open_files()) == before
+    # What an earlier test left may be closed meanwhile; nothing new may be open.
+    assert set(open_files().values()) <= before
 
 
 @pytest.mark.parametrize(
