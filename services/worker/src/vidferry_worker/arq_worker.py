@@ -12,15 +12,17 @@ from typing import Any, cast
 
 import orjson
 from arq.connections import ArqRedis
-from arq.worker import Retry, Worker, func
+from arq.worker import Worker, func
 
 from vidferry_common.contract import keys
 from vidferry_common.store.client import RedisError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1
-"""between two looks at the queue when no doorbell rings: a delayed try comes due without one"""
+IDLE_SECONDS = 2.0
+"""between two looks at the queue when no doorbell rings and no delayed try comes due before"""
+SHORTEST_WAIT = 0.01
+"""seconds; to Redis 0 would mean for ever"""
 OUTAGE_SECONDS = 0.5
 TIMEOUT_MARGIN = 120
 """seconds; an attempt ends itself before arq does it"""
@@ -29,7 +31,8 @@ TIMEOUT_MARGIN = 120
 class DownloadWorker(Worker):
     """Takes downloads from the queue.
 
-    - `_poll_iteration` waits for the doorbell instead of polling, and outlives Redis's outages;
+    - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and outlives
+      Redis's outages;
     - `finish_failed_job` ends the record of a job that arq could not even start;
     - SIGTERM and SIGINT: nothing new is taken, what runs has its grace, then gives itself back;
     - `record_health` keeps out of the health key that all workers would share.
@@ -38,6 +41,7 @@ class DownloadWorker(Worker):
     def __init__(
         self,
         pool: ArqRedis,
+        pick: Callable[[int], Awaitable[tuple[list[bytes], float | None]]],
         run: Callable[[str, int], Awaitable[None]],
         abandon: Callable[[str, int], Awaitable[None]],
         *,
@@ -46,10 +50,7 @@ class DownloadWorker(Worker):
         grace: float,
     ) -> None:
         async def download(_: dict[Any, Any], download_id: str, attempt: int) -> None:
-            try:
-                await run(download_id, attempt)
-            except StoreUnavailable as error:
-                raise Retry(OUTAGE_SECONDS) from error
+            await run(download_id, attempt)
 
         super().__init__(
             functions=[func(cast("Any", download), name=keys.FUNCTION)],  # arq's protocol wants *args
@@ -59,14 +60,14 @@ class DownloadWorker(Worker):
             job_timeout=max_seconds + TIMEOUT_MARGIN,
             keep_result=0,
             poll_delay=0,
-            queue_read_limit=10_000,
             max_tries=10_000,
             job_completion_wait=max(int(grace), 1),
             job_serializer=orjson.dumps,
             job_deserializer=orjson.loads,
             log_results=False,
         )
-        self._abandon = abandon
+        self._pick, self._abandon = pick, abandon
+        self._wait = SHORTEST_WAIT
         self._reached_redis = False
 
     @property
@@ -77,21 +78,36 @@ class DownloadWorker(Worker):
     async def _poll_iteration(self) -> None:
         try:
             await self._wait_for_work()
-            await super()._poll_iteration()
+            if self._has_room:
+                arq_ids, due = await self._pick(self.max_jobs - self.job_counter)
+                await self.start_jobs(arq_ids)
+                self._wait = max(SHORTEST_WAIT, min(IDLE_SECONDS, IDLE_SECONDS if due is None else due))
+            self._clear_away()
             self._reached_redis = True
         except (RedisError, OSError, StoreUnavailable) as error:
             self._reached_redis = False
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
 
+    @property
+    def _has_room(self) -> bool:
+        return self.allow_pick_jobs and self.job_counter < self.max_jobs
+
     async def _wait_for_work(self) -> None:
         """Returns when there may be something to start or to clear away."""
-        if self.allow_pick_jobs and self.job_counter < self.max_jobs:
-            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=IDLE_SECONDS))
+        if self._has_room:
+            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=self._wait))
         elif self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(OUTAGE_SECONDS)
+
+    def _clear_away(self) -> None:
+        """Forgets what has ended. What arq itself raised around a job is raised here: Redis's errors are outages."""
+        for arq_id, task in list(self.tasks.items()):
+            if task.done():
+                del self.tasks[arq_id]
+                task.result()
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         download_id, _, attempt = job_id.rpartition(":")

@@ -8,32 +8,25 @@ import contextlib
 import errno
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from vidferry_common.bucket import BucketError, StorageDenied
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.messages import Update, timestamp
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import Cause, Claim, Requeue, StoreUnavailable
+from vidferry_common.store import Cause, Claim, Ending, Requeue
 from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.children import ChildEnded
+from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.parts import Parts
-from vidferry_worker.pipeline import Pipeline
+from vidferry_worker.patience import retry_delay, until_redis_answers
+from vidferry_worker.pipeline import Merged, Pipeline
 from vidferry_worker.reporter import FenceLost, Reporter
 
 logger = logging.getLogger(__name__)
 
-OUTAGE_DELAY = 0.5
-"""seconds between two tries to reach Redis"""
 GIVE_BACK_SECONDS = 5.0
-DELAY_GROWTH = 3
-MAX_DELAY = 3600.0
-
-T = TypeVar("T")
 
 
 class Attempt:
@@ -43,12 +36,15 @@ class Attempt:
         self._parts, self._claim = parts, claim
         self._task = asyncio.current_task()
         self._lost = False
-        begun = Update(Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt, retries=claim.retries)
+        begun = Update(
+            Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
+            title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
+        )  # fmt: skip
         self._reporter = Reporter(parts.store, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
-        """Another attempt has taken over: this one stops and says nothing more."""
+        """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more."""
         self._lost = True
         if self._task:
             self._task.cancel()
@@ -57,10 +53,12 @@ class Attempt:
         """Works, and settles the record; raises nothing."""
         try:
             await self._settle()
-        except (asyncio.CancelledError, FenceLost):
+        except Merged:
+            logger.info("another download makes the same object", extra=self._log)
+        except (asyncio.CancelledError, FenceLost) as error:
             _heed_cancellation()
-            if self._lost:
-                logger.warning("attempt lost to another", extra=self._log)
+            if self._lost or isinstance(error, FenceLost):
+                logger.warning("attempt lost: another one runs, or nobody waits for it", extra=self._log)
             else:
                 await self._give_back()
         finally:
@@ -69,11 +67,13 @@ class Attempt:
     async def _settle(self) -> None:
         try:
             async with asyncio.timeout(self._parts.settings.max_seconds):
-                facts, update = await self._work()
-            await self._end(update, facts)
+                delivered = await self._work()
+            await self._end(delivered.update, self._ending(delivered))
+        except (Merged, FenceLost):
+            raise
         except JobFailure as failure:
             logger.warning("attempt failed", extra={**self._log, "code": failure.code, "detail": failure.detail})
-            await self._fail(failure.code)
+            await self._fail(failure.code, final=failure.final)
         except TimeoutError:
             await self._fail(ErrorCode.TIMED_OUT)
         except (BucketError, ChildEnded, OSError) as error:
@@ -83,40 +83,47 @@ class Attempt:
             logger.exception("attempt broke", extra=self._log)
             await self._fail(ErrorCode.INTERNAL)
 
-    async def _work(self) -> tuple[dict[bytes, str], Update]:
-        """What the record is to keep, and the last message."""
+    async def _work(self) -> Delivered:
         self._reporter.step(self._reporter.update.at(stages.STARTED))
+        if self._claim.seen and not self._claim.force:
+            known = await self._parts.bucket.stat(self._claim.seen)
+            if known:
+                self._reporter.step(self._reporter.update.at(stages.INFO, title=known.metadata.get("title")))
+                return await Delivery(self._parts, self._claim, self._reporter).reuse(known)
         folder = self._parts.folder / f"{self._claim.download_id}-{self._claim.attempt}"
         folder.mkdir(mode=0o700)
         try:
             child = await self._parts.zygote.fork(folder)
             try:
-                stored, update = await Pipeline(self._parts, self._claim, self._reporter, child, folder).run()
+                return await Pipeline(self._parts, self._claim, self._reporter, child, folder).run()
             finally:
                 await child.close()
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        return {OBJECT: stored.name, GENERATION: str(stored.generation)}, update
 
-    async def _end(self, update: Update, facts: dict[bytes, str]) -> None:
+    def _ending(self, delivered: Delivered) -> Ending:
+        stored = delivered.stored
+        facts = {OBJECT: stored.name, GENERATION: str(stored.generation)}
+        return Ending(facts, stored.name if delivered.lasting else "", self._parts.settings.address_memory)
+
+    async def _end(self, update: Update, ending: Ending) -> None:
         await self._reporter.flush()
         body = update.body()
-        told = await _until_redis_answers(lambda: self._parts.store.finish(self._claim, body, facts))
+        told = await until_redis_answers(lambda: self._parts.store.finish(self._claim, body, ending))
         if told is None:
-            self._lost = True
             raise FenceLost
         self._reporter.ended(told, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
-    async def _fail(self, code: ErrorCode) -> None:
+    async def _fail(self, code: ErrorCode, *, final: bool = False) -> None:
         """Another try where that may help, else the end."""
-        if not code.retryable:
-            await self._end(self._reporter.update.failed(code), {})
+        if final or not code.retryable:
+            await self._end(self._reporter.update.failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._parts.settings, self._claim.retries
-        delay = min(settings.retry_delay * DELAY_GROWTH**retries, MAX_DELAY)
-        update = self._waiting(
+        delay = retry_delay(settings.retry_delay, retries)
+        update = self._reporter.update.waiting(
             f"{code.sentence.partition(' Try again')[0]} It is tried again by itself.",
             retries=min(retries + 1, settings.retries),
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
@@ -134,23 +141,10 @@ class Attempt:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self._requeue(Requeue(Cause.HANDOVER, self._waiting("Waiting for a worker")))
-
-    def _waiting(self, message: str, retries: int | None = None, retry_at: str | None = None) -> Update:
-        update = self._reporter.update
-        return replace(
-            update,
-            status=Status.QUEUED,
-            stage=Stage.QUEUED,
-            message=message,
-            speed=None,
-            eta=None,
-            retries=update.retries if retries is None else retries,
-            retry_at=retry_at,
-        )
+                await self._requeue(Requeue(Cause.HANDOVER, self._reporter.update.waiting()))
 
     async def _requeue(self, how: Requeue) -> str:
-        return await _until_redis_answers(
+        return await until_redis_answers(
             lambda: self._parts.store.requeue(self._claim.download_id, self._claim.attempt, how)
         )
 
@@ -164,15 +158,6 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     while task and task.cancelling():
         task.uncancel()
-
-
-async def _until_redis_answers(ask: Callable[[], Awaitable[T]]) -> T:
-    """An attempt's last word is not lost to an outage; the fence makes saying it twice harmless."""
-    while True:
-        try:
-            return await ask()
-        except StoreUnavailable:
-            await asyncio.sleep(OUTAGE_DELAY)
 
 
 def _code(error: BucketError | ChildEnded | OSError) -> ErrorCode:

@@ -11,12 +11,11 @@ from vidferry_common import log
 from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.notify import ready
 from vidferry_common.settings import load
-from vidferry_common.store import Store, StoreUnavailable, connect
+from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
@@ -24,9 +23,11 @@ from vidferry_worker.broker import Broker
 from vidferry_worker.children import ChildEnded, Zygote
 from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
+from vidferry_worker.keeper import Keeper
 from vidferry_worker.leases import Leases
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
+from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
@@ -90,6 +91,7 @@ async def _serve(parts: Parts, state: State) -> None:
     pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
+        lambda count: parts.store.pick(count, settings.site_limit),
         runner.run,
         runner.abandon,
         slots=settings.worker_slots,
@@ -97,8 +99,10 @@ async def _serve(parts: Parts, state: State) -> None:
         grace=settings.grace,
     )
     state.worker = worker
-    leases = asyncio.create_task(runner.leases.run(), name="leases")
-    leases.add_done_callback(lambda task: _stop_without_leases(task, worker))
+    keeper = Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics)
+    beside = [asyncio.create_task(each) for each in (runner.leases.renew(), runner.leases.heed_stops(), keeper.run())]
+    for task in beside:
+        task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
@@ -108,13 +112,14 @@ async def _serve(parts: Parts, state: State) -> None:
     finally:
         state.worker = None
         await worker.close()
-        leases.cancel()
+        for task in beside:
+            task.cancel()
 
 
-def _stop_without_leases(task: asyncio.Task[None], worker: DownloadWorker) -> None:
+def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     """A worker that can't keep its leases would be taken for dead: it gives back what it has."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("leases are not kept any more", exc_info=error)
+        logger.critical("a task of the worker's broke, so it stops", exc_info=error)
         worker.stop()
 
 
@@ -123,12 +128,11 @@ class Runner:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.leases = Leases(parts.store, parts.settings.lease, parts.metrics)
+        self.leases = Leases(parts.store, parts.settings.worker_name, parts.settings.lease)
 
     async def run(self, download_id: str, attempt: int) -> None:
         """One attempt, if it is the next one of its download."""
-        settings = self._parts.settings
-        claim = await self._parts.store.claim(download_id, attempt, settings.lease, settings.worker_name)
+        claim = await self._claim(download_id, attempt)
         if claim is None:
             logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
             return
@@ -145,9 +149,14 @@ class Runner:
 
     async def abandon(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""
-        settings = self._parts.settings
-        claim = await self._parts.store.claim(download_id, attempt, settings.lease, settings.worker_name)
+        claim = await self._claim(download_id, attempt)
         if claim:
-            update = queued(attempt).failed(ErrorCode.INTERNAL)
-            if await self._parts.store.finish(claim, update.body(), {}) is not None:
+            update = claim.last.failed(ErrorCode.INTERNAL)
+            if await self._parts.store.finish(claim, update.body(), Ending()) is not None:
                 self._parts.metrics.finished(claim, update)
+
+    async def _claim(self, download_id: str, attempt: int) -> Claim | None:
+        settings = self._parts.settings
+        return await until_redis_answers(
+            lambda: self._parts.store.claim(download_id, attempt, settings.lease, settings.worker_name)
+        )

@@ -1,30 +1,38 @@
 """What is done to a video within one attempt: extract, decide, download, upload. Each step is told as it happens."""
 
 import asyncio
-import contextlib
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from vidferry_common.bucket import NEW, PreconditionFailed, StoredObject, Upload
+from vidferry_common.bucket import NEW, PreconditionFailed, StorageUnavailable, StoredObject, Upload
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
-from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import Claim, StoreUnavailable
-from vidferry_common.store.records import THUMBNAIL
+from vidferry_common.contract.identity import thumbnail_beside
+from vidferry_common.contract.stages import Stage
+from vidferry_common.store import Claim
 from vidferry_worker import media, pictures, wire
 from vidferry_worker.children import Child
+from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
+from vidferry_worker.patience import retry_delay, until_redis_answers
 from vidferry_worker.progress import Transfer
-from vidferry_worker.reporter import Reporter
+from vidferry_worker.reporter import FenceLost, Reporter
+
+logger = logging.getLogger(__name__)
 
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 SILENCE_SECONDS = 1.0
+BUCKET_AWAY = "The bucket can't be reached. It is tried again by itself."
 ALL_QUARTERS = len(stages.DOWNLOAD_QUARTERS)
+
+
+class Merged(Exception):
+    """Another download makes the same object; the jobs of this one follow it now."""
 
 
 class Pipeline:
@@ -33,11 +41,12 @@ class Pipeline:
     def __init__(self, parts: Parts, claim: Claim, reporter: Reporter, child: Child, folder: Path) -> None:
         self._parts, self._claim, self._reporter = parts, claim, reporter
         self._child, self._folder = child, folder
+        self._delivery = Delivery(parts, claim, reporter)
         self._picture: asyncio.Task[None] | None = None
         self._downloaded, self._uploaded = Rise(), Rise()
 
-    async def run(self) -> tuple[StoredObject, Update]:
-        """The object and the last message. Raises JobFailure, BucketError, ChildEnded."""
+    async def run(self) -> Delivered:
+        """Raises JobFailure, BucketError, ChildEnded, Merged, FenceLost."""
         try:
             return await self._run()
         finally:
@@ -45,25 +54,44 @@ class Pipeline:
                 self._picture.cancel()
                 await asyncio.gather(self._picture, return_exceptions=True)
 
-    async def _run(self) -> tuple[StoredObject, Update]:
+    async def _run(self) -> Delivered:
         found = await self._extract()
+        name = found.identity.object_name(self._claim.format.canonical())
+        await self._identify(name)
         self._reporter.amend(title=found.title)
         self._step(stages.INFO)
-        name = found.identity.object_name(self._claim.format.canonical())
         stored = await self._parts.bucket.stat(name)
-        if stored and (stored.metadata.get("download") == self._claim.download_id or found.is_still(stored.metadata)):
+        lasting = not found.identity.by_address
+        if stored and self._is_the_result(stored, found):
             self._child.order({"go": False})
-            return stored, await self._reuse(stored, found)
+            return await self._delivery.reuse(stored, lasting=lasting)
         self._child.order({"go": True})
-        file, duration = await self._download(found)
+        file, duration = await self._download(found, name)
         found = replace(found, duration=duration or found.duration)
-        return await self._upload(file, Upload(
+        made, reused = await self._upload(file, Upload(
             name,
             media.media_type(file, self._claim.format),
             filename=media.file_name(found.title, file),
             metadata=found.metadata(self._claim.download_id),
             if_generation=stored.generation if stored else NEW,
         ))  # fmt: skip
+        self._step(stages.UPLOADED, speed=None, eta=None)
+        if self._picture:
+            await self._picture
+        return await self._delivery.done(made, reused=reused, lasting=lasting)
+
+    async def _identify(self, name: str) -> None:
+        mine = await until_redis_answers(lambda: self._parts.store.identify(self._claim, name))
+        if mine is None:
+            raise FenceLost
+        if not mine:
+            raise Merged
+
+    def _is_the_result(self, stored: StoredObject, found: Found) -> bool:
+        """Whether what is in the bucket is what was asked for: an earlier attempt's own success always is."""
+        if stored.metadata.get("download") == self._claim.download_id:
+            return True
+        return not self._claim.force and found.is_still(stored.metadata)
 
     async def _extract(self) -> Found:
         claim, settings = self._claim, self._parts.settings
@@ -82,25 +110,33 @@ class Pipeline:
                 code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
                 raise JobFailure(code, str(event.get("detail"))[:2000])
 
-    async def _download(self, found: Found) -> tuple[str, float | None]:
+    async def _download(self, found: Found, name: str) -> tuple[str, float | None]:
         """The name of the finished file, and its duration in seconds."""
         self._step(stages.DOWNLOAD_STARTED)
         transfer, told = Transfer(found.streams), 0
+        moved = time.monotonic()
         while True:
             event = await self._next_or_silence("progress", "picture", "done")
             match event["event"]:
                 case "picture":
-                    self._picture = asyncio.create_task(self._keep_picture(str(event.get("file")), found))
+                    self._picture = asyncio.create_task(
+                        self._keep_picture(str(event.get("file")), thumbnail_beside(name))
+                    )
                 case "done":
                     self._tell_quarters(told, ALL_QUARTERS)
                     self._step(stages.DOWNLOADED)
                     duration = event.get("duration")
                     return str(event.get("file")), duration if isinstance(duration, float) else None
                 case "progress":
+                    before = transfer.downloaded
                     transfer.update(event, time.monotonic())
+                    if transfer.downloaded > before:
+                        moved = time.monotonic()
                     told = self._tell_transfer(transfer, told)
                 case _ if self._reporter.update.speed:
                     told = self._tell_transfer(transfer, told)
+            if not transfer.complete and time.monotonic() - moved > self._parts.settings.stall_seconds:
+                raise JobFailure(ErrorCode.STALLED)
 
     async def _next_or_silence(self, *wanted: str) -> wire.Message:
         """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
@@ -137,24 +173,37 @@ class Pipeline:
             self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
         return reached
 
-    async def _upload(self, file: str, what: Upload) -> tuple[StoredObject, Update]:
+    async def _upload(self, file: str, what: Upload) -> tuple[StoredObject, bool]:
+        """What is in the bucket then, and whether it was another who put it there."""
         source, size = media.open_regular(self._folder, file)
         with source:
             if size > self._parts.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
             self._step(stages.UPLOADING)
-            loop, begun = asyncio.get_running_loop(), time.monotonic()
-
-            def sent(count: int) -> None:
-                loop.call_soon_threadsafe(self._tell_upload, count, size, begun)
-
             try:
-                stored = await self._parts.bucket.upload(what, source, size, sent)
+                stored = await self._send(what, source, size)
             except PreconditionFailed:
-                return await self._take_over(what.name)
+                return await self._take_over(what.name), True
         self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
-        self._step(stages.UPLOADED, speed=None, eta=None)
-        return stored, await self._done(stored, reused=False)
+        return stored, False
+
+    async def _send(self, what: Upload, source: BinaryIO, size: int) -> StoredObject:
+        """The bucket itself is patient; where it stays away for longer, the file that is here is sent again later."""
+        loop, begun = asyncio.get_running_loop(), time.monotonic()
+
+        def sent(count: int) -> None:
+            loop.call_soon_threadsafe(self._tell_upload, count, size, begun)
+
+        for retries in range(self._parts.settings.retries + 1):
+            try:
+                return await self._parts.bucket.upload(what, source, size, sent)
+            except StorageUnavailable as error:
+                logger.warning(
+                    "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
+                )
+                self._reporter.progress(replace(self._reporter.update, message=BUCKET_AWAY, speed=None, eta=None))
+                await asyncio.sleep(retry_delay(self._parts.settings.retry_delay, retries))
+        raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
     def _tell_upload(self, count: int, size: int, begun: float) -> None:
         self._parts.metrics.uploaded.add(by=self._uploaded.to(count))
@@ -165,54 +214,16 @@ class Pipeline:
         progress = stages.UPLOADING.progress + UPLOAD_SHARE * count / size
         self._reporter.progress(replace(update, progress=progress, speed=speed, eta=(size - count) / max(speed, 1)))
 
-    async def _take_over(self, name: str) -> tuple[StoredObject, Update]:
+    async def _take_over(self, name: str) -> StoredObject:
         """Somebody else wrote the object while this attempt downloaded: what is there is the result."""
         stored = await self._parts.bucket.stat(name)
         if stored is None:
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object was replaced and removed at once")
-        self._step(stages.UPLOADED, speed=None, eta=None)
-        return stored, await self._done(stored, reused=True)
+        return stored
 
-    async def _reuse(self, stored: StoredObject, found: Found) -> Update:
-        for step in stages.STORED_VIDEO[2:-2]:
-            self._step(step)
-        picture = await self._parts.bucket.stat(found.identity.thumbnail_name())
-        if picture:
-            await self._note_picture(picture.name)
-        self._step(stages.STORED_VIDEO[-2])
-        return await self._done(stored, reused=True)
-
-    async def _done(self, stored: StoredObject, *, reused: bool) -> Update:
-        """The last message: what was made, and the link to it."""
-        if self._picture:
-            await self._picture
-        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime)
-        duration = stored.metadata.get("duration")
-        title = stored.metadata.get("title") or self._reporter.update.title
-        result = {
-            "title": title,
-            "duration": float(duration) if duration else None,
-            "size": stored.size,
-            "media_type": stored.content_type,
-            "filename": stored.filename,
-            "url": public_link(link.url),
-            "expires_at": timestamp(link.expires_at),
-            "file_url": job_link("file"),
-            "reused": reused,
-        }
-        return self._reporter.update.at(
-            stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
-        )
-
-    async def _keep_picture(self, file: str, found: Found) -> None:
-        name = found.identity.thumbnail_name()
+    async def _keep_picture(self, file: str, name: str) -> None:
         if await pictures.keep(self._parts.bucket, self._folder, file, name):
-            await self._note_picture(name)
-
-    async def _note_picture(self, name: str) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            await self._parts.store.note(self._claim.download_id, {THUMBNAIL: name})
-            self._reporter.amend(has_thumbnail=True)
+            await self._delivery.note_picture(name)
 
     def _step(self, step: stages.Step, **changes: Any) -> None:
         self._reporter.step(self._reporter.update.at(step, **changes))

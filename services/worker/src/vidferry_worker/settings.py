@@ -37,6 +37,19 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         3, ge=0, le=20, description="Times that a failed download is tried again, where that may help."
     )
     retry_delay: float = Field(5, gt=0, le=3600, description="Seconds before the first new try; it trebles with each.")
+    stall_seconds: float = Field(
+        30, gt=0, le=3600, description="Seconds without a byte after which a download that runs has stalled."
+    )
+    site_limit: int = Field(
+        0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."
+    )
+    address_memory: float = Field(
+        86400,
+        ge=0,
+        le=30 * 86400,
+        description="Seconds for which the video that an address led to is remembered, so that asking for it again is "
+        "answered from the bucket without asking the site. Only for sites that name their videos by ids of their own.",
+    )
     max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes of one download.")
     max_duration: float = Field(12 * 3600, gt=0, description="The longest video, in seconds.")
     max_seconds: float = Field(6 * 3600, gt=0, description="The most seconds that one attempt of a download may take.")

@@ -86,12 +86,16 @@ _RETRYABLE = {
 
 
 class JobFailure(Exception):
-    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence."""
+    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence.
 
-    def __init__(self, code: ErrorCode, detail: str = "") -> None:
+    final: the attempt itself has tried again what may help, so another one would not.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str = "", *, final: bool = False) -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))
         self.code = code
         self.detail = detail
+        self.final = final
 
 
 class ProblemCode(StrEnum):

@@ -27,8 +27,10 @@ class Identity:
         """The object of the video in one format (`Format.canonical()`)."""
         return f"{self.folder()}/{_segment(fmt)}"
 
-    def thumbnail_name(self) -> str:
-        return f"{self.folder()}/thumbnail"
+
+def thumbnail_beside(object_name: str) -> str:
+    """The picture of the video that the object is a format of."""
+    return f"{object_name.rpartition('/')[0]}/thumbnail"
 
 
 def _segment(text: str) -> str:

@@ -19,6 +19,8 @@ from vidferry_common.contract.stages import Stage, Status, Step
 
 VERSION = 1
 
+WAITING = "Waiting for a worker"
+
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"
 
@@ -60,6 +62,18 @@ class Update:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Update":
+        """What a message told of a download that has not ended: the counterpart of body()."""
+        told = {name: data[name] for name in _FIELDS if name in data}
+        return cls(**told | {"status": Status(data["status"]), "stage": Stage(data["stage"])},
+                   has_thumbnail=data.get("thumbnail") is not None)  # fmt: skip
+
+    @classmethod
+    def read(cls, body: bytes) -> "Update":
+        """What body() made."""
+        return cls.of(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
+
     def at(self, step: Step, **changes: Any) -> "Update":
         """The same download at that step."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
@@ -72,7 +86,24 @@ class Update:
             message=code.sentence,
             speed=None,
             eta=None,
+            retry_at=None,
             error={"code": code, "message": code.sentence, "retryable": code.retryable},
+        )
+
+    def waiting(self, message: str = WAITING, **changes: Any) -> "Update":
+        """The same download, on the queue for another attempt."""
+        idle: dict[str, Any] = {"speed": None, "eta": None, "retry_at": None}
+        return replace(self, status=Status.QUEUED, stage=Stage.QUEUED, message=message, **idle | changes)
+
+    def cancelled(self) -> "Update":
+        return replace(
+            self,
+            status=Status.CANCELLED,
+            stage=Stage.CANCELLED,
+            message="Cancelled",
+            speed=None,
+            eta=None,
+            retry_at=None,
         )
 
     def body(self) -> bytes:
@@ -100,9 +131,13 @@ class Update:
         return orjson.dumps(fields)[1:-1]
 
 
-def queued(attempt: int = 0) -> Update:
-    """A download that waits for a worker."""
-    return Update(Status.QUEUED, Stage.QUEUED, 0, "Waiting for a worker", attempt)
+_FIELDS = ("progress", "message", "attempt", "title", "downloaded_bytes", "total_bytes", "speed", "eta", "retries",
+           "retry_at")  # fmt: skip
+
+
+def queued() -> Update:
+    """A download that waits for its first attempt."""
+    return Update(Status.QUEUED, Stage.QUEUED, 0, WAITING)
 
 
 def timestamp(moment: datetime) -> str:

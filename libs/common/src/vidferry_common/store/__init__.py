@@ -3,8 +3,10 @@
 from vidferry_common.store.client import RedisSettings, StoreUnavailable, connect
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 from vidferry_common.store.store import (
+    Cancelled,
     Cause,
     Created,
+    Ending,
     IdempotencyMismatch,
     NewJob,
     Outcome,
@@ -14,9 +16,11 @@ from vidferry_common.store.store import (
 )
 
 __all__ = [
+    "Cancelled",
     "Cause",
     "Claim",
     "Created",
+    "Ending",
     "IdempotencyMismatch",
     "JobRecord",
     "NewJob",

@@ -1,12 +1,19 @@
 -- A worker takes an attempt: it must be the one that follows the last.
 -- KEYS: download; ARGV: download id, attempt, lease ms, worker
 -- Returns the ms since the attempt was due, then the record as field, value, …; {} where the attempt is stale.
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt')
-if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end
-redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', ARGV[2], 'worker', ARGV[4])
-redis.call('ZADD', 'vidferry:leases', now_ms() + ARGV[3], ARGV[1])
--- arq keeps its job on the queue, under the time it was due, until the attempt has ended.
-local due = redis.call('ZSCORE', 'arq:queue', ARGV[1] .. ':' .. ARGV[2])
+local now = now_ms()
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due')
+local again = record[1] == 'running' and record[2] == ARGV[2] and record[3] == ARGV[4] -- its reply was lost
+if not again then
+  if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end
+  redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', ARGV[2], 'worker', ARGV[4])
+end
+redis.call('ZADD', 'vidferry:leases', now + ARGV[3], ARGV[1])
+hold_site(KEYS[1], ARGV[1], now + ARGV[3])
+-- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.
+redis.call('ZADD', 'arq:queue', 'XX', RUNNING, ARGV[1] .. ':' .. ARGV[2])
 local claimed = redis.call('HGETALL', KEYS[1])
-table.insert(claimed, 1, due and math.max(0, now_ms() - tonumber(due)) or 0)
+claimed[#claimed + 1] = 'object_seen'
+claimed[#claimed + 1] = redis.call('GET', redis.call('HGET', KEYS[1], 'seen')) or ''
+table.insert(claimed, 1, math.max(0, now - record[4]))
 return claimed

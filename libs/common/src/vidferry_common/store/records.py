@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.messages import Update
+from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Status
 
 OBJECT = b"object"
@@ -29,6 +31,9 @@ class JobRecord:
     state: dict[str, Any]
     """the `data` of its newest message"""
     cursor: str
+    priority: Priority
+    force: bool
+    retry_of: str | None
 
     @classmethod
     def read(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
@@ -41,6 +46,9 @@ class JobRecord:
             download_id=fields[b"download"].decode(),
             state=message["data"],
             cursor=message["cursor"],
+            priority=Priority(fields[b"priority"].decode()),
+            force=bool(fields[b"force"]),
+            retry_of=fields[b"retry_of"].decode() or None,
         )
 
     @property
@@ -59,8 +67,12 @@ class Claim:
     format: Format
     retries: int
     traceparent: str
-    body: bytes
-    """the last body told, of an earlier attempt or of the queue"""
+    last: Update
+    """what was told last, of an earlier attempt or of the queue"""
+    force: bool
+    """whether the video is to be fetched anew, even where it is in the bucket"""
+    seen: str
+    """the object that the address has led to before; empty where that is not known"""
     created: str
     """RFC 3339: of the download, by the clock of the api"""
     waited: float
@@ -75,7 +87,9 @@ class Claim:
             format=Format.parse(fields[b"format"].decode()),
             retries=int(fields[b"retries"]),
             traceparent=fields[b"traceparent"].decode(),
-            body=fields[b"body"],
+            last=Update.read(fields[b"body"]),
+            force=bool(fields[b"force"]),
+            seen=fields[b"object_seen"].decode(),
             created=fields[b"created"].decode(),
             waited=waited,
         )

@@ -3,8 +3,10 @@
 -- Returns the ids of the downloads that are not the caller's any more.
 local lost, until_ms = {}, now_ms() + ARGV[1]
 for i = 2, #ARGV, 2 do
-  if holds('vidferry:download:' .. ARGV[i], ARGV[i + 1]) then
+  local download = download_key(ARGV[i])
+  if holds(download, ARGV[i + 1]) then
     redis.call('ZADD', 'vidferry:leases', until_ms, ARGV[i])
+    hold_site(download, ARGV[i], until_ms)
   else
     lost[#lost + 1] = ARGV[i]
   end

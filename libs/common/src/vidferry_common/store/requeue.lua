@@ -14,19 +14,14 @@ if ARGV[3] == 'deaths' then
   local lease = redis.call('ZSCORE', 'vidferry:leases', ARGV[1])
   if lease and tonumber(lease) > now_ms() then return 'stale' end
 end
-redis.call('ZREM', 'vidferry:leases', ARGV[1])
--- arq does this where the attempt returns; a killed worker's never does.
-redis.call('ZREM', 'arq:queue', ARGV[1] .. ':' .. ARGV[2])
-redis.call('DEL', 'arq:job:' .. ARGV[1] .. ':' .. ARGV[2])
-if ARGV[3] ~= '' then
-  local count = redis.call('HINCRBY', KEYS[1], ARGV[3], 1)
-  if count > tonumber(ARGV[10]) then
-    end_download(KEYS[1], ARGV[1], ARGV[11], ARGV[6])
-    return 'ended'
-  end
+if ARGV[3] ~= '' and redis.call('HINCRBY', KEYS[1], ARGV[3], 1) > tonumber(ARGV[10]) then
+  end_download(KEYS[1], ARGV[1], ARGV[2], ARGV[11], ARGV[6])
+  return 'ended'
 end
-redis.call('HSET', KEYS[1], 'status', 'queued')
+leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
 tell(KEYS[1], ARGV[5], false, false, ARGV[6])
 expire(KEYS[1], ARGV[6])
-enqueue(ARGV[7], ARGV[8], now_ms() + ARGV[4], ARGV[9])
+-- What did not fail keeps its place before those who came later.
+local delay = tonumber(ARGV[4])
+enqueue(KEYS[1], ARGV[7], ARGV[8], delay > 0 and now_ms() + delay or tonumber(redis.call('HGET', KEYS[1], 'due')), ARGV[9])
 return 'requeued'

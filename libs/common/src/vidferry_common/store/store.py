@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 from arq.jobs import serialize_job
@@ -15,16 +16,20 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Status
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
 IDEMPOTENCY_SECONDS = 24 * 3600
-MAX_LOOKED_AT = 2000
-"""members of the queue, for the one that waits longest; more downloads than that don't run at once"""
 MAX_JOBS = 1000
 """Of one download: each of its messages goes to all of them within one script."""
-SCRIPTS = ("claim", "create", "finish", "note", "publish", "queue", "renew", "requeue")
+PICK_SECONDS = 2.0
+"""that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
+MAX_REAPED = 10
+"""in one look"""
+SCRIPTS = ("cancel", "claim", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue", "renew",
+           "requeue")  # fmt: skip
 
 
 class QueueFull(Exception):
@@ -44,6 +49,18 @@ class Outcome(StrEnum):
     """the job follows a download that was there already"""
     REPLAYED = "replayed"
     """the same request had been made before with this Idempotency-Key"""
+
+
+class Cancelled(StrEnum):
+    """What a cancellation came to; the names are the script's."""
+
+    CANCELLED = "cancelled"
+    ENDED = "ended"
+    """it had ended before"""
+    MOVED = "moved"
+    """there is a newer state than the one that was ended"""
+    NONE = "none"
+    """there is no such job"""
 
 
 class Cause(StrEnum):
@@ -68,6 +85,21 @@ class NewJob:
     traceparent: str
     owner: str = ""
     idempotency_key: str = ""
+    priority: Priority = Priority.INTERACTIVE
+    force: bool = False
+    """fetched anew, also where it is in the bucket"""
+    retry_of: str = ""
+    """the job that this one tries again"""
+
+    @property
+    def site(self) -> str:
+        """What the limit of running downloads counts by: the host of the address."""
+        return (urlsplit(self.url).hostname or "").removeprefix("www.")
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal requests."""
+        return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +131,18 @@ class Requeue:
     """with this"""
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What stays of a download that has ended."""
+
+    facts: Mapping[bytes, str] = field(default_factory=dict)
+    """for its record"""
+    leads_to: str = ""
+    """the object that its address leads to, as far as that can be told without asking the site"""
+    known_for: float = 0
+    """seconds that this is remembered"""
+
+
 class Store:
     """Records in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
@@ -114,14 +158,15 @@ class Store:
     async def create(self, job: NewJob, queue_cap: int) -> Created:
         """Makes a job and starts or joins its download; QueueFull, IdempotencyMismatch."""
         fmt = job.format.canonical()
-        address = keys.ADDRESS + digest(job.url, fmt)
         idempotency = keys.IDEMPOTENCY + digest(job.owner, job.idempotency_key) if job.idempotency_key else ""
         outcome, *made = await self._run(
             "create",
-            [keys.JOB + job.job_id, address, idempotency, keys.DOWNLOAD + job.download_id],
+            [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
             job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
-            digest(job.url, fmt), IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
+            job.fingerprint, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
+            keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
+            "1" if job.force else "", job.retry_of,
         )  # fmt: skip
         if outcome == b"full":
             raise QueueFull
@@ -136,6 +181,23 @@ class Store:
         fields = await self._ask(self._redis.hgetall(keys.JOB + job_id))
         return JobRecord.read(job_id, fields) if fields else None
 
+    async def cancel(self, job: JobRecord) -> Cancelled:
+        """Ends the job as it was read; its download stops with its last job, on whichever worker it runs."""
+        outcome = await self._run(
+            "cancel",
+            [keys.JOB + job.job_id],
+            job.job_id, job.state["seq"], Update.of(job.state).cancelled().body(), self._ttl,
+        )  # fmt: skip
+        return Cancelled(outcome.decode())
+
+    async def stopped(self, worker: str, seconds: int) -> tuple[str, int] | None:
+        """The next download of the worker that nobody wants any more, and its attempt; None where there is none yet."""
+        found = await self._ask(self._redis.blpop([keys.STOPPED + worker], timeout=seconds))
+        if not found:
+            return None
+        download_id, _, attempt = found[1].decode().rpartition(":")
+        return download_id, int(attempt)
+
     async def download(self, download_id: str) -> Mapping[bytes, bytes]:
         """The download's record as it is stored; empty where there is none."""
         return cast("Mapping[bytes, bytes]", await self._ask(self._redis.hgetall(keys.DOWNLOAD + download_id)))
@@ -145,13 +207,30 @@ class Store:
         pairs = [item for pair in fields.items() for item in pair]
         await self._run("note", [keys.DOWNLOAD + download_id], *pairs)
 
+    async def pick(self, count: int, site_limit: int) -> tuple[list[bytes], float | None]:
+        """Arq ids to start, kept for the caller for PICK_SECONDS; the seconds until the next delayed one is due."""
+        due_ms, *arq_ids = await self._run("pick", [], count, site_limit, int(PICK_SECONDS * 1000))
+        return arq_ids, due_ms / 1000 if due_ms >= 0 else None
+
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
-        """Takes an attempt for lease seconds; None where it is not the next one."""
+        """Takes an attempt for lease seconds; None where it is not the next one. Again by the same worker: the same."""
         flat = await self._run("claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker)
         if not flat:
             return None
         waited_ms, *record = flat
         return Claim.read(download_id, dict(zip(record[::2], record[1::2], strict=True)), waited_ms / 1000)
+
+    async def identify(self, claim: Claim, name: str) -> bool | None:
+        """Whether the download is the one that makes that object: else its jobs have gone over to the one that does.
+
+        None where the claim is not the current one any more.
+        """
+        outcome = await self._run(
+            "identify",
+            [keys.DOWNLOAD + claim.download_id, keys.IDENTITY + digest(name, *(["force"] if claim.force else []))],
+            claim.download_id, claim.attempt, self._ttl, MAX_JOBS,
+        )  # fmt: skip
+        return None if outcome is None else bool(outcome == b"mine")
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
@@ -160,12 +239,14 @@ class Store:
         )
         return _ids(told)
 
-    async def finish(self, claim: Claim, body: bytes, facts: Mapping[bytes, str]) -> list[str] | None:
+    async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in its record; as publish."""
-        pairs = [item for pair in facts.items() for item in pair]
+        pairs = [item for pair in ending.facts.items() for item in pair]
         told = await self._run(
-            "finish", [keys.DOWNLOAD + claim.download_id], claim.download_id, claim.attempt, body, self._ttl, *pairs
-        )
+            "finish",
+            [keys.DOWNLOAD + claim.download_id],
+            claim.download_id, claim.attempt, body, self._ttl, ending.leads_to, int(ending.known_for), *pairs,
+        )  # fmt: skip
         return _ids(told)
 
     async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
@@ -183,16 +264,19 @@ class Store:
         )  # fmt: skip
         return cast("bytes", outcome).decode()
 
-    async def expired(self, limit: int = 10) -> list[str]:
-        """Ids of downloads whose lease has ended, the oldest first."""
-        seconds, micros = await self._ask(self._redis.time())
-        now = seconds * 1000 + micros // 1000
-        found = await self._ask(self._redis.zrangebyscore(keys.LEASES, "-inf", now, start=0, num=limit))
-        return [member.decode() for member in found]
+    async def keep(self, worker: str, silence: float, gap: float, lease: float) -> list[str] | None:
+        """Keeps house, where no other worker has within silence seconds; None where one has.
+
+        Ids of downloads whose lease has ended, the oldest first; none for one lease after a gap, when nobody kept house
+        for that many seconds: Redis was away, and who holds a lease has to renew it first.
+        """
+        times = [int(seconds * 1000) for seconds in (silence, gap, lease)]
+        found = await self._run("keep", [keys.KEEPER], worker, *times, MAX_REAPED)
+        return None if found is None else [member.decode() for member in found]
 
     async def queue(self) -> QueueDepth:
         """How much waits and runs; cheap, whatever the queue's length."""
-        waiting, deferred, running, oldest_ms = await self._run("queue", [], MAX_LOOKED_AT)
+        waiting, deferred, running, oldest_ms = await self._run("queue", [], Priority.INTERACTIVE.head_start_ms)
         return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
     async def ping(self) -> None:

@@ -1,0 +1,25 @@
+-- A download has found which object it is to make. Where another one makes it already, its jobs go over to that.
+-- KEYS: download, identity index; ARGV: download id, attempt, record seconds, cap of a download's jobs
+-- Returns mine | merged, or false where another attempt has taken over.
+if not holds(KEYS[1], ARGV[2]) then return false end
+local other_id = redis.call('GET', KEYS[2])
+local other = other_id and other_id ~= ARGV[1] and download_key(other_id)
+local status = other and redis.call('HGET', other, 'status')
+local jobs = redis.call('SMEMBERS', KEYS[1] .. ':jobs')
+if not status or status == 'ended' or redis.call('SCARD', other .. ':jobs') + #jobs > tonumber(ARGV[4]) then
+  redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
+  redis.call('HSET', KEYS[1], 'identity', KEYS[2])
+  return 'mine'
+end
+for _, job_id in ipairs(jobs) do
+  redis.call('SADD', other .. ':jobs', job_id)
+  redis.call('HSET', 'vidferry:job:' .. job_id, 'download', other_id)
+  catch_up(job_id, other, ARGV[3])
+end
+hasten(other, other_id, redis.call('HGET', KEYS[1], 'head_start'))
+redis.call('DEL', KEYS[1] .. ':jobs')
+local address = redis.call('HGET', KEYS[1], 'address')
+leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
+close(KEYS[1], ARGV[1], ARGV[3])
+redis.call('SET', address, other_id, 'EX', ARGV[3])
+return 'merged'

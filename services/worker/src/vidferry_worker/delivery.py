@@ -1,0 +1,69 @@
+"""What is told of an object that is in the bucket: its link, and what it is."""
+
+import contextlib
+from dataclasses import dataclass
+
+from vidferry_common.bucket import StoredObject
+from vidferry_common.contract import stages
+from vidferry_common.contract.identity import thumbnail_beside
+from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
+from vidferry_common.contract.stages import Status
+from vidferry_common.store import Claim, StoreUnavailable
+from vidferry_common.store.records import THUMBNAIL
+from vidferry_worker.parts import Parts
+from vidferry_worker.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A download that succeeded."""
+
+    stored: StoredObject
+    update: Update
+    """the last message"""
+    lasting: bool
+    """whether the address leads to this object as long as it is there: the site names its videos by ids of its own"""
+
+
+class Delivery:
+    """Of one attempt."""
+
+    def __init__(self, parts: Parts, claim: Claim, reporter: Reporter) -> None:
+        self._parts, self._claim, self._reporter = parts, claim, reporter
+
+    async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> Delivered:
+        """The steps of a video that is in the bucket already."""
+        for step in stages.STORED_VIDEO[2:-2]:
+            self._reporter.step(self._reporter.update.at(step))
+        picture = await self._parts.bucket.stat(thumbnail_beside(stored.name))
+        if picture:
+            await self.note_picture(picture.name)
+        self._reporter.step(self._reporter.update.at(stages.STORED_VIDEO[-2]))
+        return await self.done(stored, reused=True, lasting=lasting)
+
+    async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> Delivered:
+        """The last message: what was made, and the link to it."""
+        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime)
+        duration = stored.metadata.get("duration")
+        title = stored.metadata.get("title") or self._reporter.update.title
+        result = {
+            "title": title,
+            "duration": float(duration) if duration else None,
+            "size": stored.size,
+            "media_type": stored.content_type,
+            "filename": stored.filename,
+            "url": public_link(link.url),
+            "expires_at": timestamp(link.expires_at),
+            "file_url": job_link("file"),
+            "reused": reused,
+        }
+        update = self._reporter.update.at(
+            stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
+        )
+        return Delivered(stored, update, lasting)
+
+    async def note_picture(self, name: str) -> None:
+        """From here on the job's picture can be shown."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._parts.store.note(self._claim.download_id, {THUMBNAIL: name})
+            self._reporter.amend(has_thumbnail=True)

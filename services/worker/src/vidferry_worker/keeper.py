@@ -1,0 +1,53 @@
+"""What one worker does for all of them, one at a time: it puts back on the queue what dead workers held."""
+
+import asyncio
+import logging
+
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.messages import Update, queued
+from vidferry_common.store import Cause, Requeue, Store, StoreUnavailable
+from vidferry_worker.metrics import WorkerMetrics
+
+logger = logging.getLogger(__name__)
+
+MAX_DEATHS = 3
+"""Workers that may die under one download; the last one ends it."""
+LONGEST_TICK = 2.0
+TICKS_OF_SILENCE = 3
+"""after which another worker keeps house"""
+
+
+class Keeper:
+    """Looks for leases that have ended, as long as no other worker does."""
+
+    def __init__(self, store: Store, worker: str, lease: float, metrics: WorkerMetrics) -> None:
+        self._store, self._worker, self._lease, self._metrics = store, worker, lease, metrics
+        self._tick = min(LONGEST_TICK, lease / 6)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except StoreUnavailable as error:
+                logger.warning("the keeper waits for Redis", extra={"error": str(error)})
+            await asyncio.sleep(self._tick)
+
+    async def _look(self) -> None:
+        # Leases are renewed three times in their length, so an outage of half of it lets none of them end.
+        ended = await self._store.keep(self._worker, self._tick * TICKS_OF_SILENCE, self._lease / 2, self._lease)
+        for download_id in ended or ():
+            await self._reap(download_id)
+
+    async def _reap(self, download_id: str) -> None:
+        fields = await self._store.download(download_id)
+        attempt = int(fields.get(b"attempt", b"0"))
+        last = Update.read(fields[b"body"]) if fields else queued()  # its record may have expired before its lease
+        how = Requeue(Cause.DEATH, last.waiting(), limit=MAX_DEATHS - 1, failure=ErrorCode.WORKER_LOST)
+        outcome = await self._store.requeue(download_id, attempt, how)
+        if outcome == "stale":
+            return
+        logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
+        self._metrics.deaths.add(outcome)
+        if outcome == "ended":
+            self._metrics.failed(fields[b"created"].decode(), how.failure)
