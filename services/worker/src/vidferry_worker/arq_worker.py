@@ -96,7 +96,7 @@ class DownloadWorker(Worker):
     async def _wait_for_work(self) -> None:
         """Returns when there may be something to start or to clear away."""
         if self._has_room:
-            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=self._wait))
+            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=cast("int", self._wait)))
         elif self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:

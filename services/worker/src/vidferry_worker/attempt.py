@@ -40,7 +40,7 @@ class Attempt:
             Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
         )  # fmt: skip
-        self._reporter = Reporter(parts.store, claim, begun, self.lose, parts.metrics)
+        self._reporter = Reporter(parts.publisher, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
@@ -62,7 +62,7 @@ class Attempt:
             else:
                 await self._give_back()
         finally:
-            await self._reporter.close()
+            self._reporter.close()
 
     async def _settle(self) -> None:
         try:

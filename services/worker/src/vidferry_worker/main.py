@@ -28,6 +28,7 @@ from vidferry_worker.leases import Leases
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
+from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
@@ -78,7 +79,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
         await zygote.start()
         try:
-            await _serve(Parts(settings, store, bucket, zygote, metrics, folder), state)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()
@@ -100,7 +101,8 @@ async def _serve(parts: Parts, state: State) -> None:
     )
     state.worker = worker
     keeper = Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics)
-    beside = [asyncio.create_task(each) for each in (runner.leases.renew(), runner.leases.heed_stops(), keeper.run())]
+    tasks = (runner.leases.renew(), runner.leases.heed_stops(), keeper.run(), parts.publisher.run())
+    beside = [asyncio.create_task(each) for each in tasks]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()

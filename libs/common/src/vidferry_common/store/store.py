@@ -1,7 +1,7 @@
 """The jobs and downloads in Redis: what may be done to them, each in one atomic step."""
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -143,6 +143,18 @@ class Ending:
     """seconds that this is remembered"""
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message of a download, for all its jobs."""
+
+    claim: Claim
+    body: bytes
+    update: Update
+    """what the body was made from"""
+    step: bool
+    """whether it is a change of stage, which is kept for those who join later"""
+
+
 class Store:
     """Records in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
@@ -232,12 +244,27 @@ class Store:
         )  # fmt: skip
         return None if outcome is None else bool(outcome == b"mine")
 
-    async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
-        """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
-        told = await self._run(
-            "publish", [keys.DOWNLOAD + claim.download_id], claim.attempt, body, "1" if step else "", self._ttl
-        )
-        return _ids(told)
+    async def publish(self, publications: Sequence[Publication]) -> list[list[str] | None]:
+        """Tells all jobs of each download, in one pipeline: their ids, None where the claim is not the current one."""
+        script = self._scripts["publish"]
+        pipe = self._redis.pipeline(transaction=False)
+        for each in publications:
+            pipe.evalsha(script.sha, 1, *self._publication(each))
+        replies = await self._ask(pipe.execute(raise_on_error=False))
+        # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
+        return [
+            _ids(await self._ask(script(keys=given[:1], args=given[1:])) if isinstance(reply, RedisError) else reply)
+            for reply, given in zip(replies, map(self._publication, publications), strict=True)
+        ]
+
+    def _publication(self, each: Publication) -> list[Any]:
+        return [
+            keys.DOWNLOAD + each.claim.download_id,
+            each.claim.attempt,
+            each.body,
+            "1" if each.step else "",
+            self._ttl,
+        ]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in its record; as publish."""
