@@ -244,27 +244,26 @@ class Store:
         )  # fmt: skip
         return None if outcome is None else bool(outcome == b"mine")
 
-    async def publish(self, publications: Sequence[Publication]) -> list[list[str] | None]:
-        """Tells all jobs of each download, in one pipeline: their ids, None where the claim is not the current one."""
-        script = self._scripts["publish"]
-        pipe = self._redis.pipeline(transaction=False)
-        for each in publications:
-            pipe.evalsha(script.sha, 1, *self._publication(each))
+    async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
+        """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
+        name, *args = self._publication(claim, body, step=step)
+        return _ids(await self._run("publish", [name], *args))
+
+    async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
+        """As publish, in one pipeline."""
+        given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
+        script, pipe = self._scripts["publish"], self._redis.pipeline(transaction=False)
+        for names_and_args in given:
+            pipe.evalsha(script.sha, 1, *names_and_args)
         replies = await self._ask(pipe.execute(raise_on_error=False))
         # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
         return [
-            _ids(await self._ask(script(keys=given[:1], args=given[1:])) if isinstance(reply, RedisError) else reply)
-            for reply, given in zip(replies, map(self._publication, publications), strict=True)
+            await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
+            for each, reply in zip(publications, replies, strict=True)
         ]
 
-    def _publication(self, each: Publication) -> list[Any]:
-        return [
-            keys.DOWNLOAD + each.claim.download_id,
-            each.claim.attempt,
-            each.body,
-            "1" if each.step else "",
-            self._ttl,
-        ]
+    def _publication(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
+        return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._ttl]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in its record; as publish."""
