@@ -1,4 +1,4 @@
-"""Tables of figures, printed and kept in docs/performance.md."""
+"""Tables of figures, printed and kept in the documents."""
 
 import os
 import platform
@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PERFORMANCE, RELIABILITY = DOCS / "performance.md", DOCS / "reliability.md"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -25,15 +26,14 @@ def machine() -> str:
     )
 
 
-def keep(section: str, text: str) -> None:
+def keep(section: str, text: str, document: Path = PERFORMANCE) -> None:
     """Puts the text into its section of the document, between its marks."""
     begin, end = f"<!-- {section} -->\n", f"<!-- /{section} -->\n"
-    document = DOCUMENT.read_text()
-    before, _, rest = document.partition(begin)
+    before, _, rest = document.read_text().partition(begin)
     _, _, after = rest.partition(end)
     if not rest:
         raise KeyError(section)
-    DOCUMENT.write_text(f"{before}{begin}{text}\n{machine()}\n{end}{after}")
+    document.write_text(f"{before}{begin}{text}\n{machine()}\n{end}{after}")
 
 
 def percentile(values: Sequence[float], share: float) -> float:
