@@ -42,14 +42,15 @@ class Attempt:
     def __init__(self, parts: Parts, claim: Claim) -> None:
         self._parts, self._claim = parts, claim
         self._task = asyncio.current_task()
-        self._lost = False
+        self.lost = False
+        """to another attempt, or with Redis' memory of it"""
         begun = Update(Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt, retries=claim.retries)
         self._reporter = Reporter(parts.store, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
         """Another attempt has taken over: this one stops and says nothing more."""
-        self._lost = True
+        self.lost = True
         if self._task:
             self._task.cancel()
 
@@ -59,7 +60,7 @@ class Attempt:
             await self._settle()
         except (asyncio.CancelledError, FenceLost):
             _heed_cancellation()
-            if self._lost:
+            if self.lost:
                 logger.warning("attempt lost to another", extra=self._log)
             else:
                 await self._give_back()
@@ -103,7 +104,7 @@ class Attempt:
         body = update.body()
         told = await _until_redis_answers(lambda: self._parts.store.finish(self._claim, body, facts))
         if told is None:
-            self._lost = True
+            self.lost = True
             raise FenceLost
         self._reporter.ended(told, update)
         logger.info("download ended", extra={**self._log, "status": update.status})

@@ -142,6 +142,14 @@ class Runner:
         finally:
             self.leases.release(download_id, attempt)
             metrics.running -= 1
+        if run.lost:
+            await self._keep_unclaimed(download_id, attempt)
+
+    async def _keep_unclaimed(self, download_id: str, attempt: int) -> None:
+        """A failover may have lost the claim: nobody has the attempt then, and arq must not take it off the queue."""
+        record = await self._parts.store.download(download_id)
+        if record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1:
+            raise StoreUnavailable("Redis lost the claim")
 
     async def abandon(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""
