@@ -171,9 +171,17 @@ async def test_passwords_of_both_and_none_is_shown(
     watch: Watch, open_store: OpenStore, start_gateway: StartGateway
 ) -> None:
     with redis_server("--requirepass", "of-the-server", tcp=True) as server:
-        lines = (f"sentinel auth-pass {NAME} of-the-server", "requirepass of-the-sentinels")
-        url = watch(server.port, *lines, password="of-the-sentinels").url
-        right = {"redis_password": "of-the-server", "redis_sentinel_password": "of-the-sentinels"}
+        lines = (
+            f"sentinel auth-pass {NAME} of-the-server",
+            "user asker on >of-the-asker -@all +@connection +sentinel|masters",
+            "requirepass of-the-others",
+        )
+        url = watch(server.port, *lines, password="of-the-others").url
+        right = {
+            "redis_password": "of-the-server",
+            "redis_sentinel_username": "asker",
+            "redis_sentinel_password": "of-the-asker",
+        }
         await (await open_store(url, **right)).ping()
         await start_gateway(url, **right).connected()
 
@@ -183,7 +191,7 @@ async def test_passwords_of_both_and_none_is_shown(
         gateway = start_gateway(url, **wrong)
         entry = await asyncio.to_thread(gateway.wait_for, "Redis is away")
         assert "invalid username-password" in entry["message"]
-        for secret in ("a-wrong-one", *right.values()):
+        for secret in ("a-wrong-one", "of-the-server", "of-the-asker"):
             assert secret not in str(raised.value) + "".join(gateway.lines)
 
 

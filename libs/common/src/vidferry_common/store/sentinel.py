@@ -7,6 +7,7 @@ do is told at https://redis.io/docs/latest/develop/reference/sentinel-clients/.
 
 import asyncio
 import contextlib
+import random
 import re
 from dataclasses import dataclass
 from typing import Any, Self
@@ -71,6 +72,7 @@ class Sentinels:
 
     def __init__(self, address: SentinelAddress, **options: Any) -> None:
         self._hosts, self._name = list(address.hosts), address.name
+        random.shuffle(self._hosts)  # not all processes ask the first one
         self._options = {**options, "socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
         self.newest: Host | None = None
         """the last answer"""
@@ -104,7 +106,7 @@ class Sentinels:
             await self.primary()
 
     async def _ask(self, host: Host) -> Host:
-        """By a connection of its own: a primary is looked for too seldom to keep one open."""
+        """By a connection of its own: it is asked once a second at the most, and none is left to be closed."""
         async with Redis(host=host[0], port=host[1], **self._options) as sentinel:
             known = (await sentinel.sentinel_masters()).get(self._name)  # type: ignore[no-untyped-call]
         if known is None:
