@@ -35,7 +35,8 @@ class Attempt:
     def __init__(self, parts: Parts, claim: Claim) -> None:
         self._parts, self._claim = parts, claim
         self._task = asyncio.current_task()
-        self._lost = False
+        self.lost = False
+        """to another attempt, with Redis' memory of it, or because nobody waits for it any more"""
         begun = Update(
             Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
@@ -45,7 +46,7 @@ class Attempt:
 
     def lose(self) -> None:
         """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more."""
-        self._lost = True
+        self.lost = True
         if self._task:
             self._task.cancel()
 
@@ -57,7 +58,8 @@ class Attempt:
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
             _heed_cancellation()
-            if self._lost or isinstance(error, FenceLost):
+            self.lost = self.lost or isinstance(error, FenceLost)
+            if self.lost:
                 logger.warning("attempt lost: another one runs, or nobody waits for it", extra=self._log)
             else:
                 await self._give_back()

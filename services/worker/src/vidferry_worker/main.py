@@ -148,6 +148,13 @@ class Runner:
         finally:
             self.leases.release(download_id, attempt)
             metrics.running -= 1
+        if run.lost and await self._is_unclaimed(download_id, attempt):
+            await self.run(download_id, attempt)
+
+    async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
+        """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
+        record = await until_redis_answers(lambda: self._parts.store.download(download_id))
+        return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
 
     async def abandon(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""
