@@ -79,7 +79,7 @@ def test_there_is_no_file_before_the_end(api: httpx2.Client, backstage: Backstag
 def test_there_is_no_file_of_a_failure(api: httpx2.Client, backstage: Backstage) -> None:
     failed, cancelled = post(api), post(api, VIDEO + "2")
     backstage.fail(failed["job_id"], ErrorCode.PRIVATE)
-    backstage.end(cancelled["job_id"], queued(1).at(CANCELLED, status=Status.CANCELLED))
+    backstage.end(cancelled["job_id"], queued().at(CANCELLED, status=Status.CANCELLED))
 
     for job in (failed, cancelled):
         problem(api.get(f"{job['status_url']}/file"), 409, "job_failed")

@@ -22,7 +22,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import NEW_VIDEO, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Claim, NewJob, RedisSettings, Store
+from vidferry_common.store import Claim, Ending, NewJob, RedisSettings, Store
 from vidferry_common.store import connect as connect_redis
 from vidferry_common.store.client import RedisClient
 
@@ -163,7 +163,7 @@ class Job:
 
     async def finish(self) -> None:
         done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self._claim.attempt, result={"title": "A video"})
-        assert await self.store.finish(self._claim, done.body(), {}) is not None
+        assert await self.store.finish(self._claim, done.body(), Ending()) is not None
 
 
 STEPS = [step.progress for step in NEW_VIDEO]

@@ -18,7 +18,7 @@ from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
 from vidferry_gateway.traffic import Traffic
-from vidferry_worker.leases import Leases
+from vidferry_worker.keeper import Keeper
 from vidferry_worker.metrics import Rise, WorkerMetrics
 
 pytestmark = pytest.mark.anyio
@@ -79,12 +79,12 @@ def test_only_a_rise_counts() -> None:
 
 async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Records) -> None:
     registry = Registry(Service.WORKER)
-    leases = Leases(records.store, 60, WorkerMetrics(registry, slots=4))
+    keeper = Keeper(records.store, "worker", 60, WorkerMetrics(registry, slots=4))
     job = await records.created()
     for attempt in (1, 2, 3):
         await records.claimed(job, attempt)
         await records.end_lease(job.download_id)
-        await leases._reap()
+        await keeper._look()
     found = await scraped(registry)
     assert found.value("vidferry_worker_deaths_total", outcome="requeued") == 2
     assert found.value("vidferry_worker_deaths_total", outcome="ended") == 1

@@ -15,7 +15,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Claim, NewJob, Store
+from vidferry_common.store import Cancelled, Cause, Claim, JobRecord, NewJob, Requeue, Store
 from vidferry_common.store.client import RedisClient
 
 SECONDS = 3600
@@ -63,6 +63,38 @@ class Records:
         claim = await self.store.claim(job.download_id, attempt, lease, "worker")
         assert claim is not None
         return job, claim
+
+    async def retried(self, job: NewJob, attempt: int = 1, delay: float = 60) -> None:
+        """Its attempt failed, and waits for the next."""
+        how = Requeue(Cause.RETRY, at(INFO, attempt), delay, limit=9)
+        assert await self.store.requeue(job.download_id, attempt, how) == "requeued"
+
+    async def picked(self, count: int = 100, site_limit: int = 0) -> list[str]:
+        """The ids of the downloads that a worker with so many free slots may start."""
+        arq_ids, _ = await self.store.pick(count, site_limit)
+        return [arq_id.decode().rpartition(":")[0] for arq_id in arq_ids]
+
+    async def expired(self) -> list[str]:
+        """What the one who keeps house finds."""
+        found = await self.store.keep("keeper", 60, 60, 60)
+        assert found is not None
+        return found
+
+    async def read(self, job: NewJob) -> JobRecord:
+        found = await self.store.job(job.job_id)
+        assert found is not None
+        return found
+
+    async def cancel(self, job: NewJob) -> Cancelled:
+        return await self.store.cancel(await self.read(job))
+
+    async def made_due(self, job: NewJob, seconds_ago: float) -> None:
+        """As if its attempt on the queue had been put there then."""
+        due, key = int(await self.now_ms() - seconds_ago * 1000), keys.DOWNLOAD + job.download_id
+        attempt = int(await of(self.redis.hget(key, "attempt"))) + 1
+        await of(self.redis.hset(key, mapping={"due": due, "place": due}))
+        score = due - int(await of(self.redis.hget(key, "head_start")))
+        await self.redis.zadd(keys.QUEUE, {keys.arq_id(job.download_id, attempt): score})
 
     async def step(self, claim: Claim, *steps: Step) -> None:
         for step in steps or (STARTED, INFO, DOWNLOAD_STARTED):

@@ -11,6 +11,7 @@ from store.records import CAP, Records, new_job, of, progress, seqs
 from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format, Quality
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Status
 from vidferry_common.store import IdempotencyMismatch, QueueFull, store
 
@@ -46,7 +47,8 @@ async def test_arq_reads_what_the_script_queued(records: Records) -> None:
     assert (info.function, list(info.args), info.kwargs) == (keys.FUNCTION, [job.download_id, 1], {})
     assert await queued.status() is JobStatus.queued
     assert info.score is not None
-    assert abs(info.score - await records.now_ms()) < 60_000
+    due = info.score + Priority.INTERACTIVE.head_start_ms
+    assert abs(due - await records.now_ms()) < 60_000
     assert await of(records.redis.llen(keys.DOORBELL)) == 1
 
 

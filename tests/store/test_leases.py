@@ -8,14 +8,14 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
 from vidferry_common.contract.stages import INFO, Status
-from vidferry_common.store import Cause, RedisSettings, Requeue, Store, StoreUnavailable, connect
+from vidferry_common.store import Cause, Ending, RedisSettings, Requeue, Store, StoreUnavailable, connect
 
 pytestmark = pytest.mark.anyio
 
 HANDOVER = Requeue(Cause.HANDOVER, at(INFO))
 RETRY = Requeue(Cause.RETRY, at(INFO, retries=1), delay=5, limit=2, failure=ErrorCode.NETWORK)
-DEATH = Requeue(Cause.DEATH, queued(1), limit=2, failure=ErrorCode.WORKER_LOST)
-WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL}
+DEATH = Requeue(Cause.DEATH, queued(), limit=2, failure=ErrorCode.WORKER_LOST)
+WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.KEEPER}
 
 
 async def counters(records: Records, download_id: str) -> tuple[bytes, bytes, bytes]:
@@ -63,16 +63,16 @@ async def test_a_death_waits_for_the_leases_end(records: Records) -> None:
     job, _ = await records.claimed()
     before = await records.dump()
     assert await records.store.requeue(job.download_id, 1, DEATH) == "stale"
-    assert await records.store.expired() == []
     assert await records.dump() == before
+    assert await records.expired() == []
 
     await records.end_lease(job.download_id)
 
-    assert await records.store.expired() == [job.download_id]
+    assert await records.expired() == [job.download_id]
     assert await records.store.requeue(job.download_id, 1, DEATH) == "requeued"
     assert await records.store.requeue(job.download_id, 1, DEATH) == "stale"  # another reaper was as quick
     assert await counters(records, job.download_id) == (b"queued", b"0", b"1")
-    assert await records.store.expired() == []
+    assert await records.expired() == []
 
 
 async def test_the_third_death_ends_it_whatever_came_between(records: Records) -> None:
@@ -89,7 +89,7 @@ async def test_the_third_death_ends_it_whatever_came_between(records: Records) -
     found = await records.store.job(job.job_id)
     assert found is not None
     assert found.state["error"]["code"] == "worker_lost"
-    assert await records.store.expired() == []
+    assert await records.expired() == []
 
 
 async def test_a_dead_attempt_does_not_stay_on_the_queue(records: Records) -> None:
@@ -126,18 +126,21 @@ async def test_an_expired_lease_that_nobody_took_is_renewed(records: Records) ->
 
     assert await records.store.renew({job.download_id: 1}, 60) == set()
 
-    assert await records.store.expired() == []
+    assert await records.expired() == []
     assert await records.store.requeue(job.download_id, 1, DEATH) == "stale"
     assert await records.store.publish(claim, body(INFO), step=True) == [job.job_id]
 
 
-async def test_the_oldest_lease_is_reaped_first_and_a_few_at_a_time(records: Records) -> None:
+async def test_the_oldest_lease_is_reaped_first_and_a_few_at_a_time(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidferry_common.store.store.MAX_REAPED", 3)
     jobs = [(await records.claimed())[0] for _ in range(4)]
     now = await records.now_ms()
     for age, job in enumerate(jobs):
         await records.redis.zadd(keys.LEASES, {job.download_id: now - 1000 * (age + 1)})
 
-    assert await records.store.expired(limit=3) == [job.download_id for job in reversed(jobs[1:])]
+    assert await records.expired() == [job.download_id for job in reversed(jobs[1:])]
 
 
 async def test_everything_expires_but_the_queue_itself(records: Records) -> None:
@@ -150,8 +153,9 @@ async def test_everything_expires_but_the_queue_itself(records: Records) -> None
     await records.step(second)
     await records.store.requeue(again.download_id, 1, RETRY)
     _, third = await records.claimed()
-    await records.store.finish(third, queued(1).failed(ErrorCode.DRM).body(), {b"object": "x"})
+    await records.store.finish(third, queued().failed(ErrorCode.DRM).body(), Ending({b"object": "x"}))
 
+    await records.expired()
     left = {key.decode(): await records.redis.ttl(key) for key in await records.redis.keys("*")}
     assert {key for key, seconds in left.items() if seconds < 0} == WITHOUT_EXPIRY
     assert {key for key, seconds in left.items() if seconds > SECONDS} == set(await found(records, keys.IDEMPOTENCY))
@@ -163,7 +167,9 @@ async def test_what_happens_renews_the_expiry(records: Records) -> None:
     _, claim = await records.claimed()
     await records.step(claim)
     everything = [
-        key for key in await found(records, "vidferry:") if key not in WITHOUT_EXPIRY and keys.ADDRESS not in key
+        key
+        for key in await found(records, "vidferry:")
+        if key not in WITHOUT_EXPIRY and not key.startswith((keys.ADDRESS, keys.SITE))
     ]
     assert len(everything) == 5
     for key in everything:
@@ -200,12 +206,15 @@ async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
         await store.create(job, 10)
         claim = await store.claim(job.download_id, 1, 60, "worker")
         assert claim is not None
+        record = await store.job(job.job_id)
+        assert record is not None
         server.kill()
         for act in (
             store.ping(), store.job(job.job_id), store.create(new_job(), 10), store.publish(claim, b"", step=True),
-            store.finish(claim, b"", {}), store.renew({}, 1), store.expired(), store.download(job.download_id),
-            store.note(job.download_id, {b"x": "y"}), store.claim(job.download_id, 2, 1, "w"),
-            store.requeue(job.download_id, 1, HANDOVER),
+            store.finish(claim, b"", Ending()), store.renew({}, 1), store.keep("w", 1, 1, 1),
+            store.download(job.download_id), store.note(job.download_id, {b"x": "y"}),
+            store.claim(job.download_id, 2, 1, "w"), store.requeue(job.download_id, 1, HANDOVER), store.pick(1, 0),
+            store.identify(claim, "x"), store.stopped("w", 1), store.cancel(record), store.queue(),
         ):  # fmt: skip
             with pytest.raises(StoreUnavailable, match=r"."):
                 await act

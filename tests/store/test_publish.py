@@ -1,5 +1,4 @@
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -7,9 +6,10 @@ import pytest
 from store.records import ROOT, Records, body, of, progress, seqs
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update, job_link, public_link, queued
 from vidferry_common.contract.stages import DONE, INFO, NEW_VIDEO, STARTED, Stage, Status
-from vidferry_common.store import Cause, Requeue
+from vidferry_common.store import Cause, Ending, Requeue
 
 pytestmark = pytest.mark.anyio
 
@@ -20,14 +20,15 @@ def done(**changes: Any) -> bytes:
 
 async def test_only_the_next_attempt_is_claimed(records: Records) -> None:
     job = await records.created()
-    claims = [await records.store.claim(job.download_id, attempt, 60, "worker") for attempt in (0, 2, -1, 1, 1, 2)]
+    claims = [await records.store.claim(job.download_id, attempt, 60, "worker") for attempt in (0, 2, -1, 1, 2)]
 
-    assert [claim is not None for claim in claims] == [False, False, False, True, False, False]
+    assert [claim is not None for claim in claims] == [False, False, False, True, False]
+    assert await records.store.claim(job.download_id, 1, 60, "another worker") is None
     claim = claims[3]
     assert claim is not None
     assert (claim.attempt, claim.url, claim.format, claim.retries) == (1, job.url, job.format, 0)
     assert claim.traceparent == job.traceparent
-    assert json.loads(b"{" + claim.body + b"}")["status"] == "queued"
+    assert claim.last == queued()
     assert await records.store.claim("no-such-download", 1, 60, "worker") is None
 
 
@@ -55,7 +56,7 @@ async def test_a_message_is_stored_before_it_is_sent_and_is_the_same(records: Re
 async def test_a_stale_fence_leaves_no_trace(records: Records) -> None:
     job, stale = await records.claimed()
     await records.end_lease(job.download_id)
-    await records.store.requeue(job.download_id, 1, Requeue(Cause.DEATH, queued(1), limit=2))
+    await records.store.requeue(job.download_id, 1, Requeue(Cause.DEATH, queued(), limit=2))
     for taken in (False, True):  # refused while it waits, and when another has it
         if taken:
             await records.claimed(job, attempt=2)
@@ -63,8 +64,8 @@ async def test_a_stale_fence_leaves_no_trace(records: Records) -> None:
         before = await records.dump()
 
         assert await records.store.publish(stale, body(INFO), step=True) is None
-        assert await records.store.finish(stale, done(), {b"object": "forged"}) is None
-        assert await records.store.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued(1), limit=9)) == "stale"
+        assert await records.store.finish(stale, done(), Ending({b"object": "forged"})) is None
+        assert await records.store.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued(), limit=9)) == "stale"
         assert await records.store.renew({job.download_id: 1}, 60) == {job.download_id}
 
         assert await records.dump() == before
@@ -76,10 +77,10 @@ async def test_seq_rises_over_all_attempts(records: Records) -> None:
     await records.listen(job.job_id)
     for attempt in (1, 2, 3):
         await records.step(claim)
-        how = Requeue(Cause.RETRY, queued(attempt), limit=9)
+        how = Requeue(Cause.RETRY, queued(), limit=9)
         assert await records.store.requeue(job.download_id, attempt, how) == "requeued"
         _, claim = await records.claimed(job, attempt + 1)
-    await records.store.finish(claim, done(), {})
+    await records.store.finish(claim, done(), Ending())
 
     heard = seqs(await records.heard(job.job_id))
     assert heard == list(range(2, 2 + len(heard)))
@@ -93,7 +94,7 @@ async def test_figures_and_empty_lists_survive(records: Records) -> None:
     job, claim = await records.claimed()
     odd = {"large": 2**53 + 1, "larger": 2**63 - 1, "none": [], "empty": {}, "float": 0.1, "whole": 2.0, "null": None}
 
-    await records.store.finish(claim, done(downloaded_bytes=2**53 + 1, result=odd), {})
+    await records.store.finish(claim, done(downloaded_bytes=2**53 + 1, result=odd), Ending())
 
     data = (await records.state(job.job_id))["data"]
     assert data["downloaded_bytes"] == 9007199254740993
@@ -110,7 +111,7 @@ async def test_marks_become_each_jobs_own_links(records: Records) -> None:
     await records.store.finish(
         claim,
         done(title=title, has_thumbnail=True, result={"url": public_link("/f?x=%20"), "file_url": job_link("file")}),
-        {},
+        Ending(),
     )
 
     for job, root in ((one, ROOT), (other, "http://b%1%0:3001")):
@@ -124,7 +125,7 @@ async def test_an_end_ends_every_job_and_nothing_comes_after_it(records: Records
     first, claim = await records.claimed(await records.created(url="https://example.com/x"))
     second = await records.created(url="https://example.com/x")
 
-    told = await records.store.finish(claim, done(), {b"object": "videos/x", b"generation": "7"})
+    told = await records.store.finish(claim, done(), Ending({b"object": "videos/x", b"generation": "7"}))
 
     assert told is not None
     assert sorted(told) == sorted([first.job_id, second.job_id])
@@ -133,7 +134,7 @@ async def test_an_end_ends_every_job_and_nothing_comes_after_it(records: Records
     assert await records.redis.zcard(keys.LEASES) == 0
     before = await records.dump()
     assert await records.store.publish(claim, body(INFO), step=True) is None
-    assert await records.store.finish(claim, body(INFO), {}) is None
+    assert await records.store.finish(claim, body(INFO), Ending()) is None
     assert await records.dump() == before
 
 
@@ -149,9 +150,26 @@ async def test_a_job_that_has_ended_hears_no_more_of_its_download(records: Recor
     assert await records.history(job.job_id) == []
 
 
+async def test_what_an_address_led_to_is_known_to_the_next_claim_of_it(records: Records) -> None:
+    _, claim = await records.claimed(await records.created(url="https://example.com/x"))
+    assert claim.seen == ""
+    await records.store.finish(claim, done(), Ending({}, "videos/x", 60))
+
+    for url, fmt, seen in (
+        ("https://example.com/x", "1080-any", "videos/x"),
+        ("https://example.com/x", "720-any", ""),
+        ("https://example.com/y", "1080-any", ""),
+    ):
+        _, again = await records.claimed(await records.created(url=url, format=Format.parse(fmt)))
+        assert again.seen == seen
+        await records.store.finish(again, done(), Ending({}, "videos/forgotten", 0))
+    (key,) = await records.redis.keys(keys.SEEN + "*")
+    assert 50 < await records.redis.ttl(key) <= 60
+
+
 async def test_after_the_end_the_address_starts_anew(records: Records) -> None:
     first, claim = await records.claimed(await records.created(url="https://example.com/x"))
-    await records.store.finish(claim, done(), {})
+    await records.store.finish(claim, done(), Ending())
     assert await records.redis.keys(keys.ADDRESS + "*") == []
 
     second = await records.created(url="https://example.com/x")
@@ -168,7 +186,7 @@ async def test_the_end_of_an_older_download_keeps_a_newer_ones_address(records: 
     (key,) = await records.redis.keys(keys.ADDRESS + "*")
     await records.redis.set(key, "newer")
 
-    await records.store.finish(claim, done(), {})
+    await records.store.finish(claim, done(), Ending())
 
     assert await records.redis.get(key) == b"newer"
 
@@ -176,7 +194,7 @@ async def test_the_end_of_an_older_download_keeps_a_newer_ones_address(records: 
 async def test_what_a_gateway_reads_is_complete(records: Records) -> None:
     job, claim = await records.claimed()
     await records.step(claim, *NEW_VIDEO[:-1])
-    await records.store.finish(claim, done(result={"title": "T"}), {})
+    await records.store.finish(claim, done(result={"title": "T"}), Ending())
 
     history, state = await records.history(job.job_id), await records.state(job.job_id)
     assert progress(history) == [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
@@ -202,7 +220,7 @@ async def test_history_is_bounded_and_keeps_the_newest(records: Records) -> None
 
 async def test_a_failure_is_an_end(records: Records) -> None:
     job, claim = await records.claimed()
-    await records.store.finish(claim, queued(1).failed(ErrorCode.DRM).body(), {})
+    await records.store.finish(claim, queued().failed(ErrorCode.DRM).body(), Ending())
 
     found = await records.store.job(job.job_id)
     assert found is not None

@@ -21,7 +21,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.trace import continue_trace
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.store import NewJob, RedisSettings, Store, connect
+from vidferry_common.store import Cancelled, NewJob, RedisSettings, Store, connect
 from vidferry_common.store.client import RedisClient
 from vidferry_worker.metrics import WorkerMetrics
 
@@ -141,6 +141,11 @@ class Jobs:
         )  # fmt: skip
         await self.store.create(job, 1000)
         return job
+
+    async def cancel(self, job: NewJob) -> None:
+        record = await self.store.job(job.job_id)
+        assert record is not None
+        assert await self.store.cancel(record) is Cancelled.CANCELLED
 
     async def until(
         self, job: NewJob, check: Callable[[dict[str, Any]], bool], seconds: float = SECONDS

@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, StoreUnavailable
+from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_common.store.client import connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
+from vidferry_worker.keeper import GAP, TICKS_OF_SILENCE, Keeper
 from vidferry_worker.leases import Leases
+from vidferry_worker.main import Runner
 from worker.downloads import eventually, until
 from worker.process import Jobs, jobs_in, worker_metrics
 
@@ -34,15 +38,26 @@ async def jobs(own_redis: RedisServer) -> AsyncIterator[Jobs]:
 
 
 @contextlib.asynccontextmanager
-async def leasing(jobs: Jobs, lease: float) -> AsyncIterator[Leases]:
-    leases = Leases(jobs.store, lease, worker_metrics())
-    task = asyncio.create_task(leases.run())
+async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        yield leases
-        assert not task.done(), "it has ended by itself"
+        yield
+        assert not any(task.done() for task in tasks), "it has ended by itself"
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended(*tasks)
+
+
+async def ended(*tasks: asyncio.Task[None]) -> None:
+    """Asks until they end: redis-py sends within asyncio.wait_for, which before Python 3.12 may lose a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.2)
+
+
+def keeping(jobs: Jobs, lease: float, worker: str = "worker") -> Coroutine[Any, Any, None]:
+    return Keeper(jobs.store, worker, lease, worker_metrics()).run()
 
 
 async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
@@ -50,8 +65,9 @@ async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
     await jobs.store.claim(job.download_id, 1, 0.5, "worker")
     first = await jobs.redis.zscore(keys.LEASES, job.download_id)
 
-    async with leasing(jobs, 0.5) as leases:
-        leases.hold(job.download_id, 1, lambda: pytest.fail("it is not lost"))
+    leases = Leases(jobs.store, "worker", 0.5)
+    leases.hold(job.download_id, 1, lambda: pytest.fail("it is not lost"))
+    async with running(leases.renew(), keeping(jobs, 0.5)):
         await eventually(lambda: is_later(jobs, job.download_id, (first or 0) + 1000))  # two leases after its end
 
     assert await jobs.field(job, "attempt") == "1"
@@ -64,16 +80,43 @@ async def is_later(jobs: Jobs, download_id: str, moment: float) -> bool:
 
 async def test_what_is_lost_is_told_once(jobs: Jobs) -> None:
     lost: list[str] = []
-    async with leasing(jobs, 0.3) as leases:
-        leases.hold("gone", 1, lambda: lost.append("gone"))
+    leases = Leases(jobs.store, "worker", 0.3)
+    leases.hold("gone", 1, lambda: lost.append("gone"))
+    async with running(leases.renew()):
         await until(lambda: lost)
     assert lost == ["gone"]
+
+
+async def test_what_nobody_wants_any_more_learns_it_without_waiting_for_its_lease(jobs: Jobs) -> None:
+    job, other = await jobs.give(URL), await jobs.give(URL + "/other")
+    stopped = asyncio.Event()
+    leases = Leases(jobs.store, "worker", 600)
+    for given, on_lost in ((job, stopped.set), (other, lambda: pytest.fail("it goes on"))):
+        await jobs.store.claim(given.download_id, 1, 600, "worker")
+        leases.hold(given.download_id, 1, on_lost)
+    async with running(leases.heed_stops()):
+        await jobs.cancel(job)
+        await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_a_stop_of_an_earlier_attempt_is_none(jobs: Jobs) -> None:
+    leases = Leases(jobs.store, "worker", 600)
+    job = await jobs.give(URL)
+    leases.hold(job.download_id, 2, lambda: pytest.fail("it goes on"))
+    await jobs.store.claim(job.download_id, 1, 600, "worker")
+    await jobs.cancel(job)
+    async with running(leases.heed_stops()):
+        await eventually(lambda: nothing_of(jobs, keys.STOPPED))
+
+
+async def nothing_of(jobs: Jobs, prefix: str) -> bool:
+    return not await jobs.redis.keys(prefix + "*")
 
 
 async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     job = await jobs.give(URL)
     await jobs.store.claim(job.download_id, 1, 60, "worker")
-    leases = Leases(jobs.store, 60, worker_metrics())
+    leases = Leases(jobs.store, "worker", 60)
     leases.hold(job.download_id, 1, lambda: None)
     leases.release(job.download_id, 0)
     assert leases._held
@@ -81,11 +124,27 @@ async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     assert not leases._held
 
 
+async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(own_redis: RedisServer) -> None:
+    looking, lost = asyncio.Event(), asyncio.Event()
+
+    async def pick(_: int) -> tuple[list[bytes], float | None]:
+        looking.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lost.wait()
+        return [], None
+
+    async with working(own_redis, nothing, nothing, pick) as task:
+        await asyncio.wait_for(looking.wait(), 10)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+        assert task.done()
+
+
 async def test_what_nobody_holds_goes_back_on_the_queue(jobs: Jobs) -> None:
     job = await jobs.give(URL)
     await jobs.store.claim(job.download_id, 1, 0, "worker")
 
-    async with leasing(jobs, 0.3):
+    async with running(keeping(jobs, 0.3)):
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
 
 
@@ -95,30 +154,45 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
     await jobs.store.claim(job.download_id, 1, 0, "worker")
     await jobs.redis.zadd(keys.LEASES, {str(uuid.uuid4()): number for number in range(1, 16)})
 
-    async with leasing(jobs, 0.3):
+    async with running(keeping(jobs, 0.3)):
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)), 5)
 
 
 async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
     await jobs.store.claim(job.download_id, 1, 0, "of another worker")
-    async with leasing(jobs, 1.5) as leases:
+    async with running(keeping(jobs, 1.5)):
+        await eventually(lambda: jobs.redis.exists(keys.KEEPER))
         own_redis.kill()
-        await until(lambda: leases._reap_from > 0)
+        await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
         own_redis.start()
         back = asyncio.get_running_loop().time()
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
         waited = asyncio.get_running_loop().time() - back
-    assert waited > 1  # of the lease, some had passed before Redis was back
+    assert waited > 1.4
+
+
+@pytest.mark.parametrize("lease", [1, 2, 6, 12, 30, 600])
+def test_a_keepers_death_is_no_outage(lease: float) -> None:
+    """Else nothing would be reaped for one lease more."""
+    no_store: Any = None
+    tick = Keeper(no_store, "worker", lease, worker_metrics())._tick
+    assert (TICKS_OF_SILENCE + 1) * tick <= GAP * lease * 2 / 3
 
 
 @contextlib.asynccontextmanager
 async def working(
-    server: RedisServer, run: Callable[[str, int], Awaitable[None]], abandon: Callable[[str, int], Awaitable[None]]
+    server: RedisServer,
+    run: Callable[[str, int], Awaitable[None]],
+    abandon: Callable[[str, int], Awaitable[None]],
+    pick: Callable[[int], Awaitable[tuple[list[bytes], float | None]]] | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """arq's loop around run."""
-    pool = ArqRedis(pool_or_conn=connection_pool(RedisSettings.model_validate({"redis_url": server.url})))
-    worker = DownloadWorker(pool, run, abandon, slots=4, max_seconds=60, grace=1)
+    settings = RedisSettings.model_validate({"redis_url": server.url})
+    pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect(settings), 3600)
+    worker = DownloadWorker(
+        pool, pick or (lambda count: store.pick(count, 0)), run, abandon, slots=4, max_seconds=60, grace=1
+    )
     task = asyncio.create_task(worker.async_run())
     try:
         yield task
@@ -126,25 +200,27 @@ async def working(
         worker.stop()
         await asyncio.gather(task, return_exceptions=True)
         await worker.close()
+        await store.close()
 
 
 async def nothing(_: str, __: int) -> None:
     pass
 
 
-async def test_a_download_survives_that_redis_is_away_when_it_is_claimed(own_redis: RedisServer, jobs: Jobs) -> None:
+async def test_a_claim_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) -> None:
     """arq takes an entry off the queue when its function fails; nobody would ever claim the record then."""
     job = await jobs.give(URL)
-    calls: list[tuple[str, int]] = []
-
-    async def run(download_id: str, attempt: int) -> None:
-        calls.append((download_id, attempt))
-        if len(calls) == 1:
-            raise StoreUnavailable
-
-    async with working(own_redis, run, nothing):
-        await until(lambda: len(calls) > 1, 6)
-    assert calls == [(job.download_id, 1)] * 2
+    settings = SimpleNamespace(worker_name="worker", lease=60)
+    parts: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
+    own_redis.kill()
+    claiming = asyncio.create_task(Runner(parts).abandon(job.download_id, 1))
+    with pytest.raises(StoreUnavailable):
+        await jobs.store.ping()  # as long as this takes, so long has the claim been tried
+    assert not claiming.done()
+    own_redis.start()
+    await asyncio.wait_for(claiming, 15)
+    assert await jobs.field(job, "attempt") == "1"
+    assert (await jobs.end(job))["status"] == "failed"
 
 
 async def test_the_worker_survives_that_redis_is_away_when_it_abandons(own_redis: RedisServer, jobs: Jobs) -> None:
@@ -183,18 +259,3 @@ async def test_the_queue_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) 
         await jobs.give(URL)
         await asyncio.wait_for(ran.wait(), 15)
         assert not task.done()
-
-
-async def test_a_long_queue_of_running_downloads_hides_no_waiting_one(own_redis: RedisServer, jobs: Jobs) -> None:
-    """arq leaves what runs on its queue, and reads only so many of its first entries."""
-    for number in range(150):
-        await jobs.redis.zadd(keys.QUEUE, {f"elsewhere-{number}:1": 1000 + number})
-        await jobs.redis.set(f"arq:in-progress:elsewhere-{number}:1", b"1", ex=600)
-    ran = asyncio.Event()
-
-    async def run(_: str, __: int) -> None:
-        ran.set()
-
-    async with working(own_redis, run, nothing):
-        await jobs.give(URL)
-        await asyncio.wait_for(ran.wait(), 5)

@@ -88,6 +88,7 @@ class DownloadWorker(Worker):
             self._reached_redis = False
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
+        _heed_cancellation()
 
     @property
     def _has_room(self) -> bool:
@@ -96,7 +97,8 @@ class DownloadWorker(Worker):
     async def _wait_for_work(self) -> None:
         """Returns when there may be something to start or to clear away."""
         if self._has_room:
-            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=cast("int", self._wait)))
+            seconds = cast("Any", self._wait)  # redis-py's types know whole ones only
+            await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=seconds))
         elif self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -129,3 +131,10 @@ class DownloadWorker(Worker):
     def stop(self) -> None:
         """What SIGTERM does."""
         self.handle_sig_wait_for_completion(signal.SIGTERM)
+
+
+def _heed_cancellation() -> None:
+    """redis-py sends within asyncio.wait_for, which before Python 3.12 may lose a cancellation: arq asks but once."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError

@@ -13,8 +13,12 @@ logger = logging.getLogger(__name__)
 MAX_DEATHS = 3
 """Workers that may die under one download; the last one ends it."""
 LONGEST_TICK = 2.0
+TICKS_IN_LEASE = 12
+"""at least"""
 TICKS_OF_SILENCE = 3
-"""after which another worker keeps house"""
+"""after which another worker keeps house; with its own tick well below a gap, since one that died is no outage"""
+GAP = 0.5
+"""of a lease, that nobody kept house: leases are renewed three times in their length, so a shorter outage ends none"""
 
 
 class Keeper:
@@ -22,7 +26,7 @@ class Keeper:
 
     def __init__(self, store: Store, worker: str, lease: float, metrics: WorkerMetrics) -> None:
         self._store, self._worker, self._lease, self._metrics = store, worker, lease, metrics
-        self._tick = min(LONGEST_TICK, lease / 6)
+        self._tick = min(LONGEST_TICK, lease / TICKS_IN_LEASE)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -34,9 +38,8 @@ class Keeper:
             await asyncio.sleep(self._tick)
 
     async def _look(self) -> None:
-        # Leases are renewed three times in their length, so an outage of half of it lets none of them end.
-        ended = await self._store.keep(self._worker, self._tick * TICKS_OF_SILENCE, self._lease / 2, self._lease)
-        for download_id in ended or ():
+        silence, gap = self._tick * TICKS_OF_SILENCE, self._lease * GAP
+        for download_id in await self._store.keep(self._worker, silence, gap, self._lease) or ():
             await self._reap(download_id)
 
     async def _reap(self, download_id: str) -> None:

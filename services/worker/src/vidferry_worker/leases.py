@@ -32,12 +32,14 @@ class Leases:
         """Until cancelled: the attempts whose lease is another worker's now learn it."""
         while True:
             held = {id_: attempt for id_, (attempt, _) in self._held.items()}
+            pause = self._lease / RENEWALS
             try:
                 for download_id in await self._store.renew(held, self._lease) if held else ():
                     self._lose(download_id, held[download_id])
             except StoreUnavailable as error:
                 logger.warning("leases wait for Redis", extra={"error": str(error)})
-            await asyncio.sleep(self._lease / RENEWALS)
+                pause = min(OUTAGE_SECONDS, pause / 2)  # when it is back, they are renewed before they are missed
+            await asyncio.sleep(pause)
 
     async def heed_stops(self) -> None:
         """Until cancelled: the attempts that nobody wants any more learn it at once.

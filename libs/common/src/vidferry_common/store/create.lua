@@ -28,7 +28,7 @@ if not running or redis.call('HGET', download, 'status') == 'ended' or redis.cal
     'site', ARGV[20], 'head_start', ARGV[22], 'force', ARGV[23], 'attempt', 0, 'retries', 0, 'deaths', 0,
     'created', ARGV[9], 'traceparent', ARGV[8], 'body', ARGV[10])
   redis.call('SET', KEYS[2], running, 'EX', ttl)
-  enqueue(download, ARGV[15], ARGV[16], now_ms(), ARGV[17])
+  enqueue(download, ARGV[15], ARGV[16], now_ms(), now_ms(), ARGV[17])
 end
 
 if redis.call('SCARD', download .. ':jobs') >= tonumber(ARGV[18]) then return { 'full' } end

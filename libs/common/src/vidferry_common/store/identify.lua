@@ -4,7 +4,8 @@
 if not holds(KEYS[1], ARGV[2]) then return false end
 local other_id = redis.call('GET', KEYS[2])
 local other = other_id and other_id ~= ARGV[1] and download_key(other_id)
-local status = other and redis.call('HGET', other, 'status')
+-- What an earlier attempt had found may have been another object: the index of that one leads nowhere.
+local status = other and redis.call('HGET', other, 'identity') == KEYS[2] and redis.call('HGET', other, 'status')
 local jobs = redis.call('SMEMBERS', KEYS[1] .. ':jobs')
 if not status or status == 'ended' or redis.call('SCARD', other .. ':jobs') + #jobs > tonumber(ARGV[4]) then
   redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])

@@ -73,9 +73,9 @@ local function ring()
   redis.call('LTRIM', 'vidferry:doorbell', 0, 999)
 end
 
--- When a download was due, less the head start of its class.
+-- From when on a download has waited for its turn, less the head start of its class.
 local function order(download)
-  local record = redis.call('HMGET', download, 'due', 'head_start')
+  local record = redis.call('HMGET', download, 'place', 'head_start')
   return record[1] - record[2]
 end
 
@@ -94,9 +94,10 @@ local function hasten(download, download_id, head_start)
   end
 end
 
--- Puts an attempt on arq's queue and wakes a worker, or leaves it there until it is due.
-local function enqueue(download, arq_id, payload, due, arq_ttl_ms)
-  redis.call('HSET', download, 'status', 'queued', 'due', due)
+-- Puts an attempt on arq's queue and wakes a worker, or leaves it there until it is due. It stands where one stands
+-- that was due at place, which may have been an earlier attempt of the same download.
+local function enqueue(download, arq_id, payload, due, place, arq_ttl_ms)
+  redis.call('HSET', download, 'status', 'queued', 'due', due, 'place', place)
   redis.call('SET', 'arq:job:' .. arq_id, payload, 'PX', arq_ttl_ms)
   if due > now_ms() then
     redis.call('ZADD', 'arq:queue', due, arq_id)

@@ -22,6 +22,7 @@ leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
 tell(KEYS[1], ARGV[5], false, false, ARGV[6])
 expire(KEYS[1], ARGV[6])
 -- What did not fail keeps its place before those who came later.
-local delay = tonumber(ARGV[4])
-enqueue(KEYS[1], ARGV[7], ARGV[8], delay > 0 and now_ms() + delay or tonumber(redis.call('HGET', KEYS[1], 'due')), ARGV[9])
+local due = now_ms() + ARGV[4]
+local place = ARGV[4] == '0' and redis.call('HGET', KEYS[1], 'place') or due
+enqueue(KEYS[1], ARGV[7], ARGV[8], due, place, ARGV[9])
 return 'requeued'
