@@ -20,7 +20,7 @@ from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
-from vidferry_common.store import RedisSettings, Store, connect
+from vidferry_common.store import Ending, RedisSettings, Store, connect
 
 START_SECONDS = 30
 KEY = "k" * 32
@@ -171,18 +171,18 @@ class Backstage:
         async def run(store: Store) -> None:
             claim = await store.claim(download_id, 1, 30, "test")
             assert claim is not None
-            assert await store.finish(claim, update.body(), facts or {})
+            assert await store.finish(claim, update.body(), Ending(facts or {}))
 
         self.store(run)
 
     def complete(self, job_id: str, stored: StoredObject, **facts: str) -> None:
         known = {b"object": stored.name, b"generation": str(stored.generation)}
         known.update({name.encode(): value for name, value in facts.items()})
-        done = queued(1).at(DONE, status=Status.COMPLETED, result={"title": "Ein Test", "reused": False})
+        done = queued().at(DONE, status=Status.COMPLETED, result={"title": "Ein Test", "reused": False})
         self.end(job_id, done, known)
 
     def fail(self, job_id: str, code: ErrorCode) -> None:
-        self.end(job_id, queued(1).failed(code))
+        self.end(job_id, queued().failed(code))
 
     def put(
         self, name: str, content: bytes, kind: str = "video/mp4", filename: str = "", replaces: int = NEW

@@ -12,10 +12,8 @@ from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
-from vidferry_common.contract.stages import Stage, Status, Step
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
-CANCELLED = Step(Stage.CANCELLED, 0, "Cancelled")
 
 
 @pytest.fixture
@@ -79,7 +77,7 @@ def test_there_is_no_file_before_the_end(api: httpx2.Client, backstage: Backstag
 def test_there_is_no_file_of_a_failure(api: httpx2.Client, backstage: Backstage) -> None:
     failed, cancelled = post(api), post(api, VIDEO + "2")
     backstage.fail(failed["job_id"], ErrorCode.PRIVATE)
-    backstage.end(cancelled["job_id"], queued(1).at(CANCELLED, status=Status.CANCELLED))
+    backstage.end(cancelled["job_id"], queued().cancelled())
 
     for job in (failed, cancelled):
         problem(api.get(f"{job['status_url']}/file"), 409, "job_failed")

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from vidferry_common.contract.identity import Identity, digest
+from vidferry_common.contract.identity import Identity, digest, thumbnail_beside
 
 SAFE_NAME = re.compile(r"videos(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){4}")
 
@@ -17,7 +17,7 @@ def test_names_stay_what_they_are() -> None:
     clip = video("https://example.com/a/clip.mp4")
 
     assert tube.object_name("1080-any") == "videos/youtube/youtube.com/dQw4w9WgXcQ/1080-any"
-    assert tube.thumbnail_name() == "videos/youtube/youtube.com/dQw4w9WgXcQ/thumbnail"
+    assert thumbnail_beside(tube.object_name("1080-any")) == "videos/youtube/youtube.com/dQw4w9WgXcQ/thumbnail"
     assert (
         clip.object_name("best-mkv") == "videos/generic/example.com/x-3a4d1639bd10b80c410f58e9ccea8e87df501b8d/best-mkv"
     )

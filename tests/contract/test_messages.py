@@ -96,9 +96,9 @@ def test_a_failure_carries_code_and_sentence_and_no_speed() -> None:
 
 
 def test_a_queued_download_waits_at_zero() -> None:
-    told = members(queued(3).body())
+    told = members(queued().body())
 
-    assert (told["status"], told["stage"], told["progress"], told["attempt"]) == ("queued", "queued", 0, 3)
+    assert (told["status"], told["stage"], told["progress"], told["attempt"]) == ("queued", "queued", 0, 0)
 
 
 def test_the_steps_are_the_promised_ones() -> None:
