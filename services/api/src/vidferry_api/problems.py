@@ -156,11 +156,10 @@ def _methods(request: Request, told: str) -> list[str]:
     return sorted(found)
 
 
-def _redis_away(_: Request, error: Exception) -> JSONResponse:
+def _redis_away(request: Request, error: Exception) -> JSONResponse:
     logger.warning("Redis is away", extra={"error": str(error)})
-    return Problem(
-        ProblemCode.REDIS_UNAVAILABLE, "Try again in a few seconds; an Idempotency-Key makes that safe."
-    ).response()
+    safely = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
+    return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{safely}.").response()
 
 
 def _queue_full(_: Request, __: Exception) -> JSONResponse:
