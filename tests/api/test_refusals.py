@@ -172,7 +172,7 @@ def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/api/download", "POST"), ("PUT", "/api/download", "POST"), ("DELETE", "/healthz", "GET"),
+    [("GET", "/api/download", "POST"), ("PUT", "/api/download", "POST"), ("DELETE", "/healthz", "GET, HEAD"),
      ("POST", "/static/app.js", "GET, HEAD"), ("POST", "/", "GET, HEAD"),
      ("PUT", "/api/jobs/x", "DELETE, GET, HEAD"), ("GET", "/api/jobs/x/retry", "POST")],
 )  # fmt: skip
