@@ -143,7 +143,7 @@ async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs:
 
     await eventually(cleared)
     forever = [key for key in await jobs.redis.keys("*") if await jobs.redis.ttl(key) < 0]
-    assert set(forever) <= {keys.DOORBELL.encode()}
+    assert set(forever) <= {keys.DOORBELL.encode(), keys.KEEPER.encode()}
 
 
 async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:

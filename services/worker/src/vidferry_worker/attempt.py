@@ -40,6 +40,7 @@ class Attempt:
         begun = Update(
             Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
+            max_retries=parts.settings.retries,
         )  # fmt: skip
         self._reporter = Reporter(parts.publisher, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}

@@ -17,7 +17,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued, utc_now
 from vidferry_common.contract.priority import Priority
-from vidferry_common.contract.stages import Status
+from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
@@ -30,6 +30,8 @@ MAX_REAPED = 10
 """in one look"""
 SCRIPTS = ("cancel", "claim", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue", "renew",
            "requeue")  # fmt: skip
+# Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
+_CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
 
 class QueueFull(Exception):
@@ -98,8 +100,15 @@ class NewJob:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal requests."""
+        """Equal where one download serves both."""
         return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
+
+    @property
+    def request(self) -> str:
+        """Equal for equal requests."""
+        bulk = self.priority if self.priority is not Priority.INTERACTIVE else ""
+        more = [part for part in (bulk, self.retry_of) if part]
+        return digest(self.fingerprint, *more) if more else self.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +185,7 @@ class Store:
             [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
             job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
-            job.fingerprint, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
+            job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
             keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
             "1" if job.force else "", job.retry_of,
         )  # fmt: skip
@@ -198,7 +207,7 @@ class Store:
         outcome = await self._run(
             "cancel",
             [keys.JOB + job.job_id],
-            job.job_id, job.state["seq"], Update.of(job.state).cancelled().body(), self._ttl,
+            job.job_id, job.state["seq"], Update.of(job.state | _CANCELLED).cancelled().body(), self._ttl,
         )  # fmt: skip
         return Cancelled(outcome.decode())
 
