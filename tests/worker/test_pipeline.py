@@ -1,7 +1,6 @@
-import asyncio
-
 """The order in which a download's steps and its progress are told."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
