@@ -27,7 +27,11 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
 def post(client: httpx2.Client, url: str = VIDEO, headers: dict[str, str] | None = None, **fmt: str) -> dict[str, Any]:
     """The answer to a POST that must be accepted."""
     body: dict[str, Any] = {"url": url, **({"format": fmt} if fmt else {})}
-    answer = client.post("/api/download", json=body, headers=headers or {})
+    return accepted(client.post("/api/download", json=body, headers=headers or {}))
+
+
+def accepted(answer: httpx2.Response) -> dict[str, Any]:
+    """The answer that a job was made."""
     assert answer.status_code == 202, answer.text
     found: dict[str, Any] = answer.json()
     UUID(found["job_id"])

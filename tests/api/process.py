@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,12 +18,14 @@ import orjson
 
 from support.redis_server import RedisServer, free_port
 from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
+from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
-from vidferry_common.store import Ending, RedisSettings, Store, connect
+from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect
 
 START_SECONDS = 30
+HEARD_SECONDS = 20
 KEY = "k" * 32
 
 T = TypeVar("T")
@@ -152,28 +155,63 @@ class Backstage:
         assert found is not None
         return found.download_id
 
-    def begin(self, job_id: str) -> None:
+    def begin(self, job_id: str) -> Claim:
         """A worker claims the job's download and says so."""
-        download_id = self.download_id(job_id)
-
-        async def run(store: Store) -> None:
-            claim = await store.claim(download_id, 1, 30, "test")
-            assert claim is not None
-            update = Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at(STARTED)
-            assert await store.publish(claim, update.body(), step=True)
-
-        self.store(run)
+        claim = self.claim(job_id)
+        self.tell(claim, Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at(STARTED))
+        return claim
 
     def end(self, job_id: str, update: Update, facts: Mapping[bytes, str] | None = None) -> None:
         """A worker takes the job's download and ends it so."""
+        self.finish(self.claim(job_id), update, facts)
+
+    def claim(self, job_id: str) -> Claim:
         download_id = self.download_id(job_id)
+        claim = self.store(lambda store: store.claim(download_id, 1, 30, "test"))
+        assert claim is not None
+        return claim
 
-        async def run(store: Store) -> None:
-            claim = await store.claim(download_id, 1, 30, "test")
-            assert claim is not None
-            assert await store.finish(claim, update.body(), Ending(facts or {}))
+    def tell(self, claim: Claim, update: Update) -> None:
+        assert self.store(lambda store: store.publish(claim, update.body(), step=True))
 
-        self.store(run)
+    def finish(self, claim: Claim, update: Update, facts: Mapping[bytes, str] | None = None) -> None:
+        assert self.store(lambda store: store.finish(claim, update.body(), Ending(facts or {})))
+
+    def hear(self, job_id: str, act: Callable[[], object]) -> dict[str, Any]:
+        """What a watcher of the job is told first when that is done."""
+
+        async def listen(redis: Any) -> bytes:
+            async with redis.pubsub(ignore_subscribe_messages=False) as channel:
+                await channel.subscribe(keys.CHANNEL + job_id)
+                assert (await channel.get_message(timeout=HEARD_SECONDS))["type"] == "subscribe"
+                await asyncio.to_thread(act)
+                return bytes((await channel.get_message(timeout=HEARD_SECONDS))["data"])
+
+        told: dict[str, Any] = orjson.loads(self.redis(listen))
+        return told
+
+    def overtake(self, work: Callable[[], object], ask: Callable[[], T]) -> T:
+        """What ask comes to where it reads things as they are, and work has changed them before its own change.
+
+        Redis holds all changes back, and then makes them in the order in which they came.
+        """
+        with ThreadPoolExecutor(2) as pool:
+            self.redis(lambda redis: redis.client_pause(60_000, all=False))
+            try:
+                first = pool.submit(work)
+                self._wait_held(1)
+                second = pool.submit(ask)
+                self._wait_held(2)
+            finally:
+                self.redis(lambda redis: redis.client_unpause())
+            first.result()
+            return second.result()
+
+    def _wait_held(self, count: int) -> None:
+        deadline = time.monotonic() + HEARD_SECONDS
+        while self.redis(lambda redis: redis.info("clients"))["blocked_clients"] < count:
+            assert time.monotonic() < deadline, f"no {count} clients that wait for a change"
+            time.sleep(0.01)
 
     def complete(self, job_id: str, stored: StoredObject, **facts: str) -> None:
         known = {b"object": stored.name, b"generation": str(stored.generation)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.answers import VIDEO, problem
+from api.answers import VIDEO, post, problem
 from api.conftest import OpenApp
 
 APP = "https://app.example.org"
@@ -30,6 +30,18 @@ def test_a_page_of_an_allowed_origin(open_app: OpenApp, told: str) -> None:
     assert answer.headers["access-control-allow-origin"] in {APP, "*"}
     assert set(answer.headers["access-control-expose-headers"].split(", ")) >= EXPOSED
     assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_it_may_cancel_and_try_again(open_app: OpenApp) -> None:
+    client = open_app(cors_origins=APP)
+    job = post(client, headers={"Origin": APP})["status_url"]
+    for method, path, headers in (("DELETE", job, "traceparent"), ("POST", f"{job}/retry", "idempotency-key")):
+        asked = client.options(path, headers=_preflight(APP, method, headers))
+        assert asked.status_code == 200
+        assert method in asked.headers["access-control-allow-methods"].split(", ")
+        answer = client.request(method, path, headers={"Origin": APP})
+        assert answer.is_success
+        assert answer.headers["access-control-allow-origin"] == APP
 
 
 def test_it_can_read_why_it_is_refused(open_app: OpenApp) -> None:

@@ -9,7 +9,7 @@ import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job, JobDef
 
-from api.answers import VIDEO, post, problem
+from api.answers import VIDEO, accepted, post, problem
 from api.conftest import OpenApp
 from api.process import Backstage
 from vidferry_common.contract import keys
@@ -66,6 +66,32 @@ def test_another_format_is_another_download(api: httpx2.Client, backstage: Backs
     assert backstage.download_id(first["job_id"]) != backstage.download_id(second["job_id"])
 
 
+@pytest.mark.parametrize("asked", [{"priority": "bulk"}, {"force": True}, {"priority": "interactive", "force": False}])
+def test_the_job_shows_how_it_was_asked_for(api: httpx2.Client, backstage: Backstage, asked: dict[str, Any]) -> None:
+    job = accepted(api.post("/api/download", json={"url": VIDEO, **asked}))
+
+    shown = api.get(job["status_url"]).json()
+    assert {name: shown[name] for name in ("priority", "force", "retry_of")} == {
+        "priority": "interactive", "force": False, "retry_of": None, **asked,
+    }  # fmt: skip
+
+
+def test_a_person_is_served_before_bulk_requests(api: httpx2.Client, backstage: Backstage) -> None:
+    bulk = accepted(api.post("/api/download", json={"url": VIDEO, "priority": "bulk"}))
+    person = post(api, VIDEO + "2")
+
+    queue = backstage.redis(lambda redis: redis.zrange(keys.QUEUE, 0, -1))
+    assert queue == [keys.arq_id(backstage.download_id(job["job_id"]), 1).encode() for job in (person, bulk)]
+
+
+def test_one_that_is_forced_does_not_join_one_that_is_not(api: httpx2.Client, backstage: Backstage) -> None:
+    plain = post(api)
+    forced = [accepted(api.post("/api/download", json={"url": VIDEO, "force": True})) for _ in range(2)]
+
+    assert len({backstage.download_id(job["job_id"]) for job in (plain, *forced)}) == 2
+    assert backstage.download_id(forced[0]["job_id"]) == backstage.download_id(forced[1]["job_id"])
+
+
 def test_one_that_joins_a_running_download_is_told_so(api: httpx2.Client, backstage: Backstage) -> None:
     backstage.begin(post(api)["job_id"])
 
@@ -111,7 +137,12 @@ def test_a_key_with_another_body_is_refused(api: httpx2.Client, backstage: Backs
     post(api, headers={"Idempotency-Key": "k"})
     size = backstage.size()
 
-    for body in ({"url": VIDEO + "2"}, {"url": VIDEO, "format": {"quality": "360"}}):
+    for body in (
+        {"url": VIDEO + "2"},
+        {"url": VIDEO, "format": {"quality": "360"}},
+        {"url": VIDEO, "priority": "bulk"},
+        {"url": VIDEO, "force": True},
+    ):
         answer = api.post("/api/download", json=body, headers={"Idempotency-Key": "k"})
         problem(answer, 422, "idempotency_mismatch")
     assert backstage.size() == size

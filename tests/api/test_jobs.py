@@ -12,10 +12,8 @@ from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
-from vidferry_common.contract.stages import Stage, Status, Step
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
-CANCELLED = Step(Stage.CANCELLED, 0, "Cancelled")
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
         "cursor": "", "ws_url": job["ws_url"], "status": "queued", "stage": "queued", "progress": 0.0,
         "message": "Waiting for a worker", "seq": 1, "attempt": 0, "timestamp": "", "downloaded_bytes": None,
         "total_bytes": None, "speed": None, "eta": None, "title": None, "thumbnail": None, "retries": 0,
-        "retry_at": None,
+        "max_retries": None, "retry_at": None, "priority": "interactive", "force": False, "retry_of": None,
     }  # fmt: skip
     assert shown["cursor"].endswith("-1")
 
@@ -79,7 +77,7 @@ def test_there_is_no_file_before_the_end(api: httpx2.Client, backstage: Backstag
 def test_there_is_no_file_of_a_failure(api: httpx2.Client, backstage: Backstage) -> None:
     failed, cancelled = post(api), post(api, VIDEO + "2")
     backstage.fail(failed["job_id"], ErrorCode.PRIVATE)
-    backstage.end(cancelled["job_id"], queued().at(CANCELLED, status=Status.CANCELLED))
+    backstage.end(cancelled["job_id"], queued().cancelled())
 
     for job in (failed, cancelled):
         problem(api.get(f"{job['status_url']}/file"), 409, "job_failed")

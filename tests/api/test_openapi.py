@@ -11,6 +11,7 @@ from api.conftest import OpenApp
 from vidferry_api.models import Accepted, DownloadRequest, Job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Container, Quality
+from vidferry_common.contract.stages import Status
 
 PROBLEM = "application/problem+json"
 
@@ -41,6 +42,8 @@ def _references(node: object) -> Iterator[str]:
 def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
     assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
         "createDownload": "post /api/download",
+        "cancelJob": "delete /api/jobs/{job_id}",
+        "retryJob": "post /api/jobs/{job_id}/retry",
         "getJob": "get /api/jobs/{job_id}",
         "getJobFile": "get /api/jobs/{job_id}/file",
         "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
@@ -80,6 +83,34 @@ def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
     assert {item["name"].lower() for item in operation["parameters"]} == {"idempotency-key", "traceparent"}
 
 
+def test_trying_again_is_answered_as_a_download_is(document: dict[str, Any]) -> None:
+    download, retry = document["paths"]["/api/download"]["post"], document["paths"]["/api/jobs/{job_id}/retry"]["post"]
+
+    assert retry["responses"]["202"] == download["responses"]["202"]
+    assert set(retry["responses"]) == {"202", "400", "404", "409", "422", "500", "503"}
+    for code in ("job_not_ended", "job_completed"):
+        assert f"`{code}`" in retry["responses"]["409"]["description"]
+    assert {item["name"].lower() for item in retry["parameters"]} == {"idempotency-key", "traceparent", "job_id"}
+    assert "requestBody" not in retry
+
+
+def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
+    job = document["paths"]["/api/jobs/{job_id}"]
+
+    assert job["delete"]["responses"]["200"]["content"] == job["get"]["responses"]["200"]["content"]
+    assert set(job["delete"]["responses"]) == {"200", "400", "404", "409", "500", "503"}
+    for status, code in (("409", "job_ended"), ("503", "job_busy")):
+        assert f"`{code}`" in job["delete"]["responses"][status]["description"]
+
+
+def test_the_choices_of_a_download_have_their_defaults(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["DownloadRequest"]["properties"]
+
+    assert described["priority"]["default"] == "interactive"
+    assert described["force"]["default"] is False
+    assert document["components"]["schemas"]["Priority"]["enum"] == ["interactive", "bulk"]
+
+
 def test_each_meaning_of_the_format_is_there(document: dict[str, Any]) -> None:
     described = document["components"]["schemas"]["Format"]["properties"]
 
@@ -96,6 +127,7 @@ def test_the_answers_are_as_described(api: httpx2.Client) -> None:
     job = Job.model_validate(api.get(accepted.status_url).json())
 
     assert job.job_id == accepted.job_id
+    assert Job.model_validate(api.delete(accepted.status_url).json()).status is Status.CANCELLED
     assert set(answer.json()) == set(Accepted.model_fields)
 
 

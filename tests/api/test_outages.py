@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from api.answers import VIDEO, post, problem
+from api.answers import VIDEO, accepted, post, problem
 from api.conftest import StartApi
 from api.process import Backstage
 from support.redis_server import RedisServer, redis_server
@@ -27,6 +27,8 @@ def test_redis_goes_and_comes_back(redis: RedisServer, tmp_path: Path, start_api
 
         for answer in (
             client.post("/api/download", json={"url": VIDEO}),
+            client.post(f"{job['status_url']}/retry"),
+            client.delete(job["status_url"]),
             client.get(job["status_url"]),
             client.get(f"{job['status_url']}/file"),
             client.get(f"{job['status_url']}/thumbnail"),
@@ -37,6 +39,8 @@ def test_redis_goes_and_comes_back(redis: RedisServer, tmp_path: Path, start_api
         redis.start()
         assert client.get(job["status_url"]).json()["job_id"] == job["job_id"]
         assert post(client)["status"] == "queued"
+        assert client.delete(job["status_url"]).json()["status"] == "cancelled"
+        assert accepted(client.post(f"{job['status_url']}/retry"))["status"] == "queued"
 
 
 def test_it_is_ready_only_when_it_has_seen_redis(redis: RedisServer, tmp_path: Path, start_api: StartApi) -> None:

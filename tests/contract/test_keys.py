@@ -3,8 +3,6 @@
 import re
 from importlib import resources
 
-from arq.constants import in_progress_key_prefix, retry_key_prefix
-
 from vidferry_common.contract import keys
 from vidferry_common.store.store import SCRIPTS
 
@@ -12,7 +10,7 @@ FOLDER = resources.files("vidferry_common.store")
 NAME = re.compile(r"'((?:vidferry|arq|websocket):[a-z:-]*|:[a-z]+)'")
 USED = {
     keys.JOB, keys.HISTORY, keys.DOWNLOAD, keys.JOBS, keys.STEPS, keys.LEASES, keys.DOORBELL, keys.CHANNEL, keys.QUEUE,
-    keys.ARQ_JOB, keys.STOPPED, keys.SITE, keys.PARKED, keys.DELAYED, retry_key_prefix, in_progress_key_prefix,
+    keys.ARQ_JOB, keys.ARQ_RETRY, keys.ARQ_IN_PROGRESS, keys.STOPPED, keys.SITE, keys.PARKED, keys.DELAYED,
 }  # fmt: skip
 
 

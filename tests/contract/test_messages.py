@@ -54,6 +54,7 @@ def test_a_body_tells_what_is_known_and_null_for_the_rest() -> None:
         "title": None,
         "thumbnail": None,
         "retries": 0,
+        "max_retries": None,
         "retry_at": None,
     }
 

@@ -178,7 +178,7 @@ def test_a_site_that_fails_once_is_tried_again(folder_stack: Stack, site: Site) 
     watched = folder_stack.run(site.url("/flaky/clip.mp4?times=1&key=once"))
     assert watched.last["status"] == "completed"
     waiting = next(data for data in watched.data if data["retry_at"])
-    assert (waiting["status"], waiting["retries"]) == ("queued", 1)
+    assert (waiting["status"], waiting["retries"], waiting["max_retries"]) == ("queued", 1, 3)
     assert watched.last["attempt"] == 2
 
 

@@ -78,3 +78,21 @@ def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage)
         site.gate("back").open()
         stack.start()
         expect(card.get_by_role("link", name="Save video")).to_be_visible(timeout=TIMEOUT)
+
+
+def test_cancel_and_try_again(folder_stack: Stack, site: Site, open_page: OpenPage) -> None:
+    page = open_page(folder_stack.url)
+    page.get_by_label("Video address").fill(site.url("/gated-hls/again/v720/4/master.m3u8"))
+    page.get_by_role("button", name="Fetch video").click()
+    card = page.locator(".card").first
+    gate = site.gate("again")
+    gate.wait_held()
+    card.get_by_role("button", name="Cancel").click()
+    expect(card.get_by_role("status")).to_have_text("Cancelled", use_inner_text=True, timeout=TIMEOUT)
+    site.settled("/gated-hls/")  # the downloader is gone, and nothing of it waits at the gate any more
+
+    gate.open()
+    card.get_by_role("button", name="Try again").click()
+    expect(card.get_by_role("link", name="Save video")).to_be_visible(timeout=TIMEOUT)
+    expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+    expect(page.locator("[data-phase=cancelled]")).to_have_count(0)

@@ -7,7 +7,7 @@ ends (`path=value`), which none does without it; behind `not ` stands what is go
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, GCS_KEY, HPA, KEDA, REDIS_TLS, http_route, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, GCS_KEY, HPA, KEDA, REDIS_TLS, SENTINEL, http_route, ingress
 
 
 class Change(NamedTuple):
@@ -39,7 +39,6 @@ UNSHOWN = {
     "global": "a parent chart's: test_subchart.py",
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
-    "redis.external.sentinels": "only refused: test_refusals.py",
     "redis.external.cluster": "only refused: test_refusals.py",
     "metrics.dashboards.enabled": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.labels": "needs a dashboard: test_metrics.py",
@@ -115,6 +114,18 @@ CHANGES: dict[str, Change] = {
     ),
     "redis.external.tls.existingSecret": change("mine", GATEWAY, "secret.secretName=mine", REDIS_TLS),
     "redis.external.tls.existingSecretKey": change("mine", GATEWAY, "secret.items[0].key=mine", REDIS_TLS),
+    "redis.external.sentinel.hosts": change(
+        ["a", "[::1]:5"],
+        "ConfigMap/vidferry-api",
+        "VIDFERRY_REDIS_URL=redis+sentinel://a:26379,[::1]:5/mymaster/0",
+        {"redis": {"bundled": {"enabled": False}, "external": {"sentinel": {"hosts": ["b"]}}}},
+    ),
+    "redis.external.sentinel.master": change("mine", "ConfigMap/vidferry-gateway", "/mine/0", SENTINEL),
+    "redis.external.sentinel.username": change(
+        "me", "ConfigMap/vidferry-worker", "VIDFERRY_REDIS_SENTINEL_USERNAME=me", SENTINEL
+    ),
+    "redis.external.sentinel.existingSecret": change("mine", API, "secretKeyRef.name=mine", SENTINEL),
+    "redis.external.sentinel.existingSecretKey": change("mine", API, "secretKeyRef.key=mine", SENTINEL),
     "redis.bundled.image.registry": change("registry.example", REDIS, "image=registry.example/valkey/valkey:8.1"),
     "redis.bundled.image.repository": change("redis", REDIS, "image=redis:8.1"),
     "redis.bundled.image.tag": change("8.2", REDIS, "image=valkey/valkey:8.2"),

@@ -43,7 +43,9 @@ TARGET = closed("group kind name", group={"const": ""}, kind={"const": "Service"
 ENDPOINT = closed("port path", port=TEXT, path=TEXT, interval={"type": "string", "pattern": "^[0-9]+s$"})
 BACKEND = closed("name port", name=TEXT, port=SECONDS)
 PATH_MATCH = closed("path", path=closed("type value", type={"const": "PathPrefix"}, value={"pattern": "^/"}))
-SECRET_REF = closed("parameter name key", parameter={"enum": ["password", "ca"]}, name=TEXT, key=TEXT)
+SECRET_REF = closed(
+    "parameter name key", parameter={"enum": ["password", "sentinelPassword", "ca"]}, name=TEXT, key=TEXT
+)
 REDIS_TRIGGER = closed(
     "address listName listLength databaseIndex",
     address={"pattern": "^[^:]+:[0-9]+$"},
@@ -53,7 +55,16 @@ REDIS_TRIGGER = closed(
     enableTLS={"enum": ["true", "false"]},
     username=TEXT,
 )
+SENTINEL_TRIGGER = closed(
+    "addresses sentinelMaster listName listLength databaseIndex",
+    addresses={"pattern": "^[^:,]+:[0-9]+(,[^:,]+:[0-9]+)*$"},
+    sentinelMaster=TEXT,
+    sentinelUsername=TEXT,
+    **{name: rule for name, rule in REDIS_TRIGGER["properties"].items() if name != "address"},
+)
 PROMETHEUS_TRIGGER = closed("serverAddress query threshold", serverAddress=TEXT, query=TEXT, threshold=TEXT)
+
+TRIGGERS = {"redis": REDIS_TRIGGER, "redis-sentinel": SENTINEL_TRIGGER, "prometheus": PROMETHEUS_TRIGGER}
 
 # Sources: each project's reference of its kinds. Only what the chart may write is in them.
 OTHERS: dict[str, dict[str, Any]] = {
@@ -70,12 +81,17 @@ OTHERS: dict[str, dict[str, Any]] = {
             horizontalPodAutoscalerConfig=closed("behavior", behavior={"type": "object"}),
         ),
         triggers=each(
-            closed(
-                "type metadata",
-                type={"enum": ["redis", "prometheus"]},
-                metadata={"anyOf": [REDIS_TRIGGER, PROMETHEUS_TRIGGER]},
-                authenticationRef=closed("name", name=TEXT),
-            )
+            {
+                "anyOf": [
+                    closed(
+                        "type metadata",
+                        type={"const": kind},
+                        metadata=metadata,
+                        authenticationRef=closed("name", name=TEXT),
+                    )
+                    for kind, metadata in TRIGGERS.items()
+                ]
+            }
         ),
     ),
     "keda.sh/v1alpha1 TriggerAuthentication": closed("secretTargetRef", secretTargetRef=each(SECRET_REF)),

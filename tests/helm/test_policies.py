@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, ingress
 from support.chart import NAMESPACE, Rendered, merged, nested, render
 
 PUBLIC, PUBLIC6, PRIVATE, METADATA = "93.184.215.14", "2606:2800:220:1::1", "10.20.30.40", "169.254.169.254"
@@ -124,6 +124,18 @@ def test_an_external_redis_is_reached_on_its_port() -> None:
     rendered = render(EXTERNAL_REDIS)
     assert allows(rendered, "gateway", "egress", PRIVATE, 6379)
     assert not allows(rendered, "gateway", "egress", PRIVATE, 443)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_sentinels_and_their_servers_are_reached_on_their_ports(name: str) -> None:
+    """What the servers' addresses are, the Sentinels alone know."""
+    anywhere = render(SENTINEL)
+    within = render(merged(SENTINEL, nested("networkPolicy.redisRanges", ["10.20.0.0/16"])))
+    for port in (6379, 26379, 26380):
+        assert allows(anywhere, name, "egress", PRIVATE, port)
+        assert allows(within, name, "egress", PRIVATE, port)
+        assert not allows(within, name, "egress", "192.168.1.1", port)
+    assert not allows(anywhere, name, "egress", PRIVATE, 443)
 
 
 def test_traces_are_sent_only_where_values_say_so() -> None:

@@ -12,7 +12,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError
 from redis.retry import Retry
 
-from helm.value_sets import EXTERNAL_REDIS, REDIS_TLS
+from helm.value_sets import EXTERNAL_REDIS, REDIS_TLS, SENTINEL, SENTINEL_TLS
 from support.chart import nested, render
 from support.redis_server import program as redis_program
 
@@ -58,6 +58,34 @@ def test_another_one_is_reached_by_tls_with_an_authority_of_its_own() -> None:
         address = "rediss://redis.example.org:6380/2?ssl_ca_certs=/etc/vidferry/redis/ca.crt"
         assert settings["VIDFERRY_REDIS_URL"] == address
         assert settings["VIDFERRY_REDIS_USERNAME"] == "vidferry"
+        (container,) = rendered.pod(name)["containers"]
+        assert {"name": "redis-ca", "mountPath": "/etc/vidferry/redis", "readOnly": True} in container["volumeMounts"]
+
+
+def test_sentinels_take_its_place_too() -> None:
+    rendered = render(SENTINEL)
+    assert not [each for each in rendered.resources if each["metadata"]["name"] == "vidferry-redis"]
+    for name in ("api", "worker", "gateway"):
+        settings = rendered.settings(name)
+        assert settings["VIDFERRY_REDIS_URL"] == "redis+sentinel://redis-0.redis:26379,redis-1.redis:26380/mymaster/0"
+        assert settings["VIDFERRY_REDIS_SENTINEL_USERNAME"] == "asker"
+        (container,) = rendered.pod(name)["containers"]
+        secrets = {
+            each["name"]: each["valueFrom"]["secretKeyRef"]
+            for each in container["env"]
+            if "secretKeyRef" in each.get("valueFrom", {})
+        }
+        assert secrets["VIDFERRY_REDIS_PASSWORD"] == {"name": "redis-secret", "key": "redis-password"}
+        assert secrets["VIDFERRY_REDIS_SENTINEL_PASSWORD"] == {"name": "sentinel-secret", "key": "sentinel-password"}
+
+
+def test_sentinels_are_reached_by_tls_with_an_authority_of_their_own() -> None:
+    rendered = render(SENTINEL_TLS)
+    for name in ("api", "worker", "gateway"):
+        assert rendered.settings(name)["VIDFERRY_REDIS_URL"] == (
+            "rediss+sentinel://redis-0.redis:26379,redis-1.redis:26380/mymaster/2"
+            "?ssl_ca_certs=/etc/vidferry/redis/ca.crt"
+        )
         (container,) = rendered.pod(name)["containers"]
         assert {"name": "redis-ca", "mountPath": "/etc/vidferry/redis", "readOnly": True} in container["volumeMounts"]
 

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, http_route, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, SENTINEL, http_route, ingress
 from support.chart import CHART, merged, nested, refusal, render
 
 KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("redis.external.cluster", True), "Redis Cluster is not supported"),
-    (nested("redis.external.sentinels", ["a:26379"]), "does not ask Sentinels"),
+    (merged(SENTINEL, nested("redis.external.host", "redis")), "the Sentinels tell which host is the primary"),
     (nested("redis.external.host", "redis"), "exclude each other: set redis.bundled.enabled=false"),
+    (nested("redis.external.sentinel.hosts", ["a"]), "exclude each other: set redis.bundled.enabled=false"),
+    (merged(EXTERNAL_REDIS, nested("redis.external.sentinel.username", "me")), "set redis.external.sentinel.hosts"),
+    (nested("redis.external.sentinel.existingSecret", "mine"), "set redis.external.sentinel.hosts"),
     (nested("redis.bundled.enabled", False), "needs a Redis"),
     (merged(EXTERNAL_REDIS, nested("redis.external.tls.existingSecret", "ca")), "the connection is not encrypted"),
     (nested("bucket.type", "gcs"), "name the bucket by bucket.gcs.name"),
@@ -64,6 +67,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
     (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
     (nested("settings", {"VIDFERRY_REDIS_PASSWORD": "a"}), "is a secret"),
+    (nested("settings", {"VIDFERRY_REDIS_SENTINEL_PASSWORD": "a"}), "is a secret"),
     (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
     (
         nested("worker.settings", {"VIDFERRY_WORKER_SLOTS": 4}),
@@ -71,6 +75,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
     (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_REDIS_SENTINEL_USERNAME": "a"}), "is set by the chart"),
 ]
 
 
@@ -105,6 +110,8 @@ def test_every_sentence_is_among_them() -> None:
         ({"worker": {"slots": 65}}, "maximum: got 65, want 64"),
         ({"worker": {"maxBytes": 1000}}, "at '/worker/maxBytes': got number, want string"),
         ({"worker": {"egressAllow": ["10.0.0.1"]}}, "at '/worker/egressAllow/0': '10.0.0.1' does not match pattern"),
+        ({"redis": {"external": {"sentinel": {"hosts": ["redis://a"]}}}}, "at '/redis/external/sentinel/hosts/0'"),
+        ({"redis": {"external": {"sentinel": {"master": ""}}}}, "at '/redis/external/sentinel/master'"),
         ({"settings": {"LOG": "a"}}, "'LOG' does not match pattern"),
         ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
         ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),

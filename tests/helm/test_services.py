@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import HPA, KEDA, REDIS_TLS
+from helm.value_sets import HPA, KEDA, REDIS_TLS, SENTINEL_TLS
 from support.chart import merged, nested, render
 from vidferry_api.settings import ApiSettings
 from vidferry_gateway.settings import GatewaySettings
@@ -16,7 +16,7 @@ ADMIN = {"VIDFERRY_ADMIN_PORT"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
-@pytest.mark.parametrize("values", [{}, REDIS_TLS], ids=["default", "redis-tls"])
+@pytest.mark.parametrize("values", [{}, REDIS_TLS, SENTINEL_TLS], ids=["default", "redis-tls", "sentinel-tls"])
 def test_the_programs_take_the_settings(name: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = render(values).settings(name)
     for variable, value in settings.items():
@@ -116,5 +116,27 @@ def test_keda_asks_another_redis_with_tls() -> None:
     refs = rendered.get("TriggerAuthentication", "worker")["spec"]["secretTargetRef"]
     assert [(ref["parameter"], ref["name"]) for ref in refs] == [
         ("password", "redis-secret"),
+        ("ca", "redis-authority"),
+    ]
+
+
+def test_keda_asks_sentinels() -> None:
+    rendered = render(merged(KEDA, SENTINEL_TLS))
+    (trigger,) = rendered.get("ScaledObject", "worker")["spec"]["triggers"]
+    assert trigger["type"] == "redis-sentinel"
+    assert trigger["metadata"] == {
+        "addresses": "redis-0.redis:26379,redis-1.redis:26380",
+        "sentinelMaster": "mymaster",
+        "sentinelUsername": "asker",
+        "databaseIndex": "2",
+        "enableTLS": "true",
+        "username": "vidferry",
+        "listName": "arq:queue",
+        "listLength": "2",
+    }
+    refs = rendered.get("TriggerAuthentication", "worker")["spec"]["secretTargetRef"]
+    assert [(ref["parameter"], ref["name"]) for ref in refs] == [
+        ("password", "redis-secret"),
+        ("sentinelPassword", "sentinel-secret"),
         ("ca", "redis-authority"),
     ]

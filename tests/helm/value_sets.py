@@ -33,6 +33,32 @@ REDIS_TLS: dict[str, Any] = merged(
         }
     },
 )
+SENTINEL: dict[str, Any] = {
+    "redis": {
+        "bundled": {"enabled": False},
+        "external": {
+            "existingSecret": "redis-secret",
+            "sentinel": {
+                "hosts": ["redis-0.redis", "redis-1.redis:26380"],
+                "username": "asker",
+                "existingSecret": "sentinel-secret",
+            },
+        },
+    }
+}
+SENTINEL_TLS: dict[str, Any] = merged(
+    SENTINEL,
+    {
+        "redis": {
+            "external": {
+                "port": 6380,
+                "database": 2,
+                "username": "vidferry",
+                "tls": {"enabled": True, "existingSecret": "redis-authority"},
+            }
+        }
+    },
+)
 HPA: dict[str, Any] = {
     name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "worker", "gateway")
 }
@@ -68,9 +94,13 @@ SETS: dict[str, dict[str, Any]] = {
     "existing-claim": {"bucket": {"folder": {"existingClaim": "videos"}}},
     "external-redis": EXTERNAL_REDIS,
     "redis-tls": REDIS_TLS,
+    "sentinel": SENTINEL,
+    "sentinel-tls": SENTINEL_TLS,
     "hpa": HPA,
     "keda": KEDA,
     "keda-tls": merged(KEDA, REDIS_TLS),
+    "keda-sentinel": merged(KEDA, SENTINEL),
+    "keda-sentinel-tls": merged(KEDA, SENTINEL_TLS),
     "nginx": ingress("nginx", className="nginx"),
     "traefik": ingress("traefik"),
     "gke": merged(GCS, ingress("gke")),

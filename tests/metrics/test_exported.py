@@ -115,6 +115,19 @@ def test_jobs_that_join_and_repeat_are_told_apart(product: Product, site: Site) 
     assert told == [1, 1, 1]
 
 
+def test_a_cancelled_job_is_counted_by_where_it_was(product: Product, site: Site) -> None:
+    before = product.api_admin.scrape()
+    job_id = product.post(site.url("/gated/cancel/clip.mp4"))
+    site.gate("cancel").wait_held()
+
+    for _ in range(2):
+        assert httpx2.delete(f"{product.api.url}/api/jobs/{job_id}", timeout=20).json()["status"] == "cancelled"
+
+    after = product.api_admin.scrape()
+    assert grown(before, after, "vidferry_jobs_cancelled_total", status="processing") == 1
+    assert grown(before, after, "vidferry_jobs_cancelled_total") == 1
+
+
 def test_what_runs_is_seen_while_it_runs(product: Product, site: Site) -> None:
     job_id = product.post(site.url("/gated/run/clip.mp4"))
     with connect(product.gateway.uri(job_id), open_timeout=20) as socket:
@@ -170,7 +183,7 @@ def test_no_caller_makes_a_series(product: Product, site: Site) -> None:
     assert {each["route"] for each in labels} <= {
         "/", "/api/download", "/api/jobs/{job_id}", "/static", "/files/{name:path}", "/readyz", "/healthz", OTHER,
     }  # fmt: skip
-    assert {each["method"] for each in labels} <= {"GET", "POST", "HEAD", OTHER}
+    assert {each["method"] for each in labels} <= {"GET", "POST", "HEAD", "DELETE", OTHER}
     assert {"route": OTHER, "method": "GET", "code": "404"} in labels
     assert {"route": "/static", "method": "GET", "code": "404"} in labels
     assert any(each["method"] == OTHER for each in labels)

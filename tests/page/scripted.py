@@ -101,10 +101,15 @@ class Scripted:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """what GET api/jobs/{id} answers; 404 where there is nothing"""
     refusals: list[dict[str, Any]] = field(default_factory=list)
-    """problem documents for the next POSTs"""
+    """problem documents for the next POSTs and DELETEs"""
     deaf: bool = False
-    """POSTs are hung up on"""
+    """POSTs and DELETEs are hung up on"""
     orders: Queue[Order] = field(default_factory=Queue)
+    retries: Queue[Order] = field(default_factory=Queue)
+    cancels: Queue[str] = field(default_factory=Queue)
+    """ids of jobs"""
+    desk: threading.Event = field(default_factory=threading.Event)
+    """while it is clear, DELETEs and retries wait for their answer"""
     sockets: Queue[Socket] = field(default_factory=Queue)
     door: threading.Event = field(default_factory=threading.Event)
     """while it is clear, handshakes of WebSockets wait"""
@@ -112,6 +117,12 @@ class Scripted:
 
     def order(self) -> Order:
         return self.orders.get(timeout=TIMEOUT)
+
+    def retry(self) -> Order:
+        return self.retries.get(timeout=TIMEOUT)
+
+    def cancelled(self) -> str:
+        return self.cancels.get(timeout=TIMEOUT)
 
     def socket(self) -> Socket:
         return self.sockets.get(timeout=TIMEOUT)
@@ -128,6 +139,12 @@ class Scripted:
             "ws_url": f"{self.ws_root}/ws/download/{job_id}",
         }
 
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """The job, cancelled: its state is newer than all that was sent."""
+        ended = {"stage": "cancelled", "status": "cancelled", "message": "Cancelled", "seq": 1000}
+        self.jobs[job_id] |= ended
+        return self.jobs[job_id]
+
 
 @contextmanager
 def scripted_server() -> Iterator[Scripted]:
@@ -135,6 +152,7 @@ def scripted_server() -> Iterator[Scripted]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     script = Scripted(f"http://127.0.0.1:{http.server_port}{PREFIX}/")
     script.door.set()
+    script.desk.set()
     http.script = script  # type: ignore[attr-defined]
     sockets = _socket_server(script)
     script.ws_root = f"ws://127.0.0.1:{sockets.socket.getsockname()[1]}"
@@ -145,6 +163,7 @@ def scripted_server() -> Iterator[Scripted]:
         yield script
     finally:
         script.door.set()
+        script.desk.set()
         http.shutdown()
         sockets.shutdown()
         for thread in threads:
@@ -188,15 +207,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.NOT_FOUND, {"detail": f"nothing at {path}"})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.script.orders.put(Order(body, self.headers["Idempotency-Key"], self.path))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        order = Order(json.loads(content or b"{}"), self.headers["Idempotency-Key"], self.path)
+        retried = self.path.removesuffix("/retry").rpartition("/")[2] if self.path.endswith("/retry") else ""
+        (self.script.retries if retried else self.script.orders).put(order)
+        if retried:
+            self.script.desk.wait(TIMEOUT)
+        wanted = self.script.jobs.get(retried, order.body)
+        if not self._refused():
+            self._json(HTTPStatus.ACCEPTED, self.script.accept(wanted))
+
+    def do_DELETE(self) -> None:
+        job_id = self.path.rpartition("/")[2]
+        self.script.cancels.put(job_id)
+        self.script.desk.wait(TIMEOUT)
+        if not self._refused():
+            self._json(HTTPStatus.OK, self.script.cancel(job_id))
+
+    def _refused(self) -> bool:
         if self.script.deaf:
             self.close_connection = True
         elif self.script.refusals:
             refusal = self.script.refusals.pop(0)
             self._json(HTTPStatus(refusal["status"]), refusal, "application/problem+json")
         else:
-            self._json(HTTPStatus.ACCEPTED, self.script.accept(body))
+            return False
+        return True
 
     def _job(self, rest: str) -> None:
         job_id, _, part = rest.partition("/")

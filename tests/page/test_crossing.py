@@ -150,16 +150,20 @@ def test_a_problem_is_told_beside_the_address(server: Scripted, open_page: OpenP
 
 
 def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted, open_page: OpenPage) -> None:
-    page = open_page(server.url, expected=["ERR_EMPTY_RESPONSE"])
+    page = open_page(server.url, expected=["ERR_EMPTY_RESPONSE", "status of 503"])
     server.deaf = True
     order(page)
-    expect(page.get_by_role("alert")).to_contain_text("can’t be reached")
+    alert = page.locator("#problem")
+    expect(alert).to_contain_text("can’t be reached")
     server.deaf = False
+    server.refusals.append({"status": 503, "code": "redis_unavailable", "detail": "Try again in a few seconds."})
+    page.get_by_label("Video address").press("Enter")
+    expect(alert).to_contain_text("can’t reach its records")
     page.get_by_label("Video address").press("Enter")
     expect(page.locator(".card")).to_have_count(1)
     # Chromium itself repeats a POST whose kept-alive connection was dropped, so there may be more than two.
     keys = [server.order().key for _ in range(server.orders.qsize())]
-    assert len(keys) >= 2
+    assert len(keys) >= 3
     assert len(set(keys)) == 1
     order(page)
     expect(page.locator(".card")).to_have_count(2)
@@ -180,12 +184,7 @@ def test_a_failure_says_why(server: Scripted, open_page: OpenPage, retryable: bo
     card = page.locator(".card")
     expect(card.get_by_role("status")).to_contain_text("Failed")
     expect(card).to_contain_text("The site stopped sending. Try again later. stalled")
-    again = card.get_by_role("button", name="Try again")
-    expect(again).to_be_visible(visible=retryable)
-    if retryable:
-        again.click()
-        assert server.order().body["url"] == VIDEO
-        expect(card).to_have_count(2)
+    expect(card.get_by_role("button", name="Try again")).to_be_visible()
 
 
 def test_a_body_without_a_length_is_indeterminate(server: Scripted, open_page: OpenPage) -> None:

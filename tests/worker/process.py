@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from support import ffmpeg
 from support.redis_server import RedisServer
@@ -28,10 +28,17 @@ from vidferry_worker.metrics import WorkerMetrics
 SECONDS = 40.0
 
 
+class HasUrl(Protocol):
+    """A Redis, or Sentinels."""
+
+    @property
+    def url(self) -> str: ...
+
+
 class WorkerProcess:
     """`python -m vidferry_worker` with a folder as the bucket. Its log is kept, line by line."""
 
-    def __init__(self, redis: RedisServer, home: Path, **settings: str) -> None:
+    def __init__(self, redis: HasUrl, home: Path, **settings: str) -> None:
         self.folder = home / "work"
         given = {
             "bucket": f"file://{home}/bucket", "signing_key": "k" * 32, "redis_url": redis.url,

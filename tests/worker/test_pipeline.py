@@ -1,5 +1,6 @@
 """The order in which a download's steps and its progress are told."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from store.records import Records, at, progress
 from vidferry_common.contract.stages import DOWNLOAD_STARTED
 from vidferry_worker.pipeline import Pipeline
 from vidferry_worker.progress import Transfer
+from vidferry_worker.publisher import Publisher
 from vidferry_worker.reporter import Reporter
 from worker.process import worker_metrics
 
@@ -26,7 +28,9 @@ def event(stream: int, fragment: int, *, finished: bool = False) -> dict[str, An
 async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(records: Records) -> None:
     job, claim = await records.claimed()
     await records.listen(job.job_id)
-    reporter = Reporter(records.store, claim, at(DOWNLOAD_STARTED), lambda: None, worker_metrics())
+    publisher = Publisher(records.store)
+    sending = asyncio.create_task(publisher.run())
+    reporter = Reporter(publisher, claim, at(DOWNLOAD_STARTED), lambda: None, worker_metrics())
     parts: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9), metrics=worker_metrics())
     no_child: Any = None
     pipeline = Pipeline(parts, claim, reporter, no_child, Path())
@@ -35,7 +39,7 @@ async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(
         transfer.update(each, 0)
         told = pipeline._tell_transfer(transfer, told)
         await reporter.flush()
-    await reporter.close()
+    sending.cancel()
     shown = progress(await records.heard(job.job_id))
     assert shown == [35, 40, 45, 50, 65, 80, 85]
     assert progress(await records.history(job.job_id)) == [35, 50, 65, 80, 85]

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,24 @@ async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, sit
         assert await jobs.field(job, "deaths") == "1"
         with worker(own_redis, tmp_path, worker_name="third") as third:
             assert names(third.folder) == ["third", "third.lock"]
+
+
+async def test_a_claim_that_redis_lost_is_made_again(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
+    """As a failover does that comes before the claim has reached the replica."""
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path, lease="1"):
+            job = await jobs.give(site.url("/gated/g/clip.mp4"))
+            await asyncio.to_thread(site.gate("g").wait_held)
+            back: Any = jobs.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"status": "queued", "attempt": 0})
+            await back
+
+            async def claimed_again() -> bool:
+                return await jobs.field(job, "attempt") == "1"
+
+            await eventually(claimed_again)
+            site.gate("g").open()
+            end = await jobs.end(job)
+    assert (end["status"], end["attempt"]) == ("completed", 1)
 
 
 def names(folder: Path) -> list[str]:

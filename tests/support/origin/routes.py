@@ -14,6 +14,8 @@ Well-behaved:
     /redirect?to=<address>              `&code=` 302; the address is sent as it is, so `/media/…` leaves the site and
                                         `media/…` doesn't
 
+    /Mediasite/…                        pages of videos with ids of their own: mediasite.py
+
 Slow, or held:
 
     /slow/clip.mp4?rate=<bytes a second>
@@ -43,7 +45,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from support.origin import media
+from support.origin import media, mediasite
 from support.origin.files import TYPES, File, answer
 from support.origin.pages import TITLES, page
 from support.origin.site import Site
@@ -219,6 +221,8 @@ def _redirect(call: Call) -> Reply:
 
 
 ROUTES: dict[str, Callable[[Call], Reply]] = {
+    "Mediasite": lambda call: mediasite.page(call.request),
+    mediasite.SERVICE: lambda call: mediasite.options(call.rest),
     "hls": _hls,
     "dash": _dash,
     "page": _page("media/clip.mp4"),

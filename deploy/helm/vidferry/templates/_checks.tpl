@@ -17,14 +17,18 @@
 {{- if $external.cluster -}}
 {{- fail "redis.external.cluster: Redis Cluster is not supported, since arq's keys can't live in one. Name a standalone or managed primary by redis.external.host." -}}
 {{- end -}}
-{{- if $external.sentinels -}}
-{{- fail "redis.external.sentinels: Vidferry does not ask Sentinels for the primary yet. Name a host that follows the primary by redis.external.host." -}}
+{{- if and $external.host $external.sentinel.hosts -}}
+{{- fail "redis.external.host and redis.external.sentinel exclude each other: the Sentinels tell which host is the primary. Remove one of them." -}}
 {{- end -}}
-{{- if and $external.host .Values.redis.bundled.enabled -}}
-{{- fail "redis.external.host and redis.bundled exclude each other: set redis.bundled.enabled=false to use your own Redis." -}}
+{{- $own := include "vidferry.redis.external" . -}}
+{{- if and $own .Values.redis.bundled.enabled -}}
+{{- fail "redis.external and redis.bundled exclude each other: set redis.bundled.enabled=false to use your own Redis." -}}
 {{- end -}}
-{{- if not (or $external.host .Values.redis.bundled.enabled) -}}
-{{- fail "Vidferry needs a Redis: name yours by redis.external.host, or set redis.bundled.enabled=true." -}}
+{{- if not (or $own .Values.redis.bundled.enabled) -}}
+{{- fail "Vidferry needs a Redis: name yours by redis.external.host or redis.external.sentinel.hosts, or set redis.bundled.enabled=true." -}}
+{{- end -}}
+{{- if and (or $external.sentinel.username $external.sentinel.existingSecret) (not $external.sentinel.hosts) -}}
+{{- fail "redis.external.sentinel says how to sign in at Sentinels, and names none: set redis.external.sentinel.hosts." -}}
 {{- end -}}
 {{- if and $external.tls.existingSecret (not $external.tls.enabled) -}}
 {{- fail "redis.external.tls.existingSecret names an authority, but redis.external.tls.enabled is false: set it, or the connection is not encrypted." -}}
@@ -162,10 +166,10 @@
 {{- $own := include "vidferry.settings" (list $ $name) | fromYaml -}}
 {{- range $where, $named := dict "settings" $.Values.settings (printf "%s.settings" $name) (index $.Values $name).settings -}}
 {{- range $setting, $_ := $named -}}
-{{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
+{{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_REDIS_SENTINEL_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
 {{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret." $where $setting) -}}
 {{- end -}}
-{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME")) -}}
+{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME" "VIDFERRY_REDIS_SENTINEL_USERNAME")) -}}
 {{- fail (printf "%s.%s is set by the chart from a value of its own: README.md tells which." $where $setting) -}}
 {{- end -}}
 {{- end -}}

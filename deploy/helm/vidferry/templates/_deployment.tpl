@@ -103,6 +103,10 @@ spec:
 - name: VIDFERRY_REDIS_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ include "vidferry.redis.secretKey" $root }}}}
 {{- end }}
+{{- with include "vidferry.redis.sentinelSecret" $root }}
+- name: VIDFERRY_REDIS_SENTINEL_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $root.Values.redis.external.sentinel.existingSecretKey }}}}
+{{- end }}
 {{- if and (ne $name "gateway") (eq $root.Values.bucket.type "folder") }}
 - name: VIDFERRY_SIGNING_KEY
   valueFrom: {secretKeyRef: {name: {{ include "vidferry.signingSecret" $root }}, key: {{ include "vidferry.signingSecretKey" $root }}}}

@@ -11,7 +11,7 @@
 
 {{- define "vidferry.policy.redis" -}}
 - to:
-    {{- if not .Values.redis.external.host }}
+    {{- if not (include "vidferry.redis.external" .) }}
     - podSelector:
         matchLabels:
           {{- include "vidferry.selector" (list . "redis") | nindent 10 }}
@@ -27,6 +27,9 @@
     {{- end }}
   ports:
     - {protocol: TCP, port: {{ include "vidferry.redis.port" . }}}
+    {{- range regexFindAll ":[0-9]+(,|$)" (include "vidferry.redis.sentinels" .) -1 | uniq }}
+    - {protocol: TCP, port: {{ regexFind "[0-9]+" . }}}
+    {{- end }}
 {{- end }}
 
 {{- define "vidferry.policy.public" -}}

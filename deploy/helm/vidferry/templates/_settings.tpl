@@ -8,8 +8,11 @@ VIDFERRY_LOG_LEVEL: {{ $values.log.level | quote }}
 VIDFERRY_LOG_FORMAT: {{ $values.log.format | quote }}
 VIDFERRY_RECORD_DAYS: {{ $values.recordDays | quote }}
 VIDFERRY_REDIS_URL: {{ include "vidferry.redis.url" $root | quote }}
-{{- with and $values.redis.external.host $values.redis.external.username }}
+{{- with and (include "vidferry.redis.external" $root) $values.redis.external.username }}
 VIDFERRY_REDIS_USERNAME: {{ . | quote }}
+{{- end }}
+{{- with $values.redis.external.sentinel.username }}
+VIDFERRY_REDIS_SENTINEL_USERNAME: {{ . | quote }}
 {{- end }}
 {{- with $values.otlp.endpoint }}
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}

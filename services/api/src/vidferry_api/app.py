@@ -14,7 +14,7 @@ from vidferry_api import problems
 from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
 from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
-from vidferry_api.routes import downloads, files, health, jobs, page
+from vidferry_api.routes import cancel, downloads, files, health, jobs, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import BucketError, open_bucket
@@ -44,12 +44,14 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         responses=problems.responses(ProblemCode.INTERNAL),
     )
     problems.install(app)
-    for module in (downloads, jobs, files, health):
+    modules = (downloads, jobs, cancel, retry, files, health)
+    for module in modules:
         app.include_router(module.router)
     page.mount(app)
     # FastAPI keeps an included router whole: its routes aren't among the app's.
-    own = [route for module in (downloads, jobs, files, health, page) for route in module.router.routes]
-    app.state.metrics = ApiMetrics(registry, Routes([*own, *app.routes]))
+    own = [route for module in (*modules, page) for route in module.router.routes]
+    app.state.routes = [*own, *app.routes]
+    app.state.metrics = ApiMetrics(registry, Routes(app.state.routes))
     # Those added last are the outermost.
     for each in reversed(_middleware(settings, app.state.metrics)):
         app.add_middleware(each.cls, *each.args, **each.kwargs)

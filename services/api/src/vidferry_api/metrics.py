@@ -27,6 +27,7 @@ class ApiMetrics:
         self._requests = registry.counter(catalogue.HTTP_REQUESTS, route=routes.templates)
         self._durations = registry.histogram(catalogue.HTTP_DURATION, route=routes.templates)
         self.accepted = registry.counter(catalogue.JOBS_ACCEPTED)
+        self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
 
     def request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
         """One was answered; status is 0 where it was not."""

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from vidferry_api.url import canonical
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
@@ -23,6 +24,16 @@ class DownloadRequest(BaseModel):
         examples=["https://example.org/video"],
     )
     format: Format = Field(default_factory=Format, description="What to fetch; by default what plays everywhere.")
+    priority: Priority = Field(
+        default=Priority.INTERACTIVE,
+        description="`interactive`: a person waits. `bulk`: nobody does, so that those of the last hours for whom a "
+        "person waits go first.",
+    )
+    force: bool = Field(
+        default=False,
+        strict=True,
+        description="Fetch the video anew, also where it is in the bucket, and replace what is there.",
+    )
 
 
 class Accepted(BaseModel):
@@ -70,6 +81,9 @@ class Job(BaseModel):
     job_id: str
     url: str
     format: Format
+    priority: Priority
+    force: bool
+    retry_of: str | None = Field(description="The job that this one tries again.")
     created_at: str = Field(description="RFC 3339")
     ws_url: str
     cursor: str = Field(description="Where a WebSocket can go on from: `ws_url?after=<cursor>`.")
@@ -86,7 +100,8 @@ class Job(BaseModel):
     eta: float | None = Field(description="Seconds to the end of the stage.")
     title: str | None
     thumbnail: str | None = Field(description="The video's picture, kept by Vidferry.")
-    retries: int
+    retries: int = Field(description="Times that it was put back after a failure, to be tried again by itself.")
+    max_retries: int | None = Field(None, description="The most of them; null before the first attempt.")
     retry_at: str | None = Field(description="When the next try begins, RFC 3339.")
     result: Result | None = None
     error: Failure | None = None

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
@@ -134,11 +135,11 @@ def _sentence(item: Mapping[str, Any]) -> str:
     return str(item["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     raised = cast("HTTPException", error)
     if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
-        allowed = (raised.headers or {}).get("Allow", "another one")
-        return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers=raised.headers).response()
+        allowed = ", ".join(_methods(request, (raised.headers or {}).get("Allow", "")))
+        return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers={"Allow": allowed}).response()
     if raised.status_code == ProblemCode.INVALID_JSON.status:  # nested too deep, or no UTF-8
         return Problem(ProblemCode.INVALID_JSON, ORDER).response()
     if raised.status_code == ProblemCode.NOT_FOUND.status:
@@ -146,11 +147,19 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
 
 
-def _redis_away(_: Request, error: Exception) -> JSONResponse:
+def _methods(request: Request, told: str) -> list[str]:
+    """All that the path takes: Starlette tells those of one route, and each method has a route of its own."""
+    found = set(filter(None, told.split(", ")))
+    for route in request.app.state.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
+
+
+def _redis_away(request: Request, error: Exception) -> JSONResponse:
     logger.warning("Redis is away", extra={"error": str(error)})
-    return Problem(
-        ProblemCode.REDIS_UNAVAILABLE, "Try again in a few seconds; an Idempotency-Key makes that safe."
-    ).response()
+    safely = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
+    return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{safely}.").response()
 
 
 def _queue_full(_: Request, __: Exception) -> JSONResponse:

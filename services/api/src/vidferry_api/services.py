@@ -35,8 +35,8 @@ ServicesDep = Annotated[Services, Depends(_services)]
 JobId = Annotated[str, Path(description="The job's UUID.")]
 
 
-async def _job(job_id: JobId, services: ServicesDep) -> JobRecord:
-    """The job of the path; a malformed id is no job's."""
+async def known_job(job_id: JobId, services: ServicesDep) -> JobRecord:
+    """The job of the path as it is now; a malformed id is no job's."""
     try:
         known = await services.store.job(str(UUID(job_id)))
     except ValueError:
@@ -49,4 +49,4 @@ async def _job(job_id: JobId, services: ServicesDep) -> JobRecord:
     return known
 
 
-JobDep = Annotated[JobRecord, Depends(_job)]
+JobDep = Annotated[JobRecord, Depends(known_job)]

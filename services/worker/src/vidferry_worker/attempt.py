@@ -35,17 +35,19 @@ class Attempt:
     def __init__(self, parts: Parts, claim: Claim) -> None:
         self._parts, self._claim = parts, claim
         self._task = asyncio.current_task()
-        self._lost = False
+        self.lost = False
+        """to another attempt, with Redis' memory of it, or because nobody waits for it any more"""
         begun = Update(
             Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
+            max_retries=parts.settings.retries,
         )  # fmt: skip
-        self._reporter = Reporter(parts.store, claim, begun, self.lose, parts.metrics)
+        self._reporter = Reporter(parts.publisher, claim, begun, self.lose, parts.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
         """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more."""
-        self._lost = True
+        self.lost = True
         if self._task:
             self._task.cancel()
 
@@ -57,12 +59,13 @@ class Attempt:
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
             _heed_cancellation()
-            if self._lost or isinstance(error, FenceLost):
+            self.lost = self.lost or isinstance(error, FenceLost)
+            if self.lost:
                 logger.warning("attempt lost: another one runs, or nobody waits for it", extra=self._log)
             else:
                 await self._give_back()
         finally:
-            await self._reporter.close()
+            self._reporter.close()
 
     async def _settle(self) -> None:
         try:

@@ -28,6 +28,7 @@ from vidferry_worker.leases import Leases
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
+from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
@@ -78,7 +79,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
         await zygote.start()
         try:
-            await _serve(Parts(settings, store, bucket, zygote, metrics, folder), state)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()
@@ -100,7 +101,8 @@ async def _serve(parts: Parts, state: State) -> None:
     )
     state.worker = worker
     keeper = Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics)
-    beside = [asyncio.create_task(each) for each in (runner.leases.renew(), runner.leases.heed_stops(), keeper.run())]
+    tasks = (runner.leases.renew(), runner.leases.heed_stops(), keeper.run(), parts.publisher.run())
+    beside = [asyncio.create_task(each) for each in tasks]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
@@ -146,6 +148,13 @@ class Runner:
         finally:
             self.leases.release(download_id, attempt)
             metrics.running -= 1
+        if run.lost and await self._is_unclaimed(download_id, attempt):
+            await self.run(download_id, attempt)
+
+    async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
+        """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
+        record = await until_redis_answers(lambda: self._parts.store.download(download_id))
+        return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
 
     async def abandon(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""

@@ -7,6 +7,7 @@ from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.children import Zygote
 from vidferry_worker.metrics import WorkerMetrics
+from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
 
 
@@ -18,6 +19,7 @@ class Parts:
     store: Store
     bucket: Bucket
     zygote: Zygote
+    publisher: Publisher
     metrics: WorkerMetrics
     folder: Path
     """of all running downloads"""

@@ -1,11 +1,10 @@
-"""Tells a download's watchers what happens, in order, without the download ever waiting for Redis.
+"""What one attempt tells its download's watchers, in order, without the download ever waiting for Redis.
 
 Steps are queued and all sent; of plain progress only the newest is. While Redis is away both wait, and what was
 queued goes out when it is back. Where another worker has taken over, nothing is sent any more.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -14,14 +13,11 @@ from typing import Any
 
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Status
-from vidferry_common.store import Claim, Store, StoreUnavailable
+from vidferry_common.store import Claim, Publication
 from vidferry_worker.metrics import WorkerMetrics
+from vidferry_worker.publisher import Publisher
 
 logger = logging.getLogger(__name__)
-
-TICK = 0.5
-"""seconds between two messages while bytes move"""
-RETRY_DELAY = 0.5
 
 
 class FenceLost(Exception):
@@ -32,30 +28,29 @@ class Reporter:
     """The messages of one attempt."""
 
     def __init__(
-        self, store: Store, claim: Claim, update: Update, on_lost: Callable[[], None], metrics: WorkerMetrics
+        self, publisher: Publisher, claim: Claim, update: Update, on_lost: Callable[[], None], metrics: WorkerMetrics
     ) -> None:
-        self._store, self._claim, self._on_lost, self._metrics = store, claim, on_lost, metrics
+        self._publisher, self._claim, self._on_lost, self._metrics = publisher, claim, on_lost, metrics
         self._stages = metrics.stages()
         self.update = update
         """the last that was told"""
-        self._steps: deque[Update] = deque()
+        self._steps: deque[Publication] = deque()
         self._progress: Update | None = None
-        self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._task = asyncio.create_task(self._run(), name=f"reporter {claim.download_id}")
+        self._lost = False
 
     def step(self, update: Update) -> None:
         """A change of stage: it leaves at once."""
         self._stages.enter(update.stage)
         self.update, self._progress = update, None
-        self._steps.append(update)
-        self._stir()
+        self._steps.append(Publication(self._claim, update.body(), update, step=True))
+        self._stir(at_once=True)
 
     def progress(self, update: Update) -> None:
         """Where the stage is now: it leaves with the next tick, unless a newer one comes."""
         self.update = self._progress = update
-        self._stir()
+        self._stir(at_once=False)
 
     def amend(self, **changes: Any) -> None:
         """Facts that go along with whatever is told next."""
@@ -68,61 +63,51 @@ class Reporter:
         if update.status is Status.COMPLETED:
             self._stages.enter(update.stage)
         self._metrics.finished(self._claim, update)
-        self.told(told, update, step=True)
+        self._count(told, update, step=True)
 
     async def flush(self) -> None:
         """Returns when all that was told has left; FenceLost where it never will."""
         await self._idle.wait()
-        if self._task.done():
+        if self._lost:
             raise FenceLost
 
-    async def close(self) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+    def close(self) -> None:
+        self._publisher.forget(self)
 
-    def _stir(self) -> None:
-        if not self._task.done():
-            self._idle.clear()
-        self._wake.set()
+    def pending(self, *, tick: bool) -> list[Publication]:
+        """What is to be sent now: for the publisher."""
+        if self._progress is None or not tick:
+            return list(self._steps)
+        return [*self._steps, Publication(self._claim, self._progress.body(), self._progress, step=False)]
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_tick = loop.time()
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._steps:
-                    await self._send(self._steps[0], step=True)
-                    self._steps.popleft()
-                if self._progress is not None and loop.time() >= next_tick:
-                    newest, self._progress = self._progress, None
-                    await self._send(newest, step=False)
-                    next_tick = loop.time() + TICK
-                if self._progress is not None:
-                    loop.call_at(next_tick, self._wake.set)
-                elif not self._steps:
-                    self._idle.set()
-        except FenceLost:
-            self._on_lost()
-        finally:
+    def sent(self, publication: Publication, told: list[str] | None) -> bool:
+        """The publisher has sent it, to those jobs, or to none where the fence is lost. Whether more is to come."""
+        if told is None:
+            self._lose()
+            return False
+        if publication.step:
+            self._steps.popleft()
+        elif self._progress is publication.update:
+            self._progress = None
+        self._count(told, publication.update, step=publication.step)
+        more = bool(self._steps) or self._progress is not None
+        if not more:
             self._idle.set()
+        return more
 
-    async def _send(self, update: Update, *, step: bool) -> None:
-        body = update.body()
-        while True:
-            try:
-                told = await self._store.publish(self._claim, body, step=step)
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_DELAY)
-                continue
-            if told is None:
-                raise FenceLost
-            self.told(told, update, step=step)
-            return
+    def _lose(self) -> None:
+        if not self._lost:
+            self._lost, self._progress = True, None
+            self._steps.clear()
+            self._idle.set()
+            self._on_lost()
 
-    def told(self, told: list[str], update: Update, *, step: bool) -> None:
+    def _stir(self, *, at_once: bool) -> None:
+        if not self._lost:
+            self._idle.clear()
+            self._publisher.stir(self, at_once=at_once)
+
+    def _count(self, told: list[str], update: Update, *, step: bool) -> None:
         """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""
         self._metrics.published.add("step" if step else "progress", by=len(told))
         if logger.isEnabledFor(logging.DEBUG):

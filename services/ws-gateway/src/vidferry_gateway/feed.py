@@ -1,14 +1,17 @@
 """Redis' side of the hub: one connection for all watched jobs, kept alive, opened anew when it is lost."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from typing import Any
 
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings
+from vidferry_common.store.client import connection_options
+from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.resp import Connection, RedisRefused, command, endpoint, open_connection
+from vidferry_gateway.resp import Connection, RedisRefused, command, open_connection
 from vidferry_gateway.traffic import Traffic
 
 _log = logging.getLogger(__name__)
@@ -28,7 +31,7 @@ class Feed:
     """Carries the hub's work to Redis, and what Redis says to the hub."""
 
     def __init__(self, settings: RedisSettings, probe: float, traffic: Traffic) -> None:
-        self._endpoint, self._probe, self._traffic = endpoint(settings), probe, traffic
+        self._options, self._probe, self._traffic = connection_options(settings), probe, traffic
         self.hub = Hub(self._wake, traffic)
         self._connection: Connection | None = None
         self._flush_due = False
@@ -66,21 +69,34 @@ class Feed:
     async def _connect_and_serve(self) -> Exception:
         """Returns when the connection is lost, or none could be had, with the reason."""
         try:
-            connection = await open_connection(self._endpoint, NAME, self._make)
+            connection = await open_connection(self._options, NAME, self._make)
         except (OSError, ValueError, RedisRefused) as error:
             return error
         self._connection = connection
         self._traffic.connections += 1
         self._complaint = ""
         _log.info("connected to Redis")
+        following = asyncio.get_running_loop().create_task(self._follow(connection))
         try:
             self._wake()
             return await asyncio.shield(connection.closed)
         finally:
+            following.cancel()
             self._connection = None
             connection.abort(ConnectionAbortedError("stopping"))
             await connection.closed
             self.hub.lost()
+
+    async def _follow(self, connection: Connection) -> None:
+        """Gives the connection up when Sentinels name another primary: one that they can't reach would keep it open."""
+        sentinels = self._options.get("sentinels")
+        known = sentinels and sentinels.newest
+        while sentinels:
+            await asyncio.sleep(self._probe)
+            with contextlib.suppress(NoPrimary):
+                if await sentinels.primary() != known:
+                    connection.abort(ConnectionAbortedError("another server is the primary now"))
+                    return
 
     def _complain(self, reason: str) -> None:
         """Once an outage, and once more where its reason changes."""

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import Connection as RedisConnection
+from redis.asyncio.connection import SSLConnection
 
-from vidferry_common.store import RedisSettings
-from vidferry_common.store.client import connection_options
+from vidferry_common.store.sentinel import NoPrimary
 
 _log = logging.getLogger(__name__)
 _NOTHING = object()
 
 
 class RedisRefused(Exception):
-    """Redis answered with an error: a wrong password, a missing right, a server that is still loading."""
+    """Redis answered with an error: a wrong password, a missing right, a server that is still loading or no primary."""
 
 
 class Connection(asyncio.Protocol):
@@ -33,6 +33,8 @@ class Connection(asyncio.Protocol):
         self._unanswered = False
         self._failure: Exception | None = None
         self.closed: asyncio.Future[Exception] = self._loop.create_future()
+        self.role = ""
+        """what the server said of itself: `master` or `replica`"""
 
     def send(self, data: bytes) -> None:
         if self._transport is not None:
@@ -88,6 +90,8 @@ class Connection(asyncio.Protocol):
                 self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
         elif self._greeted.done():
             self._reply(item)
+        elif isinstance(item, dict):  # the answer to HELLO
+            self.role = item[b"role"].decode()
 
     def _probe(self) -> None:
         """A connection can be dead without a sign: no packet tells that the other side is gone."""
@@ -105,26 +109,46 @@ def command(*words: str) -> bytes:
     return packed
 
 
-def endpoint(settings: RedisSettings) -> dict[str, Any]:
-    """Where Redis is and how to sign in, read as the other services' client does; ValueError."""
-    return {**connection_options(settings), **parse_url(settings.redis_url)}
-
-
 async def open_connection(options: dict[str, Any], name: str, make: Callable[[], Connection]) -> Connection:
-    """A connection that has signed in; raises OSError (TimeoutError among them) and RedisRefused."""
-    loop = asyncio.get_running_loop()
+    """A connection that has signed in; raises OSError (TimeoutError among them) and RedisRefused.
+
+    The options are those of the other services' client.
+    """
+    if "sentinels" in options:
+        options = {**options, **await _primary(options)}
     async with asyncio.timeout(options["socket_connect_timeout"]):
-        if "path" in options:
-            _, connection = await loop.create_unix_connection(make, options["path"])
-        else:
-            _, connection = await loop.create_connection(
-                make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls(options)
-            )
+        connection = await _connect(options, make)
         try:
             await connection.greet(_hello(options, name), options.get("db", 0))
+            _check_role(connection, options)
         except BaseException:
             connection.abort(ConnectionAbortedError("given up"))
             raise
+    return connection
+
+
+def _check_role(connection: Connection, options: dict[str, Any]) -> None:
+    """What Sentinels name may have been demoted already."""
+    if "sentinels" in options and connection.role != "master":
+        raise RedisRefused(f"{options['host']}:{options['port']} is no primary (any more)")
+
+
+async def _primary(options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        host, port = await options["sentinels"].primary()
+    except NoPrimary as error:
+        raise RedisRefused(str(error)) from error
+    return {"host": host, "port": port}
+
+
+async def _connect(options: dict[str, Any], make: Callable[[], Connection]) -> Connection:
+    loop = asyncio.get_running_loop()
+    if "path" in options:
+        _, connection = await loop.create_unix_connection(make, options["path"])
+    else:
+        _, connection = await loop.create_connection(
+            make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls(options)
+        )
     return connection
 
 
@@ -136,7 +160,7 @@ def _hello(options: dict[str, Any], name: str) -> tuple[str, ...]:
 
 def _tls(options: dict[str, Any]) -> ssl.SSLContext | None:
     """The address's `ssl_` options, as the other services' client reads them."""
-    if options.get("connection_class") is not SSLConnection:
+    if not issubclass(options.get("connection_class", RedisConnection), SSLConnection):
         return None
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
     if options.get("ssl_certfile"):

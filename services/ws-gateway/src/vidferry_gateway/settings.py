@@ -27,7 +27,10 @@ class GatewaySettings(RedisSettings, LogSettings, AdminSettings):
         5, ge=0, description="Seconds over which a stopping gateway spreads the closing (1012) of its sockets."
     )
     gateway_probe_seconds: float = Field(
-        5, gt=0, description="Seconds between two probes of the connection to Redis, and that Redis has to answer one."
+        5,
+        gt=0,
+        description="Seconds between two probes of the connection to Redis, and that Redis has to answer one; with "
+        "Sentinels also between two questions for the primary.",
     )
 
     @model_validator(mode="after")

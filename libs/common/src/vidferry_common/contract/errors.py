@@ -112,6 +112,9 @@ class ProblemCode(StrEnum):
     JOB_NOT_FOUND = "job_not_found"
     JOB_NOT_ENDED = "job_not_ended"
     JOB_FAILED = "job_failed"
+    JOB_COMPLETED = "job_completed"
+    JOB_ENDED = "job_ended"
+    JOB_BUSY = "job_busy"
     OBJECT_GONE = "object_gone"
     NO_THUMBNAIL = "no_thumbnail"
     LINK_INVALID = "link_invalid"
@@ -148,6 +151,9 @@ _PROBLEMS = {
     ProblemCode.JOB_NOT_FOUND: (404, "There is no such job"),
     ProblemCode.JOB_NOT_ENDED: (409, "The job has not ended"),
     ProblemCode.JOB_FAILED: (409, "The job ended without a file"),
+    ProblemCode.JOB_COMPLETED: (409, "The job has completed"),
+    ProblemCode.JOB_ENDED: (409, "The job has ended"),
+    ProblemCode.JOB_BUSY: (503, "The job changes faster than it can be cancelled"),
     ProblemCode.OBJECT_GONE: (410, "The file is not in the bucket any more"),
     ProblemCode.NO_THUMBNAIL: (404, "The job has no picture"),
     ProblemCode.LINK_INVALID: (403, "The link is not one of ours"),

@@ -58,6 +58,7 @@ class Update:
     eta: float | None = None
     """seconds to the end of the stage"""
     retries: int = 0
+    max_retries: int | None = None
     retry_at: str | None = None
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
@@ -122,6 +123,7 @@ class Update:
             "title": self.title,
             "thumbnail": job_link("thumbnail") if self.has_thumbnail else None,
             "retries": self.retries,
+            "max_retries": self.max_retries,
             "retry_at": self.retry_at,
         }
         if self.result is not None:
@@ -132,7 +134,7 @@ class Update:
 
 
 _FIELDS = ("progress", "message", "attempt", "title", "downloaded_bytes", "total_bytes", "speed", "eta", "retries",
-           "retry_at")  # fmt: skip
+           "max_retries", "retry_at")  # fmt: skip
 
 
 def queued() -> Update:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.stages import Stage
+from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label, Service
 
 _API, _WORKER, _GATEWAY = (Service.API,), (Service.WORKER,), (Service.GATEWAY,)
@@ -75,6 +75,13 @@ JOBS_ACCEPTED = Definition(
     "Jobs accepted: with a download of their own, attached to one that runs, or known by their Idempotency-Key.",
     _API,
     (Label("outcome", ("created", "attached", "replayed")),),
+)
+JOBS_CANCELLED = Definition(
+    "vidferry_jobs_cancelled_total",
+    Kind.COUNTER,
+    "Jobs cancelled, by where they were then. A job's download may go on for others.",
+    _API,
+    (Label("status", (Status.QUEUED, Status.PROCESSING)),),
 )
 QUEUE = Definition(
     "vidferry_queue_downloads",

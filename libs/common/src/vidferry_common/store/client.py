@@ -1,14 +1,16 @@
-"""The connection to Redis: standalone or a managed primary, by address or Unix socket."""
+"""The connection to Redis: a standalone or managed one, by address or Unix socket, or the primary of Sentinels."""
 
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from vidferry_common.settings import Settings
+from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, SentinelAddress, Sentinels
 
 RedisClient = Redis
 
@@ -23,10 +25,16 @@ class RedisSettings(Settings):
     redis_url: str = Field(
         "redis://localhost:6379/0",
         description="Redis or Valkey 6.2 or newer: `redis://host:port/db`, `rediss://…` with TLS, "
-        "`unix:///path/to/socket`. Redis Cluster is not supported. The password has a setting of its own.",
+        "`unix:///path/to/socket`; `redis+sentinel://host:26379,host:26379/master-name/db` where Sentinels tell which "
+        "server is the primary, `rediss+sentinel://…` with TLS to them and to the servers. Redis Cluster is not "
+        "supported. Passwords have settings of their own.",
     )
     redis_username: str | None = Field(None, description="The ACL user, where it is not the default one.")
     redis_password: SecretStr | None = Field(None, description="The password.")
+    redis_sentinel_username: str | None = Field(
+        None, description="The ACL user of the Sentinels, where it is not the default one."
+    )
+    redis_sentinel_password: SecretStr | None = Field(None, description="The Sentinels' password, where they have one.")
     record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last change.")
 
     @field_validator("redis_url")
@@ -35,8 +43,8 @@ class RedisSettings(Settings):
         if "@" in url:
             msg = "put the user and the password into VIDFERRY_REDIS_USERNAME and VIDFERRY_REDIS_PASSWORD"
             raise ValueError(msg)
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            msg = "must begin with redis://, rediss:// or unix://"
+        if SentinelAddress.read(url) is None and not url.startswith(("redis://", "rediss://", "unix://")):
+            msg = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
             raise ValueError(msg)
         return url
 
@@ -46,28 +54,49 @@ class RedisSettings(Settings):
 
 
 def connection_options(settings: RedisSettings) -> dict[str, Any]:
-    """What every connection is opened with."""
-    password = settings.redis_password
-    # redis-py itself checks a certificate, and not whose it is.
-    tls = {"ssl_check_hostname": True} if settings.redis_url.startswith("rediss://") else {}
-    return {
-        **tls,
+    """What every connection is opened with, as redis-py takes it; ValueError where the address can't be read."""
+    address = SentinelAddress.read(settings.redis_url)
+    url = address.server if address else settings.redis_url
+    options: dict[str, Any] = {
         "username": settings.redis_username,
-        "password": password.get_secret_value() if password else None,
+        "password": _secret(settings.redis_password),
         "socket_connect_timeout": 5,
         "health_check_interval": 15,
+        # redis-py itself checks a certificate, and not whose it is.
+        **({"ssl_check_hostname": True} if url.startswith("rediss://") else {}),
+        **parse_url(url),
     }
+    return _behind_sentinels(address, options, settings) if address else options
+
+
+def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
+    """The same, with the Sentinels in the place of the host; they are reached as the servers are."""
+    tls = options.get("connection_class") is SSLConnection
+    sentinels = Sentinels(
+        address,
+        username=settings.redis_sentinel_username,
+        password=_secret(settings.redis_sentinel_password),
+        **({"ssl": True} if tls else {}),
+        **{name: value for name, value in options.items() if name.startswith("ssl_")},
+    )
+    kind = PrimarySSLConnection if tls else PrimaryConnection
+    return {**options, "connection_class": kind, "sentinels": sentinels}
+
+
+def _secret(password: SecretStr | None) -> str | None:
+    return password.get_secret_value() if password else None
 
 
 def connection_pool(settings: RedisSettings, max_connections: int = 32) -> BlockingConnectionPool:
     """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut."""
-    return BlockingConnectionPool.from_url(
-        settings.redis_url,
-        max_connections=max_connections,
-        timeout=10,
-        socket_timeout=10,
-        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 3),
-        **connection_options(settings),
+    return BlockingConnectionPool(
+        **{
+            "max_connections": max_connections,
+            "timeout": 10,
+            "socket_timeout": 10,
+            "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
+            **connection_options(settings),
+        }
     )
 
 

@@ -1,7 +1,7 @@
 """The jobs and downloads in Redis: what may be done to them, each in one atomic step."""
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -17,7 +17,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued, utc_now
 from vidferry_common.contract.priority import Priority
-from vidferry_common.contract.stages import Status
+from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
@@ -30,6 +30,8 @@ MAX_REAPED = 10
 """in one look"""
 SCRIPTS = ("cancel", "claim", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue", "renew",
            "requeue")  # fmt: skip
+# Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
+_CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
 
 class QueueFull(Exception):
@@ -98,8 +100,15 @@ class NewJob:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal requests."""
+        """Equal where one download serves both."""
         return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
+
+    @property
+    def request(self) -> str:
+        """Equal for equal requests."""
+        bulk = self.priority if self.priority is not Priority.INTERACTIVE else ""
+        more = [part for part in (bulk, self.retry_of) if part]
+        return digest(self.fingerprint, *more) if more else self.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,18 @@ class Ending:
     """seconds that this is remembered"""
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message of a download, for all its jobs."""
+
+    claim: Claim
+    body: bytes
+    update: Update
+    """what the body was made from"""
+    step: bool
+    """whether it is a change of stage, which is kept for those who join later"""
+
+
 class Store:
     """Records in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
@@ -164,7 +185,7 @@ class Store:
             [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
             job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
-            job.fingerprint, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
+            job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
             keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
             "1" if job.force else "", job.retry_of,
         )  # fmt: skip
@@ -186,7 +207,7 @@ class Store:
         outcome = await self._run(
             "cancel",
             [keys.JOB + job.job_id],
-            job.job_id, job.state["seq"], Update.of(job.state).cancelled().body(), self._ttl,
+            job.job_id, job.state["seq"], Update.of(job.state | _CANCELLED).cancelled().body(), self._ttl,
         )  # fmt: skip
         return Cancelled(outcome.decode())
 
@@ -234,10 +255,24 @@ class Store:
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
-        told = await self._run(
-            "publish", [keys.DOWNLOAD + claim.download_id], claim.attempt, body, "1" if step else "", self._ttl
-        )
-        return _ids(told)
+        name, *args = self._publication(claim, body, step=step)
+        return _ids(await self._run("publish", [name], *args))
+
+    async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
+        """As publish, in one pipeline."""
+        given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
+        script, pipe = self._scripts["publish"], self._redis.pipeline(transaction=False)
+        for names_and_args in given:
+            pipe.evalsha(script.sha, 1, *names_and_args)
+        replies = await self._ask(pipe.execute(raise_on_error=False))
+        # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
+        return [
+            await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
+            for each, reply in zip(publications, replies, strict=True)
+        ]
+
+    def _publication(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
+        return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._ttl]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in its record; as publish."""

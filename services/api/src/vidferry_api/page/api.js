@@ -1,6 +1,7 @@
 /** The REST API, as far as the page needs it. Addresses are relative, so the page works below a path prefix. */
 
 const PATIENCE = 30_000;
+const OUTAGE = "Vidferry can’t reach its records just now. Try again in a few seconds.";
 
 /**
  * A refusal, told in words for a person: the `detail` of an RFC 9457 problem document where the server sent one.
@@ -16,6 +17,11 @@ export class Problem extends Error {
     this.name = "Problem";
     this.status = status;
     this.code = code;
+  }
+
+  /** Whether what was asked for may have been done all the same: then it is asked for again under the same key. */
+  get isOpen() {
+    return this.status === 0 || this.status >= 500;
   }
 }
 
@@ -46,6 +52,23 @@ export function readJob(id) {
   return call(`api/jobs/${encodeURIComponent(id)}`, { cache: "no-store" });
 }
 
+/**
+ * @param {string} id
+ * @returns {Promise<Record<string, any>>} the job and its state, which is its last
+ */
+export function cancelJob(id) {
+  return call(`api/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+/**
+ * @param {string} id a job that failed or was cancelled
+ * @param {string} key as for orderDownload
+ * @returns {Promise<Accepted>} the new one
+ */
+export function retryJob(id, key) {
+  return call(`api/jobs/${encodeURIComponent(id)}/retry`, { method: "POST", headers: { "Idempotency-Key": key } });
+}
+
 /** crypto.randomUUID is missing where the page came over plain HTTP from another machine. */
 export function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -65,7 +88,7 @@ async function call(address, request) {
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
-  const detail = body?.detail || body?.title;
+  const detail = body?.code === "redis_unavailable" ? OUTAGE : body?.detail || body?.title;
   throw new Problem(
     typeof detail === "string" ? detail : `Vidferry answered with an error (${answer.status}). Try again in a moment.`,
     answer.status,

@@ -2,7 +2,7 @@
 
 import { newKey } from "./api.js";
 import { createCard } from "./card.js";
-import { Jobs } from "./jobs.js";
+import { isWaitingToRetry, Jobs } from "./jobs.js";
 
 const CONTAINERS = {
   video: [["any", "Whatever fits best"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
@@ -51,7 +51,7 @@ function drawList() {
     cards.delete(job);
   }
   jobs.list.forEach((job, place) => {
-    const card = cards.get(job) ?? createCard(job, { onRemove: remove, onAgain: again, onNews: tell });
+    const card = cards.get(job) ?? createCard(job, { onRemove: remove, onCancel: cancel, onAgain: again, onNews: tell });
     cards.set(job, card);
     const there = list.children[place] ?? null;
     if (there !== card.element) list.insertBefore(card.element, there);
@@ -72,9 +72,23 @@ function remove(job) {
 }
 
 /** @param {import("./jobs.js").Job} job */
+function cancel(job) {
+  jobs.cancel(job);
+}
+
+/** A job that the service doesn't know any more is ordered anew. @param {import("./jobs.js").Job} job */
 async function again(job) {
-  if (isBusy() || (await order(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
-  address.focus();
+  if (job.gone) {
+    if (isBusy() || (await order(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
+    address.focus();
+    return;
+  }
+  const fresh = await jobs.retry(job);
+  if (!fresh) return;
+  const held = cards.get(job)?.element.contains(document.activeElement);
+  drawList();
+  if (held) cards.get(fresh)?.focus();
+  tell("On its way again.");
 }
 
 /**
@@ -101,9 +115,9 @@ async function order(url, format) {
     tell("On its way. The steps show in the list below.");
     return true;
   } catch (refusal) {
-    const { message, status } = /** @type {import("./api.js").Problem} */ (refusal);
-    if (status) unanswered = null;
-    complain(message);
+    const problem = /** @type {import("./api.js").Problem} */ (refusal);
+    if (!problem.isOpen) unanswered = null;
+    complain(problem.message);
     return false;
   } finally {
     setBusy(false);
@@ -162,3 +176,9 @@ setInterval(() => {
   for (const job of jobs.list) changed.add(job);
   schedule();
 }, 30_000);
+
+// The time to the next try passes.
+setInterval(() => {
+  for (const job of jobs.list) if (isWaitingToRetry(job)) changed.add(job);
+  if (changed.size) schedule();
+}, 1000);

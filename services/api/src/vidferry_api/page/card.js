@@ -1,7 +1,7 @@
 /** One job as a card. The markup is the template in index.html; this fills it and touches only what changed. */
 
 import { bytes, clock, formatName, length, moment, percent, speed, timeSpan } from "./format.js";
-import { hasEnded } from "./jobs.js";
+import { hasEnded, isWaitingToRetry } from "./jobs.js";
 
 /** The steps of a crossing, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
@@ -23,13 +23,13 @@ const REFUSED = "Vidferry doesn’t show this job’s progress to you.";
 
 /**
  * @typedef {import("./jobs.js").Job} Job
- * @typedef {{onRemove: (job: Job) => void, onAgain: (job: Job) => void, onNews: (text: string) => void}} CardActions
+ * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onAgain: (job: Job) => void, onNews: (text: string) => void}} CardActions
  */
 
 /**
  * @param {Job} job
  * @param {CardActions} actions
- * @returns {{element: HTMLElement, update: () => void}}
+ * @returns {{element: HTMLElement, update: () => void, focus: () => void}}
  */
 export function createCard(job, actions) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById("card"));
@@ -43,12 +43,13 @@ export function createCard(job, actions) {
 
   element.dataset.job = job.id;
   parts.title.id = `title-${job.id}`;
-  for (const part of ["bar", "save", "copy", "again", "remove"]) {
+  for (const part of ["bar", "save", "copy", "cancel", "again", "remove"]) {
     parts[part].setAttribute("aria-describedby", parts.title.id);
   }
   parts.bar.setAttribute("aria-label", "Progress");
   parts.remove.setAttribute("aria-label", "Remove from list");
   parts.remove.addEventListener("click", () => actions.onRemove(job));
+  parts.cancel.addEventListener("click", () => actions.onCancel(job));
   parts.again.addEventListener("click", () => actions.onAgain(job));
   parts.copy.addEventListener("click", async () => {
     const copied = await copy(job.state.result.url);
@@ -59,6 +60,7 @@ export function createCard(job, actions) {
   parts.picture.addEventListener("load", () => (parts.picture.hidden = false));
 
   function update() {
+    const focused = element.contains(document.activeElement) ? document.activeElement : null;
     const phase = phaseOf(job);
     element.dataset.phase = phase;
     setText(parts.chip, CHIPS[phase]);
@@ -67,9 +69,18 @@ export function createCard(job, actions) {
     showProgress(parts, job);
     showTrouble(parts, job, phase);
     showArrival(parts, job);
+    showActions(parts, job);
+    // The focus of a keyboard would be at the page's top where its button went away.
+    if (focused?.closest("[hidden]")) focus();
   }
+
+  /** On what is done with a job first. */
+  function focus() {
+    [parts.save, parts.cancel, parts.again, parts.remove].find((part) => !part.closest("[hidden]")).focus();
+  }
+
   update();
-  return { element, update };
+  return { element, update, focus };
 }
 
 /** @param {Job} job @returns {keyof typeof CHIPS} */
@@ -117,16 +128,28 @@ function showProgress(parts, job) {
 }
 
 /** @param {Job} job @returns {string[]} */
-function facts({ state }) {
-  const { result, downloaded_bytes: done, total_bytes: total, retries, status } = state;
+function facts(job) {
+  const { state } = job;
+  const { result, downloaded_bytes: done, total_bytes: total, status } = state;
   if (status === "completed") return [bytes(result?.size), typeof result?.media_type === "string" ? result.media_type : ""];
-  if (status !== "processing" && status !== "queued") return [];
-  const next = moment(state.retry_at);
-  if (next && next.getTime() > Date.now()) return [`Try ${(retries ?? 0) + 1} at ${clock(next)}`];
-  if (state.stage !== "downloading" && state.stage !== "uploading") return [];
+  if (isWaitingToRetry(job)) return [nextTry(state)];
+  if (status !== "processing") return [];
+  const again = state.retries ? `Retry ${ofAll(state)}` : "";
+  if (state.stage !== "downloading" && state.stage !== "uploading") return [again];
   const size = bytes(done) && bytes(total) ? `${bytes(done)} of ${bytes(total)}` : bytes(done) && `${bytes(done)} so far`;
   const left = timeSpan(state.eta);
-  return [size, speed(state.speed), left && `${left} left`];
+  return [size, speed(state.speed), left && `${left} left`, again];
+}
+
+/** @param {Job["state"]} state @returns {string} "Tried again in 12 sec (2 of 3)" */
+function nextTry(state) {
+  const seconds = ((moment(state.retry_at)?.getTime() ?? 0) - Date.now()) / 1000;
+  return `${seconds > 0 ? `Tried again in ${timeSpan(seconds)}` : "Waiting to be tried again"} (${ofAll(state)})`;
+}
+
+/** @param {Job["state"]} state @returns {string} "2 of 3" */
+function ofAll({ retries, max_retries: all }) {
+  return all ? `${retries} of ${all}` : String(retries);
 }
 
 /** @param {HTMLElement} list @param {Job} job */
@@ -167,7 +190,7 @@ function showTrouble(parts, job, phase) {
 
 /** @param {Record<string, any>} parts @param {Job} job */
 function showArrival(parts, job) {
-  const { status, result, error } = job.state;
+  const { status, result } = job.state;
   const there = !job.gone && status === "completed" && result;
   const file = there && webAddress(result.file_url ?? result.url);
   const until = there ? moment(result.expires_at) : null;
@@ -176,9 +199,24 @@ function showArrival(parts, job) {
   parts.save.hidden = !file;
   setText(parts.save, job.format?.quality === "audio" ? "Save audio" : "Save video");
   parts.copy.hidden = !(there && webAddress(result.url)) || expired;
-  parts.again.hidden = !(job.url && (job.gone || status === "cancelled" || (status === "failed" && error?.retryable)));
   setText(parts.expiry, until ? (expired ? "The link has expired; saving makes a new one." : `Link works until ${clock(until)}`) : "");
-  parts.arrival.hidden = parts.save.hidden && parts.again.hidden;
+}
+
+/** @param {Record<string, any>} parts @param {Job} job */
+function showActions(parts, job) {
+  const { status } = job.state;
+  parts.cancel.hidden = hasEnded(job) || job.connection === "refused";
+  parts.again.hidden = !(job.gone ? job.url : status === "failed" || status === "cancelled");
+  showBusy(parts.cancel, job.asking === "cancel", "Cancel", "Cancelling…");
+  showBusy(parts.again, job.asking === "retry", "Try again", "Sending…");
+  setText(parts.problem, job.problem);
+  parts.arrival.hidden = [parts.save, parts.cancel, parts.again].every((part) => part.hidden);
+}
+
+/** Not by `disabled`, which would take the focus away. @param {HTMLElement} button @param {boolean} busy @param {string} idle @param {string} word */
+function showBusy(button, busy, idle, word) {
+  setText(button, busy ? word : idle);
+  setAttribute(button, "aria-disabled", String(busy));
 }
 
 /** @param {unknown} text @returns {URL | null} only what a browser may safely be sent to */

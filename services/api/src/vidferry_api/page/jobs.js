@@ -12,10 +12,13 @@
  * @property {import("./progress.js").WatchState | "idle"} connection
  * @property {boolean} gone whether the service doesn't know the job (any more)
  * @property {number} seq
+ * @property {"" | "cancel" | "retry"} asking what was asked for and is not answered yet
+ * @property {string} problem why what was asked for last was not done
+ * @property {string} key the Idempotency-Key of its retry, as long as that may have been done
  * @property {{close: () => void} | null} watch
  */
 
-import { orderDownload, Problem, readJob } from "./api.js";
+import { cancelJob, newKey, orderDownload, Problem, readJob, retryJob } from "./api.js";
 import { CloseCode, watchJob } from "./progress.js";
 
 /** How many jobs the list keeps. */
@@ -30,6 +33,14 @@ const STORED_STAGES = new Set(["filename", "link", "metadata", "response"]);
  */
 export function hasEnded(job) {
   return job.gone || ENDS.has(job.state.status);
+}
+
+/**
+ * @param {Job} job
+ * @returns {boolean} whether it failed and is tried again by itself, later
+ */
+export function isWaitingToRetry(job) {
+  return !hasEnded(job) && job.state.status === "queued" && Boolean(job.state.retry_at);
 }
 
 /** Calls `onChange` after each change, with the job that changed, or without one where the list did. */
@@ -57,13 +68,77 @@ export class Jobs {
    */
   async add(url, format, key) {
     const accepted = await orderDownload(url, format, key);
-    const known = this.list.find((job) => job.id === accepted.job_id);
-    const job = known ?? newJob({ id: accepted.job_id, url, format, ws_url: accepted.ws_url });
-    this.list = [job, ...this.list.filter((other) => other !== job)];
+    this.#enter(accepted, { url, format });
+  }
+
+  /** Cancels a job. What stands in the way is told by its `problem`. @param {Job} job */
+  async cancel(job) {
+    await this.#ask(job, "cancel", async () => {
+      this.#take(job, await cancelJob(job.id), true);
+      job.watch?.close();
+    });
+  }
+
+  /**
+   * Tries a job again: the new one takes its place in the list. What stands in the way is told by its `problem`.
+   *
+   * @param {Job} job one that failed or was cancelled
+   * @returns {Promise<Job | undefined>} the new one
+   */
+  retry(job) {
+    return this.#ask(job, "retry", async () => {
+      job.key ||= newKey();
+      const accepted = await retryJob(job.id, job.key);
+      job.watch?.close();
+      const fresh = this.#enter(accepted, job, job);
+      fresh.state.title ??= job.state.title;
+      return fresh;
+    });
+  }
+
+  /**
+   * @template T
+   * @param {Job} job
+   * @param {"cancel" | "retry"} what
+   * @param {() => Promise<T>} act
+   */
+  async #ask(job, what, act) {
+    if (job.asking) return;
+    job.asking = what;
+    job.problem = "";
+    this.#onChange(job);
+    try {
+      return await act();
+    } catch (refusal) {
+      const problem = /** @type {Problem} */ (refusal);
+      if (!problem.isOpen) job.key = "";
+      // It is not as it was shown: that is told by what it is.
+      if (problem.status === 404 || problem.status === 409) await this.#read(job);
+      else job.problem = problem.message;
+    } finally {
+      job.asking = "";
+      this.#onChange(job);
+    }
+  }
+
+  /**
+   * Puts a job that was accepted on top of the list, or into the place of another one.
+   *
+   * @param {import("./api.js").Accepted} accepted
+   * @param {{url: string, format: import("./api.js").Format | null}} asked
+   * @param {Job} [replaced]
+   */
+  #enter({ job_id: id, ws_url }, { url, format }, replaced) {
+    const known = this.list.find((job) => job.id === id);
+    const job = known ?? newJob({ id, url, format, ws_url });
+    this.list = this.list.filter((other) => other !== job);
+    const place = replaced ? this.list.indexOf(replaced) : -1;
+    this.list.splice(Math.max(place, 0), place < 0 ? 0 : 1, job);
     for (const old of this.list.splice(BOUND)) old.watch?.close();
     this.#store();
     this.#onChange();
     if (!known) this.#watch(job);
+    return job;
   }
 
   /** @param {Job} job */
@@ -128,6 +203,7 @@ export class Jobs {
 
   /** @param {Job} job */
   #watch(job) {
+    job.watch?.close();
     job.watch = watchJob(job.wsUrl, {
       onMessage: (message, first) => {
         this.#take(job, message.data, first);
@@ -154,6 +230,7 @@ export class Jobs {
     const sameAttempt = (data.attempt ?? 0) === (job.state.attempt ?? 0);
     const progress = Math.min(100, Math.max(0, Number(data.progress) || 0));
     job.seq = data.seq;
+    if (ENDS.has(data.status)) job.problem = "";
     job.progress = sameAttempt ? Math.max(job.progress, progress) : progress;
     job.stored = STORED_STAGES.has(data.stage) || (job.stored && sameAttempt) || data.result?.reused === true;
     job.state = {
@@ -180,6 +257,9 @@ function newJob({ id, url, format, ws_url }) {
     connection: "idle",
     gone: false,
     seq: -1,
+    asking: "",
+    problem: "",
+    key: "",
     watch: null,
   };
 }

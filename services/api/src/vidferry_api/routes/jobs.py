@@ -1,6 +1,7 @@
 """GET /api/jobs/{job_id}, its file and its picture."""
 
 import logging
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -13,6 +14,7 @@ from vidferry_api.services import JobDep, ServicesDep
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
+from vidferry_common.store import JobRecord
 from vidferry_common.store.records import OBJECT, THUMBNAIL
 
 logger = logging.getLogger(__name__)
@@ -34,18 +36,25 @@ INERT = "default-src 'none'; sandbox"
 )
 async def get_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
     """The same facts that the WebSocket sends, as of its newest message."""
-    root = public_root(request, services.settings)
-    # As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
-    return JSONResponse(
-        {
-            **job.state,
-            "url": job.url,
-            "format": job.format.model_dump(mode="json"),
-            "created_at": job.created,
-            "ws_url": socket_address(root, job.job_id),
-            "cursor": job.cursor,
-        }
-    )
+    return JSONResponse(shown(job, public_root(request, services.settings)))
+
+
+def shown(job: JobRecord, root: str) -> dict[str, Any]:
+    """A job as callers see it; root is the public one.
+
+    As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
+    """
+    return {
+        **job.state,
+        "url": job.url,
+        "format": job.format.model_dump(mode="json"),
+        "priority": job.priority,
+        "force": job.force,
+        "retry_of": job.retry_of,
+        "created_at": job.created,
+        "ws_url": socket_address(root, job.job_id),
+        "cursor": job.cursor,
+    }
 
 
 @router.head("/file", include_in_schema=False)

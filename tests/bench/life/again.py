@@ -1,0 +1,43 @@
+"""The same video again: from a POST to 100 %, compared with its download."""
+
+import asyncio
+import uuid
+
+import httpx2
+
+from bench.life.product import Product, ear, ended, post, product
+from bench.report import median, percentile
+
+
+async def measure(running: Product, samples: int) -> dict[str, list[float]]:
+    """Milliseconds from POST to end."""
+    found: dict[str, list[float]] = {"new": [], "again": [], "again, by name": []}
+    async with ear(running.redis) as heard, httpx2.AsyncClient(base_url=running.api.url, timeout=30) as client:
+
+        async def run(kind: str, url: str) -> None:
+            job_id, begun = await post(client, url)
+            found[kind].append(1000 * (await heard.first(job_id, ended) - begun))
+
+        for _ in range(samples):
+            clip = f"{running.origin.address}/u/{uuid.uuid4().hex}/media/clip.mp4"
+            with_id = f"{running.origin.address}/Mediasite/Play/{uuid.uuid4().hex}?{clip}"
+            await run("new", with_id)
+            await run("again", with_id)
+            await run("new", clip)
+            await run("again, by name", clip)
+    return found
+
+
+def rows(samples: int) -> list[list[str]]:
+    with product() as running:
+        found = asyncio.run(measure(running, samples))
+    names = {
+        "new": "a new video of 2 MB: extracted, downloaded, stored",
+        "again": "an address seen before, of a site with ids of its own",
+        "again, by name": "an address seen before, where the origin is asked whether it is still the same",
+    }
+    whole = median(found["new"])
+    return [
+        [names[kind], f"{median(times):.1f}", f"{percentile(times, 0.99):.1f}", f"{median(times) / whole:.2f}"]
+        for kind, times in found.items()
+    ]
