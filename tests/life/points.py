@@ -57,9 +57,12 @@ class Points:
         eventually(lambda: list((self.service.home / "work").glob("*/*/merging")))
         return watcher
 
-    def upload(self, name: str = "clip") -> tuple[Watcher, CloudGate]:
-        """Its last bytes are on their way. Opened, the gate lets the bucket have them, whoever has died since."""
-        gate = self.cloud.layer.faults.hold("last")
+    def upload(self, name: str = "clip", *, arrived: bool = False) -> tuple[Watcher, CloudGate]:
+        """Its last bytes are on their way. Opened, the gate lets the bucket have them, whoever has died since.
+
+        arrived: the bucket has them, and only its answer is on its way.
+        """
+        gate = self.cloud.layer.faults.hold("last", after=arrived)
         watcher = self.service.run(self.site.url(f"/mutable/{name}/clip.mp4"))
         assert gate.reached.wait(60)
         return watcher, gate

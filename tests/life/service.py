@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -18,6 +19,7 @@ from gateway.process import GatewayProcess
 from life.watching import TERMINAL, Data, Watcher
 from support.redis_proxy import Gate, RedisProxy
 from support.redis_server import RedisServer
+from vidferry_common.contract import keys
 from worker.downloads import children_of
 from worker.process import WorkerProcess
 
@@ -136,9 +138,20 @@ class Service:
             assert (file.status_code, len(file.content)) == (200, last["result"]["size"])
         return last
 
-    def keys(self, pattern: str) -> list[str]:
+    def names(self, pattern: str) -> list[str]:
         found: list[bytes] = self.backstage.redis(lambda redis: redis.keys(pattern))
         return sorted(key.decode() for key in found)
+
+    def lease_of(self, watcher: Watcher) -> float:
+        """Seconds until it ends, below 0 where it has."""
+        download_id = self.backstage.download_id(watcher.data[0]["job_id"])
+
+        async def ask(redis: Any) -> float:
+            seconds, micros = await redis.time()
+            ends = float(await redis.zscore(keys.LEASES, download_id)) / 1000
+            return ends - float(seconds) - float(micros) / 1e6
+
+        return self.backstage.redis(ask)
 
     def objects(self) -> list[str]:
         """The videos in a folder as the bucket: each as its place and its generation."""

@@ -50,7 +50,7 @@ def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: 
     assert service.run(site.url("/media/clip.mp4")).end()["result"]["reused"]
     assert points.objects() == before
     assert not family & set(processes())
-    assert service.keys("arq:*") == []
+    assert service.names("arq:*") == []
 
 
 def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Site) -> None:
@@ -69,4 +69,4 @@ def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Si
     last = service.check_ended(watcher, "failed")
     assert (last["error"]["code"], last["attempt"], last["retries"]) == ("worker_lost", 4, 0)
     assert service.objects() == []
-    assert service.keys("arq:*") == []
+    assert service.names("arq:*") == []
