@@ -59,7 +59,7 @@ class RedisProxy:
     """Listens on a loopback port; one pair of threads for each connection."""
 
     def __init__(self, server: RedisServer) -> None:
-        self._server = server
+        self.server = server
         self._lock = threading.Lock()
         self._held: list[tuple[bytes, Gate]] = []
         self._cuts: list[_Cut] = []
@@ -123,7 +123,7 @@ class RedisProxy:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
             redis = socket.socket(socket.AF_UNIX)
             try:
-                redis.connect(str(self._server.socket_path))
+                redis.connect(str(self.server.socket_path))
             except OSError:
                 client.close()
                 continue
