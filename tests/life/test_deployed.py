@@ -2,12 +2,8 @@
 
 import signal
 
-import pytest
-
 from life.service import Service
 from support.origin.site import Site
-
-pytestmark = pytest.mark.xdist_group("life")
 
 
 def test_a_worker_leaves_and_another_goes_on(service: Service, site: Site) -> None:

@@ -15,7 +15,7 @@ from life.watching import Watcher, eventually
 from support.origin.site import Site
 from support.redis_server import RedisServer, redis_server
 
-pytestmark = pytest.mark.xdist_group("life")
+pytestmark = pytest.mark.xdist_group("life-outages")
 ALL_STEPS = {5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100}
 
 

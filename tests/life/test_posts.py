@@ -11,7 +11,7 @@ from support.origin.site import Site
 from support.redis_proxy import RedisProxy
 from support.redis_server import redis_server
 
-pytestmark = pytest.mark.xdist_group("life")
+pytestmark = pytest.mark.xdist_group("life-posts")
 
 TRIES = 4
 """of one request, at most: the first and those of the client library"""

@@ -13,7 +13,7 @@ from support.origin.site import Site
 from support.redis_server import redis_server
 from worker.downloads import processes
 
-pytestmark = pytest.mark.xdist_group("life")
+pytestmark = pytest.mark.xdist_group("life-shared")
 
 
 @pytest.fixture(scope="module")
