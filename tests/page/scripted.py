@@ -126,6 +126,7 @@ class Scripted:
             "status": "queued",
             "status_url": f"{self.url}api/jobs/{job_id}",
             "ws_url": f"{self.ws_root}/ws/download/{job_id}",
+            "events_url": f"{self.url}sse/download/{job_id}",
         }
 
 

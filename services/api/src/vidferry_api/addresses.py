@@ -34,6 +34,10 @@ def socket_address(root: str, job_id: str) -> str:
     return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
 
 
+def events_address(root: str, job_id: str) -> str:
+    return f"{root}/sse/download/{job_id}"
+
+
 def _first(header: str | None) -> str:
     """What the outermost proxy saw."""
     return (header or "").split(",")[0].strip()

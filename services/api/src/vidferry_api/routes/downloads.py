@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Header, Request, Response
 
-from vidferry_api.addresses import job_address, public_root, socket_address
+from vidferry_api.addresses import events_address, job_address, public_root, socket_address
 from vidferry_api.models import Accepted, DownloadRequest
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
@@ -74,7 +74,7 @@ async def create_download(
         ),
     ] = None,
 ) -> Accepted:
-    """Makes a job for the video and answers at once. Its steps are sent by the WebSocket at `ws_url`."""
+    """Makes a job for the video and answers at once. Its steps are sent by `ws_url` and `events_url`."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise Problem(ProblemCode.INVALID_REQUEST, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
     root = public_root(request, services.settings)
@@ -102,4 +102,5 @@ async def create_download(
         status=created.status,
         status_url=job_address(root, created.job_id),
         ws_url=socket_address(root, created.job_id),
+        events_url=events_address(root, created.job_id),
     )

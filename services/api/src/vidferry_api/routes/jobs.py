@@ -5,7 +5,7 @@ import logging
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.addresses import public_root, socket_address
+from vidferry_api.addresses import events_address, public_root, socket_address
 from vidferry_api.conditional import is_known, not_modified
 from vidferry_api.models import Job
 from vidferry_api.problems import Problem, responses
@@ -43,6 +43,7 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> JSONR
             "format": job.format.model_dump(mode="json"),
             "created_at": job.created,
             "ws_url": socket_address(root, job.job_id),
+            "events_url": events_address(root, job.job_id),
             "cursor": job.cursor,
         }
     )
