@@ -156,15 +156,15 @@ SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this work
 
 # The gateway: what is shown.
 
-SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets connected now.", _GATEWAY)
+SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets and event streams connected now.", _GATEWAY)
 SOCKETS_OPENED = Definition(
     "vidferry_gateway_sockets_opened_total",
     Kind.COUNTER,
-    "WebSockets whose handshake succeeded, also where they were turned away by a close code.",
+    "WebSockets whose handshake succeeded, and event streams; also where they were turned away by a close code.",
     _GATEWAY,
 )
 SOCKETS_CLOSED = Definition(
-    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets gone.", _GATEWAY, (_CLOSE,)
+    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets and event streams gone.", _GATEWAY, (_CLOSE,)
 )
 JOINS = Definition(
     "vidferry_gateway_joins_total",
@@ -183,6 +183,12 @@ MESSAGES_HELD = Definition(
     Kind.COUNTER,
     "Messages that could not be written at once, since their socket did not take what it was sent.",
     _GATEWAY,
+)
+SLOW_SOCKETS = Definition(
+    "vidferry_gateway_slow_sockets", Kind.GAUGE, "Sockets that don't take what they are sent, now.", _GATEWAY
+)
+SLOW_BYTES = Definition(
+    "vidferry_gateway_slow_bytes", Kind.GAUGE, "What waits for them in the process; the kernel holds more.", _GATEWAY
 )
 MESSAGE_LATENCY = Definition(
     "vidferry_gateway_message_latency_seconds",
