@@ -1,5 +1,6 @@
 """Every metric of Vidferry. docs/metrics.md is written from here, and nothing else names one."""
 
+from enum import StrEnum
 from http import HTTPStatus
 
 from vidferry_common.contract.close import CloseCode
@@ -16,6 +17,16 @@ _WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 NO_CODE = "none"
+
+
+class RedisLoss(StrEnum):
+    """Why a gateway lost its connection to Redis."""
+
+    BEHIND = "behind"
+    SILENT = "silent"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
 
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
 _ROUTE = Label("route", meaning="the route's template, such as `/api/jobs/{job_id}`")
@@ -206,6 +217,16 @@ REDIS_CONNECTIONS = Definition(
     Kind.COUNTER,
     "Connections to Redis that were made: all but the first are reconnects.",
     _GATEWAY,
+)
+
+REDIS_LOST = Definition(
+    "vidferry_gateway_redis_lost_total",
+    Kind.COUNTER,
+    "Connections to Redis that were lost and have been replaced, with everything watched read again. `behind`: Redis "
+    "dropped a client that did not take what it was sent (as it tells itself, from 7.0 on); `silent`: no answer to a "
+    "probe; `refused`: it answered with an error; `closed`: anything else.",
+    _GATEWAY,
+    (Label("reason", tuple(RedisLoss)),),
 )
 
 METRICS: tuple[Definition, ...] = tuple(found for found in list(vars().values()) if isinstance(found, Definition))
