@@ -156,6 +156,8 @@ CHANGES: dict[str, Change] = {
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
     "worker.egressPorts": change([81, 82], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PORTS=81,82"),
+    "api.preStopSeconds": change(7, "Deployment/vidferry-api", "preStop.sleep.seconds=7"),
+    "gateway.settleSeconds": change(7.5, GATEWAY, "terminationGracePeriodSeconds=38"),
     "gateway.drainSeconds": change(20.5, GATEWAY, "terminationGracePeriodSeconds=51"),
     "gateway.closeSeconds": change(20, "ConfigMap/vidferry-gateway", "VIDFERRY_GATEWAY_CLOSE_SECONDS=20"),
     "worker.autoscaling.keda.enabled": change(True, "ScaledObject/vidferry-worker", "listName=arq:queue"),
@@ -287,7 +289,6 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     if name != "worker":
         service = f"Service/vidferry-{name}"
         yield "port", change(8000, service, "ports[0].port=8000")
-        yield "preStopSeconds", change(7, deployment, "preStop.sleep.seconds=7")
         yield "service.type", change("NodePort", service, "spec.type=NodePort")
         yield "service.annotations", change({"a": "b"}, service, "annotations.a=b")
 

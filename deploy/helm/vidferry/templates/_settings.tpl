@@ -41,6 +41,7 @@ VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
 
 {{- define "vidferry.settings.gateway" }}
 VIDFERRY_GATEWAY_PORT: {{ .Values.gateway.port | quote }}
+VIDFERRY_GATEWAY_SETTLE_SECONDS: {{ .Values.gateway.settleSeconds | quote }}
 VIDFERRY_GATEWAY_DRAIN_SECONDS: {{ .Values.gateway.drainSeconds | quote }}
 VIDFERRY_GATEWAY_CLOSE_SECONDS: {{ .Values.gateway.closeSeconds | quote }}
 {{- end }}

@@ -19,6 +19,7 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "VIDFERRY_WORKER_FOLDER": str(data / "work"),
         # Who presses Ctrl-C waits, and what isn't done goes on at the next start.
         "VIDFERRY_GRACE": "2",
+        "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
         "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
         "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",
         "VIDFERRY_ADMIN_HOST": "127.0.0.1",
