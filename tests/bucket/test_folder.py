@@ -272,3 +272,25 @@ async def test_everything_is_synced_before_it_is_visible(folder: FolderBucket, m
         f"rename {record} x#meta",
         "sync videos",
     ]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty mount point"])
+async def test_a_folder_that_is_away_has_lost_no_object(folder: FolderBucket, tmp_path: Path, left: str) -> None:
+    """As when its volume was unmounted."""
+    stored = await put(folder, b"film")
+    link = await folder.sign(stored, 60)
+    root = tmp_path / "bucket"
+    root.rename(tmp_path / "elsewhere")
+    if left == "an empty mount point":
+        root.mkdir()
+
+    with pytest.raises(StorageUnavailable):
+        await folder.stat(NAME)
+    with pytest.raises(StorageUnavailable):
+        await folder.read(NAME, 9)
+    with pytest.raises(StorageUnavailable):
+        await folder.resolve(*taken_apart(link.url))
+    with pytest.raises(StorageUnavailable):
+        await folder.delete(NAME, stored.generation)
+    with pytest.raises(StorageUnavailable):
+        await put(folder, b"film")

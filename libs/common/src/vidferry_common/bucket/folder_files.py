@@ -63,6 +63,7 @@ class Files:
             with self._parent(name) as parent:
                 return _meta(parent, name)
         except FileNotFoundError:
+            self._require_objects()
             return None
 
     def open_data(self, stored: StoredObject) -> int:
@@ -116,6 +117,11 @@ class Files:
             os.unlink(f"{leaf}#meta", dir_fd=parent)
             os.fsync(parent)
             _sweep(parent, leaf, keep=0)
+
+    def _require_objects(self) -> None:
+        """A volume that was unmounted has lost no object: FileNotFoundError where the whole folder is away."""
+        with self._directory("objects"):
+            pass
 
     def _parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
         return self._directory("objects", *name.split("/")[:-1], create=create)
