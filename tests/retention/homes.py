@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bucket.sources import put
 from support.gcs import Gcs
+from support.gcs_faults import Fault, Gate
 from support.redis_server import RedisServer
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
 from worker.process import WorkerProcess
@@ -77,6 +78,13 @@ def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> I
         yield process.start()
     finally:
         process.close()
+
+
+def hold_listing(home: GcsHome) -> Gate:
+    """Holds the next listing of what is stored; a worker's look whether there is a bucket is another one."""
+    gate = Gate()
+    home.gcs.layer.faults.put(Fault(lambda call: call.kind == "list" and "prefix=videos" in call.target, gate=gate))
+    return gate
 
 
 def in_videos(*leaves: str) -> Iterable[str]:
