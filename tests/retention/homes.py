@@ -31,7 +31,7 @@ class Home(Protocol):
 class FolderHome:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.environment = {"VIDFERRY_BUCKET": f"file://{root}"}
+        self.environment: Mapping[str, str] = {"VIDFERRY_BUCKET": f"file://{root}"}
         self.bucket = open_bucket(BucketSettings(bucket=f"file://{root}"))
 
     def age(self, name: str, seconds: float) -> None:
@@ -44,7 +44,7 @@ class GcsHome:
 
     def __init__(self, gcs: Gcs) -> None:
         self.gcs = gcs
-        self.environment = gcs.environment()
+        self.environment: Mapping[str, str] = gcs.environment()
         self.bucket = open_bucket(BucketSettings())  # type: ignore[call-arg]
 
     def age(self, name: str, seconds: float) -> None:

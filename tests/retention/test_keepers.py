@@ -12,6 +12,7 @@ import pytest
 
 from bucket.sources import put
 from retention.homes import DAY, VIDEO, FolderHome, GcsHome, Home, hold_listing, names, store, sweeping
+from store.records import of
 from support.origin.site import Site
 from support.redis_server import RedisServer
 from vidferry_common.bucket.checksum import crc32c
@@ -87,12 +88,12 @@ async def test_who_keeps_house_no_more_removes_nothing_more(
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
         later = time.time() * 1000 + 60_000  # no worker is so silent
-        await jobs.redis.hset(keys.KEEPER, mapping={"worker": "another", "seen": later})
+        await of(jobs.redis.hset(keys.KEEPER, mapping={"worker": "another", "seen": later}))
         gate.open()
         worker.wait_for("another worker goes on with the sweep")
     assert sweeps(worker) == 0
     assert len(await names(gcs_home)) == 2
-    assert await jobs.redis.hget(keys.KEEPER, "swept") is None
+    assert await of(jobs.redis.hget(keys.KEEPER, "swept")) is None
 
 
 async def test_a_sweep_holds_up_no_lease(
