@@ -34,6 +34,11 @@ VIDFERRY_WORKER_FOLDER: /work
 VIDFERRY_WORKER_SLOTS: {{ $worker.slots | quote }}
 VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}
+{{- with .Values.bucket.retention }}
+VIDFERRY_RETENTION_DAYS: {{ .days | quote }}
+VIDFERRY_RETENTION_BYTES: {{ include "vidferry.bytes" .bytes | quote }}
+VIDFERRY_RETENTION_INTERVAL: {{ .interval | quote }}
+{{- end }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
 {{- include "vidferry.settings.bucket" . }}

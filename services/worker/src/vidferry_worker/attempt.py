@@ -89,10 +89,11 @@ class Attempt:
     async def _work(self) -> Delivered:
         self._reporter.step(self._reporter.update.at(stages.STARTED))
         if self._claim.seen and not self._claim.force:
-            known = await self._parts.bucket.stat(self._claim.seen)
+            delivery = Delivery(self._parts, self._claim, self._reporter)
+            known = await delivery.find(self._claim.seen)
             if known:
                 self._reporter.step(self._reporter.update.at(stages.INFO, title=known.metadata.get("title")))
-                return await Delivery(self._parts, self._claim, self._reporter).reuse(known)
+                return await delivery.reuse(known)
         folder = self._parts.folder / f"{self._claim.download_id}-{self._claim.attempt}"
         folder.mkdir(mode=0o700)
         try:

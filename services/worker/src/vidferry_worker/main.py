@@ -30,6 +30,7 @@ from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sweeper import Sweeper
 
 logger = logging.getLogger("vidferry_worker")
 
@@ -101,7 +102,8 @@ async def _serve(parts: Parts, state: State) -> None:
     )
     state.worker = worker
     keeper = Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics)
-    tasks = (runner.leases.renew(), runner.leases.heed_stops(), keeper.run(), parts.publisher.run())
+    sweeper = Sweeper(parts.store, parts.bucket, settings, parts.metrics)
+    tasks = (runner.leases.renew(), runner.leases.heed_stops(), keeper.run(), sweeper.run(), parts.publisher.run())
     beside = [asyncio.create_task(each) for each in tasks]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))

@@ -60,7 +60,7 @@ class Pipeline:
         await self._identify(name)
         self._reporter.amend(title=found.title)
         self._step(stages.INFO)
-        stored = await self._parts.bucket.stat(name)
+        stored = await self._delivery.find(name)
         lasting = not found.identity.by_address
         if stored and self._is_the_result(stored, found):
             self._child.order({"go": False})
@@ -183,7 +183,11 @@ class Pipeline:
             try:
                 stored = await self._send(what, source, size)
             except PreconditionFailed:
-                return await self._take_over(what.name), True
+                # Somebody else wrote the object while this attempt downloaded: what is there is the result.
+                if there := await self._delivery.find(what.name):
+                    return there, True
+                # Or what it was to replace has been removed.
+                stored = await self._send(replace(what, if_generation=NEW), source, size)
         self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
         return stored, False
 
@@ -213,13 +217,6 @@ class Pipeline:
         speed = count / max(time.monotonic() - begun, 0.001)
         progress = stages.UPLOADING.progress + UPLOAD_SHARE * count / size
         self._reporter.progress(replace(update, progress=progress, speed=speed, eta=(size - count) / max(speed, 1)))
-
-    async def _take_over(self, name: str) -> StoredObject:
-        """Somebody else wrote the object while this attempt downloaded: what is there is the result."""
-        stored = await self._parts.bucket.stat(name)
-        if stored is None:
-            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object was replaced and removed at once")
-        return stored
 
     async def _keep_picture(self, file: str, name: str) -> None:
         if await pictures.keep(self._parts.bucket, self._folder, file, name):

@@ -50,6 +50,17 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         description="Seconds for which the video that an address led to is remembered, so that asking for it again is "
         "answered from the bucket without asking the site. Only for sites that name their videos by ids of their own.",
     )
+    retention_days: float = Field(
+        0, ge=0, description="Days after which a stored video is removed, the picture with its last format; 0: never."
+    )
+    retention_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes above which the oldest stored videos are removed until the rest is below; 0: no limit.",
+    )
+    retention_interval: float = Field(
+        3600, gt=0, description="Seconds from one look for what is to be removed to the next; one worker looks for all."
+    )
     max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes of one download.")
     max_duration: float = Field(12 * 3600, gt=0, description="The longest video, in seconds.")
     max_seconds: float = Field(6 * 3600, gt=0, description="The most seconds that one attempt of a download may take.")

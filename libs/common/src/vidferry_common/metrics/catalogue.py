@@ -171,6 +171,27 @@ ATTEMPTS_RUNNING = Definition(
     "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker runs now.", _WORKER
 )
 SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this worker may run at once.", _WORKER)
+SWEEPS = Definition(
+    "vidferry_retention_sweeps_total",
+    Kind.COUNTER,
+    "Sweeps of the bucket that this worker made. `failed`: the bucket refused or was away.",
+    _WORKER,
+    (Label("outcome", ("completed", "failed")),),
+)
+REMOVED_OBJECTS = Definition(
+    "vidferry_retention_removed_objects_total",
+    Kind.COUNTER,
+    "Objects that retention removed from the bucket, pictures among them.",
+    _WORKER,
+)
+REMOVED_BYTES = Definition("vidferry_retention_removed_bytes_total", Kind.COUNTER, "Bytes of these objects.", _WORKER)
+LAST_SWEEP = Definition(
+    "vidferry_retention_last_sweep_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time of the last sweep that this worker completed; absent before the first one. Take the highest of all "
+    "workers, since one of them sweeps for all.",
+    _WORKER,
+)
 
 # The gateway: what is shown.
 
