@@ -145,6 +145,11 @@ CHANGES: dict[str, Change] = {
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
     "worker.egressPorts": change([81, 82], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PORTS=81,82"),
+    "worker.egressDeny": change(["34.9.0.0/16"], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_DENY=34.9.0.0/16"),
+    "worker.egressProxy": change(
+        "http://proxy:3128", "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PROXY=http://proxy:3128"
+    ),
+    "worker.sandbox": change("preferred", "ConfigMap/vidferry-worker", "VIDFERRY_SANDBOX=preferred"),
     "gateway.drainSeconds": change(20.5, GATEWAY, "terminationGracePeriodSeconds=51"),
     "gateway.closeSeconds": change(20, "ConfigMap/vidferry-gateway", "VIDFERRY_GATEWAY_CLOSE_SECONDS=20"),
     "worker.autoscaling.keda.enabled": change(True, "ScaledObject/vidferry-worker", "listName=arq:queue"),

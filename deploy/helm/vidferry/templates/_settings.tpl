@@ -33,6 +33,11 @@ VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
+VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
+{{- with $worker.egressProxy }}
+VIDFERRY_EGRESS_PROXY: {{ . | quote }}
+{{- end }}
+VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 

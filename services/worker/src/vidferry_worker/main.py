@@ -21,15 +21,19 @@ from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
-from vidferry_worker.children import ChildEnded, Zygote
+from vidferry_worker.children import ChildEnded, SandboxMissing, Zygote
 from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
 from vidferry_worker.leases import Leases
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.watch import Bounds, Watch
 
 logger = logging.getLogger("vidferry_worker")
+
+SLACK = 64 * 1024**2
+"""bytes of a download beside its streams: pictures, the runtime's cache"""
 
 
 def main() -> None:
@@ -46,7 +50,7 @@ def main() -> None:
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
         asyncio.run(_run(settings, metrics, admin, state))
-    except (BucketError, ChildEnded, PortTaken, StoreUnavailable, RedisError) as error:
+    except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
 
@@ -74,13 +78,28 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
     await bucket.check()
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(connect(settings), settings.record_seconds)
-        zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
-        await zygote.start()
+        zygote = Zygote(_broker(settings), settings.confinement)
+        metrics.confined(lambda: zygote.confined_by)
         try:
+            await zygote.start()
+            _warn_of_gaps(settings, zygote)
             await _serve(Parts(settings, store, bucket, zygote, metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()
+
+
+def _broker(settings: WorkerSettings) -> Broker:
+    policy = EgressPolicy(settings.egress_allow, settings.egress_ports, settings.egress_deny)
+    return Broker(policy, settings.proxy.dial) if settings.proxy else Broker(policy)
+
+
+def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
+    if missing := zygote.lacking():
+        logger.warning(
+            "downloads are not confined by all that they could be: see SECURITY.md",
+            extra={"missing": missing, "sandbox": settings.sandbox},
+        )
 
 
 async def _serve(parts: Parts, state: State) -> None:
@@ -98,7 +117,10 @@ async def _serve(parts: Parts, state: State) -> None:
     )
     state.worker = worker
     leases = asyncio.create_task(runner.leases.run(), name="leases")
-    leases.add_done_callback(lambda task: _stop_without_leases(task, worker))
+    leases.add_done_callback(lambda task: _stop_without(task, worker))
+    bounds = Bounds(2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK)
+    watch = asyncio.create_task(Watch(parts.zygote, bounds).run(), name="watch")
+    watch.add_done_callback(lambda task: _stop_without(task, worker))
     ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
@@ -109,12 +131,13 @@ async def _serve(parts: Parts, state: State) -> None:
         state.worker = None
         await worker.close()
         leases.cancel()
+        watch.cancel()
 
 
-def _stop_without_leases(task: asyncio.Task[None], worker: DownloadWorker) -> None:
-    """A worker that can't keep its leases would be taken for dead: it gives back what it has."""
+def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
+    """A worker that can't keep its leases would be taken for dead, one that does not watch its children is none."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("leases are not kept any more", exc_info=error)
+        logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
         worker.stop()
 
 

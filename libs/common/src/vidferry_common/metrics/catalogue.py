@@ -16,6 +16,7 @@ _WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 NO_CODE = "none"
+SANDBOX_PARTS = ("seccomp", "landlock")
 
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
 _ROUTE = Label("route", meaning="the route's template, such as `/api/jobs/{job_id}`")
@@ -153,6 +154,13 @@ ATTEMPTS_RUNNING = Definition(
     "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker runs now.", _WORKER
 )
 SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this worker may run at once.", _WORKER)
+SANDBOX = Definition(
+    "vidferry_worker_sandbox",
+    Kind.GAUGE,
+    "1 where the kernel confines downloads by that part; 0 where it can't, or VIDFERRY_SANDBOX is `off`.",
+    _WORKER,
+    (Label("part", SANDBOX_PARTS),),
+)
 
 # The gateway: what is shown.
 
