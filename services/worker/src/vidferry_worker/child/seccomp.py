@@ -82,19 +82,34 @@ Instruction = tuple[int, int, int, int]
 
 def program(machine: str) -> bytes:
     """The filter for an architecture; KeyError for one that it does not know."""
-    instructions = [
-        (_LOAD, 0, 0, _ARCH),
-        (_EQUAL, 1, 0, _ARCHITECTURES[machine]),
-        (_RETURN, 0, 0, _KILL),  # 32-bit calls have other numbers
-        (_LOAD, 0, 0, _NR),
-        *([(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL)] if machine == "x86_64" else []),
+    return _packed([
+        *_of(machine),
         (_GREATER, 0, 1, NEWEST),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),  # to which libraries have an answer
         *_refuse(machine, (name for names in FORBIDDEN.values() for name in names), errno.EPERM),
         *_refuse(machine, ["clone3"], errno.ENOSYS),  # its flags are in memory; libraries then use clone
         *_conditions(machine),
         (_RETURN, 0, 0, _ALLOW),
-    ]
+    ])  # fmt: skip
+
+
+def refusing(machine: str, names: Iterable[str]) -> bytes:
+    """A filter that makes a kernel one without some calls."""
+    return _packed([*_of(machine), *_refuse(machine, names, errno.ENOSYS), (_RETURN, 0, 0, _ALLOW)])
+
+
+def _of(machine: str) -> Iterator[Instruction]:
+    """Ends who calls by other numbers, and loads the call's."""
+    yield _LOAD, 0, 0, _ARCH
+    yield _EQUAL, 1, 0, _ARCHITECTURES[machine]
+    yield _RETURN, 0, 0, _KILL
+    yield _LOAD, 0, 0, _NR
+    if machine == "x86_64":
+        yield _AT_LEAST, 0, 1, _X32
+        yield _RETURN, 0, 0, _KILL
+
+
+def _packed(instructions: Iterable[Instruction]) -> bytes:
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
 
 
