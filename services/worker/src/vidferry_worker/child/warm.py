@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes, generic
 from yt_dlp.networking.common import Request, Response
+from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
@@ -35,11 +36,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def urlopen(self, req: Request | str) -> Response:
         address = req if isinstance(req, str) else req.url
-        if len(address) > MAX_ADDRESS:
-            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "an address is too long")
-        # yt-dlp would also read data: and ftp:; a manifest may name any.
-        if urlsplit(address).scheme.lower() not in SCHEMES:
-            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {urlsplit(address).scheme[:20]}")
+        _check(address)
         response = super().urlopen(req)
         response.read = bounded(response.read)
         if len(self.headers_of) < MAX_RECORDED:
@@ -59,6 +56,17 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if written and self.on_thumbnails:
             self.on_thumbnails(written[0][0])
         return written
+
+
+def _check(address: str) -> None:
+    """TransportError, as of an address that can't be reached, so that a picture's does not end its video's download.
+
+    yt-dlp would also read data: and ftp:, and a manifest may name any.
+    """
+    scheme = urlsplit(address).scheme.lower()
+    if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
+        failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
+        raise TransportError(cause=failure)
 
 
 def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
