@@ -348,6 +348,14 @@ def another_architectures_calls(_: Target) -> None:
 
 
 @attack
+def a_process_that_stays(_: Target) -> None:
+    """The kernel's promise to end with its parent is made to nobody who does not ask for it."""
+    if os.fork() == 0:
+        while True:
+            signal.pause()
+
+
+@attack
 def many_processes(target: Target) -> None:
     for _ in range(target["count"]):
         if os.fork() == 0:

@@ -25,7 +25,7 @@ from worker.hostile import attacking, hostile_zygote, outcome
 pytestmark = pytest.mark.anyio
 BOUNDED = {"many_processes", "many_files", "files_without_a_name", "one_large_file", "much_memory"}
 KILLED = {"another_architectures_calls"}
-HARMLESS = {"javascript"}
+HARMLESS = {"javascript", "a_process_that_stays"}
 TRIED = sorted(set(ATTACKS) - BOUNDED - KILLED - HARMLESS)
 CONTENT = b"canary: not the child's"
 
@@ -191,6 +191,18 @@ async def test_a_child_within_its_bounds_stays(confined: Zygote, tmp_path: Path)
 
         assert not child.exited.done()
         assert child.pid in processes()
+
+
+async def test_nothing_outlives_a_zygote_that_is_killed(tmp_path: Path) -> None:
+    async with (
+        hostile_zygote(LOOPBACK, Confinement(), tmp_path) as zygote,
+        attacking(zygote, tmp_path / "job", "a_process_that_stays", {}) as child,
+    ):
+        await outcome(child)
+        assert len(members(child.pid)) == 2
+        assert zygote._process is not None
+        zygote._process.kill()
+        await until(lambda: not members(child.pid))
 
 
 # Where the kernel lacks a part: a filter around the zygote refuses it that call.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -224,9 +225,13 @@ class Zygote:
             ended.exited.set_result(message["status"])
 
     def _lost(self) -> None:
-        """The zygote is gone, and its children with it."""
+        """The zygote is gone, and its children with it: what they started, by their groups."""
         if self._control is None:
             return
+        for pid in self._children:
+            # A group's number is nobody else's while it has a member.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         self._control = None
