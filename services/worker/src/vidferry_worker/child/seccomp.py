@@ -28,6 +28,7 @@ _LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _AND, _RETURN = (
 )  # linux/bpf_common.h
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000  # linux/seccomp.h
 _SET_MODE_FILTER = 1
+_BLOCK = 8
 _INSTRUCTION = struct.Struct("HBBI")  # struct sock_filter
 
 FORBIDDEN = {
@@ -114,9 +115,17 @@ def _packed(instructions: Iterable[Instruction]) -> bytes:
 
 
 def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruction]:
+    """In blocks, which greater numbers pass by: the kernel tries a new filter with every call there is."""
+    known = []
     for name in names:
         with contextlib.suppress(KeyError):  # what an architecture does not have, it can't be asked for
-            yield _EQUAL, 0, 1, number(name, machine)
+            known.append(number(name, machine))
+    known.sort()
+    for start in range(0, len(known), _BLOCK):
+        block = known[start : start + _BLOCK]
+        yield _GREATER, 2 * len(block), 0, block[-1]
+        for nr in block:
+            yield _EQUAL, 0, 1, nr
             yield _RETURN, 0, 0, _ERRNO | error
 
 
