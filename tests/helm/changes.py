@@ -161,6 +161,11 @@ CHANGES: dict[str, Change] = {
     "worker.egressPorts": change([81, 82], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PORTS=81,82"),
     "api.preStopSeconds": change(7, "Deployment/vidferry-api", "preStop.sleep.seconds=7"),
     "gateway.settleSeconds": change(7.5, GATEWAY, "terminationGracePeriodSeconds=38"),
+    "worker.egressDeny": change(["34.9.0.0/16"], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_DENY=34.9.0.0/16"),
+    "worker.egressProxy": change(
+        "http://proxy:3128", "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PROXY=http://proxy:3128"
+    ),
+    "worker.sandbox": change("preferred", "ConfigMap/vidferry-worker", "VIDFERRY_SANDBOX=preferred"),
     "gateway.drainSeconds": change(20.5, GATEWAY, "terminationGracePeriodSeconds=51"),
     "gateway.closeSeconds": change(20, "ConfigMap/vidferry-gateway", "VIDFERRY_GATEWAY_CLOSE_SECONDS=20"),
     "worker.autoscaling.keda.enabled": change(True, "ScaledObject/vidferry-worker", "listName=arq:queue"),

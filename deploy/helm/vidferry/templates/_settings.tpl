@@ -41,6 +41,11 @@ VIDFERRY_RETENTION_INTERVAL: {{ .interval | quote }}
 {{- end }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
+VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
+{{- with $worker.egressProxy }}
+VIDFERRY_EGRESS_PROXY: {{ . | quote }}
+{{- end }}
+VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 

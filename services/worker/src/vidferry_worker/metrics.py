@@ -1,6 +1,7 @@
 """What the worker counts."""
 
 import time
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from vidferry_common.contract.errors import ErrorCode
@@ -16,6 +17,7 @@ class WorkerMetrics:
     def __init__(self, registry: Registry, slots: int) -> None:
         self.running = 0
         """attempts now"""
+        self._registry = registry
         self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.histogram(catalogue.STAGE_DURATION)
         self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
@@ -32,6 +34,12 @@ class WorkerMetrics:
         registry.reading(catalogue.LAST_SWEEP, lambda: self._last_sweep)
         registry.reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
         registry.reading(catalogue.SLOTS, lambda: slots)
+
+    def confined(self, parts: Callable[[], Collection[str]]) -> None:
+        """By what children are held, asked at each scrape."""
+        self._registry.reading(
+            catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
+        )
 
     def claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)

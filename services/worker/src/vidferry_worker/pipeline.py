@@ -95,7 +95,8 @@ class Pipeline:
 
     async def _extract(self) -> Found:
         claim, settings = self._claim, self._parts.settings
-        self._child.order({"url": claim.url, "format": claim.format.canonical(), "max_duration": settings.max_duration})
+        limits = {"max_duration": settings.max_duration, "max_bytes": settings.max_bytes}
+        self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
         async with asyncio.timeout(settings.extract_seconds):
             return Found.read(await self._next("found"))
 

@@ -17,6 +17,7 @@ _WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 NO_CODE = "none"
+SANDBOX_PARTS = ("seccomp", "landlock")
 
 
 class RedisLoss(StrEnum):
@@ -191,6 +192,13 @@ LAST_SWEEP = Definition(
     "Unix time of the last sweep that this worker completed; absent before the first one. Take the highest of all "
     "workers, since one of them sweeps for all.",
     _WORKER,
+)
+SANDBOX = Definition(
+    "vidferry_worker_sandbox",
+    Kind.GAUGE,
+    "1 where the kernel confines downloads by that part; 0 where it can't, or VIDFERRY_SANDBOX is `off`.",
+    _WORKER,
+    (Label("part", SANDBOX_PARTS),),
 )
 
 # The gateway: what is shown.

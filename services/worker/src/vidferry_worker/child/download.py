@@ -7,6 +7,7 @@ Orders from the worker: first the request, then `{"go": true}` or false after `f
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
@@ -30,7 +31,7 @@ NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_
 
 def run(sock: socket.socket) -> int:
     """Serves one request over the channel; the exit code of the child."""
-    programs.end_with_us()
+    programs.hold()
     channel = Channel(sock)
     route_through(channel)
     request = channel.order()
@@ -48,7 +49,7 @@ class Download:
         self._channel = channel
         self._url = request["url"]
         self._format = Format.parse(request["format"])
-        self._max_duration = request["max_duration"]
+        self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
         self._streams: list[str] = []
         self._reports = Reports(channel.tell)
         self._asked = self._wanted = False
@@ -107,8 +108,13 @@ class Download:
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")
+        schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - warm.SCHEMES
+        if schemes:
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {', '.join(sorted(schemes))}")
         if (info.get("duration") or 0) > self._max_duration:
             raise JobFailure(ErrorCode.TOO_LONG)
+        if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
+            raise JobFailure(ErrorCode.TOO_LARGE)
 
     def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
         identified = identity.identify(info)
@@ -131,6 +137,8 @@ class Download:
     def _progress(self, seen: dict[str, Any]) -> None:
         """yt-dlp's progress hook, called for each block that arrives."""
         finished = seen["status"] == "finished"
+        if max(seen.get("total_bytes") or 0, seen.get("downloaded_bytes") or 0) > self._max_bytes:
+            raise JobFailure(ErrorCode.TOO_LARGE)
         facts = {
             "finished": finished,
             "downloaded": seen.get("downloaded_bytes"),
@@ -161,7 +169,7 @@ def _title(info: dict[str, Any]) -> str:
 def probe(ydl: warm.SiteDownloader, path: Path) -> float | None:
     """The duration in seconds of what is in a file, None where it tells none; JobFailure where it is no media."""
     try:
-        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path), ["-protocol_whitelist", "file"])
+        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path))
     except (PostProcessingError, ValueError) as error:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"the file can't be read as media: {error}") from error
     if not any(stream.get("codec_type") in {"video", "audio"} for stream in facts.get("streams", [])):

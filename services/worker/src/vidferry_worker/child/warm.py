@@ -1,16 +1,27 @@
 """Everything that each download would otherwise do anew, done once: imports, URL patterns, ffmpeg's features."""
 
 import contextlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes, generic
 from yt_dlp.networking.common import Request, Response
+from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
-from vidferry_worker.child import options
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child import disguise, options
 
 MAX_RECORDED = 64
+MAX_ADDRESS = 32 * 1024
+"""characters: signed ones of segments have a few thousand"""
+MAX_PAGE = 64 * 1024**2
+"""bytes: a list of segments for twelve hours has up to 20 million"""
+PIECE = 1024**2
+SCHEMES = frozenset({"http", "https"})
 
 _loaded: "SiteDownloader | None" = None
 
@@ -24,17 +35,57 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.on_thumbnails: Any = None
 
     def urlopen(self, req: Request | str) -> Response:
+        address = req if isinstance(req, str) else req.url
+        _check(address)
         response = super().urlopen(req)
+        response.read = bounded(response.read)
         if len(self.headers_of) < MAX_RECORDED:
-            self.headers_of[req if isinstance(req, str) else req.url] = response.headers
+            self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
         return response
+
+    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
+        """Downloads one stream, and looks at what has come before anything else does."""
+        done = super().dl(name, info, subtitle, test)
+        if not subtitle and Path(name).is_file() and disguise.is_disguised(Path(name)):
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
+        return done
 
     def _write_thumbnails(self, *args: Any, **kwargs: Any) -> Any:
         written = super()._write_thumbnails(*args, **kwargs)
         if written and self.on_thumbnails:
             self.on_thumbnails(written[0][0])
         return written
+
+
+def _check(address: str) -> None:
+    """TransportError, as of an address that can't be reached, so that a picture's does not end its video's download.
+
+    yt-dlp would also read data: and ftp:, and a manifest may name any.
+    """
+    scheme = urlsplit(address).scheme.lower()
+    if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
+        failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
+        raise TransportError(cause=failure)
+
+
+def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
+    """A response's read() that gives up what is read whole and does not end: a page, a manifest, a key.
+
+    It counts bytes as they are after decompression.
+    """
+
+    def read_bounded(amount: int | None = None) -> bytes:
+        if amount is not None:
+            return read(amount)
+        whole = bytearray()
+        while piece := read(PIECE):
+            whole += piece
+            if len(whole) > MAX_PAGE:
+                raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "a page or a manifest does not end")
+        return bytes(whole)
+
+    return read_bounded
 
 
 def load() -> None:
