@@ -1,4 +1,7 @@
-"""People who use Vidferry without a break, each with one job after the other, while something is done to it."""
+"""People who use Vidferry without a break, each with one job after the other, while something is done to it.
+
+Each has the job open in several windows, so many more sockets are held than a machine could run downloads.
+"""
 
 import threading
 import uuid
@@ -13,26 +16,33 @@ from cluster.client import Client, Watched
 RATE = 160_000
 """bytes a second at which the origin sends: a clip takes 14 s, less than the workers' grace and more than a gateway
 goes on after it was told to stop"""
+PEOPLE = 10
+WINDOWS = 3
 
 
 @dataclass
 class Load:
-    seen: list[Watched] = field(default_factory=list)
+    seen: list[list[Watched]] = field(default_factory=list)
+    """for each job its windows"""
     jobs: int = 0
     faults: list[BaseException] = field(default_factory=list)
 
     @property
+    def sockets(self) -> list[Watched]:
+        return [window for windows in self.seen for window in windows]
+
+    @property
     def ended(self) -> int:
-        """completed, and its watcher has seen it"""
-        return sum(watched.ended and watched.data[-1]["status"] == "completed" for watched in self.seen)
+        """completed, and each of its windows has seen it"""
+        return sum(all(map(completed, windows)) for windows in self.seen)
 
     @property
     def silence(self) -> float:
-        return max((watched.silence for watched in self.seen), default=0)
+        return max((window.silence for window in self.sockets), default=0)
 
-    @property
-    def reconnections(self) -> int:
-        return sum(len(watched.broken) for watched in self.seen)
+
+def completed(window: Watched) -> bool:
+    return window.ended and window.data[-1]["status"] == "completed"
 
 
 def address(rate: int = RATE) -> str:
@@ -41,7 +51,7 @@ def address(rate: int = RATE) -> str:
 
 
 @contextmanager
-def load(client: Client, people: int = 6) -> Iterator[Load]:
+def load(client: Client, people: int = PEOPLE) -> Iterator[Load]:
     """The body runs from when each has a job that runs; afterwards each sees its last job through."""
     result, stop = Load(), threading.Event()
     started = threading.Barrier(people + 1)
@@ -54,7 +64,7 @@ def load(client: Client, people: int = 6) -> Iterator[Load]:
             if first:
                 started.wait(60)
             first = False
-            result.seen.append(client.watch(job))
+            result.seen.append(client.watch_by(WINDOWS, job))
 
     with ThreadPoolExecutor(people) as pool:
         futures: list[Future[None]] = [pool.submit(use) for _ in range(people)]

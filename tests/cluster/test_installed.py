@@ -13,6 +13,7 @@ from cluster import kube, load
 from cluster.around import ORIGIN, STORAGE, query
 from cluster.client import follow
 from cluster.conftest import Installed
+from cluster.events import disturbed
 from cluster.probes import connects
 from cluster.release import SERVICES, pod, pods, settled
 from cluster.settings import AROUND, NAMESPACE, RELEASE
@@ -26,6 +27,7 @@ QUEUED_JOBS = 30
 
 
 def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
+    installed.client.routed()
     watched = installed.client.run(f"{ORIGIN}/u/first/media/clip.mp4")
     first_job = time.monotonic() - installed.begun
     assert watched.data[-1]["status"] == "completed", watched.data[-1]
@@ -95,32 +97,20 @@ def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installe
         expected = {one["metadata"]["name"] for name in SERVICES for one in pods(name)}
         read = {series["metric"]["pod"] for series in query("up == 1")}
         assert read == expected
-        silent = dict(dashboards.queries(board))
-        number, deadline = len(silent), time.monotonic() + 120
-        while silent := {title: text for title, text in silent.items() if not gives(text)}:
-            assert time.monotonic() < deadline, silent
+        queries = dict(dashboards.queries(board))
+        silent = set(queries)
+
+        def still() -> set[str]:
+            silent.difference_update([title for title in silent if gives(queries[title])])
+            return silent
+
+        kube.until_nothing(still)
     assert not people.faults
-    print(f"\nPrometheus reads {len(read)} pods, and all {number} queries of the dashboard give data")
+    print(f"\nPrometheus reads {len(read)} pods, and all {len(queries)} queries of the dashboard give data")
 
 
 def gives(expression: str) -> bool:
     return any(math.isfinite(float(series["value"][1])) for series in query(expression))
-
-
-@contextmanager
-def disturbed(installed: Installed, event: str) -> Iterator[None]:
-    """Whatever the body does while people work: each of their jobs completes, and each of them sees it."""
-    with load.load(installed.client) as people:
-        yield
-    installed.events.append((event, people.jobs, people.ended, people.silence))
-    print(f"{event}: {people.jobs} jobs, {people.ended} ended, longest silence {people.silence:.1f} s, "
-          f"{people.reconnections} connections opened again")  # fmt: skip
-    for watched in people.seen:
-        for connection in watched.broken:
-            print(f"  {connection}")
-    assert not people.faults, people.faults
-    unseen = [watched.data[-1:] for watched in people.seen if not watched.ended]
-    assert people.ended == people.jobs, unseen
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -131,7 +121,7 @@ def test_a_service_scaled_and_replaced_while_people_work(installed: Installed, s
         ("rolling update of 3", {"podAnnotations": {"round": service}}, 3),
         ("3 → 1", {"replicas": 1}, 1),
     ):
-        with disturbed(installed, f"{service}: {event}"):
+        with disturbed(installed.client, f"{service}: {event}", installed.events):
             installed.release.upgrade({service: change})
             settled(service)
             assert len(pods(service)) == replicas
@@ -169,7 +159,7 @@ def test_hpa_moves_the_api_under_load(installed: Installed) -> None:
     installed.release.upgrade({"api": {"autoscaling": scaling}})
     deployment, stop = ("deployment", f"{RELEASE}-api"), threading.Event()
 
-    def ask() -> None:
+    def ask() -> None:  # without a pause, since this is the load
         while not stop.is_set():
             installed.client.job(job)
 
@@ -194,9 +184,8 @@ def test_helm_uninstall_leaves_nothing(installed: Installed) -> None:
         for one in pods(name):
             assert one["status"]["containerStatuses"][0]["restartCount"] == 0, one["metadata"]["name"]
     installed.release.uninstall()
-    deadline = time.monotonic() + kube.WAIT_SECONDS
-    while left := kube.everything(NAMESPACE) - installed.before:  # the cluster's own controllers take some away later
-        assert time.monotonic() < deadline, left
+    # the cluster's own controllers take some away later
+    kube.until_nothing(lambda: kube.everything(NAMESPACE) - installed.before)
     print("\nhelm uninstall: nothing left")
 
 
