@@ -79,6 +79,15 @@ class Watched:
     broken: list[Broken] = field(default_factory=list)
     silence: float = 0
     """the longest time without a message, in seconds"""
+    silent_at: str = ""
+    """between which two messages that was"""
+
+    def take(self, message: dict[str, Any], waited: float) -> None:
+        """A message, and the seconds since the one before."""
+        if waited > self.silence:
+            self.silence = waited
+            self.silent_at = " → ".join(shown(each) for each in (*self.data[-1:], message["data"]))
+        self.messages.append(message)
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -91,6 +100,10 @@ class Watched:
     @property
     def ended(self) -> bool:
         return bool(self.messages) and self.data[-1]["status"] in ENDS
+
+
+def shown(data: Mapping[str, Any]) -> str:
+    return f"{data['stage'] or data['status']} {data['progress']:.0f} %"
 
 
 class Client:
@@ -172,8 +185,8 @@ class Client:
                     while True:
                         message = json.loads(await ws.recv())
                         now = time.monotonic()
-                        watched.silence, heard, failures = max(watched.silence, now - heard), now, 0
-                        watched.messages.append(message)
+                        watched.take(message, now - heard)
+                        heard, failures = now, 0
             except ConnectionClosed as closed:
                 watched.close_code = closed.rcvd.code if closed.rcvd else 1006
                 if watched.ended or watched.close_code >= FINAL:

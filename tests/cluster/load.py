@@ -16,8 +16,8 @@ from cluster.client import Client, Watched
 RATE = 160_000
 """bytes a second at which the origin sends: a clip takes 14 s, less than the workers' grace and more than a gateway
 goes on after it was told to stop"""
-PEOPLE = 10
-WINDOWS = 3
+PEOPLE = 6
+WINDOWS = 5
 
 
 @dataclass
@@ -38,7 +38,15 @@ class Load:
 
     @property
     def silence(self) -> float:
-        return max((window.silence for window in self.sockets), default=0)
+        return self._quietest.silence
+
+    @property
+    def silent_at(self) -> str:
+        return self._quietest.silent_at
+
+    @property
+    def _quietest(self) -> Watched:
+        return max(self.sockets, key=lambda window: window.silence, default=Watched())
 
 
 def completed(window: Watched) -> bool:

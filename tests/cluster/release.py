@@ -10,7 +10,7 @@ from cluster import kube
 from cluster.around import BUCKET, ORIGIN, STORAGE, Around
 from cluster.settings import CHART, CLASS, CONTROLLER, HOST, NAMESPACE, RELEASE, image, tag
 
-SLOTS = 12
+SLOTS = 8
 """of one worker: somewhat more than people have jobs at once, so that none of them waits in the queue"""
 SERVICES = ("api", "worker", "gateway")
 GRACE = 30
