@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from cluster.around import ORIGIN
 from cluster.client import Client, Watched
+from support.origin.media import CLIP_BYTES
 
-RATE = 160_000
-"""bytes a second at which the origin sends: a clip takes 14 s, less than the workers' grace and more than a gateway
-goes on after it was told to stop"""
+SECONDS = 12
+"""that a clip takes at least: more than a gateway goes on after it was told to stop. Each person's take a second longer
+than those of the one before, so that not all end, and are stored, at the same moment; the longest take less than the
+workers' grace."""
 PEOPLE = 6
 WINDOWS = 5
 
@@ -53,9 +55,9 @@ def completed(window: Watched) -> bool:
     return window.ended and window.data[-1]["status"] == "completed"
 
 
-def address(rate: int = RATE) -> str:
+def address(seconds: int = SECONDS) -> str:
     """Nobody else's: no two jobs share a download."""
-    return f"{ORIGIN}/u/{uuid.uuid4().hex}/slow/clip.mp4?rate={rate}"
+    return f"{ORIGIN}/u/{uuid.uuid4().hex}/slow/clip.mp4?rate={CLIP_BYTES // seconds}"
 
 
 @contextmanager
@@ -64,10 +66,10 @@ def load(client: Client, people: int = PEOPLE) -> Iterator[Load]:
     result, stop = Load(), threading.Event()
     started = threading.Barrier(people + 1)
 
-    def use() -> None:
+    def use(seconds: int) -> None:
         first = True
         while first or not stop.is_set():
-            job = client.post(address())
+            job = client.post(address(seconds))
             result.jobs += 1
             if first:
                 started.wait(60)
@@ -75,7 +77,7 @@ def load(client: Client, people: int = PEOPLE) -> Iterator[Load]:
             result.seen.append(client.watch_by(WINDOWS, job))
 
     with ThreadPoolExecutor(people) as pool:
-        futures: list[Future[None]] = [pool.submit(use) for _ in range(people)]
+        futures: list[Future[None]] = [pool.submit(use, SECONDS + person) for person in range(people)]
         try:
             started.wait(60)
             yield result
