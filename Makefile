@@ -34,6 +34,7 @@ ifndef VIDFERRY_TEST_IMAGES
 	@$(MAKE) --no-print-directory images
 	@PYTHONPATH=deploy/images $(BIN)/python tests/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
 endif
+	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## style and import directions
