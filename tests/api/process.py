@@ -45,7 +45,7 @@ class ApiProcess:
         self._log = Path(self._folder.name) / "log"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._env = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")},
             **environment(redis_url, bucket, host="127.0.0.1", port=str(port), **settings),
         }
@@ -55,7 +55,11 @@ class ApiProcess:
         """Returns when that path answers 200."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "vidferry_api"], env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [sys.executable, "-m", "vidferry_api"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         try:
             self.wait_for(lambda: self.status(path) == 200)

@@ -56,13 +56,18 @@ class Gate:
     def open(self) -> None:
         self.opened.set()
 
+    def hold(self) -> None:
+        """For the service: wait here."""
+        self.reached.set()
+        self.opened.wait()
+
 
 @dataclass
 class Fault:
     matches: Callable[[Call], bool]
     status: int | None = None
     after: bool = False
-    """the request is carried out, and only its reply is lost"""
+    """the request is carried out, and only its reply is lost, or held"""
     keep: int | None = None
     """of a chunk, so many bytes are kept before it fails"""
     corrupt: bool = False
@@ -84,9 +89,9 @@ class Faults:
     def put(self, fault: Fault) -> None:
         self._waiting.append(fault)
 
-    def hold(self, *kinds: str) -> Gate:
+    def hold(self, *kinds: str, after: bool = False) -> Gate:
         gate = Gate()
-        self.add(*kinds, gate=gate)
+        self.add(*kinds, gate=gate, after=after)
         return gate
 
     def clear(self) -> None:

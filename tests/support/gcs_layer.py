@@ -110,9 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.layer.faults.take(call)
         if call.kind in {"chunk", "last"}:
             self.layer.received += len(self._body)
-        if fault and fault.gate:
-            fault.gate.reached.set()
-            fault.gate.opened.wait()
+        if fault and fault.gate and not fault.after:
+            fault.gate.hold()
         if fault and fault.status and not fault.after:
             self._keep_part(fault)
             return _refusal(Refused(fault.status, "injected"))
@@ -120,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._carried_out(call.kind, fault)
         except Refused as refused:
             return _refusal(refused)
+        if fault and fault.gate and fault.after:
+            fault.gate.hold()
         return _refusal(Refused(fault.status, "injected, after the work")) if fault and fault.status else answer
 
     @property

@@ -63,7 +63,7 @@ class FolderBucket:
         def work(stop: threading.Event) -> StoredObject:
             return self._upload(what, Source(source, size, stop), progress)
 
-        return await self._threads.run_stoppable(work, lambda stored: self._delete(stored.name, stored.generation))
+        return await self._threads.run_stoppable(work)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)

@@ -108,7 +108,7 @@ class GcsBucket:
         def work(stop: threading.Event) -> StoredObject:
             return self._upload(what, Source(source, size, stop), progress, stop)
 
-        return await self._threads.run_stoppable(work, lambda stored: self._delete(stored.name, stored.generation))
+        return await self._threads.run_stoppable(work)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)
@@ -182,7 +182,7 @@ class GcsBucket:
         try:
             resource = upload.run()
         except BaseException:
-            self._abandon(what.name, upload)
+            self._abandon(upload)
             raise
         return self._verified(what, source, resource)
 
@@ -216,12 +216,9 @@ class GcsBucket:
             raise BucketError(f"{what.name} arrived damaged, with the checksum {stored.crc32c}, and was removed")
         return stored
 
-    def _abandon(self, name: str, upload: ResumableUpload) -> None:
-        """Leaves nothing visible, also where the object was made and only the reply was lost."""
+    def _abandon(self, upload: ResumableUpload) -> None:
         try:
-            finished = upload.abandon()
-            if finished is not None:
-                self._delete(name, int(finished["generation"]))
+            upload.abandon()
         except BucketError as error:
             _log.warning("an abandoned upload was left to expire: %s", error)
 

@@ -97,7 +97,6 @@ class ResumableUpload:
         self._session: str | None = None
         self._offset: int | None = 0  # bytes the service has; None where it must be asked
         self._furthest = 0
-        self._last_sent = False
         self._shown = 0
         self._delay = patience.first_delay
         self._moved = monotonic()
@@ -114,16 +113,10 @@ class ResumableUpload:
                     self._show(self._source.size)
                     return resource
 
-    def abandon(self) -> dict[str, Any] | None:
-        """Ends the session as well as may be; the resource where the object was finished after all."""
-        if self._session is None:
-            return None
-        if self._last_sent:
-            reply = self._send("PUT", self._session, self._query(), ())
-            if reply.status_code in _DONE:
-                return _resource(reply)
-        self._send("DELETE", self._session, {"Content-Length": "0"}, ())
-        return None
+    def abandon(self) -> None:
+        """Ends the session as well as may be, so that nothing appears afterwards. A finished object stays."""
+        if self._session is not None:
+            self._send("DELETE", self._session, {"Content-Length": "0"}, ())
 
     def _step(self) -> dict[str, Any] | None:
         self._source.check()
@@ -138,13 +131,12 @@ class ResumableUpload:
         end, size = start + len(data), self._source.size
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}" if data else f"bytes */{size}"}
         if end == size:
-            self._last_sent = True
             # The service compares before it makes the object: a damaged upload never becomes visible.
             headers["X-Goog-Hash"] = f"crc32c={self._source.crc32c}"
         self._offset = None  # until a reply tells
 
         def sent(count: int) -> None:
-            # With its last byte the upload may become an object: from then on only the reply tells what to undo.
+            # With its last byte the upload may become an object: from then on the reply is waited for.
             if start + count < size:
                 self._source.check()
             self._show(start + count)

@@ -7,8 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
-from vidferry_common.bucket.source import Stopped
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,8 +30,8 @@ class Threads:
             if page:
                 yield page
 
-    async def run_stoppable(self, work: Callable[[threading.Event], T], undo: Callable[[T], None]) -> T:
-        """The work's result. Cancelled, it sets the event, waits for the work's end, and undoes what it still did.
+    async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
+        """The work's result. Cancelled, it sets the event and waits for the work's end.
 
         Waiting matters: only when the thread has ended is it certain that nothing appears afterwards.
         """
@@ -45,15 +43,9 @@ class Threads:
             return await asyncio.shield(waited)
         except asyncio.CancelledError:
             stop.set()
-            await self._settle(future, undo)
+            if not future.cancel():
+                await _ended(future)
             raise
-
-    async def _settle(self, future: Future[T], undo: Callable[[T], None]) -> None:
-        if future.cancel():
-            return
-        await _ended(future)
-        with suppress(Stopped, Exception):  # it was cancelled: why it failed interests nobody any more
-            await _ended(self._short.submit(undo, future.result()))
 
     async def close(self) -> None:
         """Waits for the calls under way."""

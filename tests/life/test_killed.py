@@ -1,0 +1,72 @@
+"""A worker is killed: another one runs its downloads again, and soon."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from life.points import Points, path_that_holds_merges
+from life.service import TAKEN_UP_SECONDS, Service, seconds_after
+from support.gcs import Gcs
+from support.origin.site import Site
+from worker.downloads import processes
+
+pytestmark = pytest.mark.xdist_group("life")
+
+
+def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: Path) -> None:
+    """All points in one death: each download is held at another one."""
+    service, points = cloud_service, Points(cloud_service, site, cloud)
+    victim = service.worker("victim", worker_slots="6", path=path_that_holds_merges(tmp_path / "path"))
+    other = service.worker("other", worker_slots="6", takes=False)
+    uploading, late = points.upload()
+    watchers = {
+        "upload": uploading,
+        "extraction": points.extraction(),
+        "download": points.download(),
+        "merge": points.merge(),
+        "right after the claim": points.claimed(victim),
+    }
+    picked = points.picked(victim)
+    family = victim.family()
+
+    died = victim.kill()
+    other.picks.open()
+
+    taken_up = {name: watcher.attempt(2) for name, watcher in watchers.items()}
+    taken_up["between pick and claim"] = picked.attempt(1)
+    waited = {name: seconds_after(died, data) for name, data in taken_up.items()}
+    assert all(0 < seconds < TAKEN_UP_SECONDS for seconds in waited.values()), waited
+    for name in ("extraction", "download"):
+        site.gate(name).open()
+    for name, watcher in watchers.items():
+        last = service.check_ended(watcher)
+        assert (last["attempt"], last["retries"]) == (2, 0), name
+        assert not last["result"]["reused"], name
+    assert service.check_ended(picked)["attempt"] == 1
+    before = points.objects()
+    assert len(before) == 6
+    late.open()  # what the dead one had sent arrives at last
+    assert service.run(site.url("/media/clip.mp4")).end()["result"]["reused"]
+    assert points.objects() == before
+    assert not family & set(processes())
+    assert service.names("arq:*") == []
+
+
+def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Site) -> None:
+    """Another worker keeps house meanwhile, and takes nothing."""
+    service.worker("keeper", takes=False)
+    causes = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL]
+    workers = [service.worker(f"w{number}", takes=False, grace="0") for number in range(len(causes))]
+    watcher = service.run(site.url("/gated/g/clip.mp4"))
+
+    for attempt, (worker, cause) in enumerate(zip(workers, causes, strict=True), start=1):
+        worker.picks.open()
+        watcher.until(lambda data, number=attempt: data["attempt"] == number and data["progress"] >= 20)  # type: ignore[misc]
+        worker.process.signal(cause)
+        worker.process.wait()
+
+    last = service.check_ended(watcher, "failed")
+    assert (last["error"]["code"], last["attempt"], last["retries"]) == ("worker_lost", 4, 0)
+    assert service.objects() == []
+    assert service.names("arq:*") == []
