@@ -30,6 +30,7 @@ from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites import Sites
 
 logger = logging.getLogger("vidferry_worker")
 
@@ -79,7 +80,8 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
         await zygote.start()
         try:
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), metrics, folder), state)
+            sites = Sites(settings.fragments, settings.site_fragments)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()
