@@ -176,7 +176,7 @@ class Pipeline:
         update = self._reporter.update
         if update.stage is Stage.MERGING:
             progress = max(update.progress, conversion.progress)
-            self._reporter.progress(replace(update, progress=progress, eta=conversion.eta))
+            self._reporter.progress(replace(update, progress=progress, eta=conversion.eta(time.monotonic())))
 
     async def _upload(self, name: str, done: wire.Message, found: Found, generation: int) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
