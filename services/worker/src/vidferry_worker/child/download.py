@@ -76,7 +76,7 @@ class Download:
             match_filter=self._decide,
             logger=_Logger(self._channel),
         )
-        ydl.format_selector = ydl.build_format_selector(params["format"])
+        ydl.format_selector = warm.selector(self._format.canonical())
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
