@@ -10,14 +10,14 @@ HEAD = ["", "compared with", "wall (s)", "CPU (s)", "its wall", "its CPU", "wall
 
 
 async def measure(*, short: bool, only: set[str]) -> str:
-    size, rounds = 1024 * sources.MIB // (8 if short else 1), 1 if short else 5
+    size, rounds = 1024 * sources.MIB // (8 if short else 1), 1 if short else 3
     made: list[rows.Row] = []
     if not only or "clips" in only:
-        made += await rows.clips(20 if short else 100, 1 if short else 3)
+        made += await rows.clips(20 if short else 100, 1 if short else 2)
     if not only or "large" in only:
         made += await rows.large(size, rounds)
     if not only or "hls" in only:
-        made += await rows.hls(50 if short else 500, 1 if short else 3)
+        made += await rows.hls(50 if short else 500, 1 if short else 2)
     if not only or "merge" in only:
         made += await rows.merge(size, rounds)
     text = report.table(HEAD, made)

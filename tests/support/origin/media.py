@@ -5,6 +5,7 @@ other.mp4   the same kind, other content
 clip.webm   VP9 + Opus
 thumb.jpg
 hls/        master.m3u8; v360/, v720/ (H.264) and audio/ (AAC), each index.m3u8 and seg000.ts …
+codecs/     newer ones: codecs.py
 dash/       manifest.mpd; two heights of video and one audio, init-N.m4s and chunk-N-00001.m4s …
 """
 
@@ -19,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from support import ffmpeg
+from support.origin import codecs
 
 SECONDS = 6
 SEGMENTS = 6
@@ -66,8 +68,9 @@ def free_box(size: int, content: bytes = b"") -> bytes:
 
 
 def _recipe() -> str:
-    """This module's text is the recipe; another ffmpeg may make other media of it."""
-    return sha256(Path(__file__).read_bytes() + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
+    """These modules' texts are the recipe; another ffmpeg may make other media of it."""
+    texts = Path(__file__).read_bytes() + Path(codecs.__file__).read_bytes()
+    return sha256(texts + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
 
 
 def _make(home: Path) -> None:
@@ -78,6 +81,7 @@ def _make(home: Path) -> None:
     ffmpeg.run(*_picture(320, 240, 1), "-frames:v", "1", "-c:v", "mjpeg", home / "thumb.jpg")
     _hls(home / "hls")
     _dash(home / "dash")
+    codecs.make(home / "codecs")
 
 
 def _picture(width: int, height: int, rate: int) -> tuple[str, ...]:

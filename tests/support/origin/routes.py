@@ -7,6 +7,7 @@ Well-behaved:
     /thumb.jpg
     /hls/master.m3u8                    two heights, sound in a group of its own
     /dash/manifest.mpd                  two heights, sound in an adaptation set of its own
+    /codecs/…                           the same in newer codecs: codecs.py
     /page, /page-hls                    a player in a page; `?title=` a name in pages.TITLES,
                                         `?src=` what it plays, several for several players
     /page-empty                         a page without a player
@@ -105,6 +106,10 @@ def _hls(call: Call) -> Reply:
 
 def _dash(call: Call) -> Reply:
     return _file(call, f"dash/{call.rest}")[0]
+
+
+def _codecs(call: Call) -> Reply:
+    return _file(call, f"codecs/{call.rest}")[0]
 
 
 def _hls_missing(call: Call) -> Reply:
@@ -234,6 +239,7 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     mediasite.SERVICE: lambda call: mediasite.options(call.rest),
     "hls": _hls,
     "dash": _dash,
+    "codecs": _codecs,
     "page": _page("media/clip.mp4"),
     "page-hls": _page("hls/master.m3u8"),
     "page-empty": _page(""),
