@@ -1,6 +1,5 @@
 """What the origin of the measures serves: real media, made for each run."""
 
-import os
 from pathlib import Path
 
 from support import ffmpeg
@@ -22,11 +21,11 @@ width="640" height="360"><BaseURL>video.mp4</BaseURL><SegmentBase/></Representat
 def clip(folder: Path, name: str, size: int) -> None:
     """A short video that is so many bytes long, by a box that players skip; on disk it takes their room."""
     data = media.read("clip.mp4")
-    (folder / name).write_bytes(data)
-    with (folder / name).open("ab") as file:
-        file.write(media.free_box(size - len(data), os.urandom(16))[:16])
-        file.truncate(size)
-        _fill(file.fileno(), len(data) + 16, size)
+    block = b"\x5a" * MIB
+    with (folder / name).open("wb") as file:
+        file.write(data + media.free_box_head(size - len(data)))
+        while (left := size - file.tell()) > 0:  # bytes, so that no file system makes a hole of them
+            file.write(block[:left])
 
 
 def streams(folder: Path, size: int) -> None:
@@ -59,10 +58,3 @@ def segments(folder: Path, count: int) -> None:
         "-hls_playlist_type", "vod", "-hls_segment_filename", "seg%03d.ts", "index.m3u8", cwd=folder / "hls",
     )  # fmt: skip
     seed.unlink()
-
-
-def _fill(fd: int, first: int, end: int) -> None:
-    """With bytes, so that no file system makes a hole of them."""
-    block = b"\x5a" * MIB
-    while first < end:
-        first += os.pwrite(fd, block[: end - first], first)

@@ -64,7 +64,12 @@ def packed() -> bytes:
 
 def free_box(size: int, content: bytes = b"") -> bytes:
     """An MP4 box players skip, `size` bytes with its header: content may differ while the video is the same."""
-    return struct.pack(">I4s", size, b"free") + content.ljust(size - 8, b"\0")
+    return free_box_head(size) + content.ljust(size - 8, b"\0")
+
+
+def free_box_head(size: int) -> bytes:
+    """The header alone."""
+    return struct.pack(">I4s", size, b"free")
 
 
 def _recipe() -> str:
