@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard test-images test-cluster images lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images test-cluster bench-worker images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ test: $(VENV)/.dev ## the tests, with all that they need
 
 test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
 	$(BIN)/pytest -m dashboard tests/prometheus $(PYTEST_ARGS)
+
+bench-worker: $(VENV)/.dev ## how fast downloads are and what they cost (BENCH_ARGS=--short for a quick look)
+	@PYTHONPATH=tests $(BIN)/python -m bench.worker $(BENCH_ARGS)
 
 images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAGES_BASE=... for another base)
 	@PYTHONPATH=deploy/images $(BIN)/python -m vidferry_images $(if $(IMAGES_BASE),--base $(IMAGES_BASE))

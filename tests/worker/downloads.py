@@ -36,14 +36,14 @@ def order(child: Child, url: str, fmt: str = "1080-any", max_duration: int = 360
     child.order({"url": url, "format": fmt, "max_duration": max_duration, "max_bytes": max_bytes})
 
 
-async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any") -> Child:
+async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", fragments: int = 1) -> Child:
     """A child that was told to download what it found."""
     child = await zygote.fork(folder)
     order(child, url, fmt)
     async with asyncio.timeout(SECONDS):
         while (await child.event())["event"] != "found":
             pass
-    child.order({"go": True})
+    child.order({"go": True, "fragments": fragments})
     return child
 
 

@@ -5,10 +5,13 @@ other.mp4   the same kind, other content
 clip.webm   VP9 + Opus
 thumb.jpg
 hls/        master.m3u8; v360/, v720/ (H.264) and audio/ (AAC), each index.m3u8 and seg000.ts …
+codecs/     newer ones: codecs.py
 dash/       manifest.mpd; two heights of video and one audio, init-N.m4s and chunk-N-00001.m4s …
 """
 
 import fcntl
+import gzip
+import random
 import shutil
 import struct
 import tempfile
@@ -17,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from support import ffmpeg
+from support.origin import codecs
 
 SECONDS = 6
 SEGMENTS = 6
@@ -51,14 +55,27 @@ def read(name: str) -> bytes:
     return (folder() / name).read_bytes()
 
 
+@cache
+def packed() -> bytes:
+    """The clip, with twice its size behind it that gzip makes half of."""
+    padding = random.Random(0).randbytes(CLIP_BYTES).hex().encode()
+    return gzip.compress(read("clip.mp4") + free_box(len(padding) + 8, padding), compresslevel=1, mtime=0)
+
+
 def free_box(size: int, content: bytes = b"") -> bytes:
     """An MP4 box players skip, `size` bytes with its header: content may differ while the video is the same."""
-    return struct.pack(">I4s", size, b"free") + content.ljust(size - 8, b"\0")
+    return free_box_head(size) + content.ljust(size - 8, b"\0")
+
+
+def free_box_head(size: int) -> bytes:
+    """The header alone."""
+    return struct.pack(">I4s", size, b"free")
 
 
 def _recipe() -> str:
-    """This module's text is the recipe; another ffmpeg may make other media of it."""
-    return sha256(Path(__file__).read_bytes() + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
+    """These modules' texts are the recipe; another ffmpeg may make other media of it."""
+    texts = Path(__file__).read_bytes() + Path(codecs.__file__).read_bytes()
+    return sha256(texts + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
 
 
 def _make(home: Path) -> None:
@@ -69,6 +86,7 @@ def _make(home: Path) -> None:
     ffmpeg.run(*_picture(320, 240, 1), "-frames:v", "1", "-c:v", "mjpeg", home / "thumb.jpg")
     _hls(home / "hls")
     _dash(home / "dash")
+    codecs.make(home / "codecs")
 
 
 def _picture(width: int, height: int, rate: int) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites import Sites
 from vidferry_worker.sweeper import Sweeper
 from vidferry_worker.watch import Bounds, Watch
 
@@ -88,7 +89,8 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         try:
             await zygote.start()
             _warn_of_gaps(settings, zygote)
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), metrics, folder), state)
+            sites = Sites(settings.fragments, settings.site_fragments)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()

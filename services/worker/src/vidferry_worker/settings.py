@@ -46,6 +46,12 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     site_limit: int = Field(
         0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."
     )
+    fragments: int = Field(
+        6, ge=1, le=16, description="Parts of one stream (HLS, DASH) that a download fetches at once."
+    )
+    site_fragments: int = Field(
+        12, ge=1, description="Parts that all downloads of one site in one worker fetch at once; each has one at least."
+    )
     address_memory: float = Field(
         86400,
         ge=0,
