@@ -144,7 +144,7 @@ class Service:
 
     def lease_of(self, watcher: Watcher) -> float:
         """Seconds until it ends, below 0 where it has."""
-        download_id = self.backstage.download_id(watcher.data[0]["job_id"])
+        download_id = self.backstage.download_id(watcher.job_id)
 
         async def ask(redis: Any) -> float:
             seconds, micros = await redis.time()

@@ -1,14 +1,11 @@
 """A worker stands still past its lease and wakes up: what it has to say comes too late."""
 
-import pytest
-
 from life.points import Points
 from life.service import Service
 from life.watching import eventually
 from support.gcs import Gcs
 from support.origin.site import Site
 
-pytestmark = pytest.mark.xdist_group("life")
 LOST = "attempt lost"
 
 

@@ -3,15 +3,11 @@
 import signal
 from pathlib import Path
 
-import pytest
-
 from life.points import Points, path_that_holds_merges
 from life.service import TAKEN_UP_SECONDS, Service, seconds_after
 from support.gcs import Gcs
 from support.origin.site import Site
 from worker.downloads import processes
-
-pytestmark = pytest.mark.xdist_group("life")
 
 
 def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Watcher:
         self._news = threading.Condition()
         self.data: list[Data] = []
         self.close_code: int | None = None
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread = threading.Thread(target=self.read, daemon=True)
 
     def start(self) -> Self:
         """Returns when it has seen the job as it is now."""
@@ -61,10 +61,15 @@ class Watcher:
         assert last is self.data[-1]
         return last
 
+    @property
+    def job_id(self) -> str:
+        return str(self.data[0]["job_id"])
+
     def steps(self, attempt: int) -> set[float]:
         return {data["progress"] for data in self.data if data["attempt"] == attempt}
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """To the close."""
         code = 1006
         try:
             with connect(self._address, open_timeout=SECONDS, ping_interval=None) as socket:

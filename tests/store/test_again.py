@@ -2,12 +2,12 @@
 
 import pytest
 
-from store.records import CAP, Records, body, new_job, progress
+from store.records import CAP, Records, at, body, new_job, progress
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued
-from vidferry_common.contract.stages import DONE, INFO, STARTED, Status
-from vidferry_common.store import Cause, Ending, Outcome, QueueFull, Requeue
+from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, INFO, STARTED, Status
+from vidferry_common.store import Cause, Ending, Outcome, Publication, QueueFull, Requeue
 
 pytestmark = pytest.mark.anyio
 URL = "https://example.com/one"
@@ -77,6 +77,19 @@ async def test_a_step(records: Records) -> None:
 
     assert progress(await records.heard(job.job_id)) == [5, 10]
     assert progress(await records.history(job.job_id)) == [5, 10]
+
+
+async def test_several_steps_at_once(records: Records) -> None:
+    """As a worker tells them that was away, or quick: the answer to all of them is lost."""
+    job, claim = await records.claimed()
+    await records.listen(job.job_id)
+    updates = [(at(STARTED), True), (at(INFO), True), (at(DOWNLOAD_STARTED), True), (at(DOWNLOAD_STARTED), False)]
+    batch = [Publication(claim, update.body(), update, step=step) for update, step in updates]
+    for _ in range(2):
+        assert await records.store.publish_all(batch) == [[job.job_id]] * 4
+
+    assert progress(await records.heard(job.job_id)) == [5, 10, 20, 20, 20]
+    assert progress(await records.history(job.job_id)) == [5, 10, 20]
 
 
 async def test_an_end(records: Records) -> None:

@@ -1,10 +1,9 @@
-"""Stands between a process and its Redis: holds what it is told to, cuts at a script or at its reply, refuses.
+"""Stands between a process and its Redis: holds what it is told to, cuts at a script or at its reply.
 
 with RedisProxy(server) as proxy:
     gate = proxy.hold("claim")          # the next claim.lua waits
     gate.wait_reached(); gate.open()
     proxy.cut("create", after=True)     # the next create.lua takes effect, and its reply is lost
-    with proxy.refusing(): ...          # as if nothing listened there
 """
 
 import contextlib
@@ -12,7 +11,6 @@ import hashlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -59,7 +57,7 @@ class RedisProxy:
     """Listens on a loopback port; one pair of threads for each connection."""
 
     def __init__(self, server: RedisServer) -> None:
-        self._server = server
+        self.server = server
         self._lock = threading.Lock()
         self._held: list[tuple[bytes, Gate]] = []
         self._cuts: list[_Cut] = []
@@ -74,13 +72,19 @@ class RedisProxy:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         for _script, gate in self._held:
             gate.open()
-        self._stop()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() alone does not
+        self._listener.close()
+        with self._lock:
+            pairs = list(self._pairs)
+        for pair in pairs:
+            self._end(pair)
 
     def hold(self, script: str) -> Gate:
         """From now on whoever runs that script waits, until the gate is opened; then all pass."""
@@ -94,45 +98,28 @@ class RedisProxy:
         with self._lock:
             self._cuts.append(_Cut(sha(script), after, times))
 
-    @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
-        """All connections are cut, and no new one is accepted."""
-        self._stop()
-        try:
-            yield
-        finally:
-            self._listener = socket.create_server(("127.0.0.1", self.port))
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def _stop(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() alone does not
-        self._listener.close()
-        with self._lock:
-            pairs = list(self._pairs)
-        for pair in pairs:
-            self._end(pair)
-
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self) -> None:
         while True:
             try:
-                client, _address = listener.accept()
+                client, _address = self._listener.accept()
             except OSError:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
-            redis = socket.socket(socket.AF_UNIX)
-            try:
-                redis.connect(str(self._server.socket_path))
-            except OSError:
-                client.close()
-                continue
-            pair = (client, redis)
-            with self._lock:
-                self._pairs.add(pair)
-            replies_lost = threading.Event()
-            threading.Thread(target=self._requests, args=(pair, replies_lost), daemon=True).start()
-            threading.Thread(target=self._replies, args=(pair, replies_lost), daemon=True).start()
+            self._serve(client)
+
+    def _serve(self, client: socket.socket) -> None:
+        redis = socket.socket(socket.AF_UNIX)
+        pair, replies_lost = (client, redis), threading.Event()
+        try:
+            redis.connect(str(self.server.socket_path))
+        except OSError:
+            self._end(pair)
+            return
+        with self._lock:
+            self._pairs.add(pair)
+        for pump in (self._requests, self._replies):
+            threading.Thread(target=pump, args=(pair, replies_lost), daemon=True).start()
 
     def _requests(self, pair: tuple[socket.socket, socket.socket], replies_lost: threading.Event) -> None:
         client, redis = pair

@@ -128,6 +128,10 @@ class DownloadWorker(Worker):
         await self.pool.aclose(close_connection_pool=True)
         self._pool = None
 
+    def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
+        logger.info("worker takes nothing new", extra={"running": len(self.tasks)})
+        super().handle_sig_wait_for_completion(signum)
+
     def stop(self) -> None:
         """What SIGTERM does."""
         self.handle_sig_wait_for_completion(signal.SIGTERM)

@@ -7,6 +7,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as CutOff
 from redis.exceptions import RedisError
 
 from vidferry_common.settings import Settings
@@ -88,13 +89,18 @@ def _secret(password: SecretStr | None) -> str | None:
 
 
 def connection_pool(settings: RedisSettings, max_connections: int = 32) -> BlockingConnectionPool:
-    """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut."""
+    """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut.
+
+    What was sent on one that was cut is sent again: all of it may be, as it is scripts that know themselves again. What
+    was not answered in time is not: it would keep its caller for as long once more.
+    """
     return BlockingConnectionPool(
         **{
             "max_connections": max_connections,
             "timeout": 10,
             "socket_timeout": 10,
-            "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
+            "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3, supported_errors=(CutOff,)),
+            "retry_on_error": [CutOff],
             **connection_options(settings),
         }
     )

@@ -40,7 +40,7 @@ end
 -- The same step again is a script that was sent again after its reply was lost.
 local function tell(download, body, step, ended, ttl)
   local jobs = redis.call('SMEMBERS', download .. ':jobs')
-  if step and redis.call('LINDEX', download .. ':steps', -1) == body then return jobs end
+  if step and redis.call('LPOS', download .. ':steps', body) then return jobs end
   redis.call('HSET', download, 'body', body)
   if step then
     redis.call('RPUSH', download .. ':steps', body)
