@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import disguise, options
+from vidferry_worker.child import crashes, disguise, options
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -30,12 +30,14 @@ _loaded: "SiteDownloader | None" = None
 
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the headers of what it opened while extracting."""
+    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.on_thumbnails: Any = None
+        self.said = ""
+        """last: where ffmpeg has failed, all that it wrote"""
 
     def urlopen(self, req: Request | str) -> Response:
         address = req if isinstance(req, str) else req.url
@@ -57,6 +59,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
         """Nothing: yt-dlp draws four tables here, seven times a video, also where none is printed."""
         return info_dict
+
+    def write_debug(self, message: str, **_: Any) -> None:
+        self.said = message
 
     def _write_thumbnails(self, *args: Any, **kwargs: Any) -> Any:
         written = super()._write_thumbnails(*args, **kwargs)
@@ -98,6 +103,7 @@ def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
+    crashes.tell()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
