@@ -65,6 +65,7 @@ def test_by_the_setting_before_all_else(open_app: OpenApp, backstage: Backstage)
 
     assert job["status_url"] == f"https://media.example.org/videos/api/jobs/{job['job_id']}"
     assert job["ws_url"] == f"wss://media.example.org/videos/ws/download/{job['job_id']}"
+    assert job["events_url"] == f"https://media.example.org/videos/sse/download/{job['job_id']}"
     stored = backstage.put(f"videos/prefix/{job['job_id']}", b"0123456789")
     backstage.complete(job["job_id"], stored)
     link = client.get(f"/api/jobs/{job['job_id']}/file").headers["location"]

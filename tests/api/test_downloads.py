@@ -31,6 +31,7 @@ def test_it_tells_where_the_job_is(api: httpx2.Client, backstage: Backstage) -> 
         "status": "queued",
         "status_url": f"{root}/api/jobs/{body['job_id']}",
         "ws_url": f"{root.replace('http', 'ws')}/ws/download/{body['job_id']}",
+        "events_url": f"{root}/sse/download/{body['job_id']}",
     }
     assert answer.headers["location"] == body["status_url"]
     assert "idempotency-replayed" not in answer.headers

@@ -30,10 +30,11 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
     shown = answer.json()
     assert shown | {"created_at": "", "timestamp": "", "cursor": ""} == {
         "job_id": job["job_id"], "url": VIDEO, "format": {"quality": "720", "container": "any"}, "created_at": "",
-        "cursor": "", "ws_url": job["ws_url"], "status": "queued", "stage": "queued", "progress": 0.0,
-        "message": "Waiting for a worker", "seq": 1, "attempt": 0, "timestamp": "", "downloaded_bytes": None,
-        "total_bytes": None, "speed": None, "eta": None, "title": None, "thumbnail": None, "retries": 0,
-        "max_retries": None, "retry_at": None, "priority": "interactive", "force": False, "retry_of": None,
+        "cursor": "", "ws_url": job["ws_url"], "events_url": job["events_url"], "status": "queued", "stage": "queued",
+        "progress": 0.0, "message": "Waiting for a worker", "seq": 1, "attempt": 0, "timestamp": "",
+        "downloaded_bytes": None, "total_bytes": None, "speed": None, "eta": None, "title": None, "thumbnail": None,
+        "retries": 0, "max_retries": None, "retry_at": None, "priority": "interactive", "force": False,
+        "retry_of": None,
     }  # fmt: skip
     assert shown["cursor"].endswith("-1")
 

@@ -272,3 +272,49 @@ async def test_everything_is_synced_before_it_is_visible(folder: FolderBucket, m
         f"rename {record} x#meta",
         "sync videos",
     ]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty mount point"])
+async def test_a_folder_that_is_away_has_lost_no_object(folder: FolderBucket, tmp_path: Path, left: str) -> None:
+    """As when its volume was unmounted."""
+    stored = await put(folder, b"film")
+    link = await folder.sign(stored, 60)
+    root = tmp_path / "bucket"
+    root.rename(tmp_path / "elsewhere")
+    if left == "an empty mount point":
+        root.mkdir()
+
+    with pytest.raises(StorageUnavailable):
+        await folder.stat(NAME)
+    with pytest.raises(StorageUnavailable):
+        await folder.read(NAME, 9)
+    with pytest.raises(StorageUnavailable):
+        await folder.resolve(*taken_apart(link.url))
+    with pytest.raises(StorageUnavailable):
+        await folder.delete(NAME, stored.generation)
+    with pytest.raises(StorageUnavailable):
+        await anext(folder.listing("videos"))
+    with pytest.raises(StorageUnavailable):
+        await put(folder, b"film")
+
+
+async def test_a_damaged_record_hides_no_other(folder: FolderBucket, tmp_path: Path) -> None:
+    await put(folder, b"film", "videos/a/b/c/damaged")
+    kept = await put(folder, b"film", "videos/a/b/c/whole")
+    (tmp_path / "bucket/objects/videos/a/b/c/damaged#meta").write_bytes(b"{")
+    page = await anext(folder.listing("videos"))
+    assert [(each.name, each.generation) for each in page] == [(kept.name, kept.generation)]
+
+
+async def test_a_listing_tells_when_an_object_was_written(folder: FolderBucket, tmp_path: Path) -> None:
+    await put(folder, b"film")
+    os.utime(tmp_path / "bucket/objects" / f"{NAME}#meta", (0, 86400.5))
+    assert (await anext(folder.listing("videos")))[0].created == 86400.5
+
+
+async def test_a_listing_follows_no_link(folder: FolderBucket, tmp_path: Path) -> None:
+    await put(folder, b"film")
+    (tmp_path / "bucket/objects/videos").rename(tmp_path / "outside")
+    (tmp_path / "bucket/objects/videos").mkdir()
+    (tmp_path / "bucket/objects/videos/youtube").symlink_to(tmp_path / "outside/youtube")
+    assert [page async for page in folder.listing("videos")] == []

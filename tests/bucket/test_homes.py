@@ -2,6 +2,9 @@
 
 import asyncio
 import io
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
 
 import pytest
 
@@ -10,6 +13,7 @@ from vidferry_common.bucket import (
     NEW,
     Bucket,
     BucketError,
+    ListedObject,
     ObjectNotFound,
     PreconditionFailed,
     StoredObject,
@@ -230,3 +234,64 @@ async def test_what_a_home_could_not_keep_is_refused_at_once(bucket: Bucket, wha
     with pytest.raises(BucketError):
         await bucket.upload(what, io.BytesIO(b"film"), 4, lambda _: None)
     assert await bucket.stat(NAME) is None
+
+
+async def listed(bucket: Bucket, folder: str = "videos", page: int = 1000) -> list[Sequence[ListedObject]]:
+    """Page by page."""
+    async with aclosing(bucket.listing(folder, page)) as pages:
+        return [found async for found in pages]
+
+
+async def test_nothing_is_listed_at_first(bucket: Bucket) -> None:
+    assert await listed(bucket) == []
+    await put(bucket, b"film", "other/youtube/youtube.com/x/best-any")
+    await put(bucket, b"film", "videosx/youtube/youtube.com/x/best-any")
+    assert await listed(bucket) == []
+
+
+async def test_what_is_listed_is_what_was_stored(bucket: Bucket) -> None:
+    before = time.time()
+    first = await put(bucket, b"film")
+    replaced = await put(bucket, b"another film", generation=first.generation)
+    after = time.time()
+    ((found,),) = await listed(bucket)
+    assert found == ListedObject(NAME, replaced.generation, 12, found.created)
+    assert before - 1 < found.created < after + 1
+
+    await bucket.delete(found.name, found.generation)
+    assert await listed(bucket) == []
+
+
+@pytest.mark.parametrize(("page", "pages"), [(1, 12), (5, 3), (12, 1), (1000, 1)])
+async def test_a_listing_comes_in_pages_video_by_video(bucket: Bucket, page: int, pages: int) -> None:
+    videos = [f"videos/{site}" for site in ("a/a.example/1", "a/a.example/10", "a/a.example/2", "例え/b/1")]
+    names = [f"{video}/{leaf}" for leaf in ("1080-any", "720-any", "thumbnail") for video in videos]
+    for name in names:
+        await put(bucket, b"film", name)
+
+    found = await listed(bucket, page=page)
+
+    assert len(found) == pages
+    assert max(map(len, found)) <= page
+    in_order = [each.name for found_page in found for each in found_page]
+    assert sorted(in_order) == sorted(names)
+    folders = [name.rpartition("/")[0] for name in in_order]
+    assert [folders[index] for index in range(0, 12, 3)] == list(dict.fromkeys(folders))
+
+
+async def test_a_listing_may_be_left_and_objects_removed_meanwhile(bucket: Bucket) -> None:
+    for number in range(6):
+        await put(bucket, b"film", f"videos/a/b/{number}/best-any")
+    async with aclosing(bucket.listing("videos", 2)) as pages:
+        first = await anext(pages)
+        for each in first:
+            await bucket.delete(each.name, each.generation)
+        later = await anext(pages)
+    assert not {each.name for each in later} & {each.name for each in first}
+    assert len(await listed(bucket)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "/", "..", "videos/../..", "videos/"])
+async def test_only_a_folder_of_names_is_listed(bucket: Bucket, name: str) -> None:
+    with pytest.raises(BucketError, match="not an object's name"):
+        await listed(bucket, name)

@@ -7,8 +7,10 @@ import random
 import ssl
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from cluster import kube
 from cluster.settings import HOST, INGRESS, INGRESS_HTTP, address
 
 END_SECONDS = 120
@@ -33,7 +36,7 @@ FINAL = 4500
 
 
 def certificate(host: str = HOST) -> tuple[bytes, bytes]:
-    """A certificate that signs itself, and its key, as PEM."""
+    """A certificate that signs itself, for a host and those below it, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
@@ -45,12 +48,26 @@ def certificate(host: str = HOST) -> tuple[bytes, bytes]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host), x509.DNSName(f"*.{host}")]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return made.public_bytes(pem), private
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A connection that did not last to the job's end."""
+
+    cause: str
+    opened: float
+    """seconds after the watcher came"""
+    lasted: float
+    messages: int
+
+    def __str__(self) -> str:
+        return f"+{self.opened:.1f} s, for {self.lasted:.1f} s: {self.messages} messages, {self.cause}"
 
 
 @dataclass
@@ -59,10 +76,18 @@ class Watched:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     close_code: int | None = None
-    broken: list[str] = field(default_factory=list)
-    """what became of each connection that did not last to the job's end"""
+    broken: list[Broken] = field(default_factory=list)
     silence: float = 0
     """the longest time without a message, in seconds"""
+    silent_at: str = ""
+    """between which two messages that was"""
+
+    def take(self, message: dict[str, Any], waited: float) -> None:
+        """A message, and the seconds since the one before."""
+        if waited > self.silence:
+            self.silence = waited
+            self.silent_at = " → ".join(shown(each) for each in (*self.data[-1:], message["data"]))
+        self.messages.append(message)
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -77,21 +102,40 @@ class Watched:
         return bool(self.messages) and self.data[-1]["status"] in ENDS
 
 
-class Client:
-    """One installation, by its certificate."""
+def shown(data: Mapping[str, Any]) -> str:
+    return f"{data['stage'] or data['status']} {data['progress']:.0f} %"
 
-    def __init__(self, trusted: bytes) -> None:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(trusted)
-            file.flush()
-            self._tls = ssl.create_default_context(cafile=file.name)
-        host, port = address(INGRESS)
+
+class Client:
+    """One installation, by its certificate, its host and its path; by http where nothing is trusted."""
+
+    def __init__(self, trusted: bytes | None, host: str = HOST, path: str = "") -> None:
+        self._tls = tls(trusted) if trusted else None
+        self._host, self._place = host, address(INGRESS if trusted else INGRESS_HTTP)
+        self._public = f"{'wss' if trusted else 'ws'}://{host}{path}/ws/"
+        name, port = self._place
         self._http = httpx2.Client(
-            base_url=f"https://{host}:{port}", headers={"Host": HOST}, verify=self._tls, timeout=20, trust_env=False
-        )
+            base_url=f"{'https' if trusted else 'http'}://{name}:{port}{path}",
+            headers={"Host": host}, verify=self._tls or False, timeout=20, trust_env=False,
+        )  # fmt: skip
 
     def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        return self._http.request(method, path, extensions={"sni_hostname": HOST}, **options)
+        return self._http.request(method, path, extensions={"sni_hostname": self._host}, **options)
+
+    def routed(self) -> None:
+        """Returns when the controller, which learns of a release by and by, brings both services what is theirs."""
+        kube.until_nothing(lambda: asyncio.run(self._astray()))
+
+    async def _astray(self) -> list[str]:
+        page = self.request("GET", "/").status_code
+        try:
+            async with self.socket({"ws_url": f"{self._public}download/{uuid.uuid4()}"}) as ws:
+                await ws.recv()
+        except ConnectionClosed as closed:
+            job = "" if closed.rcvd and closed.rcvd.code >= FINAL else repr(closed)
+        except (OSError, InvalidHandshake) as error:
+            job = repr(error)
+        return [f"page: {page}"] * (page != HTTPStatus.OK) + [job] * bool(job)
 
     def post(self, url: str) -> dict[str, Any]:
         """A job that must be accepted."""
@@ -106,22 +150,30 @@ class Client:
 
     def socket(self, job: Mapping[str, Any], after: str = "") -> connect:
         """Not the threaded client: Python's TLS is not made for a thread that reads while another writes."""
-        parts = urlsplit(job["ws_url"])
-        assert (parts.scheme, parts.netloc) == ("wss", HOST), job["ws_url"]
-        host, port = address(INGRESS)
+        assert job["ws_url"].startswith(self._public), job["ws_url"]
+        host, port = self._place
         return connect(
             job["ws_url"] + (f"?after={after}" if after else ""),
             host=host,
             port=port,
             ssl=self._tls,
-            server_hostname=HOST,
+            server_hostname=self._host if self._tls else None,
             open_timeout=OPEN_SECONDS,
             proxy=None,
         )
 
     def watch(self, job: Mapping[str, Any]) -> Watched:
         """To the job's end, as the page's client does: a connection that breaks is opened again, with the cursor."""
-        return asyncio.run(self._watch(job))
+        (watched,) = self.watch_by(1, job)
+        return watched
+
+    def watch_by(self, sockets: int, job: Mapping[str, Any]) -> list[Watched]:
+        """The same by several at once."""
+
+        async def all_of_them() -> list[Watched]:
+            return await asyncio.gather(*(self._watch(job) for _ in range(sockets)))
+
+        return asyncio.run(all_of_them())
 
     async def _watch(self, job: Mapping[str, Any]) -> Watched:
         watched, failures = Watched(), 0
@@ -133,17 +185,17 @@ class Client:
                     while True:
                         message = json.loads(await ws.recv())
                         now = time.monotonic()
-                        watched.silence, heard, failures = max(watched.silence, now - heard), now, 0
-                        watched.messages.append(message)
+                        watched.take(message, now - heard)
+                        heard, failures = now, 0
             except ConnectionClosed as closed:
                 watched.close_code = closed.rcvd.code if closed.rcvd else 1006
                 if watched.ended or watched.close_code >= FINAL:
                     return watched
-                cause = f"{closed!r}"
+                cause = repr(closed)
             except (OSError, InvalidHandshake) as error:  # refused, cut, or answered by the controller itself
-                watched.close_code, cause = None, f"{error!r}"
+                watched.close_code, cause = None, repr(error)
             lasted, got = time.monotonic() - opened, len(watched.messages) - messages
-            watched.broken.append(f"+{opened - begun:.1f} s, for {lasted:.1f} s: {got} messages, {cause}")
+            watched.broken.append(Broken(cause, opened - begun, lasted, got))
             await asyncio.sleep(random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**failures)))
             failures += 1
         watched.silence = max(watched.silence, time.monotonic() - heard)
@@ -154,6 +206,13 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
+
+
+def tls(trusted: bytes) -> ssl.SSLContext:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(trusted)
+        file.flush()
+        return ssl.create_default_context(cafile=file.name)
 
 
 def follow(link: str) -> httpx2.Response:

@@ -7,6 +7,7 @@ import pytest
 
 from cluster import around, kube
 from cluster.client import Client, certificate
+from cluster.events import Event, table
 from cluster.release import Release
 from cluster.settings import AROUND, NAMESPACE, ROOT
 
@@ -18,12 +19,12 @@ class Installed:
     release: Release
     client: Client
     ready_seconds: float
+    certificate: bytes
     before: set[str]
     """what was in the namespace"""
     begun: float
     """when helm was called, by the monotonic clock"""
-    events: list[tuple[str, int, int, float]] = field(default_factory=list)
-    """event, jobs, ended, longest silence of a socket in seconds"""
+    events: list[Event] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
@@ -32,22 +33,16 @@ def installed() -> Iterator[Installed]:
     around.stop()  # what a run that was cut off has left
     standing = around.start()
     pem, key = certificate()
-    kube.apply(around.secret(NAMESPACE, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
+    for name in (NAMESPACE, AROUND):
+        kube.apply(around.secret(name, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
     release, client, before = Release(standing), Client(pem), kube.everything(NAMESPACE)
     begun = time.monotonic()
-    found = Installed(release, client, release.install(), before, begun)
+    found = Installed(release, client, release.install(), pem, before, begun)
     yield found
     client.close()
-    print(f"\n\n{table(found)}")
+    print(f"\n\n{table(found.events)}")
     keep_logs()
     around.stop()
-
-
-def table(installed: Installed) -> str:
-    """As docs/cluster.md shows it."""
-    lines = ["| event | jobs | ended | longest silence of a socket, s |", "|---|---|---|---|"]
-    lines += [f"| {event} | {jobs} | {ended} | {silence:.1f} |" for event, jobs, ended, silence in installed.events]
-    return "\n".join(lines)
 
 
 def keep_logs() -> None:

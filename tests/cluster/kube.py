@@ -1,11 +1,13 @@
-"""kubectl and helm against the cluster that KUBECONFIG names, and waiting without sleeping."""
+"""kubectl and helm against the cluster that KUBECONFIG names, and waiting: by watching, or where no watch tells of it
+by asking again at a pace, to a deadline."""
 
 import json
 import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from support import kubernetes
 
 WAIT_SECONDS = 180
 """for pods on a busy machine"""
+
+
+ASK_AGAIN_SECONDS = 0.5
 
 
 class CommandFailed(AssertionError):
@@ -88,6 +93,14 @@ def until(namespace: str, *what: str, holds: Callable[[dict[str, Any]], bool], s
             if holds(last):
                 return last
     raise AssertionError(f"{' '.join(what)} has not come to it in {seconds:.0f} s: {json.dumps(last)}")
+
+
+def until_nothing(left: Callable[[], Sized], seconds: float = WAIT_SECONDS) -> None:
+    """Returns when nothing is left."""
+    deadline = time.monotonic() + seconds
+    while found := left():
+        assert time.monotonic() < deadline, f"left after {seconds:.0f} s: {found}"
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 def python(namespace: str, pod: str, program: str, timeout: float = 60) -> str:

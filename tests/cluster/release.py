@@ -10,6 +10,8 @@ from cluster import kube
 from cluster.around import BUCKET, ORIGIN, STORAGE, Around
 from cluster.settings import CHART, CLASS, CONTROLLER, HOST, NAMESPACE, RELEASE, image, tag
 
+SLOTS = 8
+"""of one worker: somewhat more than people have jobs at once, so that none of them waits in the queue"""
 SERVICES = ("api", "worker", "gateway")
 GRACE = 30
 """seconds that a worker's downloads are given; those of the tests take less"""
@@ -26,10 +28,11 @@ def values(around: Around) -> dict[str, Any]:
         for name in SERVICES
     }
     services["worker"] |= {
+        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}},
         "grace": GRACE,
-        "slots": 6,
+        "slots": SLOTS,
         "settings": {"VIDFERRY_RETRIES": 1, "VIDFERRY_RETRY_DELAY": 1},
-        "maxBytes": "256Mi",
+        "maxBytes": "64Mi",
         "work": {"sizeLimit": "3Gi"},
         "egressAllow": [f"{around.origin_ip}/32"],
     }

@@ -17,6 +17,12 @@ CLASS = os.environ.get("VIDFERRY_TEST_INGRESS_CLASS", "")
 """its IngressClass; empty: the cluster's default"""
 CONTROLLER = os.environ.get("VIDFERRY_TEST_CONTROLLER", "traefik")
 """its kind, as the chart's traffic.controller names it"""
+NGINX_CLASS = os.environ.get("VIDFERRY_TEST_NGINX_CLASS", "nginx")
+"""an IngressClass that follows ingress-nginx's annotations, served at the same addresses"""
+GATEWAY = os.environ.get("VIDFERRY_TEST_GATEWAY", "ingress/shared")
+"""namespace and name of a Gateway that takes routes of all namespaces, and serves http"""
+GATEWAY_CLASS = os.environ.get("VIDFERRY_TEST_GATEWAY_CLASS", "traefik")
+"""of the Gateway that the tests make, which serves https"""
 HOST = "vidferry.test"
 NAMESPACE = "vidferry-test"
 """Vidferry's own"""

@@ -1,31 +1,43 @@
 """Vidferry in a cluster: what an operator and a user see, from `helm install` to `helm uninstall`. In this order."""
 
+import json
 import math
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from cluster import kube, load
 from cluster.around import ORIGIN, STORAGE, query
-from cluster.client import follow
+from cluster.browser import person
+from cluster.client import Client, follow
 from cluster.conftest import Installed
+from cluster.events import disturbed
 from cluster.probes import connects
 from cluster.release import SERVICES, pod, pods, settled
-from cluster.settings import AROUND, NAMESPACE, RELEASE
+from cluster.settings import AROUND, HOST, NAMESPACE, RELEASE
+from cluster.ways import gateway, ways
 from metrics import dashboards
+from support.ffmpeg import kinds
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 READY_GOAL, FIRST_JOB_GOAL = 45, 60
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
 QUEUED_JOBS = 30
+BROWSER_MS = 60_000
+"""for a whole job on a busy machine"""
+WAYS = ways()
 
 
 def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
+    installed.client.routed()
     watched = installed.client.run(f"{ORIGIN}/u/first/media/clip.mp4")
     first_job = time.monotonic() - installed.begun
     assert watched.data[-1]["status"] == "completed", watched.data[-1]
@@ -47,6 +59,29 @@ def test_the_main_job_through_the_ingress(installed: Installed) -> None:
     assert fetched.status_code == 200, fetched.text
     assert len(fetched.content) == result["size"] > 0
     assert fetched.content[4:8] == b"ftyp"
+
+
+def test_a_person_in_a_browser(installed: Installed, tmp_path: Path) -> None:
+    with person() as (page, sockets):
+        page.get_by_label("Video address").fill(f"{ORIGIN}/u/person/slow-hls/500000/master.m3u8")
+        page.get_by_role("button", name="Fetch video").click()
+        card = page.locator(".card").first
+        current = card.locator(".steps [aria-current=step]")
+        expect(current).to_have_text("Download", timeout=BROWSER_MS)
+        link = card.get_by_role("link", name="Save video")
+        expect(link).to_be_visible(timeout=BROWSER_MS)
+        expect(card.locator(".steps .passed")).to_have_text(["Start", "Details", "Download", "Merge", "Upload", "Done"])
+        with page.expect_download() as download:
+            link.click()
+        assert urlsplit(download.value.url).netloc == urlsplit(STORAGE).netloc
+        download.value.save_as(tmp_path / "saved.mp4")
+    (received,) = sockets.received.values()
+    assert next(iter(sockets.received)).startswith(f"wss://{HOST}/ws/")
+    sent = [json.loads(frame)["data"] for frame in received]
+    assert {*NEW_VIDEO} <= {data["progress"] for data in sent}
+    assert (tmp_path / "saved.mp4").stat().st_size == sent[-1]["result"]["size"]
+    assert kinds(tmp_path / "saved.mp4") == ["audio", "video"]
+    print(f"\na browser: {len(sent)} messages on its socket, {sent[-1]['result']['size']} bytes saved by its link")
 
 
 def test_helm_test(installed: Installed) -> None:
@@ -95,32 +130,20 @@ def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installe
         expected = {one["metadata"]["name"] for name in SERVICES for one in pods(name)}
         read = {series["metric"]["pod"] for series in query("up == 1")}
         assert read == expected
-        silent = dict(dashboards.queries(board))
-        number, deadline = len(silent), time.monotonic() + 120
-        while silent := {title: text for title, text in silent.items() if not gives(text)}:
-            assert time.monotonic() < deadline, silent
+        queries = dict(dashboards.queries(board))
+        silent = set(queries)
+
+        def still() -> set[str]:
+            silent.difference_update([title for title in silent if gives(queries[title])])
+            return silent
+
+        kube.until_nothing(still)
     assert not people.faults
-    print(f"\nPrometheus reads {len(read)} pods, and all {number} queries of the dashboard give data")
+    print(f"\nPrometheus reads {len(read)} pods, and all {len(queries)} queries of the dashboard give data")
 
 
 def gives(expression: str) -> bool:
     return any(math.isfinite(float(series["value"][1])) for series in query(expression))
-
-
-@contextmanager
-def disturbed(installed: Installed, event: str) -> Iterator[None]:
-    """Whatever the body does while people work: each of their jobs completes, and each of them sees it."""
-    with load.load(installed.client) as people:
-        yield
-    installed.events.append((event, people.jobs, people.ended, people.silence))
-    print(f"{event}: {people.jobs} jobs, {people.ended} ended, longest silence {people.silence:.1f} s, "
-          f"{people.reconnections} connections opened again")  # fmt: skip
-    for watched in people.seen:
-        for connection in watched.broken:
-            print(f"  {connection}")
-    assert not people.faults, people.faults
-    unseen = [watched.data[-1:] for watched in people.seen if not watched.ended]
-    assert people.ended == people.jobs, unseen
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -131,7 +154,7 @@ def test_a_service_scaled_and_replaced_while_people_work(installed: Installed, s
         ("rolling update of 3", {"podAnnotations": {"round": service}}, 3),
         ("3 → 1", {"replicas": 1}, 1),
     ):
-        with disturbed(installed, f"{service}: {event}"):
+        with disturbed(installed.client, f"{service}: {event}", installed.events):
             installed.release.upgrade({service: change})
             settled(service)
             assert len(pods(service)) == replicas
@@ -169,7 +192,7 @@ def test_hpa_moves_the_api_under_load(installed: Installed) -> None:
     installed.release.upgrade({"api": {"autoscaling": scaling}})
     deployment, stop = ("deployment", f"{RELEASE}-api"), threading.Event()
 
-    def ask() -> None:
+    def ask() -> None:  # without a pause, since this is the load
         while not stop.is_set():
             installed.client.job(job)
 
@@ -189,14 +212,28 @@ def test_hpa_moves_the_api_under_load(installed: Installed) -> None:
     installed.release.upgrade({"api": {"autoscaling": {"hpa": {"enabled": False}}, "replicas": 1}})
 
 
+@pytest.mark.parametrize("name", WAYS)
+def test_other_ways_in(installed: Installed, name: str) -> None:
+    way = WAYS[name]
+    kube.apply(gateway())
+    installed.release.upgrade(way.values)
+    settled("api")  # which told clients the former address
+    with closing(Client(installed.certificate if way.tls else None, way.host, way.path)) as client:
+        client.routed()
+        watched = client.run(load.address())
+    assert [data["progress"] for data in watched.data if data["progress"] in NEW_VIDEO][-1] == 100
+    assert (watched.data[-1]["status"], watched.close_code, watched.broken) == ("completed", 1000, [])
+    assert len(follow(watched.data[-1]["result"]["url"]).content) == watched.data[-1]["result"]["size"]
+    print(f"\n{name}: {len(watched.messages)} messages, longest silence {watched.silence:.1f} s")
+
+
 def test_helm_uninstall_leaves_nothing(installed: Installed) -> None:
     for name in SERVICES:
         for one in pods(name):
             assert one["status"]["containerStatuses"][0]["restartCount"] == 0, one["metadata"]["name"]
     installed.release.uninstall()
-    deadline = time.monotonic() + kube.WAIT_SECONDS
-    while left := kube.everything(NAMESPACE) - installed.before:  # the cluster's own controllers take some away later
-        assert time.monotonic() < deadline, left
+    # the cluster's own controllers take some away later
+    kube.until_nothing(lambda: kube.everything(NAMESPACE) - installed.before)
     print("\nhelm uninstall: nothing left")
 
 

@@ -50,6 +50,8 @@ class GatewayProcess:
             "VIDFERRY_GATEWAY_PORT": "0",
             "VIDFERRY_LOG_LEVEL": "debug",
             "VIDFERRY_ADMIN_PORT": "0",
+            # No test but those of the drain waits for load balancers.
+            "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
             **{f"VIDFERRY_{name.upper()}": value for name, value in settings.items()},
         }
         self.lines: list[str] = []
@@ -101,10 +103,14 @@ class GatewayProcess:
     def uri(self, job_id: str, query: str = "", prefix: str = "") -> str:
         return f"ws://127.0.0.1:{self.port}{prefix}/ws/download/{job_id}{query}"
 
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def status(self, path: str) -> int:
         """Of a GET."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=TIMEOUT) as response:
+            with urllib.request.urlopen(self.http + path, timeout=TIMEOUT) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
             with error:

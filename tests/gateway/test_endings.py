@@ -10,7 +10,7 @@ import time
 import pytest
 from websockets.asyncio.client import connect
 
-from gateway.process import TIMEOUT, Job, OpenStore, StartGateway, listen, received, watch
+from gateway.process import STEPS, TIMEOUT, Job, OpenStore, StartGateway, listen, received, watch
 from support.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,45 @@ async def test_the_drain_is_paced_and_readiness_is_gone_at_once(
     assert await asyncio.to_thread(gateway.status, "/readyz") == 503
     times = sorted(await asyncio.gather(*endings))
     assert 0.7 < times[-1] - times[0] < 4
+    assert await asyncio.to_thread(gateway.wait) == 0
+
+
+async def test_until_the_balancers_have_noticed_clients_are_served(
+    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(shared_redis.url, gateway_settle_seconds="3", gateway_drain_seconds="0")
+    await gateway.connected()
+    job = await Job.create(await store_of(shared_redis))
+    async with connect(gateway.uri(job.id)) as early:
+        await listen(early, received(1))
+        gateway.terminate()
+        asked = time.monotonic()
+        while await asyncio.to_thread(gateway.status, "/readyz") != 503:
+            assert time.monotonic() < asked + 2
+        async with connect(gateway.uri(job.id)) as late:
+            await listen(late, received(1))
+            await job.steps(0, 3)
+            assert [(await listen(each, received(3))).progress for each in (early, late)] == [STEPS[:3]] * 2
+            assert gateway.status("/healthz") == 200
+            ends = await asyncio.gather(listen(early), listen(late))
+    assert [end.code for end in ends] == [1012, 1012]
+    assert time.monotonic() - asked > 2.9
+    assert await asyncio.to_thread(gateway.wait) == 0
+
+
+async def test_a_second_signal_waits_for_nobody(
+    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+) -> None:
+    gateway = start_gateway(shared_redis.url, gateway_settle_seconds="100")
+    await gateway.connected()
+    job = await Job.create(await store_of(shared_redis))
+    async with connect(gateway.uri(job.id)) as socket:
+        await listen(socket, received(1))
+        gateway.terminate()
+        while await asyncio.to_thread(gateway.status, "/readyz") != 503:
+            pass
+        gateway.terminate()
+        await listen(socket)
     assert await asyncio.to_thread(gateway.wait) == 0
 
 

@@ -11,22 +11,20 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
+from vidferry_gateway.frames import payload
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind, read
+from vidferry_gateway.message import Kind, Outgoing, read
 from vidferry_gateway.traffic import Traffic
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
 
 
-def status(seq: int, *, epoch: str = "0000000a", end: bool = False, stage: str = "downloading") -> bytes:
+def status(
+    seq: int, *, epoch: str = "0000000a", end: bool = False, stage: str = "downloading", step: bool = False
+) -> bytes:
     data = {"seq": seq, "status": "completed" if end else "processing", "stage": "done" if end else stage}
-    return json.dumps(
-        {"type": "status", "cursor": f"{epoch}-{seq}", "data": {**data, "progress": seq / 7, "message": ""}}
-    ).encode()
-
-
-def payload(frame: bytes) -> bytes:
-    return frame[2:] if frame[1] < 126 else frame[4:]
+    message = {"type": "status", "step": step, "cursor": f"{epoch}-{seq}"}
+    return json.dumps({**message, "data": {**data, "progress": seq / 7, "message": ""}}).encode()
 
 
 @dataclass(eq=False)
@@ -37,9 +35,9 @@ class Client:
     kinds: list[Kind] = field(default_factory=list)
     code: CloseCode | None = None
 
-    def deliver(self, frame: bytes, kind: Kind) -> None:
+    def deliver(self, message: Outgoing, kind: Kind) -> None:
         assert self.code is None, "nothing is sent after the end"
-        self.got.append(payload(frame))
+        self.got.append(payload(message.frame))
         self.kinds.append(kind)
 
     def end(self, code: CloseCode) -> None:
@@ -206,8 +204,9 @@ def test_steps_are_told_from_progress() -> None:
     client = joined(core, Client(), status(1))
     core.receive(JOB, status(2))
     core.receive(JOB, status(3, stage="merging"))
-    core.receive(JOB, status(4, end=True))
-    assert client.kinds[1:] == [Kind.PROGRESS, Kind.STEP, Kind.STEP]
+    core.receive(JOB, status(4, stage="merging", step=True))
+    core.receive(JOB, status(5, end=True))
+    assert client.kinds[1:] == [Kind.PROGRESS, Kind.STEP, Kind.STEP, Kind.STEP]
 
 
 def after_an_outage(sent: bytes, state: bytes, *history: bytes) -> Client:

@@ -1,6 +1,8 @@
 """Redis goes and comes back: sockets stay, nobody misses a step or the end, nobody is told anything twice."""
 
 import asyncio
+import json
+import signal
 import ssl
 import time
 
@@ -20,7 +22,8 @@ from gateway.process import (
     watch,
 )
 from gateway.tls import TlsFront, self_signed
-from support.redis_server import RedisServer, redis_server
+from metrics.scrape import Admin
+from support.redis_server import RedisServer, free_port, redis_server
 from vidferry_common.store.client import RedisClient
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +134,55 @@ async def test_a_job_lost_with_redis_closes(
         await client.flushall()
         await cut(client)
         assert (await listen(socket)).code == 4504
+
+
+async def test_a_gateway_that_falls_behind_is_dropped_by_redis_and_recovers(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    """At Redis's own limit for subscribers, 32 MiB. The gateway stands still meanwhile, as one without a processor."""
+    admin = Admin(free_port())
+    gateway = start_gateway(redis.url, admin_port=str(admin.port), log_level="info")
+    await gateway.connected()
+    job = await Job.create(await store_of(redis))
+    async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
+        await listen(socket, received(1))
+        gateway.process.send_signal(signal.SIGSTOP)
+        await job.steps(0, 5)
+        flood = "websocket:" + job.id
+        # Small ones: Valkey 9 does not count a large one that it holds only once.
+        while await client.publish(flood, b"x" * 8_000):
+            pass
+        await job.steps(5, 11)
+        gateway.process.send_signal(signal.SIGCONT)
+        await gateway.connected(2)
+        await job.finish()
+        seen = await listen(socket)
+    status = [json.loads(raw)["data"]["progress"] for raw in seen.raw if raw[:1] == "{"]
+    assert (status, seen.code) == (STEPS, 1000)
+    found = await asyncio.to_thread(admin.scrape)
+    reasons = ("behind", "silent", "refused", "closed")
+    assert [found.value("vidferry_gateway_redis_lost_total", reason=reason) for reason in reasons] == [1, 0, 0, 0]
+
+
+async def test_why_a_connection_was_lost_is_counted(
+    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+) -> None:
+    admin = Admin(free_port())
+    gateway = start_gateway(redis.url, admin_port=str(admin.port), gateway_probe_seconds="0.5")
+    await gateway.connected()
+    async with redis_client(redis) as client:
+        await cut(client)
+        await gateway.connected(2)
+    redis.restart()
+    await gateway.connected(3)
+    redis.freeze()
+    await readiness(gateway, 503)
+    redis.thaw()
+    await gateway.connected(4)
+    found = await asyncio.to_thread(admin.scrape)
+    assert found.value("vidferry_gateway_redis_lost_total", reason="closed") == 2
+    assert found.value("vidferry_gateway_redis_lost_total", reason="silent") == 1
+    assert found.value("vidferry_gateway_redis_lost_total", reason="behind") == 0
 
 
 async def test_redis_away_at_the_handshake(start_gateway: StartGateway, redis: RedisServer) -> None:

@@ -70,6 +70,9 @@ CHANGES: dict[str, Change] = {
         {"bucket": {"gcs": {"name": "videos", "existingSecret": "gcs-key"}}},
     ),
     "bucket.linkLifetime": change(60, "ConfigMap/vidferry-api", "VIDFERRY_LINK_LIFETIME=60"),
+    "bucket.retention.days": change(0.5, "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_DAYS=0.5"),
+    "bucket.retention.bytes": change("500Gi", "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_BYTES=536870912000"),
+    "bucket.retention.interval": change(60, "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_INTERVAL=60"),
     "bucket.gcs.name": change("other", "ConfigMap/vidferry-api", "VIDFERRY_BUCKET=gs://other", GCS),
     "bucket.gcs.prefix": change("a/b", "ConfigMap/vidferry-api", "VIDFERRY_BUCKET=gs://videos/a/b", GCS),
     "bucket.gcs.workloadIdentity.enabled": change(
@@ -156,6 +159,13 @@ CHANGES: dict[str, Change] = {
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
     "worker.egressPorts": change([81, 82], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PORTS=81,82"),
+    "api.preStopSeconds": change(7, "Deployment/vidferry-api", "preStop.sleep.seconds=7"),
+    "gateway.settleSeconds": change(7.5, GATEWAY, "terminationGracePeriodSeconds=38"),
+    "worker.egressDeny": change(["34.9.0.0/16"], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_DENY=34.9.0.0/16"),
+    "worker.egressProxy": change(
+        "http://proxy:3128", "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PROXY=http://proxy:3128"
+    ),
+    "worker.sandbox": change("preferred", "ConfigMap/vidferry-worker", "VIDFERRY_SANDBOX=preferred"),
     "gateway.drainSeconds": change(20.5, GATEWAY, "terminationGracePeriodSeconds=51"),
     "gateway.closeSeconds": change(20, "ConfigMap/vidferry-gateway", "VIDFERRY_GATEWAY_CLOSE_SECONDS=20"),
     "worker.autoscaling.keda.enabled": change(True, "ScaledObject/vidferry-worker", "listName=arq:queue"),
@@ -287,7 +297,6 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     if name != "worker":
         service = f"Service/vidferry-{name}"
         yield "port", change(8000, service, "ports[0].port=8000")
-        yield "preStopSeconds", change(7, deployment, "preStop.sleep.seconds=7")
         yield "service.type", change("NodePort", service, "spec.type=NodePort")
         yield "service.annotations", change({"a": "b"}, service, "annotations.a=b")
 

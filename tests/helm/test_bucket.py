@@ -1,5 +1,7 @@
 """The bucket is the same for api and workers, and none of the gateway's."""
 
+import pytest
+
 from helm.value_sets import GCS, GCS_KEY, SINGLE_NODE
 from support.chart import nested, render
 
@@ -48,3 +50,10 @@ def test_cloud_storage_by_a_key() -> None:
 def test_a_signing_key_of_ones_own_makes_none() -> None:
     assert render().all("Secret", "signing")
     assert not render(nested("bucket.signingKey.existingSecret", "mine")).all("Secret", "signing")
+
+
+@pytest.mark.parametrize("given", [10**12, "1T", "1000G"])
+def test_the_bytes_of_retention_are_a_number_or_a_quantity(given: int | str) -> None:
+    settings = render(nested("bucket.retention.bytes", given)).settings("worker")
+    assert settings["VIDFERRY_RETENTION_BYTES"] == "1000000000000"
+    assert "VIDFERRY_RETENTION_BYTES" not in render().settings("api")

@@ -22,8 +22,9 @@ def test_the_programs_take_the_settings(name: str, values: dict[str, Any], monke
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
     loaded = KNOWN[name]()
-    for variable in settings.keys() - ADMIN:
-        assert variable.removeprefix("VIDFERRY_").lower() in loaded.model_fields_set | {"egress_allow", "egress_ports"}
+    given = {variable for variable, value in settings.items() if value}  # an empty one counts as absent
+    for variable in given - ADMIN:
+        assert variable.removeprefix("VIDFERRY_").lower() in loaded.model_fields_set
 
 
 @pytest.mark.parametrize("name", SERVICES)

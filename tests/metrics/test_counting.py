@@ -17,6 +17,7 @@ from vidferry_common.metrics.catalogue import Service
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
+from vidferry_gateway.message import Outgoing
 from vidferry_gateway.traffic import Traffic
 from vidferry_worker.keeper import Keeper
 from vidferry_worker.metrics import Rise, WorkerMetrics
@@ -101,7 +102,7 @@ class Watcher:
     def __init__(self, hold: Callable[[], None] | None = None) -> None:
         self._hold = hold
 
-    def deliver(self, frame: bytes, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
+    def deliver(self, message: Outgoing, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
         if self._hold:
             self._hold()
 

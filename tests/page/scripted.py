@@ -137,6 +137,7 @@ class Scripted:
             "status": "queued",
             "status_url": f"{self.url}api/jobs/{job_id}",
             "ws_url": f"{self.ws_root}/ws/download/{job_id}",
+            "events_url": f"{self.url}sse/download/{job_id}",
         }
 
     def cancel(self, job_id: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A real Prometheus: the one on the PATH, else Debian's, unpacked under .cache and not installed."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -27,6 +28,8 @@ def program(name: str = "prometheus") -> str:
         return found
     if not unpacked.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:  # a bare machine has no lists yet
+            _run("apt-get", "-qq", "update")
         _run("apt-get", "-qq", "download", "prometheus")
         for package in CACHE.glob("prometheus_*.deb"):
             _run("dpkg", "-x", str(package), ".")

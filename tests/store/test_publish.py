@@ -50,6 +50,7 @@ async def test_a_message_is_stored_before_it_is_sent_and_is_the_same(records: Re
     assert progress(heard) == [5, 10]
     assert await records.state(job.job_id) == heard[-1]
     assert await records.history(job.job_id) == heard[:1]  # a step is kept, plain progress is not
+    assert [message.get("step") for message in heard] == [True, None]
     assert [message["cursor"] for message in heard] == [f"{job.epoch}-2", f"{job.epoch}-3"]
 
 
@@ -201,7 +202,7 @@ async def test_what_a_gateway_reads_is_complete(records: Records) -> None:
     assert seqs(history) == sorted(set(seqs(history)))
     assert history[-1] == state
     for message in [*history, state]:
-        assert set(message) == {"v", "type", "cursor", "traceparent", "data"}
+        assert set(message) == {"v", "type", "step", "cursor", "traceparent", "data"}
         assert (message["v"], message["type"], message["traceparent"]) == (1, "status", job.traceparent)
         assert message["cursor"] == f"{job.epoch}-{message['data']['seq']}"
         assert {"job_id", "seq", "status", "stage", "progress", "message", "attempt", "timestamp"} <= set(

@@ -37,11 +37,17 @@ class OpenPage(Protocol):
 # long as a browser is open, asyncio.run() is refused in every other test of the process.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    with launched() as started:
+        yield started
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[Browser]:
     """Debian's Chromium where it is installed, else the one that `playwright install chromium` brought."""
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # as root Chromium refuses to start with one
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
-            executable_path=str(DEBIAN) if DEBIAN.exists() else None,
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],  # as root Chromium refuses to start with one
+            executable_path=str(DEBIAN) if DEBIAN.exists() else None, args=[*as_root, *arguments]
         )
         yield started
         started.close()
@@ -53,7 +59,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     with ExitStack() as stack:
 
         def opened(url: str, *, expected: Sequence[str] = (), **context: Any) -> Page:
-            page = stack.enter_context(_watched_page(browser, expected, context))
+            page = stack.enter_context(watched_page(browser, expected, context))
             page.goto(url)
             return page
 
@@ -61,7 +67,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 @contextmanager
-def _watched_page(browser: Browser, expected: Sequence[str], options: dict[str, Any]) -> Iterator[Page]:
+def watched_page(browser: Browser, expected: Sequence[str], options: dict[str, Any]) -> Iterator[Page]:
+    """An empty page of a fresh profile; fails at the end where the browser complained of what isn't expected."""
     complaints: list[str] = []
     context = browser.new_context(**{"reduced_motion": "reduce", **options})
     context.set_default_timeout(10_000)

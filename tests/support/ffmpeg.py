@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -44,6 +45,16 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"ffmpeg ended with {done.returncode}: {done.stderr}")
+
+
+def finish(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    """A command as it is, run to its end, whatever that is."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def output(*arguments: str) -> str:
+    """What ffmpeg writes, such as its list of demuxers."""
+    return finish([ffmpeg(), *arguments]).stdout
 
 
 def ffprobe(source: Path | str) -> dict[str, Any]:

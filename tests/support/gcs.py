@@ -46,6 +46,11 @@ class Gcs:
     def endpoint(self) -> str:
         return self.layer.url
 
+    def names(self) -> list[str]:
+        """Of all objects in the bucket, as the service itself knows them."""
+        with urlopen(f"http://127.0.0.1:{self.layer.backend}/storage/v1/b/{self.bucket}/o", timeout=10) as answer:
+            return [item["name"] for item in json.load(answer).get("items", [])]
+
     def environment(self, *, workload_identity: bool = False) -> dict[str, str]:
         """For a process: a key file, or as on GKE a metadata server and no key at all."""
         host = self.endpoint.removeprefix("http://")

@@ -84,7 +84,10 @@ class Faults:
         self._waiting: list[Fault] = []
 
     def add(self, *kinds: str, **what: object) -> None:
-        self._waiting.append(Fault(lambda call: call.kind in kinds, **what))  # type: ignore[arg-type]
+        self.put(Fault(lambda call: call.kind in kinds, **what))  # type: ignore[arg-type]
+
+    def put(self, fault: Fault) -> None:
+        self._waiting.append(fault)
 
     def hold(self, *kinds: str, after: bool = False) -> Gate:
         gate = Gate()

@@ -44,6 +44,8 @@ class Layer(ThreadingHTTPServer):
         self.calls: list[Call] = []
         self.clock_ahead = 0.0
         """seconds that this service's clock is ahead: makes links end without waiting"""
+        self.older: dict[str, float] = {}
+        """seconds by which listings show objects older than they are, by name: the fake takes no time of making"""
         self.received = 0
         """bytes of chunks that arrived, sent again or not"""
 
@@ -55,6 +57,7 @@ class Layer(ThreadingHTTPServer):
         self.faults.clear()
         self.rules = Rules()
         self.calls.clear()
+        self.older.clear()
         self.received = 0
         self.clock_ahead = 0.0
 
@@ -139,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._begin()
         if kind in {"chunk", "last", "query", "abort"}:
             return self._session(kind, fault)
-        return self._deleted() if kind == "delete" else self._known_bucket(self._passed_on())
+        return self._deleted() if kind == "delete" else self._known_bucket(self._aged(kind, self._passed_on()))
 
     def _begin(self) -> Answer:
         parts = urlsplit(self.path)
@@ -190,6 +193,18 @@ class _Handler(BaseHTTPRequestHandler):
         session.finished = answer[2]
         session.data.clear()
         return answer
+
+    def _aged(self, kind: str, answer: Answer) -> Answer:
+        status, headers, body = answer
+        if kind != "list" or status != 200:
+            return answer
+        listing = json.loads(body)
+        for item in listing.get("items", ()):
+            made = datetime.fromisoformat(item["timeCreated"]) - timedelta(
+                seconds=self.layer.older.get(item["name"], 0)
+            )
+            item["timeCreated"] = made.isoformat().replace("+00:00", "Z")
+        return status, headers, json.dumps(listing).encode()
 
     def _deleted(self) -> Answer:
         parts = urlsplit(self.path)

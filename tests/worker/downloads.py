@@ -32,22 +32,22 @@ class Outcome:
         return self.folder / str(self.events[-1]["file"])
 
 
-def order(child: Child, url: str, fmt: str = "1080-any", max_duration: float = 3600) -> None:
-    child.order({"url": url, "format": fmt, "max_duration": max_duration})
+def order(child: Child, url: str, fmt: str = "1080-any", max_duration: int = 3600, max_bytes: int = 10**9) -> None:
+    child.order({"url": url, "format": fmt, "max_duration": max_duration, "max_bytes": max_bytes})
 
 
-async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any") -> Child:
+async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", fragments: int = 1) -> Child:
     """A child that was told to download what it found."""
     child = await zygote.fork(folder)
     order(child, url, fmt)
     async with asyncio.timeout(SECONDS):
         while (await child.event())["event"] != "found":
             pass
-    child.order({"go": True})
+    child.order({"go": True, "fragments": fragments})
     return child
 
 
-async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: float) -> Outcome:
+async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: int) -> Outcome:
     """All of it."""
     outcome = Outcome(folder)
     child = await zygote.fork(folder)

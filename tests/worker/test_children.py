@@ -153,7 +153,9 @@ async def test_a_child_is_bounded_and_in_a_group_of_its_own(zygote: Zygote, tmp_
 
     assert os.getpgid(child.pid) == child.pid
     assert bounds["Max core file size"] == ["0", "0"]
-    assert bounds["Max file size"] == [str(64 * 1024**3)] * 2
+    assert bounds["Max file size"] == [str(20 * 1024**3)] * 2
+    assert bounds["Max data size"] == [str(2 * 1024**3)] * 2
+    assert bounds["Max cpu time"] == [str(6 * 3600)] * 2
     assert bounds["Max open files"] == ["512", "512"]
     await child.close()
 

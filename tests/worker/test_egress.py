@@ -67,6 +67,21 @@ def test_named_ranges_are_reached_on_every_port(address: str, allowed: bool) -> 
     assert {policy.permits(address, port) for port in (1, 80, 6379, 65535)} == {allowed}
 
 
+@pytest.mark.parametrize(
+    ("address", "reached"),
+    [
+        ("34.9.1.1", False), ("::ffff:34.9.1.1", False), ("64:ff9b::2209:101", False), ("2002:2209:101::1", False),
+        ("34.10.1.1", True), ("2600:1900::1", False), ("10.1.0.7", False), ("10.1.1.7", True),
+    ],
+)  # fmt: skip
+def test_a_denied_range_is_refused_though_it_is_public_or_allowed(address: str, reached: bool) -> None:
+    denied = ("34.9.0.0/16", "2600:1900::/28", "10.1.0.0/24")
+    policy = EgressPolicy((ip_network("10.1.0.0/16"),), frozenset(), tuple(map(ip_network, denied)))
+
+    assert policy.permits(address, 443) is reached
+    assert EgressPolicy(policy.allow, policy.ports).permits(address, 443)
+
+
 def settings(**values: str) -> WorkerSettings:
     return WorkerSettings.model_validate({"bucket": "file:///tmp/x", **values})
 
@@ -79,6 +94,7 @@ def test_the_settings_are_read_as_documented(monkeypatch: pytest.MonkeyPatch) ->
     assert read.egress_allow == (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))
     assert read.egress_ports == {8000, 9000}
     assert settings(egress_allow="", egress_ports="").egress_allow == ()
+    assert settings(egress_deny="34.9.0.0/16").egress_deny == (ip_network("34.9.0.0/16"),)
 
 
 @pytest.mark.parametrize(

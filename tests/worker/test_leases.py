@@ -160,14 +160,13 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
 
 async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 600, "of another worker")
     async with running(keeping(jobs, 1.5)):
         await eventually(lambda: jobs.redis.exists(keys.KEEPER))
         own_redis.kill()
         await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
         own_redis.start()
         back = asyncio.get_running_loop().time()
-        await jobs.redis.zadd(keys.LEASES, {job.download_id: 1})
+        await jobs.store.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
         waited = asyncio.get_running_loop().time() - back
     assert waited > 0.7  # a lease, less what passed before it was known that Redis is back

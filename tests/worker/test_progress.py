@@ -33,8 +33,8 @@ def test_bytes_of_a_known_length() -> None:
     transfer = one()
     shown = see(transfer, *({"downloaded": done, "total": 1000} for done in (0, 250, 500, 999)))
 
-    assert shown == [0, 0.25, 0.5, 0.999]
-    assert transfer.progress == pytest.approx(20 + 60 * 0.999)
+    assert shown == [0, 0.25, 0.5, 0.99]
+    assert transfer.progress == pytest.approx(20 + 60 * 0.99)
     assert (transfer.downloaded, transfer.total) == (999, 1000)
 
 
@@ -62,7 +62,8 @@ def test_the_last_quarter_waits_for_every_stream() -> None:
     ("streams", "share"),
     [
         ([{"bytes": 300, "bit_rate": 1}, {"bytes": 100, "bit_rate": 9}], 0.75),
-        ([{"bytes": None, "bit_rate": 1500.0}, {"bytes": 100, "bit_rate": 500}], 0.75),
+        ([{"bytes": None, "bit_rate": 1500.0}, {"bytes": 900, "bit_rate": 500}], 0.25),
+        ([{"bytes": 10, "bit_rate": 1500.0}, {"bytes": None, "bit_rate": 500}], 0.75),
         ([{"bit_rate": 0}, {"bit_rate": 128}], 0.5),
         ([{}, {}], 0.5),
         ([{"bytes": math.nan, "bit_rate": "fast"}, {"bytes": -3}], 0.5),
@@ -70,7 +71,7 @@ def test_the_last_quarter_waits_for_every_stream() -> None:
 )
 def test_streams_weigh_by_size_or_else_bit_rate_or_else_alike(streams: list[dict[str, Any]], share: float) -> None:
     transfer = Transfer(streams)
-    see(transfer, {"stream": 0, "downloaded": 5, "total": 5, "finished": True})
+    see(transfer, {"stream": 0, "downloaded": 300, "total": 300, "finished": True})
 
     assert transfer.fraction == pytest.approx(share)
 
@@ -88,14 +89,42 @@ def test_fragments_count_where_there_are_some() -> None:
         transfer,
         *({"downloaded": 9 * part, "estimate": 10**9, "fragment": part, "fragments": 6} for part in range(7)),
     )
-    assert shown == pytest.approx([part / 6 for part in range(7)])
+    assert shown == pytest.approx([*(part / 6 for part in range(6)), 0.99])
 
 
-@pytest.mark.parametrize("events", [[{"fragment": 9, "fragments": 6}], [{"downloaded": 200, "total": 100}]])
-def test_more_than_all_is_all(events: list[dict[str, Any]]) -> None:
+def test_a_fragment_counts_while_it_comes() -> None:
     transfer = one()
-    assert see(transfer, *events) == [1]
-    assert transfer.quarters == 3
+    shown = see(transfer, *({"downloaded": 9, "fragment": part, "fragments": 4} for part in (0.5, 1.25, 3)))
+    assert shown == [0.125, 0.3125, 0.75]
+
+
+def test_more_fragments_than_all_are_not_the_end() -> None:
+    transfer = one()
+    assert see(transfer, {"downloaded": 9, "fragment": 9, "fragments": 6}) == [0.99]
+    assert (transfer.quarters, transfer.complete) == (3, False)
+
+
+def test_a_body_longer_than_it_said_is_one_without_a_length() -> None:
+    transfer = one()
+    shown = see(transfer, *({"downloaded": done, "total": 100} for done in (0, 50, 200, 300)))
+    assert shown == [0, 0.5, 0.5, 0.5]
+    assert (transfer.total, transfer.eta(3)) == (None, None)
+
+    see(transfer, {"downloaded": 400, "finished": True}, start=4)
+    assert (transfer.fraction, transfer.total) == (1, 400)
+
+
+def test_a_length_that_extraction_told_wrong_gives_way_to_the_bodys() -> None:
+    transfer = one(bytes=50)
+    shown = see(transfer, *({"downloaded": done, "total": 1000} for done in (40, 500)))
+    assert (shown, transfer.total) == ([0.04, 0.5], 1000)
+
+
+def test_a_length_that_only_extraction_told() -> None:
+    transfer = one(bytes=1000)
+    assert see(transfer, {"downloaded": 400}) == [0.4]
+    assert see(transfer, {"downloaded": 1200}) == [0.4]
+    assert transfer.total is None
 
 
 def test_an_estimate_that_jumps_takes_nothing_back() -> None:

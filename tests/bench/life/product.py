@@ -65,9 +65,9 @@ class Ear:
                 self._heard.setdefault(job_id, []).append((now, json.loads(message["data"])["data"]))
                 self._news.notify_all()
 
-    async def first(self, job_id: str, wanted: Callable[[dict[str, Any]], bool]) -> float:
+    async def first(self, job_id: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 60) -> float:
         """When the first such message of the job was heard, by time.perf_counter()."""
-        async with asyncio.timeout(60), self._news:
+        async with asyncio.timeout(seconds), self._news:
             while True:
                 for moment, data in self._heard.get(job_id, []):
                     if wanted(data):

@@ -2,13 +2,17 @@
 
 clip.mp4    H.264 + AAC, fast start, exactly CLIP_BYTES long
 other.mp4   the same kind, other content
+tiny.mp4    a second of H.264, no sound
 clip.webm   VP9 + Opus
 thumb.jpg
 hls/        master.m3u8; v360/, v720/ (H.264) and audio/ (AAC), each index.m3u8 and seg000.ts …
+codecs/     newer ones: codecs.py
 dash/       manifest.mpd; two heights of video and one audio, init-N.m4s and chunk-N-00001.m4s …
 """
 
 import fcntl
+import gzip
+import random
 import shutil
 import struct
 import tempfile
@@ -17,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from support import ffmpeg
+from support.origin import codecs
 
 SECONDS = 6
 SEGMENTS = 6
@@ -51,24 +56,39 @@ def read(name: str) -> bytes:
     return (folder() / name).read_bytes()
 
 
+@cache
+def packed() -> bytes:
+    """The clip, with twice its size behind it that gzip makes half of."""
+    padding = random.Random(0).randbytes(CLIP_BYTES).hex().encode()
+    return gzip.compress(read("clip.mp4") + free_box(len(padding) + 8, padding), compresslevel=1, mtime=0)
+
+
 def free_box(size: int, content: bytes = b"") -> bytes:
     """An MP4 box players skip, `size` bytes with its header: content may differ while the video is the same."""
-    return struct.pack(">I4s", size, b"free") + content.ljust(size - 8, b"\0")
+    return free_box_head(size) + content.ljust(size - 8, b"\0")
+
+
+def free_box_head(size: int) -> bytes:
+    """The header alone."""
+    return struct.pack(">I4s", size, b"free")
 
 
 def _recipe() -> str:
-    """This module's text is the recipe; another ffmpeg may make other media of it."""
-    return sha256(Path(__file__).read_bytes() + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
+    """These modules' texts are the recipe; another ffmpeg may make other media of it."""
+    texts = Path(__file__).read_bytes() + Path(codecs.__file__).read_bytes()
+    return sha256(texts + bytes(ffmpeg.ffmpeg().resolve())).hexdigest()[:16]
 
 
 def _make(home: Path) -> None:
     _clip(home / "clip.mp4", hue=0, tone=440, bits=2_000_000)
     _pad(home / "clip.mp4", CLIP_BYTES)
     _clip(home / "other.mp4", hue=120, tone=660, bits=2_400_000)
+    _tiny(home / "tiny.mp4")
     _webm(home / "clip.webm")
     ffmpeg.run(*_picture(320, 240, 1), "-frames:v", "1", "-c:v", "mjpeg", home / "thumb.jpg")
     _hls(home / "hls")
     _dash(home / "dash")
+    codecs.make(home / "codecs")
 
 
 def _picture(width: int, height: int, rate: int) -> tuple[str, ...]:
@@ -94,6 +114,10 @@ def _pad(path: Path, size: int) -> None:
         raise RuntimeError(f"{path.name} is {-missing} bytes too large to be padded: lower its bit rate")
     with path.open("ab") as file:
         file.write(free_box(missing))
+
+
+def _tiny(path: Path) -> None:
+    ffmpeg.run(*_picture(64, 64, 5), "-t", "1", *_X264, "-movflags", "+faststart", path)
 
 
 def _webm(path: Path) -> None:

@@ -7,6 +7,7 @@ Well-behaved:
     /thumb.jpg
     /hls/master.m3u8                    two heights, sound in a group of its own
     /dash/manifest.mpd                  two heights, sound in an adaptation set of its own
+    /codecs/…                           the same in newer codecs: codecs.py
     /page, /page-hls                    a player in a page; `?title=` a name in pages.TITLES,
                                         `?src=` what it plays, several for several players
     /page-empty                         a page without a player
@@ -30,10 +31,14 @@ Misbehaving:
 
     /status/<code>                      `?after=` is the Retry-After of 429 and 503 (1)
     /flaky/clip.mp4?times=1&key=K       so many requests are answered `&status=` (503), the first `&after=` (0) are not
-    /chunked/clip.mp4                   no length, no validators, no ranges
+    /chunked/clip.mp4                   no length, no validators, no ranges; `?rate=`
+    /packed/clip.mp4                    compressed; its length is that of what is sent, not of the video; `?rate=`
     /short/clip.mp4                     ends at byte `?at=` (half), whatever was announced; `&times=` so often (always);
-                                        `&reset=1` by RST
+                                        `&reset=1` by RST; `&rate=`
     /endless/clip.mp4                   never ends; `?rate=`
+    /announced/clip.mp4?bytes=          says that it has so many, and sends for ever; `&rate=`
+    /disguised/clip.mp4                 a playlist, sent as a video
+    /tiny/<gate>/clip.mp4               one second of video in a few kB, held at its first byte
     /hls-missing/master.m3u8            segment 2 of every rendition is 404
     /live.m3u8                          a playlist that hasn't ended
     /hang                               no answer until gate `?gate=` (hang) is opened
@@ -106,6 +111,32 @@ def _dash(call: Call) -> Reply:
     return _file(call, f"dash/{call.rest}")[0]
 
 
+def _codecs(call: Call) -> Reply:
+    return _file(call, f"codecs/{call.rest}")[0]
+
+
+def _announced(call: Call) -> Reply:
+    reply = _endless(call)
+    reply.body.chunked = False
+    reply.headers["Content-Length"] = call.request.value("bytes")
+    return reply
+
+
+def _disguised(call: Call) -> Reply:
+    reply = _hls(Call(call.request, "v360/index.m3u8", call.site))
+    reply.headers["Content-Type"] = TYPES[".mp4"]
+    return reply
+
+
+def _tiny(call: Call) -> Reply:
+    name, _, file = call.rest.partition("/")
+    if file != "clip.mp4":
+        raise NotFound
+    reply, _ = _file(call, "tiny.mp4")
+    reply.body.gate = call.site.gate(name)
+    return reply
+
+
 def _hls_missing(call: Call) -> Reply:
     if MISSING.search(call.rest):
         raise NotFound
@@ -171,18 +202,26 @@ def _flaky(call: Call) -> Reply:
 def _chunked(call: Call) -> Reply:
     if call.rest != "clip.mp4":
         raise NotFound
-    return Reply(200, {"Content-Type": TYPES[".mp4"]}, Body(media.read("clip.mp4"), chunked=True))
+    rate = call.request.number("rate", 0) or None
+    return Reply(200, {"Content-Type": TYPES[".mp4"]}, Body(media.read("clip.mp4"), chunked=True, rate=rate))
+
+
+def _packed(call: Call) -> Reply:
+    if call.rest != "clip.mp4":
+        raise NotFound
+    headers = {"Content-Type": TYPES[".mp4"], "Content-Encoding": "gzip"}
+    return Reply(200, headers, Body(media.packed(), rate=call.request.number("rate", 0) or None))
 
 
 def _endless(call: Call) -> Reply:
     reply = _chunked(call)
     reply.body.endless = True
-    reply.body.rate = call.request.number("rate", 0) or None
     return reply
 
 
 def _short(call: Call) -> Reply:
     reply, first = _clip(call)
+    reply.body.rate = call.request.number("rate", 0) or None
     times = call.request.number("times", 0)
     if not times or call.site.count(f"short {call.request.value('key')}") <= times:
         reply.body.cut_at = max(0, call.request.number("at", media.CLIP_BYTES // 2) - first)
@@ -225,6 +264,7 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     mediasite.SERVICE: lambda call: mediasite.options(call.rest),
     "hls": _hls,
     "dash": _dash,
+    "codecs": _codecs,
     "page": _page("media/clip.mp4"),
     "page-hls": _page("hls/master.m3u8"),
     "page-empty": _page(""),
@@ -239,8 +279,12 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "status": _status,
     "flaky": _flaky,
     "chunked": _chunked,
+    "packed": _packed,
     "short": _short,
     "endless": _endless,
+    "announced": _announced,
+    "disguised": _disguised,
+    "tiny": _tiny,
     "hls-missing": _hls_missing,
     "live.m3u8": _live,
 }

@@ -125,8 +125,8 @@
 {{- end -}}
 {{- end -}}
 {{- with $gateway.terminationGracePeriodSeconds -}}
-{{- if lt (int .) (int (add $gateway.preStopSeconds (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 5)) -}}
-{{- fail "gateway.terminationGracePeriodSeconds must be at least gateway.preStopSeconds + drainSeconds + closeSeconds + 5: else a pod is killed before it has closed its sockets." -}}
+{{- if lt (int .) (int (add (ceil $gateway.settleSeconds) (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 5)) -}}
+{{- fail "gateway.terminationGracePeriodSeconds must be at least gateway.settleSeconds + drainSeconds + closeSeconds + 5: else a pod is killed before it has closed its sockets." -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

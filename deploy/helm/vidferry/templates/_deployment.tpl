@@ -229,7 +229,7 @@ podAffinity:
 
 {{- define "vidferry.grace.gateway" -}}
 {{- $gateway := .Values.gateway -}}
-{{ $gateway.terminationGracePeriodSeconds | default (add $gateway.preStopSeconds (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 15) }}
+{{ $gateway.terminationGracePeriodSeconds | default (add (ceil $gateway.settleSeconds) (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 15) }}
 {{- end }}
 
 {{/* Not empty where something else sets the number of pods. */}}

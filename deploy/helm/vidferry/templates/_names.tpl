@@ -93,6 +93,7 @@ imagePullSecrets:
 {{/* A quantity such as 9Gi in bytes. */}}
 {{- define "vidferry.bytes" -}}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- $text := toString . -}}
+{{- /* a large number would be written with an exponent */ -}}
+{{- $text := kindIs "string" . | ternary . (int64 . | toString) -}}
 {{- mul (regexFind "^[0-9]+" $text | int64) (get $units (regexFind "[A-Za-z]*$" $text)) -}}
 {{- end }}

@@ -34,13 +34,24 @@ VIDFERRY_WORKER_FOLDER: /work
 VIDFERRY_WORKER_SLOTS: {{ $worker.slots | quote }}
 VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}
+{{- with .Values.bucket.retention }}
+VIDFERRY_RETENTION_DAYS: {{ .days | quote }}
+VIDFERRY_RETENTION_BYTES: {{ include "vidferry.bytes" .bytes | quote }}
+VIDFERRY_RETENTION_INTERVAL: {{ .interval | quote }}
+{{- end }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
+VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
+{{- with $worker.egressProxy }}
+VIDFERRY_EGRESS_PROXY: {{ . | quote }}
+{{- end }}
+VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 
 {{- define "vidferry.settings.gateway" }}
 VIDFERRY_GATEWAY_PORT: {{ .Values.gateway.port | quote }}
+VIDFERRY_GATEWAY_SETTLE_SECONDS: {{ .Values.gateway.settleSeconds | quote }}
 VIDFERRY_GATEWAY_DRAIN_SECONDS: {{ .Values.gateway.drainSeconds | quote }}
 VIDFERRY_GATEWAY_CLOSE_SECONDS: {{ .Values.gateway.closeSeconds | quote }}
 {{- end }}

@@ -19,9 +19,12 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "VIDFERRY_WORKER_FOLDER": str(data / "work"),
         # Who presses Ctrl-C waits, and what isn't done goes on at the next start.
         "VIDFERRY_GRACE": "2",
+        "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
         "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
         "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",
         "VIDFERRY_ADMIN_HOST": "127.0.0.1",
+        # Anybody's machine: what its kernel lacks, it does without, and says so.
+        "VIDFERRY_SANDBOX": "preferred",
         **os.environ,
         "VIDFERRY_LOG_FORMAT": settings.log_format,
         "VIDFERRY_ADMIN_PORT": str(settings.admin_port),

@@ -1,7 +1,6 @@
 """Vidferry's own addresses as the caller sees them: by the setting, else by the request."""
 
 import re
-from ipaddress import ip_address
 
 from starlette.requests import Request
 
@@ -18,7 +17,7 @@ def public_root(request: Request, settings: ApiSettings) -> str:
     if settings.public_url:
         return settings.public_url
     scheme, host = request.url.scheme, request.headers.get("host", "")
-    if _is_trusted(request, settings):
+    if settings.proxies.trusted(request.client.host if request.client else ""):
         scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
         host = _first(request.headers.get("x-forwarded-host")) or host
     if not _HOST.fullmatch(host) or scheme not in {"http", "https"}:
@@ -35,12 +34,8 @@ def socket_address(root: str, job_id: str) -> str:
     return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
 
 
-def _is_trusted(request: Request, settings: ApiSettings) -> bool:
-    try:
-        peer = ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return False
-    return any(peer in network for network in settings.trusted_proxies if network.version == peer.version)
+def events_address(root: str, job_id: str) -> str:
+    return f"{root}/sse/download/{job_id}"
 
 
 def _first(header: str | None) -> str:

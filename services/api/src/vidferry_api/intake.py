@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fastapi import Depends, Header, Request, Response
 
-from vidferry_api.addresses import job_address, public_root, socket_address
+from vidferry_api.addresses import events_address, job_address, public_root, socket_address
 from vidferry_api.models import Accepted
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
@@ -110,6 +110,7 @@ class Intake:
             status=created.status,
             status_url=job_address(root, created.job_id),
             ws_url=socket_address(root, created.job_id),
+            events_url=events_address(root, created.job_id),
         )
 
 

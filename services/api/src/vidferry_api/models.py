@@ -51,6 +51,10 @@ class Accepted(BaseModel):
         description="The WebSocket that sends every step of the job, absolute.",
         examples=[f"wss://media.example.org/ws/download/{_ID}"],
     )
+    events_url: str = Field(
+        description="The same as Server-Sent Events, absolute.",
+        examples=[f"https://media.example.org/sse/download/{_ID}"],
+    )
 
 
 class Result(BaseModel):
@@ -86,7 +90,10 @@ class Job(BaseModel):
     retry_of: str | None = Field(description="The job that this one tries again.")
     created_at: str = Field(description="RFC 3339")
     ws_url: str
-    cursor: str = Field(description="Where a WebSocket can go on from: `ws_url?after=<cursor>`.")
+    events_url: str
+    cursor: str = Field(
+        description="Where a watcher can go on from: `ws_url?after=<cursor>`, or the Last-Event-ID of `events_url`."
+    )
     status: Status
     stage: Stage
     progress: float = Field(description="per cent")

@@ -5,7 +5,8 @@ import logging
 import socket
 from collections.abc import Callable
 
-from vidferry_worker import wire
+from vidferry_worker import dial, wire
+from vidferry_worker.dial import Address, Dial
 from vidferry_worker.egress import EgressPolicy
 
 logger = logging.getLogger(__name__)
@@ -22,8 +23,8 @@ class Refused(Exception):
 class Broker:
     """One for all children of a worker."""
 
-    def __init__(self, policy: EgressPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: EgressPolicy, way: Dial = dial.direct) -> None:
+        self._policy, self._dial = policy, way
 
     async def serve(self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None]) -> bool:
         """Answers one `connect` of a child; False where it was refused as forbidden."""
@@ -46,35 +47,19 @@ class Broker:
         return True
 
     async def _connect(self, host: str, port: int) -> socket.socket:
-        failure: OSError = OSError("the name has no address")
-        for family, address in await self._resolve(host, port):
-            try:
-                return await _dial(family, address)
-            except OSError as error:
-                failure = error
-        raise failure
+        return await dial.first(await self._resolve(host, port), self._dial)
 
-    async def _resolve(self, host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+    async def _resolve(self, host: str, port: int) -> list[Address]:
         if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
             msg = "no such host or port"
             raise OSError(msg)
-        loop = asyncio.get_running_loop()
         found = await asyncio.wait_for(
-            loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP), RESOLVE_SECONDS
+            asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP),
+            RESOLVE_SECONDS,
         )
-        permitted = [(item[0], item[4]) for item in found if self._policy.permits(str(item[4][0]), port)]
+        addresses = [Address(item[0], str(item[4][0]), port) for item in found]
+        permitted = [address for address in addresses if self._policy.permits(address.host, port)]
         if found and not permitted:
             msg = "downloads may not reach that address"
             raise Refused(msg)
-        return permitted  # type: ignore[return-value]  # of AF_INET and AF_INET6 alone, as IPPROTO_TCP is
-
-
-async def _dial(family: int, address: tuple[str, int]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        return permitted

@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections import deque
 from pathlib import Path
 
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.metrics.catalogue import SANDBOX_PARTS
 from vidferry_worker import wire
 from vidferry_worker.broker import Broker
+from vidferry_worker.confinement import Confinement, Sandbox
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +29,23 @@ class ChildEnded(Exception):
     """The child ended without saying how its download went."""
 
 
+class SandboxMissing(Exception):
+    """The kernel can't hold children as VIDFERRY_SANDBOX=required asks."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(
+            f"this kernel, or the container's own seccomp profile, does not allow {' and '.join(missing)}, by which "
+            "downloads are confined. VIDFERRY_SANDBOX=preferred runs them without what is missing; SECURITY.md tells "
+            "what that means."
+        )
+
+
 class Child:
     """One download's process, and the line to it."""
 
-    def __init__(self, channel: socket.socket, broker: Broker, zygote: "Zygote") -> None:
+    def __init__(self, channel: socket.socket, broker: Broker, zygote: "Zygote", folder: Path) -> None:
         self._channel, self._broker, self._zygote = channel, broker, zygote
+        self.folder = folder
         self._events: asyncio.Queue[wire.Message | None] = asyncio.Queue()
         self._connecting: set[asyncio.Task[None]] = set()
         self.pid = 0
@@ -49,6 +65,11 @@ class Child:
         if event is None:
             raise ChildEnded
         return event
+
+    def fail(self, code: ErrorCode, detail: str) -> None:
+        """Ends the child, and tells whoever reads its events that it failed."""
+        self._events.put_nowait({"event": "failed", "code": code, "detail": detail})
+        self._zygote.kill(self)
 
     async def close(self) -> None:
         """Ends the child and everything it started; returns when all of it is gone."""
@@ -101,8 +122,10 @@ class Child:
 class Zygote:
     """The warm process that children are forked from; started again where it died."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, confinement: Confinement = Confinement()) -> None:  # noqa: B008 - frozen
+        self._broker, self._confinement = broker, confinement
+        self.confined_by: tuple[str, ...] = ()
+        """the parts of the sandbox that the kernel has, of SANDBOX_PARTS"""
         self._control: socket.socket | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -116,7 +139,7 @@ class Zygote:
         async with self._lock:
             await self._start()
         ours, theirs = wire.pair()
-        child = Child(ours, self._broker, self)
+        child = Child(ours, self._broker, self, folder)
         with theirs:
             self._forking.append(child)
             assert self._control is not None
@@ -127,6 +150,11 @@ class Zygote:
             await child.close()
             raise
         return child
+
+    @property
+    def children(self) -> list[Child]:
+        """Those that run."""
+        return list(self._children.values())
 
     def kill(self, child: Child) -> None:
         if self._control is None or child.exited.done():
@@ -158,7 +186,7 @@ class Zygote:
             # Isolated (-I) and in an environment of its own: nothing of the worker's, secrets above all, goes along.
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(theirs.fileno()),
-                str(os.getpid()),
+                str(os.getpid()), self._confinement.to_argument(),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT, start_new_session=True, env=_clean_environment(),
             )  # fmt: skip
@@ -167,6 +195,12 @@ class Zygote:
         self._log = asyncio.create_task(_log_lines(self._process))
         asyncio.get_running_loop().add_reader(ours, self._read)
         await asyncio.wait_for(self._ready, READY_SECONDS)
+        if self._confinement.sandbox is Sandbox.REQUIRED and (missing := self.lacking()):
+            raise SandboxMissing(missing)
+
+    def lacking(self) -> list[str]:
+        """The parts of the sandbox that children run without."""
+        return [part for part in SANDBOX_PARTS if part not in self.confined_by]
 
     def _read(self) -> None:
         assert self._control is not None
@@ -179,6 +213,7 @@ class Zygote:
         if message is None:
             self._lost()
         elif "ready" in message:
+            self.confined_by = tuple(message["confined_by"])
             if self._ready and not self._ready.done():
                 self._ready.set_result(None)
         elif "forked" in message:
@@ -190,9 +225,13 @@ class Zygote:
             ended.exited.set_result(message["status"])
 
     def _lost(self) -> None:
-        """The zygote is gone, and its children with it."""
+        """The zygote is gone, and its children with it: what they started, by their groups."""
         if self._control is None:
             return
+        for pid in self._children:
+            # A group's number is nobody else's while it has a member.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         self._control = None

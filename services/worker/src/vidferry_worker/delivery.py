@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import stages
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker.parts import Parts
+from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.reporter import Reporter
+from vidferry_worker.retention import MINIMUM_AGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Delivery:
 
     def __init__(self, parts: Parts, claim: Claim, reporter: Reporter) -> None:
         self._parts, self._claim, self._reporter = parts, claim, reporter
+
+    async def find(self, name: str) -> StoredObject | None:
+        """The object; retention then leaves it alone until a link to it has been told and followed.
+
+        JobFailure where retention is removing it at this moment: the next try fetches the video anew.
+        """
+        if not await until_redis_answers(lambda: self._parts.store.spare(name, MINIMUM_AGE)):
+            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
+        return await self._parts.bucket.stat(name)
 
     async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> Delivered:
         """The steps of a video that is in the bucket already."""

@@ -23,16 +23,25 @@ class EgressPolicy:
 
     allow: Sequence[IPv4Network | IPv6Network]
     ports: Collection[int]
+    deny: Sequence[IPv4Network | IPv6Network] = ()
+    """refused though they are public, or allowed: a cluster's own ranges may be any"""
 
     def permits(self, address: str, port: int) -> bool:
         """Address is a numeric one, as the resolver gave it (a scope id makes it link-local, so refused)."""
         try:
-            ip = _inner(ip_address(address))
+            outer = ip_address(address)
         except ValueError:
             return False
-        if any(ip in network for network in self.allow if network.version == ip.version):
+        ip = _inner(outer)
+        if _within(ip, self.deny) or _within(outer, self.deny):
+            return False
+        if _within(ip, self.allow):
             return True
         return _is_public(ip) and (port in DEFAULT_PORTS or port in self.ports)
+
+
+def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return any(ip in network for network in networks if network.version == ip.version)
 
 
 def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import shutil
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from arq.connections import ArqRedis
 
@@ -20,7 +22,7 @@ from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
-from vidferry_worker.children import ChildEnded, Zygote
+from vidferry_worker.children import ChildEnded, SandboxMissing, Zygote
 from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
 from vidferry_worker.keeper import Keeper
@@ -30,8 +32,14 @@ from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites import Sites
+from vidferry_worker.sweeper import Sweeper
+from vidferry_worker.watch import Bounds, Watch
 
 logger = logging.getLogger("vidferry_worker")
+
+SLACK = 64 * 1024**2
+"""bytes of a download beside its streams: pictures, the runtime's cache"""
 
 
 def main() -> None:
@@ -48,7 +56,7 @@ def main() -> None:
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
         asyncio.run(_run(settings, metrics, admin, state))
-    except (BucketError, ChildEnded, PortTaken, StoreUnavailable, RedisError) as error:
+    except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
 
@@ -76,13 +84,29 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
     await bucket.check()
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(connect(settings), settings.record_seconds)
-        zygote = Zygote(Broker(EgressPolicy(settings.egress_allow, settings.egress_ports)))
-        await zygote.start()
+        zygote = Zygote(_broker(settings), settings.confinement)
+        metrics.confined(lambda: zygote.confined_by)
         try:
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), metrics, folder), state)
+            await zygote.start()
+            _warn_of_gaps(settings, zygote)
+            sites = Sites(settings.fragments, settings.site_fragments)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, folder), state)
         finally:
             await zygote.close()
             await store.close()
+
+
+def _broker(settings: WorkerSettings) -> Broker:
+    policy = EgressPolicy(settings.egress_allow, settings.egress_ports, settings.egress_deny)
+    return Broker(policy, settings.proxy.dial) if settings.proxy else Broker(policy)
+
+
+def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
+    if missing := zygote.lacking():
+        logger.warning(
+            "downloads are not confined by all that they could be: see SECURITY.md",
+            extra={"missing": missing, "sandbox": settings.sandbox},
+        )
 
 
 async def _serve(parts: Parts, state: State) -> None:
@@ -100,9 +124,7 @@ async def _serve(parts: Parts, state: State) -> None:
         grace=settings.grace,
     )
     state.worker = worker
-    keeper = Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics)
-    tasks = (runner.leases.renew(), runner.leases.heed_stops(), keeper.run(), parts.publisher.run())
-    beside = [asyncio.create_task(each) for each in tasks]
+    beside = [asyncio.create_task(work, name=name) for name, work in _beside(parts, runner.leases).items()]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
@@ -118,10 +140,24 @@ async def _serve(parts: Parts, state: State) -> None:
             task.cancel()
 
 
+def _beside(parts: Parts, leases: Leases) -> dict[str, Coroutine[Any, Any, None]]:
+    """What runs as long as the worker does, by its name."""
+    settings = parts.settings
+    bounds = Bounds(2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK)
+    return {
+        "leases": leases.renew(),
+        "stops": leases.heed_stops(),
+        "keeper": Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics).run(),
+        "sweeper": Sweeper(parts.store, parts.bucket, settings, parts.metrics).run(),
+        "publisher": parts.publisher.run(),
+        "watch": Watch(parts.zygote, bounds).run(),
+    }
+
+
 def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
-    """A worker that can't keep its leases would be taken for dead: it gives back what it has."""
+    """A worker that can't keep its leases would be taken for dead, one that does not watch its children is none."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("a task of the worker's broke, so it stops", exc_info=error)
+        logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
         worker.stop()
 
 

@@ -1,6 +1,7 @@
 """What the worker counts."""
 
 import time
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from vidferry_common.contract.errors import ErrorCode
@@ -16,6 +17,7 @@ class WorkerMetrics:
     def __init__(self, registry: Registry, slots: int) -> None:
         self.running = 0
         """attempts now"""
+        self._registry = registry
         self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.histogram(catalogue.STAGE_DURATION)
         self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
@@ -25,8 +27,19 @@ class WorkerMetrics:
         self.downloaded = registry.counter(catalogue.DOWNLOADED_BYTES)
         self.uploaded = registry.counter(catalogue.UPLOADED_BYTES)
         self.published = registry.counter(catalogue.PUBLISHED)
+        self._sweeps = registry.counter(catalogue.SWEEPS)
+        self._removed_objects = registry.counter(catalogue.REMOVED_OBJECTS)
+        self._removed_bytes = registry.counter(catalogue.REMOVED_BYTES)
+        self._last_sweep: float | None = None
+        registry.reading(catalogue.LAST_SWEEP, lambda: self._last_sweep)
         registry.reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
         registry.reading(catalogue.SLOTS, lambda: slots)
+
+    def confined(self, parts: Callable[[], Collection[str]]) -> None:
+        """By what children are held, asked at each scrape."""
+        self._registry.reading(
+            catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
+        )
 
     def claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)
@@ -44,6 +57,17 @@ class WorkerMetrics:
     def failed(self, created: str, code: ErrorCode) -> None:
         """A download that began at that time ended so."""
         self._end(created, Status.FAILED.value, code)
+
+    def removed(self, size: int) -> None:
+        """Retention removed an object of so many bytes."""
+        self._removed_objects.add()
+        self._removed_bytes.add(by=size)
+
+    def swept(self, *, completed: bool) -> None:
+        """A sweep of the bucket has ended."""
+        self._sweeps.add("completed" if completed else "failed")
+        if completed:
+            self._last_sweep = time.time()
 
     def _end(self, created: str, outcome: str, code: str) -> None:
         self._finished.add(outcome, code)

@@ -9,6 +9,7 @@ from vidferry_worker.children import Zygote
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites import Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Parts:
     bucket: Bucket
     zygote: Zygote
     publisher: Publisher
+    sites: Sites
     metrics: WorkerMetrics
     folder: Path
     """of all running downloads"""

@@ -10,11 +10,13 @@ from typing import Any, BinaryIO
 from vidferry_common.bucket import NEW, PreconditionFailed, StorageUnavailable, StoredObject, Upload
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.formats import Quality
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
 from vidferry_worker import media, pictures, wire
 from vidferry_worker.children import Child
+from vidferry_worker.conversion import Conversion
 from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
@@ -60,21 +62,15 @@ class Pipeline:
         await self._identify(name)
         self._reporter.amend(title=found.title)
         self._step(stages.INFO)
-        stored = await self._parts.bucket.stat(name)
+        stored = await self._delivery.find(name)
         lasting = not found.identity.by_address
         if stored and self._is_the_result(stored, found):
             self._child.order({"go": False})
             return await self._delivery.reuse(stored, lasting=lasting)
-        self._child.order({"go": True})
-        file, duration = await self._download(found, name)
-        found = replace(found, duration=duration or found.duration)
-        made, reused = await self._upload(file, Upload(
-            name,
-            media.media_type(file, self._claim.format),
-            filename=media.file_name(found.title, file),
-            metadata=found.metadata(self._claim.download_id),
-            if_generation=stored.generation if stored else NEW,
-        ))  # fmt: skip
+        with self._parts.sites.share(found.identity.domain) as fragments:
+            self._child.order({"go": True, "fragments": fragments})
+            file = await self._download(found, name)
+        made, reused = await self._upload(name, file, found, stored.generation if stored else NEW)
         self._step(stages.UPLOADED, speed=None, eta=None)
         if self._picture:
             await self._picture
@@ -95,7 +91,8 @@ class Pipeline:
 
     async def _extract(self) -> Found:
         claim, settings = self._claim, self._parts.settings
-        self._child.order({"url": claim.url, "format": claim.format.canonical(), "max_duration": settings.max_duration})
+        limits = {"max_duration": settings.max_duration, "max_bytes": settings.max_bytes}
+        self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
         async with asyncio.timeout(settings.extract_seconds):
             return Found.read(await self._next("found"))
 
@@ -110,13 +107,13 @@ class Pipeline:
                 code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
                 raise JobFailure(code, str(event.get("detail"))[:2000])
 
-    async def _download(self, found: Found, name: str) -> tuple[str, float | None]:
-        """The name of the finished file, and its duration in seconds."""
+    async def _download(self, found: Found, name: str) -> wire.Message:
+        """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
-        transfer, told = Transfer(found.streams), 0
+        transfer, told, conversion = Transfer(found.streams), 0, Conversion()
         moved = time.monotonic()
         while True:
-            event = await self._next_or_silence("progress", "picture", "done")
+            event = await self._next_or_silence("progress", "picture", "converting", "done")
             match event["event"]:
                 case "picture":
                     self._picture = asyncio.create_task(
@@ -125,8 +122,10 @@ class Pipeline:
                 case "done":
                     self._tell_quarters(told, ALL_QUARTERS)
                     self._step(stages.DOWNLOADED)
-                    duration = event.get("duration")
-                    return str(event.get("file")), duration if isinstance(duration, float) else None
+                    return event
+                case "converting":
+                    conversion.update(event, time.monotonic())
+                    self._tell_conversion(conversion)
                 case "progress":
                     before = transfer.downloaded
                     transfer.update(event, time.monotonic())
@@ -173,17 +172,40 @@ class Pipeline:
             self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
         return reached
 
-    async def _upload(self, file: str, what: Upload) -> tuple[StoredObject, bool]:
+    def _tell_conversion(self, conversion: Conversion) -> None:
+        """That ffmpeg still works, once all is here."""
+        update = self._reporter.update
+        if update.stage is Stage.MERGING:
+            progress = max(update.progress, conversion.progress)
+            self._reporter.progress(replace(update, progress=progress, eta=conversion.eta(time.monotonic())))
+
+    async def _upload(self, name: str, done: wire.Message, found: Found, generation: int) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
+        file, duration = str(done.get("file")), done.get("duration")
         source, size = media.open_regular(self._folder, file)
         with source:
             if size > self._parts.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
+            has_video = self._claim.format.quality is not Quality.AUDIO and bool(done.get("video"))
+            kind = media.kind_of(media.head(source), file, has_video=has_video)
+            what = Upload(
+                name,
+                kind.media_type,
+                filename=media.file_name(found.title, kind.extension),
+                metadata=replace(found, duration=duration if isinstance(duration, float) else found.duration).metadata(
+                    self._claim.download_id
+                ),
+                if_generation=generation,
+            )
             self._step(stages.UPLOADING)
             try:
                 stored = await self._send(what, source, size)
             except PreconditionFailed:
-                return await self._take_over(what.name), True
+                # Somebody else wrote the object while this attempt downloaded: what is there is the result.
+                if there := await self._delivery.find(what.name):
+                    return there, True
+                # Or what it was to replace has been removed.
+                stored = await self._send(replace(what, if_generation=NEW), source, size)
         self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
         return stored, False
 
@@ -213,13 +235,6 @@ class Pipeline:
         speed = count / max(time.monotonic() - begun, 0.001)
         progress = stages.UPLOADING.progress + UPLOAD_SHARE * count / size
         self._reporter.progress(replace(update, progress=progress, speed=speed, eta=(size - count) / max(speed, 1)))
-
-    async def _take_over(self, name: str) -> StoredObject:
-        """Somebody else wrote the object while this attempt downloaded: what is there is the result."""
-        stored = await self._parts.bucket.stat(name)
-        if stored is None:
-            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object was replaced and removed at once")
-        return stored
 
     async def _keep_picture(self, file: str, name: str) -> None:
         if await pictures.keep(self._parts.bucket, self._folder, file, name):

@@ -1,7 +1,8 @@
 """How far a download is, from what its streams report. Pure: time is handed in.
 
-A stream's share is counted in fragments where it has them, else in bytes of a known length; streams weigh by their
-sizes, or bit rates. What is shown never goes back.
+A stream's share is counted in fragments where it has them, else in bytes of its length; streams weigh by their sizes,
+and where those aren't known yet by their bit rates. What is shown never goes back, and is less than all until all is
+here.
 """
 
 from collections import deque
@@ -14,46 +15,70 @@ SPEED_WINDOW = 3.0
 START, END = 20.0, 80.0
 """per cent of the job that the download stands for"""
 QUARTERS = 4
+ALMOST = 0.99
+"""What is shown at most while bytes still move."""
 
 
 @dataclass(slots=True)
 class _Stream:
-    weight: float
+    rate: float
+    """its bit rate, 0 where it is unknown"""
     expected: int | None
     """bytes, as the extraction told"""
     downloaded: int = 0
     total: int | None = None
-    share: float | None = 0.0
-    """0 to 1, None where the length is unknown"""
+    parts: float | None = None
+    """0 to 1, the fragments that are here, None where it has none"""
     finished: bool = False
+
+    def update(self, event: Mapping[str, Any]) -> None:
+        self.downloaded = max(self.downloaded, _count(event.get("downloaded")) or 0)
+        self.finished = self.finished or bool(event.get("finished"))
+        self.total = _count(event.get("total")) or _count(event.get("estimate")) or self.total
+        done, parts = _number(event.get("fragment")) or 0, _count(event.get("fragments"))
+        self.parts = min(done / parts, 1.0) if parts else None
+
+    @property
+    def share(self) -> float | None:
+        """0 to 1, None where the length is unknown."""
+        if self.finished:
+            return 1.0
+        if self.parts is not None or not self.downloaded:
+            return self.parts or 0.0
+        return self.downloaded / self.length if self.length else None
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of all of it as far as they are known; a length that more bytes have belied is none."""
+        if self.finished:
+            return self.downloaded
+        for told in (self.total, self.expected):
+            if told is not None and told >= self.downloaded:
+                return told
+        return int(self.downloaded / self.parts) if self.parts else None
 
 
 class Transfer:
     """The bytes of one download, over all its streams."""
 
     def __init__(self, streams: Sequence[Mapping[str, Any]]) -> None:
-        weights = _weights(streams)
         self._streams = [
-            _Stream(weight, _count(stream.get("bytes"))) for weight, stream in zip(weights, streams, strict=True)
+            _Stream(float(_count(stream.get("bit_rate")) or 0), _count(stream.get("bytes")) or None)
+            for stream in streams
         ]
         self._shown = 0.0
         self._samples: deque[tuple[float, int]] = deque()
-        self._started: float | None = None
 
     def update(self, event: Mapping[str, Any], now: float) -> None:
         """Takes one `progress` of a child; ill-formed ones are ignored, since children are not trusted."""
         index = event.get("stream")
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self._streams):
             return
-        stream = self._streams[index]
-        stream.downloaded = max(stream.downloaded, _count(event.get("downloaded")) or 0)
-        stream.total = _count(event.get("total")) or _count(event.get("estimate")) or stream.total
-        stream.finished = stream.finished or bool(event.get("finished"))
-        stream.share = _share(stream, event)
-        self._started = now if self._started is None else self._started
+        self._streams[index].update(event)
         self._samples.append((now, self.downloaded))
         while self._samples[0][0] < now - SPEED_WINDOW:
             self._samples.popleft()
+        self._shown = max(self._shown, self._reached())
 
     @property
     def complete(self) -> bool:
@@ -63,15 +88,12 @@ class Transfer:
     @property
     def fraction(self) -> float:
         """0 to 1, never less than before; it stands still while the length of what comes is unknown."""
-        shares = [(stream.weight, stream.share) for stream in self._streams]
-        known = sum(weight * share for weight, share in shares if share is not None)
-        self._shown = max(self._shown, min(known / sum(weight for weight, _ in shares), 1.0))
-        return self._shown
+        return 1.0 if self.complete else self._shown
 
     @property
     def quarters(self) -> int:
         """How many quarters are done; the last one only after the last byte."""
-        return QUARTERS if self.complete else min(int(self.fraction * QUARTERS), QUARTERS - 1)
+        return int(self.fraction * QUARTERS)
 
     @property
     def progress(self) -> float:
@@ -85,8 +107,8 @@ class Transfer:
     @property
     def total(self) -> int | None:
         """Bytes of all streams, None while one is unknown."""
-        sizes = [stream.downloaded if stream.finished else stream.total or stream.expected for stream in self._streams]
-        return None if any(size is None for size in sizes) else max(sum(filter(None, sizes)), self.downloaded)
+        lengths = [stream.length for stream in self._streams]
+        return None if None in lengths else sum(filter(None, lengths))
 
     def speed(self, now: float) -> float | None:
         """Bytes/s over the last seconds, 0 where nothing came in them, None before there is anything to tell."""
@@ -97,35 +119,28 @@ class Transfer:
         return (self.downloaded - before) / (now - since) if now - since > 0.2 else None  # noqa: PLR2004
 
     def eta(self, now: float) -> float | None:
-        """Seconds to the end of the download."""
-        speed, total = self.speed(now), self.total
+        """Seconds to the end of the download, None where they can't be told."""
         if self.complete:
             return 0.0
-        if speed == 0:
+        speed = self.speed(now)
+        if not speed or any(stream.share is None for stream in self._streams):
             return None
-        if speed and total:
-            return (total - self.downloaded) / speed
-        if self._started is not None and self.fraction > 0.02:  # noqa: PLR2004 - less tells nothing
-            return (now - self._started) * (1 - self.fraction) / self.fraction
-        return None
+        known = any(stream.length for stream in self._streams)
+        left = sum(weight - stream.downloaded for weight, stream in self._weighed())
+        return max(left, 0.0) / speed if known else None
 
+    def _reached(self) -> float:
+        weighed = self._weighed()
+        done = sum(weight * stream.share for weight, stream in weighed if stream.share is not None)
+        return min(done / sum(weight for weight, _ in weighed), ALMOST)
 
-def _weights(streams: Sequence[Mapping[str, Any]]) -> list[float]:
-    for name in ("bytes", "bit_rate"):
-        values = [_number(stream.get(name)) for stream in streams]
-        if all(values):
-            return [value or 1.0 for value in values]
-    return [1.0] * len(streams)
-
-
-def _share(stream: _Stream, event: Mapping[str, Any]) -> float | None:
-    if stream.finished:
-        return 1.0
-    done, parts = _number(event.get("fragment")), _number(event.get("fragments"))
-    if parts:
-        return min((done or 0) / parts, 1.0)
-    length = _number(event.get("total"))
-    return min(stream.downloaded / length, 1.0) if length else None
+    def _weighed(self) -> list[tuple[float, _Stream]]:
+        """Each stream's bytes; by the rates of those whose length is known, where it isn't itself."""
+        rates = [stream.rate for stream in self._streams if stream.rate]
+        usual = sum(rates) / len(rates) if rates else 1.0
+        known = [(stream.length, stream.rate or usual) for stream in self._streams if stream.length]
+        scale = sum(length for length, _ in known) / sum(rate for _, rate in known) if known else 1.0
+        return [(float(stream.length or (stream.rate or usual) * scale), stream) for stream in self._streams]
 
 
 def _number(value: Any) -> float | None:

@@ -1,5 +1,6 @@
 """The worker's settings."""
 
+import math
 import os
 import socket
 import tempfile
@@ -7,13 +8,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.store import RedisSettings
+from vidferry_worker.confinement import Confinement, Sandbox
+from vidferry_worker.proxy import Proxy
 
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 
@@ -43,12 +46,29 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     site_limit: int = Field(
         0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."
     )
+    fragments: int = Field(
+        6, ge=1, le=16, description="Parts of one stream (HLS, DASH) that a download fetches at once."
+    )
+    site_fragments: int = Field(
+        12, ge=1, description="Parts that all downloads of one site in one worker fetch at once; each has one at least."
+    )
     address_memory: float = Field(
         86400,
         ge=0,
         le=30 * 86400,
         description="Seconds for which the video that an address led to is remembered, so that asking for it again is "
         "answered from the bucket without asking the site. Only for sites that name their videos by ids of their own.",
+    )
+    retention_days: float = Field(
+        0, ge=0, description="Days after which a stored video is removed, the picture with its last format; 0: never."
+    )
+    retention_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes above which the oldest stored videos are removed until the rest is below; 0: no limit.",
+    )
+    retention_interval: float = Field(
+        3600, gt=0, description="Seconds from one look for what is to be removed to the next; one worker looks for all."
     )
     max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes of one download.")
     max_duration: float = Field(12 * 3600, gt=0, description="The longest video, in seconds.")
@@ -63,7 +83,40 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         frozenset(), description="Ports (separated by commas) that downloads may reach besides 80, 443, 8080 and 8443."
     )
 
-    @field_validator("egress_allow", mode="before")
+    egress_deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Ranges (CIDR, separated by commas) that downloads may never reach, such as a cluster's pods and "
+        "services where these have public addresses. They win over VIDFERRY_EGRESS_ALLOW.",
+    )
+    egress_proxy: str | None = Field(
+        None,
+        description="A proxy that stands before the outside: `http://host:port` (it must allow CONNECT to every port "
+        "of downloads) or `socks5://host:port`. It is asked for the addresses that the worker has resolved and "
+        "checked, never for names.",
+    )
+    egress_proxy_username: str = Field("", max_length=255, description="The user that the proxy asks for.")
+    egress_proxy_password: SecretStr | None = Field(None, description="The user's password.")
+    sandbox: Sandbox = Field(
+        Sandbox.REQUIRED,
+        description="Confine downloads by seccomp and Landlock: `required` does not start where the kernel can't, "
+        "`preferred` warns and does without what is missing, `off` does not confine them.",
+    )
+    sandbox_read: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Paths (separated by commas) that downloads may read and execute besides the system's, Python's "
+        "and the programs ffmpeg, ffprobe and deno: where an ffmpeg that was installed elsewhere has its libraries.",
+    )
+    child_memory: int = Field(
+        2 * 1024**3, ge=256 * 1024**2, description="The most bytes of data of one process of a download."
+    )
+    max_disk: int = Field(
+        0,
+        ge=0,
+        description="The most bytes that the files of all running downloads of a worker may take; 0: what its slots "
+        "may need, 2 × VIDFERRY_WORKER_SLOTS × VIDFERRY_MAX_BYTES.",
+    )
+
+    @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         return tuple(ip_network(part) for part in _parts(value)) if isinstance(value, str) else value
@@ -78,6 +131,36 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
             msg = "ports are between 1 and 65535"
             raise ValueError(msg)
         return ports
+
+    @field_validator("sandbox_read", mode="before")
+    @classmethod
+    def _paths(cls, value: object) -> object:
+        return tuple(Path(part) for part in _parts(value)) if isinstance(value, str) else value
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _is_a_proxy(cls, value: str | None) -> str | None:
+        if value:
+            Proxy.parse(value)
+        return value or None
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The operator's, with its credentials."""
+        password = self.egress_proxy_password.get_secret_value() if self.egress_proxy_password else ""
+        return Proxy.parse(self.egress_proxy, self.egress_proxy_username, password) if self.egress_proxy else None
+
+    @property
+    def confinement(self) -> Confinement:
+        return Confinement(
+            self.sandbox, tuple(map(str, self.sandbox_read)), self.max_bytes, math.ceil(self.max_seconds),
+            self.child_memory,
+        )  # fmt: skip
+
+    @property
+    def disk(self) -> int:
+        """Bytes of all running downloads"""
+        return self.max_disk or 2 * self.worker_slots * self.max_bytes
 
 
 def _parts(text: str) -> list[str]:

@@ -7,11 +7,12 @@ import random
 from typing import Any
 
 from vidferry_common.contract import keys
+from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_options
 from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.resp import Connection, RedisRefused, command, open_connection
+from vidferry_gateway.resp import Connection, RedisRefused, ServerFacts, command, open_connection
 from vidferry_gateway.traffic import Traffic
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Feed:
         self._connection: Connection | None = None
         self._flush_due = False
         self._complaint = ""
+        self._lost: Connection | None = None
+        """the connection before this one"""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -74,6 +77,7 @@ class Feed:
             return error
         self._connection = connection
         self._traffic.connections += 1
+        self._count_loss(connection)
         self._complaint = ""
         _log.info("connected to Redis")
         following = asyncio.get_running_loop().create_task(self._follow(connection))
@@ -83,6 +87,7 @@ class Feed:
         finally:
             following.cancel()
             self._connection = None
+            self._lost = connection
             connection.abort(ConnectionAbortedError("stopping"))
             await connection.closed
             self.hub.lost()
@@ -97,6 +102,12 @@ class Feed:
                 if await sentinels.primary() != known:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
+
+    def _count_loss(self, connection: Connection) -> None:
+        """Why the last one was lost, which Redis itself tells only when it is asked again."""
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            self._traffic.lost(_cause(lost.closed.result(), lost.server, connection.server))
 
     def _complain(self, reason: str) -> None:
         """Once an outage, and once more where its reason changes."""
@@ -143,6 +154,17 @@ class Feed:
         self.hub.answer(state, history)
         if not self.hub.idle:
             self._wake()
+
+
+def _cause(reason: Exception, before: ServerFacts | None, now: ServerFacts | None) -> RedisLoss:
+    if isinstance(reason, TimeoutError):
+        return RedisLoss.SILENT
+    if isinstance(reason, RedisRefused):
+        return RedisLoss.REFUSED
+    if before and now and before.run_id == now.run_id and now.dropped > before.dropped:
+        _log.warning("Redis dropped the subscription: this gateway did not keep up; everything watched was read again")
+        return RedisLoss.BEHIND
+    return RedisLoss.CLOSED
 
 
 def _read(job_id: str) -> bytes:

@@ -1,9 +1,19 @@
-"""WebSocket frames as a server writes them (RFC 6455 §5.2): unmasked, whole. Built once, written to every watcher."""
+"""What goes out, as bytes: built once, written to every watcher.
+
+WebSocket frames as a server writes them (RFC 6455 §5.2): unmasked, whole. Events as the HTML standard's event streams
+have them (§9.2.6).
+"""
+
+import re
 
 PING = b"\x89\x00"
+KEEPALIVE = b":\n\n"
+"""a comment of an event stream: so that no proxy takes it for dead"""
 
 _TEXT, _BINARY = 0x81, 0x82
 _SHORT, _MEDIUM = 126, 1 << 16
+_HEADS = {126: 4, 127: 10}
+_LINES = re.compile(rb"\r\n|\r|\n")
 
 
 def text(payload: bytes) -> bytes:
@@ -18,6 +28,20 @@ def unchanged(payload: bytes) -> bytes:
     except UnicodeDecodeError:
         return _frame(_BINARY, payload)
     return _frame(_TEXT, payload)
+
+
+def payload(frame: bytes) -> bytes:
+    """What one of these frames holds."""
+    return frame[_HEADS.get(frame[1], 2) :]
+
+
+def event(data: bytes, cursor: str = "", name: str = "") -> bytes:
+    """A message as an event, with its cursor as the id that a browser hands back; event streams are UTF-8 only."""
+    fields = [f"event: {name}\n".encode()] if name else []
+    if cursor:
+        fields.append(f"id: {cursor}\n".encode())
+    fields += [b"data: %b\n" % line for line in _LINES.split(data.decode(errors="replace").encode())]
+    return b"".join([*fields, b"\n"])
 
 
 def _frame(head: int, payload: bytes) -> bytes:

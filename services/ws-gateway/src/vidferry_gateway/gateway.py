@@ -3,17 +3,17 @@
 import asyncio
 from typing import TypedDict
 
-from websockets.http11 import Request
-
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.metrics import Registry, catalogue
+from vidferry_gateway.door import Door
+from vidferry_gateway.events import EventStream
 from vidferry_gateway.feed import Feed
 from vidferry_gateway.handover import HandoverProtocol
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.protocol import GatewaySocket
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.sockets import Sockets
 from vidferry_gateway.traffic import Traffic
+from vidferry_gateway.websocket import GatewaySocket
 
 
 class UvicornOptions(TypedDict):
@@ -29,12 +29,18 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
         self.settings = settings
         traffic = Traffic(registry)
+        self.door = Door(settings)
         self.sockets = Sockets(settings, traffic)
         self._feed = Feed(settings, settings.gateway_probe_seconds, traffic)
         registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
+        registry.reading(catalogue.SLOW_SOCKETS, lambda: self.sockets.slow)
+        registry.reading(catalogue.SLOW_BYTES, self.sockets.backlog)
         self._draining = False
         self._drained = False
-        self.protocol = gateway_protocol(self)
+        # uvicorn hands over its own arguments and no more, so each gateway has classes of its own.
+        self._socket = type("BoundGatewaySocket", (GatewaySocket,), {"__slots__": (), "home": self})
+        stream = type("BoundEventStream", (EventStream,), {"__slots__": (), "home": self})
+        self._http = type("BoundHandoverProtocol", (HandoverProtocol,), {"stream": stream})
 
     @property
     def hub(self) -> Hub:
@@ -47,7 +53,7 @@ class Gateway:
 
     @property
     def uvicorn_options(self) -> UvicornOptions:
-        return {"ws": self.protocol, "http": HandoverProtocol}
+        return {"ws": self._socket, "http": self._http}
 
     async def start(self) -> None:
         """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""
@@ -60,21 +66,21 @@ class Gateway:
         await self._feed.stop()
 
     async def drain(self) -> None:
-        """Is not ready any more, and closes every socket with 1012, paced; those that come meanwhile too."""
+        """Is not ready any more, and after a while closes every socket with 1012, paced; those that come meanwhile too.
+
+        Whoever sends clients here takes its time to notice, so they are served until then.
+        """
         self._draining = True
+        await asyncio.sleep(self.settings.gateway_settle_seconds)
         await self.sockets.drain(self.settings.gateway_drain_seconds)
         self._drained = True
         await self.sockets.all_gone()
 
-    def refusal(self, request: Request) -> CloseCode | None:  # noqa: ARG002 - origins and limits will look at it
+    def refusal(self, origin: str | None, address: str) -> CloseCode | None:
         """Why a client is turned away whatever it asks for; None lets it in."""
         if self._drained:
             return CloseCode.DRAINING
-        if not self._feed.connected:
+        refusal = self.door.refusal(origin, address)
+        if refusal is None and not self._feed.connected:
             return CloseCode.REDIS_AWAY
-        return None
-
-
-def gateway_protocol(gateway: Gateway) -> type[GatewaySocket]:
-    """The class for one gateway: uvicorn's hook hands over its own arguments and no more."""
-    return type("BoundGatewaySocket", (GatewaySocket,), {"__slots__": (), "home": gateway})
+        return refusal

@@ -18,7 +18,7 @@ from typing import Protocol
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.message import Kind, Message, read
+from vidferry_gateway.message import Foreign, Kind, Message, Outgoing, read
 from vidferry_gateway.traffic import Traffic
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Watcher(Protocol):
     def after(self) -> Cursor | None:
         """Where the client was when it was last cut off."""
 
-    def deliver(self, frame: bytes, kind: Kind) -> None:
-        """Owes the client a frame. Must not call the hub."""
+    def deliver(self, message: Outgoing, kind: Kind) -> None:
+        """Owes the client a message. Must not call the hub."""
 
     def end(self, code: CloseCode) -> None:
         """Nothing more is owed; the hub has forgotten the watcher."""
@@ -67,8 +67,8 @@ class Read:
 
     topic: Topic
     watchers: list[Watcher]
-    early: list[bytes] = field(default_factory=list)
-    """frames of other publishers that came after SUBSCRIBE and before the answer: no record holds them"""
+    early: list[Foreign] = field(default_factory=list)
+    """messages of other publishers that came after SUBSCRIBE and before the answer: no record holds them"""
 
 
 @dataclass(slots=True)
@@ -194,8 +194,8 @@ class Hub:
         self._catch_up(topic, newest, steps)
         for watcher in question.watchers:
             self._tell((watcher,), _owed(newest, steps, watcher.after), None, topic.job_id)
-            for frame in question.early:
-                _send((watcher,), frame, Kind.FOREIGN, topic.job_id)
+            for message in question.early:
+                _send((watcher,), message, Kind.FOREIGN, topic.job_id)
             topic.joined[watcher] = None
         self._traffic.joins += len(question.watchers)
         topic.last, topic.stale = newest, False
@@ -219,14 +219,14 @@ class Hub:
         self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, job_id: str
     ) -> None:
         for message in messages:
-            _send(watchers, message.frame, message.kind(previous), job_id)
+            _send(watchers, message, message.kind(previous), job_id)
             previous = message
 
     def _foreign(self, topic: Topic, raw: bytes) -> None:
-        frame = frames.unchanged(raw)
-        _send(topic.joined, frame, Kind.FOREIGN, topic.job_id)
+        message = Foreign(frames.unchanged(raw))
+        _send(topic.joined, message, Kind.FOREIGN, topic.job_id)
         for question in topic.reads:
-            question.early.append(frame)
+            question.early.append(message)
 
     def _end(self, topic: Topic, watchers: Iterable[Watcher], code: CloseCode) -> None:
         ended = tuple(watchers)
@@ -257,9 +257,9 @@ def _owed(newest: Message, steps: list[Message], place: Cursor | None) -> list[M
     return owed
 
 
-def _send(watchers: Collection[Watcher], frame: bytes, kind: Kind, job_id: str) -> None:
+def _send(watchers: Collection[Watcher], message: Outgoing, kind: Kind, job_id: str) -> None:
     for watcher in watchers:
-        watcher.deliver(frame, kind)
+        watcher.deliver(message, kind)
     if _log.isEnabledFor(logging.DEBUG):
         for _ in watchers:
             _log.debug("forwarded to socket", extra={"job_id": job_id})

@@ -6,11 +6,10 @@ from enum import Enum, auto
 import orjson
 
 from vidferry_common.contract.messages import Cursor
-from vidferry_common.contract.stages import NEW_VIDEO, STORED_VIDEO, Status
+from vidferry_common.contract.stages import Status
 from vidferry_gateway import frames
 
 _ENDS = frozenset(status.value for status in Status if status.terminal)
-_STEPS = frozenset((step.stage.value, step.progress, step.message) for step in (*NEW_VIDEO, *STORED_VIDEO))
 
 
 class Kind(Enum):
@@ -29,23 +28,45 @@ class Message:
     """A status message of Vidferry's own scripts."""
 
     frame: bytes
-    """the message as it goes to every watcher"""
+    """the message as it goes to every WebSocket"""
     cursor: Cursor
     stage: str
     step: bool
     terminal: bool
     timestamp: str
     """RFC 3339, by the worker's clock, unless another publisher wrote something else"""
+    _event: bytes = b""
+
+    @property
+    def event(self) -> bytes:
+        """The message as it goes to every event stream."""
+        if not self._event:
+            self._event = frames.event(frames.payload(self.frame), str(self.cursor))
+        return self._event
 
     def after(self, cursor: Cursor | None) -> bool:
         """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
         return cursor is None or cursor.epoch != self.cursor.epoch or cursor.seq < self.cursor.seq
 
     def kind(self, previous: "Message | None") -> Kind:
-        """STEP where it is a known step, the end, or in another stage than the message before it."""
+        """STEP where the publisher says so, at the end, or in another stage than the message before it."""
         if self.step or self.terminal or previous is None or previous.stage != self.stage:
             return Kind.STEP
         return Kind.PROGRESS
+
+
+@dataclass(slots=True)
+class Foreign:
+    """A message of some other publisher, unchanged."""
+
+    frame: bytes
+
+    @property
+    def event(self) -> bytes:
+        return frames.event(frames.payload(self.frame))
+
+
+Outgoing = Message | Foreign
 
 
 def read(raw: bytes) -> Message | None:
@@ -57,7 +78,7 @@ def read(raw: bytes) -> Message | None:
         seq, stage, status = data["seq"], data["stage"], data["status"]
         if document["type"] != "status" or cursor is None or cursor.seq != seq:
             return None
-        step = (stage, data["progress"], data["message"]) in _STEPS
+        step = document.get("step") is True
         return Message(frames.text(raw), cursor, stage, step, status in _ENDS, data.get("timestamp"))
     except (ValueError, LookupError, TypeError):
         return None

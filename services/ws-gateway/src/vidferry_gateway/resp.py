@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import hiredis
@@ -18,6 +19,21 @@ _NOTHING = object()
 
 class RedisRefused(Exception):
     """Redis answered with an error: a wrong password, a missing right, a server that is still loading or no primary."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """Which server it is, and how many clients it has dropped that did not take what they were sent."""
+
+    run_id: bytes
+    dropped: int
+
+    @classmethod
+    def read(cls, info: bytes) -> "ServerFacts":
+        """Of INFO's answer; Redis counts since 7.0."""
+        fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
+        dropped = fields.get(b"client_output_buffer_limit_disconnections", b"0")
+        return cls(fields.get(b"run_id", b""), int(dropped))
 
 
 class Connection(asyncio.Protocol):
@@ -35,6 +51,8 @@ class Connection(asyncio.Protocol):
         self.closed: asyncio.Future[Exception] = self._loop.create_future()
         self.role = ""
         """what the server said of itself: `master` or `replica`"""
+        self.server: ServerFacts | None = None
+        """as of the greeting; None where this user may not know"""
 
     def send(self, data: bytes) -> None:
         if self._transport is not None:
@@ -43,7 +61,7 @@ class Connection(asyncio.Protocol):
     async def greet(self, hello: tuple[str, ...], database: int) -> None:
         """Speaks RESP3, signs in and proves that commands are answered; raises RedisRefused, OSError."""
         commands = [hello, ("SELECT", str(database))] if database else [hello]
-        self.send(b"".join(command(*each) for each in (*commands, ("PING",))))
+        self.send(b"".join(command(*each) for each in (*commands, ("INFO",), ("PING",))))
         await self._greeted
 
     def abort(self, reason: Exception) -> None:
@@ -82,7 +100,9 @@ class Connection(asyncio.Protocol):
         if isinstance(item, hiredis.PushNotification):
             self._push(item)
         elif isinstance(item, hiredis.ReplyError):
-            raise RedisRefused(str(item))
+            # A user may be kept from INFO, which is no more than nice to have.
+            if not (str(item).startswith("NOPERM") and "'info'" in str(item)):
+                raise RedisRefused(str(item))
         elif item == b"PONG":
             self._unanswered = False
             if not self._greeted.done():
@@ -92,6 +112,8 @@ class Connection(asyncio.Protocol):
             self._reply(item)
         elif isinstance(item, dict):  # the answer to HELLO
             self.role = item[b"role"].decode()
+        elif isinstance(item, bytes) and b"run_id:" in item:
+            self.server = ServerFacts.read(item)
 
     def _probe(self) -> None:
         """A connection can be dead without a sign: no packet tells that the other side is gone."""

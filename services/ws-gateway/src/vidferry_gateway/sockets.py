@@ -1,4 +1,4 @@
-"""What the WebSockets of a process share: one flush an iteration of the loop, and one timer for all of them."""
+"""What the clients' connections of a process share: one flush an iteration of the loop, and one timer."""
 
 import asyncio
 import math
@@ -15,7 +15,7 @@ _DRAIN_STEP = 0.05
 
 
 class Kept(Protocol):
-    """A WebSocket, as this module needs it."""
+    """A client's connection, as this module needs it."""
 
     slot: int
     """of the wheel; -1 outside of it"""
@@ -27,6 +27,7 @@ class Kept(Protocol):
     def unresponsive(self) -> None: ...
     def end(self, code: CloseCode) -> None: ...
     def abort(self) -> None: ...
+    def backlog(self) -> int: ...
 
 
 class Sockets:
@@ -56,6 +57,15 @@ class Sockets:
     def __len__(self) -> int:
         """Sockets that are open."""
         return sum(map(len, self._wheel))
+
+    @property
+    def slow(self) -> int:
+        """Sockets that don't take what they are sent."""
+        return len(self._slow)
+
+    def backlog(self) -> int:
+        """Bytes that wait in this process for slow sockets."""
+        return sum(socket.backlog() for socket in self._slow)
 
     # A socket's life.
 

@@ -12,11 +12,24 @@ from vidferry_common.metrics import Registry, catalogue
 class Traffic:
     """A gateway's figures."""
 
-    __slots__ = ("_closed", "_latency", "closed", "connections", "held", "joins", "opened", "owed", "received", "sent")
+    __slots__ = (
+        "_closed",
+        "_latency",
+        "_lost",
+        "closed",
+        "connections",
+        "held",
+        "joins",
+        "opened",
+        "owed",
+        "received",
+        "sent",
+    )
 
     def __init__(self, registry: Registry) -> None:
         self.opened = self.closed = self.joins = self.received = self.sent = self.held = self.connections = 0
         self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
+        self._lost = registry.counter(catalogue.REDIS_LOST)
         self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
         self.owed: list[tuple[str, int]] = []
         """the timestamp of each message that leaves with the next flush, and for how many watchers"""
@@ -32,6 +45,10 @@ class Traffic:
         """A socket that was opened, with the close code that came first."""
         self.closed += 1
         self._closed.add(str(code))
+
+    def lost(self, reason: catalogue.RedisLoss) -> None:
+        """The connection to Redis."""
+        self._lost.add(reason)
 
     def flushed(self) -> None:
         """All that was owed has been written."""

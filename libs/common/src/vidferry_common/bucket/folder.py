@@ -4,9 +4,10 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,9 @@ from pydantic import SecretStr
 from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.folder_files import Files, next_generation, translated
 from vidferry_common.bucket.interface import (
+    PAGE,
     BucketError,
+    ListedObject,
     ObjectNotFound,
     PreconditionFailed,
     SignedLink,
@@ -68,6 +71,9 @@ class FolderBucket:
     async def delete(self, name: str, if_generation: int) -> None:
         await self._threads.run(self._delete, checked_name(name), if_generation)
 
+    def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
+        return self._threads.run_through(self._pages(checked_name(folder), page))
+
     async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
         expires = int(time.time() + lifetime)
         url = self._signer.url(checked_name(stored.name), stored.generation, expires)
@@ -101,6 +107,7 @@ class FolderBucket:
 
     def _commit(self, what: Upload, source: Source, written: str) -> StoredObject:
         with self._files.locked(what.name) as lock:
+            source.check()  # the lock may have been another's for long
             current = self._require(what)
             stored = StoredObject(
                 name=what.name,
@@ -142,6 +149,12 @@ class FolderBucket:
         if crc32c(data) != opened.stored.crc32c:
             raise BucketError(f"{name} is damaged: its checksum is wrong")
         return opened.stored, data
+
+    def _pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
+        found = self._files.walk(folder)
+        with translated():
+            while listed := list(islice(found, page)):
+                yield listed
 
     def _delete(self, name: str, if_generation: int) -> None:
         with translated(), self._files.locked(name):

@@ -11,6 +11,7 @@ A new generation's bytes are renamed into place first, then the record that name
 import errno
 import fcntl
 import json
+import logging
 import os
 import stat
 import time
@@ -21,13 +22,21 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from vidferry_common.bucket.interface import BucketError, StorageDenied, StorageUnavailable, StoredObject
+from vidferry_common.bucket.interface import (
+    BucketError,
+    ListedObject,
+    StorageDenied,
+    StorageUnavailable,
+    StoredObject,
+)
 
 DAY = 86400
+_META = "#meta"
 _META_BYTES = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not blocking: a FIFO must not hold a thread
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -61,9 +70,18 @@ class Files:
     def read_meta(self, name: str) -> StoredObject | None:
         try:
             with self._parent(name) as parent:
-                return _meta(parent, name)
+                return _record(parent, name)[0]
         except FileNotFoundError:
+            self._require_objects()
             return None
+
+    def walk(self, folder: str) -> Iterator[ListedObject]:
+        """What is below a folder of names, one directory's after another's."""
+        try:
+            with self._directory("objects", *folder.split("/")) as directory:
+                yield from _walk(directory, folder)
+        except FileNotFoundError:
+            self._require_objects()
 
     def open_data(self, stored: StoredObject) -> int:
         """The descriptor of an object's bytes; FileNotFoundError where that generation is gone."""
@@ -105,7 +123,7 @@ class Files:
             with self.incoming() as (record, target):
                 _write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
                 os.fsync(target)
-                os.rename(record, f"{leaf}#meta", src_dir_fd=folder, dst_dir_fd=parent)
+                os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
             os.fsync(parent)
             _sweep(parent, leaf, keep=stored.generation)
 
@@ -113,9 +131,14 @@ class Files:
         """Removes record and bytes; who has them open reads on. The caller holds the lock."""
         leaf = _leaf(stored.name)
         with self._parent(stored.name) as parent:
-            os.unlink(f"{leaf}#meta", dir_fd=parent)
+            os.unlink(leaf + _META, dir_fd=parent)
             os.fsync(parent)
             _sweep(parent, leaf, keep=0)
+
+    def _require_objects(self) -> None:
+        """A volume that was unmounted has lost no object: FileNotFoundError where the whole folder is away."""
+        with self._directory("objects"):
+            pass
 
     def _parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
         return self._directory("objects", *name.split("/")[:-1], create=create)
@@ -153,9 +176,11 @@ def _leaf(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _meta(parent: int, name: str) -> StoredObject:
-    record = _open_regular(parent, f"{_leaf(name)}#meta", None)
+def _record(parent: int, name: str) -> tuple[StoredObject, float]:
+    """What is known of the object, and when that was written, in seconds since 1970."""
+    record = _open_regular(parent, _leaf(name) + _META, None)
     with os.fdopen(record, "rb") as file:
+        written = os.fstat(record).st_mtime
         try:
             known = json.loads(file.read(_META_BYTES))
             known.pop("v")
@@ -164,7 +189,34 @@ def _meta(parent: int, name: str) -> StoredObject:
             raise BucketError(f"the record of {name} is damaged") from error
     if stored.name != name:  # a file system that ignores case would hand out another video
         raise BucketError(f"the folder's file system confuses {name!r} with {stored.name!r}")
-    return stored
+    return stored, written
+
+
+def _walk(directory: int, path: str) -> Iterator[ListedObject]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # pruned meanwhile
+                    below = os.open(entry.name, _DIRECTORY, dir_fd=directory)
+                    try:
+                        yield from _walk(below, name)
+                    finally:
+                        os.close(below)
+            elif name.endswith(_META) and (listed := _listed(directory, name.removesuffix(_META))):
+                yield listed
+
+
+def _listed(parent: int, name: str) -> ListedObject | None:
+    """None where it was removed meanwhile, or can't be read: one damaged record must not hide all others."""
+    try:
+        stored, created = _record(parent, name)
+    except FileNotFoundError:
+        return None
+    except BucketError as error:
+        _log.warning("an object is not listed: %s", error)
+        return None
+    return ListedObject(name, stored.generation, stored.size, created)
 
 
 def _open_regular(parent: int, name: str, size: int | None) -> int:

@@ -9,7 +9,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -28,7 +28,9 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from vidferry_common.bucket.disposition import content_disposition, filename_of
 from vidferry_common.bucket.gcs_session import Patience, Reply, ResumableUpload
 from vidferry_common.bucket.interface import (
+    PAGE,
     BucketError,
+    ListedObject,
     ObjectNotFound,
     PreconditionFailed,
     SignedLink,
@@ -88,7 +90,7 @@ class GcsBucket:
     def __init__(self, address: GcsAddress, settings: BucketSettings, patience: Patience | None = None) -> None:
         self._address = address
         self._settings = settings
-        self._patience = patience or Patience()
+        self._patience = patience or Patience(settings.gcs_patience)
         self._retry = DEFAULT_RETRY.with_timeout(self._patience.without_progress).with_delay(
             initial=self._patience.first_delay, maximum=self._patience.longest_delay, multiplier=2
         )
@@ -114,6 +116,9 @@ class GcsBucket:
     async def delete(self, name: str, if_generation: int) -> None:
         await self._threads.run(self._delete, checked_name(name), if_generation)
 
+    def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
+        return self._threads.run_through(self._pages(checked_name(folder), page))
+
     async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
         return await self._threads.run(self._sign, stored, lifetime)
 
@@ -135,7 +140,10 @@ class GcsBucket:
         return self._client().bucket(self._address.bucket)
 
     def _blob(self, name: str, **known: Any) -> storage.Blob:
-        return self._bucket().blob(f"{self._address.prefix}/{name}" if self._address.prefix else name, **known)
+        return self._bucket().blob(self._full_name(name), **known)
+
+    def _full_name(self, name: str) -> str:
+        return f"{self._address.prefix}/{name}" if self._address.prefix else name
 
     def _stat(self, name: str) -> StoredObject | None:
         try:
@@ -234,6 +242,22 @@ class GcsBucket:
     def _delete(self, name: str, if_generation: int) -> None:
         with translated(name):
             self._blob(name).delete(if_generation_match=if_generation, **self._options)
+
+    def _pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
+        with translated(self._address.bucket):
+            found = self._client().list_blobs(
+                self._address.bucket,
+                prefix=self._full_name(folder) + "/",
+                fields="items(name,generation,size,timeCreated),nextPageToken",
+                page_size=page,
+                **self._options,
+            )
+            for blobs in found.pages:
+                yield [self._listed(blob) for blob in blobs]
+
+    def _listed(self, blob: storage.Blob) -> ListedObject:
+        name = blob.name.removeprefix(self._full_name(""))
+        return ListedObject(name, int(blob.generation), int(blob.size), blob.time_created.timestamp())
 
     def _sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
         with translated(stored.name):

@@ -8,13 +8,15 @@ BucketError
 └── LinkRefused            see links: a link to a folder's file that opens nothing
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
 NEW = 0
 """The generation that names "no object yet": a write with it never replaces anything."""
+PAGE = 1000
+"""objects listed at once: what Cloud Storage gives in one reply"""
 
 
 class BucketError(Exception):
@@ -51,6 +53,18 @@ class StoredObject:
     filename: str
     """what a browser saves it as, in any script; empty where none was given"""
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """What a listing tells of one object."""
+
+    name: str
+    generation: int
+    size: int
+    """bytes"""
+    created: float
+    """when this generation was written, in seconds since 1970 by the bucket's clock"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,13 @@ class Bucket(Protocol):
 
     async def delete(self, name: str, if_generation: int) -> None:
         """Removes the object of that generation; ObjectNotFound, PreconditionFailed."""
+
+    def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[Sequence[ListedObject], None]:
+        """All objects whose names begin with folder and "/", in pages, so that no caller need hold them all.
+
+        Of names with as many segments, those that share all but the last one come one after another; else the order is
+        the home's own. What is written or removed meanwhile may be listed or not. Close it where it isn't read whole.
+        """
 
     async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
         """A link to that object for lifetime seconds; the browser saves it under its filename."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
@@ -23,6 +23,12 @@ class Threads:
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
+
+    async def run_through(self, pages: Iterator[list[T]]) -> AsyncGenerator[list[T], None]:
+        """Each page that is not empty, made in a thread when it is asked for."""
+        while (page := await self.run(next, pages, None)) is not None:
+            if page:
+                yield page
 
     async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
         """The work's result. Cancelled, it sets the event and waits for the work's end.

@@ -1,4 +1,4 @@
-"""Close codes of the gateway's WebSockets. From 4500 up a client does not try again."""
+"""Close codes of the gateway's WebSockets and event streams. From 4500 up a client does not try again."""
 
 from enum import IntEnum
 
@@ -20,5 +20,7 @@ class CloseCode(IntEnum):
     """too many sockets; reconnect later"""
     TICKET_INVALID = 4501
     """reserved: a ticket is missing or invalid"""
+    ORIGIN_REFUSED = 4503
+    """pages of this origin may not watch"""
     NO_SUCH_JOB = 4504
     """no such job, or not yours"""

@@ -78,3 +78,11 @@ class Format(BaseModel):
         """The format of a canonical spelling; ValueError where it is none."""
         quality, _, container = canonical.partition("-")
         return cls(quality=Quality(quality), container=Container(container))
+
+
+CANONICAL = frozenset(
+    f"{quality.value}-{container.value}"
+    for quality in Quality
+    for container in (AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS)
+)
+"""the spelling of every format there is"""

@@ -7,6 +7,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from vidferry_common.contract.formats import CANONICAL
+
+ROOT = "videos"
+"""Everything that Vidferry stores is below it."""
+THUMBNAIL = "thumbnail"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -21,7 +26,7 @@ class Identity:
 
     def folder(self) -> str:
         """Where everything about the video is in the bucket."""
-        return "/".join(["videos", _segment(self.extractor), _segment(self.domain), _segment(self.video_id)])
+        return "/".join([ROOT, _segment(self.extractor), _segment(self.domain), _segment(self.video_id)])
 
     def object_name(self, fmt: str) -> str:
         """The object of the video in one format (`Format.canonical()`)."""
@@ -30,7 +35,18 @@ class Identity:
 
 def thumbnail_beside(object_name: str) -> str:
     """The picture of the video that the object is a format of."""
-    return f"{object_name.rpartition('/')[0]}/thumbnail"
+    return f"{folder_of(object_name)}/{THUMBNAIL}"
+
+
+def folder_of(object_name: str) -> str:
+    """The folder of the video that the object belongs to."""
+    return object_name.rpartition("/")[0]
+
+
+def is_stored_by_vidferry(name: str) -> bool:
+    """Whether an object's name is one that is made here; any other in the same bucket is somebody else's."""
+    root, *between, leaf = name.split("/")
+    return root == ROOT and len(between) == 3 and (leaf == THUMBNAIL or leaf in CANONICAL)  # noqa: PLR2004 - Identity.folder
 
 
 def _segment(text: str) -> str:

@@ -1,6 +1,8 @@
 r"""A job's message: a body, made once a download, and a frame that Redis puts around it for each attached job.
 
-    {"v":1,"type":"status","cursor":"<epoch>-<seq>","traceparent":"…","data":{"job_id":"…","seq":17,<body>}}
+    {"v":1,"type":"status","step":true,"cursor":"<epoch>-<seq>","traceparent":"…","data":{"job_id":"…","seq":17,<body>}}
+
+`step` is there where the message is one: it is in the job's history, and every watcher is sent it.
 
 The body is all that the attached jobs share. What differs a job inside it is marked by a control character, which
 JSON text never contains raw: \x01 is the job's public root (`https://host/prefix`), \x02 its id.
@@ -157,6 +159,9 @@ class Cursor:
 
     epoch: str
     seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
 
     @classmethod
     def parse(cls, text: str) -> "Cursor | None":

@@ -1,5 +1,6 @@
 """Every metric of Vidferry. docs/metrics.md is written from here, and nothing else names one."""
 
+from enum import StrEnum
 from http import HTTPStatus
 
 from vidferry_common.contract.close import CloseCode
@@ -16,6 +17,17 @@ _WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 NO_CODE = "none"
+SANDBOX_PARTS = ("seccomp", "landlock")
+
+
+class RedisLoss(StrEnum):
+    """Why a gateway lost its connection to Redis."""
+
+    BEHIND = "behind"
+    SILENT = "silent"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
 
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
 _ROUTE = Label("route", meaning="the route's template, such as `/api/jobs/{job_id}`")
@@ -160,18 +172,46 @@ ATTEMPTS_RUNNING = Definition(
     "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker runs now.", _WORKER
 )
 SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this worker may run at once.", _WORKER)
+SWEEPS = Definition(
+    "vidferry_retention_sweeps_total",
+    Kind.COUNTER,
+    "Sweeps of the bucket that this worker made. `failed`: the bucket refused or was away.",
+    _WORKER,
+    (Label("outcome", ("completed", "failed")),),
+)
+REMOVED_OBJECTS = Definition(
+    "vidferry_retention_removed_objects_total",
+    Kind.COUNTER,
+    "Objects that retention removed from the bucket, pictures among them.",
+    _WORKER,
+)
+REMOVED_BYTES = Definition("vidferry_retention_removed_bytes_total", Kind.COUNTER, "Bytes of these objects.", _WORKER)
+LAST_SWEEP = Definition(
+    "vidferry_retention_last_sweep_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time of the last sweep that this worker completed; absent before the first one. Take the highest of all "
+    "workers, since one of them sweeps for all.",
+    _WORKER,
+)
+SANDBOX = Definition(
+    "vidferry_worker_sandbox",
+    Kind.GAUGE,
+    "1 where the kernel confines downloads by that part; 0 where it can't, or VIDFERRY_SANDBOX is `off`.",
+    _WORKER,
+    (Label("part", SANDBOX_PARTS),),
+)
 
 # The gateway: what is shown.
 
-SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets connected now.", _GATEWAY)
+SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets and event streams connected now.", _GATEWAY)
 SOCKETS_OPENED = Definition(
     "vidferry_gateway_sockets_opened_total",
     Kind.COUNTER,
-    "WebSockets whose handshake succeeded, also where they were turned away by a close code.",
+    "WebSockets whose handshake succeeded, and event streams; also where they were turned away by a close code.",
     _GATEWAY,
 )
 SOCKETS_CLOSED = Definition(
-    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets gone.", _GATEWAY, (_CLOSE,)
+    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets and event streams gone.", _GATEWAY, (_CLOSE,)
 )
 JOINS = Definition(
     "vidferry_gateway_joins_total",
@@ -191,6 +231,12 @@ MESSAGES_HELD = Definition(
     "Messages that could not be written at once, since their socket did not take what it was sent.",
     _GATEWAY,
 )
+SLOW_SOCKETS = Definition(
+    "vidferry_gateway_slow_sockets", Kind.GAUGE, "Sockets that don't take what they are sent, now.", _GATEWAY
+)
+SLOW_BYTES = Definition(
+    "vidferry_gateway_slow_bytes", Kind.GAUGE, "What waits for them in the process; the kernel holds more.", _GATEWAY
+)
 MESSAGE_LATENCY = Definition(
     "vidferry_gateway_message_latency_seconds",
     Kind.HISTOGRAM,
@@ -207,6 +253,16 @@ REDIS_CONNECTIONS = Definition(
     Kind.COUNTER,
     "Connections to Redis that were made: all but the first are reconnects.",
     _GATEWAY,
+)
+
+REDIS_LOST = Definition(
+    "vidferry_gateway_redis_lost_total",
+    Kind.COUNTER,
+    "Connections to Redis that were lost and have been replaced, with everything watched read again. `behind`: Redis "
+    "dropped a client that did not take what it was sent (as it tells itself, from 7.0 on); `silent`: no answer to a "
+    "probe; `refused`: it answered with an error; `closed`: anything else.",
+    _GATEWAY,
+    (Label("reason", tuple(RedisLoss)),),
 )
 
 METRICS: tuple[Definition, ...] = tuple(found for found in list(vars().values()) if isinstance(found, Definition))

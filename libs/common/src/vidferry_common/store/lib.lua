@@ -23,7 +23,7 @@ local function deliver(job_id, body, step, ended, ttl)
   if string.find(body, '[\1\2]') then
     body = string.gsub(body, '[\1\2]', { ['\1'] = record[3], ['\2'] = job_id })
   end
-  local message = '{"v":1,"type":"status","cursor":"' .. record[1] .. '-' .. seq ..
+  local message = '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' .. body .. '}}'
   redis.call('HSET', key, 'state', message)
   if ended then redis.call('HSET', key, 'ended', '1') end

@@ -28,8 +28,10 @@ PICK_SECONDS = 2.0
 """that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
 MAX_REAPED = 10
 """in one look"""
-SCRIPTS = ("cancel", "claim", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue", "renew",
-           "requeue")  # fmt: skip
+CONDEMNED_SECONDS = 300.0
+"""for which an object counts as being removed where its worker died over it"""
+SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
+           "renew", "requeue", "spare", "sweep")  # fmt: skip
 # Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
@@ -308,6 +310,25 @@ class Store:
         times = [int(seconds * 1000) for seconds in (silence, gap, lease)]
         found = await self._run("keep", [keys.KEEPER], worker, *times, MAX_REAPED)
         return None if found is None else [member.decode() for member in found]
+
+    async def sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
+        """Seconds until the bucket is to be swept, None where another worker keeps house. ended: one was, just now."""
+        due_ms = await self._run("sweep", [keys.KEEPER], worker, int(interval * 1000), "1" if ended else "")
+        return None if due_ms is None else due_ms / 1000
+
+    async def spare(self, name: str, seconds: float) -> bool:
+        """Keeps retention from an object that is about to be handed out; False where it is being removed just now."""
+        return bool(await self._run("spare", [keys.SPARED, keys.CONDEMNED], name, int(seconds * 1000)))
+
+    async def condemn(self, worker: str, names: Sequence[str]) -> list[str] | None:
+        """Those of the objects that may be removed, until acquit(); None where another worker keeps house."""
+        names_of = [keys.KEEPER, keys.SPARED, keys.CONDEMNED]
+        found = await self._run("condemn", names_of, worker, int(CONDEMNED_SECONDS * 1000), *names)
+        return None if found is None else [name.decode() for name in found]
+
+    async def acquit(self, names: Sequence[str]) -> None:
+        """The objects are removed, or stay after all."""
+        await self._ask(self._redis.zrem(keys.CONDEMNED, *names))
 
     async def queue(self) -> QueueDepth:
         """How much waits and runs; cheap, whatever the queue's length."""

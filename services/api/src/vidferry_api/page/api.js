@@ -27,7 +27,7 @@ export class Problem extends Error {
 
 /**
  * @typedef {{quality: string, container: string}} Format
- * @typedef {{job_id: string, status: string, status_url: string, ws_url: string}} Accepted
+ * @typedef {{job_id: string, status: string, status_url: string, ws_url: string, events_url: string}} Accepted
  */
 
 /**

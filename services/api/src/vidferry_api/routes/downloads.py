@@ -23,5 +23,5 @@ router = APIRouter(tags=["downloads"])
     openapi_extra={"parameters": [TRACEPARENT]},
 )
 async def create_download(order: DownloadRequest, intake: IntakeDep) -> Accepted:
-    """Makes a job for the video and answers at once. Its steps are sent by the WebSocket at `ws_url`."""
+    """Makes a job for the video and answers at once. Its steps are sent by `ws_url` and `events_url`."""
     return await intake.accept(order.url, order.format, order.priority, force=order.force)

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.addresses import public_root, socket_address
+from vidferry_api.addresses import events_address, public_root, socket_address
 from vidferry_api.conditional import is_known, not_modified
 from vidferry_api.models import Job
 from vidferry_api.problems import Problem, responses
@@ -53,6 +53,7 @@ def shown(job: JobRecord, root: str) -> dict[str, Any]:
         "retry_of": job.retry_of,
         "created_at": job.created,
         "ws_url": socket_address(root, job.job_id),
+        "events_url": events_address(root, job.job_id),
         "cursor": job.cursor,
     }
 

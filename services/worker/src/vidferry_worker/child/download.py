@@ -1,12 +1,13 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
-Orders from the worker: first the request, then `{"go": true}` or false after `found`. Events to it:
-`found`, `picture`, `progress`, `done` or `failed`; channel.py adds `connect`, the logger `log`.
+Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …}` or `{"go": false}`. Events
+to it: `found`, `picture`, `progress`, `converting`, `done` or `failed`; channel.py adds `connect`, the logger `log`.
 """
 
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
@@ -15,7 +16,7 @@ from yt_dlp.utils import PostProcessingError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import identity, options, programs, warm
+from vidferry_worker.child import conversions, fragments, identity, options, programs, warm
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
@@ -30,14 +31,16 @@ NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_
 
 def run(sock: socket.socket) -> int:
     """Serves one request over the channel; the exit code of the child."""
-    programs.end_with_us()
+    programs.hold()
     channel = Channel(sock)
     route_through(channel)
     request = channel.order()
     try:
         Download(channel, request).run()
     except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the worker
-        channel.tell("failed", code=classify(error), detail=f"{type(error).__name__}: {error}"[:2000])
+        channel.tell(
+            "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000]
+        )
     return 0
 
 
@@ -48,7 +51,7 @@ class Download:
         self._channel = channel
         self._url = request["url"]
         self._format = Format.parse(request["format"])
-        self._max_duration = request["max_duration"]
+        self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
         self._streams: list[str] = []
         self._reports = Reports(channel.tell)
         self._asked = self._wanted = False
@@ -62,10 +65,10 @@ class Download:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
         if self._wanted:
             path = Path(self._path)
-            duration = probe(self._ydl, path)
+            duration, kinds = probe(self._ydl, path)
             if (duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._channel.tell("done", file=path.name, duration=duration)
+            self._channel.tell("done", file=path.name, duration=duration, video="video" in kinds)
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -76,7 +79,7 @@ class Download:
             match_filter=self._decide,
             logger=_Logger(self._channel),
         )
-        ydl.format_selector = ydl.build_format_selector(params["format"])
+        ydl.format_selector = warm.selector(self._format.canonical())
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
@@ -84,8 +87,11 @@ class Download:
             ydl.add_post_processor(_ExtractAudio(ydl, _audio_codec(self._format.container)))
         elif self._format.container is Container.MKV:
             ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
+        fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
+        conversions.watch(params, self._channel.tell)
         FFmpegFD.real_download = _refuse_ffmpeg
         FileDownloader.best_block_size = staticmethod(block_size)
+        FileDownloader.report_progress = lambda *_: None  # it words each block's sentence, though nobody reads it
 
     def _decide(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
         """yt-dlp's match_filter: None goes on, a reason stops. Called with the chosen formats once all is known."""
@@ -96,7 +102,9 @@ class Download:
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
         self._channel.tell("found", **self._found(info, streams))
-        self._wanted = bool(self._channel.order()["go"])
+        order = self._channel.order()
+        self._wanted = bool(order["go"])
+        self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
@@ -107,8 +115,13 @@ class Download:
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")
+        schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - warm.SCHEMES
+        if schemes:
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {', '.join(sorted(schemes))}")
         if (info.get("duration") or 0) > self._max_duration:
             raise JobFailure(ErrorCode.TOO_LONG)
+        if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
+            raise JobFailure(ErrorCode.TOO_LARGE)
 
     def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
         identified = identity.identify(info)
@@ -120,7 +133,7 @@ class Download:
             "source": str(info.get("webpage_url") or self._url)[:2000],
             "streams": [
                 {
-                    "bit_rate": stream.get("tbr"),
+                    "bit_rate": stream.get("tbr") or _usual_bit_rate(stream),
                     "bytes": stream.get("filesize") or stream.get("filesize_approx"),
                     "exact": bool(stream.get("filesize")),
                 }
@@ -129,15 +142,14 @@ class Download:
         }
 
     def _progress(self, seen: dict[str, Any]) -> None:
-        """yt-dlp's progress hook, called for each block that arrives."""
+        """yt-dlp's progress hook, called for each block of a single body, and when any stream is here whole."""
         finished = seen["status"] == "finished"
+        if max(seen.get("total_bytes") or 0, seen.get("downloaded_bytes") or 0) > self._max_bytes:
+            raise JobFailure(ErrorCode.TOO_LARGE)
         facts = {
             "finished": finished,
             "downloaded": seen.get("downloaded_bytes"),
             "total": seen.get("total_bytes"),
-            "estimate": seen.get("total_bytes_estimate"),
-            "fragment": seen.get("fragment_index"),
-            "fragments": seen.get("fragment_count"),
         }
         self._reports.put(self._stream(seen["info_dict"]), facts)
         if finished:
@@ -152,22 +164,37 @@ class Download:
         self._path = path
 
 
+def _usual_bit_rate(stream: dict[str, Any]) -> float:
+    """kbit/s of a stream that doesn't tell them: what weighs a film against its sound must be roughly true."""
+    if stream.get("vcodec") == "none":
+        return 128.0
+    return 3.0 * (stream.get("height") or 720)
+
+
 def _title(info: dict[str, Any]) -> str:
     """yt-dlp numbers the players of a page, also where there is one; the first is what is fetched."""
     title = str(info.get("title") or "")[:500]
     return title.removesuffix(" (1)") if info.get("extractor_key") == "HTML5MediaEmbed" else title
 
 
-def probe(ydl: warm.SiteDownloader, path: Path) -> float | None:
-    """The duration in seconds of what is in a file, None where it tells none; JobFailure where it is no media."""
+def probe(ydl: warm.SiteDownloader, path: Path) -> tuple[float | None, set[str]]:
+    """The duration in seconds of what is in a file, None where it tells none, and the kinds of its streams.
+
+    JobFailure where it is no media. A picture of the cover is no video.
+    """
     try:
-        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path), ["-protocol_whitelist", "file"])
+        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path))
     except (PostProcessingError, ValueError) as error:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"the file can't be read as media: {error}") from error
-    if not any(stream.get("codec_type") in {"video", "audio"} for stream in facts.get("streams", [])):
+    kinds = {
+        str(stream.get("codec_type"))
+        for stream in facts.get("streams", [])
+        if not stream.get("disposition", {}).get("attached_pic")
+    }
+    if not kinds & {"video", "audio"}:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
     duration = facts.get("format", {}).get("duration")
-    return float(duration) if duration else None
+    return float(duration) if duration else None, kinds
 
 
 def block_size(elapsed: float, count: int) -> int:

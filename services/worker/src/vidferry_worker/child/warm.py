@@ -1,34 +1,67 @@
-"""Everything that each download would otherwise do anew, done once: imports, URL patterns, ffmpeg's features."""
+"""Everything that each download would do anew, done once: imports, patterns, certificates, ffmpeg's features."""
 
 import contextlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes, generic
+from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.common import Request, Response
+from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
-from vidferry_worker.child import options
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
+from vidferry_worker.child import crashes, disguise, options
 
 MAX_RECORDED = 64
+MAX_ADDRESS = 32 * 1024
+"""characters: signed ones of segments have a few thousand"""
+MAX_PAGE = 64 * 1024**2
+"""bytes: a list of segments for twelve hours has up to 20 million"""
+PIECE = 1024**2
+SCHEMES = frozenset({"http", "https"})
 
 _loaded: "SiteDownloader | None" = None
 
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the headers of what it opened while extracting."""
+    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.on_thumbnails: Any = None
+        self.said = ""
+        """last: where ffmpeg has failed, all that it wrote"""
 
     def urlopen(self, req: Request | str) -> Response:
+        address = req if isinstance(req, str) else req.url
+        _check(address)
         response = super().urlopen(req)
+        response.read = bounded(response.read)
         if len(self.headers_of) < MAX_RECORDED:
-            self.headers_of[req if isinstance(req, str) else req.url] = response.headers
+            self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
         return response
+
+    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
+        """Downloads one stream, and looks at what has come before anything else does."""
+        done = super().dl(name, info, subtitle, test)
+        if not subtitle and Path(name).is_file() and disguise.is_disguised(Path(name)):
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
+        return done
+
+    def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
+        """Nothing: yt-dlp draws four tables here, seven times a video, also where none is printed."""
+        return info_dict
+
+    def write_debug(self, message: str, **_: Any) -> None:
+        self.said = message
 
     def _write_thumbnails(self, *args: Any, **kwargs: Any) -> Any:
         written = super()._write_thumbnails(*args, **kwargs)
@@ -37,16 +70,73 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         return written
 
 
+def _check(address: str) -> None:
+    """TransportError, as of an address that can't be reached, so that a picture's does not end its video's download.
+
+    yt-dlp would also read data: and ftp:, and a manifest may name any.
+    """
+    scheme = urlsplit(address).scheme.lower()
+    if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
+        failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
+        raise TransportError(cause=failure)
+
+
+def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
+    """A response's read() that gives up what is read whole and does not end: a page, a manifest, a key.
+
+    It counts bytes as they are after decompression.
+    """
+
+    def read_bounded(amount: int | None = None) -> bytes:
+        if amount is not None:
+            return read(amount)
+        whole = bytearray()
+        while piece := read(PIECE):
+            whole += piece
+            if len(whole) > MAX_PAGE:
+                raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "a page or a manifest does not end")
+        return bytes(whole)
+
+    return read_bounded
+
+
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
+    crashes.tell()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
     _loaded = SiteDownloader(options.base())
     _loaded.get_info_extractor(generic.GenericIE.ie_key())
     FFmpegPostProcessor(_loaded).get_versions_and_features()
-    _ = _loaded._request_director  # noqa: SLF001 - builds the handlers and reads the certificates
+    handlers = _loaded._request_director.handlers  # noqa: SLF001 - so they are built
+    # The session reads the certificates, and connects to nothing until it is used.
+    handlers[RequestsRH.RH_KEY]._get_instance(cookiejar=_loaded.cookiejar, legacy_ssl_support=None)  # noqa: SLF001
+    for quality in Quality:
+        for container in AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS:
+            selector(Format(quality=quality, container=container).canonical())
+    _rehearse()
+
+
+def _rehearse() -> None:
+    """Has yt-dlp do with a video all that it does before it downloads: patterns are compiled at their first use."""
+    with SiteDownloader(options.base()) as rehearsal:
+        video = {"format_id": "0", "url": "https://example.invalid/clip.mp4", "ext": "mp4"}
+        rehearsal.process_ie_result(
+            {
+                "id": "clip", "title": "clip", "formats": [video], "extractor": "generic", "extractor_key": "Generic",
+                "webpage_url": video["url"], "webpage_url_basename": "clip.mp4",
+                "webpage_url_domain": "example.invalid",
+            },
+            download=False,
+        )  # fmt: skip
+
+
+@cache
+def selector(fmt: str) -> Any:
+    """yt-dlp's chooser for a format, by its canonical spelling: made by a tokenizer that is slow to begin."""
+    return downloader().build_format_selector(options.select(Format.parse(fmt)))
 
 
 def downloader() -> SiteDownloader:

@@ -1,7 +1,8 @@
 """The zygote: yt-dlp loaded and warm, one thread, a clean environment; it forks a child for each download.
 
 It is a program of its own, exec'd by the worker (never forked from it), so neither it nor a child holds a secret of
-the worker's. Over its control socket, whose number is its argument, it takes
+the worker's. Its arguments are the number of its control socket, the worker's pid, and how children are confined.
+Over the control socket, once it has said `{"ready": pid, "confined_by": […]}`, it takes
 
     {"op": "fork", "folder": …} + the child's channel   → {"forked": pid}
     {"op": "kill", "pid": …}                            → the child's process group is killed
@@ -11,21 +12,16 @@ It alone reaps, so a pid that it kills is never another process's. When the cont
 """
 
 import contextlib
-import ctypes
 import gc
 import os
-import resource
 import select
 import signal
 import socket
 import sys
 
 from vidferry_worker import wire
-from vidferry_worker.child import download, warm
-
-PR_SET_PDEATHSIG = 1
-MAX_FILE_BYTES = 64 * 1024**3
-MAX_OPEN_FILES = 512
+from vidferry_worker.child import download, kernel, sandbox, warm
+from vidferry_worker.confinement import Confinement
 
 
 def main() -> None:
@@ -33,16 +29,17 @@ def main() -> None:
     control.set_inheritable(False)
     _die_with_parent(int(sys.argv[2]))
     warm.load()
+    prepared = sandbox.Prepared(Confinement.from_argument(sys.argv[3]))
     gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
-    wire.send(control, {"ready": os.getpid()})
-    Zygote(control).run()
+    wire.send(control, {"ready": os.getpid(), "confined_by": prepared.parts})
+    Zygote(control, prepared).run()
 
 
 class Zygote:
     """Forks, kills and reaps."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
+    def __init__(self, control: socket.socket, prepared: sandbox.Prepared) -> None:
+        self._control, self._sandbox = control, prepared
         self._children: set[int] = set()
         self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
@@ -83,7 +80,7 @@ class Zygote:
         own = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(folder, channel_fd, own, [self._control.fileno(), self._wakeup, self._wakeup_end])
+            _child(folder, channel_fd, own, [self._control.fileno(), self._wakeup, self._wakeup_end], self._sandbox)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(pid, pid)  # here too: a kill may come before the child has done it itself
         os.close(channel_fd)
@@ -102,7 +99,7 @@ class Zygote:
             wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int]) -> None:
+def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], prepared: sandbox.Prepared) -> None:
     """Runs one download and ends the process, whatever happens."""
     code = 70
     try:
@@ -120,16 +117,14 @@ def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int]) -> Non
         os.chdir(folder)
         os.umask(0o077)
         os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, DENO_DIR=folder)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+        prepared.enter(folder)
         code = download.run(socket.socket(fileno=channel_fd))
     finally:
         os._exit(code)
 
 
 def _die_with_parent(parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before that
         sys.exit(70)
 

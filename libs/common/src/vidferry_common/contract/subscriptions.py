@@ -1,0 +1,74 @@
+"""What is said on a WebSocket for many jobs, `/ws/downloads`, beside the jobs' own messages.
+
+A client says, in a text message each:
+
+    {"type": "subscribe", "jobs": {"<job id>": "<cursor>" | null, …}}
+    {"type": "unsubscribe", "jobs": ["<job id>", …]}
+
+and is told, beside the status messages:
+
+    {"type": "unsubscribed", "job_id": "…"}                     nothing more of that job follows
+    {"type": "error", "job_id": "…" | null, "code": "…", "message": "…"}
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from vidferry_common.contract.messages import Cursor
+
+
+class SubscriptionError(StrEnum):
+    """The code of an error message; the socket stays open."""
+
+    INVALID_MESSAGE = "invalid_message"
+    JOB_NOT_FOUND = "job_not_found"
+    TOO_MANY_JOBS = "too_many_jobs"
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+    def message(self, job_id: str | None = None) -> bytes:
+        return orjson.dumps({"type": "error", "job_id": job_id, "code": self.value, "message": self.sentence})
+
+
+_SENTENCES = {
+    SubscriptionError.INVALID_MESSAGE: "This is no subscribe or unsubscribe message.",
+    SubscriptionError.JOB_NOT_FOUND: "There is no such job.",
+    SubscriptionError.TOO_MANY_JOBS: "This socket watches as many jobs as one may; open another, or unsubscribe first.",
+}
+
+
+def unsubscribed(job_id: str) -> bytes:
+    return orjson.dumps({"type": "unsubscribed", "job_id": job_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """From the cursor on, where there is one."""
+
+    jobs: Mapping[str, Cursor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Of a job that isn't subscribed to, it is no error."""
+
+    jobs: tuple[str, ...]
+
+
+def parse(text: str) -> Subscribe | Unsubscribe | None:
+    """None where text is neither. Job ids are not looked at; what is no cursor counts as none."""
+    try:
+        match orjson.loads(text):
+            case {"type": "subscribe", "jobs": dict(jobs)} if all(isinstance(c, str | None) for c in jobs.values()):
+                return Subscribe({job_id.lower(): Cursor.parse(cursor or "") for job_id, cursor in jobs.items()})
+            case {"type": "unsubscribe", "jobs": list(jobs)} if all(isinstance(job_id, str) for job_id in jobs):
+                return Unsubscribe(tuple(job_id.lower() for job_id in jobs))
+            case _:
+                return None
+    except ValueError:
+        return None

@@ -1,0 +1,90 @@
+"""Which proxies are believed, and whom they speak for."""
+
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from vidferry_common.settings import Settings
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+_SUBNET = 64
+"""bits of an IPv6 address that name a subscriber: whoever has one address has all of its /64"""
+
+
+class Proxies:
+    """Tells trusted addresses from others."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._networks = tuple(networks)
+        # Proxies are few, and each connection of theirs asks for the same address.
+        self.trusted = lru_cache(maxsize=256)(self._is_trusted)
+
+    def _is_trusted(self, address: str) -> bool:
+        """Whether a peer's address is a proxy's; False for what is no address, such as a Unix socket's."""
+        found = _parse(address)
+        return found is not None and any(
+            found in network for network in self._networks if network.version == found.version
+        )
+
+    def client(self, peer: str, forwarded_for: Iterable[str]) -> str:
+        """The address that the outermost trusted proxy saw, or the peer's own.
+
+        Each proxy appends its peer to X-Forwarded-For, so the list is read from its end, and no further than to the
+        first address that is not a trusted proxy's: what stands before it, the client may have made up.
+        """
+        if not self.trusted(peer):
+            return peer
+        named = [part.strip() for header in forwarded_for for part in header.split(",")]
+        for address in reversed(named):
+            if _parse(address) is None:
+                return peer
+            peer = address
+            if not self.trusted(address):
+                break
+        return peer
+
+
+class ProxySettings(Settings):
+    """For services that answer through a reverse proxy."""
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto and X-Forwarded-Host (api) "
+        "and X-Forwarded-For (ws-gateway) count.",
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return (
+            tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @cached_property
+    def proxies(self) -> Proxies:
+        return Proxies(self.trusted_proxies)
+
+
+def subscriber(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    found = _parse(address)
+    if found is None or found.version == 4:  # noqa: PLR2004 - an IP version
+        return str(found or address)
+    return str(IPv6Network((found, _SUBNET), strict=False))
+
+
+def _parse(address: str) -> Address | None:
+    """IPv4 that is written as IPv6 is IPv4."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return None
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found

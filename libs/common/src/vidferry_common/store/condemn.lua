@@ -1,0 +1,14 @@
+-- Who keeps house may remove objects, but none that is being handed out: each of these is spared for a while.
+-- KEYS: keeper, spared, condemned; ARGV: worker, ms after which a condemned object is none any more, objects
+-- Returns those that may be removed now, or false where another worker keeps house.
+if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] then return false end
+local now, found = now_ms(), {}
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+for i = 3, #ARGV do
+  if not redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+    redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[i])
+    found[#found + 1] = ARGV[i]
+  end
+end
+if #found > 0 then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
+return found

@@ -1,0 +1,35 @@
+"""System calls that Python has no function for."""
+
+import ctypes
+import os
+import platform
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# syscall(2) is variadic, so each argument has to be as wide as a register.
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+
+def call(number: int, *arguments: int) -> int:
+    """Its result; OSError where it failed."""
+    result = int(_syscall(ctypes.c_long(number), *(ctypes.c_long(argument) for argument in arguments)))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def prctl(option: int, argument: int) -> None:
+    """Sets what the option names, for this thread; OSError where the kernel refuses."""
+    if _libc.prctl(option, *(ctypes.c_ulong(value) for value in (argument, 0, 0, 0))):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def machine() -> str:
+    """`x86_64`, `aarch64`, or another that the kernel calls by its name."""
+    return platform.machine()

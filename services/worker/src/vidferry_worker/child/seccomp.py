@@ -1,0 +1,181 @@
+"""Which system calls a child and all that it starts may make: a filter in the kernel's classic BPF (seccomp(2)).
+
+What is left out of the lists is allowed: they name what leads out of the child's own folder, processes and sockets,
+or to the parts of the kernel that none of its programs needs.
+"""
+
+import contextlib
+import ctypes
+import errno
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+
+from vidferry_worker.child import kernel
+from vidferry_worker.child.syscalls import NEWEST, number
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h
+_X32 = 0x40000000  # arch/x86/include/uapi/asm/unistd.h: the other numbering of the same calls
+_NR, _ARCH, _ARGUMENTS = 0, 4, 16  # struct seccomp_data
+_LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _AND, _RETURN = (
+    0x20,
+    0x15,
+    0x25,
+    0x35,
+    0x45,
+    0x54,
+    0x06,
+)  # linux/bpf_common.h
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000  # linux/seccomp.h
+_SET_MODE_FILTER = 1
+_BLOCK = 8
+_INSTRUCTION = struct.Struct("HBBI")  # struct sock_filter
+
+FORBIDDEN = {
+    "a network of its own: the broker hands it sockets that are connected": (
+        "socket", "connect", "bind", "listen", "accept", "accept4",
+    ),
+    "the memory and files of other processes": (
+        "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd",
+        "kcmp", "migrate_pages", "move_pages",
+    ),
+    # The worker kills a child by its group, so none may be left; and those of the same user obey one another.
+    "signals, groups and priorities": (
+        "kill", "tkill", "tgkill", "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "setpgid", "setsid",
+        "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "setpriority", "ioprio_set",
+    ),
+    # Within a user namespace of one's own nearly all of the kernel can be reached, also by an ordinary user.
+    "namespaces and mounts": (
+        "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree", "fsopen",
+        "fsconfig", "fsmount", "fspick", "mount_setattr", "swapon", "swapoff",
+    ),
+    # Each with a history of faults by which a process became root; io_uring makes calls that no filter sees.
+    "large interfaces of the kernel": (
+        "io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "userfaultfd", "perf_event_open", "keyctl",
+        "add_key", "request_key", "fanotify_init", "name_to_handle_at", "open_by_handle_at", "lookup_dcookie",
+        "nfsservctl", "uselib", "modify_ldt", "personality", "memfd_secret",
+    ),
+    "the machine itself, where the worker is root": (
+        "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "syslog", "acct",
+        "quotactl", "quotactl_fd", "iopl", "ioperm", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime",
+        "sethostname", "setdomainname", "vhangup",
+    ),
+    "memory and queues shared by name with the same user's processes": (
+        "shmget", "shmat", "msgget", "semget", "mq_open", "mq_unlink",
+    ),
+    # Landlock guards none of these (landlock(7), "Limitations"): not the modes of files that belong to the user,
+    # and before ABI 3 not their truncation.
+    "what files are, without opening them": (
+        "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr",
+        "removexattr", "lremovexattr", "fremovexattr", "truncate", "mknod", "mknodat", "utime", "utimes", "futimesat",
+        "utimensat",
+    ),
+}  # fmt: skip
+
+# sched.h. A thread and a vfork are clones without these; with CLONE_PARENT the child would be the zygote's.
+_CLONE_NEW, _CLONE_PARENT = 0x7E020000, 0x00008000
+_FASTOPEN = 0x20000000  # MSG_FASTOPEN: connects in sendto, also a socket that was connected elsewhere before
+_SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX = 8, 10, 15  # fcntl(2): whom a file's readiness is told by a signal
+_SIGKILL = 9
+
+Instruction = tuple[int, int, int, int]
+
+
+def program(machine: str) -> bytes:
+    """The filter for an architecture; KeyError for one that it does not know."""
+    return _packed([
+        *_of(machine),
+        (_GREATER, 0, 1, NEWEST),
+        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),  # to which libraries have an answer
+        *_refuse(machine, (name for names in FORBIDDEN.values() for name in names), errno.EPERM),
+        *_refuse(machine, ["clone3"], errno.ENOSYS),  # its flags are in memory; libraries then use clone
+        *_conditions(machine),
+        (_RETURN, 0, 0, _ALLOW),
+    ])  # fmt: skip
+
+
+def refusing(machine: str, names: Iterable[str]) -> bytes:
+    """A filter that makes a kernel one without some calls."""
+    return _packed([*_of(machine), *_refuse(machine, names, errno.ENOSYS), (_RETURN, 0, 0, _ALLOW)])
+
+
+def _of(machine: str) -> Iterator[Instruction]:
+    """Ends who calls by other numbers, and loads the call's."""
+    yield _LOAD, 0, 0, _ARCH
+    yield _EQUAL, 1, 0, _ARCHITECTURES[machine]
+    yield _RETURN, 0, 0, _KILL
+    yield _LOAD, 0, 0, _NR
+    if machine == "x86_64":
+        yield _AT_LEAST, 0, 1, _X32
+        yield _RETURN, 0, 0, _KILL
+
+
+def _packed(instructions: Iterable[Instruction]) -> bytes:
+    return b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
+
+
+def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruction]:
+    """In blocks, which greater numbers pass by: the kernel tries a new filter with every call there is."""
+    known = []
+    for name in names:
+        with contextlib.suppress(KeyError):  # what an architecture does not have, it can't be asked for
+            known.append(number(name, machine))
+    known.sort()
+    for start in range(0, len(known), _BLOCK):
+        block = known[start : start + _BLOCK]
+        yield _GREATER, 2 * len(block), 0, block[-1]
+        for nr in block:
+            yield _EQUAL, 0, 1, nr
+            yield _RETURN, 0, 0, _ERRNO | error
+
+
+def _conditions(machine: str) -> Iterator[Instruction]:
+    """Calls that depend on an argument. Arguments are of 64 bits; those looked at are read as int by the kernel."""
+    yield from _when(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
+    for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        yield from _when(machine, name, (flags, _ANY_BIT, _FASTOPEN))
+    for command in (_SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX):
+        yield from _when(machine, "fcntl", (1, _EQUAL, command))
+    # Limits of other processes of the same user.
+    yield from _unless(machine, "prlimit64", (0, 0))
+    # deno's runtime wakes itself by a pair. Only a stream can't be connected anew, to a socket with a name.
+    yield from _unless(machine, "socketpair", (0, socket.AF_UNIX))
+    yield from _unless(machine, "socketpair", (1, socket.SOCK_STREAM), mask=0xF)
+    # The promise to end with its parent isn't taken back.
+    yield from _unless(machine, "prctl", (1, _SIGKILL), only_if=(0, kernel.PR_SET_PDEATHSIG))
+
+
+def _when(machine: str, name: str, test: tuple[int, int, int]) -> Iterator[Instruction]:
+    """Refused where an argument is, or has a bit of, a value."""
+    argument, operation, value = test
+    yield _EQUAL, 0, 4, number(name, machine)
+    yield _LOAD, 0, 0, _ARGUMENTS + 8 * argument
+    yield operation, 0, 1, value
+    yield _RETURN, 0, 0, _ERRNO | errno.EPERM
+    yield _LOAD, 0, 0, _NR
+
+
+def _unless(
+    machine: str, name: str, test: tuple[int, int], mask: int = 0xFFFFFFFF, only_if: tuple[int, int] | None = None
+) -> Iterator[Instruction]:
+    """Refused where an argument is not a value; looked at only where another one is only_if."""
+    guard = [(_LOAD, 0, 0, _ARGUMENTS + 8 * only_if[0]), (_EQUAL, 0, 4, only_if[1])] if only_if else []
+    yield _EQUAL, 0, 5 + len(guard), number(name, machine)
+    yield from guard
+    yield _LOAD, 0, 0, _ARGUMENTS + 8 * test[0]
+    yield _AND, 0, 0, mask
+    yield _EQUAL, 1, 0, test[1]
+    yield _RETURN, 0, 0, _ERRNO | errno.EPERM
+    yield _LOAD, 0, 0, _NR
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog"""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def install(instructions: bytes) -> None:
+    """For this thread and all that it starts, for ever. Needs PR_SET_NO_NEW_PRIVS. OSError where the kernel can't."""
+    held = _Program(len(instructions) // _INSTRUCTION.size, instructions)
+    kernel.call(number("seccomp", kernel.machine()), _SET_MODE_FILTER, 0, ctypes.addressof(held))

@@ -1,0 +1,65 @@
+"""Who is let in: from which pages, and how many at once."""
+
+import logging
+from collections.abc import Sequence
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.proxies import subscriber
+from vidferry_gateway.settings import GatewaySettings
+
+_log = logging.getLogger(__name__)
+
+
+class Door:
+    """Counts those who are in, of the process and of each address."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._proxies = settings.proxies
+        self._origins = frozenset(settings.gateway_origins)
+        self._limit, self._address_limit = settings.gateway_max_sockets, settings.gateway_max_sockets_per_address
+        self._inside = 0
+        self._addresses: dict[str, int] = {}
+
+    def allows(self, origin: str | None) -> bool:
+        """Whether pages of that origin may watch; programs, which send none, always may."""
+        return origin is None or not self._origins or bool(self._origins & {"*", origin})
+
+    def allowed_origin(self, origin: str | None) -> str | None:
+        """What a browser has to be told (Access-Control-Allow-Origin) so that a page elsewhere may read the answer."""
+        if not self._origins or "*" in self._origins:
+            return "*"
+        return origin if origin in self._origins else None
+
+    def address(self, peer: str, forwarded_for: Sequence[str]) -> str:
+        """What counts as one client; empty where nobody counts them."""
+        if not self._address_limit:
+            return ""
+        return subscriber(self._proxies.client(peer, forwarded_for))
+
+    def refusal(self, origin: str | None, address: str) -> CloseCode | None:
+        if not self.allows(origin):
+            return CloseCode.ORIGIN_REFUSED
+        if self._limit and self._inside >= self._limit:
+            _log.warning("as many clients as VIDFERRY_GATEWAY_MAX_SOCKETS allows", extra={"clients": self._inside})
+            return CloseCode.TOO_MANY
+        if address and self._addresses.get(address, 0) >= self._address_limit:
+            # A proxy that is not named as one is an address with all its clients.
+            _log.warning(
+                "as many clients of one address as VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS allows; a proxy has to be "
+                "named in VIDFERRY_TRUSTED_PROXIES",
+                extra={"address": address},
+            )
+            return CloseCode.TOO_MANY
+        return None
+
+    def enter(self, address: str) -> None:
+        self._inside += 1
+        if address:
+            self._addresses[address] = self._addresses.get(address, 0) + 1
+
+    def leave(self, address: str) -> None:
+        self._inside -= 1
+        if address:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]

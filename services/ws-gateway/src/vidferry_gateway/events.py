@@ -1,0 +1,191 @@
+"""Server-Sent Events: a job's messages as an answer that does not end, on the connection that HTTP was spoken on.
+
+Each message is an event whose id is its cursor, so a browser's EventSource goes on from there (`Last-Event-ID`). The
+stream's end is an event `close` with the same codes as a WebSocket's. An EventSource comes back after any end: one that
+comes back after its job's last message is answered with 204, which tells it to stop, and so does any refusal that a
+repetition can't change.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.messages import Cursor
+from vidferry_gateway import frames
+from vidferry_gateway.message import Kind, Message, Outgoing
+from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
+
+_ABNORMAL = 1006
+_RETRY_MS = (1000, 3000)
+"""after an end that anything may have caused; spread, so that those whom a stop has cut off don't come back at once"""
+_LATER_MS = (5000, 15000)
+"""after a refusal"""
+_STREAM = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "X-Accel-Buffering": "no",  # nginx would keep events back until its buffer is full
+}
+_PROBLEM = {"Content-Type": "application/problem+json"}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "last-event-id",
+    "Access-Control-Max-Age": "3600",
+}
+
+Headers = Mapping[bytes, bytes]
+"""names in lower case"""
+
+
+class EventStream(Outlet):
+    """A client's watch of one job."""
+
+    __slots__ = ("_begun", "_cors", "_counted", "_ended", "_knows_end", "after", "job_id")
+
+    def __init__(self, connections: set[Any]) -> None:
+        super().__init__(connections)
+        self._begun = False
+        """the answer's head has been sent"""
+        self._counted = False
+        """it is none that was answered with a status alone"""
+        self._knows_end = False
+        """the client has seen the job's last message before"""
+        self._ended = _ABNORMAL
+        self._cors: dict[str, str] = {}
+        self.job_id = ""
+        self.after: Cursor | None = None
+
+    def asked(self, method: bytes, job_id: str, query: str, headers: Headers, forwarded_for: Sequence[str]) -> None:
+        """The request; forwarded_for are its X-Forwarded-For, in their order."""
+        origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+        if allowed := self.home.door.allowed_origin(origin):
+            self._cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+        if method == b"OPTIONS":
+            self._reply(HTTPStatus.NO_CONTENT, _PREFLIGHT)
+        elif method != b"GET":
+            self._problem(ProblemCode.METHOD_NOT_ALLOWED, {"Allow": "GET, OPTIONS"})
+        else:
+            last = Cursor.parse(headers.get(b"last-event-id", b"").decode("latin-1"))
+            self._admit(job_id.lower(), last or cursor_in(query), origin, forwarded_for)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._counted:
+            self.home.sockets.traffic.gone(self._ended)
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever a client says behind its request means nothing here."""
+
+    # The hub
+
+    def deliver(self, message: Outgoing, kind: Kind) -> None:
+        if not self._begun:
+            if isinstance(message, Message) and message.terminal and not message.after(self.after):
+                self._knows_end = True
+                return
+            self._begin(_RETRY_MS)
+        self.put(self.job_id, message.event, kind)
+
+    def end(self, code: CloseCode) -> None:
+        if self._open:
+            self._ended = int(code)
+        super().end(code)
+
+    # The common timer
+
+    def ping(self) -> None:
+        """Nobody answers a comment: whether the client is there, the kernel finds out."""
+        if self._paused:
+            return
+        if not self._begun:  # Redis keeps it waiting, and a proxy would give up
+            self._begin(_RETRY_MS)
+        self._transport.write(frames.KEEPALIVE)
+
+    def unresponsive(self) -> None:
+        """Never: it owes no answers."""
+
+    # Within
+
+    def _admit(self, job_id: str, after: Cursor | None, origin: str | None, forwarded_for: Sequence[str]) -> None:
+        if not JOB_ID.fullmatch(job_id):
+            self._problem(ProblemCode.JOB_NOT_FOUND)
+            return
+        refusal = self._refusal(origin, forwarded_for)
+        if refusal is CloseCode.ORIGIN_REFUSED:
+            self._problem(ProblemCode.CORS_REFUSED)
+        elif refusal is not None:
+            # Not with a status: an EventSource would never come back.
+            self._count()
+            self._ended = int(refusal)
+            self._begin(_LATER_MS)
+            self._write(self._farewell(refusal))
+        else:
+            self._count()
+            self._die_with_client()
+            self.job_id, self.after = job_id, after
+            self._opened()
+            self.home.hub.join(self)
+
+    def _count(self) -> None:
+        self._counted = True
+        self.home.sockets.traffic.opened += 1
+
+    def _die_with_client(self) -> None:
+        """A client that is gone without a word does not acknowledge what it is sent (Linux, tcp(7))."""
+        raw: socket.socket | None = self._transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            settings = self.home.settings
+            seconds = settings.gateway_ping_seconds + settings.gateway_pong_seconds
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+    def _begin(self, retry: tuple[int, int]) -> None:
+        self._begun = True
+        delay = random.randint(*retry)  # noqa: S311 - spreads load, guards nothing
+        self._transport.write(_head(HTTPStatus.OK, {**_STREAM, **self._cors}) + b"retry: %d\n\n" % delay)
+
+    def _unwatch(self) -> None:
+        self.home.hub.leave(self)
+
+    def _farewell(self, code: CloseCode) -> Sequence[bytes]:
+        if self._begun:
+            self._close_soon()
+            return (frames.event(orjson.dumps({"code": int(code)}), name="close"),)
+        if code is CloseCode.NO_SUCH_JOB:
+            self._problem(ProblemCode.JOB_NOT_FOUND)
+        elif self._knows_end:
+            self._reply(HTTPStatus.NO_CONTENT, {})
+        else:
+            self._begin(_RETRY_MS)
+            return self._farewell(code)
+        return ()
+
+    def _problem(self, code: ProblemCode, headers: Mapping[str, str] | None = None) -> None:
+        body = {"type": "about:blank", "title": code.summary, "status": code.status, "code": code.value}
+        self._reply(HTTPStatus(code.status), {**_PROBLEM, **(headers or {})}, orjson.dumps(body))
+
+    def _reply(self, status: HTTPStatus, headers: Mapping[str, str], body: bytes = b"") -> None:
+        sized = {} if status is HTTPStatus.NO_CONTENT else {"Content-Length": str(len(body))}
+        self._transport.write(_head(status, {**headers, **sized, **self._cors}) + body)
+        self._close_soon()
+
+    def _close_soon(self) -> None:
+        """Once what is to be written now has been sent; a client that does not take it is cut."""
+        self.home.sockets.closing(self)
+        asyncio.get_running_loop().call_soon(self._transport.close)
+
+    def _names(self) -> dict[str, str]:
+        return {"job_id": self.job_id}
+
+
+def _head(status: HTTPStatus, headers: Mapping[str, str]) -> bytes:
+    """Without a length the end of the connection is the end of the body."""
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}", "Cache-Control: no-store", "X-Content-Type-Options: nosniff",
+        "Connection: close", *(f"{name}: {value}" for name, value in headers.items()),
+    ]  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

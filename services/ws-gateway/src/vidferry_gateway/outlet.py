@@ -1,0 +1,248 @@
+"""A client's connection on its way out: what it is owed, one write an iteration, bounded where it does not read.
+
+No task, no queue and no timer belongs to one.
+"""
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+from urllib.parse import parse_qs
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.messages import Cursor
+from vidferry_gateway.door import Door
+from vidferry_gateway.hub import Hub
+from vidferry_gateway.message import Kind
+from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.sockets import Sockets
+
+HIGH_WATER = 16 * 1024
+"""Bytes that wait in the process, and as many in the kernel, before a client counts as slow."""
+MAX_OWED = 256 * 1024
+"""Bytes kept for a slow client of what can't be skipped."""
+
+JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_log = logging.getLogger(__name__)
+
+
+class Home(Protocol):
+    """What a client's connection works with: its gateway."""
+
+    @property
+    def settings(self) -> GatewaySettings: ...
+
+    @property
+    def hub(self) -> Hub: ...
+
+    @property
+    def sockets(self) -> Sockets: ...
+
+    @property
+    def door(self) -> Door: ...
+
+    def refusal(self, origin: str | None, address: str) -> CloseCode | None:
+        """Why a client is turned away whatever it asks for; None lets it in."""
+
+
+class Outlet(asyncio.Protocol):
+    """A subclass says how a message, a close and a sign of life look, and watches: by itself, or by others."""
+
+    __slots__ = (
+        "_address", "_code", "_connections", "_latest", "_open", "_out", "_owed", "_paused", "_queued", "_transport",
+        "slot", "unanswered",
+    )  # fmt: skip
+
+    home: ClassVar[Home]
+
+    def __init__(self, connections: set[Any]) -> None:
+        # uvicorn's own shutdown closes what is in this set, and waits until it is empty.
+        self._connections = connections
+        self._transport: asyncio.Transport
+        self._address: str | None = None
+        """as the door counts it, once it was let in"""
+        self._open = False
+        self._code: CloseCode | None = None
+        """why it ends, until that is said"""
+        self._out: list[bytes] = []
+        self._latest: dict[str, bytes] | None = None
+        """each job's newest progress, while the client does not take what it is sent"""
+        self._owed = 0
+        self._paused = False
+        self._queued = False
+        self.slot = -1
+        self.unanswered = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connections.add(self)
+        # Here and not on the listener: what uvicorn serves beside this keeps its large buffers.
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        raw: socket.socket | None = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HIGH_WATER)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._leave()
+        self.home.sockets.gone(self)
+        if self._address is not None:
+            self.home.door.leave(self._address)
+        self._connections.discard(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        # A client that doesn't take its answers is not read either: nothing it sends can make this end hold more.
+        self._transport.pause_reading()
+        if self._open:
+            self.home.sockets.paused(self)
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._owed = 0
+        self._transport.resume_reading()
+        self.home.sockets.resumed(self)
+        if self._latest:
+            self._out.extend(self._latest.values())
+        self._latest = None
+        if self._out:
+            self._owe()
+
+    # uvicorn
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self.end(CloseCode.DRAINING)
+
+    # The common timer and flush
+
+    def flush(self) -> None:
+        """Writes what is owed, and the end where there is one."""
+        self._queued = False
+        out = self._out
+        if out:
+            self._out = []
+            self.home.sockets.traffic.sent += len(out)
+        if self._code is not None:
+            out = [*out, *self._farewell(self._code)]
+            self._code = None
+        self._write(out)
+
+    def ping(self) -> None:
+        raise NotImplementedError
+
+    def unresponsive(self) -> None:
+        raise NotImplementedError
+
+    def end(self, code: CloseCode) -> None:
+        """Sends what is owed, then the end; a client that is too slow gets the end alone."""
+        if not self._open:
+            return
+        if code is CloseCode.TOO_SLOW:
+            _log.info("client is too slow", extra=self._names())
+            self._out.clear()
+        elif self._latest:
+            self._out.extend(self._latest.values())
+        self._latest = None
+        self._code = code
+        self._leave_hub()
+        self._owe()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def backlog(self) -> int:
+        """Bytes that wait in this process."""
+        held = sum(map(len, self._out)) + sum(map(len, (self._latest or {}).values()))
+        return held + self._transport.get_write_buffer_size()
+
+    # For subclasses
+
+    def put(self, job_id: str, data: bytes, kind: Kind) -> None:
+        """Owes the client a job's message; one that is passed by a newer is left out where the client is slow."""
+        if not self._paused:
+            self._out.append(data)
+            self._owe()
+            return
+        self.home.sockets.traffic.held += 1
+        if kind is Kind.PROGRESS:
+            if self._latest is None:
+                self._latest = {}
+            self._latest[job_id] = data
+        else:
+            if kind is Kind.STEP and self._latest:
+                self._latest.pop(job_id, None)
+            self.keep(data)
+
+    def keep(self, data: bytes) -> None:
+        """Owes the client what must arrive."""
+        self._out.append(data)
+        if not self._paused:
+            self._owe()
+            return
+        self._owed += len(data)
+        if self._owed > MAX_OWED:
+            self._out.clear()
+            self.home.sockets.too_slow(self)
+
+    def drop(self, job_id: str) -> None:
+        """The client does not want a job's progress any more."""
+        if self._latest:
+            self._latest.pop(job_id, None)
+
+    def _refusal(self, origin: str | None, forwarded_for: Sequence[str]) -> CloseCode | None:
+        """Looks at who comes; who is let in counts from now on."""
+        peer = self._transport.get_extra_info("peername")
+        address = self.home.door.address(peer[0] if isinstance(peer, tuple) else "", forwarded_for)
+        code = self.home.refusal(origin, address)
+        if code is None:
+            self._address = address
+            self.home.door.enter(address)
+        return code
+
+    def _opened(self) -> None:
+        self._open = True
+        self.home.sockets.opened(self)
+
+    def _leave(self) -> None:
+        """Nothing is owed any more."""
+        self._out.clear()
+        self._latest = self._code = None
+        if self._open:
+            self._leave_hub()
+
+    def _leave_hub(self) -> None:
+        self._open = False
+        self._unwatch()
+        self.home.sockets.left(self)
+
+    def _owe(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self.home.sockets.owe(self)
+
+    def _write(self, chunks: Sequence[bytes]) -> None:
+        if data := b"".join(chunks):
+            self._transport.write(data)
+
+    def _unwatch(self) -> None:
+        """Tells the hub that nothing more is owed."""
+        raise NotImplementedError
+
+    def _farewell(self, code: CloseCode) -> Sequence[bytes]:
+        """The bytes that say the end; the connection has to be gone soon."""
+        raise NotImplementedError
+
+    def _names(self) -> dict[str, str]:
+        """What the log calls it."""
+        raise NotImplementedError
+
+
+def cursor_in(query: str) -> Cursor | None:
+    """`?after=`; what is no cursor counts as none."""
+    return Cursor.parse(parse_qs(query).get("after", [""])[-1]) if query else None

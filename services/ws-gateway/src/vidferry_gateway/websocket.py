@@ -1,0 +1,254 @@
+"""A WebSocket: what uvicorn makes of an upgraded connection when this is its `ws=` class.
+
+uvicorn (0.54, `handle_websocket_upgrade`) builds it with config, server_state and app_state, calls connection_made,
+hands it the request's text through data_received, and makes it the transport's protocol.
+"""
+
+import asyncio
+import codecs
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+from websockets.frames import CloseCode as Failure
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import Protocol, Side, State
+from websockets.server import ServerProtocol
+
+from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.messages import Cursor
+from vidferry_gateway import frames
+from vidferry_gateway.message import Kind, Outgoing
+from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
+from vidferry_gateway.subscriptions import Subscriptions
+
+MAX_CLIENT_MESSAGE = 4096
+
+_PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
+"""Below any prefix: a proxy may keep its own or take it off."""
+_SWITCHING = 101
+_PONG = b"\x8a\x80"
+"""the head of an empty pong of a client; four bytes of mask follow"""
+_PONG_SIZE = 6
+
+_log = logging.getLogger(__name__)
+_core_log = logging.getLogger("websockets.server")
+_Utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+class GatewaySocket(Outlet):
+    """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
+
+    __slots__ = ("_core", "_counted", "_decoder", "_many", "_text", "after", "job_id")
+
+    def __init__(
+        self,
+        config: Config,  # noqa: ARG002 - uvicorn's hook
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's hook
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(cast("set[Any]", server_state.connections))
+        self._core: Protocol | None = None
+        """websockets' state machine, from the first frame on that needs one"""
+        self._counted = False
+        """its handshake succeeded"""
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._text = ""
+        self._many: Subscriptions | None = None
+        self.job_id = ""
+        self.after: Cursor | None = None
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        if not self._counted and self._core is None:
+            self._shake_hands(data)
+            return
+        if self._core is None and len(data) == _PONG_SIZE and data.startswith(_PONG):
+            self.unanswered = False
+            return
+        core = self._state_machine()
+        core.receive_data(data)
+        for event in core.events_received():
+            if isinstance(event, Frame):
+                self._take(event, core)
+        if core.state is not State.OPEN:
+            self._leave()
+        self._pump(core)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._counted:
+            self.home.sockets.traffic.gone(self._first_close())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._many is not None:
+            self._many.go_on()
+
+    # The hub
+
+    def deliver(self, message: Outgoing, kind: Kind) -> None:
+        if self._paused:
+            self.put(self.job_id, message.frame, kind)
+            return
+        self._out.append(message.frame)
+        if not self._queued:
+            self._queued = True
+            self.home.sockets.owe(self)
+
+    # The sockets' common timer and flush
+
+    def flush(self) -> None:
+        super().flush()
+        if self._many is not None:
+            self._many.go_on()
+
+    def ping(self) -> None:
+        if not self._paused:
+            self.unanswered = True
+            self._transport.write(frames.PING)
+
+    def unresponsive(self) -> None:
+        """A ping was not answered in time."""
+        self._fail(Failure.INTERNAL_ERROR, "keepalive ping timeout")
+
+    # The handshake
+
+    def _shake_hands(self, text: bytes) -> None:
+        """With a core of its own, which keeps the request: it is let go of with it."""
+        core = ServerProtocol(max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
+        core.receive_data(text)
+        for event in core.events_received():
+            assert isinstance(event, Request)
+            refused = self._answer(core, event)
+            self._write(core.data_to_send())
+            if not self._counted:
+                self._finish()
+            elif refused is not None:
+                self._write(self._farewell(refused))
+        if not self._counted:
+            self._core = core
+
+    def _answer(self, core: ServerProtocol, request: Request) -> CloseCode | None:
+        """A browser doesn't see the status of a failed upgrade: who is turned away gets a close code."""
+        path, _, query = request.path.partition("?")
+        match = _PATH.fullmatch(path)
+        if match is None:
+            core.send_response(core.reject(404, "There is no WebSocket at this path.\n"))
+            return None
+        response = core.accept(request)
+        core.send_response(response)
+        if response.status_code != _SWITCHING:
+            return None
+        self._counted = True
+        self.home.sockets.traffic.opened += 1
+        return self._admit(match["job"], query, request)
+
+    def _admit(self, job: str | None, query: str, request: Request) -> CloseCode | None:
+        job_id = job.lower() if job is not None else ""
+        refusal: CloseCode | None = None
+        if job is not None and not JOB_ID.fullmatch(job_id):
+            refusal = CloseCode.NO_SUCH_JOB
+        headers = request.headers
+        refusal = refusal or self._refusal(headers.get("Origin"), headers.get_all("X-Forwarded-For"))
+        if refusal is not None:
+            _log.debug("refused", extra={"job_id": job_id, "code": int(refusal)})
+            return refusal
+        self._opened()
+        if job is None:
+            self._many = Subscriptions(self, self.home.hub, self.home.settings.gateway_max_jobs_per_socket)
+        else:
+            self.job_id, self.after = job_id, cursor_in(query)
+            self.home.hub.join(self)
+        return None
+
+    # Within
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client does not take what it is sent."""
+        return self._paused
+
+    def _state_machine(self) -> Protocol:
+        """Between two frames there is nothing to remember, so that who only answers pings needs none."""
+        if self._core is None:
+            self._core = Protocol(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
+        return self._core
+
+    def _take(self, frame: Frame, core: Protocol) -> None:
+        if frame.opcode is Opcode.PONG:
+            self.unanswered = False
+        elif frame.opcode is Opcode.TEXT or (frame.opcode is Opcode.CONT and self._decoder is not None):
+            try:
+                self._take_text(frame)
+            except UnicodeDecodeError:
+                # The core leaves this check to the application.
+                if core.state is State.OPEN:
+                    core.fail(Failure.INVALID_DATA, "invalid UTF-8")
+        elif frame.opcode is Opcode.BINARY and self._many is not None and self._open:
+            self._many.heard("")
+
+    def _take_text(self, frame: Frame) -> None:
+        """Of a single job's watcher it means nothing, but it has to be right."""
+        decoder = self._decoder or _Utf8()
+        text = decoder.decode(frame.data, frame.fin)
+        self._decoder = None if frame.fin else decoder
+        if self._many is None:
+            return
+        self._text += text
+        if frame.fin:
+            text, self._text = self._text, ""
+            if self._open:
+                self._many.heard(text)
+
+    def _unwatch(self) -> None:
+        if self._many is not None:
+            self._many.leave()
+        elif self.job_id:
+            self.home.hub.leave(self)
+
+    def _farewell(self, code: CloseCode) -> Sequence[bytes]:
+        core = self._state_machine()
+        if core.state is not State.OPEN:
+            return ()
+        core.send_close(code)
+        self.home.sockets.closing(self)
+        return core.data_to_send()
+
+    def _fail(self, code: Failure, reason: str) -> None:
+        core = self._state_machine()
+        core.fail(code, reason)
+        self._leave()
+        self._pump(core)
+
+    def _first_close(self) -> int:
+        """The code that began the close, this side's or the client's."""
+        if self._core is None:
+            return Failure.ABNORMAL_CLOSURE
+        sent, received = self._core.close_sent, self._core.close_rcvd
+        begun = received if self._core.close_rcvd_then_sent or sent is None else sent
+        return Failure.ABNORMAL_CLOSURE if begun is None else begun.code
+
+    def _pump(self, core: Protocol) -> None:
+        """Writes what the core has to say; an empty chunk is the end of the stream."""
+        chunks = core.data_to_send()
+        self._write(chunks)
+        if chunks and not chunks[-1]:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.home.sockets.closing(self)
+        if self._transport.can_write_eof():
+            # Not close(): with bytes of the client unread it would reset the connection under the close frame.
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _names(self) -> dict[str, str]:
+        return {"job_id": self.job_id} if self.job_id else {}

@@ -1,0 +1,65 @@
+"""What is endless ends, and the worker goes on."""
+
+import pytest
+
+from hostile.island import Island
+from hostile.test_inward import untouched
+
+pytestmark = pytest.mark.xdist_group("hostile")
+MAX_BYTES = 8 * 1024**2
+
+
+def test_an_endless_body_keeps_within_its_disk(guarded: Island) -> None:
+    found = guarded.attack("http://evil.example/endless.mp4")
+
+    assert found.code == "too_large", found
+    assert 0 < found.most_bytes <= MAX_BYTES
+
+
+@pytest.mark.parametrize("path", ["endless", "endless.m3u8", "bomb", "bomb.m3u8"])
+def test_a_page_or_a_manifest_without_an_end_is_given_up(path: str, guarded: Island) -> None:
+    """Whether it does not end on the wire or in what it unpacks to."""
+    found = guarded.attack(f"http://evil.example/{path}")
+
+    assert found.code == "unsupported_site", found
+    untouched(found)
+
+
+def test_without_that_bound_it_is_memory_that_ends_it(open_island: Island) -> None:
+    found = open_island.attack("http://evil.example/bomb")
+
+    assert found.code in {"internal", "timed_out"}, found
+
+
+def test_a_page_of_a_hundred_thousand_entries_takes_its_time_and_no_more(guarded: Island) -> None:
+    found = guarded.attack("http://evil.example/entries")
+
+    assert found.code in {"timed_out", "unavailable"}, found
+    assert len(found.asked) < 10
+
+
+def test_redirects_end(guarded: Island) -> None:
+    found = guarded.attack("http://evil.example/redirect-loop")
+
+    assert found.code == "refused", found
+    assert len(found.asked) < 100
+
+
+@pytest.mark.parametrize("path", ["name", "named.mp4", "..%2f..%2f..%2ftmp%2fescaped.mp4"])
+def test_a_name_leads_nowhere_and_holds_no_control_characters(path: str, guarded: Island) -> None:
+    before = sorted(each for each in guarded.home.parent.rglob("*") if "bucket" not in each.parts)
+    found = guarded.attack(f"http://evil.example/{path}")
+
+    assert found.state["status"] == "completed", found
+    result = found.state["result"]
+    assert not [mark for mark in ("..", "/", "\\", "\x1b", "\r", "\n", "\x07") if mark in result["filename"]]
+    assert all(each.startswith(("objects/videos/", "locks/")) and ".." not in each for each in found.bucket)
+    assert sorted(each for each in guarded.home.parent.rglob("*") if "bucket" not in each.parts) == before
+
+
+def test_after_all_that_the_worker_still_works(guarded: Island) -> None:
+    found = guarded.attack("http://evil.example/clip.mp4?afterwards")
+
+    assert found.state["status"] == "completed", found
+    assert found.state["result"]["size"] > 2 * 1024**2
+    untouched(found)

@@ -1,0 +1,130 @@
+"""What one sweep takes and what it leaves, of real workers and both homes."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from bucket.sources import put
+from metrics.scrape import Admin
+from retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweeping
+from support.redis_server import RedisServer, free_port
+from vidferry_common.contract import keys
+from worker.process import Jobs
+
+pytestmark = pytest.mark.anyio
+SWEPT = "the bucket is swept"
+
+
+async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {
+        f"{VIDEO}/whole/1080-any": 3 * DAY, f"{VIDEO}/whole/720-mp4": 2 * DAY + 60, f"{VIDEO}/whole/thumbnail": 3 * DAY,
+        f"{VIDEO}/part/1080-any": 3 * DAY, f"{VIDEO}/part/720-mp4": DAY, f"{VIDEO}/part/thumbnail": 3 * DAY,
+        f"{VIDEO}/young/audio-mp3": 2 * DAY - HOUR, f"{VIDEO}/young/thumbnail": 2 * DAY - HOUR,
+        f"{VIDEO}/left/thumbnail": 3 * DAY,
+    })  # fmt: skip
+
+    port = free_port()
+    with sweeping(redis, tmp_path / "w", home, retention_days="2", admin_port=str(port)) as worker:
+        worker.wait_for(SWEPT)
+        found = Admin(port).scrape()
+
+    assert await names(home) == set(in_videos("part/720-mp4", "part/thumbnail", "young/audio-mp3", "young/thumbnail"))
+    assert [(entry["objects"], entry["bytes"]) for entry in worker.logged(SWEPT)] == [(5, 50)]
+    assert found.value("vidferry_retention_removed_objects_total") == 5
+    assert found.value("vidferry_retention_removed_bytes_total") == 50
+    assert found.value("vidferry_retention_sweeps_total", outcome="completed") == 1
+    assert found.value("vidferry_retention_last_sweep_timestamp_seconds") > 1.7e9
+
+
+async def test_the_oldest_go_until_the_rest_is_below_the_bytes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {f"{VIDEO}/{number}/best-any": number * HOUR for number in range(1, 6)}, size=100)
+    await store(home, {f"{VIDEO}/4/thumbnail": 9 * DAY, f"{VIDEO}/2/thumbnail": 9 * DAY}, size=30)
+
+    # 560 are there; without 5 there are 460, without 4 and its picture 330.
+    with sweeping(redis, tmp_path / "w", home, retention_bytes="330") as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(in_videos("1/best-any", "2/best-any", "2/thumbnail", "3/best-any"))
+
+
+async def test_both_limits_hold(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {f"{VIDEO}/{number}/best-any": number * HOUR for number in range(1, 6)}, size=100)
+
+    with sweeping(redis, tmp_path / "w", home, retention_bytes="400", retention_days=str(3.5 / 24)) as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(in_videos("1/best-any", "2/best-any", "3/best-any"))
+
+
+async def test_below_the_bytes_nothing_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {f"{VIDEO}/{number}/best-any": 900 * DAY for number in range(5)}, size=100)
+
+    with sweeping(redis, tmp_path / "w", home, retention_bytes="500") as worker:
+        worker.wait_for(SWEPT)
+
+    assert len(await names(home)) == 5
+
+
+async def test_what_was_just_stored_stays_whatever_the_limits(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {f"{VIDEO}/a/best-any": 16 * 60, f"{VIDEO}/b/best-any": 14 * 60, f"{VIDEO}/c/best-any": 0})
+
+    with sweeping(redis, tmp_path / "w", home, retention_bytes="1", retention_days="0.000001") as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(in_videos("b/best-any", "c/best-any"))
+
+
+async def test_a_picture_may_belong_to_a_video_on_its_way(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    await store(home, {
+        f"{VIDEO}/coming/thumbnail": HOUR, f"{VIDEO}/anew/thumbnail": HOUR, f"{VIDEO}/anew/best-any": DAY,
+        f"{VIDEO}/never/thumbnail": 3 * HOUR,
+    })  # fmt: skip
+
+    limits = {"retention_days": "0.000001", "max_seconds": str(2 * HOUR)}
+    with sweeping(redis, tmp_path / "w", home, **limits) as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(in_videos("coming/thumbnail", "anew/thumbnail"))
+
+
+async def test_what_is_not_ours_stays(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    foreign = [
+        "videos/holiday.mp4",
+        "videos/2019/june/beach/holiday.mp4",
+        "videos/youtube/youtube.com/x/notes",
+        "videos/youtube/youtube.com/x/720-any/part",
+        "music/youtube/youtube.com/x/720-any",
+    ]
+    await store(home, dict.fromkeys([*foreign, f"{VIDEO}/x/1080-any"], 900 * DAY))
+
+    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(foreign[:4])
+    assert await home.bucket.stat(foreign[4])
+
+
+async def test_what_a_worker_hands_out_stays_for_a_while(
+    redis: RedisServer, home: Home, tmp_path: Path, jobs: Jobs
+) -> None:
+    await store(home, {f"{VIDEO}/{name}/best-any": 9 * DAY for name in ("used", "unused", "used before")})
+    assert await jobs.store.spare(f"{VIDEO}/used/best-any", 900)
+    await jobs.redis.zadd(keys.SPARED, {f"{VIDEO}/used before/best-any": time.time() * 1000 - 1})
+
+    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set(in_videos("used/best-any"))
+
+
+async def test_more_than_a_page_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+    """More objects than a page holds, the last video of one going on in the next."""
+    for number in range(1002):
+        await put(home.bucket, b"0", f"{VIDEO}/{number // 3}/{('best-any', '720-any', 'thumbnail')[number % 3]}")
+        home.age(f"{VIDEO}/{number // 3}/{('best-any', '720-any', 'thumbnail')[number % 3]}", 2 * DAY)
+
+    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
+        worker.wait_for(SWEPT)
+
+    assert await names(home) == set()

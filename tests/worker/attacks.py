@@ -1,0 +1,396 @@
+"""What hostile code tries from inside a child, once it has taken over yt-dlp: run there instead of a download.
+
+Each attack is a function of what it is aimed at. It returns where it worked, and raises OSError where it was refused.
+The standard library alone is loaded, besides the child's own line to the broker.
+"""
+
+import ctypes
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vidferry_worker.child.channel import Channel
+
+MSG_FASTOPEN = 0x20000000
+TCP = socket.SOCK_STREAM
+DENO = f"{sys.prefix}/bin/deno"
+Target = dict[str, Any]
+ATTACKS: dict[str, Callable[[Target], Any]] = {}
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_line: list[Channel] = []
+
+
+def run(sock: socket.socket) -> int:
+    """In the place of vidferry_worker.child.download.run."""
+    _line.append(Channel(sock))
+    order = _line[0].order()
+    try:
+        ATTACKS[order["attack"]](order["target"])
+    except OSError as error:
+        _line[0].tell("outcome", worked=False, error=f"{type(error).__name__}: {error}")
+    else:
+        _line[0].tell("outcome", worked=True)
+    _line[0].order()  # the test looks at what is there now
+    return 0
+
+
+def attack(function: Callable[[Target], Any]) -> Callable[[Target], Any]:
+    ATTACKS[function.__name__] = function
+    return function
+
+
+def syscall(number: int, *arguments: int | None) -> int:
+    given = [ctypes.c_void_p(argument) for argument in arguments]
+    result = int(_libc.syscall(ctypes.c_long(number), *given))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def _in_a_child(act: Callable[[], object]) -> None:
+    """What would change this process for good."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        raise PermissionError
+
+
+# A network of its own.
+
+
+@attack
+def tcp(target: Target) -> None:
+    socket.create_connection(("127.0.0.1", target["tcp"])).close()
+
+
+@attack
+def tcp_fast_open(target: Target) -> None:
+    with socket.socket() as sock:
+        sock.sendto(b"canary", MSG_FASTOPEN, ("127.0.0.1", target["tcp"]))
+
+
+@attack
+def multipath_tcp(target: Target) -> None:
+    with socket.socket(socket.AF_INET, TCP, 262) as sock:
+        sock.connect(("127.0.0.1", target["tcp"]))
+
+
+@attack
+def udp(target: Target) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"canary", ("127.0.0.1", target["udp"]))
+
+
+@attack
+def netlink(_: Target) -> None:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        sock.bind((0, 0))
+
+
+@attack
+def unix_stream(target: Target) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(target["unix"])
+
+
+@attack
+def unix_abstract(target: Target) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect("\0" + target["abstract"])
+
+
+@attack
+def unix_pair_made_to_reach_another(target: Target) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        ours.sendto(b"canary", target["datagram"])
+
+
+@attack
+def listening(_: Target) -> None:
+    with socket.socket() as sock:
+        sock.listen()
+
+
+@attack
+def the_brokers_socket_connected_anew(target: Target) -> None:
+    with _line[0].connect("127.0.0.1", target["public"], 10) as sock:
+        nowhere = struct.pack("H14x", socket.AF_UNSPEC)
+        if _libc.connect(sock.fileno(), nowhere, len(nowhere)):
+            raise OSError(ctypes.get_errno(), "connect")
+        sock.connect(("127.0.0.1", target["tcp"]))
+
+
+# Files that are not its own.
+
+
+@attack
+def reading_a_file(target: Target) -> None:
+    Path(target["file"]).read_bytes()
+
+
+@attack
+def writing_a_file(target: Target) -> None:
+    with Path(target["file"]).open("ab") as file:
+        file.write(b"changed")
+
+
+@attack
+def truncating_a_file(target: Target) -> None:
+    os.truncate(target["file"], 0)
+
+
+@attack
+def changing_a_files_mode(target: Target) -> None:
+    Path(target["file"]).chmod(0o777)
+
+
+@attack
+def touching_a_file(target: Target) -> None:
+    os.utime(target["file"], (1, 1))
+
+
+@attack
+def removing_a_file(target: Target) -> None:
+    Path(target["file"]).unlink()
+
+
+@attack
+def linking_a_file(target: Target) -> None:
+    os.link(target["file"], "link.mp4")
+
+
+@attack
+def moving_a_file_in(target: Target) -> None:
+    Path(target["file"]).rename("media.mp4")
+
+
+@attack
+def leaving_a_symlink(target: Target) -> None:
+    Path("link.mp4").symlink_to(target["file"])
+
+
+@attack
+def leaving_a_pipe(_: Target) -> None:
+    os.mkfifo("pipe.mp4")
+
+
+@attack
+def listing_a_folder(target: Target) -> None:
+    list(Path(target["file"]).parent.iterdir())
+
+
+@attack
+def running_what_it_wrote(_: Target) -> None:
+    with os.fdopen(os.open("program", os.O_WRONLY | os.O_CREAT, 0o700), "w") as file:
+        file.write("#!/bin/sh\n")
+    _in_a_child(lambda: os.execv("program", ["program"]))
+
+
+@attack
+def the_parents_environment(target: Target) -> None:
+    Path(f"/proc/{target['worker']}/environ").read_bytes()
+
+
+@attack
+def the_parents_memory(target: Target) -> None:
+    os.close(os.open(f"/proc/{target['worker']}/mem", os.O_RDWR))
+
+
+@attack
+def the_parents_files(target: Target) -> None:
+    list(Path(f"/proc/{target['worker']}/fd").iterdir())
+
+
+# By the programs that it starts.
+
+
+@attack
+def ffmpeg_reading_a_file(target: Target) -> None:
+    _run("ffprobe", "-show_format", "-f", "data", target["file"])
+
+
+@attack
+def ffmpeg_reaching_an_address(target: Target) -> None:
+    _run("ffmpeg", "-f", "data", "-i", f"tcp://127.0.0.1:{target['tcp']}?timeout=1", "-f", "null", "-", code=None)
+
+
+@attack
+def javascript_reading_a_file(target: Target) -> None:
+    _run(DENO, "eval", f"await Deno.readFile('{target['file']}')")
+
+
+@attack
+def javascript_reaching_an_address(target: Target) -> None:
+    _run(DENO, "eval", f"await Deno.connect({{port: {target['tcp']}}})")
+
+
+@attack
+def javascript(_: Target) -> None:
+    """No attack: what yt-dlp asks of it."""
+    _run(DENO, "run", "--no-remote", "--no-npm", "--cached-only", "-", stdin=b"console.log([1, 2].map((x) => x * 2))")
+
+
+def _run(*command: str, stdin: bytes = b"", code: int | None = 0) -> None:
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    if code is not None and done.returncode != code:
+        raise PermissionError(done.stderr.decode(errors="replace")[-300:])
+
+
+# Other processes.
+
+
+@attack
+def a_signal(target: Target) -> None:
+    os.kill(target["worker"], signal.SIGWINCH)
+
+
+@attack
+def a_signal_by_pidfd(target: Target) -> None:
+    signal.pidfd_send_signal(os.pidfd_open(target["worker"]), signal.SIGWINCH)
+
+
+@attack
+def a_signal_by_a_files_owner(target: Target) -> None:
+    reader, writer = os.pipe()
+    for command, value in ((8, target["worker"]), (10, signal.SIGWINCH)):
+        if _libc.fcntl(reader, command, value):
+            raise OSError(ctypes.get_errno(), "fcntl")
+    os.close(reader)
+    os.close(writer)
+
+
+@attack
+def limits_of_the_parent(target: Target) -> None:
+    resource.prlimit(target["worker"], resource.RLIMIT_NOFILE)
+
+
+@attack
+def the_parents_processors(target: Target) -> None:
+    os.sched_setaffinity(target["worker"], os.sched_getaffinity(0))
+
+
+@attack
+def the_parents_priority(target: Target) -> None:
+    os.setpriority(os.PRIO_PROCESS, target["worker"], os.getpriority(os.PRIO_PROCESS, target["worker"]))
+
+
+@attack
+def leaving_the_group(_: Target) -> None:
+    _in_a_child(os.setsid)
+
+
+@attack
+def staying_when_the_parent_ends(_: Target) -> None:
+    if _libc.prctl(1, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+@attack
+def a_child_of_the_zygote(_: Target) -> None:
+    clone = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+    if syscall(clone, 0x8000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        os._exit(0)
+
+
+@attack
+def memory_by_name(_: Target) -> None:
+    key = syscall({"x86_64": 29, "aarch64": 194}[os.uname().machine], 0, 4096, 0o1600)
+    _libc.shmctl(key, 0, None)
+
+
+# The kernel.
+
+
+@attack
+def a_user_namespace(_: Target) -> None:
+    unshare = {"x86_64": 272, "aarch64": 97}[os.uname().machine]
+    _in_a_child(lambda: syscall(unshare, 0x10000000))
+
+
+@attack
+def a_user_namespace_by_clone3(_: Target) -> None:
+    arguments = struct.pack("11Q", 0x10000000, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, 0)
+    held = ctypes.create_string_buffer(arguments, len(arguments))
+    if syscall(435, ctypes.addressof(held), len(arguments)) == 0:
+        os._exit(0)
+
+
+@attack
+def keys(_: Target) -> None:
+    syscall({"x86_64": 250, "aarch64": 219}[os.uname().machine], 0, -3 & 0xFFFFFFFF, 1)
+
+
+@attack
+def another_architectures_calls(_: Target) -> None:
+    """getpid by the 32-bit entry, where it is called 20, as x86-64 calls writev."""
+    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")
+    ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+
+
+# What it may take.
+
+
+@attack
+def a_process_that_stays(_: Target) -> None:
+    """The kernel's promise to end with its parent is made to nobody who does not ask for it."""
+    if os.fork() == 0:
+        while True:
+            signal.pause()
+
+
+@attack
+def many_processes(target: Target) -> None:
+    for _ in range(target["count"]):
+        if os.fork() == 0:
+            signal.pause()
+    signal.pause()
+
+
+@attack
+def many_files(target: Target) -> None:
+    for number in range(target["count"]):
+        Path(f"{number}").write_bytes(bytes(target["bytes"]))
+    signal.pause()
+
+
+@attack
+def files_without_a_name(target: Target) -> None:
+    held = []
+    for number in range(target["count"]):
+        file = Path(f"{number}").open("wb")  # noqa: SIM115 - it stays open
+        file.write(bytes(target["bytes"]))
+        file.flush()
+        Path(f"{number}").unlink()
+        held.append(file)
+    signal.pause()
+
+
+@attack
+def one_large_file(target: Target) -> None:
+    with Path("large").open("wb") as file:
+        file.truncate(target["bytes"])
+
+
+@attack
+def much_memory(target: Target) -> None:
+    try:
+        bytearray(target["bytes"])
+    except MemoryError as error:
+        raise OSError("memory") from error

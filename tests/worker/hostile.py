@@ -1,0 +1,69 @@
+"""Children that run attacks.py instead of yt-dlp: the real zygote and the real sandbox around hostile code."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidferry_worker.broker import Broker
+from vidferry_worker.children import Child, SandboxMissing, Zygote
+from vidferry_worker.confinement import Confinement
+from vidferry_worker.egress import EgressPolicy
+
+TESTS = Path(__file__).parents[1]
+PYTHON = """#!{python} -I
+import runpy, sys
+sys.path.append({tests!r})
+sys.argv = sys.argv[3:]
+from vidferry_worker.child import download
+from worker import attacks
+download.run = attacks.run
+if {without!r}:
+    from vidferry_worker.child import kernel, seccomp
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    seccomp.install(seccomp.refusing(kernel.machine(), [{without!r}]))
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@asynccontextmanager
+async def hostile_zygote(
+    policy: EgressPolicy, confinement: Confinement, home: Path, without: str = ""
+) -> AsyncIterator[Zygote]:
+    """One whose children are hostile; on a kernel that lacks a system call."""
+    python = home / "python"
+    python.write_text(PYTHON.format(python=sys.executable, tests=str(TESTS), without=without))
+    python.chmod(0o755)
+    zygote = Zygote(Broker(policy), confinement)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
+        try:
+            await zygote.start()
+        except SandboxMissing:
+            await zygote.close()
+            raise
+    try:
+        yield zygote
+    finally:
+        await zygote.close()
+
+
+@asynccontextmanager
+async def attacking(zygote: Zygote, folder: Path, attack: str, target: dict[str, Any]) -> AsyncIterator[Child]:
+    """A child that has begun its attack, and is ended afterwards."""
+    await asyncio.to_thread(folder.mkdir)
+    child = await zygote.fork(folder)
+    try:
+        child.order({"attack": attack, "target": target})
+        yield child
+    finally:
+        await child.close()
+
+
+async def outcome(child: Child) -> dict[str, Any]:
+    """What it tells of its attack."""
+    return await asyncio.wait_for(child.event(), 20)

@@ -1,0 +1,56 @@
+import math
+from typing import Any
+
+import pytest
+
+from vidferry_worker.conversion import Conversion
+
+
+def test_a_run_moves_the_bar_and_tells_its_end() -> None:
+    conversion = Conversion()
+    for second in range(6):
+        conversion.update({"written": 100 * second, "expected": 1000}, second)
+
+    assert conversion.progress == pytest.approx(85 + 0.8 * 5 * 0.5)
+    assert conversion.eta(5) == pytest.approx(5)
+    assert conversion.eta(7) == pytest.approx(3)  # nothing was written since, which is how ffmpeg writes
+
+
+def test_runs_after_the_first_have_room_too() -> None:
+    conversion, bar = Conversion(), []
+    for run in range(4):
+        for written in (0, 500, 1000):
+            conversion.update({"written": written, "expected": 1000}, 10 * run + written / 100)
+            bar.append(conversion.progress)
+
+    assert bar == sorted(bar)
+    assert bar[-1] < 90
+    assert bar[5] > bar[2]
+
+
+def test_more_than_was_expected_is_not_the_end() -> None:
+    conversion = Conversion()
+    for second, written in enumerate((0, 900, 5000)):
+        conversion.update({"written": written, "expected": 1000}, second)
+
+    assert (conversion.progress, conversion.eta(2)) == (89, 0)
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    conversion = Conversion()
+    for second in range(5):
+        conversion.update({"written": second, "expected": None}, second)
+
+    assert (conversion.progress, conversion.eta(5)) == (85, None)
+
+
+@pytest.mark.parametrize("value", [None, "7", -1, 1.5, math.nan, [], {}, 2**70, True])
+@pytest.mark.parametrize("field", ["written", "expected"])
+def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
+    conversion = Conversion()
+    for second in range(3):
+        conversion.update({"written": 5 * second, "expected": 100, field: value}, second)
+
+        assert 85 <= conversion.progress < 90
+        eta = conversion.eta(second)
+        assert eta is None or (eta >= 0 and math.isfinite(eta))
