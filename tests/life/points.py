@@ -7,13 +7,13 @@ from urllib.request import urlopen
 
 import orjson
 
-from life.service import Service, Worker, descendants
+from life.service import Service, Worker
 from life.watching import Watcher, eventually
 from support import ffmpeg
 from support.gcs import Gcs
 from support.gcs_faults import Gate as CloudGate
 from support.origin.site import Site
-from worker.downloads import program
+from worker.downloads import children_of
 
 MERGES = """\
     #!/bin/sh
@@ -69,7 +69,7 @@ class Points:
 
     def claimed(self, worker: Worker) -> Watcher:
         """Nothing is done yet: the process that forks children stands still."""
-        (zygote,) = [pid for pid in descendants(worker.process.process.pid) if "child.zygote" in program(pid)][:1]
+        (zygote,) = children_of(worker.process.process.pid)
         worker.freeze_one(zygote)
         watcher = self.service.run(self.site.url("/media/clip.mp4"))
         watcher.attempt(1)
