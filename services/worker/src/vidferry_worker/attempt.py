@@ -35,6 +35,8 @@ class Attempt:
     def __init__(self, parts: Parts, claim: Claim) -> None:
         self._parts, self._claim = parts, claim
         self._task = asyncio.current_task()
+        self._folder = parts.folder / f"{claim.download_id}-{claim.attempt}"
+        self._clearing: asyncio.Future[None] | None = None
         self.lost = False
         """to another attempt, with Redis' memory of it, or because nobody waits for it any more"""
         begun = Update(
@@ -46,8 +48,12 @@ class Attempt:
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def lose(self) -> None:
-        """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more."""
+        """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more.
+
+        Its files go at once: an upload that a bucket does not answer may keep it from its end for a minute.
+        """
         self.lost = True
+        self._clearing = asyncio.ensure_future(asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True))
         if self._task:
             self._task.cancel()
 
@@ -66,6 +72,8 @@ class Attempt:
                 await self._give_back()
         finally:
             self._reporter.close()
+            if self._clearing:
+                await self._clearing
 
     async def _settle(self) -> None:
         try:
@@ -93,16 +101,15 @@ class Attempt:
             if known:
                 self._reporter.step(self._reporter.update.at(stages.INFO, title=known.metadata.get("title")))
                 return await Delivery(self._parts, self._claim, self._reporter).reuse(known)
-        folder = self._parts.folder / f"{self._claim.download_id}-{self._claim.attempt}"
-        folder.mkdir(mode=0o700)
+        self._folder.mkdir(mode=0o700)
         try:
-            child = await self._parts.zygote.fork(folder)
+            child = await self._parts.zygote.fork(self._folder)
             try:
-                return await Pipeline(self._parts, self._claim, self._reporter, child, folder).run()
+                return await Pipeline(self._parts, self._claim, self._reporter, child, self._folder).run()
             finally:
                 await child.close()
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _ending(self, delivered: Delivered) -> Ending:
         stored = delivered.stored

@@ -101,6 +101,7 @@ class FolderBucket:
 
     def _commit(self, what: Upload, source: Source, written: str) -> StoredObject:
         with self._files.locked(what.name) as lock:
+            source.check()  # the lock may have been another's for long
             current = self._require(what)
             stored = StoredObject(
                 name=what.name,
