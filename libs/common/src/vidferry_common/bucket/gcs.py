@@ -88,7 +88,7 @@ class GcsBucket:
     def __init__(self, address: GcsAddress, settings: BucketSettings, patience: Patience | None = None) -> None:
         self._address = address
         self._settings = settings
-        self._patience = patience or Patience()
+        self._patience = patience or Patience(settings.gcs_patience)
         self._retry = DEFAULT_RETRY.with_timeout(self._patience.without_progress).with_delay(
             initial=self._patience.first_delay, maximum=self._patience.longest_delay, multiplier=2
         )

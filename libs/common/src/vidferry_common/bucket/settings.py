@@ -48,6 +48,13 @@ class BucketSettings(Settings):
         "with `http://` is taken for an emulator's and gets no credentials, unless GOOGLE_APPLICATION_CREDENTIALS or "
         "GCE_METADATA_HOST names some.",
     )
+    gcs_patience: float = Field(
+        default=120,
+        gt=0,
+        le=3600,
+        description="Seconds for which a request to Cloud Storage, or an upload that does not get on, is tried again "
+        "before it counts as failed.",
+    )
     gcs_signer: str | None = Field(
         default=None,
         description="The service account (its e-mail) in whose name IAM signs links, where the credentials hold no "
