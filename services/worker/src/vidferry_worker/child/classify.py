@@ -1,6 +1,7 @@
 """What yt-dlp raised, as one of our codes: the only place that reads its exceptions and sentences."""
 
 import errno
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,8 @@ _STATUSES = {401: ErrorCode.LOGIN_REQUIRED, 404: ErrorCode.UNAVAILABLE, 410: Err
              429: ErrorCode.RATE_LIMITED, 451: ErrorCode.GEO_BLOCKED}  # fmt: skip
 _SERVER_ERROR = 500
 _ERRNOS = {errno.ENOSPC: ErrorCode.DISK_FULL, errno.EDQUOT: ErrorCode.DISK_FULL, errno.EFBIG: ErrorCode.TOO_LARGE}
+NO_SPACE = os.strerror(errno.ENOSPC)
+"""as ffmpeg says it; its exit status and its last line, which are all that yt-dlp tells, say nothing of it"""
 _KINDS: tuple[tuple[Any, ErrorCode], ...] = (
     (ForbiddenAddress, ErrorCode.FORBIDDEN_ADDRESS),
     (GeoRestrictedError, ErrorCode.GEO_BLOCKED),
@@ -44,11 +47,13 @@ _KINDS: tuple[tuple[Any, ErrorCode], ...] = (
 )
 
 
-def classify(error: BaseException) -> ErrorCode:
-    """The code of a failed extraction, download or conversion."""
+def classify(error: BaseException, said: str = "") -> ErrorCode:
+    """The code of a failed extraction, download or conversion; said is what ffmpeg said last."""
     chain = list(_chain(error))
     for each in chain:
         code = _by_kind(each)
+        if code is ErrorCode.CONVERSION_FAILED and NO_SPACE in said:
+            return ErrorCode.DISK_FULL
         if code:
             return code
     text = str(error).lower()

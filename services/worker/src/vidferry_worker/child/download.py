@@ -37,7 +37,9 @@ def run(sock: socket.socket) -> int:
     try:
         Download(channel, request).run()
     except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the worker
-        channel.tell("failed", code=classify(error), detail=f"{type(error).__name__}: {error}"[:2000])
+        channel.tell(
+            "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000]
+        )
     return 0
 
 

@@ -8,7 +8,7 @@ from yt_dlp.extractor import gen_extractor_classes, generic
 from yt_dlp.networking.common import Request, Response
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
-from vidferry_worker.child import options
+from vidferry_worker.child import crashes, options
 
 MAX_RECORDED = 64
 
@@ -16,12 +16,14 @@ _loaded: "SiteDownloader | None" = None
 
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the headers of what it opened while extracting."""
+    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.on_thumbnails: Any = None
+        self.said = ""
+        """last: where ffmpeg has failed, all that it wrote"""
 
     def urlopen(self, req: Request | str) -> Response:
         response = super().urlopen(req)
@@ -29,6 +31,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             self.headers_of[req if isinstance(req, str) else req.url] = response.headers
             self.headers_of[response.url] = response.headers
         return response
+
+    def write_debug(self, message: str, **_: Any) -> None:
+        self.said = message
 
     def _write_thumbnails(self, *args: Any, **kwargs: Any) -> Any:
         written = super()._write_thumbnails(*args, **kwargs)
@@ -40,6 +45,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
+    crashes.tell()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
