@@ -2,6 +2,7 @@
 
 clip.mp4    H.264 + AAC, fast start, exactly CLIP_BYTES long
 other.mp4   the same kind, other content
+tiny.mp4    a second of H.264, no sound
 clip.webm   VP9 + Opus
 thumb.jpg
 hls/        master.m3u8; v360/, v720/ (H.264) and audio/ (AAC), each index.m3u8 and seg000.ts …
@@ -65,6 +66,7 @@ def _make(home: Path) -> None:
     _clip(home / "clip.mp4", hue=0, tone=440, bits=2_000_000)
     _pad(home / "clip.mp4", CLIP_BYTES)
     _clip(home / "other.mp4", hue=120, tone=660, bits=2_400_000)
+    _tiny(home / "tiny.mp4")
     _webm(home / "clip.webm")
     ffmpeg.run(*_picture(320, 240, 1), "-frames:v", "1", "-c:v", "mjpeg", home / "thumb.jpg")
     _hls(home / "hls")
@@ -94,6 +96,10 @@ def _pad(path: Path, size: int) -> None:
         raise RuntimeError(f"{path.name} is {-missing} bytes too large to be padded: lower its bit rate")
     with path.open("ab") as file:
         file.write(free_box(missing))
+
+
+def _tiny(path: Path) -> None:
+    ffmpeg.run(*_picture(64, 64, 5), "-t", "1", *_X264, "-movflags", "+faststart", path)
 
 
 def _webm(path: Path) -> None:

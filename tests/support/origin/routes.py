@@ -34,6 +34,9 @@ Misbehaving:
     /short/clip.mp4                     ends at byte `?at=` (half), whatever was announced; `&times=` so often (always);
                                         `&reset=1` by RST
     /endless/clip.mp4                   never ends; `?rate=`
+    /announced/clip.mp4?bytes=          says that it has so many, and sends for ever; `&rate=`
+    /disguised/clip.mp4                 a playlist, sent as a video
+    /tiny/<gate>/clip.mp4               one second of video in a few kB, held at its first byte
     /hls-missing/master.m3u8            segment 2 of every rendition is 404
     /live.m3u8                          a playlist that hasn't ended
     /hang                               no answer until gate `?gate=` (hang) is opened
@@ -104,6 +107,28 @@ def _hls(call: Call) -> Reply:
 
 def _dash(call: Call) -> Reply:
     return _file(call, f"dash/{call.rest}")[0]
+
+
+def _announced(call: Call) -> Reply:
+    reply = _endless(call)
+    reply.body.chunked = False
+    reply.headers["Content-Length"] = call.request.value("bytes")
+    return reply
+
+
+def _disguised(call: Call) -> Reply:
+    reply = _hls(Call(call.request, "v360/index.m3u8", call.site))
+    reply.headers["Content-Type"] = TYPES[".mp4"]
+    return reply
+
+
+def _tiny(call: Call) -> Reply:
+    name, _, file = call.rest.partition("/")
+    if file != "clip.mp4":
+        raise NotFound
+    reply, _ = _file(call, "tiny.mp4")
+    reply.body.gate = call.site.gate(name)
+    return reply
 
 
 def _hls_missing(call: Call) -> Reply:
@@ -241,6 +266,9 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "chunked": _chunked,
     "short": _short,
     "endless": _endless,
+    "announced": _announced,
+    "disguised": _disguised,
+    "tiny": _tiny,
     "hls-missing": _hls_missing,
     "live.m3u8": _live,
 }

@@ -152,5 +152,5 @@ def _frame(reply: Reply) -> int | None:
     if reply.body.chunked:
         reply.headers["Transfer-Encoding"] = "chunked"
         return None
-    reply.headers["Content-Length"] = str(len(reply.body.data))
-    return len(reply.body.data)
+    reply.headers.setdefault("Content-Length", str(len(reply.body.data)))
+    return int(reply.headers["Content-Length"])
