@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard test-images test-cluster images lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images test-cluster chaos chaos-short bench-life images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,15 @@ ifndef VIDFERRY_TEST_IMAGES
 	@PYTHONPATH=deploy/images $(BIN)/python tests/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
 endif
 	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)
+
+chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 jobs (CHAOS_ARGS="--seed N" repeats a run)
+	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 600 --jobs 200 --keep $(CHAOS_ARGS)
+
+chaos-short: $(VENV)/.dev ## two minutes of it
+	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 120 --jobs 60 $(CHAOS_ARGS)
+
+bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
+	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
