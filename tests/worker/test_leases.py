@@ -160,7 +160,7 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
 
 async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0, "of another worker")
+    await jobs.store.claim(job.download_id, 1, 2, "of another worker")  # not over before Redis is away
     async with running(keeping(jobs, 1.5)):
         await eventually(lambda: jobs.redis.exists(keys.KEEPER))
         own_redis.kill()
