@@ -1,39 +1,58 @@
+"""Two running products, one for each bucket: they cost more than what is tried on them. Workers come and go."""
+
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from life.service import Service
 from support.gcs import Gcs, gcs_session
 from support.origin.fixture import origin, site
-from support.redis_server import RedisServer, redis_server
+from support.redis_proxy import RedisProxy
+from support.redis_server import redis_server
 
 __all__ = ["gcs_session", "origin", "site"]
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def service(redis: RedisServer, tmp_path: Path) -> Iterator[Service]:
-    """With a folder as the bucket, and no worker yet."""
-    with Service(redis, tmp_path).running() as found:
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With a folder as the bucket. Who takes its Redis away brings it back."""
+    home = tmp_path_factory.mktemp("life")
+    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home).running() as found:
         yield found
 
 
 @pytest.fixture
-def cloud(gcs_session: Gcs) -> Iterator[Gcs]:
+def service(shared: Service) -> Iterator[Service]:
+    """Without a worker; those that the test starts are gone afterwards."""
+    with shared.crew():
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def staffed(shared: Service) -> Iterator[Service]:
+    """With one worker for all tests of a module."""
+    with shared.crew():
+        shared.worker("worker")
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def cloud(gcs_session: Gcs) -> Gcs:
     """Whose requests can be held."""
-    gcs_session.layer.forget()
-    yield Gcs(gcs_session.layer, gcs_session.key_file)
-    gcs_session.layer.forget()
+    return Gcs(gcs_session.layer, gcs_session.key_file)
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(cloud: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home, told = tmp_path_factory.mktemp("cloud"), cloud.environment()
+    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home, told).running() as found:
+        yield found
 
 
 @pytest.fixture
-def cloud_service(redis: RedisServer, tmp_path: Path, cloud: Gcs) -> Iterator[Service]:
-    """With Cloud Storage as the bucket."""
-    with Service(redis, tmp_path, environment=cloud.environment()).running() as found:
-        yield found
+def cloud_service(shared_cloud: Service, cloud: Gcs) -> Iterator[Service]:
+    """With Cloud Storage as the bucket, and no worker yet."""
+    cloud.layer.forget()
+    with shared_cloud.crew():
+        yield shared_cloud
+    cloud.layer.forget()

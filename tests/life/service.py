@@ -16,7 +16,7 @@ import httpx2
 from api.answers import post
 from api.process import ApiProcess, Backstage
 from gateway.process import GatewayProcess
-from life.watching import TERMINAL, Data, Watcher
+from life.watching import TERMINAL, Data, Watcher, eventually
 from support.redis_proxy import Gate, RedisProxy
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
@@ -71,19 +71,17 @@ class Service:
     """All of it, on one Redis and one bucket."""
 
     redis: RedisServer
+    proxy: RedisProxy
+    """the api's way to it"""
     home: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    """of the workers and the api"""
     environment: dict[str, str] = field(default_factory=dict)
-    """of both, as it stands there"""
-    api_redis: str = ""
-    """the api's own way to Redis"""
+    """of the workers and the api, besides"""
 
     @contextmanager
     def running(self) -> Iterator["Service"]:
         with ExitStack() as self._stack:
             (self.home / "bucket").mkdir(exist_ok=True)
-            self.api = ApiProcess(self.api_redis or self.redis.url, self.home / "bucket", **self.settings)
+            self.api = ApiProcess(self.proxy.url, self.home / "bucket")
             self.api.environment.update(self.environment)
             self._stack.callback(self.api.start().close)
             self.gateway = GatewayProcess(self.redis.url, gateway_probe_seconds="0.5").start()
@@ -92,13 +90,23 @@ class Service:
             self.backstage = Backstage(self.redis, self.home / "bucket")
             yield self
 
+    @contextmanager
+    def crew(self) -> Iterator[None]:
+        """What is started within is gone afterwards."""
+        outer = self._stack
+        try:
+            with ExitStack() as self._stack:
+                yield
+        finally:
+            self._stack = outer
+
     def worker(self, name: str, *, takes: bool = True, path: str = "", **settings: str) -> Worker:
         """A running one. path goes before its PATH."""
         proxy = self._stack.enter_context(RedisProxy(self.redis))
         picks = proxy.hold("pick")
         if takes:
             picks.open()
-        told = {"lease": str(LEASE), "redis_url": proxy.url, "worker_name": name, **self.settings, **settings}
+        told = {"lease": str(LEASE), "redis_url": proxy.url, "worker_name": name, **settings}
         process = WorkerProcess(self.redis, self.home, **told)
         process.environment.update(self.environment)
         process.environment["PATH"] = path + process.environment["PATH"]
@@ -111,6 +119,8 @@ class Service:
         return str(post(self.client, url)["job_id"])
 
     def watch(self, job_id: str) -> Watcher:
+        """From now on; like any client it waits where the gateway has lost its Redis."""
+        eventually(lambda: self.gateway.status("/readyz") == 200)
         return Watcher(self.gateway.uri(job_id)).start()
 
     def run(self, url: str) -> Watcher:

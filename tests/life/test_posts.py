@@ -1,6 +1,5 @@
 """The connection of the api is cut at the very script of a POST: the job runs exactly once all the same."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -8,36 +7,25 @@ import pytest
 from api.answers import VIDEO, problem
 from life.service import Service
 from support.origin.site import Site
-from support.redis_proxy import RedisProxy
-from support.redis_server import redis_server
 
-pytestmark = pytest.mark.xdist_group("life-posts")
+pytestmark = pytest.mark.xdist_group("life")
 
 TRIES = 4
 """of one request, at most: the first and those of the client library"""
 
 
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[RedisProxy]:
-    """Before the api's Redis."""
-    with redis_server() as server, RedisProxy(server) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def service(proxy: RedisProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    home = tmp_path_factory.mktemp("posts")
-    with Service(proxy.server, home, api_redis=proxy.url).running() as found:
-        found.worker("worker")
-        found.cancel(found.post(VIDEO))  # from here on Redis knows the scripts by their digests
-        yield found
+def service(staffed: Service) -> Service:
+    staffed.cancel(staffed.post(VIDEO))  # from here on Redis knows the scripts by their digests
+    return staffed
 
 
 @pytest.mark.parametrize("times", [1, TRIES])
 @pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
-def test_cut_at_its_script(after: bool, times: int, service: Service, proxy: RedisProxy, site: Site) -> None:
+def test_cut_at_its_script(after: bool, times: int, service: Service, site: Site) -> None:
     url, key = site.url("/media/clip.mp4"), {"Idempotency-Key": str(uuid4())}
     jobs = jobs_of(service)
+    proxy = service.proxy
     cut = proxy.cut_connections
     proxy.cut("create", after=after, times=times)
 

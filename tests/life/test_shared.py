@@ -10,22 +10,16 @@ from life.service import Service, Worker, seconds_after
 from life.watching import eventually
 from support.origin.server import Origin
 from support.origin.site import Site
-from support.redis_server import redis_server
 from worker.downloads import processes
 
-pytestmark = pytest.mark.xdist_group("life-shared")
+pytestmark = pytest.mark.xdist_group("life")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with redis_server() as server, Service(server, tmp_path_factory.mktemp("shared")).running() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def worker(service: Service) -> Worker:
+def worker(shared: Service) -> Iterator[Worker]:
     """With as many slots as there are addresses of a video."""
-    return service.worker("worker", worker_slots="2")
+    with shared.crew():
+        yield shared.worker("worker", worker_slots="2")
 
 
 def addresses(origin: Origin, video: str) -> tuple[str, str]:
@@ -37,49 +31,49 @@ def addresses(origin: Origin, video: str) -> tuple[str, str]:
     )
 
 
-def test_fifty_by_two_addresses(service: Service, worker: Worker, origin: Origin, site: Site) -> None:
+def test_fifty_by_two_addresses(shared: Service, worker: Worker, origin: Origin, site: Site) -> None:
     pages = addresses(origin, site.url("/gated/g/clip.mp4"))
-    before = len(service.objects())
-    watchers = [service.run(pages[number % 2]) for number in range(50)]
+    before = len(shared.objects())
+    watchers = [shared.run(pages[number % 2]) for number in range(50)]
     site.gate("g").wait_held()
     for watcher in watchers:
         watcher.until(lambda data: data["progress"] >= 20)
-    assert service.run(site.url("/media/clip.mp4")).end()["status"] == "completed", "the other address holds no slot"
+    assert shared.run(site.url("/media/clip.mp4")).end()["status"] == "completed", "the other address holds no slot"
     for number in (0, 7, 49):
-        service.cancel(watchers[number].job_id)
-        service.check_ended(watchers[number], "cancelled")
+        shared.cancel(watchers[number].job_id)
+        shared.check_ended(watchers[number], "cancelled")
     site.gate("g").open()
 
     for number, watcher in enumerate(watchers):
         if number not in (0, 7, 49):
-            last = service.check_ended(watcher) if number < 3 else watcher.end()
+            last = shared.check_ended(watcher) if number < 3 else watcher.end()
             assert (last["status"], last["attempt"], last["progress"]) == ("completed", 1, 100)
             assert watcher.steps(1) >= {20, 35, 50, 65, 80, 85, 90, 92, 98, 100}
-    assert len(service.objects()) == before + 2
+    assert len(shared.objects()) == before + 2
     assert len(site.settled("/gated/g/clip.mp4")) == 1
     asked = [one.target for one in origin.root.settled() if one.target.startswith("/Mediasite/")]
     assert sorted(asked) == sorted(page.removeprefix(origin.address) for page in pages), "one extraction an address"
 
 
-def test_the_last_who_leaves_stops_it(service: Service, worker: Worker, origin: Origin, site: Site) -> None:
+def test_the_last_who_leaves_stops_it(shared: Service, worker: Worker, origin: Origin, site: Site) -> None:
     idle = worker.family()
-    first, second = (service.run(page) for page in addresses(origin, site.url("/gated/g/clip.mp4")))
+    first, second = (shared.run(page) for page in addresses(origin, site.url("/gated/g/clip.mp4")))
     site.gate("g").wait_held()
     for watcher in (first, second):
         watcher.until(lambda data: data["progress"] >= 20)
     eventually(lambda: len(worker.family() - idle) == 1)
     children = worker.family() - idle
 
-    service.cancel(first.job_id)
-    service.check_ended(first, "cancelled")
+    shared.cancel(first.job_id)
+    shared.check_ended(first, "cancelled")
     assert children <= set(processes()), "somebody waits for it still"
     asked = time.time()
-    service.cancel(second.job_id)
-    assert seconds_after(asked, service.check_ended(second, "cancelled")) < 1
+    shared.cancel(second.job_id)
+    assert seconds_after(asked, shared.check_ended(second, "cancelled")) < 1
 
     eventually(lambda: not children & set(processes()), 5)
     eventually(lambda: not worker.process.left(), 5)
     (fetched,) = site.settled("/gated/g/clip.mp4")
     assert fetched.closed_early
-    assert service.job(second.job_id)["status"] == "cancelled"
-    eventually(lambda: service.names("arq:*") == [], 5)
+    assert shared.job(second.job_id)["status"] == "cancelled"
+    eventually(lambda: shared.names("arq:*") == [], 5)

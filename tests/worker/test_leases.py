@@ -169,7 +169,7 @@ async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_r
         await jobs.store.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
         waited = asyncio.get_running_loop().time() - back
-    assert waited > 1.4
+    assert waited > 0.7  # a lease, less what passed before it was known that Redis is back
 
 
 @pytest.mark.parametrize("lease", [1, 2, 6, 12, 30, 600])
