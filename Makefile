@@ -7,8 +7,8 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard test-images test-cluster chaos chaos-short bench bench-life bench-worker images
-.PHONY: lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images test-cluster chaos chaos-short bench bench-life bench-worker bench-gateway
+.PHONY: images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ chaos-short: $(VENV)/.dev ## two minutes of it
 
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)
+
+bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
+	@PYTHONPATH=tests $(BIN)/python -m bench
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check

@@ -137,7 +137,7 @@ class Job:
     """A job and its download, claimed by this test."""
 
     def __init__(self, store: Store, job_id: str, claim: Claim) -> None:
-        self.store, self.id, self._claim = store, job_id, claim
+        self.store, self.id, self.claim = store, job_id, claim
         self._update = Update(Status.PROCESSING, Stage.STARTED, 5, "Processing started", claim.attempt)
 
     @classmethod
@@ -156,7 +156,7 @@ class Job:
 
     async def step(self, step: Step) -> None:
         self._update = self._update.at(step)
-        assert await self.store.publish(self._claim, self._update.body(), step=True) is not None
+        assert await self.store.publish(self.claim, self._update.body(), step=True) is not None
 
     async def steps(self, first: int, last: int) -> None:
         """Those of a new video, by their place in it."""
@@ -164,12 +164,16 @@ class Job:
             await self.step(step)
 
     async def progress(self, percent: float) -> None:
-        moved = Update(Status.PROCESSING, Stage.DOWNLOADING, percent, "Downloading video", self._claim.attempt)
-        assert await self.store.publish(self._claim, moved.body(), step=False) is not None
+        moved = Update(Status.PROCESSING, Stage.DOWNLOADING, percent, "Downloading video", self.claim.attempt)
+        await self.tell(moved)
+
+    async def tell(self, update: Update) -> None:
+        """Anything that is no step."""
+        assert await self.store.publish(self.claim, update.body(), step=False) is not None
 
     async def finish(self) -> None:
-        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self._claim.attempt, result={"title": "A video"})
-        assert await self.store.finish(self._claim, done.body(), Ending()) is not None
+        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt, result={"title": "A video"})
+        assert await self.store.finish(self.claim, done.body(), Ending()) is not None
 
 
 STEPS = [step.progress for step in NEW_VIDEO]

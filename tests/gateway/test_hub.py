@@ -45,7 +45,7 @@ class Client:
         self.code = code
 
     def seqs(self) -> list[int]:
-        return [message.cursor.seq for message in map(read, self.got) if message]
+        return [message.seq for message in map(read, self.got) if message]
 
 
 def hub() -> Hub:
@@ -79,7 +79,7 @@ def test_a_second_watcher_reads_and_does_not_subscribe_again() -> None:
 def test_history_then_state_then_what_follows() -> None:
     core = hub()
     client = joined(core, Client(), status(3), status(1), status(2))
-    core.receive(JOB, status(4))
+    core.receive(JOB.encode(), status(4))
     assert client.seqs() == [1, 2, 3, 4]
 
 
@@ -91,11 +91,11 @@ def test_what_came_before_the_answer_is_covered_by_it() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB, status(1))
-    core.receive(JOB, status(2))
+    core.receive(JOB.encode(), status(1))
+    core.receive(JOB.encode(), status(2))
     assert client.got == []
     core.answer(status(2), [status(1)])
-    core.receive(JOB, status(3))
+    core.receive(JOB.encode(), status(3))
     assert client.seqs() == [1, 2, 3]
 
 
@@ -116,7 +116,7 @@ def test_resume(cursor: Cursor, expected: list[int]) -> None:
 def test_the_end_closes_and_unsubscribes() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB, status(2, end=True))
+    core.receive(JOB.encode(), status(2, end=True))
     assert (client.seqs(), client.code) == ([1, 2], CloseCode.ENDED)
     assert core.work(10).unsubscribe == [JOB]
 
@@ -132,7 +132,7 @@ def test_the_end_between_two_reads_reaches_those_who_joined_and_those_who_wait()
     late = Client()
     core.join(late)
     core.work(10)
-    core.receive(JOB, status(2, end=True))
+    core.receive(JOB.encode(), status(2, end=True))
     assert (early.seqs(), early.code, late.got) == ([1, 2], CloseCode.ENDED, [])
     core.answer(status(2, end=True), [])
     assert (late.seqs(), late.code) == ([2], CloseCode.ENDED)
@@ -177,7 +177,7 @@ def test_an_answer_to_those_who_left_is_nobody_elses() -> None:
 def test_foreign_messages_pass_unchanged(raw: bytes) -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB, raw)
+    core.receive(JOB.encode(), raw)
     assert (client.got[-1], client.kinds[-1], client.code) == (raw, Kind.FOREIGN, None)
 
 
@@ -185,7 +185,7 @@ def test_a_foreign_message_before_the_answer_follows_the_state() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB, b"hello")
+    core.receive(JOB.encode(), b"hello")
     core.answer(status(1), [])
     assert client.got == [status(1), b"hello"]
 
@@ -194,7 +194,7 @@ def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB, b"hello")
+    core.receive(JOB.encode(), b"hello")
     core.answer(None, [])
     assert client.got == []
 
@@ -202,10 +202,10 @@ def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
 def test_steps_are_told_from_progress() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB, status(2))
-    core.receive(JOB, status(3, stage="merging"))
-    core.receive(JOB, status(4, stage="merging", step=True))
-    core.receive(JOB, status(5, end=True))
+    core.receive(JOB.encode(), status(2))
+    core.receive(JOB.encode(), status(3, stage="merging"))
+    core.receive(JOB.encode(), status(4, stage="merging", step=True))
+    core.receive(JOB.encode(), status(5, end=True))
     assert client.kinds[1:] == [Kind.PROGRESS, Kind.STEP, Kind.STEP, Kind.STEP]
 
 
@@ -249,7 +249,7 @@ def test_after_an_outage_messages_count_from_the_record() -> None:
     core.lost()
     core.work(10)
     core.answer(status(7), [])
-    core.receive(JOB, status(8))
+    core.receive(JOB.encode(), status(8))
     assert client.seqs() == [9, 7, 8]
 
 
@@ -278,7 +278,7 @@ def test_after_an_outage_no_message_overtakes_the_record() -> None:
     client = joined(core, Client(), status(1))
     core.lost()
     core.work(10)
-    core.receive(JOB, status(4))
+    core.receive(JOB.encode(), status(4))
     assert client.seqs() == [1]
     core.answer(status(4), [status(2), status(3)])
     assert client.seqs() == [1, 2, 3, 4]
@@ -330,7 +330,7 @@ class Redis:
             job, raw, history = self.outbox.popleft()
             if job:
                 assert raw is not None
-                self.core.receive(job, raw)
+                self.core.receive(job.encode(), raw)
             else:
                 self.core.answer(raw, history)
 

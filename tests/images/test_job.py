@@ -59,6 +59,7 @@ def test_a_job_runs_from_post_to_link(
             "VIDFERRY_PORT": str(api),
             "VIDFERRY_GATEWAY_PORT": str(gateway),
             "VIDFERRY_EGRESS_ALLOW": "127.0.0.0/8",
+            "VIDFERRY_ADMIN_PORT": "0",  # the containers share one network, where each would want the same
         }
         for name, container in containers.items():
             stack.enter_context(running(container, tmp_path / f"{name}.log", bucket, env))

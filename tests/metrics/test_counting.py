@@ -140,7 +140,8 @@ async def test_whatever_a_publisher_writes_as_a_time(
     monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
     traffic = Traffic(registry)
-    traffic.owed.extend([(text, 1), ("2026-11-23T10:00:00.550Z", 2)])
+    traffic.owe(str(text).encode(), 1)
+    traffic.owe(b"2026-11-23T10:00:00.550Z", 2)
     traffic.flushed()
     found = await scraped(registry)
     assert found.value("vidferry_gateway_message_latency_seconds_count") == (2 if late is None else 3)
@@ -167,7 +168,7 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
 
     for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
-        hub.receive(Watcher.job_id, message(seq, time))
+        hub.receive(Watcher.job_id.encode(), message(seq, time))
     traffic.flushed()
     traffic.flushed()
     found = await scraped(registry)

@@ -100,6 +100,32 @@ class RedisServer:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def script_calls(self) -> tuple[int, int]:
+        """Scripts run by their digest since the start, and the microseconds that they took."""
+        for line in self.info("commandstats").splitlines():
+            if line.startswith("cmdstat_evalsha:"):
+                fields = dict(field.split("=") for field in line.partition(":")[2].split(","))
+                return int(fields["calls"]), int(fields["usec"])
+        return 0, 0
+
+    def written(self) -> int:
+        """Bytes sent to all clients since the start."""
+        (line,) = [line for line in self.info("stats").splitlines() if line.startswith("total_net_output_bytes:")]
+        return int(line.partition(":")[2])
+
+    def info(self, section: str) -> str:
+        """INFO, as Redis writes it."""
+        with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as answer:
+            client.connect(str(self.socket_path))
+            client.sendall(f"INFO {section}\r\n".encode())
+            size = int(answer.readline().lstrip(b"$="))
+            return answer.read(size).decode()
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)

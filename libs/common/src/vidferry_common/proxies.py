@@ -81,6 +81,7 @@ def subscriber(address: str) -> str:
     return str(IPv6Network((found, _SUBNET), strict=False))
 
 
+@lru_cache(maxsize=1024)
 def _parse(address: str) -> Address | None:
     """IPv4 that is written as IPv6 is IPv4."""
     try:

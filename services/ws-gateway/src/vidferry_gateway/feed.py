@@ -13,7 +13,7 @@ from vidferry_common.store.client import connection_options
 from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.resp import Connection, RedisRefused, ServerFacts, command, open_connection
-from vidferry_gateway.traffic import Traffic
+from vidferry_gateway.sockets import Sockets
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ NAME = "vidferry-gateway"
 WINDOW = 128
 """Reads under way at once. An answer is up to 65 messages, and Redis cuts a subscriber that has 32 MiB to take."""
 
+_PREFIX = len(keys.CHANNEL)
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.05, 2.0
 _SETTLED = 5.0
 """Seconds after which a connection counts as good, and the back-off begins anew."""
@@ -31,9 +32,10 @@ _SETTLED = 5.0
 class Feed:
     """Carries the hub's work to Redis, and what Redis says to the hub."""
 
-    def __init__(self, settings: RedisSettings, probe: float, traffic: Traffic) -> None:
-        self._options, self._probe, self._traffic = connection_options(settings), probe, traffic
-        self.hub = Hub(self._wake, traffic)
+    def __init__(self, settings: RedisSettings, probe: float, sockets: Sockets) -> None:
+        self._options, self._probe, self._sockets = connection_options(settings), probe, sockets
+        self._traffic = sockets.traffic
+        self.hub = Hub(self._wake, self._traffic)
         self._connection: Connection | None = None
         self._flush_due = False
         self._complaint = ""
@@ -116,7 +118,7 @@ class Feed:
             _log.warning("Redis is away: %s", reason)
 
     def _make(self) -> Connection:
-        return Connection(self._push, self._reply, self._probe)
+        return Connection(self, self._probe)
 
     # Out: all that came up in one iteration of the loop leaves in one write.
 
@@ -138,22 +140,28 @@ class Feed:
         out.extend(_read(job_id) for job_id in work.read)
         self._connection.send(b"".join(out))
 
-    # In.
+    # In: what came in one read of the connection leaves in one write to each socket.
 
-    def _push(self, item: list[Any]) -> None:
-        kind = item[0]
-        if kind == b"message":
-            self.hub.receive(item[1][len(keys.CHANNEL) :].decode(), item[2])
-        elif kind == b"subscribe" and _log.isEnabledFor(logging.DEBUG):
-            _log.debug("subscribed to channel", extra={"job_id": item[1][len(keys.CHANNEL) :].decode()})
+    def begun(self) -> None:
+        self._sockets.hold()
 
-    def _reply(self, item: Any) -> None:
+    def message(self, channel: bytes, payload: bytes) -> None:
+        self.hub.receive(channel[_PREFIX:], payload)
+
+    def push(self, kind: bytes, channel: bytes) -> None:
+        if kind == b"subscribe" and _log.isEnabledFor(logging.DEBUG):
+            _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX:].decode()})
+
+    def reply(self, item: Any) -> None:
         if not isinstance(item, list):
             return  # OK and QUEUED, around a read
         state, history = _checked(item)
         self.hub.answer(state, history)
         if not self.hub.idle:
             self._wake()
+
+    def heard(self) -> None:
+        self._sockets.flush()
 
 
 def _cause(reason: Exception, before: ServerFacts | None, now: ServerFacts | None) -> RedisLoss:

@@ -5,12 +5,14 @@ have them (§9.2.6).
 """
 
 import re
+import struct
 
 PING = b"\x89\x00"
 KEEPALIVE = b":\n\n"
 """a comment of an event stream: so that no proxy takes it for dead"""
 
 _TEXT, _BINARY = 0x81, 0x82
+_medium = struct.Struct(">BBH").pack
 _SHORT, _MEDIUM = 126, 1 << 16
 _HEADS = {126: 4, 127: 10}
 _LINES = re.compile(rb"\r\n|\r|\n")
@@ -46,8 +48,8 @@ def event(data: bytes, cursor: str = "", name: str = "") -> bytes:
 
 def _frame(head: int, payload: bytes) -> bytes:
     size = len(payload)
+    if _SHORT <= size < _MEDIUM:
+        return _medium(head, 126, size) + payload
     if size < _SHORT:
         return bytes((head, size)) + payload
-    if size < _MEDIUM:
-        return bytes((head, 126)) + size.to_bytes(2, "big") + payload
     return bytes((head, 127)) + size.to_bytes(8, "big") + payload

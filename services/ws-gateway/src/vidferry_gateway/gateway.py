@@ -1,7 +1,7 @@
 """The gateway, without a server: what is started, stopped and drained, and the classes that uvicorn is given."""
 
 import asyncio
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.metrics import Registry, catalogue
@@ -21,6 +21,8 @@ class UvicornOptions(TypedDict):
 
     ws: type[asyncio.Protocol]
     http: type[asyncio.Protocol]
+    loop: Literal["asyncio"]
+    """whatever is installed: uvloop gains nothing here (docs/adr/0008)"""
 
 
 class Gateway:
@@ -31,7 +33,7 @@ class Gateway:
         traffic = Traffic(registry)
         self.door = Door(settings)
         self.sockets = Sockets(settings, traffic)
-        self._feed = Feed(settings, settings.gateway_probe_seconds, traffic)
+        self._feed = Feed(settings, settings.gateway_probe_seconds, self.sockets)
         registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         registry.reading(catalogue.SLOW_SOCKETS, lambda: self.sockets.slow)
         registry.reading(catalogue.SLOW_BYTES, self.sockets.backlog)
@@ -53,7 +55,7 @@ class Gateway:
 
     @property
     def uvicorn_options(self) -> UvicornOptions:
-        return {"ws": self._socket, "http": self._http}
+        return {"ws": self._socket, "http": self._http, "loop": "asyncio"}
 
     async def start(self) -> None:
         """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.events import EventStream
 
 _PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
@@ -23,7 +24,7 @@ class Asked(NamedTuple):
     headers: list[tuple[bytes, bytes]]
 
 
-class HandoverProtocol(HttpToolsProtocol):
+class HandoverProtocol(HttpToolsProtocol, SharedBuffer):
     """uvicorn's `http=` class wherever GatewaySocket is its `ws=` class.
 
     uvicorn rebuilds the request's text from its headers for the WebSocket protocol, and drops the rest of the segment:

@@ -85,7 +85,10 @@ class Hub:
 
     def __init__(self, wake: Callable[[], None], traffic: Traffic) -> None:
         self._wake, self._traffic = wake, traffic
-        self._topics: dict[str, Topic] = {}
+        self._debug = _log.isEnabledFor(logging.DEBUG)
+        """asked once: the logger itself takes longer to answer than a message takes here"""
+        self._topics: dict[bytes, Topic] = {}
+        """by job id, as Redis names it"""
         self._wanted: dict[Topic, None] = {}
         """topics to be read"""
         self._dropped: dict[str, None] = {}
@@ -106,9 +109,9 @@ class Hub:
 
     def join(self, watcher: Watcher) -> None:
         """The watcher gets what its job's record holds after its cursor, then all that follows."""
-        topic = self._topics.get(watcher.job_id)
+        topic = self._topics.get(watcher.job_id.encode())
         if topic is None:
-            topic = self._topics[watcher.job_id] = Topic(watcher.job_id)
+            topic = self._topics[watcher.job_id.encode()] = Topic(watcher.job_id)
             if watcher.job_id in self._dropped:
                 del self._dropped[watcher.job_id]
                 topic.subscribed = True
@@ -117,7 +120,7 @@ class Hub:
 
     def leave(self, watcher: Watcher) -> None:
         """Nothing more is owed; may be called for a watcher that has ended."""
-        topic = self._topics.get(watcher.job_id)
+        topic = self._topics.get(watcher.job_id.encode())
         if topic is None:
             return
         topic.joined.pop(watcher, None)
@@ -156,7 +159,7 @@ class Hub:
             topic.reads.clear()
             self._want(topic)
 
-    def receive(self, job_id: str, raw: bytes) -> None:
+    def receive(self, job_id: bytes, raw: bytes) -> None:
         """A message was published."""
         traffic = self._traffic
         traffic.received += 1
@@ -168,12 +171,15 @@ class Hub:
             self._foreign(topic, raw)
             return
         last = topic.last
-        if topic.stale or not topic.joined or (last is not None and not message.after(last.cursor)):
+        if topic.stale or not topic.joined or not message.follows(last):
             return
         topic.last = message
-        held = traffic.held
-        self._tell(topic.joined, [message], last, job_id)
-        traffic.owed.append((message.timestamp, len(topic.joined) - traffic.held + held))
+        kind, held = message.kind(last), traffic.held
+        for watcher in topic.joined:
+            watcher.deliver(message, kind)
+        traffic.owe(message.timestamp, len(topic.joined) - traffic.held + held)
+        if self._debug:
+            _log_forwarded(topic.joined, topic.job_id)
         if message.terminal:
             self._end(topic, topic.joined, CloseCode.ENDED)
 
@@ -193,7 +199,8 @@ class Hub:
         steps = [message for message in map(read, history) if message is not None]
         self._catch_up(topic, newest, steps)
         for watcher in question.watchers:
-            self._tell((watcher,), _owed(newest, steps, watcher.after), None, topic.job_id)
+            missed = [step for step in steps if step.after(watcher.after)]
+            self._tell((watcher,), _owed(newest, missed), None, topic.job_id)
             for message in question.early:
                 _send((watcher,), message, Kind.FOREIGN, topic.job_id)
             topic.joined[watcher] = None
@@ -209,11 +216,12 @@ class Hub:
     def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
         """Brings those who have joined to the record, where it differs from what they were sent."""
         last = topic.last
-        if not topic.joined or (last is not None and last.frame == newest.frame):
+        if not topic.joined or newest.same(last):
             return
         # A record that went back says nothing about which of its steps were sent: all of them count.
-        place = last.cursor if last is not None and newest.after(last.cursor) else None
-        self._tell(topic.joined, _owed(newest, steps, place), last, topic.job_id)
+        place = last if newest.follows(last) else None
+        missed = [step for step in steps if step.follows(place)]
+        self._tell(topic.joined, _owed(newest, missed), last, topic.job_id)
 
     def _tell(
         self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, job_id: str
@@ -240,26 +248,27 @@ class Hub:
         self._wake()
 
     def _drop_if_idle(self, topic: Topic) -> None:
-        if not topic.idle() or self._topics.get(topic.job_id) is not topic:
+        if not topic.idle() or self._topics.get(topic.job_id.encode()) is not topic:
             return
-        del self._topics[topic.job_id]
+        del self._topics[topic.job_id.encode()]
         self._wanted.pop(topic, None)
         if topic.subscribed:
             self._dropped[topic.job_id] = None
             self._wake()
 
 
-def _owed(newest: Message, steps: list[Message], place: Cursor | None) -> list[Message]:
-    """The steps after the place, then the state where it is not the last of them. Never empty."""
-    owed = [step for step in steps if step.after(place)]
-    if not owed or newest.after(owed[-1].cursor):
-        owed.append(newest)
-    return owed
+def _owed(newest: Message, steps: list[Message]) -> list[Message]:
+    """The steps, then the state where it is not the last of them. Never empty."""
+    return steps if steps and not newest.follows(steps[-1]) else [*steps, newest]
 
 
-def _send(watchers: Collection[Watcher], message: Outgoing, kind: Kind, job_id: str) -> None:
+def _send(watchers: Iterable[Watcher], message: Outgoing, kind: Kind, job_id: str) -> None:
     for watcher in watchers:
         watcher.deliver(message, kind)
     if _log.isEnabledFor(logging.DEBUG):
-        for _ in watchers:
-            _log.debug("forwarded to socket", extra={"job_id": job_id})
+        _log_forwarded(watchers, job_id)
+
+
+def _log_forwarded(watchers: Iterable[Watcher], job_id: str) -> None:
+    for _ in watchers:
+        _log.debug("forwarded to socket", extra={"job_id": job_id})

@@ -5,11 +5,11 @@ from enum import Enum, auto
 
 import orjson
 
-from vidferry_common.contract.messages import Cursor
+from vidferry_common.contract.messages import ENVELOPE, Cursor
 from vidferry_common.contract.stages import Status
 from vidferry_gateway import frames
 
-_ENDS = frozenset(status.value for status in Status if status.terminal)
+_ENDS = frozenset(status.value.encode() for status in Status if status.terminal)
 
 
 class Kind(Enum):
@@ -23,30 +23,41 @@ class Kind(Enum):
     """from another publisher: must arrive, says nothing about the state"""
 
 
-@dataclass(slots=True)
 class Message:
     """A status message of Vidferry's own scripts."""
 
-    frame: bytes
-    """the message as it goes to every WebSocket"""
-    cursor: Cursor
-    stage: str
-    step: bool
-    terminal: bool
-    timestamp: str
-    """RFC 3339, by the worker's clock, unless another publisher wrote something else"""
-    _event: bytes = b""
+    __slots__ = ("_event", "epoch", "frame", "seq", "stage", "step", "terminal", "timestamp")
+
+    def __init__(
+        self, frame: bytes, epoch: bytes, seq: int, stage: bytes, timestamp: bytes, step: bool, terminal: bool
+    ) -> None:
+        self.frame = frame
+        """the message as it goes to every WebSocket"""
+        self.epoch, self.seq = epoch, seq
+        """its cursor"""
+        self.stage, self.step, self.terminal = stage, step, terminal
+        self.timestamp = timestamp
+        """RFC 3339, by the worker's clock, unless another publisher wrote something else"""
+        self._event = b""
 
     @property
     def event(self) -> bytes:
         """The message as it goes to every event stream."""
         if not self._event:
-            self._event = frames.event(frames.payload(self.frame), str(self.cursor))
+            self._event = frames.event(frames.payload(self.frame), f"{self.epoch.decode()}-{self.seq}")
         return self._event
 
     def after(self, cursor: Cursor | None) -> bool:
         """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
-        return cursor is None or cursor.epoch != self.cursor.epoch or cursor.seq < self.cursor.seq
+        return cursor is None or cursor.seq < self.seq or cursor.epoch.encode() != self.epoch
+
+    def follows(self, other: "Message | None") -> bool:
+        """As after, of a message."""
+        return other is None or other.seq < self.seq or other.epoch != self.epoch
+
+    def same(self, other: "Message | None") -> bool:
+        """Whether it is the same message. After a failover another one may have the same cursor."""
+        return other is not None and self.frame == other.frame
 
     def kind(self, previous: "Message | None") -> Kind:
         """STEP where the publisher says so, at the end, or in another stage than the message before it."""
@@ -71,14 +82,40 @@ Outgoing = Message | Foreign
 
 def read(raw: bytes) -> Message | None:
     """None where raw is no status message with cursor and seq: some other publisher's."""
+    match = ENVELOPE.match(raw)
+    if match is None or not _is_text(raw):
+        return _read_whole(raw)
+    step, epoch, seq, same_seq, status, stage, timestamp = match.groups()
+    if seq != same_seq:
+        return None
+    return Message(
+        frames.text(raw), epoch, int(seq), stage, timestamp, step is not None, status in _ENDS
+    )  # fmt: skip
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether it is UTF-8: a client fails on a text frame that is not."""
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _read_whole(raw: bytes) -> Message | None:
+    """The same facts, in whatever order another release writes them."""
     try:
         document = orjson.loads(raw)
         data = document["data"]
         cursor = Cursor.parse(document["cursor"])
-        seq, stage, status = data["seq"], data["stage"], data["status"]
+        seq, stage, status = data["seq"], str(data["stage"]), data["status"]
         if document["type"] != "status" or cursor is None or cursor.seq != seq:
             return None
-        step = document.get("step") is True
-        return Message(frames.text(raw), cursor, stage, step, status in _ENDS, data.get("timestamp"))
-    except (ValueError, LookupError, TypeError):
+        ends, step, timestamp = status.encode() in _ENDS, document.get("step") is True, str(data.get("timestamp"))
+        return Message(
+            frames.text(raw), cursor.epoch.encode(), seq, stage.encode(), timestamp.encode(), step, ends
+        )  # fmt: skip
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None

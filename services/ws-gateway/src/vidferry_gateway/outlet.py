@@ -8,11 +8,12 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import parse_qs
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.door import Door
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind
@@ -48,7 +49,7 @@ class Home(Protocol):
         """Why a client is turned away whatever it asks for; None lets it in."""
 
 
-class Outlet(asyncio.Protocol):
+class Outlet(SharedBuffer):
     """A subclass says how a message, a close and a sign of life look, and watches: by itself, or by others."""
 
     __slots__ = (
@@ -79,11 +80,10 @@ class Outlet(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
         # Here and not on the listener: what uvicorn serves beside this keeps its large buffers.
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
         raw: socket.socket | None = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HIGH_WATER)
@@ -121,17 +121,20 @@ class Outlet(asyncio.Protocol):
 
     # The common timer and flush
 
-    def flush(self) -> None:
-        """Writes what is owed, and the end where there is one."""
+    def flush(self) -> int:
+        """Writes what is owed, and the end where there is one; how many messages that was."""
         self._queued = False
         out = self._out
-        if out:
-            self._out = []
-            self.home.sockets.traffic.sent += len(out)
+        count = len(out)
         if self._code is not None:
-            out = [*out, *self._farewell(self._code)]
+            out.extend(self._farewell(self._code))
             self._code = None
-        self._write(out)
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            # Before the write: it may find that the client has gone, or does not take it.
+            out.clear()
+            self._transport.write(data)
+        return count
 
     def ping(self) -> None:
         raise NotImplementedError

@@ -5,13 +5,14 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 from redis.asyncio.connection import Connection as RedisConnection
 from redis.asyncio.connection import SSLConnection
 
 from vidferry_common.store.sentinel import NoPrimary
+from vidferry_gateway.buffer import SharedBuffer
 
 _log = logging.getLogger(__name__)
 _NOTHING = object()
@@ -36,11 +37,28 @@ class ServerFacts:
         return cls(fields.get(b"run_id", b""), int(dropped))
 
 
-class Connection(asyncio.Protocol):
-    """push is called with each push, reply with each other reply; closed tells why the connection ended."""
+class Listener(Protocol):
+    """Whom a connection tells what it hears."""
 
-    def __init__(self, push: Callable[[list[Any]], None], reply: Callable[[Any], None], probe: float) -> None:
-        self._push, self._reply, self._probe_seconds = push, reply, probe
+    def begun(self) -> None:
+        """Some bytes have come: what they hold follows at once."""
+
+    def message(self, channel: bytes, payload: bytes) -> None: ...
+
+    def push(self, kind: bytes, channel: bytes) -> None:
+        """A push that is no message: subscribe and the like."""
+
+    def reply(self, item: Any) -> None: ...
+
+    def heard(self) -> None:
+        """That was all of it."""
+
+
+class Connection(SharedBuffer):
+    """closed tells why the connection ended."""
+
+    def __init__(self, listener: Listener, probe: float) -> None:
+        self._listener, self._probe_seconds = listener, probe
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._loop = asyncio.get_running_loop()
         self._greeted: asyncio.Future[None] = self._loop.create_future()
@@ -78,11 +96,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        self._listener.begun()
         try:
-            while (item := self._reader.gets()) is not _NOTHING:
-                self._take(item)
+            self._take_all()
         except (hiredis.HiredisError, RedisRefused) as error:
             self.abort(error)
+        self._listener.heard()
 
     def connection_lost(self, exc: Exception | None) -> None:
         reason = self._failure or exc or ConnectionResetError("Redis closed the connection")
@@ -94,12 +113,19 @@ class Connection(asyncio.Protocol):
 
     # Within.
 
+    def _take_all(self) -> None:
+        """Messages are nearly all that comes, so they are looked for first."""
+        gets, message = self._reader.gets, self._listener.message
+        while self._failure is None and (item := gets()) is not _NOTHING:
+            if type(item) is not hiredis.PushNotification:
+                self._take(item)
+            elif item[0] == b"message":
+                message(item[1], item[2])
+            else:
+                self._listener.push(item[0], item[1])
+
     def _take(self, item: Any) -> None:
-        if self._failure is not None:
-            return
-        if isinstance(item, hiredis.PushNotification):
-            self._push(item)
-        elif isinstance(item, hiredis.ReplyError):
+        if isinstance(item, hiredis.ReplyError):
             # A user may be kept from INFO, which is no more than nice to have.
             if not (str(item).startswith("NOPERM") and "'info'" in str(item)):
                 raise RedisRefused(str(item))
@@ -109,7 +135,7 @@ class Connection(asyncio.Protocol):
                 self._greeted.set_result(None)
                 self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
         elif self._greeted.done():
-            self._reply(item)
+            self._listener.reply(item)
         elif isinstance(item, dict):  # the answer to HELLO
             self.role = item[b"role"].decode()
         elif isinstance(item, bytes) and b"run_id:" in item:

@@ -22,7 +22,7 @@ class Kept(Protocol):
     unanswered: bool
     """it was pinged and has not answered"""
 
-    def flush(self) -> None: ...
+    def flush(self) -> int: ...
     def ping(self) -> None: ...
     def unresponsive(self) -> None: ...
     def end(self, code: CloseCode) -> None: ...
@@ -43,6 +43,8 @@ class Sockets:
         self._slow: dict[Kept, float] = {}
         self._closing: dict[Kept, float] = {}
         self._owing: list[Kept] = []
+        self._held = False
+        """whoever makes them owe something flushes them itself"""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -103,9 +105,25 @@ class Sockets:
 
     def owe(self, socket: Kept) -> None:
         """It has something to write at the end of this iteration."""
-        if not self._owing and self._loop is not None:
-            self._loop.call_soon(self._flush)
+        if not (self._owing or self._held) and self._loop is not None:
+            self._loop.call_soon(self.flush)
         self._owing.append(socket)
+
+    def hold(self) -> None:
+        """Much is going to be owed at once, and then flush() is called."""
+        self._held = True
+
+    def flush(self) -> None:
+        """Writes what is owed."""
+        self._held = False
+        if not self._owing:
+            return
+        owing, self._owing = self._owing, []
+        sent = 0
+        for socket in owing:
+            sent += socket.flush()
+        self.traffic.sent += sent
+        self.traffic.flushed()
 
     # Everyone's end.
 
@@ -126,12 +144,6 @@ class Sockets:
             await asyncio.sleep(_DRAIN_STEP)
 
     # Within.
-
-    def _flush(self) -> None:
-        owing, self._owing = self._owing, []
-        for socket in owing:
-            socket.flush()
-        self.traffic.flushed()
 
     def _tick(self) -> None:
         assert self._loop is not None

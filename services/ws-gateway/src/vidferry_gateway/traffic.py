@@ -16,6 +16,7 @@ class Traffic:
         "_closed",
         "_latency",
         "_lost",
+        "_owed",
         "closed",
         "connections",
         "held",
@@ -31,8 +32,8 @@ class Traffic:
         self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
         self._lost = registry.counter(catalogue.REDIS_LOST)
         self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
-        self.owed: list[tuple[str, int]] = []
-        """the timestamp of each message that leaves with the next flush, and for how many watchers"""
+        self._owed: dict[bytes, int] = {}
+        """the timestamps of the messages that leave with the next flush, and for how many watchers"""
         registry.reading(catalogue.SOCKETS, lambda: self.opened - self.closed)
         registry.reading(catalogue.SOCKETS_OPENED, lambda: self.opened)
         registry.reading(catalogue.JOINS, lambda: self.joins)
@@ -50,19 +51,23 @@ class Traffic:
         """The connection to Redis."""
         self._lost.add(reason)
 
+    def owe(self, timestamp: bytes, watchers: int) -> None:
+        """A message leaves with the next flush. Those of one millisecond are as late as each other."""
+        self._owed[timestamp] = self._owed.get(timestamp, 0) + watchers
+
     def flushed(self) -> None:
         """All that was owed has been written."""
-        if not self.owed:
+        if not self._owed:
             return
         now, observe = utc_now(), self._latency.observe
-        for timestamp, watchers in self.owed:
+        for timestamp, watchers in self._owed.items():
             try:
-                late = (now - datetime.fromisoformat(timestamp)).total_seconds()
+                late = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
             except (ValueError, TypeError):
                 continue  # another publisher's
             # Two clocks: where the worker's is ahead, there is no latency to be seen.
             observe(late if late > 0 else 0.0, watchers)
-        self.owed.clear()
+        self._owed.clear()
 
 
 def utc_now() -> datetime:

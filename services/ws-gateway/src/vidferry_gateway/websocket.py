@@ -9,6 +9,7 @@ import codecs
 import logging
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.config import Config
@@ -17,11 +18,11 @@ from websockets.frames import CloseCode as Failure
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import Protocol, Side, State
-from websockets.server import ServerProtocol
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
+from vidferry_gateway.handshake import accept, no_such_path, read_request
 from vidferry_gateway.message import Kind, Outgoing
 from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
 from vidferry_gateway.subscriptions import Subscriptions
@@ -30,7 +31,6 @@ MAX_CLIENT_MESSAGE = 4096
 
 _PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
 """Below any prefix: a proxy may keep its own or take it off."""
-_SWITCHING = 101
 _PONG = b"\x8a\x80"
 """the head of an empty pong of a client; four bytes of mask follow"""
 _PONG_SIZE = 6
@@ -43,7 +43,7 @@ _Utf8 = codecs.getincrementaldecoder("utf-8")
 class GatewaySocket(Outlet):
     """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
 
-    __slots__ = ("_core", "_counted", "_decoder", "_many", "_text", "after", "job_id")
+    __slots__ = ("_core", "_counted", "_decoder", "_many", "_refused", "_text", "after", "job_id")
 
     def __init__(
         self,
@@ -57,6 +57,8 @@ class GatewaySocket(Outlet):
         """websockets' state machine, from the first frame on that needs one"""
         self._counted = False
         """its handshake succeeded"""
+        self._refused = False
+        """it did not"""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
         self._many: Subscriptions | None = None
@@ -66,8 +68,9 @@ class GatewaySocket(Outlet):
     # asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        if not self._counted and self._core is None:
-            self._shake_hands(data)
+        if not self._counted:
+            if not self._refused:
+                self._shake_hands(read_request(data))
             return
         if self._core is None and len(data) == _PONG_SIZE and data.startswith(_PONG):
             self.unanswered = False
@@ -104,10 +107,11 @@ class GatewaySocket(Outlet):
 
     # The sockets' common timer and flush
 
-    def flush(self) -> None:
-        super().flush()
+    def flush(self) -> int:
+        count = super().flush()
         if self._many is not None:
             self._many.go_on()
+        return count
 
     def ping(self) -> None:
         if not self._paused:
@@ -120,35 +124,21 @@ class GatewaySocket(Outlet):
 
     # The handshake
 
-    def _shake_hands(self, text: bytes) -> None:
-        """With a core of its own, which keeps the request: it is let go of with it."""
-        core = ServerProtocol(max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
-        core.receive_data(text)
-        for event in core.events_received():
-            assert isinstance(event, Request)
-            refused = self._answer(core, event)
-            self._write(core.data_to_send())
-            if not self._counted:
-                self._finish()
-            elif refused is not None:
-                self._write(self._farewell(refused))
-        if not self._counted:
-            self._core = core
-
-    def _answer(self, core: ServerProtocol, request: Request) -> CloseCode | None:
-        """A browser doesn't see the status of a failed upgrade: who is turned away gets a close code."""
+    def _shake_hands(self, request: Request) -> None:
         path, _, query = request.path.partition("?")
         match = _PATH.fullmatch(path)
-        if match is None:
-            core.send_response(core.reject(404, "There is no WebSocket at this path.\n"))
-            return None
-        response = core.accept(request)
-        core.send_response(response)
-        if response.status_code != _SWITCHING:
-            return None
+        response = accept(request) if match else no_such_path()
+        self._transport.write(response.serialize())
+        if match is None or response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._refused = True
+            self._finish()
+            return
         self._counted = True
         self.home.sockets.traffic.opened += 1
-        return self._admit(match["job"], query, request)
+        refusal = self._admit(match["job"], query, request)
+        if refusal is not None:
+            # A browser doesn't see the status of a failed upgrade: who is turned away gets a close code.
+            self._write(self._farewell(refusal))
 
     def _admit(self, job: str | None, query: str, request: Request) -> CloseCode | None:
         job_id = job.lower() if job is not None else ""

@@ -26,6 +26,13 @@ WAITING = "Waiting for a worker"
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"
 
+ENVELOPE = re.compile(
+    rb'\{"v":1,"type":"status",(?P<step>"step":true,)?"cursor":"(?P<epoch>[0-9a-f]{8})-(?P<seq>\d{1,15})",'
+    rb'"traceparent":".{55}","data":\{"job_id":".{36}","seq":(?P<same_seq>\d+),'
+    rb'"status":"(?P<status>[a-z]+)","stage":"(?P<stage>[a-z]+)","timestamp":"(?P<timestamp>.{24})",'
+)
+"""How a message of the scripts begins (store/lib.lua, then Update.body): what a gateway reads of it."""
+
 _CURSOR = re.compile(r"([0-9a-f]{8})-(\d{1,15})")
 
 
@@ -114,10 +121,10 @@ class Update:
         fields: dict[str, Any] = {
             "status": self.status,
             "stage": self.stage,
+            "timestamp": utc_now(),
             "progress": round(self.progress, 2),
             "message": self.message,
             "attempt": self.attempt,
-            "timestamp": utc_now(),
             "downloaded_bytes": self.downloaded_bytes,
             "total_bytes": self.total_bytes,
             "speed": None if self.speed is None else round(self.speed, 1),
