@@ -40,6 +40,15 @@ _core_log = logging.getLogger("websockets.server")
 _Utf8 = codecs.getincrementaldecoder("utf-8")
 
 
+class Core(Protocol):
+    """websockets' state machine, but a close may come amid a fragmented message (RFC 6455 §5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # else it is taken for a breach, and answered with 1002
+        super().recv_frame(frame)
+
+
 class GatewaySocket(Outlet):
     """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
 
@@ -178,7 +187,7 @@ class GatewaySocket(Outlet):
     def _state_machine(self) -> Protocol:
         """Between two frames there is nothing to remember, so that who only answers pings needs none."""
         if self._core is None:
-            self._core = Protocol(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
+            self._core = Core(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
         return self._core
 
     def _take(self, frame: Frame, core: Protocol) -> None:
