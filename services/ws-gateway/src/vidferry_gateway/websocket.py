@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -19,6 +20,7 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 
+from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
@@ -30,6 +32,7 @@ MAX_CLIENT_MESSAGE = 4096
 
 _PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
 """Below any prefix: a proxy may keep its own or take it off."""
+_SEEN_PING = frames.seen_ping(subscriptions.PING)
 _SWITCHING = 101
 _PONG = b"\x8a\x80"
 """the head of an empty pong of a client; four bytes of mask follow"""
@@ -52,7 +55,7 @@ class Core(Protocol):
 class GatewaySocket(Outlet):
     """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
 
-    __slots__ = ("_core", "_counted", "_decoder", "_many", "_text", "after", "job_id")
+    __slots__ = ("_core", "_counted", "_decoder", "_many", "_ping", "_text", "after", "job_id")
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class GatewaySocket(Outlet):
         """its handshake succeeded"""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
+        self._ping = frames.PING
         self._many: Subscriptions | None = None
         self.job_id = ""
         self.after: Cursor | None = None
@@ -121,7 +125,7 @@ class GatewaySocket(Outlet):
     def ping(self) -> None:
         if not self._paused:
             self.unanswered = True
-            self._transport.write(frames.PING)
+            self._transport.write(self._ping)
 
     def unresponsive(self) -> None:
         """A ping was not answered in time."""
@@ -169,6 +173,8 @@ class GatewaySocket(Outlet):
         if refusal is not None:
             _log.debug("refused", extra={"job_id": job_id, "code": int(refusal)})
             return refusal
+        if query and "pings" in parse_qs(query):
+            self._ping = _SEEN_PING
         self._opened()
         if job is None:
             self._many = Subscriptions(self, self.home.hub, self.home.settings.gateway_max_jobs_per_socket)
