@@ -59,6 +59,7 @@ export function watchJob(wsUrl, options) {
   const { onMessage, onState = () => {}, base = 500, cap = 15_000, silence = 60_000, random = Math.random } = options;
   let cursor = options.after;
   let failures = 0;
+  let known = "";
   let ended = false;
   let stopped = false;
   /** @type {WebSocket | undefined} */
@@ -93,7 +94,9 @@ export function watchJob(wsUrl, options) {
       failures = 0;
       if (typeof message.cursor === "string") cursor = message.cursor;
       if (typeof message.data.seq === "number") ended = ENDS.has(message.data.status);
-      onMessage(message, first);
+      // Who comes back is told the state again, also where nothing has changed.
+      if (data !== known) onMessage(message, first);
+      known = data;
       first = false;
     };
     mine.onclose = ({ code, reason }) => closed(code, reason);
