@@ -1,6 +1,7 @@
-"""What the tests need besides Python packages: a browser. `make test` runs it first.
+"""What the tests need besides Python packages: a browser, nginx and React. `make test` runs it first.
 
-Installs it where it can: by apt-get on Debian with root, else by playwright; else says what is missing.
+Installs them where it can: by apt-get on Debian with root, the browser elsewhere by playwright. Else it says what is
+missing.
 """
 
 import os
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 from support.browser import DEBIAN
+from support.nginx import program
+from support.react import REACT
 
 PACKAGES = (Path(__file__).parent / "apt-packages.txt").read_text().split()
 CAN_DRIVE = """
@@ -21,26 +24,23 @@ with sync_playwright() as playwright:
 
 
 def main() -> None:
-    if _is_here():
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing the tests' browser with apt-get ...", flush=True)
-        ok = _apt("update") and _apt("install", "--yes", "--no-install-recommends", *PACKAGES)
-    else:
+    if os.geteuid() == 0 and shutil.which("apt-get") and not _run("dpkg-query", "--show", *PACKAGES, quiet=True):
+        print("Installing the tests' browser, nginx and React with apt-get ...", flush=True)
+        _ = _apt("update") and _apt("install", "--yes", "--no-install-recommends", *PACKAGES)
+    if not _has_browser():
         print("Installing the tests' browser with playwright ...", flush=True)
-        ok = _run(sys.executable, "-m", "playwright", "install", "chromium")
-    if not ok:
+        _run(sys.executable, "-m", "playwright", "install", "chromium")
+    there = {"Chromium": _has_browser(), "nginx": program() is not None, f"React (in {REACT})": REACT.is_dir()}
+    if missing := [name for name, is_there in there.items() if not is_there]:
         sys.exit(
-            "The tests need Chromium, and it could not be installed. Install it (on Debian, as root: "
+            f"The tests need {' and '.join(missing)}, and could not install that. Install it (on Debian, as root: "
             f"apt-get install {' '.join(PACKAGES)}) and run them again."
         )
 
 
-def _is_here() -> bool:
-    """Debian's with all that goes along, or playwright's own."""
-    if shutil.which("dpkg-query") and DEBIAN.exists():
-        return _run("dpkg-query", "--show", *PACKAGES, quiet=True)
-    return _run(sys.executable, "-c", CAN_DRIVE, quiet=True)
+def _has_browser() -> bool:
+    """Debian's, or playwright's own."""
+    return DEBIAN.exists() or _run(sys.executable, "-c", CAN_DRIVE, quiet=True)
 
 
 def _apt(*arguments: str) -> bool:

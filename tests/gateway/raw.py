@@ -21,17 +21,27 @@ def handshake(
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
+def frame(
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    masked: bool = True,
+    reserved: int = 0,
+    mask: bytes | None = None,
+) -> bytes:
     head = bytes([fin << 7 | reserved << 4 | opcode])
     size = len(payload)
     mask_bit = masked << 7
     if size < 126:
         head += bytes([mask_bit | size])
-    else:
+    elif size < 65536:
         head += bytes([mask_bit | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([mask_bit | 127]) + size.to_bytes(8, "big")
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = os.urandom(4) if mask is None else mask
     return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
 
@@ -65,12 +75,19 @@ class RawClient:
         return int(head.split()[1]), head
 
     def frame(self) -> Frame:
+        one = self.frame_or_end()
+        assert one is not None, "closed without a frame"
+        return one
+
+    def frame_or_end(self) -> Frame | None:
+        """None where the connection ended, between two frames."""
         parser = Frame.parse(self._buffer.read_exact, mask=False)
         try:
             while True:
                 next(parser)
-                data = self.socket.recv(65536)
-                assert data, "closed without a frame"
+                if not (data := self.socket.recv(65536)):
+                    assert not self._buffer.buffer, "closed amid a frame"
+                    return None
                 self._buffer.feed_data(data)
         except StopIteration as parsed:
             result: Frame = parsed.value

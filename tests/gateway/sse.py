@@ -4,11 +4,11 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
-from gateway.process import TIMEOUT, GatewayProcess
+from gateway.process import TIMEOUT
 
 
 @dataclass
@@ -63,9 +63,16 @@ def close_code(events: list[Event]) -> int | None:
     return closes[0] if closes else None
 
 
+class Served(Protocol):
+    """A gateway, by itself or behind something."""
+
+    @property
+    def http(self) -> str: ...
+
+
 @asynccontextmanager
 async def stream(
-    gateway: GatewayProcess, job_id: str, query: str = "", prefix: str = "", method: str = "GET", **headers: str
+    gateway: Served, job_id: str, query: str = "", prefix: str = "", method: str = "GET", **headers: str
 ) -> AsyncIterator[Stream]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"{gateway.http}{prefix}/sse/download/{job_id}{query}"
@@ -99,7 +106,7 @@ async def _events(response: httpx2.Response) -> AsyncIterator[Event]:
                 raise AssertionError(other)
 
 
-async def follow(gateway: GatewayProcess, job_id: str, query: str = "", **headers: str) -> Stream:
+async def follow(gateway: Served, job_id: str, query: str = "", **headers: str) -> Stream:
     """From the request to the end."""
     async with stream(gateway, job_id, query, **headers) as opened:
         if not opened.body:

@@ -5,7 +5,7 @@ import pytest
 from hostile.island import Island
 from hostile.test_inward import untouched
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.hostile, pytest.mark.xdist_group("hostile")]
 MAX_BYTES = 8 * 1024**2
 
 

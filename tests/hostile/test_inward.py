@@ -6,7 +6,7 @@ import pytest
 
 from hostile.island import Island, Result
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.hostile, pytest.mark.xdist_group("hostile")]
 SPELLINGS = [
     "127.0.0.1", "2130706433", "0x7f000001", "017700000001", "127.1", "0", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]",
     "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[fd00:ec2::254]", "169.254.169.254",

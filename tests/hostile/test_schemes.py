@@ -7,7 +7,7 @@ import pytest
 from hostile.island import Island
 from hostile.test_inward import untouched
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.hostile, pytest.mark.xdist_group("hostile")]
 CODES = {"unsupported_stream", "unsupported_site", "unavailable", "network", "origin_error", "forbidden_address"}
 
 

@@ -116,7 +116,12 @@ def test_the_delay_grows_with_full_jitter_up_to_its_cap(server: Scripted, open_p
           const delays = [], last = [];
           const real = { WebSocket, setTimeout };
           window.WebSocket = class { constructor() { last.push(this); } close() {} };
-          window.setTimeout = (call, delay) => { delays.push(delay); queued = call; return 1; };
+          window.setTimeout = (call, delay) => {
+            if (delay === 60_000) return 2;  // nothing heard
+            delays.push(delay);
+            queued = call;
+            return 1;
+          };
           let queued;
           const watch = window.progress.watchJob("/ws", { onMessage() {}, random: () => 0.5 });
           const closeAll = (times) => {
@@ -131,6 +136,80 @@ def test_the_delay_grows_with_full_jitter_up_to_its_cap(server: Scripted, open_p
         }"""
     )
     assert delays == [250, 500, 1000, 2000, 4000, 7500, 7500, 7500, 250]
+
+
+FAKE_SOCKETS = """() => {
+  window.made = [];
+  window.states = [];
+  window.told = [];
+  window.WebSocket = class {
+    constructor(url) { this.url = url; made.push(this); }
+    close() { this.left = true; }
+  };
+  window.follow = () => progress.watchJob("/ws", {
+    onMessage: ({ data }, first) => told.push([data.message, first]),
+    onState: (state, { code }) => states.push([state, code]),
+    random: () => 0,
+  });
+}"""
+PING = """made.at(-1).onmessage({ data: '{"type": "ping"}' })"""
+DONE = """made.at(-1).onmessage({ data: '{"type": "status", "data": {"seq": 9, "status": "completed"}}' })"""
+
+
+def fake_sockets(page: Page) -> None:
+    """Sockets on which only the test says anything, and time that only the test moves."""
+    page.clock.install()
+    page.evaluate(f"import('{PREFIX}/static/progress.js').then((module) => {{ window.progress = module; }})")
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    page.evaluate(FAKE_SOCKETS)
+    page.evaluate("void follow()")
+
+
+def test_a_network_that_goes_without_a_word(server: Scripted, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    fake_sockets(page)
+    assert page.evaluate("made[0].url.searchParams.get('pings')") == "1"
+    for _ in range(3):
+        page.clock.run_for(59_000)
+        page.evaluate(PING)
+    assert page.evaluate("made.length") == 1, "pings are heard"
+    page.clock.run_for(61_000)
+    assert page.evaluate("[made.length, made[0].left]") == [2, True]
+    assert page.evaluate("states.at(-1)") == ["reconnecting", 1006]
+
+
+def test_a_state_that_is_told_again_is_no_news(server: Scripted, open_page: OpenPage) -> None:
+    """Only where it is the same to the letter: after an outage of Redis another one may have its cursor."""
+    page = open_page(server.url)
+    fake_sockets(page)
+    for text in ("one", "one", "other"):
+        page.evaluate(
+            """(message) => {
+              const data = { type: "status", cursor: "0000e1e1-1", data: { seq: 1, status: "processing", message } };
+              made.at(-1).onmessage({ data: JSON.stringify(data) });
+              made.at(-1).onclose({ code: 1012, reason: "" });
+            }""",
+            text,
+        )
+        page.clock.run_for(1)
+    assert page.evaluate("told") == [["one", True], ["other", True]]
+    assert page.evaluate("made.length") == 4
+
+
+def test_a_network_that_goes_behind_the_last_message(server: Scripted, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    fake_sockets(page)
+    page.evaluate(DONE)
+    page.clock.run_for(61_000)
+    assert page.evaluate("[made.length, states.map(([state]) => state)]") == [1, ["connecting", "ended"]]
+
+
+def test_woken_behind_the_last_message(server: Scripted, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    fake_sockets(page)
+    page.evaluate(DONE)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert page.evaluate("[made.length, states.map(([state]) => state)]") == [1, ["connecting", "ended"]]
 
 
 def test_a_reload_restores_the_list(server: Scripted, open_page: OpenPage) -> None:

@@ -32,6 +32,11 @@ def unchanged(payload: bytes) -> bytes:
     return _frame(_TEXT, payload)
 
 
+def seen_ping(payload: bytes) -> bytes:
+    """A ping, and a message for a client that isn't told of pings."""
+    return PING + text(payload)
+
+
 def payload(frame: bytes) -> bytes:
     """What one of these frames holds."""
     return frame[_HEADS.get(frame[1], 2) :]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -19,6 +20,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import Protocol, Side, State
 
+from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
@@ -31,6 +33,7 @@ MAX_CLIENT_MESSAGE = 4096
 
 _PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
 """Below any prefix: a proxy may keep its own or take it off."""
+_SEEN_PING = frames.seen_ping(subscriptions.PING)
 _PONG = b"\x8a\x80"
 """the head of an empty pong of a client; four bytes of mask follow"""
 _PONG_SIZE = 6
@@ -40,10 +43,19 @@ _core_log = logging.getLogger("websockets.server")
 _Utf8 = codecs.getincrementaldecoder("utf-8")
 
 
+class Core(Protocol):
+    """websockets' state machine, but a close may come amid a fragmented message (RFC 6455 §5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # else it is taken for a breach, and answered with 1002
+        super().recv_frame(frame)
+
+
 class GatewaySocket(Outlet):
     """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
 
-    __slots__ = ("_core", "_counted", "_decoder", "_many", "_refused", "_text", "after", "job_id")
+    __slots__ = ("_core", "_counted", "_decoder", "_many", "_ping", "_refused", "_text", "after", "job_id")
 
     def __init__(
         self,
@@ -61,6 +73,7 @@ class GatewaySocket(Outlet):
         """it did not"""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
+        self._ping = frames.PING
         self._many: Subscriptions | None = None
         self.job_id = ""
         self.after: Cursor | None = None
@@ -116,7 +129,7 @@ class GatewaySocket(Outlet):
     def ping(self) -> None:
         if not self._paused:
             self.unanswered = True
-            self._transport.write(frames.PING)
+            self._transport.write(self._ping)
 
     def unresponsive(self) -> None:
         """A ping was not answered in time."""
@@ -150,6 +163,8 @@ class GatewaySocket(Outlet):
         if refusal is not None:
             _log.debug("refused", extra={"job_id": job_id, "code": int(refusal)})
             return refusal
+        if query and "pings" in parse_qs(query):
+            self._ping = _SEEN_PING
         self._opened()
         if job is None:
             self._many = Subscriptions(self, self.home.hub, self.home.settings.gateway_max_jobs_per_socket)
@@ -168,7 +183,7 @@ class GatewaySocket(Outlet):
     def _state_machine(self) -> Protocol:
         """Between two frames there is nothing to remember, so that who only answers pings needs none."""
         if self._core is None:
-            self._core = Protocol(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
+            self._core = Core(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
         return self._core
 
     def _take(self, frame: Frame, core: Protocol) -> None:

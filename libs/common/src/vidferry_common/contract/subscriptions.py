@@ -1,6 +1,5 @@
-"""What is said on a WebSocket for many jobs, `/ws/downloads`, beside the jobs' own messages.
-
-A client says, in a text message each:
+"""What is said on a WebSocket beside the jobs' own messages. On one for many jobs,
+`/ws/downloads`, a client says, in a text message each:
 
     {"type": "subscribe", "jobs": {"<job id>": "<cursor>" | null, …}}
     {"type": "unsubscribe", "jobs": ["<job id>", …]}
@@ -9,6 +8,10 @@ and is told, beside the status messages:
 
     {"type": "unsubscribed", "job_id": "…"}                     nothing more of that job follows
     {"type": "error", "job_id": "…" | null, "code": "…", "message": "…"}
+
+Whoever asked for it (`?pings=1`) is told with each ping
+
+    {"type": "ping"}
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,8 @@ from enum import StrEnum
 import orjson
 
 from vidferry_common.contract.messages import Cursor
+
+PING = orjson.dumps({"type": "ping"})
 
 
 class SubscriptionError(StrEnum):

@@ -10,7 +10,9 @@
  *
  * A connection that breaks is opened again after a random delay below a bound that doubles (exponential back-off with
  * full jitter, so that many clients don't come back at the same moment), with the last message's cursor, so nothing is
- * missed. It is opened at once when the browser is online again or the page is seen again.
+ * missed. It is opened at once when the browser is online again or the page is seen again. A browser does not tell of a
+ * network that has gone without a word, nor of pings: the server is asked to say each ping (`?pings=1`), and where
+ * nothing is heard for long the connection counts as broken.
  *
  * @typedef {"connecting" | "live" | "reconnecting" | "ended" | "refused"} WatchState
  *   ended: the job's last state was received. refused: the server said not to try again; see the code.
@@ -30,12 +32,15 @@
  * @property {string} [after] a cursor to go on from
  * @property {number} [base] the first bound of the delay, ms
  * @property {number} [cap] the largest bound of the delay, ms
+ * @property {number} [silence] how long nothing may be heard, ms: more than twice the time between two pings
  * @property {() => number} [random] from 0 to 1
  */
 
 /** Codes by which the server closes; https://www.rfc-editor.org/rfc/rfc6455#section-7.4 */
 export const CloseCode = Object.freeze({
   ENDED: 1000,
+  /** never sent: there was no close */
+  NONE: 1006,
   TOO_MANY: 4429,
   /** this one and all above: don't try again */
   FINAL: 4500,
@@ -51,15 +56,18 @@ const NOT_CLOSED = Object.freeze({ code: 0, reason: "" });
  * @returns {{close: () => void}}
  */
 export function watchJob(wsUrl, options) {
-  const { onMessage, onState = () => {}, base = 500, cap = 15_000, random = Math.random } = options;
+  const { onMessage, onState = () => {}, base = 500, cap = 15_000, silence = 60_000, random = Math.random } = options;
   let cursor = options.after;
   let failures = 0;
+  let known = "";
   let ended = false;
   let stopped = false;
   /** @type {WebSocket | undefined} */
   let socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let watchdog;
 
   const listeners = new AbortController();
   addEventListener("online", () => reconnectNow(), { signal: listeners.signal });
@@ -74,21 +82,37 @@ export function watchJob(wsUrl, options) {
     let first = true;
     const mine = new WebSocket(socketAddress(wsUrl, cursor));
     socket = mine;
-    mine.onopen = () => onState("live", NOT_CLOSED);
+    heard();
+    mine.onopen = () => {
+      heard();
+      onState("live", NOT_CLOSED);
+    };
     mine.onmessage = ({ data }) => {
+      heard();
       const message = parse(data);
       if (!message) return;
       failures = 0;
       if (typeof message.cursor === "string") cursor = message.cursor;
       if (typeof message.data.seq === "number") ended = ENDS.has(message.data.status);
-      onMessage(message, first);
+      // Who comes back is told the state again, also where nothing has changed.
+      if (data !== known) onMessage(message, first);
+      known = data;
       first = false;
     };
     mine.onclose = ({ code, reason }) => closed(code, reason);
   }
 
+  function heard() {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      disconnect();
+      closed(CloseCode.NONE, "nothing was heard");
+    }, silence);
+  }
+
   /** @param {number} code @param {string} reason */
   function closed(code, reason) {
+    clearTimeout(watchdog);
     if (ended || code === CloseCode.ENDED) finish("ended", code, reason);
     else if (code >= CloseCode.FINAL) finish("refused", code, reason);
     else {
@@ -110,6 +134,10 @@ export function watchJob(wsUrl, options) {
     if (stopped) return;
     failures = 0;
     disconnect();
+    if (ended) {
+      finish("ended", NOT_CLOSED.code, NOT_CLOSED.reason);
+      return;
+    }
     onState("reconnecting", NOT_CLOSED);
     connect();
   }
@@ -120,6 +148,7 @@ export function watchJob(wsUrl, options) {
 
   function disconnect() {
     clearTimeout(timer);
+    clearTimeout(watchdog);
     timer = undefined;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
@@ -148,6 +177,7 @@ function socketAddress(wsUrl, cursor) {
   // A page that came over TLS may not open a plain socket, whatever a proxy made the server believe.
   const secure = address.protocol === "https:" || address.protocol === "wss:" || location.protocol === "https:";
   address.protocol = secure ? "wss:" : "ws:";
+  address.searchParams.set("pings", "1");
   if (cursor) address.searchParams.set("after", cursor);
   return address;
 }
