@@ -53,6 +53,8 @@ chaos-short: $(VENV)/.dev ## two minutes of it
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)
 
+bench: bench-life bench-worker bench-gateway ## all measurements; an hour on an idle machine
+
 bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
 	@PYTHONPATH=tests $(BIN)/python -m bench
 

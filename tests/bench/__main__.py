@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 
-from bench import machine, tables
+from bench import machine, report, tables
 from bench.contenders import ALL, NAIVE, Contender
 from bench.further import Further
 from bench.jobs import Published, make
@@ -30,7 +30,7 @@ def main() -> None:
             print(tables.contenders(shape, _all(shape, server, ids, published)), flush=True)
         jobs, published = asyncio.run(make(server, 200 if SHORT else 2000))
         rows = Further(server, [job.id for job in jobs], published, short=SHORT).rows()
-        print("\nThe gateway alone:\n\n" + tables.table(("", "measured", "goal"), rows))
+        print("\nThe gateway alone:\n\n" + report.table(("", "measured", "goal"), rows))
 
 
 def _all(shape: Shape, server: RedisServer, ids: list[str], published: Published) -> dict[str, Result]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 
@@ -26,8 +27,11 @@ def slab_kib() -> int:
 
 
 def described() -> str:
-    kernel = ".".join(platform.release().split(".")[:2])
+    """What a table was measured on."""
+    model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    kernel = ".".join(platform.release().split("-")[0].split(".")[:2])
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}) shared with Redis, the load and other programs, "
-        f"Linux {kernel.split('-')[0]}, Python {platform.python_version()}"
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, Linux {kernel}, "
+        f"Python {platform.python_version()}; shared with other programs, so read the ratios."
     )

@@ -1,7 +1,6 @@
 """What was measured, as docs/performance.md shows it."""
 
-from collections.abc import Sequence
-
+from bench.report import table
 from bench.rounds import Result, Shape
 
 _COLUMNS = (
@@ -24,8 +23,3 @@ def _row(name: str, each: Result, floor: Result) -> list[str]:
         f"{each.delivered:.1%}", f"{each.connect_us:.0f}", f"{each.kib:.1f}", f"{each.slab_kib:.1f}",
         f"{each.redis_us:.1f}" if each.redis_us else "–", f"{each.load_share:.0%}",
     ]  # fmt: skip
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
