@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-dashboard test-images test-cluster bench-gateway images lint types docs format lock clean
+.PHONY: help up install test test-dashboard test-images test-cluster bench-gateway soak images lint types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,9 @@ endif
 
 bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
 	@PYTHONPATH=tests $(BIN)/python -m bench
+
+soak: $(VENV)/.dev ## clients cut, Redis killed, for SOAK_MINUTES (30): nobody misses an end, memory stays
+	@PYTHONPATH=tests $(BIN)/python -m soak
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
