@@ -25,7 +25,7 @@ def test_paste_an_address_watch_and_save(folder_stack: Stack, site: Site, open_p
     card = page.locator(".card").first
     site.gate("page").wait_held()
     bar = card.get_by_role("progressbar")
-    expect(bar).to_have_attribute("aria-valuenow", "40", timeout=TIMEOUT)
+    expect(bar).to_have_attribute("aria-valuenow", "56", timeout=TIMEOUT)
     site.gate("page").open()
     link = card.get_by_role("link", name="Save video")
     expect(link).to_be_visible(timeout=TIMEOUT)
@@ -72,7 +72,7 @@ def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage)
         page.get_by_label("Video address").press("Enter")
         card = page.locator(".card").first
         site.gate("back").wait_held()
-        expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40", timeout=TIMEOUT)
+        expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "56", timeout=TIMEOUT)
         stack.stop()
         expect(card.get_by_text("Reconnecting")).to_be_visible(timeout=TIMEOUT)
         site.gate("back").open()

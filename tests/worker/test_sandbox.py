@@ -122,7 +122,8 @@ async def test_an_attack_is_refused(attack: str, confined: Zygote, canaries: Can
     assert canaries.reached() == []
 
 
-@pytest.mark.parametrize("attack", TRIED)
+# User namespaces are refused by many a container, and in every chroot, without a sandbox too.
+@pytest.mark.parametrize("attack", [attack for attack in TRIED if "user_namespace" not in attack])
 async def test_without_the_sandbox_it_works(
     attack: str, unconfined: Zygote, canaries: Canaries, tmp_path: Path
 ) -> None:
