@@ -126,6 +126,8 @@ class Front:
             if gateway is None:
                 self.refused += 1
                 client.transport.abort()
+            elif client.transport.is_closing():  # it did not wait
+                gateway.transport.abort()
             else:
                 self.passed += 1
                 client.other, gateway.other = gateway, client

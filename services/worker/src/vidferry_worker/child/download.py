@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegPostProcessor, FFmpegVideoRemuxerPP
-from yt_dlp.utils import PostProcessingError
+from yt_dlp.utils import DownloadError, PostProcessingError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
@@ -37,11 +37,17 @@ def run(sock: socket.socket) -> int:
     request = channel.order()
     try:
         Download(channel, request).run()
-    except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the worker
+    except Exception as raised:  # noqa: BLE001 - whatever went wrong is told to the worker
+        error = _reason(raised, warm.downloader().gave_up)
         channel.tell(
             "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000]
         )
     return 0
+
+
+def _reason(raised: Exception, gave_up: str) -> Exception:
+    """Of fragments that come side by side, one that is given up closes the file; the others stumble over that first."""
+    return DownloadError(gave_up) if isinstance(raised, ValueError) and gave_up else raised
 
 
 class Download:

@@ -38,6 +38,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.on_thumbnails: Any = None
         self.said = ""
         """last: where ffmpeg has failed, all that it wrote"""
+        self.gave_up = ""
+        """on a transfer, first: yt-dlp's own sentence"""
 
     def urlopen(self, req: Request | str) -> Response:
         address = req if isinstance(req, str) else req.url
@@ -59,6 +61,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
         """Nothing: yt-dlp draws four tables here, seven times a video, also where none is printed."""
         return info_dict
+
+    def trouble(self, message: str | None = None, *args: Any, **kwargs: Any) -> None:
+        self.gave_up = self.gave_up or message or ""
+        super().trouble(message, *args, **kwargs)
 
     def write_debug(self, message: str, **_: Any) -> None:
         self.said = message
