@@ -20,7 +20,7 @@ from life.watching import TERMINAL, Data, Watcher, eventually
 from support.redis_proxy import Gate, RedisProxy
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
-from worker.downloads import children_of
+from worker.downloads import descendants
 from worker.process import WorkerProcess
 
 LEASE = 2.0
@@ -174,12 +174,3 @@ class Service:
 def seconds_after(when: float, data: Data) -> float:
     """From then to when a message was made."""
     return datetime.fromisoformat(data["timestamp"]).timestamp() - when
-
-
-def descendants(pid: int) -> set[int]:
-    """All that a process has started, and what that has started."""
-    found, new = set[int](), children_of(pid)
-    while new:
-        found |= new
-        new = set[int]().union(*(children_of(each) for each in new)) - found
-    return found

@@ -20,7 +20,7 @@ from support.stack import Watched, drain
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings
 from vidferry_common.store import connect as connect_redis
-from worker.downloads import children_of, processes
+from worker.downloads import children_of, descendants, processes
 from worker.process import WorkerProcess
 
 SECONDS = 60.0
@@ -82,11 +82,7 @@ class Whole:
     def children(self, worker: int = 0) -> set[int]:
         """The pids of a worker's downloads and of what they started; without its zygote, which stays."""
         (zygote,) = children_of(self.workers[worker].process.pid)
-        found, new = set[int](), children_of(zygote)
-        while new:
-            found |= new
-            new = set[int]().union(*(children_of(each) for each in new)) - found
-        return found
+        return descendants(zygote)
 
     def left(self) -> list[str]:
         """Whatever is of no use once all jobs have ended: files, processes, keys."""

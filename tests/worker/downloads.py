@@ -103,6 +103,15 @@ def children_of(parent: int) -> set[int]:
     return {pid for pid, fields in processes().items() if int(fields[1]) == parent}
 
 
+def descendants(pid: int) -> set[int]:
+    """All that a process has started, and what that has started."""
+    found, new = set[int](), children_of(pid)
+    while new:
+        found |= new
+        new = set[int]().union(*(children_of(each) for each in new)) - found
+    return found
+
+
 def program(pid: int) -> str:
     """What a process was started as, empty where it has ended."""
     try:

@@ -13,7 +13,7 @@ import pytest
 from support.origin.site import Site
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
-from worker.downloads import children_of, eventually, processes, until
+from worker.downloads import descendants, eventually, processes, until
 from worker.process import Jobs, WorkerProcess, jobs_in, worker
 
 pytestmark = pytest.mark.anyio
@@ -227,15 +227,6 @@ async def test_a_claim_that_redis_lost_is_made_again(own_redis: RedisServer, sit
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def descendants(pid: int) -> set[int]:
-    """All that a process has started, and what that has started."""
-    found, new = set[int](), children_of(pid)
-    while new:
-        found |= new
-        new = set[int]().union(*(children_of(each) for each in new)) - found
-    return found
 
 
 async def test_without_leave_no_connection_is_made(

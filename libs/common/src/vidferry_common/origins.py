@@ -5,13 +5,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from vidferry_common.settings import listed
+
 
 def _split(value: object) -> object:
-    return (
-        tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else value
-    )
+    return tuple(part.rstrip("/") for part in listed(value)) if isinstance(value, str) else value
 
 
 def _each_an_origin(value: tuple[str, ...]) -> tuple[str, ...]:

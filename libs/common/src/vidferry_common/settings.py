@@ -16,6 +16,11 @@ class Settings(BaseSettings):
 S = TypeVar("S", bound=Settings)
 
 
+def listed(text: str) -> list[str]:
+    """What a variable names, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def load(kind: type[S]) -> S:
     """The settings of that kind from the environment; a wrong one ends the program with a sentence."""
     try:

@@ -88,7 +88,7 @@ class DownloadWorker(Worker):
             self._reached_redis = False
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
-        _heed_cancellation()
+        _raise_lost_cancellation()
 
     @property
     def _has_room(self) -> bool:
@@ -137,7 +137,7 @@ class DownloadWorker(Worker):
         self.handle_sig_wait_for_completion(signal.SIGTERM)
 
 
-def _heed_cancellation() -> None:
+def _raise_lost_cancellation() -> None:
     """redis-py sends within asyncio.wait_for, which before Python 3.12 may lose a cancellation: arq asks but once."""
     task = asyncio.current_task()
     if task and task.cancelling():

@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
+from vidferry_common.settings import listed
 from vidferry_common.store import RedisSettings
 from vidferry_worker.confinement import Confinement, Sandbox
 from vidferry_worker.proxy import Proxy
@@ -119,14 +120,14 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        return tuple(ip_network(part) for part in _parts(value)) if isinstance(value, str) else value
+        return tuple(ip_network(part) for part in listed(value)) if isinstance(value, str) else value
 
     @field_validator("egress_ports", mode="before")
     @classmethod
     def _ports(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        ports = frozenset(int(part) for part in _parts(value))
+        ports = frozenset(int(part) for part in listed(value))
         if any(not 0 < port < 65536 for port in ports):  # noqa: PLR2004 - a port has 16 bits
             msg = "ports are between 1 and 65535"
             raise ValueError(msg)
@@ -135,7 +136,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("sandbox_read", mode="before")
     @classmethod
     def _paths(cls, value: object) -> object:
-        return tuple(Path(part) for part in _parts(value)) if isinstance(value, str) else value
+        return tuple(Path(part) for part in listed(value)) if isinstance(value, str) else value
 
     @field_validator("egress_proxy")
     @classmethod
@@ -161,7 +162,3 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     def disk(self) -> int:
         """Bytes of all running downloads"""
         return self.max_disk or 2 * self.worker_slots * self.max_bytes
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
