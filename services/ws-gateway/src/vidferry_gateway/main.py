@@ -3,6 +3,7 @@
 import gc
 import logging
 import math
+import resource
 import socket
 import sys
 
@@ -19,6 +20,8 @@ from vidferry_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
+_OTHER_DESCRIPTORS = 100
+"""files, the listeners, connections that are being refused"""
 
 
 def main() -> None:
@@ -42,8 +45,17 @@ def main() -> None:
     )
     host, port = listener.getsockname()[:2]
     _log.info("listening", extra={"host": host, "port": port})
+    _allow_descriptors(settings.gateway_max_sockets)
     _leave_alone_what_stays()
     DrainingServer(config, gateway).run([listener])
+
+
+def _allow_descriptors(sockets: int) -> None:
+    """As many as the system lets this process have: by default it begins with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if resource.RLIM_INFINITY != most < sockets + _OTHER_DESCRIPTORS:
+        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", most)
 
 
 def _leave_alone_what_stays() -> None:
