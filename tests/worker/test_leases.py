@@ -18,6 +18,7 @@ from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.keeper import GAP, TICKS_OF_SILENCE, Keeper
 from vidferry_worker.leases import Leases
 from vidferry_worker.main import Runner
+from vidferry_worker.settings import WorkerSettings
 from worker.downloads import eventually, until
 from worker.process import Jobs, jobs_in, worker_metrics
 
@@ -259,3 +260,8 @@ async def test_the_queue_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) 
         await jobs.give(URL)
         await asyncio.wait_for(ran.wait(), 15)
         assert not task.done()
+
+
+def test_an_attempt_may_not_outlast_its_record() -> None:
+    with pytest.raises(ValueError, match="VIDFERRY_RECORD_DAYS must be longer than VIDFERRY_MAX_SECONDS"):
+        WorkerSettings.model_validate({"bucket": "file:///tmp/x", "record_days": 0.25, "max_seconds": 6 * 3600})

@@ -6,9 +6,9 @@ import socket
 import tempfile
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from vidferry_common.bucket import BucketSettings
@@ -144,6 +144,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         if value:
             Proxy.parse(value)
         return value or None
+
+    @model_validator(mode="after")
+    def _records_outlast_attempts(self) -> Self:
+        if self.record_seconds <= self.max_seconds:
+            msg = "VIDFERRY_RECORD_DAYS must be longer than VIDFERRY_MAX_SECONDS"
+            raise ValueError(msg)
+        return self
 
     @property
     def proxy(self) -> Proxy | None:

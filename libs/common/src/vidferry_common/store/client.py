@@ -36,7 +36,7 @@ class RedisSettings(Settings):
         None, description="The ACL user of the Sentinels, where it is not the default one."
     )
     redis_sentinel_password: SecretStr | None = Field(None, description="The Sentinels' password, where they have one.")
-    record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last change.")
+    record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last step.")
 
     @field_validator("redis_url")
     @classmethod

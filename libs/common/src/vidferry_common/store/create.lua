@@ -36,6 +36,7 @@ if redis.call('SCARD', download .. ':jobs') >= tonumber(ARGV[18]) then return { 
 redis.call('HSET', KEYS[1], 'v', 1, 'epoch', ARGV[3], 'owner', ARGV[4], 'url', ARGV[5], 'format', ARGV[6],
   'root', ARGV[7], 'traceparent', ARGV[8], 'created', ARGV[9], 'download', running, 'seq', 0,
   'priority', ARGV[21], 'force', ARGV[23], 'retry_of', ARGV[24])
+redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. ':jobs', job_id)
 expire(download, ttl)
 if KEYS[3] ~= '' then
