@@ -1,5 +1,6 @@
 """A bucket with objects of any age, and workers that sweep it."""
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
@@ -7,11 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from bucket.sources import put
+from store.records import of
 from support.gcs import Gcs
 from support.gcs_faults import Fault, Gate
 from support.redis_server import RedisServer
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
-from worker.process import WorkerProcess
+from vidferry_common.contract import keys
+from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sweeper import Sweeper
+from worker.downloads import eventually
+from worker.process import Jobs, WorkerProcess, worker_metrics
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -53,10 +59,16 @@ class GcsHome:
 
 async def store(home: Home, objects: Mapping[str, float], size: int = 10) -> dict[str, StoredObject]:
     """Objects, by their names, of so many seconds."""
-    made = {name: await put(home.bucket, b"0" * size, name, NEW) for name in objects}
-    for name, seconds in objects.items():
+    few = asyncio.Semaphore(16)
+
+    async def stored(name: str, seconds: float) -> StoredObject:
+        async with few:
+            made = await put(home.bucket, b"0" * size, name, NEW)
         home.age(name, seconds)
-    return made
+        return made
+
+    made = await asyncio.gather(*(stored(name, seconds) for name, seconds in objects.items()))
+    return dict(zip(objects, made, strict=True))
 
 
 async def names(home: Home) -> set[str]:
@@ -78,6 +90,15 @@ def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> I
         yield process.start()
     finally:
         process.close()
+
+
+async def sweep(jobs: Jobs, home: Home, **settings: str) -> None:
+    """Sweeps once by what the settings say, without a worker around it."""
+    read = WorkerSettings.model_validate({"bucket": home.environment["VIDFERRY_BUCKET"], **settings})
+    await jobs.store.keep(read.worker_name, silence=60, gap=60, lease=60)
+    task = asyncio.create_task(Sweeper(jobs.store, home.bucket, read, worker_metrics()).run())
+    await eventually(lambda: of(jobs.redis.hexists(keys.KEEPER, "swept")))
+    task.cancel()
 
 
 def hold_listing(home: GcsHome) -> Gate:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bucket.sources import put
 from metrics.scrape import Admin
-from retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweeping
+from retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweep, sweeping
 from support.redis_server import RedisServer, free_port
 from vidferry_common.contract import keys
 from worker.process import Jobs
@@ -37,58 +36,53 @@ async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, 
     assert found.value("vidferry_retention_last_sweep_timestamp_seconds") > 1.7e9
 
 
-async def test_the_oldest_go_until_the_rest_is_below_the_bytes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_the_oldest_go_until_the_rest_is_below_the_bytes(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/{number}/best-any": number * HOUR for number in range(1, 6)}, size=100)
     await store(home, {f"{VIDEO}/4/thumbnail": 9 * DAY, f"{VIDEO}/2/thumbnail": 9 * DAY}, size=30)
 
     # 560 are there; without 5 there are 460, without 4 and its picture 330.
-    with sweeping(redis, tmp_path / "w", home, retention_bytes="330") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_bytes="330")
 
     assert await names(home) == set(in_videos("1/best-any", "2/best-any", "2/thumbnail", "3/best-any"))
 
 
-async def test_both_limits_hold(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_both_limits_hold(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/{number}/best-any": number * HOUR for number in range(1, 6)}, size=100)
 
-    with sweeping(redis, tmp_path / "w", home, retention_bytes="400", retention_days=str(3.5 / 24)) as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_bytes="400", retention_days=str(3.5 / 24))
 
     assert await names(home) == set(in_videos("1/best-any", "2/best-any", "3/best-any"))
 
 
-async def test_below_the_bytes_nothing_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_below_the_bytes_nothing_goes(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/{number}/best-any": 900 * DAY for number in range(5)}, size=100)
 
-    with sweeping(redis, tmp_path / "w", home, retention_bytes="500") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_bytes="500")
 
     assert len(await names(home)) == 5
 
 
-async def test_what_was_just_stored_stays_whatever_the_limits(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_what_was_just_stored_stays_whatever_the_limits(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/a/best-any": 16 * 60, f"{VIDEO}/b/best-any": 14 * 60, f"{VIDEO}/c/best-any": 0})
 
-    with sweeping(redis, tmp_path / "w", home, retention_bytes="1", retention_days="0.000001") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_bytes="1", retention_days="0.000001")
 
     assert await names(home) == set(in_videos("b/best-any", "c/best-any"))
 
 
-async def test_a_picture_may_belong_to_a_video_on_its_way(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_a_picture_may_belong_to_a_video_on_its_way(jobs: Jobs, home: Home) -> None:
     await store(home, {
         f"{VIDEO}/coming/thumbnail": HOUR, f"{VIDEO}/anew/thumbnail": HOUR, f"{VIDEO}/anew/best-any": DAY,
         f"{VIDEO}/never/thumbnail": 3 * HOUR,
     })  # fmt: skip
 
     limits = {"retention_days": "0.000001", "max_seconds": str(2 * HOUR)}
-    with sweeping(redis, tmp_path / "w", home, **limits) as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, **limits)
 
     assert await names(home) == set(in_videos("coming/thumbnail", "anew/thumbnail"))
 
 
-async def test_what_is_not_ours_stays(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_what_is_not_ours_stays(jobs: Jobs, home: Home) -> None:
     foreign = [
         "videos/holiday.mp4",
         "videos/2019/june/beach/holiday.mp4",
@@ -98,33 +92,27 @@ async def test_what_is_not_ours_stays(redis: RedisServer, home: Home, tmp_path: 
     ]
     await store(home, dict.fromkeys([*foreign, f"{VIDEO}/x/1080-any"], 900 * DAY))
 
-    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_days="1")
 
     assert await names(home) == set(foreign[:4])
     assert await home.bucket.stat(foreign[4])
 
 
-async def test_what_a_worker_hands_out_stays_for_a_while(
-    redis: RedisServer, home: Home, tmp_path: Path, jobs: Jobs
-) -> None:
+async def test_what_a_worker_hands_out_stays_for_a_while(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/{name}/best-any": 9 * DAY for name in ("used", "unused", "used before")})
     assert await jobs.store.spare(f"{VIDEO}/used/best-any", 900)
     await jobs.redis.zadd(keys.SPARED, {f"{VIDEO}/used before/best-any": time.time() * 1000 - 1})
 
-    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_days="1")
 
     assert await names(home) == set(in_videos("used/best-any"))
 
 
-async def test_more_than_a_page_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_more_than_a_page_goes(jobs: Jobs, home: Home) -> None:
     """More objects than a page holds, the last video of one going on in the next."""
-    for number in range(1002):
-        await put(home.bucket, b"0", f"{VIDEO}/{number // 3}/{('best-any', '720-any', 'thumbnail')[number % 3]}")
-        home.age(f"{VIDEO}/{number // 3}/{('best-any', '720-any', 'thumbnail')[number % 3]}", 2 * DAY)
+    leaves = ("best-any", "720-any", "thumbnail")
+    await store(home, {f"{VIDEO}/{number // 3}/{leaves[number % 3]}": 2 * DAY for number in range(1002)}, size=1)
 
-    with sweeping(redis, tmp_path / "w", home, retention_days="1") as worker:
-        worker.wait_for(SWEPT)
+    await sweep(jobs, home, retention_days="1")
 
     assert await names(home) == set()
