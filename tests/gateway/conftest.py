@@ -40,6 +40,17 @@ def start_gateway() -> Iterator[StartGateway]:
         process.close()
 
 
+@pytest.fixture
+async def impatient_gateway(start_gateway: StartGateway, shared_redis: RedisServer) -> GatewayProcess:
+    """It soon cuts who does not read."""
+    process = start_gateway(
+        shared_redis.url, gateway_slow_seconds="1", gateway_close_seconds="2", gateway_ping_seconds="2",
+        gateway_pong_seconds="1", log_level="info",
+    )  # fmt: skip
+    await process.connected()
+    return process
+
+
 @pytest.fixture(scope="session")
 def shared_gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
     process = GatewayProcess(shared_redis.url).start()

@@ -166,21 +166,13 @@ async def test_a_drain_ends_it_with_a_reason_and_the_cursor_goes_on(
     assert progress(after.seen) == STEPS[5:]
 
 
-async def test_who_does_not_read_is_bounded_and_cut(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(
-        shared_redis.url, gateway_slow_seconds="1", gateway_close_seconds="0.5", gateway_ping_seconds="2",
-        gateway_pong_seconds="1", log_level="info",
-    )  # fmt: skip
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-    with RawClient(gateway, receive_buffer=4096) as deaf:
+async def test_who_does_not_read_is_bounded_and_cut(impatient_gateway: GatewayProcess, job: Job) -> None:
+    with RawClient(impatient_gateway, receive_buffer=4096) as deaf:
         deaf.send(f"GET /sse/download/{job.id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert deaf.response()[0] == 200
         for number in range(300):
             await job.progress(20 + number / 100)
-        await asyncio.to_thread(gateway.wait_for, "client is too slow")
+        await asyncio.to_thread(impatient_gateway.wait_for, "client is too slow")
         deaf.socket.settimeout(TIMEOUT)
         received = 0
         while chunk := await asyncio.to_thread(deaf.socket.recv, 65536):

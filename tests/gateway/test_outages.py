@@ -29,6 +29,18 @@ from vidferry_common.store.client import RedisClient
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+async def gateway(start_gateway: StartGateway, redis: RedisServer) -> GatewayProcess:
+    process = start_gateway(redis.url)
+    await process.connected()
+    return process
+
+
+@pytest.fixture
+async def job(redis: RedisServer, store_of: OpenStore) -> Job:
+    return await Job.create(await store_of(redis))
+
+
 async def cut(client: RedisClient) -> None:
     """Ends the gateway's connection, as Redis does with a subscriber that falls behind."""
     (connection,) = [each for each in await client.client_list() if each["name"] == "vidferry-gateway"]
@@ -44,11 +56,8 @@ async def readiness(gateway: GatewayProcess, expected: int) -> None:
 
 
 async def test_redis_killed_and_back_the_socket_stays_and_sees_the_end(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+    gateway: GatewayProcess, job: Job, redis: RedisServer
 ) -> None:
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
     async with connect(gateway.uri(job.id)) as socket:
         await listen(socket, received(1))
         await job.steps(0, 4)
@@ -66,12 +75,9 @@ async def test_redis_killed_and_back_the_socket_stays_and_sees_the_end(
 
 
 async def test_the_end_told_while_the_gateway_was_away_is_read_again(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
+    gateway: GatewayProcess, job: Job, redis: RedisServer
 ) -> None:
     """Redis lives on; the gateway's connection alone is cut, again and again, while steps are told."""
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
         await listen(socket, received(1))
         for first in range(0, 9, 3):
@@ -85,12 +91,7 @@ async def test_the_end_told_while_the_gateway_was_away_is_read_again(
     assert (seen.progress, seen.code) == (STEPS, 1000)
 
 
-async def test_nothing_new_is_nothing_sent(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
+async def test_nothing_new_is_nothing_sent(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
     await job.steps(0, 5)
     async with connect(gateway.uri(job.id)) as socket:
         await listen(socket, received(5))
@@ -103,12 +104,7 @@ async def test_nothing_new_is_nothing_sent(
         assert (await listen(socket)).progress == [100]
 
 
-async def test_a_record_that_went_back_is_shown(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
+async def test_a_record_that_went_back_is_shown(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
     await job.steps(0, 2)
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
         kept = [await client.dump(f"vidferry:job:{job.id}{part}") for part in ("", ":history")]
@@ -123,12 +119,7 @@ async def test_a_record_that_went_back_is_shown(
         assert (await listen(socket)).progress == [100]
 
 
-async def test_a_job_lost_with_redis_closes(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
+async def test_a_job_lost_with_redis_closes(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
         await listen(socket, received(1))
         await client.flushall()

@@ -64,18 +64,12 @@ async def test_who_does_not_is_closed(
 
 
 async def test_a_client_that_never_reads_is_closed_and_costs_the_others_nothing(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+    impatient_gateway: GatewayProcess, job: Job
 ) -> None:
-    gateway = start_gateway(
-        shared_redis.url, gateway_slow_seconds="1", gateway_close_seconds="0.5", gateway_ping_seconds="2",
-        gateway_pong_seconds="1", log_level="info",
-    )  # fmt: skip
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-    with RawClient(gateway, receive_buffer=4096) as deaf:
+    with RawClient(impatient_gateway, receive_buffer=4096) as deaf:
         deaf.send(handshake(job.id))
         assert deaf.response()[0] == 101
-        async with connect(gateway.uri(job.id)) as reader:
+        async with connect(impatient_gateway.uri(job.id)) as reader:
             await listen(reader, received(1))
             reading = asyncio.ensure_future(listen(reader, received(303)))
             await job.steps(0, 3)
@@ -220,35 +214,23 @@ async def test_a_slow_client_gets_every_step_the_newest_progress_and_the_end(
 
 
 async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+    impatient_gateway: GatewayProcess, job: Job
 ) -> None:
-    gateway = start_gateway(
-        shared_redis.url, gateway_slow_seconds="0.5", gateway_ping_seconds="2", gateway_pong_seconds="1",
-        log_level="info",
-    )  # fmt: skip
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-    with RawClient(gateway, receive_buffer=4096) as slow:
+    with RawClient(impatient_gateway, receive_buffer=4096) as slow:
         slow.send(handshake(job.id))
         assert slow.response()[0] == 101
         for number in range(300):
             await job.progress(20 + number / 100)
-        await asyncio.to_thread(gateway.wait_for, "client is too slow")
+        await asyncio.to_thread(impatient_gateway.wait_for, "client is too slow")
         assert (await asyncio.to_thread(slow.frames_to_close))[1] == 4008
 
 
 async def test_pings_of_a_client_that_does_not_read_pile_up_nothing(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+    impatient_gateway: GatewayProcess, job: Job
 ) -> None:
-    gateway = start_gateway(
-        shared_redis.url, gateway_slow_seconds="1", gateway_close_seconds="0.5", gateway_ping_seconds="2",
-        gateway_pong_seconds="1",
-    )  # fmt: skip
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
 
     def flood() -> int:
-        with RawClient(gateway, receive_buffer=4096) as client:
+        with RawClient(impatient_gateway, receive_buffer=4096) as client:
             client.send(handshake(job.id))
             client.response()
             client.socket.settimeout(10)
