@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short soak bench bench-life bench-worker bench-gateway
+.PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short soak soak-short bench bench-life bench-worker bench-gateway
 .PHONY: images lint types docs format lock clean
 
 help: ## this list
@@ -60,6 +60,9 @@ bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place;
 
 soak: $(VENV)/.dev ## clients cut, Redis killed, for SOAK_MINUTES (30): nobody misses an end, memory stays
 	@PYTHONPATH=tests $(BIN)/python -m soak
+
+soak-short: ## three minutes of it
+	@$(MAKE) --no-print-directory soak SOAK_MINUTES=3
 
 lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
