@@ -64,6 +64,26 @@ async def test_a_video_longer_than_allowed_is_refused(path: str, zygote: Zygote,
     assert outcome.failure == ErrorCode.TOO_LONG
 
 
+@pytest.mark.parametrize(
+    ("path", "fragments"),
+    [
+        ("/page-hls", "/hls/v720/"),
+        ("/hls-lying/master.m3u8", "/hls-lying/v720/"),
+        ("/page?src=dash/manifest.mpd", "/dash/"),
+    ],
+)
+async def test_so_is_one_whose_fragments_say_so_before_any_is_fetched(
+    path: str, fragments: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    """Whatever the site says of the whole, or where it says nothing."""
+    outcome = await download(zygote, tmp_path, site.url(path), max_duration=2)
+
+    assert outcome.failure == ErrorCode.TOO_LONG, outcome.events[-1]
+    asked = site.requests(fragments)
+    assert asked
+    assert {one.path.rpartition(".")[2] for one in asked} <= {"m3u8", "mpd"}
+
+
 async def test_what_fails_once_is_fetched_all_the_same(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     outcome = await download(zygote, tmp_path, site.url("/short/clip.mp4?times=2"))
 

@@ -40,6 +40,7 @@ Misbehaving:
     /disguised/clip.mp4                 a playlist, sent as a video
     /tiny/<gate>/clip.mp4               one second of video in a few kB, held at its first byte
     /hls-missing/master.m3u8            segment 2 of every rendition is 404
+    /hls-lying/master.m3u8              the sound's list, by which extractors tell a video's length, ends after a second
     /live.m3u8                          a playlist that hasn't ended
     /hang                               no answer until gate `?gate=` (hang) is opened
 
@@ -141,6 +142,15 @@ def _hls_missing(call: Call) -> Reply:
     if MISSING.search(call.rest):
         raise NotFound
     return _hls(call)
+
+
+def _hls_lying(call: Call) -> Reply:
+    reply = _hls(call)
+    if call.rest == "audio/index.m3u8":
+        lines = reply.body.data.splitlines(keepends=True)
+        first = next(at for at, line in enumerate(lines) if line.startswith(b"#EXTINF"))
+        reply.body.data = b"".join([*lines[: first + 2], b"#EXT-X-ENDLIST\n"])
+    return reply
 
 
 def _paced(folder: str) -> Callable[[Call], Reply]:
@@ -286,5 +296,6 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "disguised": _disguised,
     "tiny": _tiny,
     "hls-missing": _hls_missing,
+    "hls-lying": _hls_lying,
     "live.m3u8": _live,
 }

@@ -16,7 +16,7 @@ from yt_dlp.utils import DownloadError, PostProcessingError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import conversions, fragments, identity, options, programs, warm
+from vidferry_worker.child import conversions, fragments, identity, lengths, options, programs, warm
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
@@ -94,6 +94,7 @@ class Download:
         elif self._format.container is Container.MKV:
             ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
         fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
+        lengths.hold(self._max_duration)
         conversions.watch(params, self._channel.tell)
         FFmpegFD.real_download = _refuse_ffmpeg
         FileDownloader.best_block_size = staticmethod(block_size)
@@ -124,7 +125,7 @@ class Download:
         schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - warm.SCHEMES
         if schemes:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {', '.join(sorted(schemes))}")
-        if (info.get("duration") or 0) > self._max_duration:
+        if max(info.get("duration") or 0, *map(lengths.of_fragments, streams)) > self._max_duration:
             raise JobFailure(ErrorCode.TOO_LONG)
         if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
