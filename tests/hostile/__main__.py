@@ -22,10 +22,11 @@ import runpy, sys
 arguments, sys.executable = sys.argv[1:], __file__
 sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
-    from vidferry_worker.child import disguise, programs, warm
+    from vidferry_worker.child import disguise, entries, programs, warm
     programs.GUARD = ()
     disguise.is_disguised = lambda path: False
     warm.bounded = lambda read: read
+    entries.hold = lambda: None
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

@@ -6,6 +6,7 @@ import pytest
 
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.child.entries import MOST
 from vidferry_worker.children import Zygote
 from worker.downloads import download
 
@@ -82,6 +83,30 @@ async def test_so_is_one_whose_fragments_say_so_before_any_is_fetched(
     asked = site.requests(fragments)
     assert asked
     assert {one.path.rpartition(".")[2] for one in asked} <= {"m3u8", "mpd"}
+
+
+PLAYERS = MOST // 2
+"""each with its source"""
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (f"/page?src=media/clip.mp4{(PLAYERS - 1) * '&src=x.mp4'}", None),
+        (f"/page?src=media/clip.mp4{PLAYERS * '&src=x.mp4'}", ErrorCode.UNSUPPORTED_SITE),
+        (f"/embeds/{MOST + 1}", ErrorCode.UNSUPPORTED_SITE),
+        (f"/variants/{MOST}/master.m3u8", None),
+        (f"/variants/{MOST + 1}/master.m3u8", ErrorCode.UNSUPPORTED_STREAM),
+    ],
+    ids=["players", "too-many-players", "too-many-embeds", "variants", "too-many-variants"],
+)
+async def test_what_names_too_many_videos_is_given_up(
+    path: str, code: ErrorCode | None, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    outcome = await download(zygote, tmp_path, site.url(path))
+
+    assert outcome.failure == code, outcome.events[-1]
+    assert bool(outcome.of("found")) is (code is None)
 
 
 async def test_what_fails_once_is_fetched_all_the_same(zygote: Zygote, site: Site, tmp_path: Path) -> None:

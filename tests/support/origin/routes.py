@@ -42,6 +42,8 @@ Misbehaving:
     /hls-missing/master.m3u8            segment 2 of every rendition is 404
     /hls-lying/master.m3u8              the sound's list, by which extractors tell a video's length, ends after a second
     /live.m3u8                          a playlist that hasn't ended
+    /embeds/<count>                     a page with so many players of another site
+    /variants/<count>/master.m3u8       a playlist with so many variants, all of them the same
     /hang                               no answer until gate `?gate=` (hang) is opened
 
 control.py lists the test's own.
@@ -264,6 +266,17 @@ def _live(_: Call) -> Reply:
     return Reply(200, {"Content-Type": TYPES[".m3u8"]}, Body((head + segments).encode()))
 
 
+def _embeds(call: Call) -> Reply:
+    players = (f'<iframe src="https://www.youtube.com/embed/{at:011}"></iframe>' for at in range(int(call.rest)))
+    return text(f"<!DOCTYPE html><title>Embeds</title>{''.join(players)}", "html")
+
+
+def _variants(call: Call) -> Reply:
+    count = int(call.rest.partition("/")[0])
+    variants = (f"#EXT-X-STREAM-INF:BANDWIDTH={at}\n../../hls/v360/index.m3u8\n" for at in range(1, count + 1))
+    return Reply(200, {"Content-Type": TYPES[".m3u8"]}, Body(f"#EXTM3U\n{''.join(variants)}".encode()))
+
+
 def _redirect(call: Call) -> Reply:
     location = {"Location": call.request.value("to")}
     return text("elsewhere\n", status=call.request.number("code", 302), headers=location)
@@ -298,4 +311,6 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "hls-missing": _hls_missing,
     "hls-lying": _hls_lying,
     "live.m3u8": _live,
+    "embeds": _embeds,
+    "variants": _variants,
 }

@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, options
+from vidferry_worker.child import crashes, disguise, entries, options
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -50,6 +50,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
         return response
+
+    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
+        entries.check_formats(info_dict)
+        return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one stream, and looks at what has come before anything else does."""
@@ -110,6 +114,7 @@ def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
     crashes.tell()
+    entries.hold()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
