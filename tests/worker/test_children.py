@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -293,6 +294,32 @@ async def test_ffmpeg_ends_with_its_zygote(site: Site, tmp_path: Path) -> None:
         await until(lambda: encoder not in processes(), 2)  # its own end would take longer
     finally:
         await zygote.close()
+
+
+@pytest.mark.usefixtures("worker_environment")
+async def test_a_zygote_that_dies_leaves_no_descriptor(tmp_path: Path) -> None:
+    """Nor does a fork that it does not live to see."""
+    zygote = Zygote(Broker(LOOPBACK))
+    try:
+        await zygote.start()
+        before = len(open_files())
+        for _ in range(2):
+            kill_unheard(pid_of(zygote))
+            with pytest.raises(BrokenPipeError):
+                await zygote.fork(tmp_path)
+            await until(lambda: zygote._control is None)
+            await zygote.start()
+        await until(lambda: len(open_files()) == before)
+    finally:
+        await zygote.close()
+
+
+def kill_unheard(pid: int) -> None:
+    """Returns when a process is gone; this thread's event loop has had no time to be told."""
+    process = os.pidfd_open(pid)
+    signal.pidfd_send_signal(process, signal.SIGKILL)
+    select.select([process], [], [])
+    os.close(process)
 
 
 async def test_a_worker_may_be_the_first_process_of_its_container(

@@ -138,12 +138,16 @@ class Zygote:
         """A new child, waiting in folder for its first order."""
         async with self._lock:
             await self._start()
+        assert self._control is not None
         ours, theirs = wire.pair()
-        child = Child(ours, self._broker, self, folder)
         with theirs:
-            self._forking.append(child)
-            assert self._control is not None
-            wire.send(self._control, {"op": "fork", "folder": str(folder)}, [theirs.fileno()])
+            try:
+                wire.send(self._control, {"op": "fork", "folder": str(folder)}, [theirs.fileno()])
+            except OSError:  # it has died, which is not read yet
+                ours.close()
+                raise
+        child = Child(ours, self._broker, self, folder)
+        self._forking.append(child)
         try:
             await asyncio.shield(child.forked)
         except asyncio.CancelledError:
@@ -183,13 +187,11 @@ class Zygote:
         ours, theirs = wire.pair()
         ours.setblocking(False)
         with theirs:
-            # Isolated (-I) and in an environment of its own: nothing of the worker's, secrets above all, goes along.
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(theirs.fileno()),
-                str(os.getpid()), self._confinement.to_argument(),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT, start_new_session=True, env=_clean_environment(),
-            )  # fmt: skip
+            try:
+                self._process = await self._execute(theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
         self._control = ours
         self._ready = asyncio.get_running_loop().create_future()
         self._log = asyncio.create_task(_log_lines(self._process))
@@ -197,6 +199,15 @@ class Zygote:
         await asyncio.wait_for(self._ready, READY_SECONDS)
         if self._confinement.sandbox is Sandbox.REQUIRED and (missing := self.lacking()):
             raise SandboxMissing(missing)
+
+    async def _execute(self, control: int) -> asyncio.subprocess.Process:
+        # Isolated (-I) and in an environment of its own: nothing of the worker's, secrets above all, goes along.
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(control), str(os.getpid()),
+            self._confinement.to_argument(), pass_fds=(control,), stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+            env=_clean_environment(),
+        )  # fmt: skip
 
     def lacking(self) -> list[str]:
         """The parts of the sandbox that children run without."""
