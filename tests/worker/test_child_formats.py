@@ -12,6 +12,7 @@ from worker.downloads import Outcome, download
 
 pytestmark = pytest.mark.anyio
 HLS, DASH, MP4, WEBM = "/hls/master.m3u8", "/dash/manifest.mpd", "/media/clip.mp4", "/media/clip.webm"
+UNTOLD = "/hls-untold/master.m3u8"
 
 
 def described(outcome: Outcome) -> tuple[str, str, list[str]]:
@@ -36,6 +37,13 @@ def height(outcome: Outcome) -> int:
         (HLS, "audio-any", (".m4a", "mov", ["aac"])),
         (HLS, "audio-m4a", (".m4a", "mov", ["aac"])),
         (HLS, "audio-mp3", (".mp3", "mp3", ["mp3"])),
+        (UNTOLD, "1080-any", (".mp4", "mov", ["aac", "h264"])),
+        (UNTOLD, "best-any", (".mp4", "mov", ["aac", "h264"])),
+        (UNTOLD, "best-mp4", (".mp4", "mov", ["aac", "h264"])),
+        (UNTOLD, "720-mp4", (".mp4", "mov", ["aac", "h264"])),
+        (UNTOLD, "best-mkv", (".mkv", "matroska", ["aac", "h264"])),
+        (UNTOLD, "audio-any", (".m4a", "mov", ["aac"])),
+        (UNTOLD, "audio-m4a", (".m4a", "mov", ["aac"])),
         (DASH, "1080-any", (".mp4", "mov", ["aac", "h264"])),
         (DASH, "audio-m4a", (".m4a", "mov", ["aac"])),
         (MP4, "1080-any", (".mp4", "mov", ["aac", "h264"])),

@@ -6,6 +6,7 @@ Well-behaved:
     /other/clip.mp4                     the same name, other content
     /thumb.jpg
     /hls/master.m3u8                    two heights, sound in a group of its own
+    /hls-untold/master.m3u8             the same, its codecs not told
     /dash/manifest.mpd                  two heights, sound in an adaptation set of its own
     /codecs/…                           the same in newer codecs: codecs.py
     /page, /page-hls                    a player in a page; `?title=` a name in pages.TITLES,
@@ -144,6 +145,13 @@ def _hls_missing(call: Call) -> Reply:
     if MISSING.search(call.rest):
         raise NotFound
     return _hls(call)
+
+
+def _hls_untold(call: Call) -> Reply:
+    reply = _hls(call)
+    if call.rest == "master.m3u8":
+        reply.body.data = re.sub(rb',CODECS="[^"]*"', b"", reply.body.data)
+    return reply
 
 
 def _hls_lying(call: Call) -> Reply:
@@ -286,6 +294,7 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "Mediasite": lambda call: mediasite.page(call.request),
     mediasite.SERVICE: lambda call: mediasite.options(call.rest),
     "hls": _hls,
+    "hls-untold": _hls_untold,
     "dash": _dash,
     "codecs": _codecs,
     "page": _page("media/clip.mp4"),

@@ -8,7 +8,7 @@ H264 = "[vcodec~='^(avc1|h264)']"
 AAC = "[acodec~='^(mp4a|aac)']"
 MP4_VIDEO = "[vcodec~='^(avc1|h264|hvc1|hev1|h265|av01|vp9|vp09)']"
 MP4_AUDIO = "[acodec~='^(mp4a|aac|mp3|ac-3|ec-3|opus)']"
-MP4_AUDIO_OR_UNTOLD = MP4_AUDIO.replace("~=", "~=?")
+MP4_VIDEO_OR_UNTOLD, MP4_AUDIO_OR_UNTOLD = (each.replace("~=", "~=?") for each in (MP4_VIDEO, MP4_AUDIO))
 WEBM_VIDEO = "[vcodec~='^(vp8|vp9|vp09|vp08|av01)']"
 WEBM_AUDIO = "[acodec~='^(opus|vorbis)']"
 
@@ -51,6 +51,7 @@ def select(fmt: Format) -> str:
                 f"b[ext=mp4]{at_most}",
                 f"bv{MP4_VIDEO}{at_most}+ba{MP4_AUDIO_OR_UNTOLD}",
                 f"bv*{MP4_VIDEO}{at_most}",
+                f"bv[ext=mp4]{MP4_VIDEO_OR_UNTOLD}{at_most}+ba{MP4_AUDIO_OR_UNTOLD}",
             ]
             chosen = held if fmt.quality is Quality.BEST else everywhere + held
         case Container.WEBM:

@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options
+from vidferry_worker.child import crashes, disguise, entries, options, renditions
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -115,6 +115,7 @@ def load() -> None:
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
     crashes.tell()
     entries.hold()
+    renditions.tell_apart()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
