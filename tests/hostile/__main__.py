@@ -22,11 +22,20 @@ import runpy, sys
 arguments, sys.executable = sys.argv[1:], __file__
 sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
-    from vidferry_worker.child import disguise, entries, programs, warm
+    import requests.sessions
+    from yt_dlp.downloader.external import FFmpegFD
+    from vidferry_worker.child import disguise, download, entries, programs, warm
     programs.GUARD = ()
     disguise.is_disguised = lambda path: False
     warm.bounded = lambda read: read
+    warm.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
+    download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
+    download._refuse_ffmpeg = FFmpegFD.real_download
     entries.hold = lambda: None
+    requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
+else:
+    from vidferry_worker import media
+    media.file_name = lambda title, extension: title + "." + extension
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hostile.island import Island, island
+from hostile.island import MAX_BYTES, Island, island
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
 
 @pytest.fixture(scope="session")
 def open_island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
-    """Without the broker's refusals, the sandbox, and the guards before ffmpeg."""
+    """Without the broker's refusals, the sandbox, the guards before yt-dlp and ffmpeg, and with four times the disk."""
     home = tmp_path_factory.mktemp("open")
-    with island(home, guards="off", sandbox="off", egress_allow="0.0.0.0/0,::/0") as found:
+    off = {"guards": "off", "sandbox": "off", "egress_allow": "0.0.0.0/0,::/0", "max_bytes": str(4 * MAX_BYTES)}
+    with island(home, child_memory=str(512 * 1024**2), **off) as found:
         yield found

@@ -13,6 +13,8 @@ from typing import Any
 from hostile.network import ENTER
 
 TESTS = Path(__file__).parents[1]
+MAX_BYTES = 8 * 1024**2
+"""of a download, unless a worker is set otherwise"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Island:
 def island(home: Path, **settings: str) -> Iterator[Island]:
     """With a worker of these settings."""
     given = {
-        "egress_allow": "", "retries": "0", "max_bytes": str(8 * 1024**2), "extract_seconds": "15",
+        "egress_allow": "", "retries": "0", "max_bytes": str(MAX_BYTES), "extract_seconds": "15",
         "log_level": "debug", **settings,
     }  # fmt: skip
     process = subprocess.Popen(

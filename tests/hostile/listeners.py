@@ -10,6 +10,8 @@ from hostile.pages import ENDLESS, canary_clip, page
 PORTS = (80, 8080, 443, 8443, 21, 22, 554, 1935)
 OPEN = 80
 """the origin's"""
+SPEAK_FIRST = {21, 22}
+"""whose servers greet: a client waits there for a word, and a canary has none"""
 
 
 @dataclass
@@ -34,8 +36,7 @@ class Listeners:
                 await self._origin(reader, writer)
             else:
                 self.hits.append(f"{host} {port}")
-                await reader.readuntil(b"\r\n\r\n")
-                await _answer(writer, "video/mp4", canary_clip(), {})
+                await _canary(reader, writer, port)
         writer.close()
 
     async def _origin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,6 +49,12 @@ class Listeners:
             return
         kind, body, headers = found
         await _answer(writer, kind, b"" if method == b"HEAD" else body, headers)
+
+
+async def _canary(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    if port not in SPEAK_FIRST:
+        await reader.readuntil(b"\r\n\r\n")
+        await _answer(writer, "video/mp4", canary_clip(), {})
 
 
 async def _answer(writer: asyncio.StreamWriter, kind: str, body: bytes, headers: dict[str, str]) -> None:

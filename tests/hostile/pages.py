@@ -82,6 +82,7 @@ PAGES: dict[str, Callable[[str], Page]] = {
     "/variant.m3u8": lambda x: (HLS, f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\n{x}\n".encode(), {}),
     "/segment.m3u8": _segment,
     "/key.m3u8": lambda x: _hls(f'#EXT-X-KEY:METHOD=AES-128,URI="{x}"\n#EXTINF:6,\nclip.mp4'),
+    "/foreign-key.m3u8": lambda x: _hls(f'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="clip.mp4"\n#EXTINF:6,\n{x}'),
     "/map.m3u8": lambda x: _hls(f'#EXT-X-MAP:URI="{x}"\n#EXTINF:6,\nclip.mp4'),
     "/base.mpd": _dash,
     "/disguised-hls.mp4": lambda x: _disguised("hls", x),
