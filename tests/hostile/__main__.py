@@ -99,7 +99,7 @@ async def main(home: Path, settings: dict[str, str]) -> None:
     canary.parent.mkdir()
     canary.write_bytes(canary_clip())
     listeners, names = Listeners(), Names()
-    await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("127.0.0.1", 53))
+    await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("0.0.0.0", 53))
     await listeners.start()
     if settings.pop("guards", "on") == "off":
         sys.executable = str(_without_guards(home))

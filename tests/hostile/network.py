@@ -15,7 +15,12 @@ _RTM_NEWROUTE, _RTM_F = 24, 0x0001 | 0x0004 | 0x0400  # NLM_F_REQUEST, _ACK, _CR
 _TABLE_LOCAL, _PROTO_STATIC, _SCOPE_HOST, _TYPE_LOCAL = 255, 4, 254, 2
 _RTA_OIF, _LOOPBACK = 4, 1
 _MS_BIND = 0x1000
-ENTER = ("unshare", "--net", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")), "--")
+HAS_ROOT = any(line.split()[4] == "/" for line in Path("/proc/self/mountinfo").read_text().splitlines())
+"""whether / is a mount point; in a chroot it may be none, and then no mount there is kept from the system around it"""
+ENTER = (
+    "unshare", "--net", *(["--mount"] if HAS_ROOT else []),
+    *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--",
+)  # fmt: skip
 """before a command: begins it in such a namespace; an ordinary user needs one of users for that"""
 
 
@@ -40,7 +45,12 @@ def _add_route(family: int) -> None:
 
 
 def ask(server: str, folder: Path) -> None:
-    """Names are resolved by the server at that address, by nothing else."""
+    """Names are resolved by the server at that address, by nothing else.
+
+    In a chroot by the one that its own resolv.conf names: that address leads to this machine, as all do.
+    """
+    if not HAS_ROOT:
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     for path, content in (
         ("/etc/resolv.conf", f"nameserver {server}\noptions timeout:2 attempts:2\n"),
