@@ -20,9 +20,11 @@ async def measure(*, short: bool, only: set[str]) -> str:
         made += await rows.hls(50 if short else 500, 1 if short else 2)
     if not only or "merge" in only:
         made += await rows.merge(size, rounds)
-    text = report.table(HEAD, made)
+    text = report.table(HEAD, made) if made else ""
     if not only or "memory" in only:
         text += "\n" + report.table(["memory, MB", "", "goal"], await rows.memory(40 if short else 1000))
+    if not only or "sandbox" in only:
+        text += "\n" + report.table(["sandbox, ms", "", "goal"], await rows.sandbox(50 if short else 500))
     return text
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.report import median
-from bench.worker import cpu, sources, ways
+from bench.worker import cpu, forks, sources, ways
 from bench.worker.ways import Cost
 
 Way = Callable[[], Awaitable[Cost]]
@@ -115,6 +115,12 @@ async def memory(count: int) -> list[Row]:
         [f"worker, before and after {count} downloads", f"{before}, {after}", "≤ 100, flat"],
         ["a child's own, median and most", f"{median(peaks):.0f}, {max(peaks)}", "≤ 30"],
     ]
+
+
+async def sandbox(count: int) -> list[Row]:
+    """Milliseconds from a fork to the first byte at the site."""
+    on, off = (await forks.first_bytes(count)).values()
+    return [[f"fork to first byte, median of {count}: on, off, between", f"{on:.1f}, {off:.1f}, {on - off:.1f}", "≤ 3"]]
 
 
 async def _watch(zygote: int, peaks: list[int]) -> None:

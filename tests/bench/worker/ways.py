@@ -21,6 +21,7 @@ from vidferry_worker.broker import Broker
 from vidferry_worker.children import Zygote
 from vidferry_worker.settings import WorkerSettings
 from worker.conftest import LOOPBACK
+from worker.downloads import order
 from worker.process import Jobs, WorkerProcess, jobs_in
 
 YT_DLP = Path(sys.executable).with_name("yt-dlp")
@@ -123,7 +124,7 @@ class Floor:
     async def _one(self, url: str, folder: Path, see: Callable[[dict[str, Any]], object] = id) -> None:
         child = await self._zygote.fork(folder)
         try:
-            child.order({"url": url, "format": "1080-any", "max_duration": 7200})
+            order(child, url, max_duration=7200, max_bytes=20 * 1024**3)
             while (event := await child.event())["event"] != "done":
                 see(event)
                 assert event["event"] != "failed", event
