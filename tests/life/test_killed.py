@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from life.pages import addresses
 from life.points import Points, path_that_holds_merges
 from life.service import TAKEN_UP_SECONDS, Service, seconds_after
 from support.gcs import Gcs
+from support.origin.server import Origin
 from support.origin.site import Site
 from worker.downloads import processes
 
@@ -72,3 +74,26 @@ def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Si
     assert (last["error"]["code"], last["attempt"], last["retries"]) == ("worker_lost", 4, 0)
     assert service.objects() == earlier
     assert service.names("arq:*") == []
+
+
+@pytest.mark.xdist_group("life")
+def test_its_video_is_another_downloads_by_then(service: Service, origin: Origin, site: Site) -> None:
+    """The job follows one that has had fewer attempts, and its watchers see no number fall."""
+    pages = addresses(origin, site.url("/gated/g/clip.mp4"))
+    victim = service.worker("victim", worker_slots="1")
+    identified = victim.proxy.hold("identify")
+    follower = service.run(pages[0])
+    identified.wait_reached()
+    service.worker("other", worker_slots="2")
+    leader = service.run(pages[1])
+    site.gate("g").wait_held()
+
+    victim.kill()
+    follower.until(lambda data: data["attempt"] == 2 and data["progress"] >= 20)
+    site.gate("g").open()
+
+    assert service.check_ended(leader)["attempt"] == 1
+    assert service.check_ended(follower)["attempt"] == 2
+    attempts = [data["attempt"] for data in follower.data]
+    assert attempts == sorted(attempts)
+    assert len(site.settled("/gated/g/clip.mp4")) == 1

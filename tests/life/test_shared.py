@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
+from life.pages import addresses
 from life.service import Service, Worker, seconds_after
 from life.watching import eventually
 from support.origin.server import Origin
@@ -20,15 +20,6 @@ def worker(shared: Service) -> Iterator[Worker]:
     """With as many slots as there are addresses of a video."""
     with shared.crew():
         yield shared.worker("worker", worker_slots="2")
-
-
-def addresses(origin: Origin, video: str) -> tuple[str, str]:
-    """Two pages of one video, on a site that names its videos by ids of its own."""
-    name = uuid4().hex
-    return (
-        f"{origin.address}/Mediasite/Play/{name}?{video}",
-        f"{origin.address}/Mediasite/Showcase/all/Presentation/{name}?{video}",
-    )
 
 
 def test_fifty_by_two_addresses(shared: Service, worker: Worker, origin: Origin, site: Site) -> None:

@@ -68,6 +68,48 @@ async def test_progress_does_not_go_back(records: Records) -> None:
     assert progress(await records.heard(second.job_id)) == [20]
 
 
+async def test_attempts_count_on_where_the_other_has_had_fewer(records: Records) -> None:
+    first, claim = await making(records)
+    await records.step(claim, INFO)
+    second, third = await records.created(), await records.created()
+    await records.listen(second.job_id)
+    for job, attempts in ((second, 3), (third, 2)):
+        for attempt in range(1, attempts + 1):
+            _, other = await records.claimed(job, attempt)
+            await records.step(other, STARTED)
+            if attempt < attempts:
+                await records.retried(job, attempt, delay=0)
+        assert await records.store.identify(other, NAME) is False
+    await records.step(claim, DOWNLOAD_STARTED)
+    await records.retried(first, delay=0)
+    _, claim = await records.claimed(first, attempt=2)
+    await records.step(claim, STARTED)
+
+    data = [each["data"] for each in await records.heard(second.job_id)]
+    heard = [(each["attempt"], each["progress"]) for each in data]
+    assert heard == [(1, 5), (1, 10), (2, 5), (2, 10), (3, 5), (3, 10), (3, 20), (3, 10), (4, 5)]
+    shown = [(await records.state(job.job_id))["data"]["attempt"] for job in (first, second, third)]
+    assert shown == [2, 4, 3]
+    await records.cancel(second)
+    assert (await records.state(second.job_id))["data"]["attempt"] == 4
+
+
+async def test_attempts_of_the_other_that_are_told_belatedly_count_on_too(records: Records) -> None:
+    first, claim = await making(records)
+    await records.retried(first, delay=0)
+    _, claim = await records.claimed(first, attempt=2)
+    await records.step(claim, STARTED, INFO)
+    second, other = await records.claimed()
+    await records.retried(second, delay=0)
+    _, other = await records.claimed(second, attempt=2)
+    await records.step(other, STARTED)
+    await records.listen(second.job_id)
+
+    assert await records.store.identify(other, NAME) is False
+
+    assert [each["data"]["attempt"] for each in await records.heard(second.job_id)] == [3]
+
+
 async def test_nothing_is_left_of_the_one_that_gave_way(records: Records) -> None:
     first, _ = await making(records)
     second, other = await records.claimed()

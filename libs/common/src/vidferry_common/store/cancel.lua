@@ -5,6 +5,7 @@ local record = redis.call('HMGET', KEYS[1], 'download', 'seq', 'ended')
 if not record[1] then return 'none' end
 if record[3] then return 'ended' end
 if record[2] ~= ARGV[2] then return 'moved' end
+redis.call('HDEL', KEYS[1], 'ahead') -- the body is made of what the job was told
 deliver(ARGV[1], ARGV[3], true, true, ARGV[4])
 local download_id, download = record[1], download_key(record[1])
 redis.call('SREM', download .. ':jobs', ARGV[1])

@@ -12,9 +12,14 @@ if not status or status == 'ended' or redis.call('SCARD', other .. ':jobs') + #j
   redis.call('HSET', KEYS[1], 'identity', KEYS[2])
   return 'mine'
 end
+-- A job's attempts count on, also where the other download has had fewer: its watchers see no number fall.
+local first_told = redis.call('LINDEX', other .. ':steps', 0)
+local begins_at = first_told and attempt_in(first_told) or redis.call('HGET', other, 'attempt')
 for _, job_id in ipairs(jobs) do
+  local job = 'vidferry:job:' .. job_id
+  local reached = ARGV[2] + (redis.call('HGET', job, 'ahead') or 0)
   redis.call('SADD', other .. ':jobs', job_id)
-  redis.call('HSET', 'vidferry:job:' .. job_id, 'download', other_id)
+  redis.call('HSET', job, 'download', other_id, 'ahead', math.max(0, reached - begins_at))
   catch_up(job_id, other, ARGV[3])
 end
 hasten(other, other_id, redis.call('HGET', KEYS[1], 'head_start'))

@@ -23,12 +23,24 @@ local function replace(text, mark, value)
   return text
 end
 
+-- The attempt in a body; as with progress, no title can look like it.
+local function attempt_in(body)
+  return tonumber(string.match(body, '"attempt":(%d+)'))
+end
+
+-- A body as it is told to a job that had so many more attempts before it went over to this download (identify.lua).
+local function ahead_by(body, attempts)
+  local told = string.gsub(body, '"attempt":(%d+)', function(own) return '"attempt":' .. own + attempts end, 1)
+  return told
+end
+
 -- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
 -- An ended job stays as it ended. A record's time begins anew with each step, of which every attempt has some.
 local function deliver(job_id, body, step, ended, ttl)
   local key = 'vidferry:job:' .. job_id
-  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'ended', 'seq')
+  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'ended', 'seq', 'ahead')
   if not record[1] or record[4] then return end
+  if record[6] then body = ahead_by(body, record[6]) end
   local seq = record[5] + 1
   local message = '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
