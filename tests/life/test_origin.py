@@ -40,6 +40,7 @@ TRIED_AGAIN = {
     "/short/clip.mp4": "network",
     "/short/clip.mp4?reset=1": "network",
     "/hls-missing/master.m3u8": "origin_error",
+    "/hang": "stalled",
     "/gated/never/clip.mp4": "stalled",
     "/gated-hls/never/v720/3/master.m3u8": "stalled",
 }

@@ -32,8 +32,8 @@ class Outcome:
         return self.folder / str(self.events[-1]["file"])
 
 
-def order(child: Child, url: str, fmt: str = "1080-any", max_duration: int = 3600, max_bytes: int = 10**9) -> None:
-    child.order({"url": url, "format": fmt, "max_duration": max_duration, "max_bytes": max_bytes})
+def order(child: Child, url: str, fmt: str = "1080-any", **limits: float) -> None:
+    child.order({"url": url, "format": fmt, "max_duration": 3600, "max_bytes": 10**9, "stall_seconds": 30, **limits})
 
 
 async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", fragments: int = 1) -> Child:
@@ -47,7 +47,7 @@ async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", f
     return child
 
 
-async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: int) -> Outcome:
+async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: float) -> Outcome:
     """All of it."""
     outcome = Outcome(folder)
     child = await zygote.fork(folder)

@@ -49,6 +49,16 @@ async def test_what_cannot_be_reached_is_a_failure_of_the_network(url: str, zygo
     assert (await download(zygote, tmp_path, url)).failure == ErrorCode.NETWORK
 
 
+@pytest.mark.parametrize("path", ["/hang", "/page?src=/hang"])
+async def test_a_site_that_answers_nothing_has_stalled(path: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """The page, or what is asked of a stream before it is fetched."""
+    url = site.url(path.replace("=/", f"={site.base}/"))
+    outcome = await download(zygote, tmp_path, url, stall_seconds=1)
+
+    assert outcome.failure == ErrorCode.STALLED
+    assert outcome.of("found") == []
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "rtmp://127.0.0.1/live", "data:text/html,x", "ytsearch:cats"])
 async def test_no_other_scheme_gets_anything(url: str, zygote: Zygote, tmp_path: Path) -> None:
     outcome = await download(zygote, tmp_path, url)

@@ -91,7 +91,10 @@ class Pipeline:
 
     async def _extract(self) -> Found:
         claim, settings = self._claim, self._parts.settings
-        limits = {"max_duration": settings.max_duration, "max_bytes": settings.max_bytes}
+        limits = {
+            "max_duration": settings.max_duration, "max_bytes": settings.max_bytes,
+            "stall_seconds": settings.stall_seconds,
+        }  # fmt: skip
         self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
         async with asyncio.timeout(settings.extract_seconds):
             return Found.read(await self._next("found"))

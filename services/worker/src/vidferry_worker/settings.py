@@ -42,7 +42,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     )
     retry_delay: float = Field(5, gt=0, le=3600, description="Seconds before the first new try; it trebles with each.")
     stall_seconds: float = Field(
-        30, gt=0, le=3600, description="Seconds without a byte after which a download that runs has stalled."
+        30, gt=0, le=3600, description="Seconds without a byte after which a download has stalled."
     )
     site_limit: int = Field(
         0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."

@@ -14,6 +14,10 @@ class ForbiddenAddress(OSError):
     """The worker refuses to connect there."""
 
 
+class Unreached(TimeoutError):
+    """No connection came about in time."""
+
+
 class Channel:
     """One SOCK_SEQPACKET socket, shared by all threads of the child. A reader thread hands out what comes in."""
 
@@ -49,7 +53,7 @@ class Channel:
         if reply.get("forbidden"):
             raise ForbiddenAddress(reply["error"])
         if reply.get("timed_out"):
-            raise TimeoutError(reply["error"])
+            raise Unreached(reply["error"])
         raise OSError(reply["error"])
 
     def _read(self) -> None:

@@ -18,7 +18,7 @@ from yt_dlp.utils import (
 )
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.channel import ForbiddenAddress
+from vidferry_worker.child.channel import ForbiddenAddress, Unreached
 
 _SENTENCES = (
     (r"requested format is not available", ErrorCode.FORMAT_UNAVAILABLE),
@@ -43,7 +43,9 @@ _KINDS: tuple[tuple[Any, ErrorCode], ...] = (
     (UserNotLive, ErrorCode.LIVE),
     (UnsupportedError, ErrorCode.UNSUPPORTED_SITE),
     (PostProcessingError, ErrorCode.CONVERSION_FAILED),
-    ((ContentTooShortError, RequestError, TimeoutError, ConnectionError), ErrorCode.NETWORK),
+    (Unreached, ErrorCode.NETWORK),
+    (TimeoutError, ErrorCode.STALLED),
+    ((ContentTooShortError, RequestError, ConnectionError), ErrorCode.NETWORK),
 )
 
 
@@ -62,6 +64,11 @@ def classify(error: BaseException, said: str = "") -> ErrorCode:
     if isinstance(error, DownloadError):
         return _by_giving_up(text)
     return ErrorCode.INTERNAL
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether nothing came for too long."""
+    return any(isinstance(each, TimeoutError) for each in _chain(error))
 
 
 def _by_giving_up(text: str) -> ErrorCode:

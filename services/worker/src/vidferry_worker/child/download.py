@@ -58,6 +58,7 @@ class Download:
         self._url = request["url"]
         self._format = Format.parse(request["format"])
         self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
+        self._stall_seconds = request["stall_seconds"]
         self._streams: list[str] = []
         self._reports = Reports(channel.tell)
         self._asked = self._wanted = False
@@ -66,6 +67,7 @@ class Download:
 
     def run(self) -> None:
         self._prepare()
+        self._ydl.silence.begin(self._stall_seconds)
         self._ydl.extract_info(self._url)
         if not self._asked:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
@@ -109,6 +111,7 @@ class Download:
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
         self._channel.tell("found", **self._found(info, streams))
+        self._ydl.silence.end()
         order = self._channel.order()
         self._wanted = bool(order["go"])
         self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)

@@ -28,7 +28,6 @@ def base() -> dict[str, Any]:
         "retries": 3,
         "fragment_retries": 3,
         "extractor_retries": 1,
-        "socket_timeout": 20,
         "writethumbnail": True,
         "updatetime": False,
         "overwrites": True,

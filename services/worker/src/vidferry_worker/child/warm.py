@@ -17,6 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -35,6 +36,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
+        self.silence = Silence()
         self.on_thumbnails: Any = None
         self.said = ""
         """last: where ffmpeg has failed, all that it wrote"""
@@ -42,10 +44,13 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """on a transfer, first: yt-dlp's own sentence"""
 
     def urlopen(self, req: Request | str) -> Response:
-        address = req if isinstance(req, str) else req.url
+        request = Request(req) if isinstance(req, str) else req
+        address = request.url
         _check(address)
-        response = super().urlopen(req)
-        response.read = bounded(response.read)
+        request.extensions.setdefault("timeout", self.silence.wait)
+        with self.silence.heeded():
+            response = super().urlopen(request)
+        response.read = bounded(self.silence.heeded()(response.read))
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
