@@ -15,6 +15,7 @@ from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailabl
 from vidferry_common.bucket import gcs as module
 from vidferry_common.bucket.gcs import GcsBucket
 from vidferry_common.bucket.gcs_session import Patience
+from worker.downloads import until
 
 pytestmark = pytest.mark.anyio
 
@@ -137,6 +138,7 @@ async def test_a_cancelled_upload_ends_its_session(cloud: GcsBucket, gcs: Gcs) -
     gate.open()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await until(lambda: "abort" in gcs.layer.kinds())
     assert gcs.layer.kinds() == ["begin", "chunk", "abort"]
     assert await cloud.stat(NAME) is None
 
@@ -165,6 +167,7 @@ async def test_cancelled_with_a_lost_last_reply_the_object_stays(open_gcs: OpenG
     gate.open()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await until(lambda: "abort" in gcs.layer.kinds())
     assert gcs.layer.kinds()[-1] == "abort"
     assert await cloud.stat(NAME) is not None
 
@@ -179,6 +182,20 @@ async def test_cancelled_between_tries_it_does_not_wait(open_gcs: OpenGcs, gcs: 
     gate.open()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 30)
+
+
+async def test_cancelled_it_does_not_wait_for_an_answer(cloud: GcsBucket, gcs: Gcs) -> None:
+    """What comes of the request then is stopped as soon as it comes."""
+    gate = gcs.layer.faults.hold("begin")
+    task = asyncio.create_task(put(cloud, DATA))
+    assert await asyncio.to_thread(gate.reached.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, module.TIMEOUT[1] / 2)
+    gate.open()
+    await until(lambda: "abort" in gcs.layer.kinds())
+    assert gcs.layer.kinds() == ["begin", "abort"]
+    assert await cloud.stat(NAME) is None
 
 
 async def test_a_service_that_does_not_answer_is_unavailable(

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.xdist_group("life-cancel")
 
 PROMISE = 1.0
 """seconds from the request to the last message, and to the end of processes and files"""
+SLOT_FREE = 2.0
 LOADED = 5
 """Both take below 0.1 s, also on a busy machine. What is measured is wall time, though, and other tests run beside."""
 SLOW = 'case "$*" in *file:*) set -- -readrate 0.001 "$@" ;; esac'
@@ -204,12 +205,18 @@ def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
 
 
 def test_an_upload_to_a_bucket_that_does_not_answer(gcs: Gcs, site: Site, tmp_path: Path) -> None:
-    with whole(tmp_path, {}, environment=gcs.environment()) as product:
+    """Its slot is free before the bucket answers, or the request times out."""
+    with whole(tmp_path, {"worker_slots": "1"}, environment=gcs.environment()) as product:
         gate = gcs.layer.faults.hold("begin")
         job_id = product.post(site.url("/media/clip.mp4"))
         assert gate.reached.wait(60)
         pids = product.children()
-        check_gone(product, pids, cancelled(product, job_id))
+        waiting = product.post(site.url("/media/clip.webm"))
+        begun = cancelled(product, job_id)
+        check_gone(product, pids, begun)
+        product.until(waiting, lambda job: job["attempt"] == 1)
+        assert time.monotonic() - begun < SLOT_FREE * LOADED
+        product.cancel(waiting)
         gate.open()  # the bucket would take it now
         wait_until(lambda: "abort" in gcs.layer.kinds(), lambda: f"{gcs.layer.kinds()}")
         check_over(product, job_id)

@@ -50,7 +50,7 @@ class Attempt:
     def lose(self) -> None:
         """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more.
 
-        Its files go at once: an upload that a bucket does not answer may keep it from its end for a minute.
+        Its files go at once: an upload that a bucket does not answer may keep it from its end for a moment.
         """
         self.lost = True
         self._clearing = asyncio.ensure_future(asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True))

@@ -72,6 +72,8 @@ class Reporter:
             raise FenceLost
 
     def close(self) -> None:
+        """Nothing is told any more: an upload that was cancelled may still tell how far it came."""
+        self._lost = True
         self._publisher.forget(self)
 
     def pending(self, *, tick: bool) -> list[Publication]:

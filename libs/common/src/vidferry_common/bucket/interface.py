@@ -100,8 +100,9 @@ class Bucket(Protocol):
 
         source is a regular file that no longer changes; fewer bytes than size raise BucketError. progress is called
         with the bytes sent so far, at least every 8 MiB and from any thread. Raises PreconditionFailed where the
-        object's generation is not what.if_generation. Cancelling the call stops it, and nothing appears afterwards;
-        an object that was complete by then stays, since it is whole, and others may have found it already.
+        object's generation is not what.if_generation. Cancelling the call stops it within a second, and nothing
+        appears afterwards, unless the last bytes were on their way: then the object may, whole. One that was complete
+        by then stays; others may have found it already.
         """
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:

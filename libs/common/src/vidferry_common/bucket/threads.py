@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 THREADS = 32
 """calls at once, made as needed; more wait their turn"""
+STOP_SECONDS = 1.0
+"""for which a cancelled call is waited for"""
 
 
 class Threads:
@@ -31,9 +33,10 @@ class Threads:
                 yield page
 
     async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
-        """The work's result. Cancelled, it sets the event and waits for the work's end.
+        """The work's result. Cancelled, it sets the event and waits for the work's end, for STOP_SECONDS at most.
 
-        Waiting matters: only when the thread has ended is it certain that nothing appears afterwards.
+        Work that looks at the event before each of its steps makes nothing appear afterwards but by the step that it
+        is in, such as a request that is not answered: its thread ends with that.
         """
         stop = threading.Event()
         future = self._long.submit(work, stop)
@@ -62,6 +65,7 @@ def _seen(waited: asyncio.Future[T]) -> None:
 async def _ended(future: Future[T]) -> None:
     """Waits also through further cancellations; the first one is raised again by run_stoppable."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_later(STOP_SECONDS, ended.set)
     future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
     while not ended.is_set():
         with suppress(asyncio.CancelledError):
