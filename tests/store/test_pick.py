@@ -194,6 +194,23 @@ async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(records: Recor
     assert await records.picked(site_limit=1) == [second.download_id]
 
 
+async def test_one_that_is_claimed_after_it_was_parked_waits_for_nothing(records: Records) -> None:
+    """Its worker stood still between its pick and its claim, for longer than it was kept for it."""
+    late, quick, waiting = await at_one_site(records, 3)
+    assert await records.picked(1, site_limit=1) == [late.download_id]
+    await records.redis.delete(*await records.redis.keys(keys.SITE + "*"))
+    _, claim = await records.claimed(quick)
+    assert await records.picked(site_limit=1) == []
+    await records.claimed(late)
+
+    await records.store.finish(claim, queued().body(), Ending())
+
+    score = await records.redis.zscore(keys.QUEUE, keys.arq_id(late.download_id, 1))
+    assert score is not None
+    assert score > await records.now_ms(), "it runs, and is in nobody's way"
+    assert await records.picked(site_limit=2) == [waiting.download_id]
+
+
 async def test_a_dead_workers_place_is_free_when_its_lease_has_ended(records: Records) -> None:
     await records.claimed(lease=0)
     job = await records.created()
