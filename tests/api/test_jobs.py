@@ -104,6 +104,15 @@ def test_a_file_that_was_removed_is_gone(api: httpx2.Client, backstage: Backstag
     problem(api.get(f"{job['status_url']}/file"), 410, "object_gone")
 
 
+def test_a_file_that_is_being_removed_is_gone(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:
+    job = post(api)
+    backstage.complete(job["job_id"], stored)
+    backstage.store(lambda store: store.keep("worker", 60, 60, 60))
+    assert backstage.store(lambda store: store.condemn("worker", [stored.name])) == [stored.name]
+
+    problem(api.get(f"{job['status_url']}/file"), 410, "object_gone")
+
+
 def test_a_file_whose_download_was_forgotten_is_gone(
     api: httpx2.Client, backstage: Backstage, stored: StoredObject
 ) -> None:

@@ -214,6 +214,52 @@ async def test_an_open_object_outlives_its_deletion(folder: FolderBucket) -> Non
         assert begun + opened.file.read() == data
 
 
+async def test_what_is_empty_goes_with_the_last_object(folder: FolderBucket, tmp_path: Path) -> None:
+    names = ("videos/a/one/best", "videos/a/one/720", "videos/b/two/best")
+    first, second, third = [await put(folder, b"x", name) for name in names]
+
+    for each, left in ((first, ["videos", "videos/a", "videos/a/one", "videos/b", "videos/b/two"]),
+                       (second, ["videos", "videos/b", "videos/b/two"]), (third, [])):  # fmt: skip
+        await folder.delete(each.name, each.generation)
+        assert _directories(tmp_path / "bucket" / "objects") == left
+    assert (await put(folder, b"x", names[0])).size == 1
+
+
+def _directories(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir())
+
+
+async def test_a_directory_may_go_while_an_object_comes(
+    folder: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the last other object in it is removed at that moment."""
+    parent, rename = tmp_path / "bucket" / "objects" / NAME, os.rename
+    gone: list[Path] = []
+
+    def rename_too_late(*args: Any, **kwargs: Any) -> None:
+        if not gone:
+            gone.append(parent.parent)
+            parent.parent.rmdir()
+        rename(*args, **kwargs)
+
+    monkeypatch.setattr(os, "rename", rename_too_late)
+    await put(folder, b"here")
+
+    assert gone
+    assert (await folder.read(NAME, 10))[1] == b"here"
+
+
+async def test_objects_come_and_go_in_one_directory(folder: FolderBucket) -> None:
+    """By many at once: none stumbles over a directory that another one has just removed, or made."""
+
+    async def come_and_go(name: str) -> None:
+        for _ in range(50):
+            stored = await put(folder, b"x", f"videos/site/one/{name}")
+            await folder.delete(stored.name, stored.generation)
+
+    await asyncio.gather(*(come_and_go(name) for name in "abcdefgh"))
+
+
 async def test_a_replaced_object_is_not_served_by_its_old_link(folder: FolderBucket) -> None:
     first = await put(folder, b"first")
     link = await folder.sign(first, 60)

@@ -66,6 +66,24 @@ async def test_a_removed_file_is_gone_and_a_new_post_fetches_it_anew(
         api.close()
 
 
+async def test_a_file_that_somebody_was_just_given_a_link_to_stays(
+    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
+) -> None:
+    job, name = await made(jobs, site.url("/media/clip.mp4"))
+    api = ApiProcess(redis.url, folder_home.root).start()
+    try:
+        with httpx2.Client(base_url=api.url, timeout=20) as client:
+            await jobs.redis.delete(keys.SPARED)
+            link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
+            folder_home.age(name, 2 * DAY)
+            sweeps = len(worker.logged("the bucket is swept"))
+            await until(lambda: len(worker.logged("the bucket is swept")) >= sweeps + 2)
+
+            assert (await asyncio.to_thread(client.get, link)).status_code == 200
+    finally:
+        api.close()
+
+
 async def test_a_folder_that_is_away_has_lost_no_file(
     worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site, tmp_path: Path
 ) -> None:

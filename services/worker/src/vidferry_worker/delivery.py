@@ -14,7 +14,6 @@ from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.reporter import Reporter
-from vidferry_worker.retention import MINIMUM_AGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Delivery:
 
         JobFailure where retention is removing it at this moment: the next try fetches the video anew.
         """
-        if not await until_redis_answers(lambda: self._parts.store.spare(name, MINIMUM_AGE)):
+        if not await until_redis_answers(lambda: self._parts.store.spare(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
         return await self._parts.bucket.stat(name)
 

@@ -10,12 +10,12 @@ from itertools import groupby
 
 from vidferry_common.bucket import Bucket, ListedObject
 from vidferry_common.contract.identity import ROOT, THUMBNAIL, folder_of, is_stored_by_vidferry
+from vidferry_common.store import SPARED_SECONDS
 from vidferry_worker.settings import WorkerSettings
 
 DAY = 86400
-MINIMUM_AGE = 900.0
-"""Seconds that an object is kept whatever the settings say, from its upload and from each time that a worker hands it
-out: a job ends, and its link is followed."""
+MINIMUM_AGE = SPARED_SECONDS
+"""Seconds that an object is kept whatever the settings say, from its upload as from each time that it is handed out."""
 NEVER = float("-inf")
 
 

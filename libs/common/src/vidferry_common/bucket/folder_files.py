@@ -15,7 +15,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -33,6 +33,7 @@ from vidferry_common.bucket.interface import (
 DAY = 86400
 _META = "#meta"
 _META_BYTES = 64 * 1024
+_TRIES = 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not blocking: a FIFO must not hold a thread
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,9 +118,8 @@ class Files:
     def publish(self, written: str, stored: StoredObject) -> None:
         """Makes a written file visible as that object; the caller holds the lock."""
         leaf = _leaf(stored.name)
-        with self._directory("incoming") as folder, self._parent(stored.name, create=True) as parent:
-            os.rename(written, f"{leaf}#{stored.generation}", src_dir_fd=folder, dst_dir_fd=parent)
-            os.fsync(parent)
+        self._move(written, f"{leaf}#{stored.generation}", stored.name)
+        with self._directory("incoming") as folder, self._parent(stored.name) as parent:
             with self.incoming() as (record, target):
                 _write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
                 os.fsync(target)
@@ -127,13 +127,37 @@ class Files:
             os.fsync(parent)
             _sweep(parent, leaf, keep=stored.generation)
 
+    def _move(self, written: str, to: str, name: str) -> None:
+        """Into the directory of an object's name. While it is empty, who removes others from it may prune it."""
+        for _ in range(_TRIES):
+            with (
+                suppress(FileNotFoundError),
+                self._directory("incoming") as folder,
+                self._parent(name, create=True) as parent,
+            ):
+                os.rename(written, to, src_dir_fd=folder, dst_dir_fd=parent)
+                os.fsync(parent)
+                return
+        raise FileNotFoundError(errno.ENOENT, "the directory of an object does not stay", name)
+
     def remove(self, stored: StoredObject) -> None:
-        """Removes record and bytes; who has them open reads on. The caller holds the lock."""
+        """Removes record and bytes, and the directories that are empty then; who has the bytes open reads on.
+
+        The caller holds the lock.
+        """
         leaf = _leaf(stored.name)
         with self._parent(stored.name) as parent:
             os.unlink(leaf + _META, dir_fd=parent)
             os.fsync(parent)
             _sweep(parent, leaf, keep=0)
+        self._prune(stored.name.split("/")[:-1])
+
+    def _prune(self, steps: Sequence[str]) -> None:
+        """Removes a directory, and those above it, as long as they are empty."""
+        with suppress(OSError):  # it is not empty, or another was quicker
+            for depth in reversed(range(len(steps))):
+                with self._directory("objects", *steps[:depth]) as above:
+                    os.rmdir(steps[depth], dir_fd=above)
 
     def _require_objects(self) -> None:
         """A volume that was unmounted has lost no object: FileNotFoundError where the whole folder is away."""

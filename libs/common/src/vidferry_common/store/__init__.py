@@ -3,6 +3,7 @@
 from vidferry_common.store.client import RedisSettings, StoreUnavailable, connect
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 from vidferry_common.store.store import (
+    SPARED_SECONDS,
     Cancelled,
     Cause,
     Created,
@@ -17,6 +18,7 @@ from vidferry_common.store.store import (
 )
 
 __all__ = [
+    "SPARED_SECONDS",
     "Cancelled",
     "Cause",
     "Claim",

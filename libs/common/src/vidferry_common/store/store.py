@@ -28,6 +28,8 @@ PICK_SECONDS = 2.0
 """that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
 MAX_REAPED = 10
 """in one look"""
+SPARED_SECONDS = 900.0
+"""for which retention leaves an object alone that is handed out: until the link to it has been told and followed"""
 CONDEMNED_SECONDS = 300.0
 """for which an object counts as being removed where its worker died over it"""
 SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
@@ -316,9 +318,9 @@ class Store:
         due_ms = await self._run("sweep", [keys.KEEPER], worker, int(interval * 1000), "1" if ended else "")
         return None if due_ms is None else due_ms / 1000
 
-    async def spare(self, name: str, seconds: float) -> bool:
+    async def spare(self, name: str) -> bool:
         """Keeps retention from an object that is about to be handed out; False where it is being removed just now."""
-        return bool(await self._run("spare", [keys.SPARED, keys.CONDEMNED], name, int(seconds * 1000)))
+        return bool(await self._run("spare", [keys.SPARED, keys.CONDEMNED], name, int(SPARED_SECONDS * 1000)))
 
     async def condemn(self, worker: str, names: Sequence[str]) -> list[str] | None:
         """Those of the objects that may be removed, until acquit(); None where another worker keeps house."""

@@ -10,7 +10,7 @@ from vidferry_api.addresses import events_address, public_root, socket_address
 from vidferry_api.conditional import is_known, not_modified
 from vidferry_api.models import Job
 from vidferry_api.problems import Problem, responses
-from vidferry_api.services import JobDep, ServicesDep
+from vidferry_api.services import JobDep, Services, ServicesDep
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
@@ -87,7 +87,7 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "The job's error says why; make a new job to try again.")
     name = (await services.store.download(job.download_id)).get(OBJECT)
-    stored = await services.bucket.stat(name.decode()) if name else None
+    stored = await _handed_out(services, name.decode()) if name else None
     if stored is None:
         raise Problem(
             ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Make a new job to fetch it again."
@@ -95,6 +95,11 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
     link = await services.bucket.sign(stored, services.settings.link_lifetime)
     url = public_root(request, services.settings) + link.url if link.url.startswith("/") else link.url
     return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+
+
+async def _handed_out(services: Services, name: str) -> StoredObject | None:
+    """The object, which retention then leaves alone until its link was followed; None where it is gone."""
+    return await services.bucket.stat(name) if await services.store.spare(name) else None
 
 
 @router.head("/thumbnail", include_in_schema=False)
