@@ -7,6 +7,7 @@ import socket
 from types import FrameType
 
 from uvicorn import Config, Server
+from uvicorn.server import HANDLED_SIGNALS
 
 from vidferry_gateway.gateway import Gateway
 
@@ -21,7 +22,6 @@ class DrainingServer(Server):
     def __init__(self, config: Config, gateway: Gateway) -> None:
         super().__init__(config)
         self._gateway = gateway
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
         self._drain: asyncio.Task[None] | None = None
         self._asked = False
@@ -31,20 +31,28 @@ class DrainingServer(Server):
             super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop, self._starting = asyncio.get_running_loop(), asyncio.current_task()
+        self._starting = asyncio.current_task()
+        for number in HANDLED_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._heed)
         if self._asked:
             self._end()
         await super().startup(sockets)
         self._starting = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """By uvicorn's own handler, before there is one of the loop's."""
+        self._asked = True
+
+    def _heed(self) -> None:
+        """By the loop's, which wakes it: uvicorn's handler does not, where a signal comes right before the loop waits.
+
+        Its main loop wakes ten times a second by itself, but a start that waits for something does not.
+        """
         if self._asked:
             self.should_exit = self.force_exit = True
             return
         self._asked = True
-        # Not here, in the midst of any task's code: what a handler raises may be swallowed there.
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._end)
+        self._end()
 
     def _end(self) -> None:
         if self._starting is not None:
