@@ -174,6 +174,7 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             process.signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait_for, "worker takes nothing new")
             later = await jobs.give(site.url("/media/clip.mp4"))
             site.gate("g").open()
             assert (await jobs.end(job))["status"] == "completed"

@@ -32,7 +32,7 @@ KNOWN = {
 }
 UNKNOWN = {
     "no length": ("/chunked/clip.mp4?rate=500000", "1080-any"),
-    "a length that lies": ("/packed/clip.mp4?rate=400000", "1080-any"),
+    "a length that lies": ("/packed/clip.mp4?rate=200000", "1080-any"),
 }
 
 
