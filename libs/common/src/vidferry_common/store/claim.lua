@@ -12,7 +12,7 @@ end
 redis.call('ZADD', 'vidferry:leases', now + ARGV[3], ARGV[1])
 hold_site(KEYS[1], ARGV[1], now + ARGV[3])
 -- It may have been parked since it was picked, where its worker stood still for longer than it was kept for it.
-redis.call('ZREM', 'vidferry:site:' .. record[5] .. ':parked', arq_id)
+redis.call('ZREM', 'vidferry:site:' .. (record[5] or '') .. ':parked', arq_id)
 -- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.
 redis.call('ZADD', 'arq:queue', 'XX', RUNNING, arq_id)
 local claimed = redis.call('HGETALL', KEYS[1])
