@@ -18,7 +18,7 @@ up: $(VENV)/.runtime ## run Vidferry here: http://localhost:3001
 
 test: $(VENV)/.dev ## the tests, with all that they need
 	@$(BIN)/python tests/provide.py
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 test-hostile: $(VENV)/.dev ## sites that attack a worker, in network namespaces of their own
 	$(BIN)/pytest -m hostile tests/hostile -n 2 --dist loadgroup $(PYTEST_ARGS)

@@ -16,7 +16,8 @@ from typing import Any, Self, TypeVar
 import httpx2
 import orjson
 
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode

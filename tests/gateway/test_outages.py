@@ -23,7 +23,8 @@ from gateway.process import (
 )
 from gateway.tls import TlsFront, self_signed
 from metrics.scrape import Admin
-from support.redis_server import RedisServer, free_port, redis_server
+from support.ports import free_port
+from support.redis_server import RedisServer, redis_server
 from vidferry_common.store.client import RedisClient
 
 pytestmark = pytest.mark.anyio

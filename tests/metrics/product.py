@@ -13,7 +13,8 @@ from api.answers import post
 from api.process import ApiProcess
 from gateway.process import GatewayProcess, redis_client
 from metrics.scrape import Admin
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from support.stack import Watched, drain
 from vidferry_common.store import QueueDepth, Store
 from worker.process import WorkerProcess

@@ -17,7 +17,8 @@ from api.process import ApiProcess
 from gateway.process import GatewayProcess
 from metrics.product import Product
 from metrics.scrape import Admin
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from vidferry_common.metrics import AdminServer, AdminSettings, PortTaken, Registry
 from vidferry_common.metrics.admin import MAX_CONNECTIONS, MAX_HEAD
 from vidferry_common.metrics.catalogue import Service

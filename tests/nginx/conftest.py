@@ -12,7 +12,8 @@ from gateway.process import GatewayProcess
 from gateway.tls import self_signed
 from support.documents import block
 from support.nginx import nginx
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 
 __all__ = ["anyio_backend", "shared_redis", "store_of"]
 

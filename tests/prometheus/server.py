@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support.redis_server import free_port
+from support.ports import free_port
 
 CACHE = Path(__file__).parents[2] / ".cache" / "prometheus"
 START_SECONDS = 60.0

@@ -7,7 +7,8 @@ import pytest
 
 from metrics.scrape import Admin
 from retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweep, sweeping
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from worker.process import Jobs
 

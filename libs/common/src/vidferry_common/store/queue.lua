@@ -10,4 +10,4 @@ for _, from in ipairs({ '-inf', now - ARGV[1] + 1 }) do
   local due = first and redis.call('HGET', download_key(string.match(first, '^(.*):%d+$') or ''), 'due')
   oldest = math.max(oldest, now - (due or now))
 end
-return { waiting, redis.call('ZCOUNT', 'vidferry:delayed', '(' .. now, '+inf'), redis.call('ZCARD', 'vidferry:leases'), oldest }
+return { waiting, redis.call('ZCOUNT', 'vidferry:delayed', string.format('(%.17g', now), '+inf'), redis.call('ZCARD', 'vidferry:leases'), oldest }
