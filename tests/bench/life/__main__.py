@@ -11,7 +11,10 @@ def main() -> None:
     text = "\n".join(
         [
             "From a request to the first `processing`, idle worker (ms):\n",
-            report.table(["", "p50", "p99", "idle commands/s at Redis"], start.rows(20 if short else 100)),
+            report.table(
+                ["", "p50", "p99", "idle: commands/s at Redis", "idle: Redis, of a core"],
+                start.rows(20 if short else 100),
+            ),
             "The same video again, from a POST to 100 % (ms):\n",
             report.table(["", "p50", "p99", "of a new one"], again.rows(5 if short else 40)),
             f"Progress of {reporter.DOWNLOADS} running downloads, {reporter.WATCHED_BY} jobs attached to each:\n",

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -19,22 +20,34 @@ from bench.report import median, percentile
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.store import RedisSettings, connect
 
-IDLE_SECONDS = 10
+IDLE_SECONDS = 20
 
 
-async def commands_a_second(redis: RedisServer) -> float:
-    """What its clients ask of it while nothing is to be done."""
+@dataclass(frozen=True)
+class Idle:
+    """What Redis does while nothing is to be done."""
+
+    commands: float
+    """a second, those within scripts included"""
+    cpu: float
+    """share of a core, its own timers included"""
+
+
+async def idle_load(redis: RedisServer) -> Idle:
     client = connect(RedisSettings.model_validate({"redis_url": redis.url}))
-    before = int((await client.info("stats"))["total_commands_processed"])
-    begun = time.perf_counter()
+    before, begun = await client.info("all"), time.perf_counter()
     await asyncio.sleep(IDLE_SECONDS)
-    after = int((await client.info("stats"))["total_commands_processed"])
+    after, seconds = await client.info("all"), time.perf_counter() - begun
     await client.aclose(close_connection_pool=True)
-    return (after - before - 1) / (time.perf_counter() - begun)
+
+    def grown(*fields: str) -> float:
+        return sum(float(after[field]) - float(before[field]) for field in fields) / seconds
+
+    return Idle(grown("total_commands_processed") - 1 / seconds, grown("used_cpu_sys", "used_cpu_user"))
 
 
-async def vidferry(samples: int) -> tuple[list[float], float]:
-    """Milliseconds from each POST, and idle commands a second."""
+async def vidferry(samples: int) -> tuple[list[float], Idle]:
+    """Milliseconds from each POST, and what an idle worker costs."""
     found = []
     with product() as running:
         async with ear(running.redis) as heard, httpx2.AsyncClient(base_url=running.api.url, timeout=30) as client:
@@ -43,7 +56,7 @@ async def vidferry(samples: int) -> tuple[list[float], float]:
                 job_id, begun = await post(client, f"{running.origin.address}/status/404?n={number}")
                 found.append(1000 * (await heard.first(job_id, lambda data: data["status"] == "processing") - begun))
                 await heard.first(job_id, ended)
-        idle = await commands_a_second(running.redis)
+        idle = await idle_load(running.redis)
     return found, idle
 
 
@@ -63,7 +76,7 @@ def arq_worker(redis: RedisServer) -> Iterator[None]:
         process.wait(20)
 
 
-async def arq(samples: int) -> tuple[list[float], float]:
+async def arq(samples: int) -> tuple[list[float], Idle]:
     """As above, of arq as it comes, with a job that does nothing but say that it has begun; without HTTP."""
     found = []
     with redis_server() as redis, arq_worker(redis):
@@ -76,7 +89,7 @@ async def arq(samples: int) -> tuple[list[float], float]:
                 moment = await heard.first(job_id, lambda data: data["status"] == "processing")
                 if number:  # the first one waits for the worker's start
                     found.append(1000 * (moment - begun))
-        idle = await commands_a_second(redis)
+        idle = await idle_load(redis)
         await pool.aclose(close_connection_pool=True)
     return found, idle
 
@@ -88,5 +101,7 @@ def rows(samples: int) -> list[list[str]]:
         ("arq as it comes, without HTTP", asyncio.run(arq(samples))),
         ("Vidferry, POST by HTTP", asyncio.run(vidferry(samples))),
     ):
-        made.append([name, f"{median(found):.1f}", f"{percentile(found, 0.99):.1f}", f"{idle:.2f}"])
+        made.append(
+            [name, f"{median(found):.1f}", f"{percentile(found, 0.99):.1f}", f"{idle.commands:.2f}", f"{idle.cpu:.2%}"]
+        )
     return made
