@@ -14,8 +14,6 @@ from vidferry_common.store import SPARED_SECONDS
 from vidferry_worker.settings import WorkerSettings
 
 DAY = 86400
-MINIMUM_AGE = SPARED_SECONDS
-"""Seconds that an object is kept whatever the settings say, from its upload as from each time that it is handed out."""
 NEVER = float("-inf")
 
 
@@ -62,7 +60,7 @@ class Retention:
         now = time.time()
         too_old = now - self.days * DAY if self.days else NEVER
         too_much = await self._last_too_much(bucket) if self.bytes else NEVER
-        return min(max(too_old, too_much), now - MINIMUM_AGE)
+        return min(max(too_old, too_much), now - SPARED_SECONDS)
 
     async def _last_too_much(self, bucket: Bucket) -> float:
         """When the youngest of those was made that have to go for the sake of the others."""

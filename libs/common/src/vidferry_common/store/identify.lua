@@ -14,7 +14,7 @@ if not status or status == 'ended' or redis.call('SCARD', other .. ':jobs') + #j
 end
 -- A job's attempts count on, also where the other download has had fewer: its watchers see no number fall.
 local first_told = redis.call('LINDEX', other .. ':steps', 0)
-local begins_at = first_told and attempt_in(first_told) or redis.call('HGET', other, 'attempt')
+local begins_at = first_told and number_in(first_told, 'attempt') or redis.call('HGET', other, 'attempt')
 for _, job_id in ipairs(jobs) do
   local job = 'vidferry:job:' .. job_id
   local reached = ARGV[2] + (redis.call('HGET', job, 'ahead') or 0)

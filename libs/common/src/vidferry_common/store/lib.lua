@@ -24,9 +24,9 @@ local function replace(text, mark, value)
   return text
 end
 
--- The attempt in a body; as with progress, no title can look like it.
-local function attempt_in(body)
-  return tonumber(string.match(body, '"attempt":(%d+)'))
+-- A number in a body or a message: text of a title can't look like it, for its quotes are escaped.
+local function number_in(text, field)
+  return tonumber(string.match(text, '"' .. field .. '":([%d.]+)'))
 end
 
 -- A body as it is told to a job that had so many more attempts before it went over to this download (identify.lua).
@@ -41,7 +41,7 @@ local function deliver(job_id, body, step, ended, ttl)
   local key = 'vidferry:job:' .. job_id
   local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'ended', 'seq', 'ahead')
   if not record[1] or record[4] then return end
-  if record[6] then body = ahead_by(body, record[6]) end
+  if (record[6] or '0') ~= '0' then body = ahead_by(body, record[6]) end
   local seq = record[5] + 1
   local message = '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
@@ -71,19 +71,14 @@ local function tell(download, body, step, ended, ttl)
   return jobs
 end
 
--- The progress in a body or a message: text of a title can't look like it, for its quotes are escaped.
-local function progress(text)
-  return tonumber(string.match(text, '"progress":([%d.]+)'))
-end
-
 -- Tells a job what it missed of a download, beyond what it has seen of another: the steps, then where it is now.
 local function catch_up(job_id, download, ttl)
   local state = redis.call('HGET', 'vidferry:job:' .. job_id, 'state')
-  local seen, body = state and progress(state) or -1, redis.call('HGET', download, 'body')
+  local seen, body = state and number_in(state, 'progress') or -1, redis.call('HGET', download, 'body')
   for _, missed in ipairs(redis.call('LRANGE', download .. ':steps', 0, -1)) do
-    if progress(missed) > seen then deliver(job_id, missed, true, false, ttl) end
+    if number_in(missed, 'progress') > seen then deliver(job_id, missed, true, false, ttl) end
   end
-  if redis.call('LINDEX', download .. ':steps', -1) ~= body and progress(body) >= seen then
+  if redis.call('LINDEX', download .. ':steps', -1) ~= body and number_in(body, 'progress') >= seen then
     deliver(job_id, body, false, false, ttl)
   end
 end

@@ -29,7 +29,8 @@ PICK_SECONDS = 2.0
 MAX_REAPED = 10
 """in one look"""
 SPARED_SECONDS = 900.0
-"""for which retention leaves an object alone that is handed out: until the link to it has been told and followed"""
+"""for which retention leaves an object alone whatever the settings say, from its upload and each time that it is handed
+out: until the link to it has been told and followed"""
 CONDEMNED_SECONDS = 300.0
 """for which an object counts as being removed where its worker died over it"""
 SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
