@@ -3,18 +3,23 @@
 import asyncio
 import inspect
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.asyncio.client import connect
 
-from gateway.process import TIMEOUT
+from gateway.process import TIMEOUT, Job, listen, received
 from gateway.raw import frame, handshake
+from gateway.tls import self_signed
+from support.redis_server import RedisServer
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.gateway import Gateway
@@ -141,6 +146,29 @@ async def test_sockets_are_counted_by_a_limit_that_refuses_none() -> None:
         answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 4096), TIMEOUT)
         assert answer.startswith(b"HTTP/1.1 503 ")
     assert "limit_concurrency" not in gateway().uvicorn_options
+
+
+async def test_below_tls_no_message_goes_past_the_transport(
+    shared_redis: RedisServer, job: Job, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path, "localhost")
+    here = Gateway(GatewaySettings.model_validate({"redis_url": shared_redis.url}), Registry(Service.GATEWAY))
+    await here.start()
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            while not here.ready:  # noqa: ASYNC110 - it tells its probes, and nobody else
+                await asyncio.sleep(0)
+        async with serving(**here.uvicorn_options, ssl_certfile=str(certificate)) as uvicorn_here:
+            trust = ssl.create_default_context(cafile=certificate)
+            uri = f"wss://127.0.0.1:{uvicorn_here.port}/ws/download/{job.id}"
+            async with connect(uri, ssl=trust) as socket:
+                await listen(socket, received(1))
+                for percent in (21.0, 22.0, 23.0):
+                    await job.progress(percent)
+                    seen = await listen(socket, received(1))
+                    assert seen.progress == [percent]
+    finally:
+        await here.stop()
 
 
 async def test_the_inner_parts_that_are_overridden_or_used() -> None:

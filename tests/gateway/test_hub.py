@@ -13,7 +13,7 @@ from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.frames import payload
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind, Outgoing, read
+from vidferry_gateway.message import Kind, Message, Outgoing, read
 from vidferry_gateway.traffic import Traffic
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
@@ -33,12 +33,18 @@ class Client:
     after: Cursor | None = None
     got: list[bytes] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
+    at_once: list[int] = field(default_factory=list)
     code: CloseCode | None = None
 
     def deliver(self, message: Outgoing, kind: Kind) -> None:
         assert self.code is None, "nothing is sent after the end"
         self.got.append(payload(message.frame))
         self.kinds.append(kind)
+
+    def send(self, message: Message, kind: Kind) -> int:
+        self.deliver(message, kind)
+        self.at_once.append(message.seq)
+        return 1
 
     def end(self, code: CloseCode) -> None:
         assert self.code is None, "ended once"
@@ -57,6 +63,13 @@ def joined(core: Hub, client: Client, state: bytes, *history: bytes) -> Client:
     core.work(10)
     core.answer(state, history)
     return client
+
+
+def published(core: Hub, *messages: bytes) -> None:
+    """All in one read of the connection."""
+    for raw in messages:
+        core.receive(JOB.encode(), raw)
+    core.flush()
 
 
 def test_a_join_subscribes_and_reads_once() -> None:
@@ -79,7 +92,7 @@ def test_a_second_watcher_reads_and_does_not_subscribe_again() -> None:
 def test_history_then_state_then_what_follows() -> None:
     core = hub()
     client = joined(core, Client(), status(3), status(1), status(2))
-    core.receive(JOB.encode(), status(4))
+    published(core, status(4))
     assert client.seqs() == [1, 2, 3, 4]
 
 
@@ -91,11 +104,10 @@ def test_what_came_before_the_answer_is_covered_by_it() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB.encode(), status(1))
-    core.receive(JOB.encode(), status(2))
+    published(core, status(1), status(2))
     assert client.got == []
     core.answer(status(2), [status(1)])
-    core.receive(JOB.encode(), status(3))
+    published(core, status(3))
     assert client.seqs() == [1, 2, 3]
 
 
@@ -116,7 +128,7 @@ def test_resume(cursor: Cursor, expected: list[int]) -> None:
 def test_the_end_closes_and_unsubscribes() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB.encode(), status(2, end=True))
+    published(core, status(2, end=True))
     assert (client.seqs(), client.code) == ([1, 2], CloseCode.ENDED)
     assert core.work(10).unsubscribe == [JOB]
 
@@ -132,7 +144,7 @@ def test_the_end_between_two_reads_reaches_those_who_joined_and_those_who_wait()
     late = Client()
     core.join(late)
     core.work(10)
-    core.receive(JOB.encode(), status(2, end=True))
+    published(core, status(2, end=True))
     assert (early.seqs(), early.code, late.got) == ([1, 2], CloseCode.ENDED, [])
     core.answer(status(2, end=True), [])
     assert (late.seqs(), late.code) == ([2], CloseCode.ENDED)
@@ -177,7 +189,7 @@ def test_an_answer_to_those_who_left_is_nobody_elses() -> None:
 def test_foreign_messages_pass_unchanged(raw: bytes) -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB.encode(), raw)
+    published(core, raw)
     assert (client.got[-1], client.kinds[-1], client.code) == (raw, Kind.FOREIGN, None)
 
 
@@ -185,7 +197,7 @@ def test_a_foreign_message_before_the_answer_follows_the_state() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB.encode(), b"hello")
+    published(core, b"hello")
     core.answer(status(1), [])
     assert client.got == [status(1), b"hello"]
 
@@ -194,7 +206,7 @@ def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
     core, client = hub(), Client()
     core.join(client)
     core.work(10)
-    core.receive(JOB.encode(), b"hello")
+    published(core, b"hello")
     core.answer(None, [])
     assert client.got == []
 
@@ -202,11 +214,46 @@ def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
 def test_steps_are_told_from_progress() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.receive(JOB.encode(), status(2))
-    core.receive(JOB.encode(), status(3, stage="merging"))
-    core.receive(JOB.encode(), status(4, stage="merging", step=True))
-    core.receive(JOB.encode(), status(5, end=True))
+    for message in (
+        status(2), status(3, stage="merging"), status(4, stage="merging", step=True), status(5, end=True),
+    ):  # fmt: skip
+        published(core, message)
     assert client.kinds[1:] == [Kind.PROGRESS, Kind.STEP, Kind.STEP, Kind.STEP]
+
+
+def test_a_message_that_comes_alone_is_sent_at_once() -> None:
+    core = hub()
+    client, other = joined(core, Client(), status(1)), joined(core, Client(), status(1))
+    published(core, status(2))
+    assert (client.at_once, other.at_once) == ([2], [2])
+
+
+@pytest.mark.parametrize(
+    ("messages", "got"),
+    [
+        ([status(2), status(3)], [status(2), status(3)]),
+        ([status(2), b"hello"], [status(2), b"hello"]),
+        ([status(2), status(3, end=True)], [status(2), status(3, end=True)]),
+    ],
+)
+def test_what_leaves_in_one_write_is_owed_in_its_order(messages: list[bytes], got: list[bytes]) -> None:
+    core = hub()
+    client = joined(core, Client(), status(1))
+    published(core, *messages)
+    assert client.got[1:] == got
+    assert client.at_once == [message.seq for message in [read(got[-1])] if message and not message.terminal]
+
+
+def test_what_came_before_an_answer_in_the_same_read_is_for_those_who_had_joined() -> None:
+    core = hub()
+    first, second = joined(core, Client(), status(1)), Client()
+    core.join(second)
+    core.work(10)
+    core.receive(JOB.encode(), status(2))
+    core.answer(status(3), [])
+    core.flush()
+    assert (first.seqs(), second.seqs()) == ([1, 2, 3], [3])
+    assert (first.at_once, second.at_once) == ([], [])
 
 
 def after_an_outage(sent: bytes, state: bytes, *history: bytes) -> Client:
@@ -249,7 +296,7 @@ def test_after_an_outage_messages_count_from_the_record() -> None:
     core.lost()
     core.work(10)
     core.answer(status(7), [])
-    core.receive(JOB.encode(), status(8))
+    published(core, status(8))
     assert client.seqs() == [9, 7, 8]
 
 
@@ -278,7 +325,7 @@ def test_after_an_outage_no_message_overtakes_the_record() -> None:
     client = joined(core, Client(), status(1))
     core.lost()
     core.work(10)
-    core.receive(JOB.encode(), status(4))
+    published(core, status(4))
     assert client.seqs() == [1]
     core.answer(status(4), [status(2), status(3)])
     assert client.seqs() == [1, 2, 3, 4]
@@ -333,10 +380,13 @@ class Redis:
                 self.core.receive(job.encode(), raw)
             else:
                 self.core.answer(raw, history)
+            if self.rng.random() < 0.5:  # else the same read brings more
+                self.core.flush()
 
     def cut(self) -> None:
         if self.up:
             self.up = False
+            self.core.flush()
             self.inbox.clear()
             self.outbox.clear()
             self.subscribed.clear()
@@ -351,6 +401,7 @@ class Redis:
             self.send()
             self.execute()
             self.hear()
+            self.core.flush()
             if self.core.idle and not (self.inbox or self.outbox):
                 return
         raise AssertionError("does not settle")

@@ -106,6 +106,10 @@ class Watcher:
         if self._hold:
             self._hold()
 
+    def send(self, message: Outgoing, kind: MessageKind) -> int:
+        self.deliver(message, kind)
+        return 0
+
     def end(self, code: object) -> None:
         pass
 
@@ -169,6 +173,7 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
 
     for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
         hub.receive(Watcher.job_id.encode(), message(seq, time))
+        hub.flush()
     traffic.flushed()
     traffic.flushed()
     found = await scraped(registry)

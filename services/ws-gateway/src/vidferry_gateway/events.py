@@ -91,6 +91,13 @@ class EventStream(Outlet):
             self._begin(_RETRY_MS)
         self.put(self.job_id, message.event, kind)
 
+    def send(self, message: Message, kind: Kind) -> int:
+        if not (self._clear and self._begun):
+            self.deliver(message, kind)
+            return 0
+        self._send_now(message.event)
+        return 1
+
     def end(self, code: CloseCode) -> None:
         if self._open:
             self._ended = int(code)
@@ -104,7 +111,7 @@ class EventStream(Outlet):
             return
         if not self._begun:  # Redis keeps it waiting, and a proxy would give up
             self._begin(_RETRY_MS)
-        self._transport.write(frames.KEEPALIVE)
+        self._write(frames.KEEPALIVE)
 
     def unresponsive(self) -> None:
         """Never: it owes no answers."""
@@ -123,7 +130,7 @@ class EventStream(Outlet):
             self._count()
             self._ended = int(refusal)
             self._begin(_LATER_MS)
-            self._write(self._farewell(refusal))
+            self._write(b"".join(self._farewell(refusal)))
         else:
             self._count()
             self._die_with_client()

@@ -161,6 +161,7 @@ class Feed:
             self._wake()
 
     def heard(self) -> None:
+        self.hub.flush()
         self._sockets.flush()
 
 

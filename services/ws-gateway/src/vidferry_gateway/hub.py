@@ -37,6 +37,9 @@ class Watcher(Protocol):
     def deliver(self, message: Outgoing, kind: Kind) -> None:
         """Owes the client a message. Must not call the hub."""
 
+    def send(self, message: Message, kind: Kind) -> int:
+        """As deliver, but to a client that is owed nothing else it is written at once; how many were."""
+
     def end(self, code: CloseCode) -> None:
         """Nothing more is owed; the hub has forgotten the watcher."""
 
@@ -53,6 +56,8 @@ class Topic:
     """sent and not yet answered"""
     last: Message | None = None
     """the newest message that those who joined were sent"""
+    due: Kind | None = None
+    """where those who joined have yet to get the last message: how it is to be taken"""
     subscribed: bool = False
     stale: bool = False
     """the connection was lost, and nobody who joined is told more before the record is read again"""
@@ -94,6 +99,8 @@ class Hub:
         self._dropped: dict[str, None] = {}
         """job ids to unsubscribe from"""
         self._flying: deque[Read] = deque()
+        self._due: list[Topic] = []
+        """those with a message in what was read of the connection just now"""
 
     @property
     def flying(self) -> int:
@@ -160,7 +167,7 @@ class Hub:
             self._want(topic)
 
     def receive(self, job_id: bytes, raw: bytes) -> None:
-        """A message was published."""
+        """A message was published; flush() follows in the same turn of the loop."""
         traffic = self._traffic
         traffic.received += 1
         topic = self._topics.get(job_id)
@@ -173,21 +180,26 @@ class Hub:
         last = topic.last
         if topic.stale or not topic.joined or not message.follows(last):
             return
-        topic.last = message
-        kind, held = message.kind(last), traffic.held
-        for watcher in topic.joined:
-            watcher.deliver(message, kind)
-        traffic.owe(message.timestamp, len(topic.joined) - traffic.held + held)
-        if self._debug:
-            _log_forwarded(topic.joined, topic.job_id)
+        self._owe(topic)  # the one before it in the same read, so that both leave in one write
+        topic.last, topic.due = message, message.kind(last)
         if message.terminal:
+            self._owe(topic)
             self._end(topic, topic.joined, CloseCode.ENDED)
+        else:
+            self._due.append(topic)
+
+    def flush(self) -> None:
+        """All that one read of the connection brought was received: what is due now is the only one of its job."""
+        due, self._due = self._due, []
+        for topic in due:
+            self._pass_on(topic, alone=True)
 
     def answer(self, state: bytes | None, history: Sequence[bytes]) -> None:
         """The oldest read was answered; state is None where there is no such job."""
         question = self._flying.popleft()
         topic = question.topic
         topic.reads.remove(question)
+        self._owe(topic)
         if state is None:
             self._end(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
             return
@@ -213,6 +225,28 @@ class Hub:
 
     # Within.
 
+    def _owe(self, topic: Topic) -> None:
+        """Before anything else happens to a topic, those who joined are owed what is due."""
+        if topic.due is not None:
+            self._pass_on(topic, alone=False)
+
+    def _pass_on(self, topic: Topic, *, alone: bool) -> None:
+        """Those who joined get what is due: at once, where nothing may follow it that could leave in the same write."""
+        kind, message, traffic = topic.due, topic.last, self._traffic
+        if kind is None or message is None:
+            return
+        topic.due = None
+        held, sent = traffic.held, 0
+        for watcher in topic.joined:
+            if alone:
+                sent += watcher.send(message, kind)
+            else:
+                watcher.deliver(message, kind)
+        traffic.sent += sent
+        traffic.owe(message.timestamp, len(topic.joined) - traffic.held + held)
+        if self._debug:
+            _log_forwarded(topic.joined, topic.job_id)
+
     def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
         """Brings those who have joined to the record, where it differs from what they were sent."""
         last = topic.last
@@ -232,6 +266,7 @@ class Hub:
 
     def _foreign(self, topic: Topic, raw: bytes) -> None:
         message = Foreign(frames.unchanged(raw))
+        self._owe(topic)
         _send(topic.joined, message, Kind.FOREIGN, topic.job_id)
         for question in topic.reads:
             question.early.append(message)

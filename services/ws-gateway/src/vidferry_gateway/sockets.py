@@ -116,8 +116,6 @@ class Sockets:
     def flush(self) -> None:
         """Writes what is owed."""
         self._held = False
-        if not self._owing:
-            return
         owing, self._owing = self._owing, []
         sent = 0
         for socket in owing:

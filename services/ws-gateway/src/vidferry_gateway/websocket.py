@@ -25,7 +25,7 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
 from vidferry_gateway.handshake import accept, no_such_path, read_request
-from vidferry_gateway.message import Kind, Outgoing
+from vidferry_gateway.message import Kind, Message, Outgoing
 from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
 from vidferry_gateway.subscriptions import Subscriptions
 
@@ -110,13 +110,14 @@ class GatewaySocket(Outlet):
     # The hub
 
     def deliver(self, message: Outgoing, kind: Kind) -> None:
-        if self._paused:
+        self.put(self.job_id, message.frame, kind)
+
+    def send(self, message: Message, kind: Kind) -> int:
+        if not self._clear:
             self.put(self.job_id, message.frame, kind)
-            return
-        self._out.append(message.frame)
-        if not self._queued:
-            self._queued = True
-            self.home.sockets.owe(self)
+            return 0
+        self._send_now(message.frame)
+        return 1
 
     # The sockets' common timer and flush
 
@@ -129,7 +130,7 @@ class GatewaySocket(Outlet):
     def ping(self) -> None:
         if not self._paused:
             self.unanswered = True
-            self._transport.write(self._ping)
+            self._write(self._ping)
 
     def unresponsive(self) -> None:
         """A ping was not answered in time."""
@@ -151,7 +152,7 @@ class GatewaySocket(Outlet):
         refusal = self._admit(match["job"], query, request)
         if refusal is not None:
             # A browser doesn't see the status of a failed upgrade: who is turned away gets a close code.
-            self._write(self._farewell(refusal))
+            self._write(b"".join(self._farewell(refusal)))
 
     def _admit(self, job: str | None, query: str, request: Request) -> CloseCode | None:
         job_id = job.lower() if job is not None else ""
@@ -243,7 +244,7 @@ class GatewaySocket(Outlet):
     def _pump(self, core: Protocol) -> None:
         """Writes what the core has to say; an empty chunk is the end of the stream."""
         chunks = core.data_to_send()
-        self._write(chunks)
+        self._write(b"".join(chunks))
         if chunks and not chunks[-1]:
             self._finish()
 
