@@ -25,7 +25,7 @@ def test_the_scripts_use_the_contracts_names_and_no_other() -> None:
 
 
 def test_every_script_is_loaded() -> None:
-    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, "lib")}
+    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, "tell", "lib")}
 
 
 def test_names_do_not_run_into_each_other() -> None:

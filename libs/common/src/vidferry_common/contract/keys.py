@@ -1,4 +1,4 @@
-"""Names of everything in Redis. The scripts take these as arguments or use the same prefixes (store/lib.lua)."""
+"""Names of everything in Redis. The scripts take these as arguments or use the same prefixes (store/*.lua)."""
 
 JOB = "vidferry:job:"
 """+ job id: hash, one caller's request. Fields in records.py; `state` is the newest message, whole."""

@@ -1,5 +1,4 @@
--- Shared by all scripts: prepended to each of them. Every script is one atomic step.
--- Names are those of contract/keys.py; a test compares them.
+-- Prepended, after tell.lua, to the scripts that do more than tell.
 
 -- Scores on arq's queue that no clock reaches: arq takes nothing whose score lies ahead.
 local RUNNING, PARKED = 8e15, 9e15
@@ -14,61 +13,9 @@ local function download_key(download_id)
   return 'vidferry:download:' .. download_id
 end
 
--- A text with each mark replaced. Not by gsub, which looks at each character in turn: most of what a progress costs.
-local function replace(text, mark, value)
-  local at = string.find(text, mark, 1, true)
-  while at do
-    text = string.sub(text, 1, at - 1) .. value .. string.sub(text, at + 1)
-    at = string.find(text, mark, at + #value, true)
-  end
-  return text
-end
-
 -- A number in a body or a message: text of a title can't look like it, for its quotes are escaped.
 local function number_in(text, field)
   return tonumber(string.match(text, '"' .. field .. '":([%d.]+)'))
-end
-
--- A body as it is told to a job that had so many more attempts before it went over to this download (identify.lua).
-local function ahead_by(body, attempts)
-  local told = string.gsub(body, '"attempt":(%d+)', function(own) return '"attempt":' .. own + attempts end, 1)
-  return told
-end
-
--- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
--- An ended job stays as it ended. A record's time begins anew with each step, of which every attempt has some.
-local function deliver(job_id, body, step, ended, ttl)
-  local key = 'vidferry:job:' .. job_id
-  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'ended', 'seq', 'ahead')
-  if not record[1] or record[4] then return end
-  if (record[6] or '0') ~= '0' then body = ahead_by(body, record[6]) end
-  local seq = record[5] + 1
-  local message = '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
-    '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
-    replace(replace(body, '\1', record[3]), '\2', job_id) .. '}}'
-  redis.call('HSET', key, 'seq', seq, 'state', message, unpack(ended and { 'ended', '1' } or {}))
-  if step then
-    redis.call('RPUSH', key .. ':history', message)
-    redis.call('LTRIM', key .. ':history', -64, -1)
-    redis.call('EXPIRE', key .. ':history', ttl)
-    redis.call('EXPIRE', key, ttl)
-  end
-  redis.call('PUBLISH', 'websocket:' .. job_id, message)
-end
-
--- Sends one body to every job of a download, and keeps it for those that attach later. Returns the jobs' ids.
--- The same step again is a script that was sent again after its reply was lost.
-local function tell(download, body, step, ended, ttl)
-  local jobs = redis.call('SMEMBERS', download .. ':jobs')
-  if step and redis.call('LPOS', download .. ':steps', body) then return jobs end
-  redis.call('HSET', download, 'body', body)
-  if step then
-    redis.call('RPUSH', download .. ':steps', body)
-    redis.call('LTRIM', download .. ':steps', -64, -1)
-    redis.call('EXPIRE', download .. ':steps', ttl)
-  end
-  for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ended, ttl) end
-  return jobs
 end
 
 -- Tells a job what it missed of a download, beyond what it has seen of another: the steps, then where it is now.
@@ -121,17 +68,6 @@ local function enqueue(download, arq_id, payload, due, place, arq_ttl_ms)
     redis.call('ZADD', 'arq:queue', order(download), arq_id)
     ring()
   end
-end
-
--- Whether a download runs at that attempt: the fence.
-local function holds(download, attempt)
-  local record = redis.call('HMGET', download, 'status', 'attempt')
-  return record[1] == 'running' and record[2] == attempt
-end
-
-local function expire(download, ttl)
-  redis.call('EXPIRE', download, ttl)
-  redis.call('EXPIRE', download .. ':jobs', ttl)
 end
 
 -- A download has its place at its site for so long.

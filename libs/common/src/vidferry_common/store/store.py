@@ -176,10 +176,12 @@ class Store:
         self._redis = redis
         self._ttl = record_seconds
         library = resources.files(__package__)
-        shared = (library / "lib.lua").read_text()
-        self._scripts = {
-            name: redis.register_script(shared + (library / f"{name}.lua").read_text()) for name in SCRIPTS
-        }
+
+        def source(name: str) -> str:
+            parts = ("tell", name) if name == "publish" else ("tell", "lib", name)
+            return "".join((library / f"{part}.lua").read_text() for part in parts)
+
+        self._scripts = {name: redis.register_script(source(name)) for name in SCRIPTS}
 
     async def create(self, job: NewJob, queue_cap: int) -> Created:
         """Makes a job and starts or joins its download; QueueFull, IdempotencyMismatch."""
