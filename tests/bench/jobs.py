@@ -47,6 +47,26 @@ async def make(server: RedisServer, count: int) -> tuple[list[Job], Published]:
         return jobs, Published(str(server.socket_path), [_command(sha, job) for job in jobs])
 
 
+FIVE_CALLS = """
+local fence = redis.call('HMGET', KEYS[1], 'status', 'attempt')
+local job_id = redis.call('SMEMBERS', KEYS[1] .. ':jobs')[1]
+local seq = redis.call('HMGET', 'vidferry:job:' .. job_id, 'seq', 'ended')[1]
+redis.call('HSET', 'vidferry:job:' .. job_id, 'seq', seq, 'state', ARGV[2])
+redis.call('PUBLISH', 'websocket:' .. job_id, ARGV[2])
+return { job_id }
+"""
+"""The least that a script does which looks at the fence, and keeps and publishes what it is given."""
+
+
+async def named(server: RedisServer, published: Published, script: str) -> Published:
+    """The same commands, for another script."""
+    async with redis_client(server) as client:
+        sha = (await client.script_load(script)).encode()
+    at = published.commands[0][0].index(b"$40\r\n") + 5
+    commands = [(before[:at] + sha + before[at + len(sha) :], after) for before, after in published.commands]
+    return Published(published.socket_path, commands)
+
+
 def body() -> bytes:
     """Progress of a usual size."""
     update = Update(
