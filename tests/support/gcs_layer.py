@@ -6,6 +6,7 @@ Workload Identity asks. Sessions are held here, and a finished object goes on to
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,9 @@ from support.gcs_rules import Account, Answer, Refused, Rules, check_signed_link
 from support.gcs_sessions import Session
 
 LOOPBACK = ("127.0.0.1", 0)
+PIECE = 64 * 1024
+SLACK = 0.1
+"""seconds that a reader which was late may make up for"""
 _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -48,6 +52,8 @@ class Layer(ThreadingHTTPServer):
         """seconds by which listings show objects older than they are, by name: the fake takes no time of making"""
         self.received = 0
         """bytes of chunks that arrived, sent again or not"""
+        self.rate = 0.0
+        """bytes/s at which each connection's bodies are read; 0: as quickly as they come"""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the tests."""
@@ -94,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         with suppress(ConnectionError):
-            self._body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._body = b"".join(self._pieces(int(self.headers.get("Content-Length") or 0)))
             status, headers, body = self._answer()
             self.send_response_only(status)
             for key, value in headers.items():
@@ -103,6 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else body)
             self.wfile.flush()
+
+    def _pieces(self, length: int) -> Iterator[bytes]:
+        """The request's body, at the layer's rate."""
+        due, rate = time.monotonic(), self.layer.rate
+        while length > 0 and (piece := self.rfile.read(min(length, PIECE) if rate else length)):
+            length -= len(piece)
+            yield piece
+            if rate:
+                due = max(due + len(piece) / rate, time.monotonic() - SLACK)
+                time.sleep(max(0.0, due - time.monotonic()))
 
     def _answer(self) -> Answer:
         call = Call(self.command, self.path, kind_of(self.command, self.path, self.headers.get("Content-Range", "")))

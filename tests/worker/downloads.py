@@ -47,7 +47,9 @@ async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", f
     return child
 
 
-async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", **limits: float) -> Outcome:
+async def download(
+    zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", *, growing: bool = False, **limits: float
+) -> Outcome:
     """All of it."""
     outcome = Outcome(folder)
     child = await zygote.fork(folder)
@@ -58,7 +60,7 @@ async def download(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any"
                 outcome.events.append(await child.event())
                 match outcome.events[-1]["event"]:
                     case "found":
-                        child.order({"go": True})
+                        child.order({"go": True, "growing": growing})
                     case "done" | "failed":
                         return outcome
     finally:

@@ -9,9 +9,9 @@ import pytest
 
 from store.conftest import records, shared_server
 from store.records import Records, at, progress
-from vidferry_common.contract.stages import DOWNLOAD_STARTED
+from vidferry_common.contract.stages import DOWNLOAD_STARTED, UPLOADING
 from vidferry_worker.pipeline import Pipeline
-from vidferry_worker.progress import Transfer
+from vidferry_worker.progress import Sending, Transfer
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.reporter import Reporter
 from worker.process import worker_metrics
@@ -43,3 +43,22 @@ async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(
     shown = progress(await records.heard(job.job_id))
     assert shown == [35, 40, 45, 50, 65, 80, 85]
     assert progress(await records.history(job.job_id)) == [35, 50, 65, 80, 85]
+
+
+async def test_an_upload_that_begins_anew_does_not_take_the_bar_back(records: Records) -> None:
+    """As after an early one that is not kept: its bytes are counted once."""
+    _, claim = await records.claimed()
+    metrics = worker_metrics()
+    reporter = Reporter(Publisher(records.store), claim, at(UPLOADING), lambda: None, metrics)
+    parts: Any = SimpleNamespace(metrics=metrics)
+    no_child: Any = None
+    pipeline = Pipeline(parts, claim, reporter, no_child, Path())
+    pipeline._tell_upload(800)
+    assert reporter.update.progress == 92, "nothing is shown before it is known how much there is"
+    for sending, sent, shown in ((Sending(1000, 800, 0), 950, 97.7), (Sending(1000, 0, 0), 100, 97.7)):
+        pipeline._sending = sending
+        pipeline._tell_upload(sent)
+        assert reporter.update.progress == pytest.approx(shown)
+    pipeline._tell_upload(1000)
+    assert reporter.update.progress == pytest.approx(97.7), "all is the next step"
+    assert metrics.uploaded.values == {(): 1000}

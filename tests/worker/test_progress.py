@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.progress import Transfer
+from vidferry_worker.progress import Sending, Transfer
 
 HOSTILE = [
     math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 2**70, 10**400, "7", "", None, [], {}, [1], b"1", 5e-324, 0, 0.0,
@@ -241,3 +241,9 @@ def test_what_stands_still_has_no_time_left_to_tell() -> None:
     see(transfer, *({"downloaded": 1000 * second, "total": 10_000} for second in range(3)))
 
     assert (transfer.speed(60), transfer.eta(60)) == (0, None)
+
+
+def test_what_was_sent_before_makes_an_upload_no_quicker() -> None:
+    sending = Sending(1000, 900, now=10)
+    assert (sending.speed(900, 11), sending.eta(900, 11)) == (None, None)
+    assert (sending.speed(950, 12), sending.eta(950, 12)) == (25, 2)

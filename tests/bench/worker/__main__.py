@@ -16,6 +16,9 @@ async def measure(*, short: bool, only: set[str]) -> str:
         made += await rows.clips(20 if short else 100, 1 if short else 2)
     if not only or "large" in only:
         made += await rows.large(size, rounds)
+    if not only or "growing" in only:
+        share = 4 if short else 1
+        made += await rows.growing(256 * sources.MIB // share, 16 * sources.MIB // share, rounds)
     if not only or "hls" in only:
         made += await rows.hls(50 if short else 500, 1 if short else 2)
     if not only or "merge" in only:

@@ -2,6 +2,7 @@
 
     /any/thing/<file>       a file of the folder, by sendfile: a site must not be what is measured
     /wait/<ms>/<file>       so many milliseconds later
+    /pace/<bytes/s>/<file>  no quicker than that
     /<file>                 with `<file>` in a folder where there is one of the whole path
 
 A process of its own, and never counted.
@@ -11,12 +12,15 @@ import asyncio
 import re
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 TYPES = {
     ".mp4": "video/mp4", ".m4a": "audio/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".ts": "video/mp2t",
     ".mpd": "application/dash+xml",
 }  # fmt: skip
 WAIT = re.compile(r"/wait/(\d+)/(.*)")
+PACE = re.compile(r"/pace/(\d+)/(.*)")
+PACES_A_SECOND = 20
 
 
 class Site:
@@ -41,6 +45,7 @@ class Site:
         if late := WAIT.fullmatch(path):
             await asyncio.sleep(int(late[1]) / 1000)
             path = f"/{late[2]}"
+        pace = PACE.fullmatch(path)
         file = self._folder / path.removeprefix("/")
         if not file.is_file():
             file = self._folder / file.name
@@ -56,7 +61,21 @@ class Site:
         if method == "GET":
             await writer.drain()
             with file.open("rb") as source:
-                await asyncio.get_running_loop().sendfile(writer.transport, source, first, end - first)
+                await send(writer, source, first, end, int(pace[1]) if pace else 0)
+
+
+async def send(writer: asyncio.StreamWriter, source: BinaryIO, first: int, end: int, rate: int) -> None:
+    """A part of a file, at so many bytes/s; 0: as quickly as it is taken."""
+    loop = asyncio.get_running_loop()
+    due, piece = loop.time(), rate // PACES_A_SECOND or end - first
+    for at in range(first, end, max(piece, 1)):
+        count = min(piece, end - at)
+        if writer.is_closing():
+            raise ConnectionResetError
+        await loop.sendfile(writer.transport, source, at, count)
+        if rate:
+            due += count / rate
+            await asyncio.sleep(due - loop.time())
 
 
 async def main() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench.report import median
 from bench.worker import cpu, forks, sources, ways
 from bench.worker.ways import Cost
+from support.gcs import gcs_service
 
 Way = Callable[[], Awaitable[Cost]]
 Row = list[str]
@@ -72,6 +73,24 @@ async def large(size: int, rounds: int) -> list[Row]:
             rounds, lambda: floor.download([url]), lambda: asyncio.to_thread(ways.yt_dlp, url)
         )
     return [row(f"one file of {size // sources.MIB} MiB", ours, "`yt-dlp`", command, "wall ≤ 1.03, CPU ≤ 1.05")]
+
+
+async def growing(size: int, rate: int, rounds: int) -> list[Row]:
+    """One file from a slow origin to a slow bucket, uploaded while it comes, and afterwards."""
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(_served(lambda folder: sources.clip(folder, "large.mp4", size)))
+        service = stack.enter_context(gcs_service(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        service.layer.rate = rate
+        told = service.environment()
+        early = await stack.enter_async_context(ways.vidferry(told))
+        after = await stack.enter_async_context(ways.vidferry(told, upload_while_downloading="false"))
+
+        def urls() -> list[str]:
+            return [ways.anew(f"{address}/pace/{rate}", "large.mp4")]
+
+        ours, plain = await in_turns(rounds, lambda: early.download(urls()), lambda: after.download(urls()))
+    name = f"one file of {size // sources.MIB} MiB, origin and bucket of {rate // sources.MIB} MiB/s each"
+    return [row(name, ours, "VIDFERRY_UPLOAD_WHILE_DOWNLOADING=false", plain, "wall ≤ 0.6")]
 
 
 async def hls(count: int, rounds: int) -> list[Row]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,11 +191,14 @@ class Vidferry:
 
 
 @asynccontextmanager
-async def vidferry(**settings: str) -> AsyncIterator[Vidferry]:
+async def vidferry(environment: Mapping[str, str] | None = None, **settings: str) -> AsyncIterator[Vidferry]:
+    """With variables that are no settings of ours, and settings."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="vidferry-bench-")))
         redis = stack.enter_context(redis_server())
-        worker = WorkerProcess(redis, home, log_level="info", **settings).start()
+        worker = WorkerProcess(redis, home, log_level="info", **settings)
+        worker.environment |= environment or {}
+        worker.start()
         stack.callback(worker.close)
         async with jobs_in(redis) as jobs:
             yield Vidferry(worker, redis, jobs)

@@ -63,6 +63,33 @@ def packed() -> bytes:
     return gzip.compress(read("clip.mp4") + free_box(len(padding) + 8, padding), compresslevel=1, mtime=0)
 
 
+@cache
+def large(mib: int, version: int = 0, index_mib: int = 0) -> bytes:
+    """So many MiB: the clip, and boxes that players skip. Versions play alike, and differ in these boxes.
+
+    With index_mib the index ends there; its place is kept, so that what it says of the rest stays true.
+    """
+    clip, index, noise = read("clip.mp4"), b"", random.Random(version)
+    if index_mib:
+        start, index = _box(clip, b"moov")
+        clip = clip[:start] + free_box(len(index)) + clip[start + len(index) :]
+        clip += _noise_box(index_mib * 1024**2 - len(clip) - len(index), noise) + index
+    rest = mib * 1024**2 - len(clip)
+    return clip + (_noise_box(rest, noise) if rest else b"")
+
+
+def _noise_box(size: int, noise: random.Random) -> bytes:
+    return free_box(size, noise.randbytes(size - 8))
+
+
+def _box(data: bytes, kind: bytes) -> tuple[int, bytes]:
+    """Where the first box of that kind on the highest level starts, and all of it."""
+    at = 0
+    while data[at + 4 : at + 8] != kind:
+        at += int.from_bytes(data[at : at + 4])
+    return at, data[at : at + int.from_bytes(data[at : at + 4])]
+
+
 def free_box(size: int, content: bytes = b"") -> bytes:
     """An MP4 box players skip, `size` bytes with its header: content may differ while the video is the same."""
     return free_box_head(size) + content.ljust(size - 8, b"\0")

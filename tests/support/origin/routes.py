@@ -24,6 +24,10 @@ Slow, or held:
     /slow-hls/<bytes a second>/master.m3u8, /slow-dash/<bytes a second>/manifest.mpd
     /gated/<gate>/clip.mp4              bytes from `?at=` (default: half) on wait until the gate is opened. A probe that
                                         closes at the headers never gets there, if `at` is above 300,000
+    /large/<gate>/clip.mp4              the clip in a file of `?mib=` (20) MiB; bytes from `?at=` (default: half) wait.
+                                        `&index=` the MiB before which its index ends. `&cut=` ends at that byte, once
+                                        gate `<gate>-cut` is opened; who then asks for the rest gets all of another
+                                        version, held in its turn
     /gated-hls/<gate>/<rendition>/<k>/master.m3u8
                                         segments from number k on (the first is 0) of a rendition (v360, v720, audio)
                                         wait; k = 0 holds all of it
@@ -187,6 +191,25 @@ def _gated(call: Call) -> Reply:
     return reply
 
 
+def _large(call: Call) -> Reply:
+    name, _, file = call.rest.partition("/")
+    if file != "clip.mp4":
+        raise NotFound
+    mib, cut = call.request.number("mib", 20), call.request.number("cut", 0)
+    anew = bool(cut) and "range" in call.request.headers
+    data = media.large(mib, int(anew), call.request.number("index", 0))
+    reply, first = Reply(200, {"Content-Type": TYPES[".mp4"]}, Body(data)), 0
+    if not cut:
+        reply, first = answer(call.request, File("clip.mp4", data))
+    if cut and not anew:
+        reply.body.cut_at = reply.body.gate_at = cut
+        reply.body.gate = call.site.gate(f"{name}-cut")
+    else:
+        reply.body.gate = call.site.gate(name)
+        reply.body.gate_at = max(0, call.request.number("at", len(data) // 2) - first)
+    return reply
+
+
 def _gated_hls(call: Call) -> Reply:
     gate, rendition, number, name = (call.rest.split("/", 3) + [""] * 3)[:4]
     reply, _ = _file(call, f"hls/{name}")
@@ -306,6 +329,7 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "slow-hls": _paced("hls"),
     "slow-dash": _paced("dash"),
     "gated": _gated,
+    "large": _large,
     "gated-hls": _gated_hls,
     "hang": _hang,
     "status": _status,

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 from vidferry_common.bucket import NEW, PreconditionFailed, StorageUnavailable, StoredObject, Upload
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.formats import Quality
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
@@ -18,11 +17,13 @@ from vidferry_worker import media, pictures, wire
 from vidferry_worker.children import Child
 from vidferry_worker.conversion import Conversion
 from vidferry_worker.delivery import Delivered, Delivery
+from vidferry_worker.draft import Draft
+from vidferry_worker.early import EarlyUpload
 from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
-from vidferry_worker.progress import Transfer
+from vidferry_worker.progress import Sending, Transfer
 from vidferry_worker.reporter import FenceLost, Reporter
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Pipeline:
         self._child, self._folder = child, folder
         self._delivery = Delivery(parts, claim, reporter)
         self._picture: asyncio.Task[None] | None = None
+        self._early: EarlyUpload | None = None
+        self._sending: Sending | None = None
         self._downloaded, self._uploaded = Rise(), Rise()
 
     async def run(self) -> Delivered:
@@ -52,9 +55,14 @@ class Pipeline:
         try:
             return await self._run()
         finally:
+            left: list[asyncio.Task[Any]] = []
             if self._picture:
                 self._picture.cancel()
-                await asyncio.gather(self._picture, return_exceptions=True)
+                left.append(self._picture)
+            if self._early:
+                self._early.give_up()
+                left.append(self._early.task)
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _run(self) -> Delivered:
         found = await self._extract()
@@ -67,10 +75,12 @@ class Pipeline:
         if stored and self._is_the_result(stored, found):
             self._child.order({"go": False})
             return await self._delivery.reuse(stored, lasting=lasting)
+        draft = Draft(name, found, self._claim, stored.generation if stored else NEW)
         with self._parts.sites.share(found.identity.domain) as fragments:
-            self._child.order({"go": True, "fragments": fragments})
-            file = await self._download(found, name)
-        made, reused = await self._upload(name, file, found, stored.generation if stored else NEW)
+            growing = self._parts.settings.upload_while_downloading
+            self._child.order({"go": True, "fragments": fragments, "growing": growing})
+            file = await self._download(draft)
+        made, reused = await self._upload(draft, file)
         self._step(stages.UPLOADED, speed=None, eta=None)
         if self._picture:
             await self._picture
@@ -110,18 +120,16 @@ class Pipeline:
                 code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
                 raise JobFailure(code, str(event.get("detail"))[:2000])
 
-    async def _download(self, found: Found, name: str) -> wire.Message:
+    async def _download(self, draft: Draft) -> wire.Message:
         """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
-        transfer, told, conversion = Transfer(found.streams), 0, Conversion()
+        transfer, told, conversion = Transfer(draft.found.streams), 0, Conversion()
         moved = time.monotonic()
         while True:
-            event = await self._next_or_silence("progress", "picture", "converting", "done")
+            event = await self._next_or_silence("progress", "picture", "growing", "converting", "done")
             match event["event"]:
-                case "picture":
-                    self._picture = asyncio.create_task(
-                        self._keep_picture(str(event.get("file")), thumbnail_beside(name))
-                    )
+                case "picture" | "growing":
+                    self._begin_beside(draft, event)
                 case "done":
                     self._tell_quarters(told, ALL_QUARTERS)
                     self._step(stages.DOWNLOADED)
@@ -135,10 +143,20 @@ class Pipeline:
                     if transfer.downloaded > before:
                         moved = time.monotonic()
                     told = self._tell_transfer(transfer, told)
+                    if self._early:
+                        self._early.look()
                 case _ if self._reporter.update.speed:
                     told = self._tell_transfer(transfer, told)
             if not transfer.complete and time.monotonic() - moved > self._parts.settings.stall_seconds:
                 raise JobFailure(ErrorCode.STALLED)
+
+    def _begin_beside(self, draft: Draft, event: wire.Message) -> None:
+        """What need not wait for the download's end: its picture, and of some files their own upload."""
+        if event["event"] == "picture":
+            keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(draft.name))
+            self._picture = asyncio.create_task(keeping)
+        elif not self._early:
+            self._early = EarlyUpload.begin(self._parts, self._folder, draft, event, self._tell_upload)
 
     async def _next_or_silence(self, *wanted: str) -> wire.Message:
         """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
@@ -182,27 +200,16 @@ class Pipeline:
             progress = max(update.progress, conversion.progress)
             self._reporter.progress(replace(update, progress=progress, eta=conversion.eta(time.monotonic())))
 
-    async def _upload(self, name: str, done: wire.Message, found: Found, generation: int) -> tuple[StoredObject, bool]:
+    async def _upload(self, draft: Draft, done: wire.Message) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
-        file, duration = str(done.get("file")), done.get("duration")
-        source, size = media.open_regular(self._folder, file)
+        source, size = media.open_regular(self._folder, str(done.get("file")))
         with source:
             if size > self._parts.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
-            has_video = self._claim.format.quality is not Quality.AUDIO and bool(done.get("video"))
-            kind = media.kind_of(media.head(source), file, has_video=has_video)
-            what = Upload(
-                name,
-                kind.media_type,
-                filename=media.file_name(found.title, kind.extension),
-                metadata=replace(found, duration=duration if isinstance(duration, float) else found.duration).metadata(
-                    self._claim.download_id
-                ),
-                if_generation=generation,
-            )
+            what = draft.of(source, done)
             self._step(stages.UPLOADING)
             try:
-                stored = await self._send(what, source, size)
+                stored = await self._finish_early(what, source, size) or await self._send(what, source, size)
             except PreconditionFailed:
                 # Somebody else wrote the object while this attempt downloaded: what is there is the result.
                 if there := await self._delivery.find(what.name):
@@ -212,14 +219,23 @@ class Pipeline:
         self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
         return stored, False
 
+    async def _finish_early(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
+        if not self._early:
+            return None
+        self._sending = Sending(size, self._early.sent, time.monotonic())
+        if self._early.sent:
+            self._tell_upload(self._early.sent)
+        return await self._early.finish(what, source, size)
+
     async def _send(self, what: Upload, source: BinaryIO, size: int) -> StoredObject:
         """The bucket itself is patient; where it stays away for longer, the file that is here is sent again later."""
-        loop, begun = asyncio.get_running_loop(), time.monotonic()
+        loop = asyncio.get_running_loop()
 
         def sent(count: int) -> None:
-            loop.call_soon_threadsafe(self._tell_upload, count, size, begun)
+            loop.call_soon_threadsafe(self._tell_upload, count)
 
         for retries in range(self._parts.settings.retries + 1):
+            self._sending = Sending(size, 0, time.monotonic())
             try:
                 return await self._parts.bucket.upload(what, source, size, sent)
             except StorageUnavailable as error:
@@ -230,14 +246,17 @@ class Pipeline:
                 await asyncio.sleep(retry_delay(self._parts.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
-    def _tell_upload(self, count: int, size: int, begun: float) -> None:
-        self._parts.metrics.uploaded.add(by=self._uploaded.to(count))
-        update = self._reporter.update
-        if update.stage is not Stage.UPLOADING or update.progress >= stages.UPLOADED.progress or count >= size:
+    def _tell_upload(self, sent: int) -> None:
+        """Counts what was sent, also while all is not yet downloaded, and tells it once all is."""
+        self._parts.metrics.uploaded.add(by=self._uploaded.to(sent))
+        update, sending, now = self._reporter.update, self._sending, time.monotonic()
+        if not sending or update.stage is not Stage.UPLOADING or sent >= sending.size:
             return
-        speed = count / max(time.monotonic() - begun, 0.001)
-        progress = stages.UPLOADING.progress + UPLOAD_SHARE * count / size
-        self._reporter.progress(replace(update, progress=progress, speed=speed, eta=(size - count) / max(speed, 1)))
+        if update.progress >= stages.UPLOADED.progress:
+            return
+        progress = max(update.progress, stages.UPLOADING.progress + UPLOAD_SHARE * sent / sending.size)
+        speed, eta = sending.speed(sent, now), sending.eta(sent, now)
+        self._reporter.progress(replace(update, progress=progress, speed=speed, eta=eta))
 
     async def _keep_picture(self, file: str, name: str) -> None:
         if await pictures.keep(self._parts.bucket, self._folder, file, name):

@@ -143,6 +143,22 @@ class Transfer:
         return [(float(stream.length or (stream.rate or usual) * scale), stream) for stream in self._streams]
 
 
+class Sending:
+    """How fast an upload is since its stage began, when some of it may have been sent already."""
+
+    def __init__(self, size: int, sent: int, now: float) -> None:
+        self.size, self._before, self._begun = size, sent, now
+
+    def speed(self, sent: int, now: float) -> float | None:
+        """Bytes/s, None before anything was sent."""
+        return (sent - self._before) / max(now - self._begun, 0.001) if sent > self._before else None
+
+    def eta(self, sent: int, now: float) -> float | None:
+        """Seconds to the last byte, None where they can't be told."""
+        speed = self.speed(sent, now)
+        return (self.size - sent) / max(speed, 1) if speed else None
+
+
 def _number(value: Any) -> float | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)  # JSON's true is no figure
     return float(value) if number and 0 <= value < 2**53 else None

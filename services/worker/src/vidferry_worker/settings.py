@@ -53,6 +53,10 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     site_fragments: int = Field(
         12, ge=1, description="Parts that all downloads of one site in one worker fetch at once; each has one at least."
     )
+    upload_while_downloading: bool = Field(
+        True,
+        description="Begin to upload a file of 16 MiB or more while it is still downloaded, where nothing rewrites it.",
+    )
     address_memory: float = Field(
         86400,
         ge=0,

@@ -2,6 +2,7 @@
 
 from vidferry_common.bucket.disposition import content_disposition
 from vidferry_common.bucket.folder import FolderBucket, OpenedObject
+from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
     NEW,
     Bucket,
@@ -24,6 +25,7 @@ __all__ = [
     "BucketError",
     "BucketSettings",
     "FolderBucket",
+    "Growth",
     "LinkExpired",
     "LinkInvalid",
     "LinkRefused",

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.folder_files import Files, next_generation, translated
+from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
     PAGE,
     BucketError,
@@ -57,13 +58,20 @@ class FolderBucket:
     async def stat(self, name: str) -> StoredObject | None:
         return await self._threads.run(self._stat, checked_name(name))
 
-    async def upload(self, what: Upload, source: BinaryIO, size: int, progress: Callable[[int], None]) -> StoredObject:
+    async def upload(
+        self,
+        what: Upload,
+        source: BinaryIO,
+        size: int,
+        progress: Callable[[int], None],
+        growth: Growth | None = None,
+    ) -> StoredObject:
         what = prepared(what)
 
         def work(stop: threading.Event) -> StoredObject:
-            return self._upload(what, Source(source, size, stop), progress)
+            return self._upload(what, Source(source, size, stop, growth), progress)
 
-        return await self._threads.run_stoppable(work)
+        return await self._threads.run_stoppable(work, waits=growth is not None)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)

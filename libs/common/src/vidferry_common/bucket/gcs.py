@@ -27,6 +27,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from vidferry_common.bucket.disposition import content_disposition, filename_of
 from vidferry_common.bucket.gcs_session import Patience, Reply, ResumableUpload
+from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
     PAGE,
     BucketError,
@@ -102,13 +103,20 @@ class GcsBucket:
     async def stat(self, name: str) -> StoredObject | None:
         return await self._threads.run(self._stat, checked_name(name))
 
-    async def upload(self, what: Upload, source: BinaryIO, size: int, progress: Callable[[int], None]) -> StoredObject:
+    async def upload(
+        self,
+        what: Upload,
+        source: BinaryIO,
+        size: int,
+        progress: Callable[[int], None],
+        growth: Growth | None = None,
+    ) -> StoredObject:
         what = prepared(what)
 
         def work(stop: threading.Event) -> StoredObject:
-            return self._upload(what, Source(source, size, stop), progress, stop)
+            return self._upload(what, Source(source, size, stop, growth), progress, stop)
 
-        return await self._threads.run_stoppable(work)
+        return await self._threads.run_stoppable(work, waits=growth is not None)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)

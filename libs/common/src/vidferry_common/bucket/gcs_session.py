@@ -26,8 +26,12 @@ from vidferry_common.bucket.interface import (
 from vidferry_common.bucket.source import Source, Stopped
 
 CHUNK = 8 * 1024 * 1024
-"""a multiple of 256 KiB, which Cloud Storage asks of all but the last"""
+"""a multiple of PIECE"""
 PIECE = 256 * 1024
+"""which Cloud Storage asks of all chunks but the last"""
+SHARE = 32
+"""Into so many chunks, or more, a file is parted that still grows: only a whole one is sent, and the last one alone is
+left to send when the file is complete."""
 
 _DONE = {HTTPStatus.OK, HTTPStatus.CREATED}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -95,6 +99,7 @@ class ResumableUpload:
         self._stop = stop
         self._patience = patience
         self._session: str | None = None
+        self._chunk = _chunk_of(source)
         self._offset: int | None = 0  # bytes the service has; None where it must be asked
         self._furthest = 0
         self._shown = 0
@@ -127,7 +132,9 @@ class ResumableUpload:
         return self._take(self._send_chunk(self._session, self._offset), self._offset)
 
     def _send_chunk(self, session: str, start: int) -> Reply:
-        data = self._source.read(start, CHUNK)
+        waited = self._source.waited
+        data = self._source.read(start, self._chunk)
+        self._moved += self._source.waited - waited  # which the service has no part in
         end, size = start + len(data), self._source.size
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}" if data else f"bytes */{size}"}
         if end == size:
@@ -179,6 +186,10 @@ class ResumableUpload:
         if sent > self._shown or sent == self._source.size == 0:
             self._shown = sent
             self._progress(sent)
+
+
+def _chunk_of(source: Source) -> int:
+    return max(PIECE, min(CHUNK, source.size // SHARE // PIECE * PIECE)) if source.grows else CHUNK
 
 
 def _resource(reply: Reply) -> dict[str, Any]:

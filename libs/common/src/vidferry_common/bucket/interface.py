@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from vidferry_common.bucket.growth import Growth
+
 NEW = 0
 """The generation that names "no object yet": a write with it never replaces anything."""
 PAGE = 1000
@@ -95,7 +97,14 @@ class Bucket(Protocol):
     async def stat(self, name: str) -> StoredObject | None:
         """The object as it is now, None where there is none."""
 
-    async def upload(self, what: Upload, source: BinaryIO, size: int, progress: Callable[[int], None]) -> StoredObject:
+    async def upload(
+        self,
+        what: Upload,
+        source: BinaryIO,
+        size: int,
+        progress: Callable[[int], None],
+        growth: Growth | None = None,
+    ) -> StoredObject:
         """Writes size bytes of source from its start; resumable, checked by checksum, invisible until complete.
 
         source is a regular file that no longer changes; fewer bytes than size raise BucketError. progress is called
@@ -103,6 +112,10 @@ class Bucket(Protocol):
         object's generation is not what.if_generation. Cancelling the call stops it within a second, and nothing
         appears afterwards, unless the last bytes were on their way: then the object may, whole. One that was complete
         by then stays; others may have found it already.
+
+        With growth, source is a regular file that will have size bytes and is still written. What there is of it is
+        sent, and its last part when growth says that it is complete. BucketError where it shrinks, outgrows size or has
+        been written anew since it was read, where growth gives it up, and where too many such uploads run.
         """
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:

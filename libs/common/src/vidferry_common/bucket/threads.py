@@ -7,11 +7,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
+from vidferry_common.bucket.interface import BucketError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 32
 """calls at once, made as needed; more wait their turn"""
+WAITING = THREADS // 2
+"""of these, at most, for work that waits for others than the storage"""
 STOP_SECONDS = 1.0
 """for which a cancelled call is waited for"""
 
@@ -22,6 +26,7 @@ class Threads:
     def __init__(self) -> None:
         self._short = ThreadPoolExecutor(THREADS, "bucket")
         self._long = ThreadPoolExecutor(THREADS, "bucket-upload")
+        self._waiting = threading.BoundedSemaphore(WAITING)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
@@ -32,14 +37,19 @@ class Threads:
             if page:
                 yield page
 
-    async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
+    async def run_stoppable(self, work: Callable[[threading.Event], T], *, waits: bool = False) -> T:
         """The work's result. Cancelled, it sets the event and waits for the work's end, for STOP_SECONDS at most.
 
         Work that looks at the event before each of its steps makes nothing appear afterwards but by the step that it
-        is in, such as a request that is not answered: its thread ends with that.
+        is in, such as a request that is not answered: its thread ends with that. Work that `waits` for others than the
+        storage leaves half of the threads to the rest: BucketError where it would take more.
         """
         stop = threading.Event()
+        if waits and not self._waiting.acquire(blocking=False):
+            raise BucketError(f"{WAITING} uploads wait for their files already")
         future = self._long.submit(work, stop)
+        if waits:
+            future.add_done_callback(lambda _: self._waiting.release())
         waited = asyncio.wrap_future(future)
         waited.add_done_callback(_seen)
         try:

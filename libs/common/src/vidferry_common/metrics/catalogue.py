@@ -160,7 +160,12 @@ DEATHS = Definition(
 DOWNLOADED_BYTES = Definition(
     "vidferry_downloaded_bytes_total", Kind.COUNTER, "Bytes fetched from origins, as yt-dlp tells them.", _WORKER
 )
-UPLOADED_BYTES = Definition("vidferry_uploaded_bytes_total", Kind.COUNTER, "Bytes written to the bucket.", _WORKER)
+UPLOADED_BYTES = Definition(
+    "vidferry_uploaded_bytes_total",
+    Kind.COUNTER,
+    "Bytes written to the bucket, those of uploads that were given up too. What an attempt sends again counts once.",
+    _WORKER,
+)
 PUBLISHED = Definition(
     "vidferry_messages_published_total",
     Kind.COUNTER,

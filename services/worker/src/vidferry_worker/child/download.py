@@ -1,22 +1,24 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
-Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …}` or `{"go": false}`. Events
-to it: `found`, `picture`, `progress`, `converting`, `done` or `failed`; channel.py adds `connect`, the logger `log`.
+Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
+`{"go": false}`. Events to it: `found`, `picture`, `progress`, `growing`, `converting`, `done` or `failed`; channel.py
+adds `connect`, the logger `log`.
 """
 
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
-from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegPostProcessor, FFmpegVideoRemuxerPP
-from yt_dlp.utils import DownloadError, PostProcessingError
+from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegVideoRemuxerPP
+from yt_dlp.utils import DownloadError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import conversions, fragments, identity, lengths, options, programs, warm
+from vidferry_worker.child import conversions, fragments, growing, identity, lengths, options, probing, programs, warm
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
@@ -61,6 +63,7 @@ class Download:
         self._stall_seconds = request["stall_seconds"]
         self._streams: list[str] = []
         self._reports = Reports(channel.tell)
+        self._growing: growing.Growing | None = None
         self._asked = self._wanted = False
         self._path = ""
         self._ydl = warm.downloader()
@@ -73,10 +76,10 @@ class Download:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
         if self._wanted:
             path = Path(self._path)
-            duration, kinds = probe(self._ydl, path)
-            if (duration or 0) > self._max_duration:
+            found = probing.probe(self._ydl, path)
+            if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._channel.tell("done", file=path.name, duration=duration, video="video" in kinds)
+            self._channel.tell("done", file=path.name, duration=found.duration, video=found.has_video)
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -115,6 +118,9 @@ class Download:
         order = self._channel.order()
         self._wanted = bool(order["go"])
         self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
+        if order.get("growing") and growing.is_kept(self._format, streams):
+            look = partial(probing.probe, self._ydl)
+            self._growing = growing.Growing(look, self._channel.tell, self._max_duration)
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
@@ -164,6 +170,8 @@ class Download:
         self._reports.put(self._stream(seen["info_dict"]), facts)
         if finished:
             self._reports.flush()
+        if self._growing:
+            self._growing.see(seen)
 
     def _stream(self, info: dict[str, Any]) -> int:
         name = str(info.get("format_id"))
@@ -185,26 +193,6 @@ def _title(info: dict[str, Any]) -> str:
     """yt-dlp numbers the players of a page, also where there is one; the first is what is fetched."""
     title = str(info.get("title") or "")[:500]
     return title.removesuffix(" (1)") if info.get("extractor_key") == "HTML5MediaEmbed" else title
-
-
-def probe(ydl: warm.SiteDownloader, path: Path) -> tuple[float | None, set[str]]:
-    """The duration in seconds of what is in a file, None where it tells none, and the kinds of its streams.
-
-    JobFailure where it is no media. A picture of the cover is no video.
-    """
-    try:
-        facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path))
-    except (PostProcessingError, ValueError) as error:
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"the file can't be read as media: {error}") from error
-    kinds = {
-        str(stream.get("codec_type"))
-        for stream in facts.get("streams", [])
-        if not stream.get("disposition", {}).get("attached_pic")
-    }
-    if not kinds & {"video", "audio"}:
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
-    duration = facts.get("format", {}).get("duration")
-    return float(duration) if duration else None, kinds
 
 
 def block_size(elapsed: float, count: int) -> int:

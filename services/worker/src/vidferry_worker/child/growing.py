@@ -1,0 +1,66 @@
+"""A single file that nothing will rewrite, told to the worker while it still grows: it may upload what is there.
+
+What is told is what the finished file would be told as, for all that its beginning says; `done` has the last word. One
+that is too long by then need not come any further.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.formats import Container, Format, Quality
+from vidferry_worker.child import disguise
+from vidferry_worker.child.probing import Probed
+
+LEAST = 16 * 1024**2
+"""bytes; smaller files are here before there is much to gain"""
+LOOKS = (1024**2, 4 * 1024**2, 12 * 1024**2)
+"""bytes that are there when it is looked whether a player could begin: an index of many hours takes some"""
+BODIES = frozenset({"http", "https"})
+"""yt-dlp's protocols that are one body, written from its first byte to its last"""
+
+
+def is_kept(fmt: Format, streams: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a download is one body that stays as it comes: nothing is merged, extracted or put into another file."""
+    rewritten = fmt.quality is Quality.AUDIO or fmt.container is Container.MKV
+    return len(streams) == 1 and streams[0].get("protocol") in BODIES and not rewritten
+
+
+class Growing:
+    """Of one download. A thread looks into the file, so that its bytes don't wait."""
+
+    def __init__(self, probe: Callable[[Path], Probed], tell: Callable[..., None], max_duration: float) -> None:
+        self._probe, self._tell, self._max_duration = probe, tell, max_duration
+        self._looks = list(LOOKS)
+        self._looking: threading.Thread | None = None
+
+    def see(self, seen: Mapping[str, Any]) -> None:
+        """Takes yt-dlp's progress of a block."""
+        if (seen.get("total_bytes") or 0) < LEAST or seen["status"] != "downloading":
+            return
+        busy = self._looking is not None and self._looking.is_alive()
+        if self._looks and not busy and seen["downloaded_bytes"] >= self._looks[0]:
+            self._looks.pop(0)
+            self._looking = threading.Thread(target=self._look, args=(dict(seen),), name="growing", daemon=True)
+            self._looking.start()
+
+    def _look(self, seen: Mapping[str, Any]) -> None:
+        path = Path(seen["tmpfilename"])
+        try:
+            if disguise.is_disguised(path):
+                return
+            probed = self._probe(path)
+        except (JobFailure, OSError):  # not yet, or the download has ended meanwhile
+            return
+        self._looks.clear()
+        if not probed.tells_length_first:
+            return
+        if (probed.duration or 0) > self._max_duration:
+            self._tell("failed", code=ErrorCode.TOO_LONG, detail="its beginning says so")
+            return
+        self._tell(
+            "growing", part=path.name, file=Path(seen["filename"]).name, total=seen["total_bytes"],
+            duration=probed.duration, video=probed.has_video,
+        )  # fmt: skip
