@@ -13,10 +13,10 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Self
 
 from support.redis_server import RedisServer
+from vidferry_common.store.store import script_text
 
 PIECE = 256 * 1024
 SECONDS = 40.0
@@ -26,10 +26,7 @@ LINGER_NONE = struct.pack("ii", 1, 0)
 @cache
 def sha(script: str) -> bytes:
     """How EVALSHA names one of the store's scripts."""
-    folder = resources.files("vidferry_common.store")
-    return (
-        hashlib.sha1(b"".join((folder / f"{name}.lua").read_bytes() for name in ("lib", script))).hexdigest().encode()
-    )
+    return hashlib.sha1(script_text(script).encode()).hexdigest().encode()
 
 
 @dataclass

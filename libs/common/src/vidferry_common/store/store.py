@@ -175,13 +175,7 @@ class Store:
     def __init__(self, redis: RedisClient, record_seconds: int) -> None:
         self._redis = redis
         self._ttl = record_seconds
-        library = resources.files(__package__)
-
-        def source(name: str) -> str:
-            parts = ("tell", name) if name == "publish" else ("tell", "lib", name)
-            return "".join((library / f"{part}.lua").read_text() for part in parts)
-
-        self._scripts = {name: redis.register_script(source(name)) for name in SCRIPTS}
+        self._scripts = {name: redis.register_script(script_text(name)) for name in SCRIPTS}
 
     async def create(self, job: NewJob, queue_cap: int) -> Created:
         """Makes a job and starts or joins its download; QueueFull, IdempotencyMismatch."""
@@ -361,6 +355,12 @@ class Store:
             return await reply
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
+
+
+def script_text(name: str) -> str:
+    """One of SCRIPTS, whole, as Redis is given it."""
+    parts = ("tell", name) if name == "publish" else ("tell", "lib", name)
+    return "".join((resources.files(__package__) / f"{part}.lua").read_text() for part in parts)
 
 
 def _ids(reply: list[bytes] | None) -> list[str] | None:
