@@ -92,7 +92,7 @@ class EventStream(Outlet):
         self.put(self.job_id, message.event, kind)
 
     def send(self, message: Message, kind: Kind) -> int:
-        if not (self._clear and self._begun):
+        if not self._clear:
             self.deliver(message, kind)
             return 0
         self._send_now(message.event)

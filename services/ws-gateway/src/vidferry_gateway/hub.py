@@ -180,10 +180,10 @@ class Hub:
         last = topic.last
         if topic.stale or not topic.joined or not message.follows(last):
             return
-        self._owe(topic)  # the one before it in the same read, so that both leave in one write
+        self._pass_on(topic, alone=False)  # the one before it in the same read, so that both leave in one write
         topic.last, topic.due = message, message.kind(last)
         if message.terminal:
-            self._owe(topic)
+            self._pass_on(topic, alone=False)
             self._end(topic, topic.joined, CloseCode.ENDED)
         else:
             self._due.append(topic)
@@ -199,7 +199,7 @@ class Hub:
         question = self._flying.popleft()
         topic = question.topic
         topic.reads.remove(question)
-        self._owe(topic)
+        self._pass_on(topic, alone=False)
         if state is None:
             self._end(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
             return
@@ -225,11 +225,6 @@ class Hub:
 
     # Within.
 
-    def _owe(self, topic: Topic) -> None:
-        """Before anything else happens to a topic, those who joined are owed what is due."""
-        if topic.due is not None:
-            self._pass_on(topic, alone=False)
-
     def _pass_on(self, topic: Topic, *, alone: bool) -> None:
         """Those who joined get what is due: at once, where nothing may follow it that could leave in the same write."""
         kind, message, traffic = topic.due, topic.last, self._traffic
@@ -237,15 +232,15 @@ class Hub:
             return
         topic.due = None
         held, sent = traffic.held, 0
-        for watcher in topic.joined:
-            if alone:
+        if alone:
+            for watcher in topic.joined:
                 sent += watcher.send(message, kind)
-            else:
-                watcher.deliver(message, kind)
-        traffic.sent += sent
+            traffic.sent += sent
+            if self._debug:
+                _log_forwarded(topic.joined, topic.job_id)
+        else:
+            _send(topic.joined, message, kind, topic.job_id)
         traffic.owe(message.timestamp, len(topic.joined) - traffic.held + held)
-        if self._debug:
-            _log_forwarded(topic.joined, topic.job_id)
 
     def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
         """Brings those who have joined to the record, where it differs from what they were sent."""
@@ -266,7 +261,7 @@ class Hub:
 
     def _foreign(self, topic: Topic, raw: bytes) -> None:
         message = Foreign(frames.unchanged(raw))
-        self._owe(topic)
+        self._pass_on(topic, alone=False)
         _send(topic.joined, message, Kind.FOREIGN, topic.job_id)
         for question in topic.reads:
             question.early.append(message)
