@@ -2,7 +2,6 @@
 
 import io
 import os
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -67,11 +66,7 @@ class FolderBucket:
         growth: Growth | None = None,
     ) -> StoredObject:
         what = prepared(what)
-
-        def work(stop: threading.Event) -> StoredObject:
-            return self._upload(what, Source(source, size, stop, growth), progress)
-
-        return await self._threads.run_stoppable(work, waits=growth is not None)
+        return await self._threads.upload(lambda given: self._upload(what, given, progress), source, size, growth)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)

@@ -112,11 +112,7 @@ class GcsBucket:
         growth: Growth | None = None,
     ) -> StoredObject:
         what = prepared(what)
-
-        def work(stop: threading.Event) -> StoredObject:
-            return self._upload(what, Source(source, size, stop, growth), progress, stop)
-
-        return await self._threads.run_stoppable(work, waits=growth is not None)
+        return await self._threads.upload(lambda given: self._upload(what, given, progress), source, size, growth)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)
@@ -165,9 +161,7 @@ class GcsBucket:
         blob.reload(**self._options)
         return blob
 
-    def _upload(
-        self, what: Upload, source: Source, progress: Callable[[int], None], stop: threading.Event
-    ) -> StoredObject:
+    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None]) -> StoredObject:
         with translated(what.name):
             blob = self._blob(what.name)
         blob.content_disposition = content_disposition(what.filename)
@@ -186,7 +180,7 @@ class GcsBucket:
                 )
             return session
 
-        upload = ResumableUpload(begin, self._send, source, progress, stop, self._patience)
+        upload = ResumableUpload(begin, self._send, source, progress, self._patience)
         try:
             resource = upload.run()
         except BaseException:

@@ -10,7 +10,6 @@ No request is made here; send makes them, and raises BucketError's kinds.
 import json
 import random
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from vidferry_common.bucket.interface import (
     StorageDenied,
     StorageUnavailable,
 )
-from vidferry_common.bucket.source import Source, Stopped
+from vidferry_common.bucket.source import Source
 
 CHUNK = 8 * 1024 * 1024
 """a multiple of PIECE"""
@@ -89,14 +88,12 @@ class ResumableUpload:
         send: Send,
         source: Source,
         progress: Callable[[int], None],
-        stop: threading.Event,
         patience: Patience,
     ) -> None:
         self._begin = begin
         self._send = send
         self._source = source
         self._progress = progress
-        self._stop = stop
         self._patience = patience
         self._session: str | None = None
         self._chunk = _chunk_of(source)
@@ -178,8 +175,7 @@ class ResumableUpload:
         if monotonic() - self._moved > self._patience.without_progress:
             raise error
         # Jitter keeps many workers from coming back at one moment.
-        if self._stop.wait(self._delay * random.uniform(0.5, 1)):  # noqa: S311 - no secret
-            raise Stopped
+        self._source.pause(self._delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
         self._delay = min(self._delay * 2, self._patience.longest_delay)
 
     def _show(self, sent: int) -> None:

@@ -51,6 +51,11 @@ class Source:
         if self._growth and self._growth.is_given_up:
             raise BucketError("the file that grew is not uploaded after all")
 
+    def pause(self, seconds: float) -> None:
+        """Waits; Stopped once the caller was cancelled."""
+        if self._stop.wait(seconds):
+            raise Stopped
+
     def read(self, start: int, length: int) -> bytes:
         """Exactly length bytes from start, fewer only at the end; BucketError where the file has fewer."""
         self.check()

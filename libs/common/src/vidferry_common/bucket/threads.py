@@ -5,9 +5,11 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
+from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import BucketError
+from vidferry_common.bucket.source import Source
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,18 +39,18 @@ class Threads:
             if page:
                 yield page
 
-    async def run_stoppable(self, work: Callable[[threading.Event], T], *, waits: bool = False) -> T:
-        """The work's result. Cancelled, it sets the event and waits for the work's end, for STOP_SECONDS at most.
+    async def upload(self, work: Callable[[Source], T], file: BinaryIO, size: int, growth: Growth | None) -> T:
+        """The work's result. Cancelled, it stops the source and waits for the work's end, for STOP_SECONDS at most.
 
-        Work that looks at the event before each of its steps makes nothing appear afterwards but by the step that it
-        is in, such as a request that is not answered: its thread ends with that. Work that `waits` for others than the
-        storage leaves half of the threads to the rest: BucketError where it would take more.
+        Work that looks at its source before each of its steps makes nothing appear afterwards but by the step that it
+        is in, such as a request that is not answered: its thread ends with that. Work on a file that grows waits for
+        others than the storage, and leaves half of the threads to the rest: BucketError where it would take more.
         """
         stop = threading.Event()
-        if waits and not self._waiting.acquire(blocking=False):
+        if growth and not self._waiting.acquire(blocking=False):
             raise BucketError(f"{WAITING} uploads wait for their files already")
-        future = self._long.submit(work, stop)
-        if waits:
+        future = self._long.submit(work, Source(file, size, stop, growth))
+        if growth:
             future.add_done_callback(lambda _: self._waiting.release())
         waited = asyncio.wrap_future(future)
         waited.add_done_callback(_seen)
@@ -73,7 +75,7 @@ def _seen(waited: asyncio.Future[T]) -> None:
 
 
 async def _ended(future: Future[T]) -> None:
-    """Waits also through further cancellations; the first one is raised again by run_stoppable."""
+    """Waits also through further cancellations; the first one is raised again by upload."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.call_later(STOP_SECONDS, ended.set)
     future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
