@@ -24,6 +24,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
 from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect
+from vidferry_common.store.store import SCRIPTS, script_text
 
 START_SECONDS = 30
 HEARD_SECONDS = 20
@@ -198,8 +199,10 @@ class Backstage:
     def overtake(self, work: Callable[[], object], ask: Callable[[], T]) -> T:
         """What ask comes to where it reads things as they are, and work has changed them before its own change.
 
-        Redis holds all changes back, and then makes them in the order in which they came.
+        Redis holds all changes back, and then makes them in the order in which they came. It knows their scripts
+        before: who has to send one first comes after the other.
         """
+        self.redis(lambda redis: asyncio.gather(*(redis.script_load(script_text(name)) for name in SCRIPTS)))
         with ThreadPoolExecutor(2) as pool:
             self.redis(lambda redis: redis.client_pause(60_000, all=False))
             try:
