@@ -101,7 +101,7 @@ async def test_the_primary_is_switched_amid_a_download(vidferry: Vidferry, senti
 
 
 async def moved(vidferry: Vidferry, sentinels: SentinelSet, job_id: str) -> None:
-    """Until the worker looks for downloads at the new primary, and the api for a job."""
+    """Until the worker keeps house at the new primary and looks for downloads there, and the api for a job."""
     async with asyncio.timeout(SECONDS):
-        while not {"blpop", "hgetall"} <= {each["cmd"] for each in sentinels.clients()}:
+        while not {"evalsha", "blpop", "hgetall"} <= {each["cmd"] for each in sentinels.clients()}:
             await vidferry.job(job_id)
