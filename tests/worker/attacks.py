@@ -33,8 +33,9 @@ def run(sock: socket.socket) -> int:
     """In the place of vidferry_worker.child.download.run."""
     _line.append(Channel(sock))
     order = _line[0].order()
+    name = order.get("attack") or order["url"].rpartition("/")[2]  # where a whole pipeline gives the order
     try:
-        ATTACKS[order["attack"]](order["target"])
+        ATTACKS[name](order.get("target", {}))
     except OSError as error:
         _line[0].tell("outcome", worked=False, error=f"{type(error).__name__}: {error}")
     else:
@@ -342,6 +343,24 @@ def another_architectures_calls(_: Target) -> None:
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")
     ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+
+
+# What is made of its file.
+
+
+@attack
+def writing_on(_: Target) -> None:
+    """A download as any, after whose end two processes go on writing into its file."""
+    identity = {"extractor": "x", "domain": "site.example", "video_id": "1", "by_address": False}
+    _line[0].tell("found", identity=identity, evidence=None, title="x", duration=1.0, source="", streams=[{}])
+    _line[0].order()
+    with Path("media.mp4").open("wb") as file:
+        file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))
+        file.flush()
+        _line[0].tell("done", file="media.mp4", duration=1.0, video=True)
+        os.fork()
+        while True:
+            os.pwrite(file.fileno(), os.urandom(16), 4096)
 
 
 # What it may take.

@@ -39,7 +39,7 @@ class WorkerProcess:
     """`python -m vidferry_worker` with a folder as the bucket. Its log is kept, line by line."""
 
     def __init__(self, redis: HasUrl, home: Path, **settings: str) -> None:
-        self.folder = home / "work"
+        self.folder = Path(settings.get("worker_folder", home / "work"))
         given = {
             "bucket": f"file://{home}/bucket", "signing_key": "k" * 32, "redis_url": redis.url,
             "worker_folder": str(self.folder), "egress_allow": "127.0.0.0/8", "retry_delay": "0.1",

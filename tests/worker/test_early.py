@@ -1,4 +1,4 @@
-"""The whole worker, which uploads what it still downloads: to both homes of the bucket."""
+"""The whole worker, which uploads what it still downloads: to both homes of the bucket, a folder elsewhere."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.elsewhere import elsewhere
 from support.gcs import Gcs, gcs_session
 from support.gcs_faults import Fault, Gate
 from support.origin import media
@@ -19,7 +20,7 @@ from vidferry_common.store import Cancelled, NewJob
 from worker.downloads import eventually, until
 from worker.process import Jobs, WorkerProcess, jobs_in, worker
 
-__all__ = ["gcs_session"]
+__all__ = ["elsewhere", "gcs_session"]
 
 pytestmark = pytest.mark.anyio
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
@@ -75,9 +76,11 @@ class Home:
 
 
 @pytest.fixture(params=["folder", "gcs"])
-async def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Home]:
+async def home(
+    request: pytest.FixtureRequest, tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Home]:
     if request.param == "folder":
-        found = Home({"bucket": f"file://{tmp_path}/bucket"}, tmp_path, None)
+        found = Home({"bucket": f"file://{tmp_path}/bucket", "worker_folder": str(elsewhere)}, tmp_path, None)
     else:
         session: Gcs = request.getfixturevalue("gcs_session")
         session.layer.forget()
@@ -94,6 +97,7 @@ async def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
         await bucket.close()
 
 
+folder_only = pytest.mark.parametrize("home", ["folder"], indirect=True)
 gcs_only = pytest.mark.parametrize("home", ["gcs"], indirect=True)
 
 
@@ -173,6 +177,24 @@ async def test_switched_off_nothing_is_sent_before_all_is_here(home: Home, site:
             assert home.has_nothing()
             site.gate("g").open()
             assert (await jobs.end(job))["status"] == "completed"
+
+
+@folder_only
+async def test_a_file_that_can_be_kept_as_it_is_becomes_the_object(home: Home, site: Site, tmp_path: Path) -> None:
+    with home.worker(worker_folder=f"{tmp_path}/work") as process:
+        async with jobs_in(home.redis) as jobs:
+            job = await jobs.give(site.url(FILE))
+            await jobs.until(job, lambda data: (data["downloaded_bytes"] or 0) >= HELD - 4 * MIB)
+            await asyncio.to_thread(site.gate("g").wait_held)
+            assert home.has_nothing()
+            (part,) = (tmp_path / "work").rglob("*.part")
+            number = part.stat().st_ino
+            site.gate("g").open()
+            assert (await jobs.end(job))["status"] == "completed"
+            await until(lambda: not process.left())
+    stored, data = await home.read()
+    assert data == media.large(20)
+    assert (tmp_path / "bucket/objects" / f"{stored.name}#{stored.generation}").stat().st_ino == number
 
 
 async def test_a_resume_that_the_origin_ignored_gives_the_early_upload_up_at_once(home: Home, site: Site) -> None:

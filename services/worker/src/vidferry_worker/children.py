@@ -72,7 +72,9 @@ class Child:
         self._zygote.kill(self)
 
     async def close(self) -> None:
-        """Ends the child and everything it started; returns when all of it is gone."""
+        """Ends the child and everything it started; returns when all of it is gone. May be called again."""
+        if self._channel.fileno() < 0:
+            return
         asyncio.get_running_loop().remove_reader(self._channel)
         await self.forked
         self._zygote.kill(self)

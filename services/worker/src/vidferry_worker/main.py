@@ -90,7 +90,8 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await zygote.start()
             _warn_of_gaps(settings, zygote)
             sites = Sites(settings.fragments, settings.site_fragments)
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, folder), state)
+            early = settings.upload_while_downloading and not await bucket.keeps(folder)
+            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, early, folder), state)
         finally:
             await zygote.close()
             await store.close()

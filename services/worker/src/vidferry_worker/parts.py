@@ -23,5 +23,7 @@ class Parts:
     publisher: Publisher
     sites: Sites
     metrics: WorkerMetrics
+    early: bool
+    """whether a file is uploaded while it is still downloaded"""
     folder: Path
     """of all running downloads"""

@@ -77,9 +77,9 @@ class Pipeline:
             return await self._delivery.reuse(stored, lasting=lasting)
         draft = Draft(name, found, self._claim, stored.generation if stored else NEW)
         with self._parts.sites.share(found.identity.domain) as fragments:
-            growing = self._parts.settings.upload_while_downloading
-            self._child.order({"go": True, "fragments": fragments, "growing": growing})
+            self._child.order({"go": True, "fragments": fragments, "growing": self._parts.early})
             file = await self._download(draft)
+        await self._child.close()  # nobody writes to its file any more
         made, reused = await self._upload(draft, file)
         self._step(stages.UPLOADED, speed=None, eta=None)
         if self._picture:
@@ -237,7 +237,7 @@ class Pipeline:
         for retries in range(self._parts.settings.retries + 1):
             self._sending = Sending(size, 0, time.monotonic())
             try:
-                return await self._parts.bucket.upload(what, source, size, sent)
+                return await self._parts.bucket.upload(what, source, size, sent, given=True)
             except StorageUnavailable as error:
                 logger.warning(
                     "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}

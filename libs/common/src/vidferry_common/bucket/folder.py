@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from pydantic import SecretStr
@@ -64,9 +65,14 @@ class FolderBucket:
         size: int,
         progress: Callable[[int], None],
         growth: Growth | None = None,
+        *,
+        given: bool = False,
     ) -> StoredObject:
-        what = prepared(what)
-        return await self._threads.upload(lambda given: self._upload(what, given, progress), source, size, growth)
+        what, file = prepared(what), source.fileno() if given else None
+        return await self._threads.upload(lambda read: self._upload(what, read, progress, file), source, size, growth)
+
+    async def keeps(self, folder: Path) -> bool:
+        return await self._threads.run(self._keeps, folder)
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)
@@ -100,13 +106,22 @@ class FolderBucket:
         with translated():
             return self._files.read_meta(name)
 
-    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None]) -> StoredObject:
+    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], given: int | None) -> StoredObject:
         with translated():
             self._require(what)  # before the copy, so that a refusal costs nothing
+            if given is not None:
+                with self._files.adopted(given, source.size) as adopted:
+                    if adopted:
+                        _sum(source, given, progress)
+                        return self._commit(what, source, adopted)
             with self._files.incoming() as (written, target):
                 _copy(source, target, progress)
                 source.check()
                 return self._commit(what, source, written)
+
+    def _keeps(self, folder: Path) -> bool:
+        with translated(), NamedTemporaryFile(dir=folder) as file, self._files.adopted(file.fileno(), 0) as adopted:
+            return adopted is not None
 
     def _commit(self, what: Upload, source: Source, written: str) -> StoredObject:
         with self._files.locked(what.name) as lock:
@@ -172,6 +187,15 @@ class FolderBucket:
         """A file can be made, written and removed."""
         with translated(), self._files.incoming() as (_, target):
             os.write(target, b"check")
+
+
+def _sum(source: Source, file: int, progress: Callable[[int], None]) -> None:
+    """Reads all of it once, and syncs."""
+    done = 0
+    while done < source.size:
+        done += len(source.read(done, CHUNK))
+        progress(done)
+    os.fsync(file)
 
 
 def _copy(source: Source, target: int, progress: Callable[[int], None]) -> None:

@@ -37,6 +37,7 @@ _TRIES = 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not blocking: a FIFO must not hold a thread
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o640
 _log = logging.getLogger(__name__)
 
 
@@ -92,13 +93,27 @@ class Files:
     @contextmanager
     def incoming(self) -> Iterator[tuple[str, int]]:
         """A new file's name and descriptor; removed at the end unless it was published."""
-        name = uuid4().hex
-        with self._directory("incoming") as folder:
-            target = os.open(name, _CREATE, 0o640, dir_fd=folder)
+        with self._new_name() as (folder, name):
+            target = os.open(name, _CREATE, _MODE, dir_fd=folder)
             try:
                 yield name, target
             finally:
                 os.close(target)
+
+    @contextmanager
+    def adopted(self, file: int, size: int) -> Iterator[str | None]:
+        """A second name, as incoming's, for a file of that size written elsewhere; None where it can't have one."""
+        with self._new_name() as (folder, name):
+            yield name if _linked(file, size, folder, name) else None
+
+    @contextmanager
+    def _new_name(self) -> Iterator[tuple[int, str]]:
+        """In the directory of what is being written, with its descriptor."""
+        name = uuid4().hex
+        with self._directory("incoming") as folder:
+            try:
+                yield folder, name
+            finally:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
 
@@ -107,7 +122,7 @@ class Files:
         """Holds the name's lock, across processes too; its descriptor is what next_generation takes."""
         with self._directory("locks") as folder:
             lock = os.open(
-                sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640, dir_fd=folder
+                sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE, dir_fd=folder
             )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -250,6 +265,19 @@ def _open_regular(parent: int, name: str, size: int | None) -> int:
         os.close(opened)
         raise BucketError(f"{name} is not the file that was written")
     return opened
+
+
+def _linked(file: int, size: int, folder: int, name: str) -> bool:
+    """Whether the file has that name too now: not where it had two before, or is on another file system."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or (found.st_nlink, found.st_size) != (1, size):
+        return False
+    with suppress(OSError):
+        os.utime(file)  # else it might pass for what a writer left that died
+        os.fchmod(file, _MODE)
+        os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=folder, follow_symlinks=True)
+        return True
+    return False
 
 
 def _write_all(target: int, data: bytes) -> None:

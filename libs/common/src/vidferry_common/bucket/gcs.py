@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import google.auth
@@ -110,9 +111,14 @@ class GcsBucket:
         size: int,
         progress: Callable[[int], None],
         growth: Growth | None = None,
+        *,
+        given: bool = False,  # noqa: ARG002 - a file is never an object here
     ) -> StoredObject:
         what = prepared(what)
-        return await self._threads.upload(lambda given: self._upload(what, given, progress), source, size, growth)
+        return await self._threads.upload(lambda read: self._upload(what, read, progress), source, size, growth)
+
+    async def keeps(self, folder: Path) -> bool:  # noqa: ARG002
+        return False
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run(self._read, checked_name(name), limit)

@@ -11,6 +11,7 @@ BucketError
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from vidferry_common.bucket.growth import Growth
@@ -104,6 +105,8 @@ class Bucket(Protocol):
         size: int,
         progress: Callable[[int], None],
         growth: Growth | None = None,
+        *,
+        given: bool = False,
     ) -> StoredObject:
         """Writes size bytes of source from its start; resumable, checked by checksum, invisible until complete.
 
@@ -116,7 +119,13 @@ class Bucket(Protocol):
         With growth, source is a regular file that will have size bytes and is still written. What there is of it is
         sent, and its last part when growth says that it is complete. BucketError where it shrinks, outgrows size or has
         been written anew since it was read, where growth gives it up, and where too many such uploads run.
+
+        given says that nobody writes to the file any more, whatever name or descriptor they have: a home on its file
+        system makes the file itself the object, by a second name, instead of copying it. Its mode and time change.
         """
+
+    async def keeps(self, folder: Path) -> bool:
+        """Whether files of that folder that are given become objects themselves, so that nothing has to be sent."""
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         """A small object, whole; BucketError where it is larger than limit bytes, ObjectNotFound where absent."""
