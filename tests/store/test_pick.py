@@ -63,15 +63,6 @@ async def test_what_is_picked_is_kept_for_the_one_who_picked_it(
     assert again == [jobs[0].download_id], "its worker was killed before it could claim"
 
 
-async def test_arqs_mark_of_a_killed_worker_hides_nothing(records: Records) -> None:
-    job = await records.created()
-    mark = f"arq:in-progress:{keys.arq_id(job.download_id, 1)}"
-    await records.redis.set(mark, b"1", ex=600)
-
-    assert await records.picked() == [job.download_id]
-    assert await records.redis.get(mark) is None
-
-
 async def test_a_long_queue_of_running_downloads_hides_no_waiting_one(records: Records) -> None:
     for _ in range(150):
         await records.claimed()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ class DownloadWorker(Worker):
 
     - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and outlives
       Redis's outages;
+    - `start_jobs` marks none as running: what is picked is kept for this worker, until its claim holds it;
     - `finish_failed_job` ends the record of a job that arq could not even start;
     - SIGTERM and SIGINT: nothing new is taken, what runs has its grace, then gives itself back;
     - `record_health` keeps out of the health key that all workers would share.
@@ -89,6 +91,16 @@ class DownloadWorker(Worker):
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
         _raise_lost_cancellation()
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        for arq_id in map(bytes.decode, job_ids):
+            if arq_id in self.tasks:  # after an outage one may be picked again that still asks for its claim
+                continue
+            await self.sem.acquire()
+            self.job_counter += 1
+            task = self.loop.create_task(self.run_job(arq_id, round(time.time() * 1000)))
+            task.add_done_callback(lambda _: self._release_sem_dec_counter_on_complete())
+            self.tasks[arq_id] = task
 
     @property
     def _has_room(self) -> bool:

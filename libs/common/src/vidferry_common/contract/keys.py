@@ -45,7 +45,6 @@ QUEUE = "arq:queue"
 start), what is delayed the time it is due, what waits for its site PARKED_SCORE, what runs RUNNING_SCORE"""
 ARQ_JOB = "arq:job:"
 ARQ_RETRY = "arq:retry:"
-ARQ_IN_PROGRESS = "arq:in-progress:"
 FUNCTION = "download"
 """the arq function's name; its arguments are download id and attempt"""
 

@@ -22,8 +22,6 @@ local function take(arq_id, score)
     end
     hold_site(download_key(download_id), download_id, now + ARGV[3])
   end
-  -- Of a worker that was killed before it could claim. What holds is the fence.
-  redis.call('DEL', 'arq:in-progress:' .. arq_id)
   picked[#picked + 1] = arq_id
 end
 
