@@ -1,4 +1,4 @@
-"""Three hundred downloads for a hundred and twenty slots: who goes first, and that everybody goes."""
+"""Two hundred downloads for a hundred slots: who goes first, and that everybody goes."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ __all__ = ["origin", "site"]
 
 pytestmark = [pytest.mark.xdist_group("life-crowd"), pytest.mark.timeout(600)]
 
-SLOTS = (64, 56)
+SLOTS = (56, 50)
 RUNNING = sum(SLOTS)
-BULK, PEOPLE = 90, 90
+BULK, PEOPLE = 100, 16
 ONE_BY_ONE = 3
 CROWD_SECONDS = 300
 

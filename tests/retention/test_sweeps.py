@@ -1,6 +1,8 @@
 """What one sweep takes and what it leaves, of real workers and both homes."""
 
 import time
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,11 +111,15 @@ async def test_what_a_worker_hands_out_stays_for_a_while(jobs: Jobs, home: Home)
     assert await names(home) == set(in_videos("used/best-any"))
 
 
-async def test_more_than_a_page_goes(jobs: Jobs, home: Home) -> None:
-    """More objects than a page holds, the last video of one going on in the next."""
-    leaves = ("best-any", "720-any", "thumbnail")
-    await store(home, {f"{VIDEO}/{number // 3}/{leaves[number % 3]}": 2 * DAY for number in range(1002)}, size=1)
+async def test_more_than_a_page_goes(jobs: Jobs, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More objects than a page holds; where names are sorted, the last video of one has its picture in the next."""
+    leaves = ("720-any", "best-any", "thumbnail")
+    monkeypatch.setattr(home.bucket, "listing", partial(home.bucket.listing, page=10))
+    objects = {f"{VIDEO}/{number // 3:02}/{leaves[number % 3]}": 2.0 * DAY for number in range(33)}
+    await store(home, {**objects, f"{VIDEO}/06/best-any": HOUR}, size=1)
+    async with aclosing(home.bucket.listing("videos")) as pages:
+        assert [len(page) async for page in pages] == [10, 10, 10, 3]
 
     await sweep(jobs, home, retention_days="1")
 
-    assert await names(home) == set()
+    assert await names(home) == {f"{VIDEO}/06/best-any", f"{VIDEO}/06/thumbnail"}
