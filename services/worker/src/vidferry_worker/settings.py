@@ -56,7 +56,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     upload_while_downloading: bool = Field(
         True,
         description="Begin to upload a file of 16 MiB or more while it is still downloaded, where nothing rewrites it. "
-        "Not to a folder on the same file system as the worker's own: there the file itself is moved.",
+        "Not to a folder on the file system of the worker's own: it keeps the file itself.",
     )
     address_memory: float = Field(
         86400,
