@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -45,6 +46,10 @@ def kept(root: Path, stored: StoredObject) -> Path:
 
 def entries(folder: Path) -> list[Path]:
     return list(folder.iterdir())
+
+
+def opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def status(path: Path) -> os.stat_result:
@@ -124,6 +129,16 @@ async def test_one_that_ends_early_leaves_the_file_alone(
     assert entries(tmp_path / "bucket/incoming") == []
     assert status(file).st_nlink == 1
     assert (await folder.stat(NAME) is not None) == (ends == "refused")
+
+
+async def test_one_that_is_closed_gives_nothing(folder: FolderBucket, file: Path, tmp_path: Path) -> None:
+    """Its descriptor may be another's by then."""
+    source = opened(file)
+    source.close()
+    with pytest.raises(BucketError, match="no open file"):
+        await folder.upload(Upload(NAME, "video/mp4"), source, len(DATA), lambda _: None, given=True)
+    assert await folder.stat(NAME) is None
+    assert entries(tmp_path / "bucket/incoming") == []
 
 
 async def test_its_bytes_are_synced_before_it_is_visible(

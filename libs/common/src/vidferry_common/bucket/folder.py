@@ -68,8 +68,8 @@ class FolderBucket:
         *,
         given: bool = False,
     ) -> StoredObject:
-        what, file = prepared(what), source.fileno() if given else None
-        return await self._threads.upload(lambda read: self._upload(what, read, progress, file), source, size, growth)
+        what = prepared(what)
+        return await self._threads.upload(lambda read: self._upload(what, read, progress, given), source, size, growth)
 
     async def keeps(self, folder: Path) -> bool:
         return await self._threads.run(self._keeps, folder)
@@ -106,13 +106,13 @@ class FolderBucket:
         with translated():
             return self._files.read_meta(name)
 
-    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], given: int | None) -> StoredObject:
+    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], given: bool) -> StoredObject:
         with translated():
             self._require(what)  # before the copy, so that a refusal costs nothing
-            if given is not None:
-                with self._files.adopted(given, source.size) as adopted:
+            if given:
+                with self._files.adopted(source.fileno(), source.size) as adopted:
                     if adopted:
-                        _sum(source, given, progress)
+                        _sum(source, progress)
                         return self._commit(what, source, adopted)
             with self._files.incoming() as (written, target):
                 _copy(source, target, progress)
@@ -189,13 +189,13 @@ class FolderBucket:
             os.write(target, b"check")
 
 
-def _sum(source: Source, file: int, progress: Callable[[int], None]) -> None:
+def _sum(source: Source, progress: Callable[[int], None]) -> None:
     """Reads all of it once, and syncs."""
     done = 0
     while done < source.size:
         done += len(source.read(done, CHUNK))
         progress(done)
-    os.fsync(file)
+    os.fsync(source.fileno())
 
 
 def _copy(source: Source, target: int, progress: Callable[[int], None]) -> None:

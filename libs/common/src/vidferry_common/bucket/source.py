@@ -51,6 +51,14 @@ class Source:
         if self._growth and self._growth.is_given_up:
             raise BucketError("the file that grew is not uploaded after all")
 
+    def fileno(self) -> int:
+        """The file's descriptor; Stopped or BucketError where it may be another's by now."""
+        self.check()
+        try:
+            return self._file.fileno()
+        except (OSError, ValueError) as error:
+            raise BucketError(f"the source is no open file: {error}") from error
+
     def pause(self, seconds: float) -> None:
         """Waits; Stopped once the caller was cancelled."""
         if self._stop.wait(seconds):
