@@ -14,7 +14,7 @@ from typing import BinaryIO
 from pydantic import SecretStr
 
 from vidferry_common.bucket.checksum import Crc32c, crc32c
-from vidferry_common.bucket.folder_files import Files, next_generation, translated
+from vidferry_common.bucket.folder_files import Files, next_generation, translated, write_all
 from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
     PAGE,
@@ -189,26 +189,27 @@ class FolderBucket:
             os.write(target, b"check")
 
 
-def _sum(source: Source, progress: Callable[[int], None]) -> None:
-    """Reads all of it once, and syncs."""
+def _pieces(source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
+    """All of it, in order; each counts when the next one is asked for."""
     done = 0
     while done < source.size:
-        done += len(source.read(done, CHUNK))
+        data = source.read(done, CHUNK)
+        yield data
+        done += len(data)
         progress(done)
+
+
+def _sum(source: Source, progress: Callable[[int], None]) -> None:
+    """Reads all of it once, and syncs."""
+    for _ in _pieces(source, progress):
+        pass
     os.fsync(source.fileno())
 
 
 def _copy(source: Source, target: int, progress: Callable[[int], None]) -> None:
     """Copies and syncs, then reads back what the file system kept and compares checksums."""
-    done = 0
-    while done < source.size:
-        data = source.read(done, CHUNK)
-        with memoryview(data) as view:
-            kept = 0
-            while kept < len(view):
-                kept += os.write(target, view[kept:])
-        done += len(data)
-        progress(done)
+    for data in _pieces(source, progress):
+        write_all(target, data)
     os.fsync(target)
     if _read_back(source, target) != source.crc32c:
         raise BucketError("the folder's file system did not keep what was written")

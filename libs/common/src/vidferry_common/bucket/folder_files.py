@@ -136,7 +136,7 @@ class Files:
         self._move(written, f"{leaf}#{stored.generation}", stored.name)
         with self._directory("incoming") as folder, self._parent(stored.name) as parent:
             with self.incoming() as (record, target):
-                _write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
+                write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
                 os.fsync(target)
                 os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
             os.fsync(parent)
@@ -280,7 +280,7 @@ def _linked(file: int, size: int, folder: int, name: str) -> bool:
     return False
 
 
-def _write_all(target: int, data: bytes) -> None:
+def write_all(target: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(target, view) :]
