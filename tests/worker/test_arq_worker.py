@@ -1,6 +1,7 @@
 """What is changed of arq's worker, on a real Redis."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 import pytest
 from arq.connections import ArqRedis
@@ -17,37 +18,65 @@ __all__ = ["records", "shared_server"]
 pytestmark = pytest.mark.anyio
 
 
+@dataclass
+class Stage:
+    """A worker whose downloads wait, and may be picked anew at once."""
+
+    begun: list[str] = field(default_factory=list)
+    picked: list[bytes] = field(default_factory=list)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def worker(self, records: Records) -> DownloadWorker:
+        async def pick(count: int) -> tuple[list[bytes], float | None]:
+            found, _ = await records.store.pick(count, 0)
+            self.picked.extend(found)
+            return found, 0.05
+
+        async def run(download_id: str, _: int) -> None:
+            self.begun.append(download_id)
+            await self.let_go.wait()
+
+        async def abandon(download_id: str, attempt: int) -> None:
+            raise AssertionError(download_id, attempt)
+
+        pool = ArqRedis(pool_or_conn=records.redis.connection_pool, default_queue_name=keys.QUEUE)
+        return DownloadWorker(pool, pick, run, abandon, slots=4, max_seconds=60, grace=1)
+
+
 async def test_what_is_picked_again_while_it_runs_is_not_begun_again(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an outage, through which it waited for its claim."""
     monkeypatch.setattr(store, "PICK_SECONDS", 0.05)
-    begun: list[str] = []
-    picked: list[bytes] = []
-    let_go = asyncio.Event()
-
-    async def pick(count: int) -> tuple[list[bytes], float | None]:
-        found, _ = await records.store.pick(count, 0)
-        picked.extend(found)
-        return found, 0.05
-
-    async def run(download_id: str, _: int) -> None:
-        begun.append(download_id)
-        await let_go.wait()
-
-    async def abandon(download_id: str, attempt: int) -> None:
-        raise AssertionError(download_id, attempt)
-
-    job = await records.created()
-    pool = ArqRedis(pool_or_conn=records.redis.connection_pool, default_queue_name=keys.QUEUE)
-    worker = DownloadWorker(pool, pick, run, abandon, slots=4, max_seconds=60, grace=1)
+    job, stage = await records.created(), Stage()
+    worker = stage.worker(records)
     running = asyncio.create_task(worker.async_run())
     arq_id = keys.arq_id(job.download_id, 1)
-    await until(lambda: picked.count(arq_id.encode()) >= 3)
-    assert begun == [job.download_id]
+    await until(lambda: stage.picked.count(arq_id.encode()) >= 3)
+    assert stage.begun == [job.download_id]
     assert worker.job_counter == 1
-    let_go.set()
+    stage.let_go.set()
     await until(lambda: not worker.job_counter)
     assert await records.redis.zscore(keys.QUEUE, arq_id) is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("left", ["its task", "arq's mark"])
+async def test_what_an_outage_or_a_killed_worker_left_delays_nothing(records: Records, left: str) -> None:
+    job, stage = await records.created(), Stage()
+    worker = stage.worker(records)
+    arq_id = keys.arq_id(job.download_id, 1)
+    if left == "its task":
+        worker.tasks[arq_id] = asyncio.create_task(asyncio.sleep(0))
+        await worker.tasks[arq_id]
+    else:
+        await records.redis.set(f"arq:in-progress:{arq_id}", b"1", ex=600)
+    running = asyncio.create_task(worker.async_run())
+    await until(lambda: stage.begun)
+    assert (stage.begun, stage.picked) == ([job.download_id], [arq_id.encode()])
+    stage.let_go.set()
+    await until(lambda: not worker.job_counter)
+    assert await records.redis.exists(f"arq:in-progress:{arq_id}") == 0
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -94,7 +94,8 @@ class DownloadWorker(Worker):
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         for arq_id in map(bytes.decode, job_ids):
-            if arq_id in self.tasks:  # after an outage one may be picked again that still asks for its claim
+            begun = self.tasks.get(arq_id)
+            if begun and not begun.done():  # after an outage one may be picked again that still asks for its claim
                 continue
             await self.sem.acquire()
             self.job_counter += 1
