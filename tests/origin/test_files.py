@@ -6,7 +6,8 @@ import pytest
 
 from origin.conftest import Get
 from support.origin import Site, media
-from support.origin.files import Unsatisfiable, parse_range
+from support.origin.files import File, Unsatisfiable, parse_range
+from support.origin.wire import text
 
 CLIP = "/media/clip.mp4"
 
@@ -105,3 +106,18 @@ def test_mutable_file_changes_when_told(site: Site, get: Get) -> None:
         assert changed.headers["last-modified"] != first.headers["last-modified"]
     assert len(seen) == 4
     assert get(site.url("/mutable/b/clip.mp4")).headers["etag"] == first.headers["etag"]
+
+
+def test_a_test_puts_answers_of_its_own_in_front_of_the_routes(site: Site, get: Get) -> None:
+    """In turn, the last one for all that follow; only on its own site."""
+    url = site.put("/media/clip.mp4", text("not yet", status=503), File("clip.mp4", b"0123456789"))
+
+    assert [get(url).status for _ in range(3)] == [503, 200, 200]
+    part = get(url, Range="bytes=2-4")
+    assert (part.status, part.body, part.headers["content-type"]) == (206, b"234", "video/mp4")
+
+
+def test_or_a_function_of_the_request(site: Site, get: Get) -> None:
+    url = site.put("/mine", lambda request: text(request.headers.get("referer", "none")))
+
+    assert get(url, Referer="http://page.example/").body == b"http://page.example/"

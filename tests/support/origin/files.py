@@ -1,7 +1,8 @@
 """How a file is answered: validators, conditions and ranges as RFC 9110 has them."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate, parsedate_to_datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -25,10 +26,10 @@ class File:
     name: str
     data: bytes
     version: int = 0
-
-    @property
-    def media_type(self) -> str:
-        return TYPES[PurePosixPath(self.name).suffix]
+    media_type: str = ""
+    """by the name's ending, where it isn't given"""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """sent besides"""
 
     @property
     def etag(self) -> str:
@@ -37,6 +38,10 @@ class File:
     @property
     def modified(self) -> int:
         return FIRST_MODIFIED + 3600 * self.version
+
+
+Answer = Reply | File | Callable[[Request], Reply | File]
+"""What a test puts under a path of its site (Site.put)."""
 
 
 class Unsatisfiable(Exception):
@@ -66,7 +71,8 @@ def answer(request: Request, file: File) -> tuple[Reply, int]:
     The query's `validators` (default `etag,modified`) says which of them the site sends.
     """
     validators = request.value("validators", "etag,modified").split(",")
-    headers = {"Content-Type": file.media_type, "Accept-Ranges": "bytes"}
+    media_type = file.media_type or TYPES[PurePosixPath(file.name).suffix]
+    headers = {"Content-Type": media_type, "Accept-Ranges": "bytes", **file.headers}
     if "etag" in validators:
         headers["ETag"] = file.etag
     if "modified" in validators:
@@ -95,3 +101,11 @@ def _unchanged(request: Request, file: File, validators: list[str]) -> bool:
 def _same_as_before(request: Request, headers: dict[str, str]) -> bool:
     known = request.headers.get("if-range")
     return known is None or known in (headers.get("ETag"), headers.get("Last-Modified"))
+
+
+def answer_as_put(request: Request, put: Answer) -> Reply:
+    """The reply to a request of a path where a test has put that."""
+    given = put(request) if callable(put) else put
+    if isinstance(given, File):
+        return answer(request, given)[0]
+    return replace(given, headers=dict(given.headers), body=replace(given.body))  # sending changes a reply

@@ -51,7 +51,7 @@ Misbehaving:
     /variants/<count>/master.m3u8       a playlist with so many variants, all of them the same
     /hang                               no answer until gate `?gate=` (hang) is opened
 
-control.py lists the test's own.
+A test in the origin's own process puts further answers where it wants them (Site.put); control.py lists its commands.
 """
 
 import re
@@ -59,7 +59,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from support.origin import media, mediasite
-from support.origin.files import TYPES, File, answer
+from support.origin.files import TYPES, File, answer, answer_as_put
 from support.origin.pages import TITLES, page
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
@@ -87,6 +87,9 @@ class NotFound(Exception):
 
 def route(request: Request, site: Site) -> Reply:
     """The answer to a request; also to one of a wrong path or with a wrong figure."""
+    put = site.next_answer(request.path)
+    if put is not None:
+        return answer_as_put(request, put)
     try:
         if request.path in SOURCES:
             return _file(Call(request, "", site), SOURCES[request.path])[0]

@@ -10,7 +10,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from support.origin.files import Answer
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Site:
     _exchanges: list[Exchange] = field(default_factory=list)
     _gates: dict[str, Gate] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
+    _answers: dict[str, "list[Answer]"] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
         """The address of a path such as `/media/clip.mp4` on this site."""
@@ -96,6 +100,20 @@ class Site:
     def gate(self, name: str) -> Gate:
         with self.changed:
             return self._gates.setdefault(name, Gate(self.changed))
+
+    def put(self, path: str, *answers: "Answer") -> str:
+        """Has a path of this site answered so, before all routes: each request by the next one, all further ones by the
+        last. The path's address.
+        """
+        with self.changed:
+            self._answers[path] = list(answers)
+        return self.url(path)
+
+    def next_answer(self, path: str) -> "Answer | None":
+        """For the server: what was put there."""
+        with self.changed:
+            answers = self._answers.get(path, [])
+            return answers.pop(0) if len(answers) > 1 else next(iter(answers), None)
 
     def mutate(self, key: str) -> int:
         """Change `/mutable/<key>/…`: other content, other validators. The new version's number."""
@@ -130,6 +148,7 @@ class Site:
                 gate.open()
             self._gates.clear()
             self._counts.clear()
+            self._answers.clear()
             self._exchanges.clear()
 
     def record(self, exchange: Exchange) -> None:

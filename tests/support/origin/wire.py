@@ -20,6 +20,11 @@ PIECE = 16 * 1024
 HEAD_LIMIT = 64 * 1024
 PACES_A_SECOND = 20
 PACE_SLACK = 0.5
+TEXTS = {
+    "html": "text/html; charset=utf-8", "plain": "text/plain; charset=utf-8", "json": "application/json",
+    "hls": "application/vnd.apple.mpegurl", "dash": "application/dash+xml",
+}  # fmt: skip
+"""Media types by a short name."""
 
 
 class BadRequest(Exception):
@@ -75,6 +80,10 @@ class Reply:
     body: Body = field(default_factory=Body)
     work: Callable[[], Awaitable[bytes]] | None = None
     """Makes the body's data before the headers are sent, where that takes waiting; TimeoutError becomes 504."""
+    before: bytes = b""
+    """Sent in front of the head as it is, such as an answer of 1xx."""
+    more_headers: tuple[tuple[str, str], ...] = ()
+    """Sent besides, also where a name is there already."""
 
 
 def text(
@@ -84,8 +93,8 @@ def text(
     headers: Mapping[str, str] | None = None,
     work: Callable[[], Awaitable[bytes]] | None = None,
 ) -> Reply:
-    media_type = {"html": "text/html; charset=utf-8", "plain": "text/plain; charset=utf-8", "json": "application/json"}
-    return Reply(status, {"Content-Type": media_type[kind], **(headers or {})}, Body(content.encode()), work)
+    media_type = TEXTS.get(kind, kind)
+    return Reply(status, {"Content-Type": media_type, **(headers or {})}, Body(content.encode()), work)
 
 
 def parse(head: bytes) -> Request:
@@ -140,8 +149,8 @@ class Wire:
     async def send_head(self, reply: Reply, *, keep_alive: bool) -> None:
         headers = {**reply.headers, "Connection": "keep-alive" if keep_alive else "close"}
         lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        await self._send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        lines += [f"{name}: {value}" for name, value in (*headers.items(), *reply.more_headers)]
+        await self._send(reply.before + "\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     async def send_body(self, body: Body, sent: Callable[[int], None]) -> None:
         """All of it, telling `sent` each piece's size; PeerGone where it isn't wanted to the end."""
