@@ -3,20 +3,18 @@
 What a site tells of a video's length may be nothing, or untrue.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from yt_dlp.downloader.hls import HlsFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-
-_EXTINF = re.compile(r"^\s*#EXTINF:\s*(\d+(?:\.\d*)?)", re.MULTILINE)
+from vidferry_worker.child.hls.durations import sum_seconds
 
 
 def of_playlist(text: str) -> float:
-    """Seconds of an HLS media playlist (RFC 8216 §4.3.2.1)."""
-    return sum(map(float, _EXTINF.findall(text)))
+    """Seconds of an HLS media playlist, of the segments that are asked for."""
+    return sum_seconds(text.splitlines())
 
 
 def of_fragments(stream: Mapping[str, Any]) -> float:

@@ -1,0 +1,43 @@
+"""Which HLS lists are live streams.
+
+yt-dlp's generic extractor takes each list without EXT-X-ENDLIST for one, and each that has less than a second.
+"""
+
+from typing import Any
+
+from yt_dlp.extractor.generic import GenericIE
+from yt_dlp.utils import determine_protocol
+
+from vidferry_worker.child.hls.durations import sum_seconds
+from vidferry_worker.child.hls.endings import has_ended
+from vidferry_worker.child.hls.tags import BEGINNING, split_lines
+
+_HEAD = 512
+"""bytes by which a list is known"""
+
+
+def install() -> None:
+    """From here on hls/endings.py tells it; the options that yt-dlp's own function reads are never given here."""
+    GenericIE._extra_manifest_info = _look_at_first_list  # noqa: SLF001
+
+
+def _look_at_first_list(extractor: Any, info: dict[str, Any], _: str) -> None:
+    """Tells of the video whether it is live, else how long it is, by the first list of segments that is its."""
+    formats = extractor._downloader._get_formats(info)  # noqa: SLF001
+    first = next((each for each in formats if determine_protocol(each) == "m3u8_native"), None)
+    if first is None:
+        return
+    headers = first.get("http_headers") or info.get("http_headers") or {}
+    response = extractor._request_webpage(  # noqa: SLF001
+        first["url"], info.get("id"), "Checking m3u8 live status", errnote=False, fatal=False,
+        headers={**headers, "Accept-Encoding": "identity"},
+    )  # fmt: skip
+    if response is False or not (head := response.read(_HEAD)).startswith(BEGINNING.encode()):
+        return
+    text = extractor._webpage_read_content(  # noqa: SLF001
+        response, response.url, info.get("id"), prefix=head, fatal=False, errnote=False
+    )
+    lines = split_lines(text or "")
+    if not has_ended(lines, response.headers):
+        info["live_status"] = "is_live"
+    info["duration"] = info.get("duration") or int(sum_seconds(lines)) or None
