@@ -17,7 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, renditions
-from vidferry_worker.child.patches import hls_lists, hls_live
+from vidferry_worker.child.patches import hls_lists, hls_live, link_lists
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -124,6 +124,7 @@ def load() -> None:
     renditions.tell_apart()
     hls_lists.install()
     hls_live.install()
+    link_lists.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")

@@ -12,6 +12,7 @@ from yt_dlp.downloader.hls import HlsFD
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.networking.common import Request
+from yt_dlp.utils import determine_ext
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.hls import tags
@@ -20,6 +21,7 @@ from vidferry_worker.child.hls.keys import is_protected
 from vidferry_worker.child.hls.master import write_master
 from vidferry_worker.child.hls.segments import Section, write_playlist
 from vidferry_worker.child.hls.variables import substitute
+from vidferry_worker.child.link_lists import Link, first_link
 
 VARIABLES = "_hls_variables"
 """the key of a format under which its list finds what the multivariant playlist has defined"""
@@ -41,6 +43,8 @@ def _rewrite_masters() -> None:
     parse = InfoExtractor._parse_m3u8_formats_and_subtitles  # noqa: SLF001
 
     def parse_rewritten(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **options: Any) -> Any:
+        if link := first_link(m3u8_doc, m3u8_url or ""):
+            return [_format_of(link)], {}
         master = write_master(m3u8_doc, m3u8_url or "")
         formats, subtitles = parse(extractor, master.text, m3u8_url, *args, **options)
         if not (formats or subtitles) and isinstance(extractor, GenericIE) and options.get("fatal", True):
@@ -53,6 +57,13 @@ def _rewrite_masters() -> None:
         return formats, subtitles
 
     InfoExtractor._parse_m3u8_formats_and_subtitles = parse_rewritten  # noqa: SLF001
+
+
+def _format_of(link: Link) -> dict[str, Any]:
+    """The format of an M3U's entry, for extractors that lead nowhere else."""
+    ending = determine_ext(link.address)
+    is_list = ending == "m3u8"
+    return {"url": link.address, "ext": "mp4" if is_list else ending} | ({"protocol": "m3u8_native"} if is_list else {})
 
 
 def _rewrite_playlists() -> None:
