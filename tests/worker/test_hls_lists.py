@@ -82,6 +82,37 @@ def map_of_nothing(clip: Site) -> str:
     return hls.put_list(clip, "/v/list.m3u8", playlist)
 
 
+def map_of_the_same_streams(clip: Site) -> str:
+    """Made anew, so that it differs in nothing that a fragment needs."""
+    made_anew = hls.video(hls.FRAGMENTED, "-metadata", "title=again", "-metadata:s:v:0", "language=fra")
+    clip.put("/v/again.mp4", File("again.mp4", (made_anew / "init.mp4").read_bytes()))
+    again = '#EXT-X-MAP:URI="again.mp4"\n'
+    playlist = f"{hls.HEAD}{INIT}{hls.segments(FRAGMENTS[:2])}{again}{hls.segments(FRAGMENTS[2:])}{hls.END}"
+    return hls.put_list(clip, "/v/list.m3u8", playlist)
+
+
+def twice(clip: Site, names: list[str], head: str = "", last: str = "") -> str:
+    """The clip twice: its timestamps begin anew."""
+    parts = f"{head}{hls.segments(names)}#EXT-X-DISCONTINUITY\n{head}{hls.segments(names)}{last}"
+    return hls.put_list(clip, "/v/list.m3u8", f"{hls.HEAD}{parts}{hls.END}")
+
+
+def fragments_that_begin_anew(clip: Site) -> str:
+    return twice(clip, FRAGMENTS, INIT)
+
+
+def fragments_that_go_back(clip: Site) -> str:
+    """After what was put in between, the clip goes on."""
+    last = f"#EXT-X-DISCONTINUITY\n{hls.segments(FRAGMENTS[:1])}"
+    parts = f"{INIT}{hls.segments(FRAGMENTS[:2])}#EXT-X-DISCONTINUITY\n{hls.segments(FRAGMENTS[:1])}"
+    parts += f"#EXT-X-DISCONTINUITY\n{hls.segments(FRAGMENTS[2:])}{last}"
+    return hls.put_list(clip, "/v/list.m3u8", f"{hls.HEAD}{parts}{hls.END}")
+
+
+def transport_that_begins_anew(clip: Site) -> str:
+    return twice(clip, TS)
+
+
 def encrypted_fragments(clip: Site) -> str:
     """The section before them has no number, and no key here."""
     for at, name in enumerate(FRAGMENTS):
@@ -161,6 +192,8 @@ def variables(clip: Site) -> str:
 SITUATIONS = [
     (gaps, 4), (gaps_in_encrypted, 4), (same_map_again, 4), (same_map_elsewhere, 4), (map_of_nothing, 4),
     (encrypted_fragments, 4), (told_vector_then_none, 4), (ranges_of_one_file, 4), (ranges_around_a_gap, 4),
+    (map_of_the_same_streams, 4), (fragments_that_begin_anew, 8), (fragments_that_go_back, 6),
+    (transport_that_begins_anew, 8),
     (marked_by_bytes, 4), (without_target_duration, 4), (session_key, 4), (i_frames_beside, 4), (variables, 4),
 ]  # fmt: skip
 
@@ -168,6 +201,8 @@ SITUATIONS = [
 def check_whole(outcome: Outcome, seconds: float) -> None:
     assert ffmpeg.kinds(outcome.file) == ["audio", "video"]
     assert ffmpeg.duration(outcome.file) == pytest.approx(seconds, abs=0.3)
+    for stream in ffmpeg.ffprobe(outcome.file)["streams"]:
+        assert float(stream["duration"]) == pytest.approx(seconds, abs=0.3)
     words = ["-v", "error", "-xerror", "-i", str(outcome.file), "-f", "null", "-"]
     assert ffmpeg.finish([ffmpeg.ffmpeg(), *words]).stderr == ""
 
@@ -198,6 +233,24 @@ def test_yt_dlp_by_itself_still_decrypts_fragments_by_the_wrong_number(clip: Sit
     found = (tmp_path / "out.mp4").read_bytes()
     assert len(found) == len(whole)
     assert found != whole
+
+
+def test_yt_dlp_by_itself_still_puts_parts_on_top_of_each_other(clip: Site, tmp_path: Path) -> None:
+    yt_dlp(tmp_path, "-o", "out.mp4", fragments_that_go_back(clip))
+
+    assert ffmpeg.duration(tmp_path / "out.mp4") < hls.SECONDS
+
+
+async def test_a_lists_query_is_its_own(zygote: Zygote, clip: Site, tmp_path: Path) -> None:
+    """A relative URI leaves it behind (RFC 3986 §5.2.2); what needs it names it."""
+    hls.put_list(clip, "/v/list.m3u8", hls.a_list([f"/u/{clip.token}/v/s0.ts?seen=1", *TS[1:]]))
+    url = hls.put_list(clip, "/v/master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlist.m3u8?kept=1\n")
+
+    check_whole(await download(zygote, tmp_path, f"{url}?token=secret"), hls.SECONDS)
+
+    assert {each.target.partition("?")[2] for each in clip.requests("/v/list.m3u8")} == {"kept=1"}
+    assert {each.target.partition("?")[2] for each in clip.requests("/v/s0.ts")} == {"seen=1"}
+    assert {each.target.partition("?")[2] for each in clip.requests("/v/s1.ts")} == {""}
 
 
 OTHER = hls.HEAD + INIT + hls.segments(FRAGMENTS[:2]) + '#EXT-X-MAP:URI="other.mp4"\n' + hls.segments(FRAGMENTS[2:])

@@ -25,6 +25,7 @@ from vidferry_worker.child.hls.tags import (
 )
 
 MAP, BYTE_RANGE, GAP, INFORMATION = "#EXT-X-MAP", "#EXT-X-BYTERANGE", "#EXT-X-GAP", "#EXTINF"
+DISCONTINUITY = "#EXT-X-DISCONTINUITY"
 SEQUENCE, I_FRAMES_ONLY = "#EXT-X-MEDIA-SEQUENCE", "#EXT-X-I-FRAMES-ONLY"
 _RANGE = re.compile(r"(\d{1,18})(?:@(\d{1,18}))?")
 _NUMBER = re.compile(r"\d{1,18}")
@@ -44,7 +45,16 @@ IsSame = Callable[[Section, Section], bool]
 """Whether two initialization sections can stand for each other"""
 
 
-def write_playlist(lines: list[str], address: str, is_same: IsSame) -> str:
+@dataclass(frozen=True)
+class Playlist:
+    """What yt-dlp gets."""
+
+    text: str
+    discontinuities: frozenset[int]
+    """the fragments that follow one, by yt-dlp's numbers, which count the initialization section too"""
+
+
+def write_playlist(lines: list[str], address: str, is_same: IsSame) -> Playlist:
     """The playlist of that address for yt-dlp; JobFailure where it holds no video that can be put together."""
     if not is_media_playlist(lines):
         _refuse_other_text(lines)
@@ -53,7 +63,7 @@ def write_playlist(lines: list[str], address: str, is_same: IsSame) -> str:
         writer.read(line)
     if not writer.segments:
         raise _nothing_in(lines)
-    return "\n".join(writer.written) + "\n"
+    return Playlist("\n".join([*writer.written, ""]), frozenset(writer.discontinuities))
 
 
 def _refuse_other_text(lines: list[str]) -> None:
@@ -74,6 +84,8 @@ class _Writer:
     def __init__(self, address: str, is_same: IsSame) -> None:
         self.written: list[str] = []
         self.segments = 0
+        self.discontinuities: set[int] = set()
+        self._is_after_one = False
         self._address, self._is_same = address, is_same
         self._sequence = self._counted = 0
         """the next segment's number: as it is, and as yt-dlp counts"""
@@ -106,6 +118,7 @@ class _Writer:
         elif has_tag(line, I_FRAMES_ONLY):
             raise unsupported("a list of I-frames")
         elif line != GAP:
+            self._is_after_one |= line == DISCONTINUITY
             self.written.append(line)
 
     def _begin_at(self, number: str) -> None:
@@ -155,6 +168,9 @@ class _Writer:
         self.written.append(uri)
         self.segments += 1
         self._counted += 1
+        if self._is_after_one:
+            self.discontinuities.add(self.segments + (self._written_map is not None))
+            self._is_after_one = False
 
     def _write_map(self) -> None:
         """The first initialization section that a segment needs; the others have to be the same."""

@@ -6,6 +6,7 @@ child/hls tells what is made of a list instead.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from yt_dlp.downloader.hls import HlsFD
@@ -17,6 +18,7 @@ from yt_dlp.utils import determine_ext
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.hls import tags
 from vidferry_worker.child.hls.endings import is_cut, says_its_end
+from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
 from vidferry_worker.child.hls.keys import is_protected
 from vidferry_worker.child.hls.master import write_master
 from vidferry_worker.child.hls.segments import Section, write_playlist
@@ -77,8 +79,12 @@ def _rewrite_playlists() -> None:
         lines, _ = substitute(tags.split_lines(text), address, info.get(VARIABLES) or {})
         _refuse_live(lines, info)
         is_same = _Sections(lambda section: _fetch(downloader.ydl, info, section)).are_same
-        written = write_playlist(lines, address, is_same)
-        return download(downloader, filename, {**info, "url": address, "hls_media_playlist_data": written})
+        playlist = write_playlist(lines, address, is_same)
+        if playlist.discontinuities:
+            joiner = Joiner(playlist.discontinuities)
+            fetch = downloader.download_and_append_fragments
+            downloader.download_and_append_fragments = partial(fetch, pack_func=joiner.join)
+        return download(downloader, filename, {**info, "url": address, "hls_media_playlist_data": playlist.text})
 
     HlsFD.real_download = download_rewritten
 
@@ -103,8 +109,8 @@ class _Sections:
         self._known: dict[Section, bytes] = {}
 
     def are_same(self, one: Section, other: Section) -> bool:
-        """Whether the two are byte for byte the same, as of an address that is signed anew each time."""
-        return self._bytes(one) == self._bytes(other)
+        """Whether one can stand for the other, as of an address that is signed anew each time."""
+        return is_same_initialization(self._bytes(one), self._bytes(other))
 
     def _bytes(self, section: Section) -> bytes:
         if section not in self._known:
