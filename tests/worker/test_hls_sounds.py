@@ -46,6 +46,10 @@ SITUATIONS = {
         sound("other/l.m3u8", "Audiodeskription", AUTOMATIC, 'LANGUAGE="de"'),
         sound("main/l.m3u8", "Deutsch", AUTOMATIC, 'LANGUAGE="de"'),
     ),
+    "description-by-two-letters": (
+        sound("other/l.m3u8", "Zulu AD", AUTOMATIC),
+        sound("main/l.m3u8", "Adele", AUTOMATIC),
+    ),
     "description-that-is-the-default": (
         sound("other/l.m3u8", "Described", DEFAULT, DESCRIBES),
         sound("main/l.m3u8", "Plain", AUTOMATIC),
@@ -147,6 +151,18 @@ async def test_of_groups_that_differ_in_language_the_first_variants_counts(
     playlist = master(
         sound("other/l.m3u8", "Zulu", DEFAULT, 'LANGUAGE="zu"', group="b"),
         sound("main/l.m3u8", "English", DEFAULT, 'LANGUAGE="en"', group="a"),
+        groups=("a", "b"),
+    )
+
+    assert await heard(zygote, site, tmp_path, playlist) == MAIN
+
+
+async def test_a_description_in_a_group_of_its_own_is_not_chosen_for_its_codec(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    playlist = master(
+        sound("other/l.m3u8", "English", DEFAULT, DESCRIBES, group="b"),
+        sound("main/l.m3u8", "English", DEFAULT, group="a"),
         groups=("a", "b"),
     )
 

@@ -20,7 +20,7 @@ _DESCRIBES = "public.accessibility.describes-video"
 _ORIGINAL = "public.original-content"
 _TRANSLATED = ("public.translation", "public.machine-generated")
 _DESCRIBING_NAME = re.compile(
-    r"audio.{0,2}des[ck]|descripti(?:on|ve)|described|descriptif|h(?:ö|oe)rfilm", re.IGNORECASE
+    r"audio.{0,2}des[ck]|descripti(?:on|ve)|described|descriptif|h(?:ö|oe)rfilm|syns?tolk|(?-i:\bAD\b)", re.IGNORECASE
 )
 _DESCRIBING_LANGUAGE = "qad"
 """as French broadcasters tag it: of the codes that ISO 639-2 leaves to private use"""
@@ -60,7 +60,6 @@ class Sounds:
                 self._groups.setdefault(rendition.get("GROUP-ID", ""), []).append(rendition)
         self._main = {name: choose_main(group) for name, group in self._groups.items()}
         variants = [parse_attributes(line) for line in lines if has_tag(line, VARIANT)]
-        self._played = {variant.get("AUDIO", "") for variant in variants} if variants else set(self._groups)
         # Of groups that differ in language, the first variant's counts: it is what a player begins with.
         begun = [variant.get("AUDIO", "") for variant in variants] or list(self._groups)
         self._first = next((self._main[name] for name in begun if name in self._main), {})
@@ -89,7 +88,7 @@ class Sounds:
         return {address: preference for address, preference in told.items() if preference is not None}
 
     def rewrite(self, lines: list[str]) -> list[str]:
-        """The playlist in which each group begins with its main sound, and nothing that must not be taken for it.
+        """The playlist in which each group begins with its main sound.
 
         yt-dlp looks at a group's first rendition to tell whether its variants hold their sound themselves.
         """
@@ -101,14 +100,10 @@ class Sounds:
 
     def _written(self, name: str) -> list[Rendition]:
         main = self._main[name]
-        others = [each for each in self._groups[name] if each is not main and not self._is_left_out(each, main)]
-        if name not in self._played and self._describes_another(main):
-            return [_as_default(each, "NO") for each in others]
+        others = [each for each in self._groups[name] if each is not main]
+        if not main.get("URI"):  # then what has a list is never taken for the sound that variants hold themselves
+            others = [each for each in others if not each.get("URI")]
         return [_as_default(main, "YES"), *(_as_default(each, "NO") for each in others)]
-
-    def _is_left_out(self, rendition: Rendition, main: Rendition) -> bool:
-        """Sound that must not be had instead of the main one, where that has another codec or no list of its own."""
-        return self._describes_another(rendition) or (not main.get("URI") and bool(rendition.get("URI")))
 
     def _describes_another(self, rendition: Rendition) -> bool:
         return is_description(rendition) and not is_description(self._first)

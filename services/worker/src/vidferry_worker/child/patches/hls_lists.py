@@ -22,6 +22,7 @@ from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
 from vidferry_worker.child.hls.keys import is_protected
 from vidferry_worker.child.hls.master import write_master
 from vidferry_worker.child.hls.segments import Section, write_playlist
+from vidferry_worker.child.hls.sounds import DESCRIPTION
 from vidferry_worker.child.hls.variables import substitute
 from vidferry_worker.child.link_lists import Link, first_link
 
@@ -56,9 +57,14 @@ def _rewrite_masters() -> None:
                 each[VARIABLES] = master.variables
             if each.get("vcodec") == "none" and each.get("language_preference") is None:
                 each["language_preference"] = master.preferences.get(str(each.get("url")))
-        return formats, subtitles
+        return _without_descriptions(formats), subtitles
 
     InfoExtractor._parse_m3u8_formats_and_subtitles = parse_rewritten  # noqa: SLF001
+
+
+def _without_descriptions(formats: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where there is a main sound: a choice by codec would take one for the blind that has the codec."""
+    return [each for each in formats if each.get("language_preference") != DESCRIPTION] or formats
 
 
 def _format_of(link: Link) -> dict[str, Any]:
