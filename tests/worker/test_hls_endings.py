@@ -48,6 +48,7 @@ def modified(ago: float) -> dict[str, str]:
         ("", modified(7200), True),
         (BEGUN + dated(NOW - timedelta(days=2)), {}, True),
         (BEGUN + dated(NOW - timedelta(hours=1, seconds=1)), {}, False),
+        ("#EXT-X-MEDIA-SEQUENCE:1\n", modified(7200), True),
         (CUT + dated(NOW - timedelta(days=2)), modified(7200), False),
         ("#EXT-X-PROGRAM-DATE-TIME:yesterday\n", {"Last-Modified": "x"}, False),
         ("#EXT-X-PROGRAM-DATE-TIME:2026-11-27T12:00:00+0200\n", {}, True),

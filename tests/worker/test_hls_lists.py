@@ -144,6 +144,18 @@ def ranges_of_one_file(clip: Site) -> str:
     return hls.put_list(clip, "/v/list.m3u8", f"{hls.HEAD}{parts}{hls.END}")
 
 
+def fragments_of_one_file(clip: Site) -> str:
+    """The section before them is in it too, as ffmpeg writes it with -hls_flags single_file."""
+    contents = [(hls.video(hls.FRAGMENTED) / name).read_bytes() for name in ("init.mp4", *FRAGMENTS)]
+    clip.put("/v/whole.mp4", File("whole.mp4", b"".join(contents)))
+    init, first, *others = map(len, contents)
+    ranges = [f"#EXT-X-BYTERANGE:{first}@{init}\n", *(f"#EXT-X-BYTERANGE:{length}\n" for length in others)]
+    parts = "".join(each + hls.segments(["whole.mp4"]) for each in ranges)
+    return hls.put_list(
+        clip, "/v/list.m3u8", f'{hls.HEAD}#EXT-X-MAP:URI="whole.mp4",BYTERANGE="{init}@0"\n{parts}{hls.END}'
+    )
+
+
 def ranges_around_a_gap(clip: Site) -> str:
     """What follows a gap begins where that ends."""
     whole, lengths = one_file(TS)
@@ -190,11 +202,11 @@ def variables(clip: Site) -> str:
 
 
 SITUATIONS = [
-    (gaps, 4), (gaps_in_encrypted, 4), (same_map_again, 4), (same_map_elsewhere, 4), (map_of_nothing, 4),
-    (encrypted_fragments, 4), (told_vector_then_none, 4), (ranges_of_one_file, 4), (ranges_around_a_gap, 4),
-    (map_of_the_same_streams, 4), (fragments_that_begin_anew, 8), (fragments_that_go_back, 6),
-    (transport_that_begins_anew, 8),
-    (marked_by_bytes, 4), (without_target_duration, 4), (session_key, 4), (i_frames_beside, 4), (variables, 4),
+    (gaps, 4), (gaps_in_encrypted, 4), (same_map_again, 4), (same_map_elsewhere, 4), (map_of_the_same_streams, 4),
+    (map_of_nothing, 4), (fragments_of_one_file, 4), (fragments_that_begin_anew, 8), (fragments_that_go_back, 6),
+    (transport_that_begins_anew, 8), (encrypted_fragments, 4), (told_vector_then_none, 4), (ranges_of_one_file, 4),
+    (ranges_around_a_gap, 4), (marked_by_bytes, 4), (without_target_duration, 4), (session_key, 4),
+    (i_frames_beside, 4), (variables, 4),
 ]  # fmt: skip
 
 
@@ -300,6 +312,19 @@ async def test_what_cannot_change_is_told_at_once(
     assert outcome.failure == code, outcome.events[-1]
     assert not code.retryable
     assert not [each for each in clip.requests("/v/") if each.path.endswith((".ts", ".m4s"))]
+
+
+async def test_so_is_a_variant_without_segments(zygote: Zygote, clip: Site, tmp_path: Path) -> None:
+    hls.put_list(clip, "/v/list.m3u8", hls.HEAD + hls.END)
+    url = hls.put_list(clip, "/v/master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlist.m3u8\n")
+
+    assert (await download(zygote, tmp_path, url)).failure == UNSUPPORTED
+
+
+def test_yt_dlp_by_itself_still_knows_two_systems_for_protection_alone(clip: Site, tmp_path: Path) -> None:
+    url = hls.put_list(clip, "/v/list.m3u8", REFUSALS["protected"][0])
+
+    assert yt_dlp(tmp_path, "--print", "%(formats.0.has_drm)s", url).stdout.strip() == "False"
 
 
 async def test_a_page_where_a_variant_is_named_may_be_another_one_later(

@@ -41,8 +41,8 @@ def has_ended(lines: list[str], headers: Mapping[str, str], now: datetime | None
 
 
 def is_cut(lines: list[str]) -> bool:
-    """Whether segments have been taken away from the list's beginning, as a live stream's are."""
-    return any(has_tag(line, SEQUENCE) and tag_value(line).strip("0 ") != "" for line in lines)
+    """Whether segments have been taken away from the list's beginning, as a live stream's are. Some count from 1."""
+    return any(has_tag(line, SEQUENCE) and tag_value(line).lstrip("0") not in {"", "1"} for line in lines)
 
 
 def idle_seconds(lines: list[str], headers: Mapping[str, str], now: datetime) -> float | None:

@@ -7,7 +7,7 @@ That is the rendition with DEFAULT=YES, else the first of its group that a playe
 import re
 from collections.abc import Iterable, Mapping
 
-from vidferry_worker.child.hls.tags import has_tag, parse_attributes, resolve, write_tag
+from vidferry_worker.child.hls.tags import BEGINNING, has_tag, parse_attributes, resolve, write_tag
 
 MEDIA, VARIANT = "#EXT-X-MEDIA", "#EXT-X-STREAM-INF"
 ALTERNATIVE, DESCRIPTION = -2, -10
@@ -96,7 +96,8 @@ class Sounds:
             line for line in lines if not (has_tag(line, MEDIA) and parse_attributes(line).get("TYPE") == "AUDIO")
         ]
         written = [write_tag(MEDIA, each) for name in self._groups for each in self._written(name)]
-        return [*others[:1], *written, *others[1:]]
+        head = 1 if others and others[0].startswith(BEGINNING) else 0
+        return [*others[:head], *written, *others[head:]]
 
     def _written(self, name: str) -> list[Rendition]:
         main = self._main[name]

@@ -8,8 +8,8 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 BEGINNING = "#EXTM3U"
 BYTE_ORDER_MARK = "\ufeff"
-MOST_LINES = 2_000_000
-"""of a playlist: three to a segment, for two weeks of segments of two seconds"""
+MOST_LINES = 500_000
+"""of a playlist: three to a segment, for two days of segments of a second"""
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
