@@ -7,9 +7,9 @@ import pytest
 from support import made
 from support.origin.files import File
 from support.origin.site import Site
-from support.origin.wire import text
+from support.origin.wire import Body, Reply, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.link_lists import Link, first_link
+from vidferry_worker.child.link_lists import Link, decode, first_link
 from vidferry_worker.child.patches.link_lists import MOST_LISTS, after, without_mark
 from vidferry_worker.children import Zygote
 from worker import hls
@@ -33,10 +33,12 @@ BASE = "http://site/lists/a.m3u"
         (PLS, Link("http://site/lists/media/clip.mp4", "Harbour")),
         ("\ufeff[Playlist]\nFILE1 = https://radio/stream\n", Link("https://radio/stream")),
         (BARE, Link("http://site/lists/media/clip.mp4")),
+        ("#EXTM3U\nmy films/a b.mp4|User-Agent=x\n", Link("http://site/lists/my%20films/a%20b.mp4")),
         (f"#EXTM3U\n{hls.segments(['a.ts'])}#EXT-X-ENDLIST\n", None),
         ("<!DOCTYPE html>\n<title>a/b</title>\na/b\n", None),
         ('{"error":"a/b"}', None),
         ("Forbidden", None),
+        ("Not here, see the terms/conditions", None),
         ("G\0\x01/a\n", None),
         ("#EXTM3U\nfile:///etc/passwd\nrtmp://radio/live\n", None),
         ("[playlist]\nTitle1=nothing\n", None),
@@ -87,6 +89,19 @@ async def test_a_player_on_a_page_may_name_such_a_list(zygote: Zygote, site: Sit
     page = site.put("/page", text('<!DOCTYPE html><video src="list.m3u8"></video>', "html"))
 
     assert (await download(zygote, tmp_path, page)).file.read_bytes() == made.clip()
+
+
+@pytest.mark.parametrize("path", ["/list.m3u", "/station"])
+async def test_a_radio_is_live(path: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    headers = {"Content-Type": "audio/mpeg", "icy-name": "Harbour FM", "icy-br": "128"}
+    site.put("/station", Reply(200, headers, Body(b"\xff\xfb" * 1000, chunked=True, endless=True)))
+    site.put("/list.m3u", text("#EXTM3U\n#EXTINF:-1,Harbour FM\nstation\n", "audio/x-mpegurl"))
+
+    assert (await download(zygote, tmp_path, site.url(path))).failure == ErrorCode.LIVE
+
+
+def test_an_old_list_is_no_unicode() -> None:
+    assert [decode(each) for each in (b"caf\xe9.", b"caf\xc3\xa9.", b"caf\xc3")] == ["caf\u00e9.", "caf\u00e9.", "caf"]
 
 
 async def test_lists_that_lead_in_a_circle_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
 """Lists of links that are no HLS: M3U without its tags, and PLS. What is played is their first entry."""
 
+import codecs
 import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from vidferry_worker.child.hls.tags import BEGINNING, split_lines
+from vidferry_worker.child.hls.tags import BEGINNING, BYTE_ORDER_MARK, split_lines
 
 _HLS = re.compile(r"^\s*#EXT-X-", re.MULTILINE)
 _QUOTED = re.compile(r'"[^"]*"')
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]|\A\s*<")
-_NO_ADDRESS = re.compile(r"[\s<>\\{}|\"`]")
+_NO_ADDRESS = re.compile(r"[\t<>\\{}\"`]")
 _PLS_ENTRY = re.compile(r"(file|title)(\d{1,9})\s*=\s*(.*)", re.IGNORECASE)
 
 
@@ -31,22 +32,30 @@ def is_hls(text: str) -> bool:
     return bool(_HLS.search(text))
 
 
+def decode(content: bytes) -> str:
+    """The text of a list, or of its beginning: UTF-8, or as M3U was written before that."""
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(content)  # the last character may be cut
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
 def first_link(text: str, base: str) -> Link | None:
     """The first entry that leads somewhere; None where there is none, or the text is another."""
     if is_hls(text) or _NO_TEXT.search(text):
         return None
-    is_marked = text.lstrip().startswith(BEGINNING) or is_pls(text)
+    is_marked = text.lstrip(BYTE_ORDER_MARK).lstrip().startswith(BEGINNING) or is_pls(text)
     for link in _read_pls(text) if is_pls(text) else _read_m3u(text):
-        address = _resolve(base, link.address)
-        if address and (is_marked or "/" in link.address):
+        entry = link.address.partition("|")[0]  # some players read headers behind it
+        if (is_marked or ("/" in entry and " " not in entry)) and (address := _resolve(base, entry)):
             return Link(address, link.title)
     return None
 
 
 def _resolve(base: str, entry: str) -> str:
-    """Empty where that is no address but a path on somebody's computer, prose or markup."""
+    """Empty where that is no address but a path on somebody's computer, or markup."""
     try:
-        address = urljoin(base, entry)
+        address = urljoin(base, entry.replace(" ", "%20"))
         is_usable = urlsplit(address).scheme in {"http", "https"} and not _NO_ADDRESS.search(entry)
     except ValueError:
         return ""

@@ -1,10 +1,10 @@
 """Lists of links (M3U without tags of HLS, PLS) lead to their first entry.
 
 yt-dlp's generic extractor reads M3U as HLS, so that it takes an entry for a list of segments, and reads PLS as media.
-It also knows no list that begins with a byte order mark.
+It also knows no list that begins with a byte order mark, and fetches the station of a radio for ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.generic import GenericIE
 
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import link_lists
 from vidferry_worker.child.hls.tags import unsupported
 
@@ -21,6 +22,7 @@ HEAD = 64 * 1024
 """bytes in which a list has its first entry, or a tag of HLS"""
 _TYPES = frozenset({"mpegurl", "x-mpegurl", "vnd.apple.mpegurl", "x-scpls", "scpls", "pls+xml"})
 _ENDINGS = frozenset({".m3u", ".m3u8", ".pls"})
+_RADIO = ("icy-", "ice-")
 _BEFORE_MARK = b"\xef\xbb\xbf \t\r\n"
 _MARK = b"#EXTM3U"
 
@@ -82,7 +84,9 @@ def _lead_on(extractor: Any, link: link_lists.Link, lists: int) -> Any:
 
 
 def _look(response: Any) -> None:
-    """Raises _Link where the response is such a list; else it can be read as before."""
+    """Raises _Link where the response is such a list; else it can be read as before. JobFailure where it is a radio."""
+    if is_radio(response.headers):
+        raise JobFailure(ErrorCode.LIVE, "a radio, which has no end")
     media_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower().partition("/")[2]
     ending = PurePosixPath(urlsplit(response.url).path).suffix.lower()
     if media_type in _TYPES or ending in _ENDINGS:
@@ -91,6 +95,11 @@ def _look(response: Any) -> None:
         _raise_link(head, response.url)
     else:
         response.read = _looking(response)
+
+
+def is_radio(headers: Mapping[str, str]) -> bool:
+    """Whether a server for radio stations (Icecast, SHOUTcast) sends a station: that is where most such lists lead."""
+    return "Content-Length" not in headers and any(name.lower().startswith(_RADIO) for name in headers)
 
 
 def _looking(response: Any) -> Read:
@@ -110,7 +119,7 @@ def _looking(response: Any) -> Read:
 
 
 def _raise_link(head: bytes, base: str) -> None:
-    if link := link_lists.first_link(head.decode("utf-8", "ignore"), base):
+    if link := link_lists.first_link(link_lists.decode(head), base):
         raise _Link(link)
 
 
