@@ -87,7 +87,9 @@ async def test_a_list_that_was_left_as_it_was_is_downloaded(zygote: Zygote, site
     assert ffmpeg.duration(outcome.file) == pytest.approx(hls.SECONDS, abs=0.2)
 
 
-@pytest.mark.parametrize("head", ["", BEGUN, CUT, EVENT + dated(datetime.now(UTC))])
+@pytest.mark.parametrize(
+    "head", ["", BEGUN, CUT, EVENT + dated(datetime.now(UTC))], ids=["untold", "begun", "cut", "event"]
+)
 async def test_a_stream_that_goes_on_is_live(head: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     url = hls.put_list(site, "/v/list.m3u8", hls.a_list(TS, head=head, end=""))
 

@@ -8,7 +8,7 @@ import pytest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.child.hls.boxes import BoxError, read_runs, read_tracks
 from vidferry_worker.child.hls.joins import Joiner
-from vidferry_worker.child.hls.master import write_master
+from vidferry_worker.child.hls.master import MOST_ENTRIES, write_master
 from vidferry_worker.child.hls.segments import Section, write_playlist
 from vidferry_worker.child.hls.tags import MOST_LINES, parse_attributes, split_lines
 from vidferry_worker.child.hls.variables import MOST_VARIABLES, substitute
@@ -128,6 +128,11 @@ def test_variables_that_are_refused(lines: list[str]) -> None:
 def test_a_list_of_too_many_lines_is_refused() -> None:
     with pytest.raises(JobFailure):
         split_lines("a\n" * (MOST_LINES + 1))
+
+
+def test_a_list_that_names_too_many_others_is_refused() -> None:
+    with pytest.raises(JobFailure):
+        write_master("#EXTM3U\n" + "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n" * (MOST_ENTRIES + 1), ADDRESS)
 
 
 def test_attributes_may_hold_commas_and_be_empty() -> None:

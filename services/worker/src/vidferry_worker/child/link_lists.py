@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from vidferry_worker.child.hls.tags import BEGINNING, BYTE_ORDER_MARK, split_lines
 
-_HLS = re.compile(r"^\s*#EXT-X-", re.MULTILINE)
+_HLS = re.compile(r"^[ \t]*#EXT-X-", re.MULTILINE)
 _QUOTED = re.compile(r'"[^"]*"')
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]|\A\s*<")
 _NO_ADDRESS = re.compile(r"[\t<>\\{}\"`]")

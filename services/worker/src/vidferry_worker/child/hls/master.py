@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vidferry_worker.child.hls.sounds import VARIANT, Sounds
-from vidferry_worker.child.hls.tags import has_tag, is_media_playlist, parse_attributes, split_lines
+from vidferry_worker.child.hls.sounds import MEDIA, VARIANT, Sounds
+from vidferry_worker.child.hls.tags import has_tag, is_media_playlist, parse_attributes, split_lines, unsupported
 from vidferry_worker.child.hls.variables import Variables, substitute
 
 I_FRAMES = "#EXT-X-I-FRAME-STREAM-INF"
 DURATION = "#EXT-X-TARGETDURATION"
+MOST_ENTRIES = 10_000
+"""lists that a multivariant playlist names: ten times as many as formats that a video may have"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ def write_master(text: str, address: str) -> Master:
     if is_media_playlist(lines):
         is_marked = any(has_tag(line, DURATION) for line in lines)
         return Master(text if is_marked else "\n".join([*lines[:1], f"{DURATION}:1", *lines[1:], ""]))
+    if sum(1 for line in lines if line.startswith((MEDIA, VARIANT))) > MOST_ENTRIES:
+        raise unsupported(f"a playlist that names more than {MOST_ENTRIES} others")
     lines, variables = substitute(lines, address, {})
     lines = _without_i_frames(lines)
     sounds = Sounds(lines)

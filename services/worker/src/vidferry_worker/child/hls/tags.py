@@ -8,11 +8,10 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 BEGINNING = "#EXTM3U"
 BYTE_ORDER_MARK = "\ufeff"
-MOST_LINES = 500_000
-"""of a playlist: three to a segment, for two days of segments of a second"""
-_LINE_END = re.compile(r"\r\n|\n|\r")
+MOST_LINES = 1_000_000
+"""of a playlist, also blank ones: four to a segment, for three days of segments of a second"""
 _OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
+_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]{1,100})=("[^"]*"|[^",]*)')
 _ENUMERATED = frozenset({"TYPE", "DEFAULT", "AUTOSELECT", "FORCED", "METHOD", "IV"})
 """Attributes whose values stand without quotes"""
 
@@ -28,10 +27,10 @@ def split_lines(text: str) -> list[str]:
     Python's splitlines(), which yt-dlp uses, also ends a line where a title has a character such as U+2028.
     """
     text = _OTHER_LINE_ENDS.sub(" ", text.removeprefix(BYTE_ORDER_MARK))
-    lines = [line for line in map(str.strip, _LINE_END.split(text)) if line]
-    if len(lines) > MOST_LINES:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > MOST_LINES:
         raise unsupported(f"a playlist of more than {MOST_LINES} lines")
-    return lines
+    return [line for line in map(str.strip, text.split("\n")) if line]
 
 
 def has_tag(line: str, tag: str) -> bool:
