@@ -57,7 +57,7 @@ def test_numbers_that_keys_depend_on_are_written_out_where_yt_dlp_counts_others(
 
 def test_offsets_are_written_out() -> None:
     ranges = ["#EXT-X-BYTERANGE:10@5\n", "#EXT-X-BYTERANGE:20\n", "#EXT-X-BYTERANGE:30\n"]
-    names = ["a", "a", "b"]
+    names = ["a?signature=1", "a?signature=2", "b"]
 
     found = written(hls.HEAD + "".join(each + hls.segments([name]) for each, name in zip(ranges, names, strict=True)))
 

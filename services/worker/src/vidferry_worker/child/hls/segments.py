@@ -40,6 +40,11 @@ class Section:
     length: int | None = None
     offset: int = 0
 
+    @property
+    def resource(self) -> str:
+        """Without the query, which may be a signature that each segment has of its own."""
+        return self.uri.partition("?")[0]
+
 
 IsSame = Callable[[Section, Section], bool]
 """Whether two initialization sections can stand for each other"""
@@ -144,7 +149,8 @@ class _Writer:
         found = _RANGE.fullmatch(byte_range)
         if not found:
             raise unsupported("a byte range that is none")
-        implied = previous.offset + (previous.length or 0) if previous and previous.uri == address else 0
+        follows = previous is not None and previous.resource == address.partition("?")[0]
+        implied = previous.offset + (previous.length or 0) if previous and follows else 0
         return Section(address, int(found[1]), implied if found[2] is None else int(found[2]))
 
     def _end_segment(self, uri: str, *, is_left_out: bool) -> None:
