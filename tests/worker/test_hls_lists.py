@@ -11,7 +11,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import Zygote
-from worker import hls
+from worker import hls_media as hls
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download
 
