@@ -7,7 +7,7 @@ import pytest
 from support import made
 from support.origin.files import File
 from support.origin.site import Site
-from support.origin.wire import Body, Reply, text
+from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.link_lists import Link, decode, first_link
 from vidferry_worker.child.patches.link_lists import MOST_LISTS, after, without_mark
@@ -104,8 +104,11 @@ def test_an_old_list_is_no_unicode() -> None:
     assert [decode(each) for each in (b"caf\xe9.", b"caf\xc3\xa9.", b"caf\xc3")] == ["caf\u00e9.", "caf\u00e9.", "caf"]
 
 
-async def test_lists_that_lead_in_a_circle_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    outcome = await download(zygote, tmp_path, site.put("/list.m3u", text("#EXTM3U\nlist.m3u\n", "audio/x-mpegurl")))
+async def test_lists_that_lead_on_and_on_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    def lead_on(request: Request) -> Reply:
+        return text(f"#EXTM3U\nlist.m3u?at={request.number('at', 0) + 1}\n", "audio/mpegurl")
+
+    outcome = await download(zygote, tmp_path, site.put("/list.m3u", lead_on))
 
     assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
     assert len(site.requests("/list.m3u")) == MOST_LISTS + 1
