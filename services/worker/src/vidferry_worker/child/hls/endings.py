@@ -23,7 +23,11 @@ END, TYPE, DATE, SEQUENCE = (
 
 def says_its_end(lines: list[str]) -> bool:
     """Whether the list itself tells that it is complete."""
-    return any(has_tag(line, END) or (has_tag(line, TYPE) and tag_value(line) == "VOD") for line in lines)
+    return any(has_tag(line, END) or _is_of_type(line, "VOD") for line in lines)
+
+
+def _is_of_type(line: str, name: str) -> bool:
+    return has_tag(line, TYPE) and tag_value(line).upper() == name
 
 
 def has_ended(lines: list[str], headers: Mapping[str, str], now: datetime | None = None) -> bool:
@@ -35,7 +39,7 @@ def has_ended(lines: list[str], headers: Mapping[str, str], now: datetime | None
     if says_its_end(lines):
         return True
     age = idle_seconds(lines, headers, now or datetime.now(UTC))
-    if any(has_tag(line, TYPE) and tag_value(line) == "EVENT" for line in lines):
+    if any(_is_of_type(line, "EVENT") for line in lines):
         return age is None or age > ENDED_AFTER
     return not is_cut(lines) and age is not None and age > ENDED_AFTER
 
