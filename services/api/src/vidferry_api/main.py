@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from vidferry_api.app import create_app
+from vidferry_api.protocol import ApiProtocol
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log
@@ -42,6 +43,7 @@ def main() -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=ApiProtocol,
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
         **SERVER_OPTIONS,
