@@ -17,7 +17,7 @@ from vidferry_api.problems import ProblemDocument
 from vidferry_api.routes import cancel, downloads, files, health, jobs, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
-from vidferry_common.bucket import BucketError, open_bucket
+from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import OneHost
 from vidferry_common.metrics import Registry
@@ -32,13 +32,17 @@ SEEK_SECONDS = 1.0
 
 
 def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
-    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry."""
+    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry.
+
+    BucketError where the bucket is a folder that can't be used.
+    """
+    bucket = open_bucket(settings)
     app = FastAPI(
         title="Vidferry",
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
-        lifespan=_lifespan(settings, registry),
+        lifespan=_lifespan(settings, registry, bucket),
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
@@ -60,10 +64,11 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     return app
 
 
-def _lifespan(settings: ApiSettings, registry: Registry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: ApiSettings, registry: Registry, bucket: Bucket
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bucket = open_bucket(settings)
         redis = connect(settings, max_connections=64)
         store = Store(redis, settings.record_seconds)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics)

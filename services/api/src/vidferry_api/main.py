@@ -13,6 +13,8 @@ from vidferry_api.protocol import ApiProtocol
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log
+from vidferry_common.bucket import BucketError
+from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
@@ -31,11 +33,14 @@ SERVER_OPTIONS: dict[str, Any] = {
 
 def main() -> None:
     settings = load(ApiSettings)
+    require_signing_key(settings)
     log.set_up(settings, "api")
     registry = Registry(Service.API)
-    app = create_app(settings, registry)
     try:
+        app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app))
+    except BucketError as error:
+        sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:
         sys.exit(str(error))
     app.router.lifespan_context = _beside(app, admin)
