@@ -23,6 +23,7 @@ START = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 WHOLE = START + b"\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 SOON = 0.2
 CLASSES: dict[str, type[asyncio.Protocol]] = {"api": ApiProtocol, "gateway": gateway().uvicorn_options["http"]}
 
@@ -142,6 +143,21 @@ async def test_what_is_within_the_bound_is_answered(kind: type[asyncio.Protocol]
         assert await client.heard() == (200, b"200000")
 
 
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 2\r\n\r\nhi", b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_an_offer_of_http_2_is_passed_over(kind: type[asyncio.Protocol], body: bytes, pieces: int) -> None:
+    """Java's HttpClient offers it with each request, also with a POST; and the connection goes on."""
+    request = POST + OFFER + body
+    async with connected(kind, Application()) as client:
+        for _ in range(2):
+            await client.say(*([request] if pieces == 1 else [request[:-1], request[-1:]]))
+            assert await client.heard() == (200, b"2")
+        await client.say(START + OFFER + b"\r\n" + WHOLE)
+        assert await client.heard() == await client.heard() == (200, b"0")
+
+
 SLOW: dict[str, bytes] = {
     "a head": START,
     "a body": POST + b"Content-Length: 100\r\n\r\n{",
@@ -215,3 +231,10 @@ async def test_uvicorn_itself_still_has_no_bounds() -> None:
         assert await client.heard() == (200, b"0")
         await client.say(b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert await client.heard() == (400, b"Invalid HTTP request received.")
+
+
+async def test_uvicorn_itself_still_loses_the_body_behind_an_offer() -> None:
+    """When this fails, it need not be parsed anew any more."""
+    async with connected(HttpToolsProtocol, Application()) as client:
+        await client.say(POST + OFFER + b"Content-Length: 2\r\n\r\nhi")
+        assert await client.heard() == (200, b"0")

@@ -175,7 +175,7 @@ async def test_the_inner_parts_that_are_overridden_or_used() -> None:
     """Names and parameters, as of the version that uvicorn is pinned to."""
     arguments = {"data_received": 2, "on_body": 2, "on_message_begin": 1, "on_headers_complete": 1}
     arguments |= {"on_message_complete": 1, "handle_websocket_upgrade": 1, "on_header": 3, "send_400_response": 2}
-    arguments |= {"on_response_complete": 1}
+    arguments |= {"on_response_complete": 1, "_should_upgrade": 1, "_unsupported_upgrade_warning": 1}
     for name, count in arguments.items():
         assert len(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == count, name
     config = uvicorn.Config(Starlette(), log_config=None)

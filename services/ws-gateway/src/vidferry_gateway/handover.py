@@ -50,7 +50,7 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
 
     def accept_request(self) -> None:
         """All but a request for an event stream is an application's, or asks for a WebSocket."""
-        match = None if self._asks_for_websocket() else _PATH.fullmatch(self.url)
+        match = None if self.parser.should_upgrade() else _PATH.fullmatch(self.url)
         if match is None or not self._idle():
             self._choose_application()
             super().accept_request()
@@ -84,13 +84,6 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
         super().handle_websocket_upgrade()
         if rest:
             cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
-
-    def _asks_for_websocket(self) -> bool:
-        """Other protocols may be offered, such as HTTP/2, which means nothing here (RFC 9110 §7.8)."""
-        return bool(self.parser.should_upgrade() and self._should_upgrade())
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: the request was answered as it is."""
 
     def _choose_application(self) -> None:
         at_websocket = _WEBSOCKET_PATH.fullmatch(self.url) is not None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         transport: asyncio.Transport
         loop: asyncio.AbstractEventLoop
         cycle: Any
+        parser: Any
         pipeline: deque[Any]
         url: bytes
         headers: list[tuple[bytes, bytes]]
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         def on_message_complete(self) -> None: ...
         def handle_websocket_upgrade(self) -> None: ...
         def on_response_complete(self) -> None: ...
+        def _should_upgrade(self) -> bool: ...
         def send_400_response(self, msg: str) -> None: ...
 
 else:
@@ -52,13 +54,16 @@ else:
 
 class BoundedRequests(_HttpProtocol):
     """Mixed in before uvicorn's HttpToolsProtocol: 431 and 408 where a request is too large or too slow, 501 for a
-    method that nobody knows, 400 for what is no HTTP, each as a problem document.
+    method that nobody knows, 400 for what is no HTTP, each as a problem document. An offer of another protocol is passed
+    over.
     """
 
     _unparsed = 0
     """bytes since the parser last completed a head, a message or a piece of a body"""
     _in_head = _in_message = _given = _refused = False
     """what is being read is a request's head, is a request, is one that the application was given; or means nothing"""
+    _offered = False
+    """the request that is being read offers another protocol, and is going to be parsed anew without that"""
     _deadline: asyncio.TimerHandle | None = None
     _segment = b""
     """what is being parsed"""
@@ -110,7 +115,8 @@ class BoundedRequests(_HttpProtocol):
         size = len(self.url) + sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
         if size > MAX_HEAD:
             self._refuse_head()
-        if not self._refused:
+        self._offered = self._offers_another_protocol()
+        if not (self._refused or self._offered):
             self.accept_request()
             self._given = True
 
@@ -125,12 +131,33 @@ class BoundedRequests(_HttpProtocol):
 
     def on_message_complete(self) -> None:
         self._in_message, self._given, self._unparsed = False, False, 0
-        if not self._refused:
+        if not (self._refused or self._offered):
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         if not self._refused:
             super().handle_websocket_upgrade()
+
+    def _offers_another_protocol(self) -> bool:
+        return bool(
+            self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT" and not self._should_upgrade()
+        )
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answers in HTTP/1.1 a request that offers another protocol (RFC 9110 §7.8), as curl and Java's client do with
+        HTTP/2.
+
+        The parser takes what follows such a head for bytes of that protocol, and a body is lost.
+        """
+        upgrade = sys.exc_info()[1]  # the parser's exception is being handled; it tells the place in the segment
+        if self._refused or not self._offered or upgrade is None:
+            return
+        lines = [b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        self._segment = b"".join([first, *lines, b"\r\n", self._segment[upgrade.args[0] :]])
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        super().data_received(self._segment)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         # Called where the parser's exception is being handled. It takes any text for a method that it does not know.
