@@ -54,8 +54,8 @@ else:
 
 class BoundedRequests(_HttpProtocol):
     """Mixed in before uvicorn's HttpToolsProtocol: 431 and 408 where a request is too large or too slow, 501 for a
-    method that nobody knows, 400 for what is no HTTP, each as a problem document. An offer of another protocol is passed
-    over.
+    method that nobody knows, 400 for what is no HTTP, each as a problem document. Where another protocol is offered,
+    the request is answered in this one.
     """
 
     _unparsed = 0
