@@ -25,13 +25,23 @@ def test_by_the_host_that_the_client_names(open_app: OpenApp, backstage: Backsta
     assert backstage.redis(lambda redis: redis.hget(keys.JOB + job["job_id"], "root")) == root.encode()
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a/b", "a@b", "a:b", "a:123456", 'a"', "a\\b", "<script>", "a?b", "a#b",
-                                  "[a]:1", "ä.org".encode()])  # fmt: skip
-def test_a_host_that_is_none(open_app: OpenApp, backstage: Backstage, host: str) -> None:
-    client = open_app()
+NO_HOSTS = ["", "a b", "a/b", "a@b", "a:b", "a:123456", "a:99999", "a:0", 'a"', "a\\b", "<script>", "a?b", "a#b", "..",
+            "[a]:1", "[1:2]", "[::1]:65536", "a.example, b.example", "ä.org".encode()]  # fmt: skip
+
+
+@pytest.mark.parametrize("public_url", [None, "https://media.example.org"])
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_a_host_that_is_none(open_app: OpenApp, backstage: Backstage, host: str, public_url: str | None) -> None:
+    """Whether an address is made of it or not (RFC 9112 §3.2)."""
+    client = open_app(**{"public_url": public_url} if public_url else {})
 
     problem(client.post("/api/download", json={"url": VIDEO}, headers={"Host": host}), 400, "invalid_host")
+    problem(client.get("/healthz", headers={"Host": host}), 400, "invalid_host")
     assert backstage.size() == 0
+
+
+def test_two_hosts_are_none(open_app: OpenApp) -> None:
+    problem(open_app().get("/healthz", headers=[("Host", "a.example"), ("Host", "a.example")]), 400, "invalid_host")
 
 
 def test_by_a_proxy_that_is_trusted(open_app: OpenApp) -> None:
@@ -52,7 +62,9 @@ def test_anyone_else_is_no_proxy(open_app: OpenApp) -> None:
     assert post(open_app(), headers=FORWARDED)["status_url"].startswith("http://testserver/")
 
 
-@pytest.mark.parametrize("wrong", [{"X-Forwarded-Host": "a/b"}, {"X-Forwarded-Proto": "javascript"}])
+@pytest.mark.parametrize(
+    "wrong", [{"X-Forwarded-Host": "a/b"}, {"X-Forwarded-Host": "a:99999"}, {"X-Forwarded-Proto": "javascript"}]
+)
 def test_a_proxy_may_not_say_anything(open_app: OpenApp, wrong: dict[str, str]) -> None:
     answer = open_app(peer="::1").post("/api/download", json={"url": VIDEO}, headers=wrong)
 
@@ -61,7 +73,7 @@ def test_a_proxy_may_not_say_anything(open_app: OpenApp, wrong: dict[str, str]) 
 
 def test_by_the_setting_before_all_else(open_app: OpenApp, backstage: Backstage) -> None:
     client = open_app(peer="127.0.0.1", public_url="https://media.example.org/videos/")
-    job = post(client, headers={**FORWARDED, "Host": "evil/"})
+    job = post(client, headers={**FORWARDED, "Host": "evil.example"})
 
     assert job["status_url"] == f"https://media.example.org/videos/api/jobs/{job['job_id']}"
     assert job["ws_url"] == f"wss://media.example.org/videos/ws/download/{job['job_id']}"

@@ -77,6 +77,25 @@ def test_the_job_shows_how_it_was_asked_for(api: httpx2.Client, backstage: Backs
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "nulls",
+    [{"format": None}, {"priority": None}, {"force": None}, {"format": None, "priority": None, "force": None},
+     {"format": {"quality": None}}, {"format": {"quality": None, "container": None}}],
+)  # fmt: skip
+def test_null_is_as_if_it_were_left_out(api: httpx2.Client, nulls: dict[str, Any]) -> None:
+    sent = {"Idempotency-Key": "k"}
+    job = post(api, headers=sent)
+    again = accepted(api.post("/api/download", json={"url": VIDEO, **nulls}, headers=sent))
+
+    assert again == job, "the same request, by its key"
+
+
+def test_null_beside_a_choice(api: httpx2.Client) -> None:
+    job = accepted(api.post("/api/download", json={"url": VIDEO, "format": {"quality": "audio", "container": None}}))
+
+    assert api.get(job["status_url"]).json()["format"] == {"quality": "audio", "container": "any"}
+
+
 def test_a_person_is_served_before_bulk_requests(api: httpx2.Client, backstage: Backstage) -> None:
     bulk = accepted(api.post("/api/download", json={"url": VIDEO, "priority": "bulk"}))
     person = post(api, VIDEO + "2")

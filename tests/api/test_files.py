@@ -101,7 +101,7 @@ def test_a_file_that_the_client_has(api: httpx2.Client, link: str, stored: Store
 def test_a_link_whose_time_is_over(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:
     answer = api.get(backstage.sign(stored, lifetime=-1).url)
 
-    assert "/api/jobs/{job_id}/file" in problem(answer, 410, "link_expired")["detail"]
+    assert "file_url" in problem(answer, 410, "link_expired")["detail"]
 
 
 def test_a_link_that_was_changed(api: httpx2.Client, link: str) -> None:

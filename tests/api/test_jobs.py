@@ -26,7 +26,7 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
     answer = api.get(job["status_url"])
 
     assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
     shown = answer.json()
     assert shown | {"created_at": "", "timestamp": "", "cursor": ""} == {
         "job_id": job["job_id"], "url": VIDEO, "format": {"quality": "720", "container": "any"}, "created_at": "",
@@ -37,6 +37,33 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
         "retry_of": None,
     }  # fmt: skip
     assert shown["cursor"].endswith("-1")
+
+
+def test_who_asks_again_is_told_whether_anything_changed(api: httpx2.Client, backstage: Backstage) -> None:
+    job = post(api)
+    first = api.get(job["status_url"])
+    known = {"If-None-Match": first.headers["etag"]}
+
+    for ask in (api.get, api.head):
+        again = ask(job["status_url"], headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        assert again.headers["cache-control"] == "private, no-cache"
+    assert api.get(job["status_url"], headers={"If-None-Match": f'"x", W/{first.headers["etag"]}'}).status_code == 304
+
+    backstage.begin(job["job_id"])
+    changed = api.get(job["status_url"], headers=known)
+    assert changed.json()["status"] == "processing"
+    assert changed.headers["etag"] == api.head(job["status_url"]).headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("other", [{"Host": "other.example"}, {"X-Forwarded-Proto": "https"}])
+def test_the_etag_is_of_all_that_is_shown(api: httpx2.Client, other: dict[str, str]) -> None:
+    """The document holds addresses, which are the caller's."""
+    job = post(api)
+    known = api.get(job["status_url"]).headers["etag"]
+
+    assert api.get(job["status_url"], headers={"If-None-Match": known, **other}).status_code == 200
 
 
 def test_an_id_may_be_written_in_capitals(api: httpx2.Client) -> None:

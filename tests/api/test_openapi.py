@@ -120,6 +120,46 @@ def test_each_meaning_of_the_format_is_there(document: dict[str, Any]) -> None:
     assert "format_unavailable" in text
 
 
+def test_fields_tell_their_formats(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    told = {
+        f"{name}.{field}": (described if "format" in described else described.get("anyOf", [{}])[0]).get("format")
+        for name in ("Job", "Result", "Accepted")
+        for field, described in schemas[name]["properties"].items()
+    }
+
+    assert {field.partition(".")[2] for field, form in told.items() if form == "date-time"} == {
+        "created_at", "timestamp", "retry_at", "expires_at",
+    }  # fmt: skip
+    assert {field for field, form in told.items() if form == "int64"} == {
+        "Job.seq", "Job.downloaded_bytes", "Job.total_bytes", "Result.size",
+    }  # fmt: skip
+    assert {told[f"Accepted.{field}"] for field in ("status_url", "ws_url", "events_url")} == {"uri"}
+    assert told["Job.job_id"] == told["Job.retry_of"] == "uuid"
+
+
+def test_the_pattern_of_a_key_is_the_one_that_is_checked(document: dict[str, Any]) -> None:
+    for path in ("/api/download", "/api/jobs/{job_id}/retry"):
+        parameters = document["paths"][path]["post"]["parameters"]
+        [key] = [item for item in parameters if item["name"].lower() == "idempotency-key"]
+        pattern = re.compile(key["schema"]["pattern"])
+        assert pattern.search("a-key")
+        assert not any(pattern.search(wrong) for wrong in ("", "x" * 256, "two words", "schlüssel"))
+
+
+def test_what_every_path_may_be_refused_for(document: dict[str, Any]) -> None:
+    for path, _, operation in _operations(document):
+        assert "`invalid_host`" in operation["responses"]["400"]["description"], path
+
+
+def test_a_job_may_be_asked_for_again(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/jobs/{job_id}"]["get"]
+
+    assert "ETag" in operation["responses"]["200"]["headers"]
+    assert "304" in operation["responses"]
+    assert "If-None-Match" in {item["name"] for item in operation["parameters"]}
+
+
 def test_the_answers_are_as_described(api: httpx2.Client) -> None:
     """Validated by the very models that the document is written from."""
     answer = api.post("/api/download", json={"url": "https://example.org/"})

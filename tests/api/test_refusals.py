@@ -54,7 +54,7 @@ BODIES: dict[str, tuple[Any, int, str]] = {
     "number as quality": ({"url": VIDEO, "format": {"quality": 720}}, 422, "invalid_request"),
     "unfit container": ({"url": VIDEO, "format": {"quality": "audio", "container": "mkv"}}, 422, "invalid_request"),
     "unknown priority": ({"url": VIDEO, "priority": "s3cr3tword"}, 422, "invalid_request"),
-    "null priority": ({"url": VIDEO, "priority": None}, 422, "invalid_request"),
+    "unknown null": ({"url": VIDEO, "x": None}, 422, "invalid_request"),
     "text as force": ({"url": VIDEO, "force": "true"}, 422, "invalid_request"),
     "number as force": ({"url": VIDEO, "force": 1}, 422, "invalid_request"),
     "text as format": ({"url": VIDEO, "format": "mp4"}, 422, "invalid_request"),
@@ -173,14 +173,20 @@ def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [("GET", "/api/download", "POST"), ("PUT", "/api/download", "POST"), ("DELETE", "/healthz", "GET, HEAD"),
-     ("POST", "/static/app.js", "GET, HEAD"), ("POST", "/", "GET, HEAD"),
+     ("POST", "/static/app.js", "GET, HEAD"), ("POST", "/", "GET, HEAD"), ("PROPFIND", "/", "GET, HEAD"),
      ("PUT", "/api/jobs/x", "DELETE, GET, HEAD"), ("GET", "/api/jobs/x/retry", "POST")],
 )  # fmt: skip
 def test_a_method_that_the_path_does_not_take(api: httpx2.Client, method: str, path: str, allowed: str) -> None:
     answer = api.request(method, path)
+    asked = api.options(path)
 
     problem(answer, 405, "method_not_allowed")
-    assert set(answer.headers["allow"].split(", ")) == set(allowed.split(", "))
+    assert set(answer.headers["allow"].split(", ")) == {*allowed.split(", "), "OPTIONS"}
+    assert (asked.status_code, asked.content, asked.headers["allow"]) == (204, b"", answer.headers["allow"])
+
+
+def test_options_of_nothing(api: httpx2.Client) -> None:
+    problem(api.options("/nowhere"), 404, "not_found")
 
 
 MALFORMED = ["x", "0", "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7", "*", "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7g", "%0d%0a"]

@@ -90,7 +90,8 @@ def test_what_has_completed_is_not_tried_again(api: httpx2.Client, backstage: Ba
     backstage.complete(job["job_id"], backstage.put(f"videos/test/example.org/{uuid4()}/a", b"0123456789"))
     size = backstage.size()
 
-    problem(api.post(f"{job['status_url']}/retry"), 409, "job_completed")
+    told = problem(api.post(f"{job['status_url']}/retry"), 409, "job_completed")
+    assert f"{job['status_url']}/file" in told["detail"]
     assert backstage.size() == size
 
 

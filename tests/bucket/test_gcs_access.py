@@ -148,11 +148,12 @@ async def test_signing_in_a_foreign_name_is_denied(
         await _link(cloud)
 
 
+@pytest.mark.parametrize("status", [408, 503])
 async def test_iam_that_fails_for_a_moment_is_asked_again(
-    open_gcs: OpenGcs, monkeypatch: pytest.MonkeyPatch, gcs: Gcs
+    open_gcs: OpenGcs, monkeypatch: pytest.MonkeyPatch, gcs: Gcs, status: int
 ) -> None:
     cloud = await _without_key(open_gcs, monkeypatch, gcs, gcs_signer=gcs.layer.account.email)
-    gcs.layer.faults.add("sign", status=503, times=2)
+    gcs.layer.faults.add("sign", status=status, times=2)
     assert (await asyncio.to_thread(_get, await _link(cloud)))[0] == 200
     assert gcs.layer.kinds().count("sign") == 3
 
@@ -165,7 +166,10 @@ async def test_a_missing_bucket_is_said_so(open_gcs: OpenGcs) -> None:
 
 
 @pytest.mark.parametrize("kind", ["read", "list", "delete"])
-@pytest.mark.parametrize(("status", "error"), [(403, StorageDenied), (401, StorageDenied), (503, StorageUnavailable)])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, StorageDenied), (401, StorageDenied), (408, StorageUnavailable), (503, StorageUnavailable)],
+)
 async def test_refusals_are_told_apart(
     open_gcs: OpenGcs, gcs: Gcs, kind: str, status: int, error: type[Exception]
 ) -> None:
@@ -178,13 +182,14 @@ async def test_refusals_are_told_apart(
         await call()
 
 
-async def test_a_call_that_fails_for_a_moment_is_tried_again(cloud: GcsBucket, gcs: Gcs) -> None:
+@pytest.mark.parametrize("status", [408, 503])
+async def test_a_call_that_fails_for_a_moment_is_tried_again(cloud: GcsBucket, gcs: Gcs, status: int) -> None:
     stored = await put(cloud, b"film")
-    gcs.layer.faults.add("read", "media", "delete", "list", status=503, times=2)
+    gcs.layer.faults.add("read", "media", "delete", "list", status=status, times=2)
     assert await cloud.stat(NAME) == stored
-    gcs.layer.faults.add("media", status=503)
+    gcs.layer.faults.add("media", status=status)
     assert (await cloud.read(NAME, 4))[1] == b"film"
-    gcs.layer.faults.add("delete", status=503)
+    gcs.layer.faults.add("delete", status=status)
     await cloud.delete(NAME, stored.generation)
 
 

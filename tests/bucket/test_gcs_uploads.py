@@ -68,10 +68,18 @@ async def test_a_lost_session_begins_again(cloud: GcsBucket, gcs: Gcs) -> None:
     assert sent == sorted(set(sent))
 
 
-async def test_failures_at_the_beginning_are_tried_again(cloud: GcsBucket, gcs: Gcs) -> None:
-    gcs.layer.faults.add("begin", status=503, times=2)
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+async def test_failures_at_the_beginning_are_tried_again(cloud: GcsBucket, gcs: Gcs, status: int) -> None:
+    gcs.layer.faults.add("begin", status=status, times=2)
     await put(cloud, b"film")
     assert gcs.layer.kinds().count("begin") == 3
+
+
+async def test_what_a_repetition_can_not_change_is_not_tried_again(cloud: GcsBucket, gcs: Gcs) -> None:
+    gcs.layer.faults.add("begin", status=400)
+    with pytest.raises(BucketError):
+        await put(cloud, b"film")
+    assert gcs.layer.kinds().count("begin") == 1
 
 
 @pytest.mark.parametrize("kind", ["begin", "chunk", "last"])

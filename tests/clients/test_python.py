@@ -40,7 +40,15 @@ def test_the_program(told: World, start_gateway: StartGateway, shared_redis: Red
     refused = Python(tmp_path, gateway.uri(UNKNOWN), driver="")
     refused.wait_for_end()
     assert refused.process.returncode == 1
-    assert refused.close().rstrip().endswith("Refused: 4504")
+    assert refused.close() == "There is no such job. Refused: 4504\n"
+
+    for wrong in (f"ws://127.0.0.1:{gateway.port}/nowhere/{told.job.id}", f"{gateway.http}/ws/download/{told.job.id}"):
+        lost = Python(tmp_path, wrong, driver="")
+        lost.wait_for_end()
+        assert lost.process.returncode == 1
+        said = lost.close()
+        assert said.count("\n") == 1
+        assert ("Refused: 404" in said) == ("/nowhere/" in wrong)
 
 
 def test_close_codes_in_python(server: Scripted, tmp_path: Path) -> None:
@@ -57,6 +65,36 @@ def test_close_codes_in_python(server: Scripted, tmp_path: Path) -> None:
     program.wait_for_end()
     assert [line["data"]["seq"] for line in program.lines] == [1, 2, 3, 4, 5, 6]
     assert program.close().rstrip().endswith("Refused: 4503")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("final", [200, 400, 401, 403, 404, 410, 426])
+async def test_statuses_in_the_place_of_a_websocket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, final: int
+) -> None:
+    """What a proxy answers while nobody is behind it is tried again; what a repetition can't change is not."""
+    program = documented_module(tmp_path)
+    statuses = [502, 503, 504, 429, 408, 425, final]
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {statuses.pop(0)} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    monkeypatch.setattr(program, "sleep", sleep)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener, asyncio.timeout(TIMEOUT):
+        port = listener.sockets[0].getsockname()[1]
+        with pytest.raises(program.Refused) as refused:
+            await program.watch(f"ws://127.0.0.1:{port}/ws/download/x", print)
+    assert refused.value.args == (final,)
+    assert len(slept) == 6
+    assert slept[3] >= CAP / 2, "too many"
+    assert statuses == []
 
 
 def test_too_many_comes_back_later_in_python(tmp_path: Path) -> None:

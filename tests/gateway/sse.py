@@ -13,7 +13,7 @@ from gateway.process import TIMEOUT
 
 @dataclass
 class Event:
-    """What came between two blank lines."""
+    """What came between two blank lines, or a comment line."""
 
     id: str = ""
     name: str = "message"
@@ -92,8 +92,8 @@ async def _events(response: httpx2.Response) -> AsyncIterator[Event]:
             case ("", "", _):
                 yield event
                 event = Event()
-            case ("", ":", _):
-                event.comment = True
+            case ("", ":", _):  # a line of its own, of no event
+                yield Event(comment=True)
             case ("id", _, value):
                 event.id = value.strip()
             case ("event", _, value):

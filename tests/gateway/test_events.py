@@ -47,6 +47,38 @@ async def test_nothing_between_may_keep_it_back(shared_gateway: GatewayProcess, 
     assert 1000 <= retries[0] <= 3000
 
 
+def blocks(body: bytes) -> list[list[bytes]]:
+    """The lines before each blank line, without comments: many clients hand out one event for each."""
+    *whole, rest = body.split(b"\n\n")
+    assert rest == b"", "ends with a blank line"
+    return [[line for line in block.split(b"\n") if not line.startswith(b":")] for block in whole]
+
+
+async def test_each_blank_line_ends_an_event_with_data(
+    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
+) -> None:
+    """httpx-sse and others hand out an event for any block that isn't empty once they have an id, also of comments."""
+    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.1", gateway_pong_seconds="0.05")
+    await gateway.connected()
+    job = await Job.create(await store_of(shared_redis))
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(f"GET /sse/download/{job.id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    async with asyncio.timeout(TIMEOUT):
+        await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readuntil(b"\n:\n")
+        await job.steps(0, 3)
+        body += await reader.readuntil(b"\n:\n")
+        await job.finish()
+        body += await reader.read()
+    writer.close()
+    first, *others = blocks(body)
+    assert first[0].startswith(b"retry: ")
+    assert b":\n" in body
+    assert all(any(line.startswith(b"data: ") for line in block) for block in (first, *others))
+    assert not any(line.startswith(b"retry") for block in others for line in block)
+    assert others[-1] == [b"event: close", b'data: {"code":1000}']
+
+
 @pytest.mark.parametrize("how", ["header", "query"])
 async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job: Job, how: str) -> None:
     await job.steps(0, 3)
@@ -89,7 +121,7 @@ async def test_below_a_prefix_and_in_capitals(shared_gateway: GatewayProcess, jo
 
 async def test_other_methods(shared_gateway: GatewayProcess, job: Job) -> None:
     async with stream(shared_gateway, job.id, method="POST") as opened:
-        assert (opened.status, opened.headers["allow"]) == (405, "GET, OPTIONS")
+        assert (opened.status, opened.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     async with stream(shared_gateway, job.id, method="OPTIONS", origin="https://app.example") as opened:
         assert opened.status == 204
         assert opened.headers["access-control-allow-headers"] == "last-event-id"
@@ -129,6 +161,7 @@ async def test_redis_away_is_a_reason_to_come_back(start_gateway: StartGateway) 
     opened = await follow(gateway, UNKNOWN)
     assert opened.status == 200, "an EventSource does not come back after any other"
     assert close_code(opened.seen) == 1013
+    assert len(opened.seen) == 1, "a lone event, with its data"
     assert opened.seen[0].retry is not None
     assert opened.seen[0].retry >= 5000
 

@@ -90,9 +90,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Serving]:
+async def serving(app: Any = None, **options: Any) -> AsyncIterator[Serving]:
     Recorder.upgraded = asyncio.Queue()
-    server = Server(uvicorn.Config(Starlette(), log_config=None, **options))
+    server = Server(uvicorn.Config(app or Starlette(), log_config=None, **options))
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         task = asyncio.create_task(server._serve([listener]))
         await asyncio.wait_for(server.up.wait(), TIMEOUT)
@@ -174,13 +174,16 @@ async def test_below_tls_no_message_goes_past_the_transport(
 async def test_the_inner_parts_that_are_overridden_or_used() -> None:
     """Names and parameters, as of the version that uvicorn is pinned to."""
     arguments = {"data_received": 2, "on_body": 2, "on_message_begin": 1, "on_headers_complete": 1}
-    arguments |= {"on_message_complete": 1, "handle_websocket_upgrade": 1}
+    arguments |= {"on_message_complete": 1, "handle_websocket_upgrade": 1, "on_header": 3, "send_400_response": 2}
+    arguments |= {"on_response_complete": 1, "_should_upgrade": 1, "_unsupported_upgrade_warning": 1}
     for name, count in arguments.items():
         assert len(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == count, name
     config = uvicorn.Config(Starlette(), log_config=None)
     protocol = HttpToolsProtocol(config, uvicorn.Server(config).server_state, {})
     assert isinstance(protocol.connections, set)
-    assert vars(protocol).keys() >= {"cycle", "headers", "parser", "transport"}
+    assert vars(protocol).keys() >= {"app", "cycle", "headers", "loop", "parser", "pipeline", "transport"}
+    protocol.on_message_begin()
+    assert protocol.url == b""
     assert list(inspect.signature(uvicorn.Server.handle_exit).parameters) == ["self", "sig", "frame"]
     ours = set(vars(DrainingServer)) - {"__module__", "__doc__", "__init__"}
     assert ours & set(vars(uvicorn.Server)) == {"run", "startup", "handle_exit"}, "no name of ours hides one of theirs"

@@ -136,6 +136,14 @@ def test_a_wrong_setting_is_named() -> None:
     assert done.stderr.startswith("VIDFERRY_PORT: ")
 
 
+def test_a_wrong_setting_of_a_part_is_said_once(tmp_path: Path) -> None:
+    told = {"VIDFERRY_DATA": str(tmp_path / "data"), "VIDFERRY_PORT": str(free_port()), "VIDFERRY_QUEUE_CAP": "0"}
+    said = refused({**os.environ, **told})
+    assert said.count("VIDFERRY_QUEUE_CAP: must be a whole number of at least 1.") == 1
+    assert "Vidferry stops: web was told something wrong" in said
+    assert "Traceback" not in said
+
+
 def test_a_folder_has_one_supervisor(stack: Stack) -> None:
     said = refused({**os.environ, "VIDFERRY_DATA": str(stack.data), "VIDFERRY_PORT": str(free_port())})
     assert "another Vidferry runs on the folder" in said

@@ -18,6 +18,8 @@ MAX_DEATHS = 5
 DEATH_WINDOW = 60.0
 """seconds in which that many deaths end all"""
 RESTART_DELAY = 0.5
+WRONG_SETTING = 2
+"""the exit code of a program that must be told something else: a repetition would say the same"""
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -52,6 +54,8 @@ class Service:
         while True:
             assert self.process is not None
             code = await self.process.wait()
+            if code == WRONG_SETTING:
+                raise ServiceFailed(f"{self.name} was told something wrong; its last line above says what is right.")
             now = time.monotonic()
             self._deaths.append(now)
             while self._deaths[0] < now - DEATH_WINDOW:

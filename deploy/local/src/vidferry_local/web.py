@@ -15,6 +15,7 @@ from vidferry_api.app import create_app
 from vidferry_api.main import SERVER_OPTIONS, is_ready
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log, notify
+from vidferry_common.bucket import BucketError
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
@@ -38,9 +39,11 @@ def main() -> None:
     log.set_up(settings, "web")
     registry = Registry(Service.API, Service.GATEWAY)
     gateway = Gateway(load(GatewaySettings), registry)
-    app = create_app(settings, registry)
     try:
+        app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)
+    except BucketError as error:
+        sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:
         sys.exit(str(error))
     app.router.lifespan_context = _with_gateway(app, gateway, admin)

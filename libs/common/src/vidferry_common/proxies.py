@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from vidferry_common.settings import Settings, listed
+from vidferry_common.settings import Settings, networks
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -62,7 +62,7 @@ class ProxySettings(Settings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        return tuple(ip_network(part) for part in listed(value)) if isinstance(value, str) else value
+        return networks(value) if isinstance(value, str) else value
 
     @cached_property
     def proxies(self) -> Proxies:

@@ -1,24 +1,64 @@
 """Settings come from the environment, are built once in a program's main, frozen, and passed down."""
 
 import sys
-from typing import TypeVar
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class Settings(BaseSettings):
     """The base of every group of settings: variables begin with VIDFERRY_."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDFERRY_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VIDFERRY_", frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False
+    )
 
 
 S = TypeVar("S", bound=Settings)
+
+_KINDS = {"int": "a whole number", "float": "a number", "finite": "a number", "bool": "true or false"}
+"""by the first word of pydantic's names for its errors"""
+_BOUNDS = {"greater", "less"}
 
 
 def listed(text: str) -> list[str]:
     """What a variable names, separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The ranges that a variable names; ValueError, with a sentence, where one is none."""
+    return tuple(map(_network, listed(text)))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        around = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or range (CIDR) such as 192.168.0.0/16") from None
+    try:
+        return ip_network(text)
+    except ValueError:  # bits are set behind its prefix
+        raise ValueError(f"{text!r} is an address within a range; write the range, {around}, or the address") from None
+
+
+def http_address(text: str) -> SplitResult:
+    """An absolute address of http or https, taken apart; ValueError, with a sentence, where it is none."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an IPv6 address, or a port that is none
+        usable = False
+    if not usable or any(character.isspace() for character in text):
+        raise ValueError("must be an absolute http:// or https:// address, such as https://media.example.org:8443")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or a password")
+    return parts
 
 
 def load(kind: type[S]) -> S:
@@ -27,6 +67,54 @@ def load(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
-            name = "VIDFERRY_" + "_".join(str(part) for part in item["loc"]).upper()
-            print(f"{name}: {item['msg']}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-        sys.exit(2)
+            print(_sentence(kind, item), file=sys.stderr)  # noqa: T201 - logging is not set up yet
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - as above
+    sys.exit(2)
+
+
+def _sentence(kind: type[Settings], item: Mapping[str, Any]) -> str:
+    """Which variable is wrong, and what is right; never its value, which may be a secret in the wrong place."""
+    if not item["loc"]:  # of several, which the sentence names
+        return f"{_raised(item)}."
+    name = str(item["loc"][0])
+    field = kind.model_fields[name]
+    return f"VIDFERRY_{name.upper()}: {_what_is_right(field, item).rstrip('.')}."
+
+
+def _what_is_right(field: FieldInfo, item: Mapping[str, Any]) -> str:
+    kind, context = str(item["type"]), item.get("ctx", {})
+    word = kind.partition("_")[0]
+    if kind == "missing":
+        return f"is required. {field.description}"
+    if kind in {"literal_error", "enum"}:
+        return f"must be one of {context['expected']}"
+    if word in _KINDS or word in _BOUNDS:
+        return f"must be {_number_of(field) if word in _BOUNDS else _KINDS[word]}{_range(field)}"
+    return _raised(item)
+
+
+def _raised(item: Mapping[str, Any]) -> str:
+    """The sentence of a validator of ours, without pydantic's words before it."""
+    return str(item.get("ctx", {}).get("error") or item["msg"])
+
+
+def _number_of(field: FieldInfo) -> str:
+    return _KINDS["int"] if "int" in str(field.annotation) else _KINDS["float"]
+
+
+def _range(field: FieldInfo) -> str:
+    """The bounds of a number, behind the word for it."""
+    bounds = {
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)
+    }
+    match bounds:
+        case {"ge": low, "le": high}:
+            return f" from {low} to {high}"
+        case {"gt": low, "le": high}:
+            return f" above {low}, and at most {high}"
+        case {"ge": low}:
+            return f" of at least {low}"
+        case {"gt": low}:
+            return f" above {low}"
+    return ""

@@ -1,15 +1,12 @@
 """Vidferry's own addresses as the caller sees them: by the setting, else by the request."""
 
-import re
-
 from starlette.requests import Request
 
 from vidferry_api.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract.errors import ProblemCode
-
-# Host is the caller's text; only what can be a host and a port becomes part of an address.
-_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+from vidferry_common.http import problems
+from vidferry_common.http.host import is_host
 
 
 def public_root(request: Request, settings: ApiSettings) -> str:
@@ -20,8 +17,9 @@ def public_root(request: Request, settings: ApiSettings) -> str:
     if settings.proxies.trusted(request.client.host if request.client else ""):
         scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
         host = _first(request.headers.get("x-forwarded-host")) or host
-    if not _HOST.fullmatch(host) or scheme not in {"http", "https"}:
-        raise Problem(ProblemCode.INVALID_HOST, "Send the host that you connect to, with its port, as Host.")
+    # The caller's text: only what can be a host and a port becomes part of an address.
+    if not is_host(host) or scheme not in {"http", "https"}:
+        raise Problem(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
     return f"{scheme}://{host}{request.scope.get('root_path', '').rstrip('/')}"
 
 

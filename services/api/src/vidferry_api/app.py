@@ -17,8 +17,9 @@ from vidferry_api.problems import ProblemDocument
 from vidferry_api.routes import cancel, downloads, files, health, jobs, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
-from vidferry_common.bucket import BucketError, open_bucket
+from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http.asgi import OneHost
 from vidferry_common.metrics import Registry
 from vidferry_common.store import Store, StoreUnavailable, connect
 
@@ -31,17 +32,21 @@ SEEK_SECONDS = 1.0
 
 
 def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
-    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry."""
+    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry.
+
+    BucketError where the bucket is a folder that can't be used.
+    """
+    bucket = open_bucket(settings)
     app = FastAPI(
         title="Vidferry",
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
-        lifespan=_lifespan(settings, registry),
+        lifespan=_lifespan(settings, registry, bucket),
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
-        responses=problems.responses(ProblemCode.INTERNAL),
+        responses=problems.responses(ProblemCode.INVALID_HOST, ProblemCode.INTERNAL),
     )
     problems.install(app)
     modules = (downloads, jobs, cancel, retry, files, health)
@@ -59,10 +64,11 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     return app
 
 
-def _lifespan(settings: ApiSettings, registry: Registry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: ApiSettings, registry: Registry, bucket: Bucket
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bucket = open_bucket(settings)
         redis = connect(settings, max_connections=64)
         store = Store(redis, settings.record_seconds)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics)
@@ -97,7 +103,7 @@ def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
         Cors,
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["content-type", "idempotency-key", "traceparent"],
+        allow_headers=["content-type", "idempotency-key", "if-none-match", "traceparent"],
         expose_headers=["location", "retry-after", "idempotency-replayed", "traceresponse", "content-range", "etag"],
         max_age=3600,
     )
@@ -107,6 +113,7 @@ def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
         Middleware(Requests, metrics=metrics),
+        Middleware(OneHost),
         Middleware(BoundedBody),
     ]
 

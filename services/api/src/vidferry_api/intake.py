@@ -21,6 +21,7 @@ from vidferry_common.store import Created, NewJob
 logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY_SCHEMA: dict[str, Any] = {"pattern": "^[\\x21-\\x7e]{1,255}$"}
 
 TRACEPARENT = {
     "name": "traceparent",
@@ -59,7 +60,8 @@ def _key(
         str | None,
         Header(
             description="Makes a repeated request answer with the same job for 24 hours. "
-            "1 to 255 visible ASCII characters."
+            "1 to 255 visible ASCII characters.",
+            json_schema_extra=_KEY_SCHEMA,
         ),
     ] = None,
 ) -> str:

@@ -9,9 +9,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from vidferry_api.app import create_app
+from vidferry_api.protocol import ApiProtocol
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log
+from vidferry_common.bucket import BucketError
+from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
@@ -30,11 +33,14 @@ SERVER_OPTIONS: dict[str, Any] = {
 
 def main() -> None:
     settings = load(ApiSettings)
+    require_signing_key(settings)
     log.set_up(settings, "api")
     registry = Registry(Service.API)
-    app = create_app(settings, registry)
     try:
+        app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app))
+    except BucketError as error:
+        sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:
         sys.exit(str(error))
     app.router.lifespan_context = _beside(app, admin)
@@ -42,6 +48,7 @@ def main() -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=ApiProtocol,
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
         **SERVER_OPTIONS,

@@ -1,9 +1,10 @@
 """What goes in and out, as the OpenAPI document tells it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from vidferry_api.schemas import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_api.url import canonical
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
@@ -14,7 +15,7 @@ _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
 
 
 class DownloadRequest(BaseModel):
-    """A video to fetch."""
+    """A video to fetch. `null` for what is optional counts as left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,23 +36,43 @@ class DownloadRequest(BaseModel):
         description="Fetch the video anew, also where it is in the bucket, and replace what is there.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, body: Any) -> Any:
+        """Many clients write out all fields of theirs, and null where they have nothing to say."""
+        if not isinstance(body, dict):
+            return body
+        if isinstance(body.get("format"), dict):
+            body = {**body, "format": _without_nulls(Format, body["format"])}
+        return _without_nulls(cls, body)
+
+
+def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
+    """All but the null fields that the model does not require."""
+    known = model.model_fields
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None or name not in known or known[name].is_required()
+    }
+
 
 class Accepted(BaseModel):
     """A job was made."""
 
-    job_id: str = Field(description="A UUID.", examples=[_ID])
+    job_id: Uuid = Field(examples=[_ID])
     status: Status = Field(
         description="`queued`; another where the job joined a download that runs, or was made by an earlier request.",
         examples=[Status.QUEUED],
     )
-    status_url: str = Field(
+    status_url: Uri = Field(
         description="Where the job can be asked for, absolute.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
     )
-    ws_url: str = Field(
+    ws_url: Uri = Field(
         description="The WebSocket that sends every step of the job, absolute.",
         examples=[f"wss://media.example.org/ws/download/{_ID}"],
     )
-    events_url: str = Field(
+    events_url: Uri = Field(
         description="The same as Server-Sent Events, absolute.",
         examples=[f"https://media.example.org/sse/download/{_ID}"],
     )
@@ -61,13 +82,13 @@ class Result(BaseModel):
     """What a completed job made."""
 
     title: str | None
-    duration: float | None = Field(description="seconds")
-    size: int = Field(description="bytes")
+    duration: Double | None = Field(description="seconds")
+    size: Int64 = Field(description="bytes")
     media_type: str
     filename: str
-    url: str = Field(description="A signed link to the file.")
-    expires_at: str = Field(description="When that link ends, RFC 3339.")
-    file_url: str = Field(description="Redirects to a fresh signed link, any time.")
+    url: Uri = Field(description="A signed link to the file.")
+    expires_at: DateTime = Field(description="When that link ends, RFC 3339.")
+    file_url: Uri = Field(description="Redirects to a fresh signed link, any time.")
     reused: bool = Field(description="Whether the video was in the bucket already.")
 
 
@@ -82,34 +103,34 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """A job as it is now. Sizes are bytes, speed is bytes/second, times are seconds; what is unknown is null."""
 
-    job_id: str
-    url: str
+    job_id: Uuid
+    url: Uri
     format: Format
     priority: Priority
     force: bool
-    retry_of: str | None = Field(description="The job that this one tries again.")
-    created_at: str = Field(description="RFC 3339")
-    ws_url: str
-    events_url: str
+    retry_of: Uuid | None = Field(description="The job that this one tries again.")
+    created_at: DateTime = Field(description="RFC 3339")
+    ws_url: Uri
+    events_url: Uri
     cursor: str = Field(
         description="Where a watcher can go on from: `ws_url?after=<cursor>`, or the Last-Event-ID of `events_url`."
     )
     status: Status
     stage: Stage
-    progress: float = Field(description="per cent")
+    progress: Double = Field(description="per cent")
     message: str
-    seq: int = Field(description="Rises with every message of the job.")
-    attempt: int
-    timestamp: str = Field(description="RFC 3339")
-    downloaded_bytes: int | None
-    total_bytes: int | None
-    speed: float | None
-    eta: float | None = Field(description="Seconds to the end of the stage.")
+    seq: Int64 = Field(description="Rises with every message of the job.")
+    attempt: Int32
+    timestamp: DateTime = Field(description="RFC 3339")
+    downloaded_bytes: Int64 | None
+    total_bytes: Int64 | None
+    speed: Double | None
+    eta: Double | None = Field(description="Seconds to the end of the stage.")
     title: str | None
-    thumbnail: str | None = Field(description="The video's picture, kept by Vidferry.")
-    retries: int = Field(description="Times that it was put back after a failure, to be tried again by itself.")
-    max_retries: int | None = Field(None, description="The most of them; null before the first attempt.")
-    retry_at: str | None = Field(description="When the next try begins, RFC 3339.")
+    thumbnail: Uri | None = Field(description="The video's picture, kept by Vidferry.")
+    retries: Int32 = Field(description="Times that it was put back after a failure, to be tried again by itself.")
+    max_retries: Int32 | None = Field(None, description="The most of them; null before the first attempt.")
+    retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
     result: Result | None = None
     error: Failure | None = None
 

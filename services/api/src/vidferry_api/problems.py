@@ -9,19 +9,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Match
 
+from vidferry_api.schemas import Uri
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
+from vidferry_common.http.request_bounds import METHODS
 from vidferry_common.store import IdempotencyMismatch, QueueFull, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5
 SHOWN = 64
 """characters of a field's name that are told back"""
 UNAVAILABLE = 503
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
 ORDER = 'Send a JSON object such as {"url": "https://example.org/video"}.'
 
@@ -36,7 +38,7 @@ class FieldProblem(BaseModel):
 class ProblemDocument(BaseModel):
     """RFC 9457. Programs decide by `code`, people read `detail`."""
 
-    type: str = Field(description="A URI for the code.", examples=["urn:vidferry:problem:job_not_found"])
+    type: Uri = Field(description="A URI for the code.", examples=["urn:vidferry:problem:job_not_found"])
     title: str = Field(description="What is the matter, the same for every occurrence.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What to do, for a person.")
@@ -57,20 +59,10 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.errors = code, detail, errors
-        self.headers = dict(headers or {})
-        if code.status == UNAVAILABLE:  # who is sent away for now is told for how long
-            self.headers.setdefault("Retry-After", str(RETRY_SECONDS))
+        self.headers = problem_headers(code, headers)
 
     def response(self) -> JSONResponse:
-        body: dict[str, Any] = {
-            "type": f"urn:vidferry:problem:{self.code}",
-            "title": self.code.summary,
-            "status": self.code.status,
-            "detail": self.detail,
-            "code": self.code,
-        }
-        if self.errors:
-            body["errors"] = self.errors
+        body = problem_document(self.code, self.detail, self.errors)
         return JSONResponse(body, self.code.status, self.headers, media_type=MEDIA_TYPE)
 
 
@@ -135,25 +127,34 @@ def _sentence(item: Mapping[str, Any]) -> str:
     return str(item["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     raised = cast("HTTPException", error)
     if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
         allowed = ", ".join(_methods(request, (raised.headers or {}).get("Allow", "")))
+        if request.method == "OPTIONS" and not _is_preflight(request):
+            return Response(status_code=204, headers={"Allow": allowed})
         return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers={"Allow": allowed}).response()
     if raised.status_code == ProblemCode.INVALID_JSON.status:  # nested too deep, or no UTF-8
         return Problem(ProblemCode.INVALID_JSON, ORDER).response()
     if raised.status_code == ProblemCode.NOT_FOUND.status:
+        if (request.method, request.scope["path"]) == ("OPTIONS", "*"):  # of the server (RFC 9110 §9.3.7)
+            return Response(status_code=204, headers={"Allow": METHODS})
         return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.").response()
     return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
 
 
 def _methods(request: Request, told: str) -> list[str]:
     """All that the path takes: Starlette tells those of one route, and each method has a route of its own."""
-    found = set(filter(None, told.split(", ")))
+    found = {"OPTIONS", *filter(None, told.split(", "))}
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             found |= getattr(route, "methods", None) or set()
     return sorted(found)
+
+
+def _is_preflight(request: Request) -> bool:
+    """Whether a browser asks for a page of another origin (Fetch §3.2.2); origins that may are answered before."""
+    return "origin" in request.headers and "access-control-request-method" in request.headers
 
 
 def _redis_away(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from vidferry_api.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http import problems
 from vidferry_common.store import JobRecord, Store
 
 
@@ -42,10 +43,7 @@ async def known_job(job_id: JobId, services: ServicesDep) -> JobRecord:
     except ValueError:
         known = None
     if known is None:
-        raise Problem(
-            ProblemCode.JOB_NOT_FOUND,
-            "Check the id; records are kept for some days after a job's end, then only the file is.",
-        )
+        raise Problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
     return known
 
 

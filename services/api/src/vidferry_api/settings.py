@@ -9,6 +9,7 @@ from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
 from vidferry_common.proxies import ProxySettings
+from vidferry_common.settings import http_address
 from vidferry_common.store import RedisSettings
 
 
@@ -34,9 +35,9 @@ class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, Pro
     def _absolute(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-            msg = "is no absolute http:// or https:// address"
+        parts = http_address(value)
+        if parts.query or parts.fragment:
+            msg = "must end with its path, without ? and #"
             raise ValueError(msg)
         return value.rstrip("/")
 

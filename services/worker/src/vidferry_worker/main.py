@@ -11,6 +11,7 @@ from arq.connections import ArqRedis
 
 from vidferry_common import log
 from vidferry_common.bucket import Bucket, BucketError, open_bucket
+from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
@@ -44,6 +45,7 @@ SLACK = 64 * 1024**2
 
 def main() -> None:
     settings = load(WorkerSettings)
+    require_signing_key(settings)
     log.set_up(settings, "worker")
     missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
     if missing:

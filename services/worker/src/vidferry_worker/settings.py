@@ -4,7 +4,7 @@ import math
 import os
 import socket
 import tempfile
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
-from vidferry_common.settings import listed
+from vidferry_common.settings import listed, networks
 from vidferry_common.store import RedisSettings
 from vidferry_worker.confinement import Confinement, Sandbox
 from vidferry_worker.proxy import Proxy
@@ -125,18 +125,18 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        return tuple(ip_network(part) for part in listed(value)) if isinstance(value, str) else value
+        return networks(value) if isinstance(value, str) else value
 
     @field_validator("egress_ports", mode="before")
     @classmethod
     def _ports(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        ports = frozenset(int(part) for part in listed(value))
-        if any(not 0 < port < 65536 for port in ports):  # noqa: PLR2004 - a port has 16 bits
-            msg = "ports are between 1 and 65535"
+        parts = listed(value)
+        if not all(part.isdecimal() and 0 < int(part) < 65536 for part in parts):  # noqa: PLR2004 - a port has 16 bits
+            msg = "must be ports from 1 to 65535, separated by commas"
             raise ValueError(msg)
-        return ports
+        return frozenset(map(int, parts))
 
     @field_validator("sandbox_read", mode="before")
     @classmethod

@@ -4,12 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http.asgi import OneHost
 from vidferry_common.metrics import AdminServer
 from vidferry_gateway.gateway import Gateway
+from vidferry_gateway.refusals import NOTHING_HERE, ProblemResponse
+
+METHODS = "GET, HEAD, OPTIONS"
 
 
 def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
@@ -25,9 +32,25 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
     async def healthz(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    async def readyz(_: Request) -> JSONResponse:
+    async def readyz(_: Request) -> Response:
         if gateway.ready:
             return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready"}, status_code=503)
+        return ProblemResponse(ProblemCode.NOT_READY, "Redis can't be reached now, or the gateway stops.")
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
+        lifespan=lifespan,
+        middleware=[Middleware(OneHost)],
+        exception_handlers={HTTPException: _refuse},
+    )
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    """Starlette refuses in plain text."""
+    assert isinstance(error, HTTPException)
+    known = error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status
+    if request.method == "OPTIONS" and (known or request.scope["path"] == "*"):
+        return Response(status_code=204, headers={"Allow": METHODS})
+    if not known:
+        return ProblemResponse(ProblemCode.NOT_FOUND, NOTHING_HERE)
+    return ProblemResponse(ProblemCode.METHOD_NOT_ALLOWED, f"Use {METHODS}.", {"Allow": METHODS})

@@ -4,6 +4,9 @@ Each message is an event whose id is its cursor, so a browser's EventSource goes
 stream's end is an event `close` with the same codes as a WebSocket's. An EventSource comes back after any end: one that
 comes back after its job's last message is answered with 204, which tells it to stop, and so does any refusal that a
 repetition can't change.
+
+Many clients take each blank line for the end of an event, so one stands behind data alone: `retry` is a field of the
+first event, and what keeps the connection alive is a comment line.
 """
 
 import asyncio
@@ -18,6 +21,9 @@ import orjson
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.http import problems
+from vidferry_common.http.host import names_one_host
+from vidferry_common.http.problems import response_head
 from vidferry_gateway import frames
 from vidferry_gateway.message import Kind, Message, Outgoing
 from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
@@ -31,26 +37,31 @@ _STREAM = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "X-Accel-Buffering": "no",  # nginx would keep events back until its buffer is full
 }
-_PROBLEM = {"Content-Type": "application/problem+json"}
+_METHODS = {"Allow": "GET, HEAD, OPTIONS"}
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET",
+    **_METHODS,
+    "Access-Control-Allow-Methods": "GET, HEAD",
     "Access-Control-Allow-Headers": "last-event-id",
     "Access-Control-Max-Age": "3600",
 }
 
-Headers = Mapping[bytes, bytes]
-"""names in lower case"""
+Headers = Sequence[tuple[bytes, bytes]]
+"""in their order, names in lower case"""
 
 
 class EventStream(Outlet):
     """A client's watch of one job."""
 
-    __slots__ = ("_begun", "_cors", "_counted", "_ended", "_knows_end", "after", "job_id")
+    __slots__ = ("_begun", "_cors", "_counted", "_ended", "_head_only", "_knows_end", "_retry", "after", "job_id")
 
     def __init__(self, connections: set[Any]) -> None:
         super().__init__(connections)
         self._begun = False
         """the answer's head has been sent"""
+        self._head_only = False
+        """HEAD was asked: the answer ends with its head"""
+        self._retry = b""
+        """the field that goes with the first event"""
         self._counted = False
         """it is none that was answered with a status alone"""
         self._knows_end = False
@@ -60,17 +71,22 @@ class EventStream(Outlet):
         self.job_id = ""
         self.after: Cursor | None = None
 
-    def asked(self, method: bytes, job_id: str, query: str, headers: Headers, forwarded_for: Sequence[str]) -> None:
-        """The request; forwarded_for are its X-Forwarded-For, in their order."""
-        origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+    def asked(self, method: bytes, job_id: str, query: str, headers: Headers, http_version: str) -> None:
+        """The request."""
+        named = dict(headers)
+        forwarded_for = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+        origin = named[b"origin"].decode("latin-1") if b"origin" in named else None
         if allowed := self.home.door.allowed_origin(origin):
             self._cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
-        if method == b"OPTIONS":
+        self._head_only = method == b"HEAD"
+        if not names_one_host(headers, http_version):
+            self._problem(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
+        elif method == b"OPTIONS":
             self._reply(HTTPStatus.NO_CONTENT, _PREFLIGHT)
-        elif method != b"GET":
-            self._problem(ProblemCode.METHOD_NOT_ALLOWED, {"Allow": "GET, OPTIONS"})
+        elif method not in {b"GET", b"HEAD"}:
+            self._problem(ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", _METHODS)
         else:
-            last = Cursor.parse(headers.get(b"last-event-id", b"").decode("latin-1"))
+            last = Cursor.parse(named.get(b"last-event-id", b"").decode("latin-1"))
             self._admit(job_id.lower(), last or cursor_in(query), origin, forwarded_for)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -89,7 +105,8 @@ class EventStream(Outlet):
                 self._knows_end = True
                 return
             self._begin(_RETRY_MS)
-        self.put(self.job_id, message.event, kind)
+        if not self._head_only:
+            self.put(self.job_id, self._first() + message.event, kind)
 
     def send(self, message: Message, kind: Kind) -> int:
         if not self._clear:
@@ -111,7 +128,8 @@ class EventStream(Outlet):
             return
         if not self._begun:  # Redis keeps it waiting, and a proxy would give up
             self._begin(_RETRY_MS)
-        self._write(frames.KEEPALIVE)
+        if not self._head_only:
+            self._write(frames.KEEPALIVE)
 
     def unresponsive(self) -> None:
         """Never: it owes no answers."""
@@ -120,11 +138,11 @@ class EventStream(Outlet):
 
     def _admit(self, job_id: str, after: Cursor | None, origin: str | None, forwarded_for: Sequence[str]) -> None:
         if not JOB_ID.fullmatch(job_id):
-            self._problem(ProblemCode.JOB_NOT_FOUND)
+            self._problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
             return
         refusal = self._refusal(origin, forwarded_for)
         if refusal is CloseCode.ORIGIN_REFUSED:
-            self._problem(ProblemCode.CORS_REFUSED)
+            self._problem(ProblemCode.CORS_REFUSED, "Serve the page from an origin in VIDFERRY_GATEWAY_ORIGINS.")
         elif refusal is not None:
             # Not with a status: an EventSource would never come back.
             self._count()
@@ -152,18 +170,28 @@ class EventStream(Outlet):
 
     def _begin(self, retry: tuple[int, int]) -> None:
         self._begun = True
-        delay = random.randint(*retry)  # noqa: S311 - spreads load, guards nothing
-        self._transport.write(_head(HTTPStatus.OK, {**_STREAM, **self._cors}) + b"retry: %d\n\n" % delay)
+        self._transport.write(response_head(HTTPStatus.OK, {**_STREAM, **self._cors}))
+        if self._head_only:
+            self._close_soon()
+        else:
+            self._retry = b"retry: %d\n" % random.randint(*retry)  # noqa: S311 - spreads load, guards nothing
+
+    def _first(self) -> bytes:
+        """What stands before an event: something before the first alone."""
+        retry, self._retry = self._retry, b""
+        return retry
 
     def _unwatch(self) -> None:
         self.home.hub.leave(self)
 
     def _farewell(self, code: CloseCode) -> Sequence[bytes]:
+        if self._begun and self._head_only:
+            return ()
         if self._begun:
             self._close_soon()
-            return (frames.event(orjson.dumps({"code": int(code)}), name="close"),)
+            return (self._first() + frames.event(orjson.dumps({"code": int(code)}), name="close"),)
         if code is CloseCode.NO_SUCH_JOB:
-            self._problem(ProblemCode.JOB_NOT_FOUND)
+            self._problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
         elif self._knows_end:
             self._reply(HTTPStatus.NO_CONTENT, {})
         else:
@@ -171,13 +199,14 @@ class EventStream(Outlet):
             return self._farewell(code)
         return ()
 
-    def _problem(self, code: ProblemCode, headers: Mapping[str, str] | None = None) -> None:
-        body = {"type": "about:blank", "title": code.summary, "status": code.status, "code": code.value}
-        self._reply(HTTPStatus(code.status), {**_PROBLEM, **(headers or {})}, orjson.dumps(body))
+    def _problem(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        fields = {**problems.problem_headers(code, headers), **self._cors}
+        self._transport.write(problems.problem_bytes(code, detail, fields, body=not self._head_only))
+        self._close_soon()
 
-    def _reply(self, status: HTTPStatus, headers: Mapping[str, str], body: bytes = b"") -> None:
-        sized = {} if status is HTTPStatus.NO_CONTENT else {"Content-Length": str(len(body))}
-        self._transport.write(_head(status, {**headers, **sized, **self._cors}) + body)
+    def _reply(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        """An answer that has no body."""
+        self._transport.write(response_head(status, {**headers, **self._cors}))
         self._close_soon()
 
     def _close_soon(self) -> None:
@@ -187,12 +216,3 @@ class EventStream(Outlet):
 
     def _names(self) -> dict[str, str]:
         return {"job_id": self.job_id}
-
-
-def _head(status: HTTPStatus, headers: Mapping[str, str]) -> bytes:
-    """Without a length the end of the connection is the end of the body."""
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}", "Cache-Control: no-store", "X-Content-Type-Options: nosniff",
-        "Connection: close", *(f"{name}: {value}" for name, value in headers.items()),
-    ]  # fmt: skip
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -8,8 +8,9 @@ import re
 import struct
 
 PING = b"\x89\x00"
-KEEPALIVE = b":\n\n"
-"""a comment of an event stream: so that no proxy takes it for dead"""
+KEEPALIVE = b":\n"
+"""a comment line of an event stream: so that no proxy takes it for dead. With a blank line behind it, common clients
+would take it for an event without data."""
 
 _TEXT, _BINARY = 0x81, 0x82
 _medium = struct.Struct(">BBH").pack

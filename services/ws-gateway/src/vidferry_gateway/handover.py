@@ -1,4 +1,6 @@
-"""uvicorn's HTTP protocol, but for two things: what comes behind a handshake, and requests for event streams."""
+"""uvicorn's HTTP protocol, but for three things: what comes behind a handshake, requests for event streams, and those
+for a WebSocket that ask for none. A request's bounds are those of all services.
+"""
 
 import asyncio
 import re
@@ -8,11 +10,14 @@ from typing import Any, NamedTuple, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vidferry_common.http.request_bounds import BoundedRequests
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.events import EventStream
+from vidferry_gateway.refusals import websocket_only
 
 _PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
 """Below any prefix: a proxy may keep its own or take it off."""
+_WEBSOCKET_PATH = re.compile(rb"(?:/[^?]*)?/ws/download(?:s|/[^?]*)(?:\?.*)?")
 
 
 class Asked(NamedTuple):
@@ -22,9 +27,10 @@ class Asked(NamedTuple):
     job_id: str
     query: str
     headers: list[tuple[bytes, bytes]]
+    http_version: str
 
 
-class HandoverProtocol(HttpToolsProtocol, SharedBuffer):
+class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
     """uvicorn's `http=` class wherever GatewaySocket is its `ws=` class.
 
     uvicorn rebuilds the request's text from its headers for the WebSocket protocol, and drops the rest of the segment:
@@ -35,25 +41,27 @@ class HandoverProtocol(HttpToolsProtocol, SharedBuffer):
     """
 
     stream: type[EventStream]
-    _segment = b""
     _taken: Asked | None = None
 
     def data_received(self, data: bytes) -> None:
-        self._segment = data
         super().data_received(data)
-        self._segment = b""
         if self._taken is not None and not self.transport.is_closing():
             self._hand_over_stream(self._taken)
 
-    def on_headers_complete(self) -> None:
-        if self._taken is not None:
-            return
-        match = _PATH.fullmatch(self.url)
-        if match is None or self.parser.should_upgrade() or not self._idle():
-            super().on_headers_complete()
+    def accept_request(self) -> None:
+        """All but a request for an event stream is an application's, or asks for a WebSocket."""
+        match = None if self.parser.should_upgrade() else _PATH.fullmatch(self.url)
+        if match is None or not self._idle():
+            self._choose_application()
+            super().accept_request()
             return
         job, query = match["job"].decode("latin-1"), (match["query"] or b"").decode("latin-1")
-        self._taken = Asked(self.parser.get_method(), job, query, [*self.headers])
+        version = self.parser.get_http_version()
+        self._taken = Asked(self.parser.get_method(), job, query, [*self.headers], version)
+
+    def on_headers_complete(self) -> None:
+        if self._taken is None:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         if self._taken is None:
@@ -77,14 +85,18 @@ class HandoverProtocol(HttpToolsProtocol, SharedBuffer):
         if rest:
             cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
 
+    def _choose_application(self) -> None:
+        at_websocket = _WEBSOCKET_PATH.fullmatch(self.url) is not None
+        self.app = websocket_only if at_websocket else self.config.loaded_app
+
     def _idle(self) -> bool:
         """Whether no earlier request on this connection waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
 
     def _hand_over_stream(self, asked: Asked) -> None:
+        self.stop_waiting()
         self.connections.discard(self)
         stream = self.stream(cast("set[Any]", self.connections))
         stream.connection_made(self.transport)
         self.transport.set_protocol(stream)
-        forwarded_for = [value.decode("latin-1") for name, value in asked.headers if name == b"x-forwarded-for"]
-        stream.asked(asked.method, asked.job_id, asked.query, dict(asked.headers), forwarded_for)
+        stream.asked(asked.method, asked.job_id, asked.query, asked.headers, asked.http_version)

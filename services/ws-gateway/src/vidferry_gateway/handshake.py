@@ -1,14 +1,22 @@
-"""The opening handshake (RFC 6455 §4.2), by websockets' rules."""
+"""The opening handshake (RFC 6455 §4.2), by websockets' rules; refused with problem documents, as all else is."""
 
 import logging
 from http import HTTPStatus
 
 from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
+
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http import problems
+from vidferry_common.http.host import is_host
+from vidferry_gateway.refusals import NOTHING_HERE, UPGRADE, UPGRADE_DETAIL, WEBSOCKET_METHODS
 
 _acceptor = ServerProtocol(logger=logging.getLogger("websockets.server"))
 """Only its rules are used, which keep nothing that matters: a core for each socket would keep its request as well."""
+
+_RULES = "Send a handshake as RFC 6455 §4.1 describes it: Sec-WebSocket-Version 13, and a key of 16 bytes."
+_VERSION = {"Sec-WebSocket-Version": "13"}
 
 
 def read_request(text: bytes) -> Request:
@@ -22,10 +30,24 @@ def read_request(text: bytes) -> Request:
     return Request(path, headers, method)
 
 
-def accept(request: Request) -> Response:
-    """101, or why not."""
-    return _acceptor.accept(request)
+def respond(request: Request, *, known_path: bool) -> tuple[bool, bytes]:
+    """Whether the handshake succeeds, and the response that says so or why not."""
+    hosts = request.headers.get_all("Host")
+    if len(hosts) != 1 or not is_host(hosts[0]):
+        return False, _refusal(request, ProblemCode.INVALID_HOST, problems.INVALID_HOST)
+    if not known_path:
+        return False, _refusal(request, ProblemCode.NOT_FOUND, NOTHING_HERE)
+    response = _acceptor.accept(request)
+    match response.status_code:
+        case HTTPStatus.SWITCHING_PROTOCOLS:
+            return True, response.serialize()
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return False, _refusal(request, ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", Allow=WEBSOCKET_METHODS)
+        case HTTPStatus.UPGRADE_REQUIRED:
+            return False, _refusal(request, ProblemCode.UPGRADE_REQUIRED, UPGRADE_DETAIL, **UPGRADE)
+        case _:
+            return False, _refusal(request, ProblemCode.INVALID_HANDSHAKE, _RULES, **_VERSION)
 
 
-def no_such_path() -> Response:
-    return _acceptor.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket at this path.\n")
+def _refusal(request: Request, code: ProblemCode, detail: str, **headers: str) -> bytes:
+    return problems.problem_bytes(code, detail, headers, body=request.method != "HEAD")

@@ -9,7 +9,6 @@ import codecs
 import logging
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -24,7 +23,7 @@ from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.handshake import accept, no_such_path, read_request
+from vidferry_gateway.handshake import read_request, respond
 from vidferry_gateway.message import Kind, Message, Outgoing
 from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
 from vidferry_gateway.subscriptions import Subscriptions
@@ -141,9 +140,9 @@ class GatewaySocket(Outlet):
     def _shake_hands(self, request: Request) -> None:
         path, _, query = request.path.partition("?")
         match = _PATH.fullmatch(path)
-        response = accept(request) if match else no_such_path()
-        self._transport.write(response.serialize())
-        if match is None or response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        accepted, response = respond(request, known_path=match is not None)
+        self._transport.write(response)
+        if match is None or not accepted:
             self._refused = True
             self._finish()
             return

@@ -81,7 +81,9 @@ def translated(what: str) -> Iterator[None]:
         passing = error.retryable or isinstance(error.args and error.args[0], google.auth.exceptions.TransportError)
         raise (StorageUnavailable if passing else StorageDenied)(f"{what}: {error}") from error
     except (service.GoogleAPIError, DataCorruption) as error:
-        raise BucketError(f"{what}: {error}") from error
+        # The library has no class of its own for 408, which Cloud Storage documents as one to try again.
+        passing = getattr(error, "code", None) == HTTPStatus.REQUEST_TIMEOUT
+        raise (StorageUnavailable if passing else BucketError)(f"{what}: {error}") from error
     except OSError as error:  # requests' exceptions among them; their text may hold a session's address
         raise StorageUnavailable(f"{what}: {type(error).__name__}") from None
 

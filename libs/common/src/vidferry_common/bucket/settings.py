@@ -1,12 +1,12 @@
 """Where the bucket is, and how links to it are signed."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from vidferry_common.settings import Settings
+from vidferry_common.settings import Settings, http_address
 
 HOUR = 3600
 LONGEST_LIFETIME = 7 * 24 * HOUR
@@ -75,14 +75,14 @@ class BucketSettings(Settings):
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < KEY_BYTES:
-            raise ValueError(f"has fewer than {KEY_BYTES} bytes")
+            raise ValueError(f"must have at least {KEY_BYTES} bytes")
         return value
 
     @field_validator("gcs_endpoint", "iam_endpoint")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
-            raise ValueError("is not an http:// or https:// address")
+        if value:
+            http_address(value)
         return value.rstrip("/") if value else value
 
     @property
@@ -98,4 +98,11 @@ def address_of(bucket: str) -> FolderAddress | GcsAddress:
     name, _, prefix = rest.partition("/")
     if scheme == "gs" and name:
         return GcsAddress(name, prefix.strip("/"))
-    raise ValueError("is neither file:///absolute/path nor gs://name")
+    raise ValueError("must be file:///absolute/path, or gs://name with an optional /prefix")
+
+
+def require_signing_key(settings: BucketSettings) -> None:
+    """Ends the program with a sentence where links could not be signed: it would be noticed at a video's end."""
+    if settings.signing_key is None and isinstance(settings.address, FolderAddress):
+        print("VIDFERRY_SIGNING_KEY: is required where VIDFERRY_BUCKET is a folder.", file=sys.stderr)  # noqa: T201
+        sys.exit(2)

@@ -99,7 +99,7 @@ class JobFailure(Exception):
 
 
 class ProblemCode(StrEnum):
-    """The `code` of the api's RFC 9457 problem documents."""
+    """The `code` of the RFC 9457 problem documents of api and gateway."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_JSON = "invalid_json"
@@ -126,6 +126,12 @@ class ProblemCode(StrEnum):
     REDIS_UNAVAILABLE = "redis_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     NOT_READY = "not_ready"
+    MALFORMED_REQUEST = "malformed_request"
+    REQUEST_TIMEOUT = "request_timeout"
+    HEAD_TOO_LARGE = "head_too_large"
+    UNKNOWN_METHOD = "unknown_method"
+    UPGRADE_REQUIRED = "upgrade_required"
+    INVALID_HANDSHAKE = "invalid_handshake"
     INTERNAL = "internal"
 
     @property
@@ -143,7 +149,7 @@ _PROBLEMS = {
     ProblemCode.INVALID_REQUEST: (422, "The request's fields are not as they should be"),
     ProblemCode.INVALID_JSON: (400, "The request's body is no JSON"),
     ProblemCode.INVALID_URL: (422, "The address can't be downloaded from"),
-    ProblemCode.INVALID_HOST: (400, "The Host header names no host"),
+    ProblemCode.INVALID_HOST: (400, "The Host header does not name one host"),
     ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's body is not declared as JSON"),
     ProblemCode.NOT_FOUND: (404, "There is nothing at this path"),
@@ -165,5 +171,11 @@ _PROBLEMS = {
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
     ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
     ProblemCode.NOT_READY: (503, "The service is not ready yet"),
+    ProblemCode.MALFORMED_REQUEST: (400, "The request breaks the rules of HTTP"),
+    ProblemCode.REQUEST_TIMEOUT: (408, "The request did not come in time"),
+    ProblemCode.HEAD_TOO_LARGE: (431, "The request's line and headers are too large"),
+    ProblemCode.UNKNOWN_METHOD: (501, "No path takes this method"),
+    ProblemCode.UPGRADE_REQUIRED: (426, "The path is a WebSocket's"),
+    ProblemCode.INVALID_HANDSHAKE: (400, "The WebSocket handshake is wrong"),
     ProblemCode.INTERNAL: (500, "Something went wrong inside the service"),
 }

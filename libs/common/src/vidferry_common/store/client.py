@@ -1,10 +1,12 @@
 """The connection to Redis: a standalone or managed one, by address or Unix socket, or the primary of Sentinels."""
 
+import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as CutOff
@@ -14,6 +16,8 @@ from vidferry_common.settings import Settings
 from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, SentinelAddress, Sentinels
 
 RedisClient = Redis
+
+_NO_PASSWORD = "put the user and the password into VIDFERRY_REDIS_USERNAME and VIDFERRY_REDIS_PASSWORD"  # noqa: S105
 
 
 class StoreUnavailable(Exception):
@@ -42,16 +46,36 @@ class RedisSettings(Settings):
     @classmethod
     def _no_password(cls, url: str) -> str:
         if "@" in url:
-            msg = "put the user and the password into VIDFERRY_REDIS_USERNAME and VIDFERRY_REDIS_PASSWORD"
-            raise ValueError(msg)
-        if SentinelAddress.read(url) is None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(_NO_PASSWORD)
+        address = SentinelAddress.read(url)
+        if address is None and not url.startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
             raise ValueError(msg)
+        _check(address.server if address else url)
         return url
 
     @property
     def record_seconds(self) -> int:
         return int(self.record_days * 86400)
+
+
+def _check(url: str) -> None:
+    """ValueError, with a sentence, where redis-py could not use the address of a server."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be redis://host:port/db, with a port from 1 to 65535") from None
+    options: dict[str, Any] = {**parse_url(url)}  # its ValueError names an option with a wrong value
+    if options.keys() & {"username", "password"}:
+        raise ValueError(_NO_PASSWORD)
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must have a number for the database, as redis://host:port/0")
+    try:
+        options.pop("connection_class", Connection)(**options)  # connects later
+    except TypeError:
+        names = ", ".join(parse_qs(parts.query))
+        raise ValueError(f"names an option behind ? that a connection does not have: {names}") from None
 
 
 def connection_options(settings: RedisSettings) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter(tags=["files"])
 
-NEW_LINK = "Ask for a new link at /api/jobs/{job_id}/file."
+NEW_LINK = "Ask for a new link at the job's file_url."
 _RANGE = re.compile(r"bytes\s*=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.IGNORECASE)
 
 

@@ -6,6 +6,7 @@ from vidferry_api.models import Health
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http import problems
 
 router = APIRouter(tags=["health"])
 
@@ -24,7 +25,5 @@ async def healthz() -> Health:
 async def readyz(services: ServicesDep) -> Health:
     """Once Redis and the bucket have been seen. A later outage of theirs, which all replicas share, is told by 503s."""
     if not services.ready:
-        raise Problem(
-            ProblemCode.NOT_READY, "Redis or the bucket has not been reached since the start; the log says which."
-        )
+        raise Problem(ProblemCode.NOT_READY, problems.NOT_READY)
     return Health(status="ok")

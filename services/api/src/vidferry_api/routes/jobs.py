@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.addresses import events_address, public_root, socket_address
-from vidferry_api.conditional import is_known, not_modified
+from vidferry_api.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
 from vidferry_api.models import Job
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import JobDep, Services, ServicesDep
@@ -22,6 +22,8 @@ router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
 
 MAX_PICTURE = 5 * 1024**2
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+REVALIDATED = "private, no-cache"
+"""a cache may keep it, and asks each time whether it still holds"""
 INERT = "default-src 'none'; sandbox"
 """the policy of what strangers made: it is shown or saved, and nothing in it runs"""
 
@@ -32,11 +34,18 @@ INERT = "default-src 'none'; sandbox"
     operation_id="getJob",
     summary="A job as it is now",
     response_model=Job,
-    responses=responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+    responses={
+        200: {"headers": {"ETag": {"description": "Of this very answer.", "schema": {"type": "string"}}}},
+        304: {"description": "Nothing has changed since the answer whose ETag the request names (If-None-Match)."},
+        **responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+    },
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
-async def get_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
+async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """The same facts that the WebSocket sends, as of its newest message."""
-    return JSONResponse(shown(job, public_root(request, services.settings)))
+    answer = JSONResponse(shown(job, public_root(request, services.settings)), headers={"Cache-Control": REVALIDATED})
+    answer.headers["ETag"] = etag_of(bytes(answer.body))
+    return not_modified(answer.headers) if is_known(request, answer.headers["ETag"]) else answer
 
 
 def shown(job: JobRecord, root: str) -> dict[str, Any]:

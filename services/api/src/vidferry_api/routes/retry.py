@@ -1,11 +1,12 @@
 """POST /api/jobs/{job_id}/retry"""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from vidferry_api.addresses import job_address, public_root
 from vidferry_api.intake import TRACEPARENT, IntakeDep, answers
 from vidferry_api.models import Accepted
 from vidferry_api.problems import Problem
-from vidferry_api.services import JobDep
+from vidferry_api.services import JobDep, ServicesDep
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/api/jobs/{job_id}/retry", tags=["jobs"])
     responses=answers(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def retry_job(job: JobDep, intake: IntakeDep) -> Accepted:
+async def retry_job(job: JobDep, request: Request, services: ServicesDep, intake: IntakeDep) -> Accepted:
     """Makes a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
     The new one has the same address, format, priority and force, and names the old one as its `retry_of`.
@@ -28,7 +29,6 @@ async def retry_job(job: JobDep, intake: IntakeDep) -> Accepted:
     if not job.status.terminal:
         raise Problem(ProblemCode.JOB_NOT_ENDED, "It is still being worked on; cancel it first to begin anew.")
     if job.status is Status.COMPLETED:
-        raise Problem(
-            ProblemCode.JOB_COMPLETED, "Its file is at /api/jobs/{job_id}/file; fetch it anew by a download with force."
-        )
+        file = f"{job_address(public_root(request, services.settings), job.job_id)}/file"
+        raise Problem(ProblemCode.JOB_COMPLETED, f"Its file is at {file}; fetch it anew by a download with force.")
     return await intake.accept(job.url, job.format, job.priority, force=job.force, retry_of=job.job_id)

@@ -1,0 +1,57 @@
+"""Problem documents (RFC 9457): the one form in which api and gateway refuse a request."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from vidferry_common.contract.errors import ProblemCode
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+"""what a client that is refused for now is told to wait"""
+
+# Sentences that both services tell.
+JOB_NOT_FOUND = "Check the id; records are kept for some days after a job's end, then only the file is."
+INVALID_HOST = "Send the host that you connect to, with its port, as Host."
+NOT_READY = "Redis or the bucket has not been reached since the start; the log says which."
+
+
+def problem_document(code: ProblemCode, detail: str, errors: Sequence[Any] | None = None) -> dict[str, Any]:
+    """The document's members; detail says what to do, for a person."""
+    document: dict[str, Any] = {
+        "type": f"urn:vidferry:problem:{code}",
+        "title": code.summary,
+        "status": code.status,
+        "detail": detail,
+        "code": code.value,
+    }
+    return {**document, "errors": errors} if errors else document
+
+
+def problem_headers(code: ProblemCode, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The headers that go with it; a client that is refused for now is told for how long."""
+    retry = {"Retry-After": str(RETRY_SECONDS)} if code.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return {**retry, **(headers or {})}
+
+
+def problem_bytes(
+    code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None, *, body: bool = True
+) -> bytes:
+    """The whole response of a connection that is closed after it; without a body where HEAD was asked."""
+    content = orjson.dumps(problem_document(code, detail))
+    fields = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(content)), **problem_headers(code, headers)}
+    return response_head(code.status, fields) + (content if body else b"")
+
+
+def response_head(status: int, headers: Mapping[str, str]) -> bytes:
+    """A response's status line and headers. Without a length the end of the connection is the end of the body."""
+    fields = {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+        **headers,
+    }
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

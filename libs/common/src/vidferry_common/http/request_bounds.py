@@ -1,0 +1,225 @@
+"""Bounds on how large a request's head may be and how long a request may take to come, and what breaks HTTP's rules.
+
+uvicorn 0.54 has no such bounds, and refuses what it can't parse in plain text.
+"""
+
+import asyncio
+import re
+import sys
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http.problems import problem_bytes
+
+MAX_HEAD = 64 * 1024
+"""bytes of a request's line and headers; also of what else comes without being a body, such as trailers"""
+REQUEST_SECONDS = 30.0
+"""for a request to come, from the connection's start or its first byte on"""
+LINGER_SECONDS = 2.0
+"""for a client to read why it was refused: closed at once, with bytes of its unread, the kernel would take that back"""
+METHODS = "DELETE, GET, HEAD, OPTIONS, POST"
+"""all that any path takes"""
+
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.")
+_HEADER_OVERHEAD = len(b": \r\n")
+
+if TYPE_CHECKING:
+
+    class _HttpProtocol(asyncio.Protocol):
+        """What is used of uvicorn's HttpToolsProtocol, which this library does not import."""
+
+        transport: asyncio.Transport
+        loop: asyncio.AbstractEventLoop
+        cycle: Any
+        parser: Any
+        pipeline: deque[Any]
+        url: bytes
+        headers: list[tuple[bytes, bytes]]
+
+        def on_message_begin(self) -> None: ...
+        def on_header(self, name: bytes, value: bytes) -> None: ...
+        def on_headers_complete(self) -> None: ...
+        def on_body(self, body: bytes) -> None: ...
+        def on_message_complete(self) -> None: ...
+        def handle_websocket_upgrade(self) -> None: ...
+        def on_response_complete(self) -> None: ...
+        def _should_upgrade(self) -> bool: ...
+        def send_400_response(self, msg: str) -> None: ...
+
+else:
+    _HttpProtocol = asyncio.Protocol
+
+
+class BoundedRequests(_HttpProtocol):
+    """Mixed in before uvicorn's HttpToolsProtocol: 431 and 408 where a request is too large or too slow, 501 for a
+    method that nobody knows, 400 for what is no HTTP, each as a problem document. Where another protocol is offered,
+    the request is answered in this one.
+    """
+
+    _unparsed = 0
+    """bytes since the parser last completed a head, a message or a piece of a body"""
+    _in_head = _in_message = _given = _refused = False
+    """what is being read is a request's head, is a request, is one that the application was given; or means nothing"""
+    _offered = False
+    """the request that is being read offers another protocol, and is going to be parsed anew without that"""
+    _deadline: asyncio.TimerHandle | None = None
+    _segment = b""
+    """what is being parsed"""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unparsed += len(data)
+        self._segment = data
+        super().data_received(data)
+        self._segment = b""
+        if self._refused or self.transport.is_closing():
+            return
+        if self._unparsed > MAX_HEAD:
+            self._refuse_head()
+        elif not (self._in_message or self._unparsed):
+            self.stop_waiting()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+
+    def stop_waiting(self) -> None:
+        """The request is here, or the connection is another protocol's now."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    # The parser
+
+    def on_message_begin(self) -> None:
+        self._in_message, self._in_head, self._given = True, True, False
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # trailers mean nothing here, and may be discarded (RFC 9110 §6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._unparsed = False, 0
+        size = len(self.url) + sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
+        if size > MAX_HEAD:
+            self._refuse_head()
+        self._offered = self._offers_another_protocol()
+        if not (self._refused or self._offered):
+            self.accept_request()
+            self._given = True
+
+    def accept_request(self) -> None:
+        """A request's head is here, and within the bounds."""
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_message, self._given, self._unparsed = False, False, 0
+        if not (self._refused or self._offered):
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        if not self._refused:
+            super().handle_websocket_upgrade()
+
+    def _offers_another_protocol(self) -> bool:
+        return bool(
+            self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT" and not self._should_upgrade()
+        )
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answers in HTTP/1.1 a request that offers another protocol (RFC 9110 §7.8), as curl and Java's client do with
+        HTTP/2.
+
+        The parser takes what follows such a head for bytes of that protocol, and a body is lost.
+        """
+        upgrade = sys.exc_info()[1]  # the parser's exception is being handled; it tells the place in the segment
+        if self._refused or not self._offered or upgrade is None:
+            return
+        lines = [b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        self._segment = b"".join([first, *lines, b"\r\n", self._segment[upgrade.args[0] :]])
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        super().data_received(self._segment)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        # Called where the parser's exception is being handled. It takes any text for a method that it does not know.
+        wrong_method = type(sys.exc_info()[1]).__name__ == "HttpParserInvalidMethodError"
+        if wrong_method and _REQUEST_LINE.match(self._segment):
+            self.refuse(ProblemCode.UNKNOWN_METHOD, f"Use one of {METHODS}.", {"Allow": METHODS})
+        else:
+            self.refuse(ProblemCode.MALFORMED_REQUEST, "Send an HTTP/1.1 request as RFC 9112 describes it.")
+
+    # The application
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._refused and self._is_answered() and not self.transport.is_closing():
+            self._close()
+
+    # Within
+
+    def refuse(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        """Answers the request that is being read with a problem document, and ends the connection."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        self.stop_waiting()
+        if self._answers_an_earlier_one():  # its answer comes first, and is the connection's last
+            return
+        if not (self._given and self._is_answered()):  # not behind an answer that was given without the body
+            self._dismiss_application()
+            self.transport.write(problem_bytes(code, detail, headers))
+        self._close()
+
+    def _answers_an_earlier_one(self) -> bool:
+        """Whether the application's answer to the request before, or to several, has yet to be sent."""
+        if self._is_answered():
+            return False
+        return bool(self.pipeline) or self.cycle.response_started or not self._given
+
+    def _is_answered(self) -> bool:
+        """Whether all requests are that the application was given."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _dismiss_application(self) -> None:
+        """It may have begun with the very request that is refused."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _refuse_head(self) -> None:
+        self.refuse(ProblemCode.HEAD_TOO_LARGE, f"Send at most {MAX_HEAD} bytes of request line and headers.")
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._answers_an_earlier_one():  # meanwhile nobody waits for the next one
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+        elif self._in_message or self._unparsed:
+            self.refuse(ProblemCode.REQUEST_TIMEOUT, f"Send the whole request within {REQUEST_SECONDS:.0f} seconds.")
+        else:
+            self.transport.close()
+
+    def _close(self) -> None:
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)

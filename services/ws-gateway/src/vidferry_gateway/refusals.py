@@ -1,0 +1,43 @@
+"""Requests that the gateway refuses in HTTP, and OPTIONS: answers like the api's."""
+
+from collections.abc import Mapping
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http import problems
+from vidferry_common.http.host import names_one_host
+
+NOTHING_HERE = "The gateway has /ws/download/{job}, /ws/downloads and /sse/download/{job}, with a job's id."
+WEBSOCKET_METHODS = "GET, OPTIONS"
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
+"""an Upgrade header needs the Connection that names it (RFC 9110 §7.8)"""
+UPGRADE_DETAIL = "Connect with a WebSocket client (RFC 6455); a job's events_url needs none."
+
+
+class ProblemResponse(Response):
+    """A problem document."""
+
+    media_type = problems.MEDIA_TYPE
+
+    def __init__(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        content = orjson.dumps(problems.problem_document(code, detail))
+        more = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        super().__init__(content, code.status, {**more, **problems.problem_headers(code, headers)})
+
+
+async def websocket_only(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application at a WebSocket's path, for requests that ask for no WebSocket."""
+    await _answer_without_upgrade(scope)(scope, receive, send)
+
+
+def _answer_without_upgrade(scope: Scope) -> Response:
+    if not names_one_host(scope["headers"], scope["http_version"]):
+        return ProblemResponse(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
+    if scope["method"] == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": WEBSOCKET_METHODS})
+    if scope["method"] not in {"GET", "HEAD"}:
+        return ProblemResponse(ProblemCode.METHOD_NOT_ALLOWED, "Use GET, with Upgrade.", {"Allow": WEBSOCKET_METHODS})
+    return ProblemResponse(ProblemCode.UPGRADE_REQUIRED, UPGRADE_DETAIL, UPGRADE)
