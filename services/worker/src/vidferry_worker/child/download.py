@@ -20,6 +20,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import conversions, fragments, growing, identity, lengths, options, probing, programs, warm
 from vidferry_worker.child.channel import Channel
+from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.reports import Reports
@@ -186,7 +187,7 @@ def _usual_bit_rate(stream: dict[str, Any]) -> float:
     """kbit/s of a stream that doesn't tell them: what weighs a film against its sound must be roughly true."""
     if stream.get("vcodec") == "none":
         return 128.0
-    return 3.0 * (stream.get("height") or 720)
+    return 3.0 * (short_side(stream) or 720)
 
 
 def _title(info: dict[str, Any]) -> str:

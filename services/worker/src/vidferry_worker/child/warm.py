@@ -16,7 +16,8 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions
+from vidferry_worker.child.patches import hls_sound_codecs
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -121,6 +122,7 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
+    hls_sound_codecs.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
@@ -153,7 +155,8 @@ def _rehearse() -> None:
 @cache
 def selector(fmt: str) -> Any:
     """yt-dlp's chooser for a format, by its canonical spelling: made by a tokenizer that is slow to begin."""
-    return downloader().build_format_selector(options.select(Format.parse(fmt)))
+    asked = Format.parse(fmt)
+    return choosing.chooser(downloader().build_format_selector(options.select(asked)), asked.quality.lines)
 
 
 def downloader() -> SiteDownloader:
