@@ -11,7 +11,7 @@ from support import ffmpeg
 from support.origin import media
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.formats import Format
+from vidferry_common.contract.formats import Container, Format
 from vidferry_worker.child.growing import LEAST, Growing, is_kept
 from vidferry_worker.child.probing import Probed, probe
 from vidferry_worker.children import Zygote
@@ -140,6 +140,33 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
     growing.see(seen(path, 8 * MIB))
     looked(growing)
     assert (probed, told) == ([path], ["growing"])
+
+
+@pytest.mark.parametrize(
+    ("fmt", "ending", "kept"),
+    [
+        ("1080-any", "mov", True),
+        ("1080-mp4", "mp4", True),
+        ("1080-mp4", "mov", False),
+        ("1080-mp4", "webm", False),
+        ("best-webm", "webm", True),
+        ("best-webm", "mkv", False),
+    ],
+)
+def test_what_its_name_says_is_moved_is_not_kept(fmt: str, ending: str, kept: bool) -> None:
+    assert is_kept(Format.parse(fmt), [{"protocol": "https", "ext": ending}]) is kept
+
+
+@pytest.mark.parametrize(("brand", "told"), [(b"isom", ["growing"]), (b"qt  ", [])])
+def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "media.mp4.part"
+    path.write_bytes(b"\0\0\0\x20ftyp" + brand + media.large(20)[12 : 8 * MIB])
+    events: list[str] = []
+    has = Probed(6.0, has_video=True, tells_length_first=True)
+    growing = Growing(lambda _: has, lambda event, **_: events.append(event), 3600, Container.MP4)
+    growing.see(seen(path, 8 * MIB))
+    looked(growing)
+    assert events == told
 
 
 @pytest.mark.parametrize(("has", "tells"), [(Probed(6.0, True, True), ["growing"]), (Probed(6.0, True, False), [])])
