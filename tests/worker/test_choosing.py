@@ -159,6 +159,17 @@ def test_a_codec_does_not_overrule_the_main_sound(rank: dict[str, Any]) -> None:
     assert chosen("audio-m4a", main, described) == "described"
 
 
+@pytest.mark.parametrize(
+    ("language", "preference", "expected"),
+    [("en", -1, "aac"), ("en", -2, "ac3"), ("fr", -1, "ac3")],
+)
+def test_another_codec_of_the_main_sound_is_no_other_sound(language: str, preference: float, expected: str) -> None:
+    """As where a manifest prefers AC-3 by a selectionPriority."""
+    preferred = sound("ac3", AC3, language="en", language_preference=-0.98)
+    aac = sound("aac", language=language, language_preference=preference)
+    assert chosen("1080-any", picture("h264"), preferred, aac) == f"h264+{expected}"
+
+
 def put_ladder(site: Site, *sizes: str) -> str:
     """A master playlist of these, each with one segment; its address."""
     master = "#EXTM3U\n"

@@ -1,6 +1,7 @@
 """Which files a child tells of while they grow, and as what."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +158,18 @@ def test_what_its_name_says_is_moved_is_not_kept(fmt: str, ending: str, kept: bo
     assert is_kept(Format.parse(fmt), [{"protocol": "https", "ext": ending}]) is kept
 
 
+@pytest.mark.usefixtures("worker_environment")
 @pytest.mark.parametrize(("brand", "told"), [(b"isom", ["growing"]), (b"qt  ", [])])
 def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[str], tmp_path: Path) -> None:
     path = tmp_path / "media.mp4.part"
-    path.write_bytes(b"\0\0\0\x20ftyp" + brand + media.large(20)[12 : 8 * MIB])
+    beginning = media.large(20)[: 8 * MIB]
+    path.write_bytes(beginning[:8] + brand + beginning[12:])
     events: list[str] = []
-    has = Probed(6.0, has_video=True, tells_length_first=True)
-    growing = Growing(lambda _: has, lambda event, **_: events.append(event), 3600, Container.MP4)
-    growing.see(seen(path, 8 * MIB))
-    looked(growing)
+    with YoutubeDL({"quiet": True}) as downloader:
+        look = partial(probe, downloader)
+        growing = Growing(look, lambda event, **_: events.append(event), 3600, Container.MP4)
+        growing.see(seen(path, 8 * MIB))
+        looked(growing)
     assert events == told
 
 

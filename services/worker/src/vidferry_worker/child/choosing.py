@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Formats = list[dict[str, Any]]
+STEP = 1
+"""by which a language_preference of another sound is lower, at least; less tells renditions of one apart"""
 Selector = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
 
@@ -57,15 +59,27 @@ def with_main_sound(formats: Formats) -> Formats:
 
     yt-dlp ranks by that before it compares codecs; a selector that asks for a codec would overrule it.
     """
-    ranks = [_sound_rank(each) for each in formats if _is_sound(each)]
-    return [each for each in formats if not _is_sound(each) or _sound_rank(each) == max(ranks)]
+    sounds = [each for each in formats if _is_sound(each)]
+    if not sounds:
+        return formats
+    main = max(sounds, key=_rank)
+    return [each for each in formats if not _is_sound(each) or _is_as_much_meant(each, main)]
 
 
 def _is_sound(stream: Mapping[str, Any]) -> bool:
     return stream.get("vcodec") == "none" and stream.get("acodec") != "none"
 
 
-def _sound_rank(stream: Mapping[str, Any]) -> tuple[float, float]:
-    """By language, then by what only says "alternate": yt-dlp marks that by a source_preference below zero."""
+def _rank(stream: Mapping[str, Any]) -> tuple[float, float]:
+    """By what only says "alternate", which yt-dlp marks by a source_preference below zero, and by language."""
     language = stream.get("language_preference")
-    return (-1 if language is None else language, min(stream.get("source_preference") or 0, 0))
+    return min(stream.get("source_preference") or 0, 0), -1 if language is None else language
+
+
+def _is_as_much_meant(stream: Mapping[str, Any], main: Mapping[str, Any]) -> bool:
+    """Whether a sound is the main one, or the same in another codec: of its language, and no whole step below it."""
+    if _rank(stream) == _rank(main):
+        return True
+    (alternate, preference), (main_alternate, best) = _rank(stream), _rank(main)
+    same_language = stream.get("language") == main.get("language")
+    return same_language and alternate == main_alternate and best - preference < STEP

@@ -55,23 +55,24 @@ def target(facts: Mapping[str, Any], extension: str, container: Container) -> Ta
     main = containers.main([each for each in streams if each.get("codec_type") == "audio"])
     if main is None:
         return None
-    codec, names = str(main.get("codec_name")), set(str(facts.get("format", {}).get("format_name")).split(","))
-    if len(streams) == 1 and _is_such_a_file(names, codec, extension, container):
+    codec, told = str(main.get("codec_name")), facts.get("format", {})
+    if len(streams) == 1 and _is_such_a_file(told, codec, extension, container):
         return Target(extension, [])
     if container is Container.M4A and codec != "aac":
         return None
     if container is Container.MP3:
         ending, encoding = "mp3", _mp3(codec)
     else:
-        ending, encoding = _as_it_is(codec, int(float(facts.get("format", {}).get("size") or 0)))
+        ending, encoding = _as_it_is(codec, int(told.get("size") or 0))
     return Target(ending, ["-map", f"0:{main['index']}", "-vn", "-sn", "-dn", *encoding])
 
 
-def _is_such_a_file(names: set[str], codec: str, extension: str, container: Container) -> bool:
-    """Whether a file with nothing but a sound is what was asked for."""
+def _is_such_a_file(told: Mapping[str, Any], codec: str, extension: str, container: Container) -> bool:
+    """Whether a file with nothing but a sound, which ffprobe describes so, is what was asked for."""
+    names = set(str(told.get("format_name")).split(","))
     if container is Container.MP3:
         return codec == "mp3" and "mp3" in names
-    in_m4a = "mov" in names and extension == "m4a"
+    in_m4a = "mov" in names and extension == "m4a" and told.get("tags", {}).get("major_brand") != "qt  "
     if container is Container.M4A:
         return codec == "aac" and in_m4a
     return bool(names & SOUND_FILES) or in_m4a or ("matroska" in names and extension == "mka")

@@ -17,7 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions
-from vidferry_worker.child.patches import hls_sound_codecs
+from vidferry_worker.child.patches import hls_codecs
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -122,7 +122,7 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
-    hls_sound_codecs.install()
+    hls_codecs.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
