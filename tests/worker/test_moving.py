@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yt_dlp import YoutubeDL
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessorError
 
 from support import ffmpeg, made
 from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.formats import Container
+from vidferry_worker.child.moving import PutIntoContainerPP
 from vidferry_worker.children import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download
@@ -108,6 +112,7 @@ async def test_a_file_of_that_container_stays_byte_for_byte(zygote: Zygote, site
         (Source("clip.webm", (*BOTH, "-c:v", "libvpx", "-c:a", "vorbis", "-ac", "2", "-strict", "-2")), "1080-mp4"),
         (Source("clip.mov", (*BOTH, *made.X264, "-c:a", "pcm_s16le")), "1080-mp4"),
         (Source("clip.mkv", H264_AAC), "1080-webm"),
+        (Source("old.mov", (*BOTH, *made.X264, "-c:a", "adpcm_ima_qt")), "best-mkv"),
         (Source("silent.mp4", (*PICTURE, *made.X264)), "audio-any"),
         (Source("silent.mp4", (*PICTURE, *made.X264)), "audio-mp3"),
         (Source("silent.webm", (*PICTURE, *VP9)), "audio-m4a"),
@@ -157,6 +162,24 @@ async def test_subtitles_go_along(
     assert looked_into(outcome)[1] == ["h264", "aac", expected]
     ffmpeg.run("-i", outcome.file, "-map", "0:s", "words.srt", cwd=tmp_path)
     assert "Hello" in (tmp_path / "words.srt").read_text()
+
+
+class WithoutDecoders(PutIntoContainerPP):
+    """As with an ffmpeg that can't read the subtitle."""
+
+    def move(self, path: Path, target: Path, words: list[str]) -> None:
+        if "-sn" not in words:
+            raise FFmpegPostProcessorError("Decoding requested, but no decoder found")
+        super().move(path, target, words)
+
+
+@pytest.mark.usefixtures("worker_environment")
+def test_a_subtitle_that_can_not_be_read_is_left_out(tmp_path: Path) -> None:
+    ffmpeg.run(*with_text("talk.mp4", "mov_text", tmp_path), cwd=tmp_path)
+    with YoutubeDL({"quiet": True}) as downloader:
+        mover = WithoutDecoders(downloader, Container.MKV)
+        _, info = mover.run({"filepath": str(tmp_path / "talk.mp4"), "ext": "mp4"})
+    assert codecs(Path(info["filepath"])) == ["h264", "aac"]
 
 
 async def test_yt_dlp_fails_at_timed_text(site: Site, tmp_path: Path) -> None:
@@ -219,6 +242,7 @@ async def test_a_song_becomes_matroska_sound_with_its_cover_beside(
         (Source("clip.avi", MPEG4_MP3), ("mp3", ["mp3"])),
         (Source("clip.webm", VP9_OPUS), ("opus", ["opus"])),
         (Source("clip.ts", H264_AAC), ("m4a", ["aac"])),
+        (Source("old.mov", (*BOTH, *made.X264, "-c:a", "adpcm_ima_qt")), ("mov", ["adpcm_ima_qt"])),
     ],
 )
 async def test_a_sound_is_taken_as_it_is(

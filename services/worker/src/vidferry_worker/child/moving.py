@@ -1,5 +1,6 @@
 """yt-dlp's postprocessors that move a finished download into the container that was asked for, or a sound out of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ Info = dict[str, Any]
 Result = tuple[list[str], Info]
 STAMPED = ["-fflags", "+genpts"]
 """AVI has no presentation times, which Matroska and MP4 want."""
-
+FAILURES = (FFmpegPostProcessorError, JobFailure)
+_NOT_HELD = re.compile(r"tag (?:found )?for codec|not (?:currently )?supported in container")
+"""ffmpeg's words for a codec that a container has no name for"""
 COVER = "cover.picture"
 """the file of a cover on its way"""
 
@@ -24,7 +27,17 @@ class _MoverPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes n
         self._container = container
 
     def move(self, path: Path, target: Path, words: list[str]) -> None:
-        self.real_run_ffmpeg([(str(path), STAMPED)], [(str(target), words)])
+        """Runs ffmpeg; JobFailure where the container doesn't hold a codec."""
+        try:
+            self.real_run_ffmpeg([(str(path), STAMPED)], [(str(target), words)])
+        except FFmpegPostProcessorError as error:
+            failure = error
+        else:
+            return
+        target.unlink(missing_ok=True)
+        if _NOT_HELD.search(self._downloader.said):  # raised here, it is not taken for what caused it
+            raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"{target.suffix} doesn't hold a codec")
+        raise failure
 
     def facts(self, path: Path) -> Info:
         """What ffprobe tells of a file; JobFailure where it is no media."""
@@ -59,7 +72,7 @@ class PutIntoContainerPP(_MoverPP):
         cover = self._attachment(came, move)
         try:
             self.move(came, made, [*move.words, *cover])
-        except FFmpegPostProcessorError:
+        except FAILURES:
             if not move.has_text:
                 raise
             self.move(came, made, [*move.without_text, *cover])  # it may be a subtitle that can't be read
@@ -78,7 +91,7 @@ class PutIntoContainerPP(_MoverPP):
         picture = came.with_name(COVER)
         try:
             self.move(came, picture, ["-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "image2pipe"])
-        except FFmpegPostProcessorError:
+        except FAILURES:
             return []
         return containers.attach(picture, codec)
 
@@ -93,6 +106,14 @@ class TakeSoundPP(_MoverPP):
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"no sound for {self._container}")
         if not target.words:
             return [], info
-        made = came.with_name(f"sound.{target.extension}")
-        self.move(came, made, target.words)
-        return self.replace(info, made, target.extension)
+        try:
+            return self._moved(info, target.words, target.extension)
+        except FAILURES:
+            if self._container is not Container.ANY or target.extension == info["ext"]:
+                raise
+            return self._moved(info, target.words, info["ext"])  # what it came in holds it
+
+    def _moved(self, info: Info, words: list[str], extension: str) -> Result:
+        made = Path(info["filepath"]).with_name(f"sound.{extension}")
+        self.move(Path(info["filepath"]), made, words)
+        return self.replace(info, made, extension)
