@@ -13,6 +13,8 @@ from vidferry_common.contract.formats import Container
 Stream = Mapping[str, Any]
 HEAD = 64
 """bytes by which a container is known"""
+MOST_STREAMS = 200
+"""of a file that are moved, so that a command has an end"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def is_already(path: Path, container: Container) -> bool:
 
 def plan(streams: Sequence[Stream], container: Container) -> Move | None:
     """How these streams go into a container; None where it doesn't hold the picture or the sound."""
-    holds = HOLDS[container]
+    holds, streams = HOLDS[container], streams[:MOST_STREAMS]
     pictures = [each for each in streams if _is(each, "video") and not is_cover(each) and each.get("width") != 0]
     sounds = [each for each in streams if _is(each, "audio") and each.get("channels") != 0]
     for wanted, held in ((main(pictures), holds.video), (main(sounds), holds.audio)):

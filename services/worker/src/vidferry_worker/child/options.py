@@ -100,12 +100,12 @@ def _held_by_mp4() -> list[str]:
 
 
 def _sound(container: Container) -> list[str]:
-    """What turns out to be no AAC is refused when it is here."""
+    """Also what is told to be pictures alone, where all is: some lists forget the sound, and sound.py looks at it."""
     if container is Container.M4A:
         aac = _or_untold(AAC)
-        return [f"ba{AAC}", f"ba[ext=m4a]{aac}", f"b{AAC}", f"ba{aac}", f"b{aac}", f"b*{aac}"]
+        return [f"ba{AAC}", f"ba[ext=m4a]{aac}", f"b{AAC}", f"ba{aac}", f"b{_or_none(aac)}"]
     everywhere = [f"ba{AAC}"] if container is Container.ANY else []
-    return [*everywhere, "ba", "b[acodec!=?none]", "b*[acodec!=?none]"]
+    return [*everywhere, "ba", "b"]
 
 
 def merge_container(fmt: Format) -> str | None:
