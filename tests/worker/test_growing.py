@@ -1,6 +1,7 @@
 """Which files a child tells of while they grow, and as what."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from support import ffmpeg
 from support.origin import media
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.formats import Format
+from vidferry_common.contract.formats import Container, Format
 from vidferry_worker.child.growing import LEAST, Growing, is_kept
 from vidferry_worker.child.probing import Probed, probe
 from vidferry_worker.children import Zygote
@@ -140,6 +141,36 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
     growing.see(seen(path, 8 * MIB))
     looked(growing)
     assert (probed, told) == ([path], ["growing"])
+
+
+@pytest.mark.parametrize(
+    ("fmt", "ending", "kept"),
+    [
+        ("1080-any", "mov", True),
+        ("1080-mp4", "mp4", True),
+        ("1080-mp4", "mov", False),
+        ("1080-mp4", "webm", False),
+        ("best-webm", "webm", True),
+        ("best-webm", "mkv", False),
+    ],
+)
+def test_what_its_name_says_is_moved_is_not_kept(fmt: str, ending: str, kept: bool) -> None:
+    assert is_kept(Format.parse(fmt), [{"protocol": "https", "ext": ending}]) is kept
+
+
+@pytest.mark.usefixtures("worker_environment")
+@pytest.mark.parametrize(("brand", "told"), [(b"isom", ["growing"]), (b"qt  ", [])])
+def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "media.mp4.part"
+    beginning = media.large(20)[: 8 * MIB]
+    path.write_bytes(beginning[:8] + brand + beginning[12:])
+    events: list[str] = []
+    with YoutubeDL({"quiet": True}) as downloader:
+        look = partial(probe, downloader)
+        growing = Growing(look, lambda event, **_: events.append(event), 3600, Container.MP4)
+        growing.see(seen(path, 8 * MIB))
+        looked(growing)
+    assert events == told
 
 
 @pytest.mark.parametrize(("has", "tells"), [(Probed(6.0, True, True), ["growing"]), (Probed(6.0, True, False), [])])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Quality(StrEnum):
-    """The most lines of picture; a source that has only less gives its best."""
+    """The most lines of picture, counted along its short side; a source that has only less gives its best."""
 
     BEST = "best"
     P2160 = "2160"
@@ -47,16 +47,19 @@ class Format(BaseModel):
     quality: Annotated[
         Quality,
         Field(
-            description="`best`: the best there is. `2160` … `360`: the best of at most so many lines. "
-            "`audio`: only the sound. A source whose smallest picture has more lines ends with `format_unavailable`."
+            description="`best`: the best there is. `2160` … `360`: the best of at most so many lines, counted along "
+            "the picture's short side: 1080 is 1920 × 1080 or 1080 × 1920. A source that has only more gives its "
+            "smallest. `audio`: only the sound."
         ),
     ] = Quality.P1080
     container: Annotated[
         Container,
         Field(
             description="`any`: what plays everywhere where the source has it (H.264 and AAC in MP4), else what "
-            "holds the best streams. `mp4`, `webm`, `mkv`: streams that this container holds, never re-encoded. With "
-            "`audio`: `any`, `m4a` (the source's AAC, never re-encoded) or `mp3` (the one thing that is encoded)."
+            "holds the best streams. `mp4`, `webm`, `mkv`: streams that this container holds, never re-encoded, and "
+            "moved into it where they come in another; where it holds none, the job ends with `format_unavailable`. "
+            "With `audio`: `any` (the sound as the source has it), `m4a` (the source's AAC, never re-encoded) or "
+            "`mp3` (the one thing that is encoded)."
         ),
     ] = Container.ANY
 

@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
-from yt_dlp.postprocessor.ffmpeg import FFmpegExtractAudioPP, FFmpegVideoRemuxerPP
 from yt_dlp.utils import DownloadError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import conversions, fragments, growing, identity, lengths, options, probing, programs, warm
 from vidferry_worker.child.channel import Channel
+from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
+from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -95,9 +96,9 @@ class Download:
         ydl.add_post_hook(self._ended)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
         if self._format.quality is Quality.AUDIO:
-            ydl.add_post_processor(_ExtractAudio(ydl, _audio_codec(self._format.container)))
-        elif self._format.container is Container.MKV:
-            ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
+            ydl.add_post_processor(TakeSoundPP(ydl, self._format.container))
+        elif self._format.container is not Container.ANY:
+            ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
         fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
         lengths.hold(self._max_duration)
         conversions.watch(params, self._channel.tell)
@@ -120,7 +121,7 @@ class Download:
         self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
         if order.get("growing") and growing.is_kept(self._format, streams):
             look = partial(probing.probe, self._ydl)
-            self._growing = growing.Growing(look, self._channel.tell, self._max_duration)
+            self._growing = growing.Growing(look, self._channel.tell, self._max_duration, self._format.container)
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
@@ -186,7 +187,7 @@ def _usual_bit_rate(stream: dict[str, Any]) -> float:
     """kbit/s of a stream that doesn't tell them: what weighs a film against its sound must be roughly true."""
     if stream.get("vcodec") == "none":
         return 128.0
-    return 3.0 * (stream.get("height") or 720)
+    return 3.0 * (short_side(stream) or 720)
 
 
 def _title(info: dict[str, Any]) -> str:
@@ -202,19 +203,6 @@ def block_size(elapsed: float, count: int) -> int:
     """
     rate = count / max(elapsed, 0.001)
     return int(min(max(rate * BLOCK_SECONDS, count / 2, MIN_BLOCK), count * 2, MAX_BLOCK))
-
-
-class _ExtractAudio(FFmpegExtractAudioPP):  # type: ignore[misc]  # yt-dlp publishes no types
-    """Takes the sound out of a file; encodes it for mp3 alone."""
-
-    def run(self, information: dict[str, Any]) -> Any:
-        if self.mapping == "m4a" and self.get_audio_codec(information["filepath"]) != "aac":
-            raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, "the sound is no AAC")
-        return super().run(information)
-
-
-def _audio_codec(container: Container) -> str:
-    return "best" if container is Container.ANY else container.value
 
 
 def _refuse_ffmpeg(*_: Any) -> None:

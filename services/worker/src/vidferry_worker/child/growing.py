@@ -11,7 +11,7 @@ from typing import Any
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import disguise
+from vidferry_worker.child import containers, disguise
 from vidferry_worker.child.probing import Probed
 
 LEAST = 16 * 1024**2
@@ -23,16 +23,28 @@ BODIES = frozenset({"http", "https"})
 
 
 def is_kept(fmt: Format, streams: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a download is one body that stays as it comes: nothing is merged, extracted or put into another file."""
-    rewritten = fmt.quality is Quality.AUDIO or fmt.container is Container.MKV
-    return len(streams) == 1 and streams[0].get("protocol") in BODIES and not rewritten
+    """Whether a download is one body that stays as it comes: nothing is merged, extracted or put into another file.
+
+    Of a container that was asked for, that is so as far as the name tells; what has come of the file tells the rest.
+    """
+    if len(streams) != 1 or streams[0].get("protocol") not in BODIES:
+        return False
+    if fmt.quality is Quality.AUDIO or fmt.container is Container.MKV:
+        return False
+    return fmt.container in {Container.ANY, streams[0].get("ext") or fmt.container}
 
 
 class Growing:
     """Of one download. A thread looks into the file, so that its bytes don't wait."""
 
-    def __init__(self, probe: Callable[[Path], Probed], tell: Callable[..., None], max_duration: float) -> None:
-        self._probe, self._tell, self._max_duration = probe, tell, max_duration
+    def __init__(
+        self,
+        probe: Callable[[Path], Probed],
+        tell: Callable[..., None],
+        max_duration: float,
+        container: Container = Container.ANY,
+    ) -> None:
+        self._probe, self._tell, self._max_duration, self._container = probe, tell, max_duration, container
         self._looks = list(LOOKS)
         self._looking: threading.Thread | None = None
 
@@ -46,10 +58,14 @@ class Growing:
             self._looking = threading.Thread(target=self._look, args=(dict(seen),), name="growing", daemon=True)
             self._looking.start()
 
+    def _is_wanted(self, path: Path) -> bool:
+        """Whether the file needs not be moved into another container."""
+        return self._container is Container.ANY or containers.is_already(path, self._container)
+
     def _look(self, seen: Mapping[str, Any]) -> None:
         path = Path(seen["tmpfilename"])
         try:
-            if disguise.is_disguised(path):
+            if disguise.is_disguised(path) or not self._is_wanted(path):
                 return
             probed = self._probe(path)
         except (JobFailure, OSError):  # not yet, or the download has ended meanwhile

@@ -16,8 +16,8 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions
-from vidferry_worker.child.patches import hls_lists, hls_live, link_lists
+from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions
+from vidferry_worker.child.patches import hls_codecs, hls_lists, hls_live, link_lists
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -27,6 +27,8 @@ MAX_PAGE = 64 * 1024**2
 """bytes: a list of segments for twelve hours has up to 20 million"""
 PIECE = 1024**2
 SCHEMES = frozenset({"http", "https"})
+PATCHES = (hls_codecs, hls_lists, hls_live, link_lists)
+"""in the order in which they are installed: each stands around those before it"""
 
 _loaded: "SiteDownloader | None" = None
 
@@ -122,9 +124,8 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
-    hls_lists.install()
-    hls_live.install()
-    link_lists.install()
+    for patch in PATCHES:
+        patch.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
@@ -157,7 +158,8 @@ def _rehearse() -> None:
 @cache
 def selector(fmt: str) -> Any:
     """yt-dlp's chooser for a format, by its canonical spelling: made by a tokenizer that is slow to begin."""
-    return downloader().build_format_selector(options.select(Format.parse(fmt)))
+    asked = Format.parse(fmt)
+    return choosing.chooser(downloader().build_format_selector(options.select(asked)), asked.quality.lines)
 
 
 def downloader() -> SiteDownloader:
