@@ -17,7 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, renditions
-from vidferry_worker.child.patches import body_resumption
+from vidferry_worker.child.patches import body_resumption, response_heads
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -120,6 +120,7 @@ def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
     body_resumption.install()
+    response_heads.install()
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
