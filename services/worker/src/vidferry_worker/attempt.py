@@ -20,7 +20,7 @@ from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.children import ChildEnded
 from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.parts import Parts
-from vidferry_worker.patience import retry_delay, until_redis_answers
+from vidferry_worker.patience import asked_delay, retry_delay, until_redis_answers
 from vidferry_worker.pipeline import Merged, Pipeline
 from vidferry_worker.reporter import FenceLost, Reporter
 
@@ -84,7 +84,7 @@ class Attempt:
             raise
         except JobFailure as failure:
             logger.warning("attempt failed", extra={**self._log, "code": failure.code, "detail": failure.detail})
-            await self._fail(failure.code, final=failure.final)
+            await self._fail(failure.code, final=failure.final, asked=failure.retry_after)
         except TimeoutError:
             await self._fail(ErrorCode.TIMED_OUT)
         except (BucketError, ChildEnded, OSError) as error:
@@ -126,14 +126,14 @@ class Attempt:
         self._reporter.ended(told, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
-    async def _fail(self, code: ErrorCode, *, final: bool = False) -> None:
-        """Another try where that may help, else the end."""
+    async def _fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
+        """Another try where that may help, not before the seconds that the site asked for; else the end."""
         if final or not code.retryable:
             await self._end(self._reporter.update.failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._parts.settings, self._claim.retries
-        delay = retry_delay(settings.retry_delay, retries)
+        delay = max(retry_delay(settings.retry_delay, retries), asked_delay(asked or 0, settings.max_retry_after))
         update = self._reporter.update.waiting(
             f"{code.sentence.partition(' Try again')[0]} It is tried again by itself.",
             retries=min(retries + 1, settings.retries),
