@@ -99,7 +99,7 @@ class Body:
             error.close()
             return self._begin_anew(request)
         if response.status != PARTIAL:
-            self._part.unlink(missing_ok=True)
+            self._drop()
             return self._begin(response, self._last)
         if not self._version.is_same(Version.of(response.status, response.headers)) or _begin_of(response) != begin:
             response.close()
@@ -108,13 +108,19 @@ class Body:
         return response
 
     def _begin_anew(self, request: Request) -> Response:
-        """Asks for all of it. What is here goes: an upload of it that runs already must not follow the new file."""
-        self._part.unlink(missing_ok=True)
+        """Asks for all of it."""
+        self._drop()
         for name in ("Range", "If-Range"):
             request.headers.pop(name, None)
         if self._asked:
             request.headers["Range"] = self._asked
         return self._begin(self._urlopen(request), self._last)
+
+    def _drop(self) -> None:
+        """What is here goes. Who uploads it already sees it shrink, and does not see the new file grow."""
+        if self._part.exists():
+            self._part.write_bytes(b"")
+            self._part.unlink()
 
     def _begin(self, response: Response, last: int | None) -> Response:
         self._version = Version.of(response.status, response.headers)
