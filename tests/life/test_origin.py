@@ -4,16 +4,21 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
 from life.whole import Whole, received, terminals, whole
+from support import made
+from support.origin.files import File
 from support.origin.fixture import origin, site
 from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
+from support.origin.wire import Reply, text
 from support.stack import Watched, drain
+from worker.hls import Hls
 
 __all__ = ["origin", "site"]
 
@@ -21,6 +26,7 @@ pytestmark = pytest.mark.xdist_group("life-origin")
 
 RETRIES, DELAY = 2, 0.4
 MAX_BYTES = 3_000_000
+CLIP = File("clip.mp4", made.clip())
 FORTY_GB = 40 * 10**9
 FINAL = {
     "/status/403": "refused",
@@ -34,9 +40,10 @@ FINAL = {
     f"/announced/clip.mp4?bytes={FORTY_GB}": "too_large",
 }
 TRIED_AGAIN = {
-    "/status/429": "rate_limited",
+    "/status/408": "origin_error",
+    "/status/429?after=0": "rate_limited",
     "/status/500": "origin_error",
-    "/status/503": "origin_error",
+    "/status/503?after=0": "origin_error",
     "/short/clip.mp4": "network",
     "/short/clip.mp4?reset=1": "network",
     "/hls-missing/master.m3u8": "origin_error",
@@ -105,6 +112,45 @@ def delay(waiting: dict[str, Any]) -> float:
     """Seconds to the next try, as a watcher sees it."""
     said, due = (datetime.fromisoformat(waiting[name]) for name in ("timestamp", "retry_at"))
     return (due - said).total_seconds()
+
+
+def test_what_cannot_be_trusted_fails_at_once(product: Whole, site: Site) -> None:
+    """Here it speaks no TLS at all where it should."""
+    end = product.watch(product.post(site.url("/media/clip.mp4").replace("http:", "https:"))).last
+
+    assert (end["error"]["code"], end["error"]["retryable"], end["attempt"]) == ("certificate_invalid", False, 1)
+
+
+@pytest.mark.parametrize("path", ["/clip.mp4", "/page", "/list.m3u8", "/s2.ts", "/key"])
+def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Site) -> None:
+    """For its page, its list, its file, a segment or a key; by seconds or by a date."""
+    seconds = 6  # more than is waited for in the middle of a download
+    url = site.put("/clip.mp4", CLIP)
+    if path == "/page":
+        url = site.put("/page", text('<video src="clip.mp4"></video>', "html"))
+    elif path != "/clip.mp4":
+        url = Hls(site, encrypted=True).put()
+    busy = Reply(429, {"Retry-After": str(seconds)})
+    if path in {"/page", "/s2.ts"}:
+        when = datetime.now(UTC) + timedelta(seconds=seconds + 1)
+        busy = Reply(503, {"Retry-After": format_datetime(when, usegmt=True)})
+    then = site.next_answer(path)
+    assert then
+    site.put(path, busy, then)
+    watched = product.watch(product.post(url))
+
+    (waiting,) = [each for each in watched.data if each["retry_at"]]
+    assert (waiting["status"], waiting["retries"]) == ("queued", 1)
+    assert seconds - 1 <= delay(waiting) <= (seconds + 1) * 1.1
+    assert (watched.last["status"], watched.last["attempt"]) == ("completed", 2)
+    assert [one.status for one in site.settled(path)].count(busy.status) == 1
+
+
+def test_an_attempt_that_begins_anew_says_so(product: Whole, site: Site) -> None:
+    watched = product.watch(product.post(site.put("/clip.mp4", Reply(503), CLIP)))
+
+    begun = [each["message"] for each in watched.data if each["stage"] == "started"]
+    assert begun == ["Processing started", "Begun anew: the site answered with an error."]
 
 
 @pytest.mark.parametrize("reset", [0, 1])

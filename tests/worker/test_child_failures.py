@@ -1,10 +1,13 @@
 """What goes wrong at an origin, as the code that a watcher is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from support.origin.files import Answer
 from support.origin.site import Site
+from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.entries import MOST
 from vidferry_worker.children import Zygote
@@ -40,6 +43,74 @@ async def test_what_the_origin_did_is_told(
     outcome = await download(zygote, tmp_path, site.url(path.replace("=/", f"={site.base}/")))
 
     assert outcome.failure == code, outcome.events[-1]
+
+
+def leading(to: str) -> Reply:
+    return Reply(302, {"Location": to})
+
+
+def refreshing(to: str) -> Reply:
+    return text(f'<html><head><meta http-equiv="refresh" content="0; url={to}"></head></html>', "html")
+
+
+def endless(request: Request) -> Reply:
+    """Each leads to another address."""
+    return refreshing(f"./?n={request.number('n', 0) + 1}")
+
+
+EMPTY = Reply(200, {"Content-Type": "video/mp4"})
+UNCHANGING: dict[str, tuple[dict[str, Answer], ErrorCode, int]] = {
+    "a circle of redirects": ({"/": leading("b"), "/b": leading("./")}, ErrorCode.UNSUPPORTED_SITE, 31),
+    "a circle of refreshes": ({"/": refreshing("b"), "/b": refreshing("./")}, ErrorCode.UNSUPPORTED_SITE, 5),
+    "refreshes without end": ({"/": endless}, ErrorCode.UNSUPPORTED_SITE, 10),
+    "to FTP": ({"/": leading("ftp://127.0.0.1/clip.mp4")}, ErrorCode.UNSUPPORTED_STREAM, 1),
+    "to a file": ({"/": leading("file:///etc/passwd")}, ErrorCode.UNSUPPORTED_STREAM, 1),
+    "to a mail": ({"/": leading("mailto:someone@site.example")}, ErrorCode.UNSUPPORTED_STREAM, 1),
+    "to nowhere": ({"/": leading("http://[nowhere/")}, ErrorCode.UNSUPPORTED_STREAM, 2),
+    "from the video": (
+        {"/": text('<video src="v.mp4"></video>', "html"), "/v.mp4": leading("rtmp://127.0.0.1/v")},
+        ErrorCode.UNSUPPORTED_STREAM, 4,
+    ),
+    "an empty file": ({"/": EMPTY}, ErrorCode.UNSUPPORTED_STREAM, 5),
+    "an empty file, in chunks": (
+        {"/": Reply(200, {"Content-Type": "video/mp4"}, Body(chunked=True))}, ErrorCode.UNSUPPORTED_STREAM, 5,
+    ),
+    "an empty page": ({"/": text("", "html")}, ErrorCode.UNSUPPORTED_STREAM, 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNCHANGING)
+async def test_what_does_not_change_is_told_by_its_name(case: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """After a bounded number of requests."""
+    answers, code, most = UNCHANGING[case]
+    for path, answer in answers.items():
+        site.put(path, answer)
+    outcome = await download(zygote, tmp_path, site.url("/"))
+
+    assert outcome.failure == code, outcome.events[-1]
+    assert not code.retryable
+    assert 0 < len(site.settled()) <= most
+
+
+async def test_a_check_that_sets_a_cookie_and_leads_back_is_followed(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    def page(request: Request) -> Reply:
+        return text('<video src="media/clip.mp4"></video>', "html") if "cookie" in request.headers else refreshing("b")
+
+    site.put("/b", replace(refreshing("./"), more_headers=(("Set-Cookie", "seen=1; path=/"),)))
+    outcome = await download(zygote, tmp_path, site.put("/", page))
+
+    assert outcome.file.exists()
+
+
+@pytest.mark.parametrize("status", [408, 425])
+async def test_what_may_be_better_in_a_minute_is_the_origins_error(
+    status: int, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    outcome = await download(zygote, tmp_path, site.put("/clip.mp4", Reply(status)))
+
+    assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import pytest
 from support.origin.site import Site
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
+from vidferry_common.store import NewJob
 from worker.downloads import descendants, eventually, processes, until
 from worker.process import Jobs, WorkerProcess, jobs_in, worker
 
 pytestmark = pytest.mark.anyio
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
+BEGUN_ANEW = "Begun anew: the worker before has stopped."
 STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
 
 
@@ -164,6 +166,23 @@ async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, 
         assert (await jobs.field(job, "retries"), await jobs.field(job, "deaths")) == ("0", "0")
         shown = await progress_of(jobs, job)
         assert (shown[:3], shown[-len(NEW_VIDEO) :]) == ([5, 10, 20], NEW_VIDEO)
+        assert await begun(jobs, job) == ["Processing started", BEGUN_ANEW]
+
+
+async def begun(jobs: Jobs, job: NewJob) -> list[str]:
+    """What watchers were told as an attempt began."""
+    return [each["message"] for each in await jobs.history(job) if each["stage"] == "started"]
+
+
+async def test_a_cancellation_is_no_warning(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
+    async with jobs_in(own_redis) as jobs:
+        with worker(own_redis, tmp_path) as process:
+            job = await jobs.give(site.url("/gated/g/clip.mp4"))
+            await asyncio.to_thread(site.gate("g").wait_held)
+            await jobs.cancel(job)
+            await asyncio.to_thread(process.wait_for, "attempt stopped")
+            assert [entry["level"] for entry in process.logged("attempt stopped")] == ["info"]
+            assert process.logged("attempt lost") == []
 
 
 async def test_a_stopped_worker_finishes_what_its_grace_allows(
@@ -204,6 +223,7 @@ async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, sit
         assert taken["attempt"] == 2
         assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
         assert await jobs.field(job, "deaths") == "1"
+        assert await begun(jobs, job) == ["Processing started", BEGUN_ANEW]
         with worker(own_redis, tmp_path, worker_name="third") as third:
             assert names(third.folder) == ["third", "third.lock"]
 

@@ -38,6 +38,16 @@ def test_bytes_of_a_known_length() -> None:
     assert (transfer.downloaded, transfer.total) == (999, 1000)
 
 
+def test_a_file_that_begins_anew_counts_its_bytes_anew_and_leaves_the_bar_where_it_was() -> None:
+    transfer = one()
+    shown = see(transfer, {"downloaded": 800, "total": 1000}, {"downloaded": 10, "total": 500}, {"downloaded": 110})
+
+    assert shown == [0.8, 0.8, 0.8]
+    assert (transfer.downloaded, transfer.total, transfer.speed(2)) == (110, 500, 100)
+    see(transfer, {"downloaded": 500, "finished": True})
+    assert (transfer.downloaded, transfer.total, transfer.complete) == (500, 500, True)
+
+
 def test_quarters_and_the_last_only_after_the_last_byte() -> None:
     transfer, told = one(), []
     for done in (0, 249, 250, 499, 500, 750, 1000):

@@ -15,12 +15,12 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.messages import Update, timestamp
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import Cause, Claim, Ending, Requeue
+from vidferry_common.store import Cause, Claim, Ending, Requeue, StoreUnavailable
 from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.children import ChildEnded
 from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.parts import Parts
-from vidferry_worker.patience import retry_delay, until_redis_answers
+from vidferry_worker.patience import asked_delay, retry_delay, until_redis_answers
 from vidferry_worker.pipeline import Merged, Pipeline
 from vidferry_worker.reporter import FenceLost, Reporter
 
@@ -67,13 +67,22 @@ class Attempt:
             _heed_cancellation()
             self.lost = self.lost or isinstance(error, FenceLost)
             if self.lost:
-                logger.warning("attempt lost: another one runs, or nobody waits for it", extra=self._log)
+                await self._log_loss()
             else:
                 await self._give_back()
         finally:
             self._reporter.close()
             if self._clearing:
                 await self._clearing
+
+    async def _log_loss(self) -> None:
+        """What people did is no warning: that of the last who waited, most of all."""
+        with contextlib.suppress(StoreUnavailable):
+            record = await self._parts.store.download(self._claim.download_id)
+            if (record.get(b"status"), record.get(b"attempt")) == (b"ended", str(self._claim.attempt).encode()):
+                logger.info("attempt stopped: nobody waits for it", extra=self._log)
+                return
+        logger.warning("attempt lost: another one runs", extra=self._log)
 
     async def _settle(self) -> None:
         try:
@@ -84,7 +93,7 @@ class Attempt:
             raise
         except JobFailure as failure:
             logger.warning("attempt failed", extra={**self._log, "code": failure.code, "detail": failure.detail})
-            await self._fail(failure.code, final=failure.final)
+            await self._fail(failure.code, final=failure.final, asked=failure.retry_after)
         except TimeoutError:
             await self._fail(ErrorCode.TIMED_OUT)
         except (BucketError, ChildEnded, OSError) as error:
@@ -95,7 +104,7 @@ class Attempt:
             await self._fail(ErrorCode.INTERNAL)
 
     async def _work(self) -> Delivered:
-        self._reporter.step(self._reporter.update.at(stages.STARTED))
+        self._reporter.step(self._reporter.update.at(stages.started(self._claim.attempt, self._claim.last.message)))
         if self._claim.seen and not self._claim.force:
             delivery = Delivery(self._parts, self._claim, self._reporter)
             known = await delivery.find(self._claim.seen)
@@ -126,16 +135,16 @@ class Attempt:
         self._reporter.ended(told, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
-    async def _fail(self, code: ErrorCode, *, final: bool = False) -> None:
-        """Another try where that may help, else the end."""
+    async def _fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
+        """Another try where that may help, not before the seconds that the site asked for; else the end."""
         if final or not code.retryable:
             await self._end(self._reporter.update.failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._parts.settings, self._claim.retries
-        delay = retry_delay(settings.retry_delay, retries)
+        delay = max(retry_delay(settings.retry_delay, retries), asked_delay(asked or 0, settings.max_retry_after))
         update = self._reporter.update.waiting(
-            f"{code.sentence.partition(' Try again')[0]} It is tried again by itself.",
+            f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
             retries=min(retries + 1, settings.retries),
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )

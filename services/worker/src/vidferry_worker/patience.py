@@ -11,6 +11,8 @@ OUTAGE_DELAY = 0.5
 """seconds between two tries to reach Redis"""
 DELAY_GROWTH = 3
 MAX_DELAY = 3600.0
+SPREAD = 1.05
+"""of the waits that a site asks for"""
 
 T = TypeVar("T")
 
@@ -19,6 +21,12 @@ def retry_delay(first: float, retries: int) -> float:
     """Seconds before the next try: three times as long each time, and never the same for all that failed together."""
     longest = min(first * DELAY_GROWTH**retries, MAX_DELAY)
     return random.uniform(longest / 2, longest)  # noqa: S311 - nothing secret
+
+
+def asked_delay(asked: float, longest: float) -> float:
+    """Seconds before the next try where a site has asked for so many: those at least, spread a little, of longest."""
+    heeded = min(asked, longest)
+    return random.uniform(heeded, heeded * SPREAD)  # noqa: S311 - nothing secret
 
 
 async def until_redis_answers(ask: Callable[[], Awaitable[T]]) -> T:

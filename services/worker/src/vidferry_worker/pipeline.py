@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ from vidferry_common.bucket import NEW, PreconditionFailed, StorageUnavailable, 
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
+from vidferry_common.contract.messages import timestamp
 from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
 from vidferry_worker import media, pictures, wire
@@ -23,13 +25,15 @@ from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
-from vidferry_worker.progress import Sending, Transfer
+from vidferry_worker.progress import Sending, Transfer, number
 from vidferry_worker.reporter import FenceLost, Reporter
+from vidferry_worker.stall import LONGEST_WAITS, Stall
 
 logger = logging.getLogger(__name__)
 
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 SILENCE_SECONDS = 1.0
+PAUSED = "The site asks for a pause"
 BUCKET_AWAY = "The bucket can't be reached. It is tried again by itself."
 ALL_QUARTERS = len(stages.DOWNLOAD_QUARTERS)
 
@@ -118,15 +122,15 @@ class Pipeline:
             if event.get("event") == "failed":
                 # The child may not know why a connection failed; the broker, which refused it, does.
                 code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
-                raise JobFailure(code, str(event.get("detail"))[:2000])
+                raise JobFailure(code, str(event.get("detail"))[:2000], retry_after=number(event.get("retry_after")))
 
     async def _download(self, draft: Draft) -> wire.Message:
         """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
         transfer, told, conversion = Transfer(draft.found.streams), 0, Conversion()
-        moved = time.monotonic()
+        stall = Stall(self._parts.settings.stall_seconds)
         while True:
-            event = await self._next_or_silence("progress", "picture", "growing", "converting", "done")
+            event = await self._next_or_silence("progress", "picture", "growing", "converting", "waiting", "done")
             match event["event"]:
                 case "picture" | "growing":
                     self._begin_beside(draft, event)
@@ -140,14 +144,15 @@ class Pipeline:
                 case "progress":
                     before = transfer.downloaded
                     transfer.update(event, time.monotonic())
-                    if transfer.downloaded > before:
-                        moved = time.monotonic()
+                    if transfer.downloaded != before:
+                        stall.move()
                     told = self._tell_transfer(transfer, told)
-                    if self._early:
-                        self._early.look()
+                case "waiting":
+                    stall.wait(number(event.get("seconds")) or 0.0)
+                    self._tell_wait(event)
                 case _ if self._reporter.update.speed:
                     told = self._tell_transfer(transfer, told)
-            if not transfer.complete and time.monotonic() - moved > self._parts.settings.stall_seconds:
+            if not transfer.complete and stall.is_over:
                 raise JobFailure(ErrorCode.STALLED)
 
     def _begin_beside(self, draft: Draft, event: wire.Message) -> None:
@@ -176,6 +181,8 @@ class Pipeline:
 
     def _tell_transfer(self, transfer: Transfer, told: int) -> int:
         """The steps that were reached, then how far beyond the last of them the download is."""
+        if self._early:
+            self._early.look()
         self._parts.metrics.downloaded.add(by=self._downloaded.to(transfer.downloaded))
         if transfer.downloaded > self._parts.settings.max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
@@ -185,6 +192,7 @@ class Pipeline:
             total_bytes=transfer.total,
             speed=transfer.speed(now),
             eta=transfer.eta(now),
+            retry_at=None,
         )
         reached = self._tell_quarters(told, transfer.quarters)
         update = self._reporter.update
@@ -192,6 +200,14 @@ class Pipeline:
         if not transfer.complete and (reached == told or progress > update.progress):
             self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
         return reached
+
+    def _tell_wait(self, event: wire.Message) -> None:
+        """That the site asked for a pause in the middle of the download, where it is that."""
+        if event.get("asked"):
+            seconds = min(number(event.get("seconds")) or 0.0, LONGEST_WAITS)
+            until = timestamp(datetime.now(UTC) + timedelta(seconds=seconds))
+            update = self._reporter.update
+            self._reporter.progress(replace(update, message=PAUSED, speed=None, eta=None, retry_at=until))
 
     def _tell_conversion(self, conversion: Conversion) -> None:
         """That ffmpeg still works, once all is here."""

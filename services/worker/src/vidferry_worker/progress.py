@@ -2,7 +2,7 @@
 
 A stream's share is counted in fragments where it has them, else in bytes of its length; streams weigh by their sizes,
 and where those aren't known yet by their bit rates. What is shown never goes back, and is less than all until all is
-here.
+here; the bytes of a file that begins anew, as it changed on its way, do.
 """
 
 from collections import deque
@@ -32,10 +32,12 @@ class _Stream:
     finished: bool = False
 
     def update(self, event: Mapping[str, Any]) -> None:
-        self.downloaded = max(self.downloaded, _count(event.get("downloaded")) or 0)
+        downloaded, is_file = _count(event.get("downloaded")) or 0, not event.get("fragments")
+        begun_anew = is_file and 0 < downloaded < self.downloaded and not event.get("finished")
+        self.downloaded = downloaded if begun_anew else max(self.downloaded, downloaded)
         self.finished = self.finished or bool(event.get("finished"))
         self.total = _count(event.get("total")) or _count(event.get("estimate")) or self.total
-        done, parts = _number(event.get("fragment")) or 0, _count(event.get("fragments"))
+        done, parts = number(event.get("fragment")) or 0, _count(event.get("fragments"))
         self.parts = min(done / parts, 1.0) if parts else None
 
     @property
@@ -74,7 +76,10 @@ class Transfer:
         index = event.get("stream")
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self._streams):
             return
+        before = self.downloaded
         self._streams[index].update(event)
+        if self.downloaded < before:
+            self._samples.clear()
         self._samples.append((now, self.downloaded))
         while self._samples[0][0] < now - SPEED_WINDOW:
             self._samples.popleft()
@@ -159,11 +164,12 @@ class Sending:
         return (self.size - sent) / max(speed, 1) if speed else None
 
 
-def _number(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)  # JSON's true is no figure
-    return float(value) if number and 0 <= value < 2**53 else None
+def number(value: Any) -> float | None:
+    """A figure as a child tells it; None where that is none."""
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)  # JSON's true is no figure
+    return float(value) if is_one and 0 <= value < 2**53 else None
 
 
 def _count(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
+    figure = number(value)
+    return None if figure is None else int(figure)

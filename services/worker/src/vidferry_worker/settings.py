@@ -41,6 +41,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         3, ge=0, le=20, description="Times that a failed download is tried again, where that may help."
     )
     retry_delay: float = Field(5, gt=0, le=3600, description="Seconds before the first new try; it trebles with each.")
+    max_retry_after: float = Field(
+        3600,
+        ge=0,
+        le=86400,
+        description="The most seconds that a site may have a download wait by Retry-After before it is tried again; 0: "
+        "that header is not heeded.",
+    )
     stall_seconds: float = Field(
         30, gt=0, le=3600, description="Seconds without a byte after which a download has stalled."
     )

@@ -21,6 +21,7 @@ class ErrorCode(StrEnum):
     FORMAT_UNAVAILABLE = "format_unavailable"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
+    CERTIFICATE_INVALID = "certificate_invalid"
     RATE_LIMITED = "rate_limited"
     ORIGIN_ERROR = "origin_error"
     NETWORK = "network"
@@ -60,6 +61,8 @@ _SENTENCES = {
     ErrorCode.FORMAT_UNAVAILABLE: "The video does not exist in this format. Ask for another quality or container.",
     ErrorCode.TOO_LARGE: "The video is larger than this service allows. Ask for a lower quality.",
     ErrorCode.TOO_LONG: "The video is longer than this service allows.",
+    ErrorCode.CERTIFICATE_INVALID: "The site's certificate, or its way to encrypt, can't be trusted. "
+    "Try the site's other address, or tell its operator.",
     ErrorCode.RATE_LIMITED: "The site asks for fewer requests. Try again later.",
     ErrorCode.ORIGIN_ERROR: "The site answered with an error. Try again later.",
     ErrorCode.NETWORK: "The site could not be reached, or the connection broke. Try again later.",
@@ -89,13 +92,17 @@ class JobFailure(Exception):
     """Ends an attempt of a download. Its text is for the log; callers see the code's sentence.
 
     final: the attempt itself has tried again what may help, so another one would not.
+    retry_after: the seconds for which the site asked to be left alone.
     """
 
-    def __init__(self, code: ErrorCode, detail: str = "", *, final: bool = False) -> None:
+    def __init__(
+        self, code: ErrorCode, detail: str = "", *, final: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))
         self.code = code
         self.detail = detail
         self.final = final
+        self.retry_after = retry_after
 
 
 class ProblemCode(StrEnum):

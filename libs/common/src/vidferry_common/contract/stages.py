@@ -1,6 +1,6 @@
 """What a watcher sees of a job, step by step, and the share of the bar that each step stands for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -69,3 +69,19 @@ STORED_VIDEO = (
     Step(Stage.RESPONSE, 90, "Preparing response"),
     DONE,
 )
+
+TRIED_AGAIN = "It is tried again by itself."
+"""follows the sentence that tells why a download waits for its next attempt"""
+WORKER_GONE = "The worker before has stopped."
+
+
+def started(attempt: int, waited: str) -> Step:
+    """The first step of an attempt; one after the first says that it begins anew, and why.
+
+    waited is what the download's watchers were told while it waited.
+    """
+    if attempt <= 1:
+        return STARTED
+    sentence, tail, _ = waited.partition(TRIED_AGAIN)
+    reason = sentence.strip() if tail else WORKER_GONE
+    return replace(STARTED, message=f"Begun anew: {reason[:1].lower()}{reason[1:]}")

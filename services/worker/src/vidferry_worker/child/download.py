@@ -1,11 +1,12 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
 Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
-`{"go": false}`. Events to it: `found`, `picture`, `progress`, `growing`, `converting`, `done` or `failed`; channel.py
-adds `connect`, the logger `log`.
+`{"go": false}`. Events to it: `found`, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`;
+channel.py adds `connect`, the logger `log`.
 """
 
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,27 @@ from urllib.parse import urlsplit
 
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
-from yt_dlp.utils import DownloadError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import conversions, fragments, growing, identity, lengths, options, probing, programs, warm
+from vidferry_worker.child import (
+    conversions,
+    fragments,
+    growing,
+    identity,
+    lengths,
+    options,
+    probing,
+    programs,
+    retry_after,
+    warm,
+)
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
+from vidferry_worker.child.patches import download_retries
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -43,14 +55,15 @@ def run(sock: socket.socket) -> int:
     except Exception as raised:  # noqa: BLE001 - whatever went wrong is told to the worker
         error = _reason(raised, warm.downloader().gave_up)
         channel.tell(
-            "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000]
-        )
+            "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000],
+            retry_after=retry_after.asked_by(error),
+        )  # fmt: skip
     return 0
 
 
-def _reason(raised: Exception, gave_up: str) -> Exception:
+def _reason(raised: Exception, gave_up: Exception | None) -> Exception:
     """Of fragments that come side by side, one that is given up closes the file; the others stumble over that first."""
-    return DownloadError(gave_up) if isinstance(raised, ValueError) and gave_up else raised
+    return gave_up if isinstance(raised, ValueError) and gave_up else raised
 
 
 class Download:
@@ -90,10 +103,15 @@ class Download:
             merge_output_format=options.merge_container(self._format),
             match_filter=self._decide,
             logger=_Logger(self._channel),
+            retry_sleep_functions={
+                "http": self._telling(download_retries.pause_of_file),
+                "fragment": self._telling(download_retries.pause),
+            },
         )
         ydl.format_selector = warm.selector(self._format.canonical())
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
+        ydl.waits.tell = lambda seconds: self._channel.tell("waiting", seconds=seconds, asked=True)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
         if self._format.quality is Quality.AUDIO:
             ydl.add_post_processor(TakeSoundPP(ydl, self._format.container))
@@ -177,6 +195,17 @@ class Download:
     def _stream(self, info: dict[str, Any]) -> int:
         name = str(info.get("format_id"))
         return self._streams.index(name) if name in self._streams else 0
+
+    def _telling(self, pause: Callable[..., float]) -> Callable[..., float]:
+        """A pause between two tries, told before it begins."""
+
+        def tell_pause(n: int) -> float:
+            seconds = pause(n)
+            if seconds:
+                self._channel.tell("waiting", seconds=seconds, asked=False)
+            return seconds
+
+        return tell_pause
 
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""

@@ -1,6 +1,8 @@
 """Everything that each download would do anew, done once: imports, patterns, certificates, ffmpeg's features."""
 
 import contextlib
+import itertools
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,13 +13,24 @@ from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes, generic
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.common import Request, Response
-from yt_dlp.networking.exceptions import TransportError
+from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions
-from vidferry_worker.child.patches import hls_codecs, hls_lists, hls_live, link_lists
+from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions, retry_after
+from vidferry_worker.child.classify import by_status
+from vidferry_worker.child.patches import (
+    body_resumption,
+    download_retries,
+    fragment_content,
+    fragment_keys,
+    hls_codecs,
+    hls_lists,
+    hls_live,
+    link_lists,
+    response_heads,
+)
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -26,8 +39,15 @@ MAX_ADDRESS = 32 * 1024
 MAX_PAGE = 64 * 1024**2
 """bytes: a list of segments for twelve hours has up to 20 million"""
 PIECE = 1024**2
+MOST_HOPS = 10
+"""from page to page, each of which names the next as its video or by a refresh"""
+MOST_VISITS = 2
+"""of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
-PATCHES = (hls_codecs, hls_lists, hls_live, link_lists)
+PATCHES = (
+    body_resumption, download_retries, fragment_content, fragment_keys, hls_codecs, hls_lists, hls_live, link_lists,
+    response_heads,
+)  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 
 _loaded: "SiteDownloader | None" = None
@@ -43,21 +63,49 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.on_thumbnails: Any = None
         self.said = ""
         """last: where ffmpeg has failed, all that it wrote"""
-        self.gave_up = ""
-        """on a transfer, first: yt-dlp's own sentence"""
+        self.gave_up: Exception | None = None
+        """on the first transfer that was: why"""
+        self.waits = retry_after.Waits()
+        self._transfers = False
+        self._hops: list[str] = []
 
     def urlopen(self, req: Request | str) -> Response:
         request = Request(req) if isinstance(req, str) else req
         address = request.url
         _check(address)
         request.extensions.setdefault("timeout", self.silence.wait)
-        with self.silence.heeded():
-            response = super().urlopen(request)
+        response = self._open_patiently(request)
         response.read = bounded(self.silence.heeded()(response.read))
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
         return response
+
+    def _open_patiently(self, request: Request) -> Response:
+        """Waits where the site asks for a moment in the middle of a transfer, and asks it nothing more for longer."""
+        for waited in itertools.count():
+            self.waits.sleep()
+            try:
+                with self.silence.heeded():
+                    return super().urlopen(request)
+            except HTTPError as error:
+                code, seconds = by_status(error.status), retry_after.parse(error.response.headers, time.time())
+                if not self._transfers or not seconds or not code.retryable:
+                    raise
+                error.close()
+                if not self.waits.accept(seconds, waited):
+                    raise JobFailure(code, f"{error}, Retry-After {seconds:.0f} s") from error
+        raise AssertionError
+
+    def extract_info(self, url: str, *args: Any, **how: Any) -> Any:
+        """As yt-dlp's, which calls it within itself for each page that a page leads to."""
+        if len(self._hops) >= MOST_HOPS or self._hops.count(url) >= MOST_VISITS:
+            raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"pages lead to pages, or in a circle: {url[:200]}")
+        self._hops.append(url)
+        try:
+            return super().extract_info(url, *args, **how)
+        finally:
+            self._hops.pop()
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
@@ -65,7 +113,11 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one stream, and looks at what has come before anything else does."""
-        done = super().dl(name, info, subtitle, test)
+        self._transfers = True
+        try:
+            done = super().dl(name, info, subtitle, test)
+        finally:
+            self._transfers = False
         if not subtitle and Path(name).is_file() and disguise.is_disguised(Path(name)):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
         return done
@@ -73,10 +125,6 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
         """Nothing: yt-dlp draws four tables here, seven times a video, also where none is printed."""
         return info_dict
-
-    def trouble(self, message: str | None = None, *args: Any, **kwargs: Any) -> None:
-        self.gave_up = self.gave_up or message or ""
-        super().trouble(message, *args, **kwargs)
 
     def write_debug(self, message: str, **_: Any) -> None:
         self.said = message
