@@ -91,6 +91,7 @@ class Download:
             logger=_Logger(self._channel),
         )
         ydl.format_selector = warm.selector(self._format.canonical())
+        ydl.wants_picture = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
@@ -128,6 +129,9 @@ class Download:
             raise JobFailure(ErrorCode.LIVE)
         if any(stream.get("has_drm") for stream in streams):
             raise JobFailure(ErrorCode.DRM)
+        unfit = next((stream["unfit"] for stream in streams if stream.get("unfit")), None)
+        if unfit:
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a track of the manifest: {unfit}")
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")

@@ -4,12 +4,13 @@ What a site tells of a video's length may be nothing, or untrue.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yt_dlp.downloader.hls import HlsFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.dash.segments import Fragments
 
 _EXTINF = re.compile(r"^\s*#EXTINF:\s*(\d+(?:\.\d*)?)", re.MULTILINE)
 
@@ -20,9 +21,16 @@ def of_playlist(text: str) -> float:
 
 
 def of_fragments(stream: Mapping[str, Any]) -> float:
-    """Seconds of a stream whose fragments extraction has listed, as of DASH; 0 where it has not."""
+    """Seconds of a stream whose fragments extraction has listed, as of DASH, or of a file that a manifest names.
+
+    0 where neither is told.
+    """
     fragments = stream.get("fragments")
-    return sum(fragment.get("duration") or 0 for fragment in fragments) if isinstance(fragments, list) else 0
+    if isinstance(fragments, Fragments):
+        return fragments.length
+    if isinstance(fragments, Sequence) and not isinstance(fragments, str):
+        return sum(fragment.get("duration") or 0 for fragment in fragments)
+    return stream.get("announced_seconds") or 0
 
 
 def hold(most: float) -> None:

@@ -16,7 +16,8 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child import crashes, disguise, entries, options, protection, renditions
+from vidferry_worker.child.patches import dash_manifest, dash_ranges
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -37,6 +38,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.silence = Silence()
+        self.wants_picture = True
         self.on_thumbnails: Any = None
         self.said = ""
         """last: where ffmpeg has failed, all that it wrote"""
@@ -58,6 +60,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
+        protection.check(info_dict.get("formats") or (), picture=self.wants_picture)
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
@@ -120,6 +123,8 @@ def load() -> None:
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
     crashes.tell()
     entries.hold()
+    dash_manifest.install()
+    dash_ranges.install()
     renditions.tell_apart()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem

@@ -1,0 +1,94 @@
+"""Tracks that go on from period to period, put together where one file can hold them; else said to be unfit.
+
+A track of one period alone is never the whole: who takes it would have a part of the video for all of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from vidferry_worker.child.dash.elements import UnsupportedTrackError
+from vidferry_worker.child.dash.manifest import Track
+from vidferry_worker.child.dash.segments import Fragments, Segments
+
+Format = dict[str, Any]
+"""yt-dlp's, with its Track as `dash_track`"""
+
+SAME = ("ext", "container", "vcodec", "acodec", "width", "height", "asr", "language", "dynamic_range", "format_note")
+"""what two periods' tracks have to share before they can be one"""
+TOLERANCE = 0.25
+"""seconds that the media's clock may jump between two periods"""
+
+
+def join(periods: Iterable[Mapping[str, Any]]) -> list[Format]:
+    """The formats of a whole presentation, from those of each period. One with `unfit`, a reason, can't be had."""
+    filled = [period["formats"] for period in periods if period["formats"]]
+    rows: list[list[Format]] = []
+    for number, formats in enumerate(filled):
+        rows = _continued(rows, list(formats), number)
+    joined = [_joined(row, len(filled)) for row in rows]
+    return [each for each in joined if not each.get("unfit") or not _has_better(each, joined)]
+
+
+def _continued(rows: list[list[Format]], formats: list[Format], number: int) -> list[list[Format]]:
+    """The rows with the next period's formats; each goes on with the one that is most like it."""
+    waiting: dict[tuple[Any, ...], list[Format]] = {}
+    for each in formats:
+        waiting.setdefault(_key(each), []).append(each)
+    for row in rows:
+        like = waiting.get(_key(row[-1]), [])
+        if len(row) == number and like:
+            row.append(min(like, key=lambda each: _difference(row[-1], each)))
+            like.remove(row[-1])
+    return rows + [[each] for like in waiting.values() for each in like]
+
+
+def _key(each: Format) -> tuple[Any, ...]:
+    return tuple(each.get(field) for field in SAME)
+
+
+def _difference(one: Format, other: Format) -> tuple[bool, float]:
+    return one["format_id"] != other["format_id"], abs((one.get("tbr") or 0) - (other.get("tbr") or 0))
+
+
+def _joined(row: list[Format], periods: int) -> Format:
+    first, tracks = row[0], [each["dash_track"] for each in row]
+    problem = next((track.problem for track in tracks if track.problem), "")
+    if len(row) < periods:
+        problem = problem or f"it is there in {len(row)} of {periods} periods"
+    whole = {key: value for key, value in first.items() if key != "dash_track"}
+    if any(each.get("has_drm") for each in row):
+        whole["has_drm"] = True
+    if not problem and len(row) > 1:
+        try:
+            whole["fragments"] = _concatenated(tracks)
+        except UnsupportedTrackError as error:
+            problem = str(error)
+    return whole | {"unfit": problem, "preference": -100} if problem else whole
+
+
+def _concatenated(tracks: Sequence[Track]) -> Fragments:
+    """One file of all periods' segments; UnsupportedTrackError where players would stumble over it."""
+    parts = [track.segments.absolute() for track in tracks if track.segments is not None]
+    if len(parts) < len(tracks):
+        raise UnsupportedTrackError("a file for each period")
+    for part, following in pairwise(parts):
+        _check_continues(part, following)
+    return Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])
+
+
+def _check_continues(part: Segments, following: Segments) -> None:
+    if part.beginning != following.beginning:
+        raise UnsupportedTrackError("each period has an initialization of its own")
+    if abs(part.timeline.end - following.timeline.begin) > TOLERANCE:
+        raise UnsupportedTrackError("the media's clock jumps from one period to the next")
+
+
+def _has_better(unfit: Format, formats: Iterable[Format]) -> bool:
+    """Whether another format can be had that holds what this one would: a picture, sound or both."""
+    return any(not each.get("unfit") and _holds(each) >= _holds(unfit) for each in formats)
+
+
+def _holds(each: Format) -> set[str]:
+    return {codec for codec in ("vcodec", "acodec") if each.get(codec) != "none"}

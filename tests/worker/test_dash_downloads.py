@@ -1,0 +1,160 @@
+"""DASH manifests as packagers and sites write them: all that they name, and the main of it."""
+
+from pathlib import Path
+
+import pytest
+
+from support.ffmpeg import ffprobe
+from support.origin.files import File
+from support.origin.site import Site
+from support.origin.wire import Body, Reply
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.children import Zygote
+from worker import manifests
+from worker.downloads import Outcome, download
+from worker.manifests import LOCK, audio, base, mpd, period, put_files, put_manifest, put_packaged, role, video
+
+pytestmark = pytest.mark.anyio
+V, A, B = base("v.mp4"), base("a.mp4"), base("b.mp4")
+BLIND = role("1", "Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007")
+
+
+def kinds(outcome: Outcome) -> list[str]:
+    return sorted(stream["codec_type"] for stream in ffprobe(outcome.file)["streams"])
+
+
+def seconds(outcome: Outcome) -> float:
+    return float(ffprobe(outcome.file)["format"]["duration"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-single_file", "1"),
+        ("-single_file", "1", "-use_template", "0"),
+        ("-use_timeline", "0"),
+        ("-use_timeline", "1", "-use_template", "0"),
+    ],
+)
+async def test_what_ffmpeg_packages_comes_whole(
+    words: tuple[str, ...], zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    outcome = await download(zygote, tmp_path, put_packaged(site, *words))
+
+    assert kinds(outcome) == ["audio", "video"]
+    assert seconds(outcome) == pytest.approx(4, abs=0.2)
+
+
+@pytest.mark.parametrize("fmt", ["1080-any", "best-mp4", "720-mkv"])
+async def test_untold_codecs_are_no_reason_to_leave_the_sound(
+    fmt: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site)
+    url = put_manifest(site, mpd(period(video(V, codecs=""), audio(A, codecs=""))))
+    outcome = await download(zygote, tmp_path, url, fmt)
+
+    assert kinds(outcome) == ["audio", "video"]
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        (audio(B, head=BLIND + role("alternate"), more='lang="en"', name="z"), audio(A, head=role("main"))),
+        (audio(B, head=BLIND + role("main"), name="z"), audio(A)),
+        (audio(B, head=role("description", "Accessibility"), name="z"), audio(A)),
+        (audio(B, head=role("dub"), more='lang="de"', name="z"), audio(A, more='lang="fr"', head=role("main"))),
+        (audio(B, head=role("commentary"), name="z"), audio(A, head=role("alternate"))),
+        (audio(B, head="<Label>English (Audio Description)</Label>", name="z"), audio(A)),
+        (audio(A, more='lang="fr"', name="a"), audio(B, more='lang="en"', name="z")),
+        (audio(B, name="z"), audio(A, more='selectionPriority="2"')),
+    ],
+)
+async def test_the_main_sound_is_taken(sets: tuple[str, ...], zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    put_files(site)
+    await download(zygote, tmp_path, put_manifest(site, mpd(period(video(V), *sets))))
+
+    assert site.requests("/a.mp4")
+    assert not site.requests("/b.mp4")
+
+
+async def test_a_picture_with_a_signer_is_not_the_main_one(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    put_files(site)
+    site.put("/s.mp4", File("s.mp4", manifests.picture_file()))
+    sets = (video(base("s.mp4"), head=role("sign"), name="z"), video(V), audio(A))
+    await download(zygote, tmp_path, put_manifest(site, mpd(period(*sets))))
+
+    assert not site.requests("/s.mp4")
+
+
+@pytest.mark.parametrize("fmt", ["1080-any", "best-any", "720-mp4", "best-mkv"])
+@pytest.mark.parametrize("protected", [(video(V, head=LOCK), audio(A)), (video(V), audio(A, head=LOCK))])
+async def test_what_is_protected_is_not_passed_over(
+    protected: tuple[str, ...], fmt: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site)
+    outcome = await download(zygote, tmp_path, put_manifest(site, mpd(period(*protected))), fmt)
+
+    assert outcome.failure == ErrorCode.DRM
+
+
+async def test_clear_sound_will_do_where_sound_is_asked_for(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    put_files(site)
+    url = put_manifest(site, mpd(period(video(V, head=LOCK), audio(A))))
+
+    assert kinds(await download(zygote, tmp_path, url, "audio-any")) == ["audio"]
+
+
+@pytest.mark.parametrize("names", [("v.mp4", "a.mp4"), ("x.mp4", "y.mp4")])
+async def test_files_of_several_periods_are_no_whole(
+    names: tuple[str, str], zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site)
+    more = 'duration="PT2S"'
+    second = period(video(base(names[0])), audio(base(names[1])), more=more)
+    outcome = await download(
+        zygote, tmp_path, put_manifest(site, mpd(period(video(V), audio(A), more=more), second, seconds=4))
+    )
+
+    assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
+
+
+@pytest.mark.parametrize(
+    ("head", "inner"),
+    [
+        (base("/{site}/lists/"), base("/{site}/media/")),
+        (base("../media/"), ""),
+        (base("http://nowhere.invalid/") + base("http://other.invalid/"), base("{root}/media/")),
+        (base("{root}/media/x"), base("./")),
+    ],
+)
+async def test_addresses_are_joined_as_rfc_3986_has_it(
+    head: str, inner: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site, "/media")
+    names = {"site": f"u/{site.token}", "root": site.base}
+    sets = (video(V), audio(A))
+    manifest = mpd(period(*sets, head=inner.format(**names)), head=head.format(**names))
+    outcome = await download(zygote, tmp_path, put_manifest(site, manifest, "/lists/clip.mpd"))
+
+    assert kinds(outcome) == ["audio", "video"]
+
+
+async def test_a_site_that_knows_no_ranges_is_told_from_one_that_does(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    url = put_packaged(site, "-single_file", "1")
+    for name in ("clip-stream0.mp4", "clip-stream1.mp4"):
+        whole = Reply(headers={"Content-Type": "video/mp4"}, body=Body(manifests.picture_file()))
+        site.put(f"/{name}", whole)
+
+    assert (await download(zygote, tmp_path, url)).failure == ErrorCode.UNSUPPORTED_STREAM
+
+
+async def test_a_manifest_of_too_many_segments_is_given_up(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    template = (
+        '<SegmentTemplate media="s$Number$.m4s"><SegmentTimeline><S d="0" r="2000000000"/></SegmentTimeline>'
+        "</SegmentTemplate>"
+    )
+    outcome = await download(zygote, tmp_path, put_manifest(site, mpd(period(video(template)))))
+
+    assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
