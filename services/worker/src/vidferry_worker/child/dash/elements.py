@@ -1,6 +1,8 @@
 """A manifest's elements and attributes, whatever their namespace; figures of a site are bounded."""
 
 import math
+from collections.abc import Hashable
+from typing import Any
 from xml.etree.ElementTree import Element
 
 LARGEST = 2**63
@@ -11,18 +13,25 @@ class UnsupportedTrackError(Exception):
     """A track that can't be fetched as its manifest describes it. Its text says why."""
 
 
-def name(element: Element) -> str:
-    """An element's name without its namespace."""
-    return str(element.tag).rpartition("}")[2]
+class Document:
+    """Looks for elements by their names without namespaces, and through the children of each element once only."""
 
+    def __init__(self) -> None:
+        self._children: dict[Element, dict[str, list[Element]]] = {}
+        self.read: dict[Hashable, Any] = {}
+        """what was made of elements that several tracks share"""
 
-def children(element: Element, wanted: str) -> list[Element]:
-    return [each for each in element if name(each) == wanted]
+    def children(self, element: Element, name: str) -> list[Element]:
+        found = self._children.get(element)
+        if found is None:
+            found = self._children[element] = {}
+            for each in element:
+                found.setdefault(str(each.tag).rpartition("}")[2], []).append(each)
+        return found.get(name, [])
 
-
-def child(element: Element, wanted: str) -> Element | None:
-    """The first child of that name."""
-    return next((each for each in element if name(each) == wanted), None)
+    def child(self, element: Element, name: str) -> Element | None:
+        """The first one."""
+        return next(iter(self.children(element, name)), None)
 
 
 def whole(text: str | None, default: int) -> int:

@@ -17,6 +17,8 @@ Format = dict[str, Any]
 
 SAME = ("ext", "container", "vcodec", "acodec", "width", "height", "asr", "language", "dynamic_range", "format_note")
 """what two periods' tracks have to share before they can be one"""
+ALIKE = 50
+"""tracks of the same looks that are compared"""
 TOLERANCE = 0.25
 """seconds that the media's clock may jump between two periods"""
 
@@ -39,8 +41,8 @@ def _continued(rows: list[list[Format]], formats: list[Format], number: int) -> 
     for row in rows:
         like = waiting.get(_key(row[-1]), [])
         if len(row) == number and like:
-            row.append(min(like, key=lambda each: _difference(row[-1], each)))
-            like.remove(row[-1])
+            last = row[-1]
+            row.append(like.pop(min(range(min(len(like), ALIKE)), key=lambda place: _difference(last, like[place]))))
     return rows + [[each] for like in waiting.values() for each in like]
 
 

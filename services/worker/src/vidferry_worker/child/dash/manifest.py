@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from yt_dlp.utils import parse_codecs, parse_duration, parse_iso8601
 
-from vidferry_worker.child.dash.elements import UnsupportedTrackError, child, children
+from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError
+from vidferry_worker.child.dash.roles import roles
 from vidferry_worker.child.dash.segment_info import Place, segments
 from vidferry_worker.child.dash.segments import Segments
 
@@ -26,20 +27,22 @@ class Track:
     kind: str
     """`video`, `audio`, or what else its media type begins with"""
     period: "Period"
-    adaptation_set: Element
+    roles: frozenset[str]
+    priority: str | None
+    """as @selectionPriority has it"""
     base: str = ""
     segments: Segments | None = None
     """None where it is one file, at base"""
     problem: str = ""
     """why it can't be fetched, empty where it can"""
 
-    def place(self, manifest_url: str, mpd: Element, levels: tuple[Element, ...], timelines: dict[Any, Any]) -> None:
+    def place(self, manifest_url: str, mpd: Element, levels: tuple[Element, ...], document: Document) -> None:
         """Reads where it is, or what is wrong with that."""
         if levels[0].get("dependencyId"):
             self.problem = "it is a part of another track"
         try:
-            self.base = resolve(manifest_url, (mpd, *reversed(levels)))
-            self.segments = segments(Place(levels, self.base, self.period.seconds, timelines))
+            self.base = resolve(document, manifest_url, (mpd, *reversed(levels)))
+            self.segments = segments(Place(levels, self.base, self.period.seconds, document))
         except (UnsupportedTrackError, ValueError) as error:  # ValueError: urljoin, of what is no address
             self.problem = str(error)
         if self.segments is None and self.base == manifest_url:
@@ -75,7 +78,7 @@ def address(number: int) -> str:
 
 def has_ended(mpd: Element, now: float) -> bool:
     """Whether a manifest that calls itself dynamic is of an event that is over: all of it can be had (§5.3.1.2)."""
-    begun, last = parse_iso8601(mpd.get("availabilityStartTime")), list(_periods(mpd))[-1:]
+    begun, last = parse_iso8601(mpd.get("availabilityStartTime")), list(_periods(mpd, Document()))[-1:]
     if mpd.get("type") != "dynamic" or begun is None or not last or last[0][1].seconds is None:
         return False
     return bool(begun + last[0][1].start + last[0][1].seconds <= now)
@@ -84,41 +87,40 @@ def has_ended(mpd: Element, now: float) -> bool:
 def read(mpd: Element, manifest_url: str) -> Manifest:
     """UnsupportedTrackError where what it names is not here, or is too much."""
     manifest = Manifest(_copy(mpd))
-    timelines: dict[Any, Any] = {}
-    for element, period in _periods(mpd):
+    document = Document()
+    for element, period in _periods(mpd, document):
         outline = _copy(element, manifest.outline)
-        for adaptation_set in children(element, "AdaptationSet"):
-            _check_here(adaptation_set)
-            if _is_for_seeking(adaptation_set):
+        for adaptation_set in document.children(element, "AdaptationSet"):
+            if not _check_here(adaptation_set) or _is_for_seeking(document, adaptation_set):
                 continue
-            set_outline = _copy(adaptation_set, outline, "ContentProtection")
-            for representation in children(adaptation_set, "Representation"):
+            set_outline = _copy(adaptation_set, outline, document.children(adaptation_set, "ContentProtection"))
+            for representation in document.children(adaptation_set, "Representation"):
                 if len(manifest.tracks) >= MOST_TRACKS:
                     raise UnsupportedTrackError("too many tracks")
                 levels = (representation, adaptation_set, element)
                 kind, media_type = _type(adaptation_set, representation)
-                _outline(representation, set_outline, len(manifest.tracks), kind, media_type)
+                _outline(document, representation, set_outline, len(manifest.tracks), kind, media_type)
                 period.sound_apart |= kind == "audio"
-                track = Track(kind, period, adaptation_set)
-                track.place(manifest_url, mpd, levels, timelines)
+                track = Track(kind, period, roles(document, adaptation_set), adaptation_set.get("selectionPriority"))
+                track.place(manifest_url, mpd, levels, document)
                 manifest.tracks.append(track)
     return manifest
 
 
-def resolve(manifest_url: str, levels: Iterable[Element]) -> str:
+def resolve(document: Document, manifest_url: str, levels: Iterable[Element]) -> str:
     """The address that a representation's are relative to: each level's first BaseURL, by the one above it (§5.6.4)."""
     base = manifest_url
     for level in levels:
-        element = child(level, "BaseURL")
+        element = document.child(level, "BaseURL")
         if element is not None:
             base = urljoin(base, (element.text or "").strip())
     return base
 
 
-def _periods(mpd: Element) -> Iterator[tuple[Element, Period]]:
+def _periods(mpd: Element, document: Document) -> Iterator[tuple[Element, Period]]:
     """Each with its begin and length (§5.3.2.1); UnsupportedTrackError where one is in another document."""
     whole = parse_duration(mpd.get("mediaPresentationDuration")) or None
-    elements = [each for each in children(mpd, "Period") if _check_here(each)]
+    elements = [each for each in document.children(mpd, "Period") if _check_here(each)]
     start = 0.0
     for element, following in zip(elements, [*elements[1:], None], strict=True):
         told = parse_duration(element.get("start"))
@@ -140,9 +142,10 @@ def _check_here(element: Element) -> bool:
     return elsewhere != _NOTHING
 
 
-def _is_for_seeking(adaptation_set: Element) -> bool:
+def _is_for_seeking(document: Document, adaptation_set: Element) -> bool:
     """Whether it is single pictures, shown while a player winds (DASH-IF IOP §3.2.9)."""
-    properties = (*children(adaptation_set, "EssentialProperty"), *children(adaptation_set, "SupplementalProperty"))
+    names = ("EssentialProperty", "SupplementalProperty")
+    properties = chain.from_iterable(document.children(adaptation_set, name) for name in names)
     return any(_TRICK_MODE.match(each.get("schemeIdUri", "")) for each in properties)
 
 
@@ -162,21 +165,23 @@ def _type(adaptation_set: Element, representation: Element) -> tuple[str, str]:
     return kind, media_type
 
 
-def _copy(element: Element, parent: Element | None = None, *kept: str) -> Element:
-    """An element without its children, but for those of the kept names, below a parent."""
+def _copy(element: Element, parent: Element | None = None, kept: Iterable[Element] = ()) -> Element:
+    """An element without its children, but for those that are kept, below a parent."""
     copied = Element(element.tag, element.attrib)
-    copied.extend(each for wanted in kept for each in children(element, wanted))
+    copied.extend(kept)
     if parent is not None:
         parent.append(copied)
     return copied
 
 
-def _outline(representation: Element, parent: Element, number: int, kind: str, media_type: str) -> None:
-    outline = _copy(representation, parent, "ContentProtection")
+def _outline(
+    document: Document, representation: Element, parent: Element, number: int, kind: str, media_type: str
+) -> None:
+    outline = _copy(representation, parent, document.children(representation, "ContentProtection"))
     if kind:
         outline.set("contentType", kind)
     outline.set("mimeType", media_type)
-    told = child(representation, "BaseURL")
+    told = document.child(representation, "BaseURL")
     base = Element(representation.tag.replace("Representation", "BaseURL"), {} if told is None else told.attrib)
     base.text = address(number)
     outline.append(base)

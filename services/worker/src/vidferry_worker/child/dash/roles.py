@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from vidferry_worker.child.dash.elements import children
+from vidferry_worker.child.dash.elements import Document
 
 _ROLE = "urn:mpeg:dash:role:2011"
 _PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
@@ -14,6 +15,8 @@ _PURPOSES = {"1": "description", "2": "enhanced-audio-intelligibility", "3": "su
 _HTML = "about:html-kind"
 _HTML_KINDS = {"main-desc": "description", "descriptions": "description", "translation": "dub",
                "alternative": "alternate"}  # fmt: skip
+_ELEMENTS = 50
+"""of an adaptation set that are looked at"""
 _LABEL = re.compile(r"audio.?descri|video.?descri|described|descriptive|(commentary)", re.IGNORECASE)
 
 # A role's place, as yt-dlp's language_preference; the lowest of a track's counts. None told is -1, as yt-dlp has it.
@@ -26,16 +29,17 @@ _PRIORITIES, _LANGUAGES = 30, 90
 """of @selectionPriority and of languages; further ones are equal. Together they are less than a step between roles"""
 
 
-def roles(adaptation_set: Element) -> frozenset[str]:
+def roles(document: Document, adaptation_set: Element) -> frozenset[str]:
     """Its roles by the words of urn:mpeg:dash:role:2011 (§5.8.5.5), also where other schemes tell them."""
     found = set()
-    for element in (*children(adaptation_set, "Role"), *children(adaptation_set, "Accessibility")):
+    told = chain.from_iterable(document.children(adaptation_set, name) for name in ("Role", "Accessibility"))
+    for element in islice(told, _ELEMENTS):
         scheme, value = element.get("schemeIdUri", ""), element.get("value", "").strip()
         if scheme == _PURPOSE:
             found.add(_PURPOSES.get(value, ""))
         elif scheme in {_ROLE, _HTML}:
             found.add(_HTML_KINDS.get(value, value) if scheme == _HTML else value)
-    labels = " ".join((each.text or "")[:200] for each in children(adaptation_set, "Label"))
+    labels = " ".join((each.text or "")[:200] for each in document.children(adaptation_set, "Label")[:_ELEMENTS])
     if not found & _PLACES.keys() and (label := _LABEL.search(labels)):
         found.add("commentary" if label[1] else "description")
     return frozenset(found - {""})
@@ -57,8 +61,8 @@ def prefer(formats: Sequence[dict[str, Any]]) -> None:
     languages: dict[str | None, int] = {}
     for each in formats:
         track = each["dash_track"]
-        told = roles(track.adaptation_set)
-        preference = place(track.kind, told) + _priority(track.adaptation_set.get("selectionPriority")) / 100
+        told = track.roles
+        preference = place(track.kind, told) + _priority(track.priority) / 100
         if track.kind == "audio":
             number = languages.setdefault(each.get("language"), len(languages))
             preference -= min(number, _LANGUAGES) / 10_000

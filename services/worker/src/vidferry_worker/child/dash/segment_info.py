@@ -1,14 +1,12 @@
 """What SegmentTemplate, SegmentList and SegmentBase say of a representation, those above it included (§5.3.9)."""
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from vidferry_worker.child.dash import timeline
-from vidferry_worker.child.dash.elements import UnsupportedTrackError, child, children, positive, whole
-from vidferry_worker.child.dash.segments import Fragment, Segments, fill, locate
+from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError, positive, whole
+from vidferry_worker.child.dash.segments import Fragment, Segments, byte_range, fill, locate
 from vidferry_worker.child.dash.timeline import Run, Timeline
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -25,8 +23,7 @@ class Place:
     """the address that its own are relative to"""
     seconds: float | None
     """its period's length"""
-    timelines: dict[Hashable, Timeline] = field(default_factory=dict)
-    """those of the manifest that were read already"""
+    document: Document = field(default_factory=Document)
 
     @property
     def values(self) -> dict[str, str | int]:
@@ -40,7 +37,8 @@ class Place:
 
 def segments(place: Place) -> Segments | None:
     """A representation's segments; None where it is one file. UnsupportedTrackError where they can't be told."""
-    info = _of_kind(place.levels, next((kind for kind in map(_kind, place.levels) if kind), "SegmentBase"))
+    kinds = [kind for level in place.levels for kind in _KINDS if place.document.child(level, kind) is not None]
+    info = _of_kind(place, kinds[0] if kinds else "SegmentBase")
     if any(element.get(_HREF) for element in info.elements):
         raise UnsupportedTrackError("its segments are told in another document")
     if info.kind == "SegmentList":
@@ -50,25 +48,22 @@ def segments(place: Place) -> Segments | None:
     return _of_file(place, info)
 
 
-def _kind(level: Element) -> str | None:
-    return next((kind for kind in _KINDS if child(level, kind) is not None), None)
-
-
 @dataclass(frozen=True)
 class _Info:
     """The elements of one kind, the representation's own first: what it says comes before what is said above."""
 
     kind: str
     elements: tuple[Element, ...]
+    document: Document
 
     def get(self, attribute: str) -> str | None:
         return next((text for each in self.elements if (text := each.get(attribute)) is not None), None)
 
     def child(self, wanted: str) -> Element | None:
-        return next((found for each in self.elements if (found := child(each, wanted)) is not None), None)
+        return next((found for each in self.elements if (found := self.document.child(each, wanted)) is not None), None)
 
     def children(self, wanted: str) -> list[Element]:
-        return next((found for each in self.elements if (found := children(each, wanted))), [])
+        return next((found for each in self.elements if (found := self.document.children(each, wanted))), [])
 
     @property
     def timescale(self) -> int:
@@ -92,22 +87,23 @@ class _Info:
     def timeline(self, place: Place) -> Timeline | None:
         """None where nothing tells it. Many representations may share one, which is then read once."""
         source, seconds = self.child("SegmentTimeline"), place.seconds
-        entries = [] if source is None else children(source, "S")
+        entries = [] if source is None else self.document.children(source, "S")
         if entries:
             end = None if seconds is None else self.offset + seconds * self.timescale
-            key = (id(source), self.timescale, self.start_number, end, self.most)
-            if key not in place.timelines:
-                place.timelines[key] = timeline.of_elements(entries, self.timescale, self.start_number, end, self.most)
-            return place.timelines[key]
+            key = (source, self.timescale, self.start_number, end, self.most)
+            if key not in self.document.read:
+                self.document.read[key] = timeline.of_elements(entries, *key[1:])
+            found: Timeline = self.document.read[key]
+            return found
         duration = positive(self.get("duration"))
         if duration is None:
             return None
         return timeline.of_equal(duration, self.timescale, self.start_number, self.offset, seconds, self.most)
 
 
-def _of_kind(levels: Sequence[Element], kind: str) -> _Info:
-    found = (child(level, kind) for level in levels)
-    return _Info(kind, tuple(element for element in found if element is not None))
+def _of_kind(place: Place, kind: str) -> _Info:
+    found = (place.document.child(level, kind) for level in place.levels)
+    return _Info(kind, tuple(element for element in found if element is not None), place.document)
 
 
 def _beginning(place: Place, info: _Info) -> tuple[Fragment, ...]:
@@ -117,7 +113,7 @@ def _beginning(place: Place, info: _Info) -> tuple[Fragment, ...]:
     element = info.child("Initialization")
     if element is None:
         return ()
-    return (locate(place.base, element.get("sourceURL") or "", element.get("range")),)
+    return (locate(place.base, element.get("sourceURL") or "") | byte_range(element.get("range")),)
 
 
 def _of_template(place: Place, info: _Info) -> Segments:
@@ -139,8 +135,22 @@ def _of_list(place: Place, info: _Info) -> Segments:
     entries = info.children("SegmentURL")
     if not entries:
         return _of_single(place, info)
-    listed = [locate(place.base, each.get("media") or "", each.get("mediaRange")) for each in entries]
-    return Segments(place.base, _beginning(place, info), _of_count(place, info, len(listed)), partial(_listed, listed))
+    if len(entries) > timeline.MOST:
+        raise UnsupportedTrackError(f"{len(entries)} segments")
+    if entries[0] not in place.document.read:
+        place.document.read[entries[0]] = [_listed(each) for each in entries]
+    listed: list[tuple[str, Fragment]] = place.document.read[entries[0]]
+
+    def media(index: int, _: Run) -> Fragment:
+        address, span = listed[index]
+        return locate(place.base, address) | span
+
+    return Segments(place.base, _beginning(place, info), _of_count(place, info, len(listed)), media)
+
+
+def _listed(entry: Element) -> tuple[str, Fragment]:
+    """A SegmentURL's address and bytes."""
+    return entry.get("media") or "", byte_range(entry.get("mediaRange"))
 
 
 def _of_count(place: Place, info: _Info, count: int) -> Timeline:
@@ -150,10 +160,6 @@ def _of_count(place: Place, info: _Info, count: int) -> Timeline:
     if len(runs) < count:
         runs.append(Run(info.start_number, info.offset, positive(info.get("duration")), count - len(runs)))
     return Timeline(runs, info.timescale)
-
-
-def _listed(listed: Sequence[Fragment], index: int, _: Run) -> Fragment:
-    return listed[index]
 
 
 def _of_single(place: Place, info: _Info, address: str = "") -> Segments:

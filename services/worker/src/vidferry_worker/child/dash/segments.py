@@ -34,13 +34,15 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _VARIABLE.sub(value, template)
 
 
-def locate(base: str, text: str, span: str | None = None) -> Fragment:
-    """The fragment at an address relative to base, or of bytes of it."""
-    fragment: Fragment = {"path": text} if text and not _ABSOLUTE.match(text) else {"url": urljoin(base, text)}
-    return fragment if span is None else fragment | _byte_range(span)
+def locate(base: str, text: str) -> Fragment:
+    """The fragment at an address relative to base."""
+    return {"path": text} if text and not _ABSOLUTE.match(text) else {"url": urljoin(base, text)}
 
 
-def _byte_range(span: str) -> Fragment:
+def byte_range(span: str | None) -> Fragment:
+    """What a fragment has besides where it is these bytes of a file; nothing where it is all of it."""
+    if span is None:
+        return {}
     match = _RANGE.fullmatch(span.strip())
     if match is None or (match[2] and int(match[2]) < int(match[1])):
         raise UnsupportedTrackError(f"a byte range of {span[:40]!r}")
