@@ -11,6 +11,7 @@ from support.origin.wire import Body, Reply
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import Zygote
 from worker import manifests
+from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download
 from worker.manifests import LOCK, audio, base, mpd, period, put_files, put_manifest, put_packaged, role, video
 
@@ -158,3 +159,28 @@ async def test_a_manifest_of_too_many_segments_is_given_up(zygote: Zygote, site:
     outcome = await download(zygote, tmp_path, put_manifest(site, mpd(period(video(template)))))
 
     assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
+
+
+@pytest.mark.parametrize(
+    ("sets", "asked"),
+    [
+        (period(video(V, codecs=""), audio(A, codecs="")), {"/v.mp4"}),
+        (period(video(V), audio(B, head=BLIND, name="z"), audio(A, head=role("main"))), {"/v.mp4", "/b.mp4"}),
+        (period(video(V, head=LOCK), audio(A)), {"/a.mp4"}),
+        (period(video(V), audio(A)) + period(video(base("w.mp4")), audio(B)), {"/w.mp4", "/b.mp4"}),
+    ],
+    ids=["untold", "described", "protected", "periods"],
+)
+def test_yt_dlp_alone_still_takes_less_or_another(sets: str, asked: set[str], site: Site, tmp_path: Path) -> None:
+    put_files(site)
+    site.put("/w.mp4", File("w.mp4", manifests.picture_file()))
+    done = yt_dlp(tmp_path, put_manifest(site, mpd(sets)))
+
+    assert done.returncode == 0, done.stderr
+    assert {each.path for each in site.requests()} - {"/clip.mpd"} == asked
+
+
+def test_yt_dlp_alone_still_asks_for_no_ranges(site: Site, tmp_path: Path) -> None:
+    done = yt_dlp(tmp_path, put_packaged(site, "-single_file", "1"))
+
+    assert "sourceURL" in done.stderr
