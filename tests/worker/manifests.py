@@ -6,7 +6,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 
 MPD = "urn:mpeg:dash:schema:mpd:2011"
-FRAGMENTED = ("-c", "copy", "-movflags", "+dash+global_sidx+frag_keyframe+default_base_moof")
+FRAGMENTED = ("-movflags", "+dash+global_sidx+frag_keyframe+default_base_moof")
 SECONDS = 2
 
 
@@ -50,16 +50,17 @@ def role(value: str, element: str = "Role", scheme: str = "urn:mpeg:dash:role:20
 LOCK = '<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="cenc"/>'
 
 
-def picture_file() -> bytes:
-    return made.file("v.mp4", *made.picture(seconds=SECONDS), *made.X264, *FRAGMENTED[2:])
+def picture_file(*more: str, seconds: float = SECONDS) -> bytes:
+    """One file with an index of its fragments; more are options of the encoder."""
+    return made.file("v.mp4", *made.picture(seconds=seconds), *made.X264, *more, *FRAGMENTED)
 
 
-def sound_file(tone: int = 440) -> bytes:
-    return made.file("a.mp4", *made.sound(tone, SECONDS), *made.AAC, *FRAGMENTED[2:])
+def sound_file(tone: int = 440, seconds: float = SECONDS) -> bytes:
+    return made.file("a.mp4", *made.sound(tone, seconds), *made.AAC, *FRAGMENTED)
 
 
 def put_files(site: Site, folder: str = "") -> None:
-    """A picture at /v.mp4, sound at /a.mp4 and other sound at /b.mp4, each one file."""
+    """A picture at v.mp4, sound at a.mp4 and other sound at b.mp4, each one file."""
     site.put(f"{folder}/v.mp4", File("v.mp4", picture_file()))
     site.put(f"{folder}/a.mp4", File("a.mp4", sound_file()))
     site.put(f"{folder}/b.mp4", File("b.mp4", sound_file(660)))

@@ -105,20 +105,6 @@ async def test_clear_sound_will_do_where_sound_is_asked_for(zygote: Zygote, site
     assert kinds(await download(zygote, tmp_path, url, "audio-any")) == ["audio"]
 
 
-@pytest.mark.parametrize("names", [("v.mp4", "a.mp4"), ("x.mp4", "y.mp4")])
-async def test_files_of_several_periods_are_no_whole(
-    names: tuple[str, str], zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    put_files(site)
-    more = 'duration="PT2S"'
-    second = period(video(base(names[0])), audio(base(names[1])), more=more)
-    outcome = await download(
-        zygote, tmp_path, put_manifest(site, mpd(period(video(V), audio(A), more=more), second, seconds=4))
-    )
-
-    assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
-
-
 @pytest.mark.parametrize(
     ("head", "inner"),
     [

@@ -22,6 +22,7 @@ from vidferry_worker.child import conversions, fragments, growing, identity, len
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
+from vidferry_worker.child.dash import periods
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -132,6 +133,8 @@ class Download:
         unfit = next((stream["unfit"] for stream in streams if stream.get("unfit")), None)
         if unfit:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a track of the manifest: {unfit}")
+        for stream in streams:
+            periods.settle(self._ydl, stream)
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")

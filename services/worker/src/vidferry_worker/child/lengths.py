@@ -4,7 +4,7 @@ What a site tells of a video's length may be nothing, or untrue.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from yt_dlp.downloader.hls import HlsFD
@@ -27,8 +27,8 @@ def of_fragments(stream: Mapping[str, Any]) -> float:
     """
     fragments = stream.get("fragments")
     if isinstance(fragments, Fragments):
-        return fragments.length
-    if isinstance(fragments, Sequence) and not isinstance(fragments, str):
+        return fragments.length or stream.get("announced_seconds") or 0
+    if isinstance(fragments, list):
         return sum(fragment.get("duration") or 0 for fragment in fragments)
     return stream.get("announced_seconds") or 0
 

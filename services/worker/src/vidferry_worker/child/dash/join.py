@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.manifest import Track
 from vidferry_worker.child.dash.segments import Fragments, Segments
 
@@ -19,6 +18,8 @@ SAME = ("ext", "container", "vcodec", "acodec", "width", "height", "asr", "langu
 """what two periods' tracks have to share before they can be one"""
 ALIKE = 50
 """tracks of the same looks that are compared"""
+MP4 = frozenset({"mp4_dash", "m4a_dash"})
+"""yt-dlp's containers whose clocks and beginnings can be looked at (periods.py)"""
 TOLERANCE = 0.25
 """seconds that the media's clock may jump between two periods"""
 
@@ -63,28 +64,30 @@ def _joined(row: list[Format], periods: int) -> Format:
     if any(each.get("has_drm") for each in row):
         whole["has_drm"] = True
     if not problem and len(row) > 1:
-        try:
-            whole["fragments"] = _concatenated(tracks)
-        except UnsupportedTrackError as error:
-            problem = str(error)
+        whole |= _concatenated(first, tracks)
+        problem = whole.get("unfit", "")
     return whole | {"unfit": problem, "preference": -100} if problem else whole
 
 
-def _concatenated(tracks: Sequence[Track]) -> Fragments:
-    """One file of all periods' segments; UnsupportedTrackError where players would stumble over it."""
+def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
+    """What all periods' segments are in one file: what is to be looked at before that, or why they can't be."""
+    whole = {
+        "url": first.get("manifest_url") or first["url"],
+        "protocol": first["protocol"] if first.get("ext") == "mhtml" else "http_dash_segments",
+        "announced_seconds": sum(track.period.seconds or 0 for track in tracks),
+        "is_dash_periods": True,
+    }
     parts = [track.segments.absolute() for track in tracks if track.segments is not None]
-    if len(parts) < len(tracks):
-        raise UnsupportedTrackError("a file for each period")
-    for part, following in pairwise(parts):
-        _check_continues(part, following)
-    return Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])
+    if len(parts) == len(tracks) and all(_continues(*each) for each in pairwise(parts)):
+        return whole | {"fragments": Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])}
+    if first.get("container") in MP4:
+        return whole | {"fragments": Fragments(parts), "dash_tracks": tracks}
+    return {"unfit": "each period has a beginning of its own"}
 
 
-def _check_continues(part: Segments, following: Segments) -> None:
-    if part.beginning != following.beginning:
-        raise UnsupportedTrackError("each period has an initialization of its own")
-    if abs(part.timeline.end - following.timeline.begin) > TOLERANCE:
-        raise UnsupportedTrackError("the media's clock jumps from one period to the next")
+def _continues(part: Segments, following: Segments) -> bool:
+    """Whether a decoder that has begun with the one can go on with the other."""
+    return part.beginning == following.beginning and abs(part.timeline.end - following.timeline.begin) <= TOLERANCE
 
 
 def _has_better(unfit: Format, formats: Iterable[Format]) -> bool:

@@ -11,7 +11,7 @@ from yt_dlp.utils import parse_codecs, parse_duration, parse_iso8601
 
 from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError
 from vidferry_worker.child.dash.roles import roles
-from vidferry_worker.child.dash.segment_info import Place, segments
+from vidferry_worker.child.dash.segment_info import Place, offset, segments
 from vidferry_worker.child.dash.segments import Segments
 
 MOST_TRACKS = 20_000
@@ -31,6 +31,8 @@ class Track:
     priority: str | None
     """as @selectionPriority has it"""
     base: str = ""
+    offset: float = 0
+    """the time, in seconds on the media's own clock, at which the period begins"""
     segments: Segments | None = None
     """None where it is one file, at base"""
     problem: str = ""
@@ -42,7 +44,8 @@ class Track:
             self.problem = "it is a part of another track"
         try:
             self.base = resolve(document, manifest_url, (mpd, *reversed(levels)))
-            self.segments = segments(Place(levels, self.base, self.period.seconds, document))
+            place = Place(levels, self.base, self.period.seconds, document)
+            self.offset, self.segments = offset(place), segments(place)
         except (UnsupportedTrackError, ValueError) as error:  # ValueError: urljoin, of what is no address
             self.problem = str(error)
         if self.segments is None and self.base == manifest_url:

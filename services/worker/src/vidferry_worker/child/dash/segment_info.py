@@ -35,10 +35,15 @@ class Place:
         )
 
 
+def offset(place: Place) -> float:
+    """The time, in seconds on the media's own clock, at which its period begins."""
+    info = _info(place)
+    return info.offset / info.timescale
+
+
 def segments(place: Place) -> Segments | None:
     """A representation's segments; None where it is one file. UnsupportedTrackError where they can't be told."""
-    kinds = [kind for level in place.levels for kind in _KINDS if place.document.child(level, kind) is not None]
-    info = _of_kind(place, kinds[0] if kinds else "SegmentBase")
+    info = _info(place)
     if any(element.get(_HREF) for element in info.elements):
         raise UnsupportedTrackError("its segments are told in another document")
     if info.kind == "SegmentList":
@@ -84,13 +89,13 @@ class _Info:
         end = self.get("endNumber")
         return timeline.MOST + 1 if end is None else max(0, whole(end, 0) - self.start_number + 1)
 
-    def timeline(self, place: Place) -> Timeline | None:
+    def timeline(self, place: Place, most: int = timeline.MOST + 1) -> Timeline | None:
         """None where nothing tells it. Many representations may share one, which is then read once."""
         source, seconds = self.child("SegmentTimeline"), place.seconds
         entries = [] if source is None else self.document.children(source, "S")
         if entries:
             end = None if seconds is None else self.offset + seconds * self.timescale
-            key = (source, self.timescale, self.start_number, end, self.most)
+            key = (source, self.timescale, self.start_number, end, min(most, self.most))
             if key not in self.document.read:
                 self.document.read[key] = timeline.of_elements(entries, *key[1:])
             found: Timeline = self.document.read[key]
@@ -101,7 +106,10 @@ class _Info:
         return timeline.of_equal(duration, self.timescale, self.start_number, self.offset, seconds, self.most)
 
 
-def _of_kind(place: Place, kind: str) -> _Info:
+def _info(place: Place) -> _Info:
+    """Of the kind that the lowest level has."""
+    kinds = [kind for level in place.levels for kind in _KINDS if place.document.child(level, kind) is not None]
+    kind = kinds[0] if kinds else "SegmentBase"
     found = (place.document.child(level, kind) for level in place.levels)
     return _Info(kind, tuple(element for element in found if element is not None), place.document)
 
@@ -155,11 +163,10 @@ def _listed(entry: Element) -> tuple[str, Fragment]:
 
 def _of_count(place: Place, info: _Info, count: int) -> Timeline:
     """The timeline of so many segments, however many it tells of."""
-    told = info.timeline(place) if info.child("SegmentTimeline") is not None else None
-    runs = [told.at(index) for index in range(min(count, len(told)))] if told else []
-    if len(runs) < count:
-        runs.append(Run(info.start_number, info.offset, positive(info.get("duration")), count - len(runs)))
-    return Timeline(runs, info.timescale)
+    told = info.timeline(place, count) if info.child("SegmentTimeline") is not None else None
+    if told is not None and len(told) == count:
+        return told
+    return Timeline([Run(info.start_number, info.offset, positive(info.get("duration")), count)], info.timescale)
 
 
 def _of_single(place: Place, info: _Info, address: str = "") -> Segments:

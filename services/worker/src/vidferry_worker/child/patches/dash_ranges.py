@@ -1,6 +1,7 @@
-"""DASH segments that are bytes of a file (SegmentURL@mediaRange, Initialization@range; ISO/IEC 23009-1 §5.3.9.3).
+"""DASH segments that are bytes of a file, or of a later period (ISO/IEC 23009-1 §5.3.9.3, §5.3.2.1).
 
-By itself yt-dlp's DASH downloader drops a fragment's `byte_range`, which its FragmentFD, written for HLS, asks for.
+By itself yt-dlp's DASH downloader drops a fragment's `byte_range`, which its FragmentFD, written for HLS, asks for, and
+knows of no other clock than that of the first fragment.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from yt_dlp.downloader.dash import DashSegmentsFD
 from yt_dlp.downloader.fragment import FragmentFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.dash import mp4
+from vidferry_worker.child.dash.elements import UnsupportedTrackError
 
 
 def install() -> None:
@@ -22,13 +25,21 @@ def install() -> None:
 
     def fetch(downloader: Any, ctx: Any, fragments: Any, info: dict[str, Any], **how: Any) -> Any:
         def checked(content: bytes, frag_index: int) -> bytes:
-            check_size(content, info["fragments"][frag_index - 1])
-            return content
+            fragment = info["fragments"][frag_index - 1]
+            check_size(content, fragment)
+            return _moved(content, fragment["later"]) if fragment.get("later") else content
 
         return FragmentFD.download_and_append_fragments(downloader, ctx, fragments, info, pack_func=checked, **how)
 
     DashSegmentsFD._get_fragments = named_with_ranges  # noqa: SLF001
     DashSegmentsFD.download_and_append_fragments = fetch
+
+
+def _moved(content: bytes, ticks: int) -> bytes:
+    try:
+        return mp4.later(content, ticks)
+    except UnsupportedTrackError as error:
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, str(error)) from error
 
 
 def check_size(content: bytes, fragment: dict[str, Any]) -> None:
