@@ -50,13 +50,13 @@ def role(value: str, element: str = "Role", scheme: str = "urn:mpeg:dash:role:20
 LOCK = '<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="cenc"/>'
 
 
-def picture_file(*more: str, seconds: float = SECONDS) -> bytes:
+def picture_file(*more: str) -> bytes:
     """One file with an index of its fragments; more are options of the encoder."""
-    return made.file("v.mp4", *made.picture(seconds=seconds), *made.X264, *more, *FRAGMENTED)
+    return made.file("v.mp4", *made.picture(seconds=SECONDS), *made.X264, *more, *FRAGMENTED)
 
 
-def sound_file(tone: int = 440, seconds: float = SECONDS) -> bytes:
-    return made.file("a.mp4", *made.sound(tone, seconds), *made.AAC, *FRAGMENTED)
+def sound_file(tone: int = 440, *more: str) -> bytes:
+    return made.file("a.mp4", *made.sound(tone, SECONDS), *made.AAC, *more, *FRAGMENTED)
 
 
 def put_files(site: Site, folder: str = "") -> None:

@@ -1,5 +1,6 @@
 """MP4 as far as joining periods needs it (ISO/IEC 14496-12): what a track is, where its fragments are and when."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,11 @@ from dataclasses import dataclass
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 
 _FREE = b"free"
+_ENTRY = {b"vide": 78, b"soun": 28}
+"""bytes of a sample entry before its boxes, by handler"""
+_ESDS = re.compile(rb".{4}\x03[\x80-\xff]{0,3}[\0-\x7f]..\x00\x04[\x80-\xff]{0,3}[\0-\x7f]..", re.DOTALL)
+"""as far as a buffer's size, the highest and the mean bit rate"""
+_RATES = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,25 @@ def track(initialization: bytes) -> Track:
         kind = struct.unpack_from("4s", initialization, handler.body + 8)[0]
     except (struct.error, IndexError) as error:
         raise UnsupportedTrackError("an MP4 that ends within a box") from error
-    return Track(kind, timescale, initialization[samples.body : samples.end])
+    return Track(kind, timescale, _samples(initialization, samples, kind))
+
+
+def _samples(data: bytes, descriptions: Box, handler: bytes) -> bytes:
+    """Sample descriptions without the bit rates in them: those may differ, and decoders don't need them."""
+    found = bytearray()
+    for entry in boxes(data, descriptions.body + 8, descriptions.end):
+        start = min(entry.body + _ENTRY.get(handler, 8), entry.end)
+        found += entry.name + data[entry.body : start]
+        for box in boxes(data, start, entry.end):
+            body = data[box.body : box.end]
+            found += b"" if box.name == b"btrt" else box.name + (_without_rates(body) if box.name == b"esds" else body)
+    return bytes(found)
+
+
+def _without_rates(body: bytes) -> bytes:
+    """An esds box's body (ISO/IEC 14496-1 §7.2.6.5, §7.2.6.6), where it is of the common form."""
+    match = _ESDS.match(body)
+    return body[: match.end()] + body[match.end() + _RATES :] if match else body
 
 
 def later(fragment: bytes, ticks: int) -> bytes:
