@@ -11,8 +11,8 @@ from yt_dlp.utils import DownloadError
 from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
-from support.origin.wire import Body, Reply
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.patches.dash_ranges import check_size
 from vidferry_worker.children import Zygote
 from worker import manifests
 from worker.downloads import Outcome, download
@@ -71,6 +71,7 @@ async def test_untold_codecs_are_no_reason_to_leave_the_sound(
         (audio(B, head="<Label>English (Audio Description)</Label>", name="z"), audio(A)),
         (audio(A, more='lang="fr"', name="a"), audio(B, more='lang="en"', name="z")),
         (audio(B, name="z"), audio(A, more='selectionPriority="2"')),
+        (audio(B, head=BLIND, name="z"), audio(A, codecs="ec-3")),
     ],
 )
 async def test_the_main_sound_is_taken(sets: tuple[str, ...], zygote: Zygote, site: Site, tmp_path: Path) -> None:
@@ -129,15 +130,26 @@ async def test_addresses_are_joined_as_rfc_3986_has_it(
     assert kinds(outcome) == ["audio", "video"]
 
 
-async def test_a_site_that_knows_no_ranges_is_told_from_one_that_does(
-    zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    url = put_packaged(site, "-single_file", "1")
-    for name in ("clip-stream0.mp4", "clip-stream1.mp4"):
-        whole = Reply(headers={"Content-Type": "video/mp4"}, body=Body(manifests.picture_file()))
-        site.put(f"/{name}", whole)
+def test_bytes_that_are_not_those_asked_for_are_no_fragment() -> None:
+    asked = {"byte_range": {"start": 4, "end": 10}}
+    check_size(b"6bytes", asked)
+    check_size(b"any", {})
+    with pytest.raises(JobFailure) as failure:
+        check_size(b"all of the file", asked)
+    assert failure.value.code is ErrorCode.UNSUPPORTED_STREAM
 
-    assert (await download(zygote, tmp_path, url)).failure == ErrorCode.UNSUPPORTED_STREAM
+
+@pytest.mark.parametrize(
+    ("begun", "expected"), [("2020-01-01T00:00:00Z", None), ("2999-01-01T00:00:00Z", ErrorCode.LIVE)]
+)
+async def test_a_live_event_can_be_had_once_it_is_over(
+    begun: str, expected: str | None, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site)
+    manifest = mpd(period(video(V), audio(A)), more=f'availabilityStartTime="{begun}" minimumUpdatePeriod="PT2S"')
+    url = put_manifest(site, manifest.replace("static", "dynamic"))
+
+    assert (await download(zygote, tmp_path, url)).failure == expected
 
 
 async def test_a_manifest_of_too_many_segments_is_given_up(zygote: Zygote, site: Site, tmp_path: Path) -> None:

@@ -53,23 +53,34 @@ def place(kind: str, told: frozenset[str]) -> float:
     return _MAIN if "main" in told and kind == "audio" else _UNTOLD
 
 
-def prefer(formats: Sequence[dict[str, Any]]) -> None:
-    """Tells yt-dlp, of one period's formats, which are the main ones: `language_preference`, and roles as a note.
+def choose(formats: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One period's formats, told apart for yt-dlp: `language_preference`, and roles as a note.
 
-    Players without a wish take the language that is named first.
+    What is beside the main track of its kind is left out: a choice by codec would take a description for the blind that
+    has the codec. Players without a wish take the language that is named first.
     """
+    places = [place(each["dash_track"].kind, each["dash_track"].roles) for each in formats]
+    kinds = [each["dash_track"].kind for each in formats]
+    main = {kind for kind, where in zip(kinds, places, strict=True) if where >= _UNTOLD}
     languages: dict[str | None, int] = {}
-    for each in formats:
-        track = each["dash_track"]
-        told = track.roles
-        preference = place(track.kind, told) + _priority(track.priority) / 100
-        if track.kind == "audio":
+    chosen = []
+    for each, kind, where in zip(formats, kinds, places, strict=True):
+        if kind in main and where < _UNTOLD:
+            continue
+        preference = where + _priority(each["dash_track"].priority) / 100
+        if kind == "audio":
             number = languages.setdefault(each.get("language"), len(languages))
             preference -= min(number, _LANGUAGES) / 10_000
         if preference != _UNTOLD:
             each["language_preference"] = preference
-        if told - {"main"}:
-            each["format_note"] = ", ".join([each.get("format_note") or "", *sorted(told - {"main"})])[:200]
+        if each["dash_track"].roles - {"main"}:
+            each["format_note"] = _note(each)
+        chosen.append(each)
+    return chosen
+
+
+def _note(each: dict[str, Any]) -> str:
+    return ", ".join([each.get("format_note") or "", *sorted(each["dash_track"].roles - {"main"})])[:200]
 
 
 def _priority(text: str | None) -> int:

@@ -21,7 +21,7 @@ from vidferry_worker.child.dash import manifest
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.join import join
 from vidferry_worker.child.dash.manifest import Manifest, Track
-from vidferry_worker.child.dash.roles import prefer
+from vidferry_worker.child.dash.roles import choose
 from vidferry_worker.child.dash.segments import Fragments
 
 
@@ -37,8 +37,7 @@ def install() -> None:
                 each["dash_track"] = read.track(each["url"])
             for each in (*period["formats"], *chain.from_iterable(period["subtitles"].values())):
                 _locate(each, read.track(each["url"]), mpd_url)
-            prefer(period["formats"])
-            yield period
+            yield {**period, "formats": choose(period["formats"])}
 
     def merge_periods(extractor: Any, periods: Iterable[Any]) -> Any:
         given = list(periods)
