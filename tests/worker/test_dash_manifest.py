@@ -63,6 +63,7 @@ def of_list(inner: str, attributes: str = 'duration="1"') -> str:
     return period(video(f"{base('film.mp4')}<SegmentList {attributes}>{inner}</SegmentList>"))
 
 
+REPEATED = '<SegmentTimeline><S d="1" r="-1"/></SegmentTimeline>'
 READ_OTHERWISE = [
     pytest.param(
         mpd(of_template('media="$Time$"', '<S t="0" d="1" r="-1"/>'), seconds=4), ["0", "1", "2", "3"],
@@ -95,6 +96,10 @@ READ_OTHERWISE = [
     pytest.param(
         mpd(of_list('<SegmentTimeline><S d="1"/></SegmentTimeline><SegmentURL media="1"/><SegmentURL media="2"/>', "")),
         ["1", "2"], id="a timeline shorter than its list",
+    ),
+    pytest.param(
+        mpd(of_list(f"{REPEATED}<SegmentURL media='1'/><SegmentURL media='2'/>", ""), seconds=None),
+        ["1", "2"], id="repeated to a list's end",
     ),
     pytest.param(
         mpd(period(video(f'{base("film.mp4")}<SegmentBase><Initialization sourceURL="i.mp4"/></SegmentBase>'))),
@@ -224,10 +229,11 @@ def test_a_timeline_that_many_tracks_share_is_read_once(monkeypatch: pytest.Monk
     "manifest",
     [
         mpd('<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="https://ads.example/1"/>'),
-        mpd(period(*[video(base("film.mp4"))] * 20_001)),
+        mpd(period(*[video(base("film.mp4"))] * 21)),
     ],
 )
-def test_what_is_told_elsewhere_or_too_much_fails_at_once(manifest: str) -> None:
+def test_what_is_told_elsewhere_or_too_much_fails_at_once(manifest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidferry_worker.child.dash.manifest.MOST_TRACKS", 20)
     with pytest.raises(JobFailure) as failure:
         formats(manifest)
     assert failure.value.code is ErrorCode.UNSUPPORTED_STREAM

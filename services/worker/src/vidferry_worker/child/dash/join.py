@@ -5,7 +5,7 @@ A track of one period alone is never the whole: who takes it would have a part o
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from vidferry_worker.child.dash.manifest import Track
@@ -26,25 +26,38 @@ TOLERANCE = 0.25
 
 def join(periods: Iterable[Mapping[str, Any]]) -> list[Format]:
     """The formats of a whole presentation, from those of each period. One with `unfit`, a reason, can't be had."""
-    filled = [period["formats"] for period in periods if period["formats"]]
-    rows: list[list[Format]] = []
-    for number, formats in enumerate(filled):
-        rows = _continued(rows, list(formats), number)
-    joined = [_joined(row, len(filled)) for row in rows]
-    return [each for each in joined if not each.get("unfit") or not _has_better(each, joined)]
+    filled = [list(period["formats"]) for period in periods if period["formats"]]
+    rows, left = _rows(filled)
+    joined = [_joined(row) for row in rows]
+    parts = [_unfit(each, "it is not there in all periods") for each in left]
+    fit = {_holds(each) for each in joined if not each.get("unfit")}
+    return [
+        each for each in (*joined, *parts) if not each.get("unfit") or not any(have >= _holds(each) for have in fit)
+    ]
 
 
-def _continued(rows: list[list[Format]], formats: list[Format], number: int) -> list[list[Format]]:
-    """The rows with the next period's formats; each goes on with the one that is most like it."""
-    waiting: dict[tuple[Any, ...], list[Format]] = {}
-    for each in formats:
-        waiting.setdefault(_key(each), []).append(each)
-    for row in rows:
-        like = waiting.get(_key(row[-1]), [])
-        if len(row) == number and like:
-            last = row[-1]
-            row.append(like.pop(min(range(min(len(like), ALIKE)), key=lambda place: _difference(last, like[place]))))
-    return rows + [[each] for like in waiting.values() for each in like]
+def _rows(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Format]]:
+    """What goes on from the first period to the last, and the rest."""
+    rows, left = [[each] for each in (filled[0] if filled else [])], list[Format]()
+    for formats in filled[1:]:
+        waiting: dict[tuple[Any, ...], list[Format]] = {}
+        for each in formats:
+            waiting.setdefault(_key(each), []).append(each)
+        going, rows = rows, []
+        for row in going:
+            following = _take(waiting.get(_key(row[0]), []), row[-1])
+            if following is None:
+                left.append(row[0])
+            else:
+                rows.append([*row, following])
+        left += chain.from_iterable(waiting.values())
+    return rows, left
+
+
+def _take(like: list[Format], last: Format) -> Format | None:
+    """Takes the one that is most like the last out of those that look like it."""
+    places = range(min(len(like), ALIKE))
+    return like.pop(min(places, key=lambda place: _difference(last, like[place]))) if like else None
 
 
 def _key(each: Format) -> tuple[Any, ...]:
@@ -55,18 +68,20 @@ def _difference(one: Format, other: Format) -> tuple[bool, float]:
     return one["format_id"] != other["format_id"], abs((one.get("tbr") or 0) - (other.get("tbr") or 0))
 
 
-def _joined(row: list[Format], periods: int) -> Format:
+def _joined(row: list[Format]) -> Format:
     first, tracks = row[0], [each["dash_track"] for each in row]
     problem = next((track.problem for track in tracks if track.problem), "")
-    if len(row) < periods:
-        problem = problem or f"it is there in {len(row)} of {periods} periods"
+    if problem:
+        return _unfit(first, problem)
     whole = {key: value for key, value in first.items() if key != "dash_track"}
     if any(each.get("has_drm") for each in row):
         whole["has_drm"] = True
-    if not problem and len(row) > 1:
-        whole |= _concatenated(first, tracks)
-        problem = whole.get("unfit", "")
-    return whole | {"unfit": problem, "preference": -100} if problem else whole
+    return whole | _concatenated(first, tracks) if len(row) > 1 else whole
+
+
+def _unfit(each: Format, reason: str) -> Format:
+    """A format that stays, behind others, so that nothing less is taken for it unheard."""
+    return {key: value for key, value in each.items() if key != "dash_track"} | {"unfit": reason, "preference": -100}
 
 
 def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
@@ -82,7 +97,7 @@ def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
         return whole | {"fragments": Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])}
     if first.get("container") in MP4:
         return whole | {"fragments": Fragments(parts), "dash_tracks": tracks}
-    return {"unfit": "each period has a beginning of its own"}
+    return _unfit(first, "each period has a beginning of its own")
 
 
 def _continues(part: Segments, following: Segments) -> bool:
@@ -90,10 +105,6 @@ def _continues(part: Segments, following: Segments) -> bool:
     return part.beginning == following.beginning and abs(part.timeline.end - following.timeline.begin) <= TOLERANCE
 
 
-def _has_better(unfit: Format, formats: Iterable[Format]) -> bool:
-    """Whether another format can be had that holds what this one would: a picture, sound or both."""
-    return any(not each.get("unfit") and _holds(each) >= _holds(unfit) for each in formats)
-
-
-def _holds(each: Format) -> set[str]:
-    return {codec for codec in ("vcodec", "acodec") if each.get(codec) != "none"}
+def _holds(each: Format) -> frozenset[str]:
+    """Picture, sound or both, as far as they are told."""
+    return frozenset(codec for codec in ("vcodec", "acodec") if each.get(codec) != "none")

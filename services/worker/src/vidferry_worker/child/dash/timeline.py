@@ -77,7 +77,7 @@ def of_elements(entries: Sequence[Element], timescale: int, number: int, end: fl
         if repeat < 0:  # up to the next one, or to the period's end (§5.3.9.6.2)
             following = entries[place + 1].get("t") if place + 1 < len(entries) else None
             until = end if following is None else whole(following, 0)
-            count = _count(until, time, duration, timescale)
+            count = left if until is None and most <= MOST else _count(until, time, duration, timescale)
         count = min(count, left)
         if count > 0:
             runs.append(Run(number, time, duration, count))
