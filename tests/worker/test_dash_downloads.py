@@ -8,6 +8,7 @@ import pytest
 from yt_dlp import YoutubeDL
 from yt_dlp.utils import DownloadError
 
+from support import made
 from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
@@ -58,6 +59,29 @@ async def test_untold_codecs_are_no_reason_to_leave_the_sound(
     outcome = await download(zygote, tmp_path, url, fmt)
 
     assert kinds(outcome) == ["audio", "video"]
+
+
+async def test_untold_codecs_of_parts_are_told_by_their_kinds(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """The other sound is a commentary."""
+    put_files(site)
+    site.put("/both.mp4", File("both.mp4", made.clip()))
+    parts = '<ContentComponent id="1" contentType="video"/><ContentComponent id="2" contentType="audio"/>'
+    sets = (video(base("both.mp4"), codecs="", head=parts), audio(B, codecs="", head=role("commentary")))
+    outcome = await download(zygote, tmp_path, put_manifest(site, mpd(period(*sets))))
+
+    assert kinds(outcome) == ["audio", "video"]
+    assert not site.requests("/b.mp4")
+
+
+@pytest.mark.parametrize("more", ['duration="PT2H"', ""])
+async def test_files_that_are_said_to_be_too_long_are_not_fetched(
+    more: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    put_files(site)
+    url = put_manifest(site, mpd(period(video(V), audio(A), more=more), seconds=7200))
+
+    assert (await download(zygote, tmp_path, url)).failure == ErrorCode.TOO_LONG
+    assert not site.requests("/v.mp4")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +140,7 @@ async def test_clear_sound_will_do_where_sound_is_asked_for(zygote: Zygote, site
         (base("../media/"), ""),
         (base("http://nowhere.invalid/") + base("http://other.invalid/"), base("{root}/media/")),
         (base("{root}/media/x"), base("./")),
+        (base("ftp://nowhere.invalid/") + base("{root}/media/"), ""),
     ],
 )
 async def test_addresses_are_joined_as_rfc_3986_has_it(

@@ -16,6 +16,9 @@ from vidferry_worker.child.dash.segments import Segments
 
 MOST_TRACKS = 20_000
 """of a manifest, each counted once a period"""
+_BASES = 10
+"""BaseURLs of one level that are looked at"""
+_SCHEMES = frozenset({"http", "https"})
 _HREF, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
 _TRICK_MODE = re.compile(r"https?://dashif\.org/guidelines/trickmode", re.IGNORECASE)
 
@@ -28,6 +31,8 @@ class Track:
     """`video`, `audio`, or what else its media type begins with"""
     period: "Period"
     roles: frozenset[str]
+    is_muxed: bool
+    """whether it is said to be picture and sound in one"""
     priority: str | None
     """as @selectionPriority has it"""
     base: str = ""
@@ -104,19 +109,24 @@ def read(mpd: Element, manifest_url: str) -> Manifest:
                 kind, media_type = _type(adaptation_set, representation)
                 _outline(document, representation, set_outline, len(manifest.tracks), kind, media_type)
                 period.sound_apart |= kind == "audio"
-                track = Track(kind, period, roles(document, adaptation_set), adaptation_set.get("selectionPriority"))
+                priority = adaptation_set.get("selectionPriority")
+                track = Track(
+                    kind, period, roles(document, adaptation_set), _is_muxed(document, adaptation_set), priority
+                )
                 track.place(manifest_url, mpd, levels, document)
                 manifest.tracks.append(track)
     return manifest
 
 
 def resolve(document: Document, manifest_url: str, levels: Iterable[Element]) -> str:
-    """The address that a representation's are relative to: each level's first BaseURL, by the one above it (§5.6.4)."""
+    """The address that a representation's are relative to: each level's BaseURL, by the one above it (§5.6.4).
+
+    Of several, which are said to lead to the same, the first is taken that leads to a web server.
+    """
     base = manifest_url
     for level in levels:
-        element = document.child(level, "BaseURL")
-        if element is not None:
-            base = urljoin(base, (element.text or "").strip())
+        told = [urljoin(base, (each.text or "").strip()) for each in document.children(level, "BaseURL")[:_BASES]]
+        base = next((each for each in told if each.partition(":")[0].lower() in _SCHEMES), told[0] if told else base)
     return base
 
 
@@ -143,6 +153,12 @@ def _check_here(element: Element) -> bool:
     if elsewhere not in {None, "", _NOTHING}:
         raise UnsupportedTrackError("a part of the manifest is in another document")
     return elsewhere != _NOTHING
+
+
+def _is_muxed(document: Document, adaptation_set: Element) -> bool:
+    """Whether its parts are told apart as picture and sound (§5.3.4)."""
+    parts = document.children(adaptation_set, "ContentComponent")
+    return {"video", "audio"} <= {each.get("contentType") for each in parts}
 
 
 def _is_for_seeking(document: Document, adaptation_set: Element) -> bool:

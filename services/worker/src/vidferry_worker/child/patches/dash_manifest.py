@@ -81,5 +81,5 @@ def _locate(each: dict[str, Any], track: Track, mpd_url: str | None) -> None:
         }
     if track.kind == "audio" and each.get("vcodec") is None:
         each["vcodec"] = "none"
-    if track.kind == "video" and track.period.sound_apart and each.get("acodec") is None:
+    if track.kind == "video" and track.period.sound_apart and not track.is_muxed and each.get("acodec") is None:
         each["acodec"] = "none"
