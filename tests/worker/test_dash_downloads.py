@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from yt_dlp import YoutubeDL
+from yt_dlp.downloader.dash import DashSegmentsFD
 from yt_dlp.utils import DownloadError
 
 from support import made
@@ -13,6 +14,7 @@ from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.patches import dash_ranges
 from vidferry_worker.child.patches.dash_ranges import check_size
 from vidferry_worker.children import Zygote
 from worker import manifests
@@ -153,6 +155,19 @@ async def test_addresses_are_joined_as_rfc_3986_has_it(
     outcome = await download(zygote, tmp_path, put_manifest(site, manifest, "/lists/clip.mpd"))
 
     assert kinds(outcome) == ["audio", "video"]
+
+
+def test_fragments_that_are_made_while_they_are_fetched_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of live streams, and of extractors that list them by themselves."""
+    for name in ("_get_fragments", "download_and_append_fragments"):
+        monkeypatch.setattr(DashSegmentsFD, name, getattr(DashSegmentsFD, name))
+    dash_ranges.install()
+    downloader = DashSegmentsFD(YoutubeDL({"quiet": True}), {})
+    listed = [{"url": "https://site.example/1"}, {"url": "https://site.example/2"}]
+    for fragments in (listed, lambda _: iter(listed)):
+        named = downloader._get_fragments({"fragments": fragments}, {"fragment_index": 0}, None)
+
+        assert [each["url"] for each in named] == [each["url"] for each in listed]
 
 
 def test_bytes_that_are_not_those_asked_for_are_no_fragment() -> None:

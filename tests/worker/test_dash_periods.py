@@ -96,6 +96,21 @@ async def test_files_of_periods_come_in_one_file(zygote: Zygote, site: Site, tmp
     assert errors(outcome) == ""
 
 
+async def test_a_file_that_periods_share_comes_once(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Each begins so many milliseconds into it."""
+    site.put("/v.mp4", File("v.mp4", picture_file()))
+    site.put("/a.mp4", File("a.mp4", sound_file(440, "-frag_duration", "500000")))
+
+    def second(number: int) -> str:
+        offset = f'<SegmentBase timescale="1000" presentationTimeOffset="{1000 * number}"/>'
+        return period(video(base("v.mp4") + offset), audio(base("a.mp4") + offset), more=f'start="PT{number}S"')
+
+    outcome = await download(zygote, tmp_path, put_manifest(site, mpd(second(0), second(1))))
+
+    assert lengths(outcome) == pytest.approx({"video": 2, "audio": 2}, abs=0.15)
+    assert errors(outcome) == ""
+
+
 async def test_files_whose_samples_differ_fail_before_they_are_fetched(
     zygote: Zygote, site: Site, tmp_path: Path
 ) -> None:

@@ -4,8 +4,10 @@ The beginnings alone are fetched. Where they describe the same samples, the firs
 is moved to the time at which its period begins (ISO/IEC 23009-1 §5.3.2.1).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,8 +22,8 @@ from vidferry_worker.child.dash.timeline import Run, Timeline
 
 MOST = 200
 """periods, each of which costs a request"""
-HEAD = 1024**2
-"""bytes of a file or an initialization that are read at most"""
+HEAD = 256 * 1024
+"""bytes of a file or an initialization that are read at most: an index takes twelve for each fragment"""
 OVERLAP = 0.25
 """seconds by which a period may reach into the next"""
 
@@ -35,6 +37,7 @@ def settle(ydl: Any, stream: dict[str, Any]) -> None:
     if not tracks:
         return
 
+    @lru_cache(maxsize=4)
     def fetch(address: str, start: int, end: int) -> bytes:
         headers = {**(stream.get("http_headers") or {}), "Range": f"bytes={start}-{end - 1}"}
         with ydl.urlopen(Request(address, headers=headers)) as response:
@@ -90,16 +93,16 @@ def _later(part: Segments, ticks: int) -> Segments:
 
 
 def _of_file(track: Track, fetch: Fetch) -> Segments:
-    """The segments of a file, as its own index tells them."""
+    """The segments of a file, as its own index tells them, that lie in the track's period: several may share a file."""
     found = mp4.index(fetch(track.base, 0, HEAD))
     begin = {"url": track.base, "byte_range": {"start": 0, "end": found.beginning}}
-    runs, time = [], found.begin
-    for number, (_, _, ticks) in enumerate(found.fragments):
-        runs.append(Run(number, time, ticks, 1))
+    runs, spans, time = list[Run](), list[Fragment](), found.begin
+    for start, end, ticks in found.fragments:
+        middle = (time + ticks / 2) / found.timescale - track.offset
+        if 0 <= middle < (track.period.seconds or math.inf):
+            runs.append(Run(len(runs), time, ticks, 1))
+            spans.append({"url": track.base, "byte_range": {"start": start, "end": end}})
         time += ticks
-
-    def media(index: int, _: Run) -> Fragment:
-        start, end = found.fragments[index][:2]
-        return {"url": track.base, "byte_range": {"start": start, "end": end}}
-
-    return Segments(track.base, (begin,), Timeline(runs, found.timescale), media)
+    if not runs:
+        raise UnsupportedTrackError("a period of which its file holds nothing")
+    return Segments(track.base, (begin,), Timeline(runs, found.timescale), lambda index, _: dict(spans[index]))

@@ -4,7 +4,7 @@ By itself yt-dlp's DASH downloader drops a fragment's `byte_range`, which its Fr
 knows of no other clock than that of the first fragment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yt_dlp.downloader.dash import DashSegmentsFD
@@ -20,12 +20,12 @@ def install() -> None:
 
     def named_with_ranges(downloader: Any, fmt: dict[str, Any], ctx: Any, extra_query: Any) -> Iterator[Any]:
         for fragment in named(downloader, fmt, ctx, extra_query):
-            span = fmt["fragments"][fragment["index"]].get("byte_range")
+            span = _listed(fmt, fragment["index"]).get("byte_range")
             yield fragment | ({"byte_range": span} if span else {})
 
     def fetch(downloader: Any, ctx: Any, fragments: Any, info: dict[str, Any], **how: Any) -> Any:
         def checked(content: bytes, frag_index: int) -> bytes:
-            fragment = info["fragments"][frag_index - 1]
+            fragment = _listed(info, frag_index - 1)
             check_size(content, fragment)
             return _moved(content, fragment["later"]) if fragment.get("later") else content
 
@@ -33,6 +33,13 @@ def install() -> None:
 
     DashSegmentsFD._get_fragments = named_with_ranges  # noqa: SLF001
     DashSegmentsFD.download_and_append_fragments = fetch
+
+
+def _listed(info: dict[str, Any], index: int) -> dict[str, Any]:
+    """A fragment as the manifest has it; extractors of live streams give a generator instead of a list."""
+    fragments = info.get("fragments")
+    found: dict[str, Any] = fragments[index] if isinstance(fragments, Sequence) else {}
+    return found
 
 
 def _moved(content: bytes, ticks: int) -> bytes:
