@@ -13,6 +13,7 @@ from support import made
 from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
+from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.patches import dash_ranges
 from vidferry_worker.child.patches.dash_ranges import check_size
@@ -228,3 +229,20 @@ def alone(url: str) -> Any:
     """What yt-dlp finds and chooses by itself: nothing of ours is installed in this process."""
     with YoutubeDL({"quiet": True, "logger": logging.getLogger("yt-dlp"), "cachedir": False}) as ydl:
         return ydl.extract_info(url, download=False)
+
+
+async def test_what_another_list_of_the_page_offers_is_taken_before_what_is_unfit(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    """A manifest that is told in another document, next to a file."""
+    put_files(site)
+    site.put("/clip.mp4", File("clip.mp4", made.clip()))
+    elsewhere = '<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="https://ads.example/1"/>'
+    sources = [put_manifest(site, mpd(elsewhere)), site.url("/clip.mp4")]
+    page = "".join(f'<source src="{each}">' for each in sources)
+    outcome = await download(
+        zygote, tmp_path, site.put("/page", text(f"<title>Two</title><video>{page}</video>", "html"))
+    )
+
+    assert kinds(outcome) == ["audio", "video"]
+    assert site.requests("/clip.mp4")

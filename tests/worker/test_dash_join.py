@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from vidferry_worker.child.dash.join import join
+from vidferry_worker.child.dash.join import join, without_unfit
 from vidferry_worker.child.dash.segments import Segments
 from vidferry_worker.child.dash.timeline import Run, Timeline
 
@@ -52,6 +52,16 @@ def test_a_part_is_left_out_where_there_is_a_whole_and_kept_as_unfit_where_there
     assert joined([of("b")], [of("c", width=640)]).keys() == {"b", "c"}
     assert joined([of("a"), of("b", problem="it is odd")]) == {"a": ""}
     assert joined([of("b", problem="it is odd")]) == {"b": "it is odd"}
+
+
+def test_what_others_have_makes_up_for_what_is_unfit() -> None:
+    both: dict[str, Any] = {"vcodec": "avc1", "acodec": "mp4a"}
+    picture: dict[str, Any] = {"vcodec": "avc1", "acodec": "none", "unfit": "it is odd"}
+    untold = {"unfit": "it is odd"}
+
+    assert without_unfit([both, picture, untold]) == [both]
+    assert without_unfit([{**both, "has_drm": True}, picture]) == [{**both, "has_drm": True}, picture]
+    assert without_unfit([picture, untold]) == [picture, untold]
 
 
 def test_periods_without_tracks_do_not_count() -> None:

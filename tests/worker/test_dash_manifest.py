@@ -8,7 +8,6 @@ from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import urljoin
 
-from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import lengths
 from vidferry_worker.child.dash import timeline
 from vidferry_worker.child.dash.manifest import has_ended
@@ -232,11 +231,11 @@ def test_a_timeline_that_many_tracks_share_is_read_once(monkeypatch: pytest.Monk
         mpd(period(*[video(base("film.mp4"))] * 21)),
     ],
 )
-def test_what_is_told_elsewhere_or_too_much_fails_at_once(manifest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_told_elsewhere_or_too_much_is_unfit(manifest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidferry_worker.child.dash.manifest.MOST_TRACKS", 20)
-    with pytest.raises(JobFailure) as failure:
-        formats(manifest)
-    assert failure.value.code is ErrorCode.UNSUPPORTED_STREAM
+    (found,) = formats(manifest)
+
+    assert found["unfit"]
 
 
 @pytest.mark.usefixtures("patched")

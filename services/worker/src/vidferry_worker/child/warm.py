@@ -17,6 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, protection, renditions
+from vidferry_worker.child.dash.join import without_unfit
 from vidferry_worker.child.patches import dash_manifest, dash_ranges
 from vidferry_worker.child.silence import Silence
 
@@ -60,7 +61,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
-        protection.check(info_dict.get("formats") or (), picture=self.wants_picture)
+        if info_dict.get("formats"):
+            info_dict["formats"] = without_unfit(info_dict["formats"])
+            protection.check(info_dict["formats"], picture=self.wants_picture)
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:

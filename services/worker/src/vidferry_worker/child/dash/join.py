@@ -30,10 +30,14 @@ def join(periods: Iterable[Mapping[str, Any]]) -> list[Format]:
     rows, left = _rows(filled)
     joined = [_joined(row) for row in rows]
     parts = [_unfit(each, "it is not there in all periods") for each in left]
-    fit = {_holds(each) for each in joined if not each.get("unfit")}
-    return [
-        each for each in (*joined, *parts) if not each.get("unfit") or not any(have >= _holds(each) for have in fit)
-    ]
+    return without_unfit([*joined, *parts])
+
+
+def without_unfit(formats: Sequence[Format]) -> list[Format]:
+    """Formats without the unfit ones whose picture and sound others have, which can be had."""
+    clear = [each for each in formats if not each.get("unfit") and not each.get("has_drm")]
+    held = set[str]().union(*map(_holds, clear))
+    return [each for each in formats if not each.get("unfit") or not _holds(each) <= held]
 
 
 def _rows(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Format]]:

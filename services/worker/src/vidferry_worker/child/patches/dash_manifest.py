@@ -16,11 +16,10 @@ from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
 
-from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.dash import manifest
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.join import join
-from vidferry_worker.child.dash.manifest import Manifest, Track
+from vidferry_worker.child.dash.manifest import Manifest, Period, Track
 from vidferry_worker.child.dash.roles import choose
 from vidferry_worker.child.dash.segments import Fragments
 
@@ -31,7 +30,11 @@ def install() -> None:
     def parse_periods(
         extractor: Any, mpd_doc: Any, mpd_id: str | None = None, mpd_base_url: str = "", mpd_url: str | None = None
     ) -> Iterator[Any]:
-        read = _read(mpd_doc, _base(mpd_base_url, mpd_url))
+        try:
+            read = _read(mpd_doc, _base(mpd_base_url, mpd_url))
+        except UnsupportedTrackError as error:
+            yield _unread(str(error), mpd_url)
+            return
         for period in parse(extractor, read.outline, mpd_id, "", mpd_url):
             for each in period["formats"]:
                 each["dash_track"] = read.track(each["url"])
@@ -50,12 +53,17 @@ def install() -> None:
 
 
 def _read(mpd: Any, base: str) -> Manifest:
-    try:
-        if manifest.has_ended(mpd, time.time()):
-            mpd.set("type", "static")  # extractors take it for live by this
-        return manifest.read(mpd, base)
-    except UnsupportedTrackError as error:
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, str(error)) from error
+    if manifest.has_ended(mpd, time.time()):
+        mpd.set("type", "static")  # extractors take it for live by this
+    return manifest.read(mpd, base)
+
+
+def _unread(reason: str, mpd_url: str | None) -> dict[str, Any]:
+    """The period of a manifest that can't be read: a track that is unfit, so that other manifests are taken first."""
+    track = Track("video", Period(0, None), frozenset(), is_muxed=True, priority=None, problem=reason)
+    url = mpd_url or manifest.address(0)
+    unfit = {"format_id": "dash", "ext": "mp4", "url": url, "protocol": "http_dash_segments", "dash_track": track}
+    return {"id": "unread", "formats": [unfit], "subtitles": {}}
 
 
 def _base(mpd_base_url: str, mpd_url: str | None) -> str:
