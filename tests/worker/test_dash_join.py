@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from vidferry_worker.child.dash.join import join, without_unfit
 from vidferry_worker.child.dash.segments import Segments
 from vidferry_worker.child.dash.timeline import Run, Timeline
@@ -77,7 +79,15 @@ def test_what_cannot_be_looked_at_is_unfit() -> None:
     assert joined([of("a", **webm)], [of("a", 2, initialization="other", **webm)])["a"]
 
 
+def test_periods_of_too_many_segments_together_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidferry_worker.child.dash.segments.MOST", 9)
+
+    assert joined(*([of("a", 2 * number)] for number in range(4))) == {"a": ""}
+    assert joined(*([of("a", 2 * number)] for number in range(5))) == {"a": "11 fragments"}
+
+
 def test_many_periods_of_tracks_that_nothing_joins_are_looked_through_once() -> None:
     periods = [[of(f"{number}-{place}", width=number) for place in range(20)] for number in range(500)]
 
     assert len(joined(*periods)) == 10_000
+    assert len(joined(*([of("a", 2 * number)] for number in range(10_000)))) == 1

@@ -187,6 +187,8 @@ def test_what_yt_dlp_reads_rightly_stays_so(manifest: str, request: pytest.Fixtu
         (mpd(of_template('media="$Number$" duration="0.00001"')), "segments"),
         (mpd(of_template('media="$Number$" duration="1"'), seconds=None), "how many"),
         (mpd(of_template('media="$Number$"')), "how many"),
+        (mpd(of_template('media="$Number$"', '<S t="9" d="1" r="-1"/>')), "no segments"),
+        (mpd(of_template('media="$Number$" duration="1" startNumber="5" endNumber="4"')), "no segments"),
         (mpd(of_template('media="$Number$"', '<S d="1" r="-1"/>'), seconds=None), "without end"),
         (mpd(of_template('media="$Number$"', '<S d="0" r="-1"/>')), "without end"),
         (mpd(of_template('media="$Number$"', "<S/>")), "without a duration"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
 
+from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.manifest import Track
 from vidferry_worker.child.dash.segments import Fragments, Segments
 
@@ -53,7 +54,8 @@ def _rows(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Form
             if following is None:
                 left.append(row[0])
             else:
-                rows.append([*row, following])
+                row.append(following)
+                rows.append(row)
         left += chain.from_iterable(waiting.values())
     return rows, left
 
@@ -80,7 +82,10 @@ def _joined(row: list[Format]) -> Format:
     whole = {key: value for key, value in first.items() if key != "dash_track"}
     if any(each.get("has_drm") for each in row):
         whole["has_drm"] = True
-    return whole | _concatenated(first, tracks) if len(row) > 1 else whole
+    try:
+        return whole | _concatenated(first, tracks) if len(row) > 1 else whole
+    except UnsupportedTrackError as error:
+        return _unfit(first, str(error))
 
 
 def _unfit(each: Format, reason: str) -> Format:
@@ -89,10 +94,13 @@ def _unfit(each: Format, reason: str) -> Format:
 
 
 def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
-    """What all periods' segments are in one file: what is to be looked at before that, or why they can't be."""
+    """What all periods' segments are in one file, or what is to be looked at before that is known.
+
+    UnsupportedTrackError where they can't be in one.
+    """
     whole = {
         "url": first.get("manifest_url") or first["url"],
-        "protocol": first["protocol"] if first.get("ext") == "mhtml" else "http_dash_segments",
+        "protocol": first.get("protocol") if first.get("ext") == "mhtml" else "http_dash_segments",
         "announced_seconds": sum(track.period.seconds or 0 for track in tracks),
         "is_dash_periods": True,
     }
@@ -101,7 +109,7 @@ def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
         return whole | {"fragments": Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])}
     if first.get("container") in MP4:
         return whole | {"fragments": Fragments(parts), "dash_tracks": tracks}
-    return _unfit(first, "each period has a beginning of its own")
+    raise UnsupportedTrackError("each period has a beginning of its own")
 
 
 def _continues(part: Segments, following: Segments) -> bool:

@@ -47,10 +47,14 @@ def segments(place: Place) -> Segments | None:
     if any(element.get(_HREF) for element in info.elements):
         raise UnsupportedTrackError("its segments are told in another document")
     if info.kind == "SegmentList":
-        return _of_list(place, info)
-    if info.kind == "SegmentTemplate" and info.get("media") is not None:
-        return _of_template(place, info)
-    return _of_file(place, info)
+        found: Segments | None = _of_list(place, info)
+    elif info.kind == "SegmentTemplate" and info.get("media") is not None:
+        found = _of_template(place, info)
+    else:
+        found = _of_file(place, info)
+    if found is not None and not len(found.timeline):
+        raise UnsupportedTrackError("it has no segments")
+    return found
 
 
 @dataclass(frozen=True)

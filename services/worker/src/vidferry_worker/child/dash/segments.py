@@ -1,13 +1,15 @@
 """Where a track's segments are: templates filled in, lists and byte ranges read, as yt-dlp's downloaders take them."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, overload
 from urllib.parse import urljoin
 
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
-from vidferry_worker.child.dash.timeline import Run, Timeline
+from vidferry_worker.child.dash.timeline import MOST, Run, Timeline
 
 Fragment = dict[str, Any]
 """yt-dlp's: `url`, or `path` below the format's fragment_base_url; `byte_range` of `start` and `end`; `duration`"""
@@ -88,10 +90,15 @@ def _absolute(base: str, fragment: Fragment) -> Fragment:
 
 
 class Fragments(Sequence[Fragment]):
-    """A format's fragments, as yt-dlp asks for them: each is made when it is taken, so many cost nothing."""
+    """A format's fragments, as yt-dlp asks for them: each is made when it is taken, so many cost nothing.
+
+    UnsupportedTrackError where they are too many: they are all asked for at once.
+    """
 
     def __init__(self, parts: Sequence[Segments]) -> None:
-        self._parts = parts
+        self._parts, self._ends = parts, list(accumulate(map(len, parts)))
+        if sum(len(part.timeline) for part in parts) > MOST:
+            raise UnsupportedTrackError(f"{len(self)} fragments")
 
     @property
     def length(self) -> float:
@@ -99,7 +106,7 @@ class Fragments(Sequence[Fragment]):
         return sum(part.timeline.length for part in self._parts)
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return self._ends[-1] if self._ends else 0
 
     @overload
     def __getitem__(self, index: int) -> Fragment: ...
@@ -108,9 +115,9 @@ class Fragments(Sequence[Fragment]):
     def __getitem__(self, index: int | slice) -> Fragment | list[Fragment]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        left = index + len(self) if index < 0 else index
-        for part in self._parts:
-            if 0 <= left < len(part):
-                return part.at(left)
-            left -= len(part)
-        raise IndexError(index)
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        number = bisect_right(self._ends, place)
+        part = self._parts[number]
+        return part.at(place - (self._ends[number] - len(part)))

@@ -101,6 +101,8 @@ def of_equal(duration: float, timescale: int, number: int, begin: float, length:
         return Timeline([Run(number, begin, duration, most)], timescale)
     ticks = length * timescale
     count = min(max(1, math.ceil((ticks - ROUNDED * timescale) / duration)), most)
+    if not count:
+        return Timeline([], timescale)
     last = min(duration, ticks - (count - 1) * duration)
     runs = [Run(number, begin, duration, count - 1)] if count > 1 else []
     return Timeline([*runs, Run(number + count - 1, begin + (count - 1) * duration, last, 1)], timescale)
