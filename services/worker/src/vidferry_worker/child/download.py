@@ -33,6 +33,7 @@ from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
+from vidferry_worker.child.dash import periods
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
 from vidferry_worker.child.patches import download_retries
 from vidferry_worker.child.reports import Reports
@@ -109,6 +110,7 @@ class Download:
             },
         )
         ydl.format_selector = warm.selector(self._format.canonical())
+        ydl.wants_picture = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
         ydl.waits.tell = lambda seconds: self._channel.tell("waiting", seconds=seconds, asked=True)
@@ -147,6 +149,11 @@ class Download:
             raise JobFailure(ErrorCode.LIVE)
         if any(stream.get("has_drm") for stream in streams):
             raise JobFailure(ErrorCode.DRM)
+        unfit = next((stream["unfit"] for stream in streams if stream.get("unfit")), None)
+        if unfit:
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a track of the manifest: {unfit}")
+        for stream in streams:
+            periods.settle(self._ydl, stream)
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")

@@ -9,6 +9,7 @@ from typing import Any
 from yt_dlp.downloader.hls import HlsFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.dash.segments import Fragments
 from vidferry_worker.child.hls.durations import sum_seconds
 
 
@@ -18,9 +19,16 @@ def of_playlist(text: str) -> float:
 
 
 def of_fragments(stream: Mapping[str, Any]) -> float:
-    """Seconds of a stream whose fragments extraction has listed, as of DASH; 0 where it has not."""
+    """Seconds of a stream whose fragments extraction has listed, as of DASH, or of a file that a manifest names.
+
+    0 where neither is told.
+    """
     fragments = stream.get("fragments")
-    return sum(fragment.get("duration") or 0 for fragment in fragments) if isinstance(fragments, list) else 0
+    if isinstance(fragments, Fragments):
+        return fragments.length or stream.get("announced_seconds") or 0
+    if isinstance(fragments, list):
+        return sum(fragment.get("duration") or 0 for fragment in fragments)
+    return stream.get("announced_seconds") or 0
 
 
 def hold(most: float) -> None:

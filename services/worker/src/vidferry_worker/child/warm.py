@@ -18,10 +18,13 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import choosing, crashes, disguise, entries, options, renditions, retry_after
+from vidferry_worker.child import choosing, crashes, disguise, entries, options, protection, renditions, retry_after
 from vidferry_worker.child.classify import by_status
+from vidferry_worker.child.dash.join import without_unfit
 from vidferry_worker.child.patches import (
     body_resumption,
+    dash_manifest,
+    dash_ranges,
     download_retries,
     fragment_content,
     fragment_keys,
@@ -45,8 +48,8 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    body_resumption, download_retries, fragment_content, fragment_keys, hls_codecs, hls_lists, hls_live, link_lists,
-    response_heads,
+    body_resumption, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, hls_codecs,
+    hls_lists, hls_live, link_lists, response_heads,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 
@@ -60,6 +63,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.silence = Silence()
+        self.wants_picture = True
         self.on_thumbnails: Any = None
         self.said = ""
         """last: where ffmpeg has failed, all that it wrote"""
@@ -109,6 +113,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
+        if info_dict.get("formats"):
+            info_dict["formats"] = without_unfit(info_dict["formats"])
+            protection.check(info_dict["formats"], picture=self.wants_picture)
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
