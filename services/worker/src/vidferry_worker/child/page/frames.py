@@ -1,0 +1,30 @@
+"""The pages within a page, in which its player may be: iframes, and what is said to be a player (twitter:player)."""
+
+import re
+
+from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.opengraph import find_embedded_pages
+from vidferry_worker.child.page.tags import FRAMES, find_metas, find_tags
+
+MOST = 4
+"""of a page that are looked into"""
+DEPTH = 2
+"""pages within pages"""
+_ADDRESSES = ("src", "data-src", "data-lazy-src", "data-litespeed-src", "data")
+_LIKELY = re.compile(r"player|embed|video|stream|watch|play|media", re.IGNORECASE)
+
+
+def find_frames(page: Page, text: str) -> list[str]:
+    """The addresses on the page's own site, those first that sound like a player."""
+    if page.depth >= DEPTH:
+        return []
+    told = [*_players(text), *find_embedded_pages(page, text)]
+    for tag in find_tags(FRAMES, text):
+        told += [tag.attributes[name] for name in _ADDRESSES if name in tag.attributes and not tag.is_commented]
+    joined = (page.join(each) for each in told)
+    found = dict.fromkeys(each for each in joined if each and each != page.address and page.is_same_site(each))
+    return sorted(found, key=lambda address: not _LIKELY.search(address))[:MOST]
+
+
+def _players(text: str) -> list[str]:
+    return [content for name, content, _ in find_metas(text) if name == "twitter:player"]
