@@ -17,6 +17,15 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child.patches import (
+    generic_embeds,
+    generic_feeds,
+    generic_json_ld,
+    generic_referers,
+    generic_titles,
+    html5_players,
+    media_endings,
+)
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -58,6 +67,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
+        media_endings.settle(info_dict, self.headers_of.get)
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
@@ -121,6 +131,13 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
+    generic_embeds.install()
+    generic_feeds.install()
+    generic_json_ld.install()
+    generic_referers.install()
+    generic_titles.install()
+    html5_players.install()
+    media_endings.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
