@@ -143,6 +143,7 @@ FRAMES = [
         "<iframe src=1></iframe>",
         pages={"/films/1": "<iframe src=2></iframe>", "/films/2": player("clip.mp4")},
     ),
+    Situation("srcdoc", f'<iframe srcdoc="{escape(player("clip.mp4"))}"></iframe>'),
     Situation("frame-of-media", "<iframe src=clip.mp4></iframe>"),
     Situation(
         "second-frame",

@@ -1,7 +1,9 @@
 """Downloads of what a page embeds, with what its server asks of a browser."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -99,6 +101,23 @@ async def test_what_a_page_embeds_is_asked_for_with_the_page_as_referer(
     assert height(await download(zygote, tmp_path, url)) == 240
     assert {one.path for one in site.requests("/v/")} >= {"/v/index.m3u8", "/v/key.bin", "/v/index0.ts"}
     assert "403" in yt_dlp(tmp_path, url).stderr
+
+
+async def test_a_list_leads_to_another_site_without_telling_it_the_page(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    other = site.url("/v/").replace("127.0.0.1", "localhost")
+
+    def elsewhere(file: File) -> File:
+        return replace(file, data=re.sub(rb"index\d+\.ts|key\.bin", other.encode() + rb"\g<0>", file.data))
+
+    put_hls(site, "/v", lambda file: elsewhere(file) if file.name.endswith("m3u8") else file)
+    url = site.put("/page", page("<video src='v/index.m3u8'></video>"))
+
+    assert height(await download(zygote, tmp_path, url)) == 240
+    told = {one.path: one.headers.get("referer") for one in site.requests("/v/")}
+    root = f"{url.partition('/u/')[0]}/"
+    assert told == {"/v/index.m3u8": url, "/v/key.bin": root, "/v/index0.ts": root, "/v/index1.ts": root}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child.page.document import limit_referer
 from vidferry_worker.child.patches import (
     generic_embeds,
     generic_feeds,
@@ -56,6 +57,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         request = Request(req) if isinstance(req, str) else req
         address = request.url
         _check(address)
+        _limit_referer(request)
         request.extensions.setdefault("timeout", self.silence.wait)
         with self.silence.heeded():
             response = super().urlopen(request)
@@ -104,6 +106,16 @@ def _check(address: str) -> None:
     if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
         failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
         raise TransportError(cause=failure)
+
+
+def _limit_referer(request: Request) -> None:
+    told = request.headers.get("Referer")
+    if told:
+        referer = limit_referer(told, request.url)
+        if referer is None:
+            del request.headers["Referer"]
+        else:
+            request.headers["Referer"] = referer
 
 
 def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:

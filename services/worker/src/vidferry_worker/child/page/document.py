@@ -125,6 +125,8 @@ def _host(parts: SplitResult) -> str:
 
 
 _current: ContextVar[Page | None] = ContextVar("page", default=None)
+_loaded: dict[str, Page] = {}
+"""by their addresses"""
 
 
 def current() -> Page | None:
@@ -134,9 +136,21 @@ def current() -> Page | None:
 
 @contextmanager
 def reading(page: Page | None) -> Iterator[None]:
-    """Within it, that page is the current one."""
+    """Within it, that page is the current one; from then on, its address as a Referer is that page's."""
+    if page:
+        _loaded.setdefault(page.address, page)
     token = _current.set(page)
     try:
         yield
     finally:
         _current.reset(token)
+
+
+def limit_referer(referer: str, target: str) -> str | None:
+    """A Referer as the page would send it there: a list tells of segments and keys on further sites."""
+    return sender(referer).referer_for(target)
+
+
+def sender(referer: str) -> Page:
+    """The page that sends such a Referer; where that isn't known, one that sends it everywhere."""
+    return _loaded.get(referer) or Page(referer, referer, "unsafe-url")

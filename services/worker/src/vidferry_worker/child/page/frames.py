@@ -4,6 +4,7 @@ import re
 
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.opengraph import find_embedded_pages
+from vidferry_worker.child.page.sources import Source
 from vidferry_worker.child.page.tags import FRAMES, find_metas, find_tags
 
 MOST = 4
@@ -15,15 +16,20 @@ _LIKELY = re.compile(r"player|embed|video|stream|watch|play|media", re.IGNORECAS
 
 
 def find_frames(page: Page, text: str) -> list[str]:
-    """The addresses on the page's own site, those first that sound like a player."""
+    """The addresses that may be asked, those first that sound like a player."""
     if page.depth >= DEPTH:
         return []
     told = [*_players(text), *find_embedded_pages(page, text)]
     for tag in find_tags(FRAMES, text):
         told += [tag.attributes[name] for name in _ADDRESSES if name in tag.attributes and not tag.is_commented]
     joined = (page.join(each) for each in told)
-    found = dict.fromkeys(each for each in joined if each and each != page.address and page.is_same_site(each))
+    found = dict.fromkeys(each for each in joined if each and each != page.address and _may_be_asked(page, each))
     return sorted(found, key=lambda address: not _LIKELY.search(address))[:MOST]
+
+
+def _may_be_asked(page: Page, address: str) -> bool:
+    """Whether it is on the page's own site, or media by its ending: other sites' pages are for those who know them."""
+    return page.is_same_site(address) or bool(Source(address).ending)
 
 
 def _players(text: str) -> list[str]:

@@ -25,8 +25,17 @@ class Player:
 
 def find_players(page: Page, text: str) -> list[Player]:
     """Those that have a source, in the page's order; what is in a comment counts where there are no others."""
-    tags = list(find_tags({*PLAYERS, "source"}, text))
+    tags = list(_find_tags(text))
     return list(_read(page, [tag for tag in tags if not tag.is_commented])) or list(_read(page, tags))
+
+
+def _find_tags(text: str) -> Iterator[Tag]:
+    """Those of players and sources; also within what an iframe holds itself."""
+    for tag in find_tags({*PLAYERS, "source", "iframe"}, text):
+        if tag.name != "iframe":
+            yield tag
+        elif "srcdoc" in tag.attributes and not tag.is_commented:
+            yield from find_tags({*PLAYERS, "source"}, tag.attributes["srcdoc"])
 
 
 def _read(page: Page, tags: list[Tag]) -> Iterator[Player]:

@@ -128,7 +128,11 @@ class _Reader:
         return found
 
     def _as_video(self, formats: Formats) -> list[dict[str, Any]]:
-        return [{"id": self._video_id, "formats": formats.found}] if formats.found else []
+        if not formats.found:
+            return []
+        video = {"id": self._video_id, "formats": formats.found}
+        self._extractor._extra_manifest_info(video, self._page.address)  # noqa: SLF001 - whether a list is live, and how long
+        return [video]
 
 
 def _find_leads(webpage: str) -> list[Tag]:

@@ -14,7 +14,6 @@ from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
 from vidferry_worker.child.page import document
-from vidferry_worker.child.page.document import Page
 
 
 def install() -> None:
@@ -46,7 +45,7 @@ def _extract(extract_by_itself: Callable[[str], Any], url: str) -> Any:
     referer = unsmuggle_url(url, {})[1].get("referer")
     if not referer:
         return extract_by_itself(url)
-    with document.reading(Page(referer, referer, "unsafe-url")):
+    with document.reading(document.sender(referer)):
         found = extract_by_itself(url)
     if found.get("_type") == "url":
         address, data = unsmuggle_url(found["url"], {})
