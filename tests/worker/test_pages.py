@@ -55,6 +55,9 @@ class Situation:
 SITE_CLIP, SITE_A, SITE_B = (video(f'"SITE/films/{name}.mp4"') for name in ("clip", "a", "b"))
 B, ELSEWHERE = "/films/b.mp4", "/media/clip.mp4"
 BASE = [  # HTML §4.2.3: the first that has an address counts
+    Situation("commented-base", "<!-- <base href='/no/'> --><video src='clip.mp4'></video>", by_itself=True),
+    Situation("base-and-query", "<base href='../v/3?x'><video src='?id=3'></video>", "/v/3"),
+    Situation("protocol-relative", player("//HOST/films/clip.mp4"), by_itself=True),
     Situation("base", "<base href='../media/'><video src='clip.mp4'></video>", ELSEWHERE),
     Situation(
         "first-base", "<base target=x><base href=SITE/media/><base href=/no/><video src=clip.mp4></video>", ELSEWHERE
@@ -73,6 +76,16 @@ ENDINGS = [
     Situation("no-ending", "<video src='../v/3'></video>", "/v/3"),
 ]
 SIZES = [  # players name them as they like: plyr, Video.js, Fluid Player, jPlayer
+    Situation("words", player("a.mp4 label=SD", "b.mp4 label='Full HD'", "c.mp4 label=HD"), B),
+    Situation(
+        "codecs",
+        player(
+            "a.mp4 type='video/mp4; codecs=&quot;hvc1.1.6.L93.B0&quot;'",
+            "b.mp4 type='video/mp4; codecs=&quot;avc1.42E01E, mp4a.40.2&quot;'",
+        ),
+        B,
+        by_itself=True,
+    ),
     Situation("size", player("a.mp4 size=144", "b.mp4 size=360", "c.mp4 size=240"), B),
     Situation("label", player("a.mp4 label='144p'", "b.mp4 label='HD 360p'", "c.mp4 label=240"), B, by_itself=True),
     Situation("data-res", player("a.mp4 data-res=144", "b.mp4 data-res=360", "c.mp4 data-res=240"), B),
@@ -110,6 +123,13 @@ JSON_LD = [
 ]
 OPEN_GRAPH = [  # https://ogp.me/#array
     Situation(
+        "og-page-and-file",
+        metas(("og:video", "p"), ("og:video:type", "text/html"), ("og:video", "b.mp4")),
+        B,
+        by_itself=True,
+    ),
+    Situation("microdata", "<meta itemprop=contentURL content=clip.mp4>"),
+    Situation(
         "og-several",
         metas(("og:video", "a.mp4"), ("og:video:height", 144), ("og:video", "b.mp4"), ("og:video:height", 360)),
         B,
@@ -130,6 +150,11 @@ OPEN_GRAPH = [  # https://ogp.me/#array
     ),
 ]
 FRAMES = [
+    Situation(
+        "json-ld-player",
+        json_ld('{"@type":"VideoObject","embedUrl":"player\\/3"}'),
+        pages={"/films/player/3": player("../clip.mp4")},
+    ),
     Situation(
         "frame",
         "<iframe src='/u/SITE/player?id=3'></iframe>".replace("/u/SITE", "SITE"),
@@ -171,6 +196,11 @@ RSS, ATOM = (
 )
 SOUND = "<item><title>Ebb</title><enclosure url='SITE/films/clip.mp4' type='audio/mpeg'/></item>"
 FEEDS = [
+    Situation(
+        "atom-content",
+        ATOM.format("<entry><title>Ebb</title><content src='clip.mp4' type='video/mp4'/></entry>"),
+        title="Ebb",
+    ),
     Situation("rss", RSS.format(SOUND), title="Ebb", by_itself=True),
     Situation(
         "rss-newest-without-sound",
@@ -232,7 +262,7 @@ def pages(origin: Origin) -> list[str]:
             site.put(path, File("clip.mp4", b"", media_type="video/mp4"))
         for path, content in situation.pages.items():
             site.put(path, page(content, "Another"))
-        content = situation.content.replace("SITE", site.base)
+        content = situation.content.replace("SITE", site.base).replace("//HOST", site.base.partition(":")[2])
         urls.append(site.put("/films/harbour", text(content, "xml") if situation in FEEDS else page(content)))
     return urls
 

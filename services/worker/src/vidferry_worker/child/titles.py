@@ -62,6 +62,13 @@ def of_address(address: str) -> str:
     return choose(*(name for name in names if not _NUMBERED.fullmatch(name)), last)
 
 
+def host_of(address: str) -> str:
+    """The last resort, empty where there is none."""
+    with suppress(ValueError):
+        return (urlsplit(address).hostname or "").removeprefix("www.")
+    return ""
+
+
 def _named_in(query: str) -> list[str]:
     """The names in a query: a file of media, or what its parameter calls a name."""
     try:

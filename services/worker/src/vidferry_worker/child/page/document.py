@@ -99,7 +99,7 @@ def join(base: str, reference: str | None) -> str | None:
 
 def _find_base(address: str, text: str) -> str:
     for tag in find_tags({"base"}, text):
-        if "href" in tag.attributes:  # the first one that has it counts
+        if "href" in tag.attributes and not tag.is_commented:  # the first one that has it counts
             return join(address, tag.attributes["href"]) or address
     return address
 

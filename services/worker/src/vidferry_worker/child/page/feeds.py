@@ -108,7 +108,7 @@ def _find_page(item: ET.Element, base: str) -> str | None:
 
 def _address(element: ET.Element) -> str | None:
     """As RSS, Atom and RSS 1.0 each name it."""
-    names = ("url", "href", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource")
+    names = ("url", "href", "src", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource")
     return next((element.get(name) for name in names if element.get(name)), None)
 
 

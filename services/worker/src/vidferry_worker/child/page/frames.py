@@ -1,6 +1,9 @@
 """The pages within a page, in which its player may be: iframes, and what is said to be a player (twitter:player)."""
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.opengraph import find_embedded_pages
@@ -12,6 +15,8 @@ MOST = 4
 DEPTH = 2
 """pages within pages"""
 _ADDRESSES = ("src", "data-src", "data-lazy-src", "data-litespeed-src", "data")
+_EMBED_URL = re.compile(r'"embedUrl"\s*:\s*("[^"\s]{1,2000}")')
+"""of JSON-LD"""
 _LIKELY = re.compile(r"player|embed|video|stream|watch|play|media", re.IGNORECASE)
 
 
@@ -32,5 +37,9 @@ def _may_be_asked(page: Page, address: str) -> bool:
     return page.is_same_site(address) or bool(Source(address).ending)
 
 
-def _players(text: str) -> list[str]:
-    return [content for name, content, _ in find_metas(text) if name == "twitter:player"]
+def _players(text: str) -> Iterator[str]:
+    """What a page's metadata call its player."""
+    yield from (content for name, content, _ in find_metas(text) if name in {"twitter:player", "embedurl"})
+    for found in _EMBED_URL.findall(text):
+        with suppress(ValueError):
+            yield json.loads(found)

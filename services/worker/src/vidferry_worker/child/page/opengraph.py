@@ -10,6 +10,10 @@ MOST = 100
 """alternatives"""
 
 
+_MICRODATA = "contenturl"
+"""as the itemprop of a schema.org VideoObject: an address of the same video"""
+
+
 @dataclass
 class _Group:
     """A property `og:video` and those that describe it."""
@@ -26,7 +30,7 @@ class _Group:
 
 def find_tags_of_media(text: str) -> list[Tag]:
     """The meta elements that name a video or sound, or describe one."""
-    return [tag for name, _, tag in find_metas(text) if name.startswith(("og:video", "og:audio"))]
+    return [tag for name, _, tag in find_metas(text) if name.startswith(("og:video", "og:audio", _MICRODATA))]
 
 
 def find_videos(page: Page, text: str) -> list[Source]:
@@ -47,7 +51,8 @@ def find_embedded_pages(page: Page, text: str) -> list[str]:
 
 def _groups(text: str) -> list[_Group]:
     groups: list[_Group] = []
-    for name, content, _ in find_metas(text):
+    for told, content, _ in find_metas(text):
+        name = "og:video" if told == _MICRODATA else told
         kind, _, rest = name.removeprefix("og:").partition(":")
         if not name.startswith("og:") or kind not in {"video", "audio"} or len(groups) > MOST:
             continue

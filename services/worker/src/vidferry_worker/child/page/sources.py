@@ -17,6 +17,8 @@ MOST_ASKED = 4
 _LINES = frozenset({144, 240, 270, 360, 432, 480, 540, 576, 720, 1080, 1440, 2160, 4320})
 _LISTS = {"m3u8": "m3u8", "mpd": "mpd"}
 _MOST_PIXELS = 20_000
+_WORDS = (("uhd", 2160), ("2k", 1440), ("fhd", 1080), ("full hd", 1080), ("hd", 720), ("sd", 480))
+"""by which labels name lines"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,14 @@ def size_of(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
         if height:
             break
         told = attributes.get(name, "")
-        found = {"height": _number(told)} if told.isdecimal() else parse_resolution(told[:100])
+        found = {"height": _number(told)} if told.isdecimal() else parse_resolution(told[:100]) or _named_size(told)
         width, height = width or found.get("width"), found.get("height")
     return width, height
+
+
+def _named_size(label: str) -> dict[str, int]:
+    words = re.sub(r"\W+", " ", label[:100].lower())
+    return next(({"height": lines} for word, lines in _WORDS if re.search(rf"\b{word}\b", words)), {})
 
 
 def lines_in(address: str) -> int | None:

@@ -28,7 +28,7 @@ def install() -> None:
 
 def _generic_title(self: Any, url: str = "", webpage: str = "", *, default: str | None = None) -> str | None:  # noqa: ARG001
     names = find_names(webpage) if webpage else ()
-    return titles.choose(*names, titles.of_address(url)) or default
+    return titles.choose(*names, titles.of_address(url)) or default or (titles.host_of(url) if url else None)
 
 
 def _name(found: dict[str, Any], address: str, headers_of: Mapping[str, Any]) -> dict[str, Any]:
