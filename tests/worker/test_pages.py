@@ -95,6 +95,11 @@ SIZES = [  # players name them as they like: plyr, Video.js, Fluid Player, jPlay
     Situation("small-screen", player("a.mp4 media='(max-width: 600px)'", "b.mp4"), B, by_itself=True),
 ]
 PLAYERS = [
+    Situation(
+        "refresh",
+        "<base href='../media/'><meta http-equiv='refresh' content='9; url=../films/harbour'>" + player("clip.mp4"),
+        ELSEWHERE,
+    ),
     Situation("first", "<video src=b.mp4></video><video src=a.mp4></video>", B, by_itself=True),
     Situation("commented-out", "<!-- <video src=a.mp4></video> --><video src=b.mp4></video>", B),
     Situation("unclosed", "<VIDEO SRC=clip.mp4 controls>"),
@@ -111,6 +116,9 @@ PLAYERS = [
     ),
 ]
 JSON_LD = [
+    Situation(
+        "json-ld-of-the-page", json_ld(video('"SITE/films/harbour"')) + metas(("og:video", "clip.mp4")), by_itself=True
+    ),
     Situation("json-ld-relative", json_ld(video('"clip.mp4"')), title="Pier"),
     Situation("json-ld-list", json_ld(video('["clip.mp4", "a.mp4"]')), title="Pier"),
     Situation(
@@ -176,7 +184,9 @@ FRAMES = [
         pages={"/films/menu": "", "/films/1": player("clip.mp4")},
     ),
     Situation(
-        "twitter-player", "<meta name=twitter:player content=player>", pages={"/films/player": player("clip.mp4")}
+        "twitter-player",
+        "<meta name='twitter:player' content='SITE/films/player'>",
+        pages={"/films/player": player("clip.mp4")},
     ),
     Situation(
         "og-player",

@@ -15,6 +15,7 @@ from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Reply, text
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.child.page import frames
 from vidferry_worker.children import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download
@@ -161,6 +162,15 @@ async def test_a_page_forges_nothing_of_yt_dlps_own(mark: str, zygote: Zygote, s
 
     assert height(await download(zygote, tmp_path, url)) == 240
     assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {None}
+
+
+async def test_pages_within_pages_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Each with more of them, which lead back."""
+    for number in range(10):
+        site.put(f"/{number}", page("".join(f"<iframe src='{each}'></iframe>" for each in range(10))))
+
+    assert (await download(zygote, tmp_path, site.url("/0"))).failure == ErrorCode.UNSUPPORTED_SITE
+    assert len(site.requests()) <= 1 + frames.MOST + frames.MOST**2
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, ErrorCode.REFUSED), (404, ErrorCode.UNAVAILABLE)])

@@ -86,11 +86,11 @@ class Page:
 
 def join(base: str, reference: str | None) -> str | None:
     """As a browser joins them (WHATWG URL §4.4), white space around and line ends left out; of http and https alone."""
-    if not reference:
+    if not isinstance(reference, str):
         return None
     reference = reference.strip().translate({ord(each): None for each in "\t\r\n"})
     try:
-        address = urljoin(base, reference).partition("#")[0]
+        address = urljoin(base, reference).partition("#")[0] if reference else ""
         parts = urlsplit(address)
         return address if parts.scheme.lower() in SCHEMES and parts.hostname else None
     except ValueError:
@@ -148,7 +148,8 @@ def reading(page: Page | None) -> Iterator[None]:
 
 def limit_referer(referer: str, target: str) -> str | None:
     """A Referer as the page would send it there: a list tells of segments and keys on further sites."""
-    return sender(referer).referer_for(target)
+    page = _loaded.get(referer)
+    return page.referer_for(target) if page else referer
 
 
 def sender(referer: str) -> Page:

@@ -20,7 +20,7 @@ def find_video(page: Page, documents: Iterable[Any]) -> dict[str, Any] | None:
     for node in _nodes(documents):
         kinds = [each for each in _listed(node.get("@type")) if isinstance(each, str)]
         address = _address(page, node.get("contentUrl")) if any(map(_TYPE.fullmatch, kinds)) else None
-        if address:
+        if address and address != page.address:  # some give the page itself
             return {
                 **node,
                 **{name: node[name] if isinstance(node.get(name), str) else None for name in _TEXTS},

@@ -78,10 +78,20 @@ class _Reader:
         embedded = frames.find_frames(self._page, webpage)
         if not described and not embedded:
             return self._by_itself(webpage)
-        leads = _find_leads(webpage)
-        undescribed = cut(webpage, sorted([*described, *(leads if described else [])], key=lambda tag: tag.start))
-        found = self._by_itself(undescribed) or self._describe(webpage, embedded) or self._look_within(embedded)
-        return found or (self._by_itself(cut(webpage, described)) if described and leads else [])
+        leads = [
+            tag for tag in find_tags({"meta"}, webpage) if self._is_lead(tag, embedded, is_described=bool(described))
+        ]
+        unsure = sorted([*described, *leads], key=lambda tag: tag.start)
+        found = (
+            self._by_itself(cut(webpage, unsure)) or self._describe(webpage, embedded) or self._look_within(embedded)
+        )
+        return found or (self._by_itself(cut(webpage, described)) if leads else [])
+
+    def _is_lead(self, tag: Tag, embedded: list[str], *, is_described: bool) -> bool:
+        """Whether a meta element leads to another page that is less sure than what there is else."""
+        if "twitter:player" in tag.attributes.values():
+            return is_described or self._page.join(tag.attributes.get("content")) in embedded
+        return is_described and tag.attributes.get("http-equiv", "").lower() == "refresh"
 
     def _by_itself(self, webpage: str) -> list[dict[str, Any]]:
         """What yt-dlp finds, all addresses joined to the base."""
@@ -133,12 +143,3 @@ class _Reader:
         video = {"id": self._video_id, "formats": formats.found}
         self._extractor._extra_manifest_info(video, self._page.address)  # noqa: SLF001 - whether a list is live, and how long
         return [video]
-
-
-def _find_leads(webpage: str) -> list[Tag]:
-    """The meta elements that lead to another page: less sure than what is described."""
-    return [
-        tag
-        for tag in find_tags({"meta"}, webpage)
-        if tag.attributes.get("http-equiv", "").lower() == "refresh" or "twitter:player" in tag.attributes.values()
-    ]
