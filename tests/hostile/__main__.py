@@ -31,7 +31,7 @@ if sys.argv[0].endswith("zygote"):
     warm.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
     download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
     download._refuse_ffmpeg = FFmpegFD.real_download
-    entries.hold = lambda: None
+    entries.hold = entries.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
     from vidferry_worker import media

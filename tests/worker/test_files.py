@@ -123,6 +123,8 @@ def test_what_is_no_media_is_refused(start: bytes) -> None:
         (" ... ", "video.mp4"),
         ("\x00\x1f", "video.mp4"),
         ("C:\\end", "C: end.mp4"),
+        ("clip.MP4", "clip.mp4"),
+        ("clip.mov", "clip.mov.mp4"),
     ],
 )
 def test_file_names(title: str, expected: str) -> None:

@@ -103,6 +103,9 @@ def picture_type(head: bytes) -> str | None:
 
 
 def file_name(title: str, extension: str) -> str:
-    """What a browser saves the video as: its title, in any script."""
-    stem = _CONTROL.sub(" ", title).strip(" .")[:120].strip() or "video"
+    """What a browser saves the video as: its title, in any script, and one ending."""
+    stem = _CONTROL.sub(" ", title).strip(" .")
+    if stem.lower().endswith(f".{extension}"):
+        stem = stem[: -len(extension) - 1]
+    stem = stem[:120].strip(" .") or "video"
     return f"{stem}.{extension}"

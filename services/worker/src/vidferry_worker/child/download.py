@@ -27,6 +27,7 @@ from vidferry_worker.child import (
     probing,
     programs,
     retry_after,
+    titles,
     warm,
 )
 from vidferry_worker.child.channel import Channel
@@ -227,9 +228,9 @@ def _usual_bit_rate(stream: dict[str, Any]) -> float:
 
 
 def _title(info: dict[str, Any]) -> str:
-    """yt-dlp numbers the players of a page, also where there is one; the first is what is fetched."""
-    title = str(info.get("title") or "")[:500]
-    return title.removesuffix(" (1)") if info.get("extractor_key") == "HTML5MediaEmbed" else title
+    """The extractor's; where that says nothing, what the address says that was asked for."""
+    told, asked = str(info.get("title") or "")[: titles.MOST], str(info.get("original_url") or "")
+    return titles.choose(told, titles.of_address(asked)) if titles.says_nothing(told) else told
 
 
 def block_size(elapsed: float, count: int) -> int:

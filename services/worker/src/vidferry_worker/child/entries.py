@@ -22,7 +22,7 @@ def hold() -> None:
     parse, embeds = InfoExtractor._parse_html5_media_entries, InfoExtractor.extract_from_webpage.__func__  # noqa: SLF001
 
     def parse_bounded(extractor: Any, base_url: str, webpage: str, *args: Any, **options: Any) -> Any:
-        check_page(sum(1 for _ in islice(_PLAYERS.finditer(webpage), MOST + 1)))
+        check_players(webpage)
         return parse(extractor, base_url, webpage, *args, **options)
 
     def embeds_bounded(extractor: Any, *args: Any) -> Iterator[Any]:
@@ -32,6 +32,11 @@ def hold() -> None:
 
     InfoExtractor._parse_html5_media_entries = parse_bounded  # noqa: SLF001
     InfoExtractor.extract_from_webpage = classmethod(embeds_bounded)
+
+
+def check_players(webpage: str) -> None:
+    """JobFailure where a page has too many players and sources."""
+    check_page(sum(1 for _ in islice(_PLAYERS.finditer(webpage), MOST + 1)))
 
 
 def check_page(count: int) -> None:

@@ -21,6 +21,7 @@ from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS,
 from vidferry_worker.child import choosing, crashes, disguise, entries, options, protection, renditions, retry_after
 from vidferry_worker.child.classify import by_status
 from vidferry_worker.child.dash.join import without_unfit
+from vidferry_worker.child.page.document import limit_referer
 from vidferry_worker.child.patches import (
     body_resumption,
     dash_manifest,
@@ -28,10 +29,17 @@ from vidferry_worker.child.patches import (
     download_retries,
     fragment_content,
     fragment_keys,
+    generic_embeds,
+    generic_feeds,
+    generic_json_ld,
+    generic_referers,
+    generic_titles,
     hls_codecs,
     hls_lists,
     hls_live,
+    html5_players,
     link_lists,
+    media_endings,
     response_heads,
 )
 from vidferry_worker.child.silence import Silence
@@ -48,8 +56,9 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    body_resumption, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, hls_codecs,
-    hls_lists, hls_live, link_lists, response_heads,
+    body_resumption, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
+    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
+    link_lists, media_endings, response_heads,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 
@@ -77,6 +86,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         request = Request(req) if isinstance(req, str) else req
         address = request.url
         _check(address)
+        _limit_referer(request)
         request.extensions.setdefault("timeout", self.silence.wait)
         response = self._open_patiently(request)
         response.read = bounded(self.silence.heeded()(response.read))
@@ -113,6 +123,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
+        media_endings.settle(info_dict, self.headers_of.get)
         if info_dict.get("formats"):
             info_dict["formats"] = without_unfit(info_dict["formats"])
             protection.check(info_dict["formats"], picture=self.wants_picture)
@@ -152,6 +163,16 @@ def _check(address: str) -> None:
     if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
         failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
         raise TransportError(cause=failure)
+
+
+def _limit_referer(request: Request) -> None:
+    told = request.headers.get("Referer")
+    if told:
+        referer = limit_referer(told, request.url)
+        if referer is None:
+            del request.headers["Referer"]
+        else:
+            request.headers["Referer"] = referer
 
 
 def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:

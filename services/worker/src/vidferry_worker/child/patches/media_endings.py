@@ -1,0 +1,48 @@
+"""The extension of what an address leads to.
+
+yt-dlp by itself takes what follows the last dot for it, also within a fragment (`clip.mp4#t=0.001`, W3C Media
+Fragments), and refuses what it finds unusual (`stream.php`, yt-dlp#10459, #17432), whatever the server says that it is.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from yt_dlp import YoutubeDL, utils
+from yt_dlp.extractor import common, generic
+from yt_dlp.utils import _utils, mimetype2ext
+
+ALLOWED = _utils._UnsafeExtensionError.ALLOWED_EXTENSIONS  # noqa: SLF001
+UNKNOWN = "unknown_video"
+
+
+def install() -> None:
+    determine_by_itself = _utils.determine_ext
+
+    def determine_ext(url: str | None, default_ext: str | None = UNKNOWN) -> str | None:
+        found: str | None = determine_by_itself(without_fragment(url), default_ext)
+        return found
+
+    for module in (_utils, utils, common, generic, YoutubeDL):
+        module.determine_ext = determine_ext
+
+
+def without_fragment(address: str | None) -> str | None:
+    """An address of the web without its fragment; other texts, as a file's name, as they are."""
+    return address.partition("#")[0] if address and re.match(r"(?:https?:)?//", address) else address
+
+
+def settle(video: dict[str, Any], headers_of: Callable[[str], Mapping[str, str] | None]) -> None:
+    """Gives each format an extension that yt-dlp allows: by its server's Content-Type, else the unknown one."""
+    for stream in video.get("formats") or [video]:
+        address = stream.get("url")
+        extension = (
+            str(stream.get("ext") or _utils.determine_ext(address)).lower() if isinstance(address, str) else UNKNOWN
+        )
+        if extension not in ALLOWED or (extension == UNKNOWN and address):
+            headers = headers_of(address) or {}
+            told = mimetype2ext(headers.get("Content-Type"), default=None)
+            stream["ext"] = told if told in ALLOWED else UNKNOWN
+    for picture in video.get("thumbnails") or ():
+        if str(picture.get("ext") or _utils.determine_ext(picture.get("url"), "jpg")).lower() not in ALLOWED:
+            picture["ext"] = "jpg"
