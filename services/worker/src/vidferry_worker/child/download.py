@@ -79,7 +79,7 @@ class Download:
             found = probing.probe(self._ydl, path)
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._channel.tell("done", file=path.name, duration=found.duration, video=found.has_video)
+            self._channel.tell("done", file=path.name, **found.description())
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
