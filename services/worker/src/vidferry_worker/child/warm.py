@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child import crashes, disguise, entries, options, renditions, truncation
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -26,6 +26,8 @@ MAX_PAGE = 64 * 1024**2
 """bytes: a list of segments for twelve hours has up to 20 million"""
 PIECE = 1024**2
 SCHEMES = frozenset({"http", "https"})
+BODIES = SCHEMES
+"""yt-dlp's protocols that are one body, written from its first byte to its last"""
 
 _loaded: "SiteDownloader | None" = None
 
@@ -63,8 +65,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
         """Downloads one stream, and looks at what has come before anything else does."""
         done = super().dl(name, info, subtitle, test)
-        if not subtitle and Path(name).is_file() and disguise.is_disguised(Path(name)):
-            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
+        if not subtitle and Path(name).is_file():
+            check_body(Path(name), info)
         return done
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
@@ -83,6 +85,14 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if written and self.on_thumbnails:
             self.on_thumbnails(written[0][0])
         return written
+
+
+def check_body(path: Path, info: dict[str, Any]) -> None:
+    """JobFailure where a stream that has come is none, or not all of one."""
+    if disguise.is_disguised(path):
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
+    if info.get("protocol") in BODIES and truncation.is_cut(path):
+        raise JobFailure(ErrorCode.ORIGIN_ERROR, "the file is cut: its index tells of more than its server sends")
 
 
 def _check(address: str) -> None:
