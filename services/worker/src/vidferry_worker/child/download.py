@@ -18,7 +18,18 @@ from yt_dlp.utils import DownloadError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import conversions, fragments, growing, identity, lengths, options, probing, programs, warm
+from vidferry_worker.child import (
+    completeness,
+    conversions,
+    fragments,
+    growing,
+    identity,
+    lengths,
+    options,
+    probing,
+    programs,
+    warm,
+)
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
@@ -62,6 +73,9 @@ class Download:
         self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
         self._stall_seconds = request["stall_seconds"]
         self._streams: list[str] = []
+        self._chosen: list[dict[str, Any]] = []
+        self._formats: list[dict[str, Any]] = []
+        self._announced = completeness.Announcements()
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
         self._asked = self._wanted = False
@@ -79,7 +93,15 @@ class Download:
             found = probing.probe(self._ydl, path)
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
+            self._check_whole(found)
             self._channel.tell("done", file=path.name, **found.description())
+
+    def _check_whole(self, found: probing.Probed) -> None:
+        """JobFailure where less has come than was announced."""
+        made_mp3 = self._format.container is Container.MP3 and self._chosen[0].get("ext") != "mp3"
+        self._announced.check(found, self._chosen, made_mp3=made_mp3)
+        if completeness.lacks_sound(found, self._chosen, self._formats):
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the sound, which is a stream of its own, was not chosen")
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -100,6 +122,7 @@ class Download:
             ydl.add_post_processor(FFmpegVideoRemuxerPP(ydl, "mkv"))
         fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
         lengths.hold(self._max_duration)
+        self._announced.listen()
         conversions.watch(params, self._channel.tell)
         FFmpegFD.real_download = _refuse_ffmpeg
         FileDownloader.best_block_size = staticmethod(block_size)
@@ -111,6 +134,8 @@ class Download:
             return None
         streams = info.get("requested_formats") or [info]
         self._check(info, streams)
+        self._formats = info.get("formats") or []
+        self._chosen = [dict(stream) for stream in streams]  # as they were: postprocessors change them
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
         self._channel.tell("found", **self._found(info, streams))

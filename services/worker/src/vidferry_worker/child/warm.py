@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions, truncation
+from vidferry_worker.child import completeness, crashes, disguise, entries, options, renditions, truncation
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -131,6 +131,7 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
+    completeness.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
