@@ -79,10 +79,22 @@ class Download:
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
         self._asked = self._wanted = False
-        self._path = ""
+        self._guessed = False
+        self._body = self._path = ""
         self._ydl = warm.downloader()
 
     def run(self) -> None:
+        try:
+            self._run()
+        except Exception as raised:  # noqa: BLE001 - it is raised again, where there is nothing better to say
+            failure = raised
+        else:
+            return
+        if self._guessed and self._body and not self._is_media(Path(self._body)):
+            failure = JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the address leads to a file that is no media: {failure}")
+        raise failure
+
+    def _run(self) -> None:
         self._prepare()
         self._ydl.silence.begin(self._stall_seconds)
         self._ydl.extract_info(self._url)
@@ -95,6 +107,13 @@ class Download:
                 raise JobFailure(ErrorCode.TOO_LONG)
             self._check_whole(found)
             self._channel.tell("done", file=path.name, **found.description())
+
+    def _is_media(self, path: Path) -> bool:
+        try:
+            probing.probe(self._ydl, path)
+        except JobFailure:
+            return False
+        return True
 
     def _check_whole(self, found: probing.Probed) -> None:
         """JobFailure where less has come than was announced."""
@@ -149,6 +168,7 @@ class Download:
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
+        self._guessed = self._ydl.is_guess(info)
         if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
             raise JobFailure(ErrorCode.LIVE)
         if any(stream.get("has_drm") for stream in streams):
@@ -194,6 +214,7 @@ class Download:
         }
         self._reports.put(self._stream(seen["info_dict"]), facts)
         if finished:
+            self._body = seen["filename"]
             self._reports.flush()
         if self._growing:
             self._growing.see(seen)
