@@ -140,11 +140,13 @@ def of_playlist(text: str) -> Announced | None:
 def of_fragments(stream: Info) -> Announced | None:
     """Of a stream whose fragments extraction has listed.
 
-    Where they are all told to be equally long, the last one is shorter (ISO/IEC 23009-1 §5.3.9.2.1).
+    Where all are told to be equally long, the last one is shorter (ISO/IEC 23009-1 §5.3.9.2.1).
     """
     fragments = stream.get("fragments")
-    told = [each["duration"] for each in fragments if each.get("duration")] if isinstance(fragments, list) else []
-    return _announced(sum(told), told[0] if len({*told}) == 1 else 0)
+    if not isinstance(fragments, Sequence) or not fragments:
+        return None
+    last, before = (each.get("duration") for each in (fragments[-1], fragments[max(len(fragments) - 2, 0)]))
+    return _announced(lengths.of_fragments(stream), last if last and before in {None, last} else 0)
 
 
 def of_presentation(mpd: ET.Element) -> Announced | None:

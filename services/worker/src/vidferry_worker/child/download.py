@@ -105,7 +105,7 @@ class Download:
             found = probing.probe(self._ydl, path)
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._check_whole(found)
+            self._check_whole(path, found)
             self._channel.tell("done", file=path.name, **found.description())
 
     def _is_media(self, path: Path) -> bool:
@@ -115,9 +115,9 @@ class Download:
             return False
         return True
 
-    def _check_whole(self, found: probing.Probed) -> None:
+    def _check_whole(self, path: Path, found: probing.Probed) -> None:
         """JobFailure where less has come than was announced."""
-        made_mp3 = self._format.container is Container.MP3 and self._chosen[0].get("ext") != "mp3"
+        made_mp3 = path.suffix == ".mp3" and self._chosen[0].get("ext") != "mp3"
         self._announced.check(found, self._chosen, made_mp3=made_mp3)
         if completeness.lacks_sound(found, self._chosen, self._formats):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the sound, which is a stream of its own, was not chosen")
