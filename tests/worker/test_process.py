@@ -119,7 +119,7 @@ async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: 
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_stream")],
+    [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_site")],
 )
 async def test_what_is_final_fails_at_once(
     path: str, code: str, running: WorkerProcess, jobs: Jobs, site: Site
