@@ -168,7 +168,7 @@ class Download:
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
-        self._guessed = self._ydl.is_guess(info)
+        self._guessed = self._ydl.heads.is_guess(info)
         if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
             raise JobFailure(ErrorCode.LIVE)
         if any(stream.get("has_drm") for stream in streams):

@@ -16,9 +16,8 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import completeness, crashes, disguise, documents, entries, options, renditions, truncation
+from vidferry_worker.child import bodies, completeness, crashes, entries, options, renditions
 from vidferry_worker.child.silence import Silence
-from vidferry_worker.texts import HEAD
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -27,8 +26,6 @@ MAX_PAGE = 64 * 1024**2
 """bytes: a list of segments for twelve hours has up to 20 million"""
 PIECE = 1024**2
 SCHEMES = frozenset({"http", "https"})
-BODIES = SCHEMES
-"""yt-dlp's protocols that are one body, written from its first byte to its last"""
 
 _loaded: "SiteDownloader | None" = None
 
@@ -39,8 +36,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
-        self.heads: dict[str, bytes] = {}
-        """by address, what extraction has read to see whether it is a page; of what its type calls media, nothing"""
+        self.heads = bodies.Heads()
         self.silence = Silence()
         self.on_thumbnails: Any = None
         self.said = ""
@@ -55,32 +51,11 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         request.extensions.setdefault("timeout", self.silence.wait)
         with self.silence.heeded():
             response = super().urlopen(request)
-        response.read = self._noting(response.url, bounded(self.silence.heeded()(response.read)))
+        response.read = self.heads.noting(response.url, bounded(self.silence.heeded()(response.read)))
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
         return response
-
-    def _noting(self, address: str, read: Callable[..., bytes]) -> Callable[..., bytes]:
-        """A response's read() that keeps the first bytes of a body of which only a part is read."""
-
-        def read_noting(amount: int | None = None) -> bytes:
-            piece = read(amount)
-            if amount is not None and address not in self.heads and len(self.heads) < MAX_RECORDED:
-                self.heads[address] = piece[:HEAD]
-            return piece
-
-        return read_noting
-
-    def is_guess(self, info: dict[str, Any]) -> bool:
-        """Whether yt-dlp has taken a file for a video for no other reason than that it is no page.
-
-        JobFailure where its beginning, which is all that has been read of it, says that it is none.
-        """
-        head = self.heads.get(str(info.get("url"))) if info.get("direct") else None
-        if head and documents.is_no_video(head):
-            raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the address leads to a file that starts with {head[:16]!r}")
-        return bool(head)
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
@@ -90,7 +65,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """Downloads one stream, and looks at what has come before anything else does."""
         done = super().dl(name, info, subtitle, test)
         if not subtitle and Path(name).is_file():
-            check_body(Path(name), info)
+            bodies.check(Path(name), info)
         return done
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
@@ -109,18 +84,6 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if written and self.on_thumbnails:
             self.on_thumbnails(written[0][0])
         return written
-
-
-def check_body(path: Path, info: dict[str, Any]) -> None:
-    """JobFailure where a stream that has come is none, or not all of one."""
-    if disguise.is_disguised(path):
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    if info.get("direct") and documents.is_document(head):
-        raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"a file that starts with {head[:16]!r}")
-    if info.get("protocol") in BODIES and truncation.is_cut(path):
-        raise JobFailure(ErrorCode.ORIGIN_ERROR, "the file is cut: its index tells of more than its server sends")
 
 
 def _check(address: str) -> None:
