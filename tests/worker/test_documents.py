@@ -110,6 +110,16 @@ async def test_whatever_its_type_and_its_name_say(
     assert outcome.failure == ErrorCode.UNSUPPORTED_SITE, outcome.events[-1]
 
 
+async def test_a_playlist_in_the_guise_of_whatever_is_not_given_to_ffmpeg(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    concat = File("clip.bin", b"ffconcat version 1.0\nfile /etc/passwd\n", media_type="application/octet-stream")
+    outcome = await download(zygote, tmp_path, site.put("/clip.bin", concat))
+
+    assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
+    assert "is a playlist" in outcome.events[-1]["detail"]
+
+
 @pytest.mark.parametrize("media_type", ["application/octet-stream", "text/plain", "application/zip", "image/jpeg"])
 async def test_a_video_is_one_whatever_its_type_says(
     media_type: str, zygote: Zygote, site: Site, tmp_path: Path

@@ -116,14 +116,16 @@ def test_its_tables_count_where_the_last_box_goes_to_the_files_end(tmp_path: Pat
         ("faststart.mp4", "audio-any"),
         ("faststart.mp4", "best-mkv"),
         ("index-last.mp4", "1080-any"),
+        ("index-last.bin", "1080-any"),
         ("clip.webm", "1080-any"),
         ("tone.wav", "audio-any"),
     ],
 )
 async def test_a_cut_file_is_its_origins_error(name: str, fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     """Which is tried again: who is still copying it there will come to an end."""
-    media_type = {"webm": "video/webm", "wav": "audio/wav"}.get(name.rpartition(".")[2], "video/mp4")
-    url = site.put(f"/{name}", File(name, cut(MAKERS[name](), 0.5), media_type=media_type))
+    types = {"webm": "video/webm", "wav": "audio/wav", "bin": "application/octet-stream"}
+    half = cut(MAKERS[name.replace(".bin", ".mp4")](), 0.5)
+    url = site.put(f"/{name}", File(name, half, media_type=types.get(name.rpartition(".")[2], "video/mp4")))
 
     outcome = await download(zygote, tmp_path, url, fmt)
 

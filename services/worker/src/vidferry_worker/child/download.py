@@ -21,6 +21,7 @@ from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import (
     completeness,
     conversions,
+    disguise,
     fragments,
     growing,
     identity,
@@ -90,7 +91,7 @@ class Download:
             failure = raised
         else:
             return
-        if self._guessed and self._body and not self._is_media(Path(self._body)):
+        if self._guessed and self._is_no_media(Path(self._body), failure):
             failure = JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the address leads to a file that is no media: {failure}")
         raise failure
 
@@ -108,12 +109,16 @@ class Download:
             self._check_whole(path, found)
             self._channel.tell("done", file=path.name, **found.description())
 
-    def _is_media(self, path: Path) -> bool:
+    def _is_no_media(self, path: Path, failure: Exception) -> bool:
+        """Whether something has failed because the body that has come is none."""
+        about_others = isinstance(failure, JobFailure) and failure.code is not ErrorCode.UNSUPPORTED_STREAM
+        if about_others or not path.is_file() or disguise.is_disguised(path):
+            return False
         try:
             probing.probe(self._ydl, path)
         except JobFailure:
-            return False
-        return True
+            return True
+        return False
 
     def _check_whole(self, path: Path, found: probing.Probed) -> None:
         """JobFailure where less has come than was announced."""
