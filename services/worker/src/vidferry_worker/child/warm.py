@@ -17,6 +17,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
 from vidferry_worker.child import bodies, completeness, crashes, entries, options, renditions
+from vidferry_worker.child.patches import cut_fragments
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -123,6 +124,7 @@ def load() -> None:
     entries.hold()
     renditions.tell_apart()
     completeness.install()
+    cut_fragments.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
