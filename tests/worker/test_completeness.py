@@ -11,7 +11,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import completeness
+from vidferry_worker.child import announced, completeness
 from vidferry_worker.child.probing import Probed, Stream
 from vidferry_worker.children import Zygote
 from worker.downloads import download
@@ -157,14 +157,14 @@ def listed(seconds: float, digits: int, count: int) -> str:
     ],
 )
 def test_how_much_less_is_less(playlist: str, seconds: float, missed: bool) -> None:
-    announced = completeness.of_playlist(playlist)
-    assert announced
-    assert announced.missed_by(seconds) is missed
+    told = announced.of_playlist(playlist)
+    assert told
+    assert told.missed_by(seconds) is missed
 
 
 @pytest.mark.parametrize("playlist", ["", "#EXTM3U\n", listed(6, 3, 9) + "#ANVATO-SEGMENT-INFO:type=ad\n"])
 def test_lists_that_announce_nothing(playlist: str) -> None:
-    assert completeness.of_playlist(playlist) is None
+    assert announced.of_playlist(playlist) is None
 
 
 def fragments(*seconds: float | None) -> dict[str, Any]:
@@ -182,8 +182,8 @@ def fragments(*seconds: float | None) -> dict[str, Any]:
     ],
 )
 def test_what_fragments_announce(stream: dict[str, Any], least: float | None) -> None:
-    announced = completeness.of_fragments(stream)
-    assert (announced and announced.seconds - announced.tolerated) == (least and pytest.approx(least))
+    told = announced.of_fragments(stream)
+    assert (told and told.seconds - told.tolerated) == (least and pytest.approx(least))
 
 
 VIDEO, AUDIO = Stream("video", "h264", 60.0), Stream("audio", "aac", 50.0)

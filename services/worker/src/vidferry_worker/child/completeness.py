@@ -5,48 +5,20 @@ untrue. Files that tell no length in their beginning are not compared: ffprobe g
 last of time stamps that begin anew.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree as ET  # the type alone: yt-dlp has parsed it
 
 from yt_dlp.downloader.hls import HlsFD
-from yt_dlp.extractor.common import InfoExtractor
-from yt_dlp.utils import parse_duration
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import lengths
+from vidferry_worker.child import announced
+from vidferry_worker.child.announced import Announced, Info
 from vidferry_worker.child.probing import Probed
 
-TOLERATED_SECONDS, TOLERATED_SHARE = 0.5, 0.02
-"""A file may last so much less than its list says: sound has a lead-in, and encoders drop frames."""
-MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE = 2.0, 0.1
-"""the same, of what a DASH manifest says of the whole"""
 SOUND_TOLERATED_SHARE = 0.1
 """So much earlier than its picture sound may end, where both are one stream of which only the sound is kept."""
 _COMPARED = frozenset({"mov", "matroska", "ogg", "flac", "wav"})
-_EXTINF = re.compile(r"^\s*#EXTINF:\s*\d+(?:\.(\d*))?", re.MULTILINE)
-_ADVERTISING = ("#ANVATO-SEGMENT-INFO", "#UPLYNK-SEGMENT")
-"""Lists of which yt-dlp leaves out what it knows for advertising."""
-_PRESENTATION = "_presentation"
-"""a field of ours in a format of a DASH manifest"""
-Info = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """What a list says of a stream."""
-
-    seconds: float
-    tolerated: float
-    """seconds that it may lack"""
-    code: ErrorCode = ErrorCode.ORIGIN_ERROR
-    """of the failure where it lacks more: the origin's, or ours, who can't join the parts of all streams"""
-
-    def missed_by(self, seconds: float) -> bool:
-        """Whether a stream that lasts so long falls short of it."""
-        return seconds < self.seconds - self.tolerated
 
 
 @dataclass(slots=True)
@@ -60,8 +32,8 @@ class Announcements:
         can_download = HlsFD.can_download
 
         def noted(manifest: str, info: Info, *args: Any, **options: Any) -> Any:
-            if announced := of_playlist(manifest):
-                self._of[str(info.get("format_id"))] = announced
+            if told := announced.of_playlist(manifest):
+                self._of[str(info.get("format_id"))] = told
             return can_download(manifest, info, *args, **options)
 
         HlsFD.can_download = staticmethod(noted)
@@ -81,24 +53,10 @@ class Announcements:
                 continue
             if kind is None and not probed.has_video:
                 seconds /= 1 - SOUND_TOLERATED_SHARE
-            listed = self._of.get(str(stream.get("format_id"))) or of_fragments(stream)
-            for announced in (listed, stream.get(_PRESENTATION)):
-                if announced and announced.missed_by(seconds):
-                    raise JobFailure(announced.code, f"of {announced.seconds} s only {seconds} arrived")
-
-
-def install() -> None:
-    """Has each format of a DASH manifest carry how long the whole presentation is (ISO/IEC 23009-1 §5.3.1.2)."""
-    parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001
-
-    def noted(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        announced = of_presentation(mpd_doc)
-        for period in parse(extractor, mpd_doc, *args, **options):
-            for each in period.get("formats", ()):
-                each[_PRESENTATION] = announced
-            yield period
-
-    InfoExtractor._parse_mpd_periods = noted  # noqa: SLF001
+            listed = self._of.get(str(stream.get("format_id"))) or announced.of_fragments(stream)
+            for told in (listed, stream.get(announced.PRESENTATION)):
+                if told and told.missed_by(seconds):
+                    raise JobFailure(told.code, f"of {told.seconds} s only {seconds} arrived")
 
 
 def kind_of(stream: Info) -> str | None:
@@ -122,44 +80,3 @@ def lacks_sound(probed: Probed, streams: Sequence[Info], formats: Sequence[Info]
 
 def _is_dash(stream: Info, kind: str) -> bool:
     return str(stream.get("format_note")).startswith(f"DASH {kind}")
-
-
-def of_playlist(text: str) -> Announced | None:
-    """Of an HLS media playlist; None where it tells of more than is fetched.
-
-    Its lengths are rounded, in old ones to whole seconds (RFC 8216 §4.3.2.1), each for itself.
-    """
-    if any(mark in text for mark in _ADVERTISING):
-        return None
-    rounding = sum(0.5 * 10.0 ** -min(len(digits), 6) for digits in _EXTINF.findall(text))
-    joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
-    code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
-    return _announced(lengths.of_playlist(text), rounding, code)
-
-
-def of_fragments(stream: Info) -> Announced | None:
-    """Of a stream whose fragments extraction has listed.
-
-    Where all are told to be equally long, the last one is shorter (ISO/IEC 23009-1 §5.3.9.2.1).
-    """
-    fragments = stream.get("fragments")
-    if not isinstance(fragments, Sequence) or not fragments:
-        return None
-    last, before = (each.get("duration") for each in (fragments[-1], fragments[max(len(fragments) - 2, 0)]))
-    return _announced(lengths.of_fragments(stream), last if last and before in {None, last} else 0)
-
-
-def of_presentation(mpd: ET.Element) -> Announced | None:
-    """Of each stream of a DASH manifest: what it says of the whole, which is the sum of its periods."""
-    seconds = parse_duration(mpd.get("mediaPresentationDuration"))
-    if not seconds:
-        return None
-    several = len(mpd.findall("{*}Period")) > 1
-    tolerated = max(MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE * seconds)
-    return Announced(seconds, tolerated, ErrorCode.UNSUPPORTED_STREAM if several else ErrorCode.ORIGIN_ERROR)
-
-
-def _announced(seconds: float, rounding: float, code: ErrorCode = ErrorCode.ORIGIN_ERROR) -> Announced | None:
-    if not seconds:
-        return None
-    return Announced(seconds, TOLERATED_SECONDS + TOLERATED_SHARE * seconds + rounding, code)

@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import bodies, completeness, crashes, entries, options, renditions
+from vidferry_worker.child import announced, bodies, crashes, entries, options, renditions
 from vidferry_worker.child.patches import cut_fragments
 from vidferry_worker.child.silence import Silence
 
@@ -123,7 +123,7 @@ def load() -> None:
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
-    completeness.install()
+    announced.install()
     cut_fragments.install()
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
