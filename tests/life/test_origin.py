@@ -34,7 +34,7 @@ FINAL = {
     "/status/410": "unavailable",
     "/status/451": "geo_blocked",
     "/live.m3u8": "live",
-    "/thumb.jpg": "unsupported_stream",
+    "/thumb.jpg": "unsupported_site",
     "/disguised/clip.mp4": "unsupported_stream",
     "/endless/clip.mp4": "too_large",
     f"/announced/clip.mp4?bytes={FORTY_GB}": "too_large",

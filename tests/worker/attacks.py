@@ -357,7 +357,8 @@ def writing_on(_: Target) -> None:
     with Path("media.mp4").open("wb") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))
         file.flush()
-        _line[0].tell("done", file="media.mp4", duration=1.0, video=True)
+        told = {"container": "mov", "brand": "mp42", "codecs": ["h264"], "duration": 1.0, "video": True}
+        _line[0].tell("done", file="media.mp4", **told)
         os.fork()
         while True:
             os.pwrite(file.fileno(), os.urandom(16), 4096)

@@ -48,7 +48,14 @@ async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", f
 
 
 async def download(
-    zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", *, growing: bool = False, **limits: float
+    zygote: Zygote,
+    folder: Path,
+    url: str,
+    fmt: str = "1080-any",
+    *,
+    growing: bool = False,
+    fragments: int = 1,
+    **limits: float,
 ) -> Outcome:
     """All of it."""
     outcome = Outcome(folder)
@@ -60,7 +67,7 @@ async def download(
                 outcome.events.append(await child.event())
                 match outcome.events[-1]["event"]:
                     case "found":
-                        child.order({"go": True, "growing": growing})
+                        child.order({"go": True, "growing": growing, "fragments": fragments})
                     case "done" | "failed":
                         return outcome
     finally:

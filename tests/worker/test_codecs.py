@@ -6,7 +6,7 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
-from vidferry_worker import media
+from vidferry_worker import file_types, media
 from vidferry_worker.children import Zygote
 from worker.downloads import Outcome, download
 
@@ -23,15 +23,15 @@ NAMED = {".mp4": "mov", ".m4a": "mov", ".webm": "matroska", ".mkv": "matroska", 
 
 
 def looked_into(outcome: Outcome) -> tuple[str, set[str]]:
-    """The file's ending and its codecs, once it is clear that its bytes are what the ending says."""
+    """The file's ending and its codecs, once it is clear that what is told of it fits the ending."""
     report, ending = ffmpeg.ffprobe(outcome.file), outcome.file.suffix
     codecs = {stream["codec_name"] for stream in report["streams"]}
     assert report["format"]["format_name"].split(",")[0] == NAMED[ending]
     assert codecs <= HOLDS[ending], f"{ending} with {codecs}"
-    has_video = bool(outcome.events[-1]["video"])
-    assert has_video is bool(codecs & VIDEO)
+    told = outcome.events[-1]
+    assert bool(told["video"]) is bool(codecs & VIDEO)
     with outcome.file.open("rb") as source:
-        assert media.kind_of(media.head(source), "unnamed", has_video=has_video).extension == ending[1:]
+        assert file_types.kind_of({**told, "file": "unnamed"}, media.head(source)).extension == ending[1:]
     assert float(report["format"]["duration"]) == pytest.approx(2, abs=0.5)
     return ending, codecs
 

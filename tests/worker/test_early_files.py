@@ -26,7 +26,10 @@ __all__ = ["records", "shared_server"]
 pytestmark = pytest.mark.anyio
 MIB = 1024**2
 SIZE = 20 * MIB
-DONE = {"event": "done", "file": "media.mp4", "duration": 6.0, "video": True}
+DONE = {
+    "event": "done", "file": "media.mp4", "container": "mov", "brand": "isom", "codecs": ["aac", "h264"],
+    "duration": 6.0, "video": True,
+}  # fmt: skip
 GROWING = {**DONE, "event": "growing", "part": "media.mp4.part", "total": SIZE}
 
 
@@ -104,7 +107,9 @@ async def test_what_was_foreseen_is_kept(growing: Child) -> None:
     await until(lambda: growing.told[-1] == SIZE)
 
 
-@pytest.mark.parametrize("changes", [{"duration": 7.0}, {"duration": None, "video": False}, {"video": False}])
+@pytest.mark.parametrize(
+    "changes", [{"duration": 7.0}, {"duration": None, "video": False}, {"video": False}, {"brand": "qt  "}]
+)
 async def test_another_description_is_another_object(changes: dict[str, Any], growing: Child) -> None:
     growing.write(media.large(20)[10 * MIB :])
     growing.path("media.mp4.part").rename(growing.path("media.mp4"))

@@ -80,39 +80,6 @@ def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) 
 
 
 @pytest.mark.parametrize(
-    ("start", "name", "with_video", "without"),
-    [
-        (b"\0\0\0\x20ftypisom", "media.mp4", ("video/mp4", "mp4"), ("audio/mp4", "mp4")),
-        (b"\0\0\0\x20ftypM4A ", "media.m4a", ("video/mp4", "mp4"), ("audio/mp4", "m4a")),
-        (b"\0\0\0\x14ftypqt  ", "media.mp4", ("video/quicktime", "mov"), ("video/quicktime", "mov")),
-        (b"\0\0\0\x14ftyp3gp4", "media.3gp", ("video/3gpp", "3gp"), ("audio/3gpp", "3gp")),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "media.mp4", ("video/webm", "webm"), ("audio/webm", "webm")),
-        (b"\x1a\x45\xdf\xa3\x42\x82\x88matroska", "x", ("video/x-matroska", "mkv"), ("audio/x-matroska", "mka")),
-        (b"OggS" + b"\0" * 24 + b"OpusHead", "media.opus", ("audio/ogg", "opus"), ("audio/ogg", "opus")),
-        (b"OggS" + b"\0" * 24 + b"\x80theora", "media.ogv", ("video/ogg", "ogv"), ("audio/ogg", "ogg")),
-        (b"ID3\x04\0", "media.MP3", ("audio/mpeg", "mp3"), ("audio/mpeg", "mp3")),
-        (b"\xff\xfb\x90\x64", "media", ("audio/mpeg", "mp3"), ("audio/mpeg", "mp3")),
-        (b"\xff\xf1\x50\x80", "media.mp3", ("audio/aac", "aac"), ("audio/aac", "aac")),
-        (b"G" + b"\0" * 187 + b"G", "media.mp4", ("video/mp2t", "ts"), ("video/mp2t", "ts")),
-    ],
-)  # fmt: skip
-def test_a_file_is_what_its_bytes_are(
-    start: bytes, name: str, with_video: tuple[str, str], without: tuple[str, str]
-) -> None:
-    assert media.kind_of(start, name, has_video=True) == media.Kind(*with_video)
-    assert media.kind_of(start, name, has_video=False) == media.Kind(*without)
-
-
-@pytest.mark.parametrize(
-    "start", [b"", b"G", b"\xff", b"<html>", b"#!/bin/sh", b"#EXTM3U", b"MZ", b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0WEBP"]
-)
-def test_what_is_no_media_is_refused(start: bytes) -> None:
-    with pytest.raises(JobFailure) as failure:
-        media.kind_of(start, "media.mp4", has_video=True)
-    assert failure.value.code is ErrorCode.UNSUPPORTED_STREAM
-
-
-@pytest.mark.parametrize(
     ("title", "expected"),
     [
         ("A clip", "A clip.mp4"),

@@ -1,6 +1,7 @@
 """Which files a child tells of while they grow, and as what."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format
 from vidferry_worker.child.growing import LEAST, Growing, is_kept
-from vidferry_worker.child.probing import Probed, probe
+from vidferry_worker.child.probing import Probed, Stream, probe
 from vidferry_worker.children import Zygote
 from worker.downloads import SECONDS, download, order
 
 pytestmark = pytest.mark.anyio
 MIB = 1024**2
 FILE = "/large/g/clip.mp4"
+MP4 = Probed("mov", "isom", 6.0, (Stream("video", "h264", 6.0), Stream("audio", "aac", 6.0)))
 
 
 @pytest.mark.parametrize("path", [FILE, f"{FILE}?index=3"])
@@ -131,7 +133,7 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
 
     def probe(file: Path) -> Probed:
         probed.append(file)
-        return Probed(6.0, has_video=True, tells_length_first=True)
+        return MP4
 
     growing = Growing(probe, lambda event, **_: told.append(event), 3600)
     growing.see(seen(path, 8 * MIB))
@@ -173,7 +175,7 @@ def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[str
     assert events == told
 
 
-@pytest.mark.parametrize(("has", "tells"), [(Probed(6.0, True, True), ["growing"]), (Probed(6.0, True, False), [])])
+@pytest.mark.parametrize(("has", "tells"), [(MP4, ["growing"]), (replace(MP4, container="mpegts"), [])])
 def test_what_tells_its_length_in_the_end_is_not_told_of(has: Probed, tells: list[str], tmp_path: Path) -> None:
     path = tmp_path / "media.mp4.part"
     path.write_bytes(media.large(20)[:MIB])

@@ -4,12 +4,15 @@ import asyncio
 import re
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import made
+from support.origin.files import File
 from support.origin.site import Site
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
@@ -71,6 +74,40 @@ async def test_a_new_video_takes_all_its_steps_in_order(
     await empty(running)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "media_type"),
+    [
+        ("holiday.mov", lambda: b"\0\0\0\x08wide" + made.clip("clip.mov"), "video/quicktime"),
+        ("take.aiff", lambda: made.file("take.aiff", *made.sound()), "audio/aiff"),
+        ("song.flac", lambda: b"ID3\x03\0\0\0\0\0\0" + made.file("song.flac", *made.sound()), "audio/flac"),
+    ],
+)
+async def test_a_result_is_named_by_what_it_is(
+    name: str, data: Callable[[], bytes], media_type: str, running: WorkerProcess, jobs: Jobs, site: Site
+) -> None:
+    """Whatever its first bytes are."""
+    end = await jobs.end(await jobs.give(site.put(f"/{name}", File(name, data(), media_type=media_type))))
+
+    assert end["status"] == "completed", end
+    assert end["result"]["media_type"] == media_type
+    assert end["result"]["filename"] == name
+    await empty(running)
+
+
+async def test_a_file_that_is_cut_is_asked_for_until_it_is_whole(
+    running: WorkerProcess, jobs: Jobs, site: Site
+) -> None:
+    """As one that is still being copied where it comes from."""
+    whole = made.clip("clip.mkv")
+    half = File("clip.mkv", whole[: len(whole) // 2], media_type="video/x-matroska")
+    job = await jobs.give(site.put("/clip.mkv", half, half, replace(half, data=whole)))
+    end = await jobs.end(job)
+
+    assert (end["status"], end["retries"]) == ("completed", 1), end
+    assert end["result"]["size"] == len(whole)
+    await empty(running)
+
+
 async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
     url = site.url("/media/clip.mp4")
     await jobs.end(await jobs.give(url))
@@ -84,7 +121,7 @@ async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: 
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_stream")],
+    [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_site")],
 )
 async def test_what_is_final_fails_at_once(
     path: str, code: str, running: WorkerProcess, jobs: Jobs, site: Site

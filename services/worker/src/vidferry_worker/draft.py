@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
-from vidferry_worker import media
+from vidferry_worker import file_types, media
 from vidferry_worker.found import Found
 
 
@@ -22,13 +22,13 @@ class Draft:
     """the generation to replace, NEW where there is none"""
 
     def of(self, source: BinaryIO, told: Mapping[str, Any]) -> Upload:
-        """The object of a file, by its first bytes and what its child told: `file`, `duration` and `video`.
+        """The object of a file, by what its child told: `file`, and what probing.py found in it.
 
         JobFailure where it is no media that we know.
         """
         duration = told.get("duration")
-        has_video = self.claim.format.quality is not Quality.AUDIO and bool(told.get("video"))
-        kind = media.kind_of(media.head(source), str(told.get("file")), has_video=has_video)
+        with_video = self.claim.format.quality is not Quality.AUDIO
+        kind = file_types.kind_of(told, media.head(source), with_video=with_video)
         known = replace(self.found, duration=duration if isinstance(duration, float) else self.found.duration)
         return Upload(
             self.name,

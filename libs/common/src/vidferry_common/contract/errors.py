@@ -64,7 +64,7 @@ _SENTENCES = {
     ErrorCode.CERTIFICATE_INVALID: "The site's certificate, or its way to encrypt, can't be trusted. "
     "Try the site's other address, or tell its operator.",
     ErrorCode.RATE_LIMITED: "The site asks for fewer requests. Try again later.",
-    ErrorCode.ORIGIN_ERROR: "The site answered with an error. Try again later.",
+    ErrorCode.ORIGIN_ERROR: "The site answered with an error, or with less than the whole video. Try again later.",
     ErrorCode.NETWORK: "The site could not be reached, or the connection broke. Try again later.",
     ErrorCode.STALLED: "The site stopped sending. Try again later.",
     ErrorCode.STORAGE_DENIED: "The service may not write to its bucket. Its operator has to grant that.",

@@ -18,7 +18,9 @@ from yt_dlp.downloader.external import FFmpegFD
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import (
+    completeness,
     conversions,
+    disguise,
     fragments,
     growing,
     identity,
@@ -78,13 +80,28 @@ class Download:
         self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
         self._stall_seconds = request["stall_seconds"]
         self._streams: list[str] = []
+        self._chosen: list[dict[str, Any]] = []
+        self._formats: list[dict[str, Any]] = []
+        self._announced = completeness.Announcements()
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
         self._asked = self._wanted = False
-        self._path = ""
+        self._guessed = False
+        self._body = self._path = ""
         self._ydl = warm.downloader()
 
     def run(self) -> None:
+        try:
+            self._run()
+        except Exception as raised:  # noqa: BLE001 - it is raised again, where there is nothing better to say
+            failure = raised
+        else:
+            return
+        if self._guessed and self._is_no_media(Path(self._body), failure):
+            failure = JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the address leads to a file that is no media: {failure}")
+        raise failure
+
+    def _run(self) -> None:
         self._prepare()
         self._ydl.silence.begin(self._stall_seconds)
         self._ydl.extract_info(self._url)
@@ -95,7 +112,26 @@ class Download:
             found = probing.probe(self._ydl, path)
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._channel.tell("done", file=path.name, duration=found.duration, video=found.has_video)
+            self._check_whole(path, found)
+            self._channel.tell("done", file=path.name, **found.description())
+
+    def _is_no_media(self, path: Path, failure: Exception) -> bool:
+        """Whether something has failed because the body that has come is none."""
+        about_others = isinstance(failure, JobFailure) and failure.code is not ErrorCode.UNSUPPORTED_STREAM
+        if about_others or not path.is_file() or disguise.is_disguised(path):
+            return False
+        try:
+            probing.probe(self._ydl, path)
+        except JobFailure:
+            return True
+        return False
+
+    def _check_whole(self, path: Path, found: probing.Probed) -> None:
+        """JobFailure where less has come than was announced."""
+        made_mp3 = path.suffix == ".mp3" and self._chosen[0].get("ext") != "mp3"
+        self._announced.check(found, self._chosen, made_mp3=made_mp3)
+        if completeness.lacks_sound(found, self._chosen, self._formats):
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the sound, which is a stream of its own, was not chosen")
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -122,6 +158,7 @@ class Download:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
         fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
         lengths.hold(self._max_duration)
+        self._announced.listen()
         conversions.watch(params, self._channel.tell)
         FFmpegFD.real_download = _refuse_ffmpeg
         FileDownloader.best_block_size = staticmethod(block_size)
@@ -133,6 +170,8 @@ class Download:
             return None
         streams = info.get("requested_formats") or [info]
         self._check(info, streams)
+        self._formats = info.get("formats") or []
+        self._chosen = [dict(stream) for stream in streams]  # as they were: postprocessors change them
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
         self._channel.tell("found", **self._found(info, streams))
@@ -146,6 +185,7 @@ class Download:
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
+        self._guessed = self._ydl.heads.is_guess(info)
         if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
             raise JobFailure(ErrorCode.LIVE)
         if any(stream.get("has_drm") for stream in streams):
@@ -196,6 +236,7 @@ class Download:
         }
         self._reports.put(self._stream(seen["info_dict"]), facts)
         if finished:
+            self._body = seen["filename"]
             self._reports.flush()
         if self._growing:
             self._growing.see(seen)

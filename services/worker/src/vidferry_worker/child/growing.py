@@ -78,5 +78,5 @@ class Growing:
             return
         self._tell(
             "growing", part=path.name, file=Path(seen["filename"]).name, total=seen["total_bytes"],
-            duration=probed.duration, video=probed.has_video,
+            **probed.description(),
         )  # fmt: skip

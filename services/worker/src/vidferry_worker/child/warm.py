@@ -18,12 +18,23 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import choosing, crashes, disguise, entries, options, protection, renditions, retry_after
+from vidferry_worker.child import (
+    announced,
+    bodies,
+    choosing,
+    crashes,
+    entries,
+    options,
+    protection,
+    renditions,
+    retry_after,
+)
 from vidferry_worker.child.classify import by_status
 from vidferry_worker.child.dash.join import without_unfit
 from vidferry_worker.child.page.document import limit_referer
 from vidferry_worker.child.patches import (
     body_resumption,
+    cut_fragments,
     dash_manifest,
     dash_ranges,
     download_retries,
@@ -56,7 +67,7 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    body_resumption, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
+    announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
     generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
     link_lists, media_endings, response_heads,
 )  # fmt: skip
@@ -71,6 +82,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
+        self.heads = bodies.Heads()
         self.silence = Silence()
         self.wants_picture = True
         self.on_thumbnails: Any = None
@@ -89,7 +101,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         _limit_referer(request)
         request.extensions.setdefault("timeout", self.silence.wait)
         response = self._open_patiently(request)
-        response.read = bounded(self.silence.heeded()(response.read))
+        response.read = self.heads.noting(response.url, bounded(self.silence.heeded()(response.read)))
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
@@ -136,8 +148,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             done = super().dl(name, info, subtitle, test)
         finally:
             self._transfers = False
-        if not subtitle and Path(name).is_file() and disguise.is_disguised(Path(name)):
-            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
+        if not subtitle and Path(name).is_file():
+            bodies.check(Path(name), info)
         return done
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature

@@ -1,0 +1,30 @@
+"""Documents, pictures and archives that somebody gives as the address of a video, known by their first bytes.
+
+Texts are texts.py's; a GIF is left out, since it may move.
+"""
+
+from vidferry_worker import texts
+
+_MAGIC = (
+    b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"8BPS", b"AT&TFORM",
+    b"PK\x03\x04", b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\xff\x0a",
+    b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"MZ", b"\x7fELF", b"wOFF", b"wOF2", b"\0asm", b"SQLite format 3\0",
+)  # fmt: skip
+_STILLS = frozenset({b"avif", b"heic", b"heix", b"mif1", b"crx "})
+"""brands of pictures in ISO media files (ISO/IEC 23008-12 §10)"""
+_TAR = 257
+
+
+def is_document(head: bytes) -> bool:
+    """Whether a file that begins so is a document, a picture or an archive, in which no video is looked for."""
+    if head.startswith(_MAGIC) or head[_TAR : _TAR + 5] == b"ustar":
+        return True
+    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
+        return True
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def is_no_video(head: bytes) -> bool:
+    """As is_document; also of a text that leads nowhere else, such as JSON or a script."""
+    return is_document(head) or (texts.is_text(head) and not texts.is_reference(head))

@@ -1,0 +1,117 @@
+"""Where the media of an MP4 or QuickTime file ends, as its own index tells (ISO/IEC 14496-12).
+
+The tables of samples are the word that counts: a box's length is often written wrongly. Of a file in fragments, and of
+one whose tables are missing, it is the boxes themselves, and the segment index of the whole.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"sidx"})
+"""with which a file may begin"""
+MAX_BOXES = 200_000
+"""on the highest level: of twelve hours in fragments of a second, 90 thousand"""
+MAX_SAMPLES = 1_000_000
+"""of one chunk"""
+_MEDIA = {b"vide", b"soun"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    kind: bytes
+    start: int
+    """of its content"""
+    end: int
+
+
+def end_of_media(fd: int, size: int) -> int:
+    """Bytes; 0 where nothing is told."""
+    end = indexed = 0
+    tracks: list[int] = []
+    for box in boxes(fd, 0, size, MAX_BOXES):
+        if box.kind == b"moov" and box.end <= size:
+            tracks = [found for trak in boxes(fd, box.start, box.end) if (found := _end_of_track(fd, trak))]
+        elif box.kind == b"sidx" and not indexed:
+            indexed = _end_by_segment_index(fd, box)
+        if box.kind in BOXES:  # else it may be what somebody has put behind the last one
+            end = box.end
+    return max(tracks) if tracks else max(end, indexed)
+
+
+def boxes(fd: int, start: int, end: int, most: int = 1000) -> Iterator[Box]:
+    """Those between; the last one may reach beyond. What does not look like one ends it."""
+    for _ in range(most):
+        head = os.pread(fd, 16, start)
+        if start >= end or len(head) < 8:  # noqa: PLR2004 - the header's length
+            return
+        length, kind, begin = int.from_bytes(head[:4]), head[4:8], start + 8
+        if length == 1:
+            length, begin = int.from_bytes(head[8:16]), start + 16
+        elif length == 0:  # to the end of the file
+            length = end - start
+        if length < begin - start or not kind.isalnum():
+            return
+        yield Box(kind, begin, start + length)
+        start += length
+
+
+def _inside(fd: int, box: Box | None, *path: bytes) -> Box | None:
+    """The box of that path in another."""
+    for kind in path:
+        box = next((each for each in boxes(fd, box.start, box.end) if each.kind == kind), None) if box else None
+    return box
+
+
+def _end_of_track(fd: int, trak: Box) -> int:
+    """Where the last chunk of a track with picture or sound ends (§8.7.3, §8.7.4, §8.7.5); 0 where there is none."""
+    handler = _inside(fd, trak, b"mdia", b"hdlr")
+    table = _inside(fd, trak, b"mdia", b"minf", b"stbl")
+    elsewhere = _inside(fd, trak, b"mdia", b"minf", b"dinf", b"dref")
+    if trak.kind != b"trak" or not handler or os.pread(fd, 4, handler.start + 8) not in _MEDIA:
+        return 0
+    if not elsewhere or os.pread(fd, 20, elsewhere.start)[19:] != b"\1":  # the samples are in another file
+        return 0
+    return _end_of_last_chunk(fd, table) if table else 0
+
+
+def _end_of_last_chunk(fd: int, table: Box) -> int:
+    found = {box.kind: box for box in boxes(fd, table.start, table.end)}
+    chunks, sizes, layout = found.get(b"stco") or found.get(b"co64"), found.get(b"stsz"), found.get(b"stsc")
+    if not chunks or not sizes or not layout:
+        return 0
+    width = 4 if chunks.kind == b"stco" else 8
+    count, runs = _number(fd, chunks.start + 4), _number(fd, layout.start + 4)
+    if not count or not runs:
+        return 0
+    offset = _number(fd, chunks.start + 8 + (count - 1) * width, width)
+    samples = _number(fd, layout.start + 8 + (runs - 1) * 12 + 4)
+    return offset + _size_of_last(fd, sizes, min(samples, MAX_SAMPLES))
+
+
+def _size_of_last(fd: int, sizes: Box, samples: int) -> int:
+    """Of so many samples at a track's end, in bytes; 0 where all have one size: of sound, that may not be theirs."""
+    one, count = _number(fd, sizes.start + 4), _number(fd, sizes.start + 8)
+    if one:
+        return 0
+    samples = min(samples, count)
+    data = os.pread(fd, 4 * samples, sizes.start + 12 + 4 * (count - samples))
+    return sum(struct.unpack(f">{len(data) // 4}I", data[: len(data) // 4 * 4]))
+
+
+def _end_by_segment_index(fd: int, sidx: Box) -> int:
+    """Where what a segment index (§8.16.3) refers to ends."""
+    head = os.pread(fd, 32, sidx.start)
+    wide = head[:1] == b"\1"
+    at = 28 if wide else 20
+    if len(head) < 32:  # noqa: PLR2004 - the longer form's length
+        return 0
+    first = int.from_bytes(head[20:28] if wide else head[16:20])
+    count = int.from_bytes(os.pread(fd, 2, sidx.start + at + 2))
+    entries = os.pread(fd, 12 * count, sidx.start + at + 4)
+    return sidx.end + first + sum(int.from_bytes(entries[n : n + 4]) & 0x7FFFFFFF for n in range(0, len(entries), 12))
+
+
+def _number(fd: int, at: int, width: int = 4) -> int:
+    return int.from_bytes(os.pread(fd, width, at))
