@@ -67,9 +67,9 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
-    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
-    link_lists, media_endings, response_heads,
+    announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content,
+    fragment_keys, generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs,
+    hls_lists, hls_live, html5_players, link_lists, media_endings, response_heads,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 
