@@ -152,6 +152,8 @@ class Pipeline:
 
     def _begin_beside(self, draft: Draft, event: wire.Message) -> None:
         """What need not wait for the download's end: its picture, and of some files their own upload."""
+        if event["event"] == "picture" and self._picture:
+            return  # a video has one
         if event["event"] == "picture":
             keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(draft.name))
             self._picture = asyncio.create_task(keeping)
