@@ -113,7 +113,9 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         "and the programs ffmpeg, ffprobe and deno: where an ffmpeg that was installed elsewhere has its libraries.",
     )
     child_memory: int = Field(
-        2 * 1024**3, ge=256 * 1024**2, description="The most bytes of data of one process of a download."
+        2 * 1024**3,
+        ge=256 * 1024**2,
+        description="The most bytes of memory of a download, its programs and what they share included.",
     )
     max_disk: int = Field(
         0,
