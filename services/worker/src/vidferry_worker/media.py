@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.text import remove_controls
 
 _Names = tuple[tuple[str, tuple[str, ...]], ...]
 """With pictures and without, or both alike: the media type, and the endings that fit it, the usual one first."""
@@ -53,7 +54,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], _Names], ...] = (
 HEAD = 512
 """bytes by which a file's kind is known"""
 _PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f/\\]+")
+_SEPARATORS = re.compile(r"[/\\\s]+")
 MAX_PICTURE = 5 * 1024**2
 """bytes"""
 
@@ -104,5 +105,5 @@ def picture_type(head: bytes) -> str | None:
 
 def file_name(title: str, extension: str) -> str:
     """What a browser saves the video as: its title, in any script."""
-    stem = _CONTROL.sub(" ", title).strip(" .")[:120].strip() or "video"
+    stem = _SEPARATORS.sub(" ", remove_controls(title)).strip(" .")[:120].strip() or "video"
     return f"{stem}.{extension}"
