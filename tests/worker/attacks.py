@@ -464,6 +464,13 @@ def flooding(target: Target) -> None:
 
 
 @attack
+def endless_work(_: Target) -> None:
+    """As a pattern that never ends, which no other thread of Python's interrupts."""
+    while True:
+        sum(range(10**7))
+
+
+@attack
 def many_threads(target: Target) -> None:
     threading.stack_size(64 * 1024)
     for _number in range(600):

@@ -29,7 +29,7 @@ BOUNDED = {
     "folders_within_folders", "one_large_file", "much_memory", "shared_memory", "memory_of_several",
 }  # fmt: skip
 KILLED = {"another_architectures_calls"}
-HARMLESS = {"flooding", "javascript", "a_process_that_stays", "writing_on"}
+HARMLESS = {"flooding", "endless_work", "javascript", "a_process_that_stays", "writing_on"}
 TRIED = sorted(set(ATTACKS) - BOUNDED - KILLED - HARMLESS)
 GIB = 1024**3
 CONTENT = b"canary: not the child's"
@@ -216,6 +216,18 @@ async def test_a_child_that_takes_too_much_is_ended(
     finally:
         watch.cancel()
         await good.close()
+
+
+async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_path: Path) -> None:
+    watch = asyncio.create_task(Watch(confined, Bounds(10**9, 10**9, GIB)).run())
+    try:
+        async with attacking(confined, tmp_path / "job", "endless_work", {}) as child:
+            child.cpu_seconds = 1
+            found = await outcome(child)
+            assert (found["event"], found["code"]) == ("failed", ErrorCode.RESOURCES_EXCEEDED)
+            assert "of a processor" in found["detail"]
+    finally:
+        watch.cancel()
 
 
 async def test_a_child_within_its_bounds_stays(confined: Zygote, tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ class Child:
         self._allowance, self._allowed_at = float(MAX_BURST), time.monotonic()
         self._connecting: set[asyncio.Task[None]] = set()
         self.pid = 0
+        self.cpu_seconds: float | None = None
+        """the most that it and its programs may take by now, None where nothing bounds them besides the kernel"""
         self.refused = False
         """whether the last address that it asked for is one that downloads may not reach"""
         self.forked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()

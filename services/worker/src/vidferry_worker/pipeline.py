@@ -23,7 +23,7 @@ from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
-from vidferry_worker.progress import Sending, Transfer
+from vidferry_worker.progress import Pace, Sending, Transfer
 from vidferry_worker.reporter import FenceLost, Reporter
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,11 @@ class Pipeline:
             "stall_seconds": settings.stall_seconds,
         }  # fmt: skip
         self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
+        self._child.cpu_seconds = settings.extract_cpu_seconds
         async with asyncio.timeout(settings.extract_seconds):
-            return Found.read(await self._next("found"))
+            found = Found.read(await self._next("found"))
+        self._child.cpu_seconds = None
+        return found
 
     async def _next(self, *wanted: str) -> wire.Message:
         """The child's next event of those kinds; JobFailure where it failed."""
@@ -123,8 +126,10 @@ class Pipeline:
     async def _download(self, draft: Draft) -> wire.Message:
         """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
+        settings = self._parts.settings
         transfer, told, conversion = Transfer(draft.found.streams), 0, Conversion()
         moved = time.monotonic()
+        pace = Pace(settings.min_rate, settings.min_rate_seconds, moved)
         while True:
             event = await self._next_or_silence("progress", "picture", "growing", "converting", "done")
             match event["event"]:
@@ -147,7 +152,9 @@ class Pipeline:
                         self._early.look()
                 case _ if self._reporter.update.speed:
                     told = self._tell_transfer(transfer, told)
-            if not transfer.complete and time.monotonic() - moved > self._parts.settings.stall_seconds:
+            now = time.monotonic()
+            too_slow = pace.is_too_slow(transfer.downloaded, now) or now - moved > settings.stall_seconds
+            if too_slow and not transfer.complete:
                 raise JobFailure(ErrorCode.STALLED)
 
     def _begin_beside(self, draft: Draft, event: wire.Message) -> None:

@@ -27,6 +27,7 @@ MAX_PROCESSES = 32
 MAX_THREADS = 512
 """of one child: ffmpeg and the runtime start some for each processor"""
 BLOCK = 512
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
 """of proc_pid_status(5): what is not the page cache's"""
 
@@ -51,6 +52,7 @@ class Usage:
     memory: int = 0
     processes: int = 0
     threads: int = 0
+    cpu_seconds: float = 0
     hidden: str = ""
     """why it can't be told"""
 
@@ -60,6 +62,8 @@ class _Process:
     pid: int
     group: int
     threads: int
+    cpu_seconds: float
+    """with that of its children that have ended"""
 
 
 class Watch:
@@ -84,25 +88,24 @@ class Watch:
         used = await asyncio.get_running_loop().run_in_executor(self._thread, measure, known)
         running = [child for child in children if not child.exited.done()]
         for child in running:
-            if too_much := self._excess(used[child.pid]):
+            if too_much := self._excess(child, used[child.pid]):
                 self._end(child, *too_much)
         if running and sum(usage.disk for usage in used.values()) > self._bounds.worker:
             largest = max(running, key=lambda child: used[child.pid].disk)
             self._end(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
 
-    def _excess(self, usage: Usage) -> tuple[ErrorCode, str] | None:
+    def _excess(self, child: Child, used: Usage) -> tuple[ErrorCode, str] | None:
         """What a child has too much of, and the code for that."""
-        if usage.hidden:
-            return ErrorCode.RESOURCES_EXCEEDED, usage.hidden
-        if usage.processes > self._processes:
-            return ErrorCode.RESOURCES_EXCEEDED, f"{usage.processes} processes"
-        if usage.threads > MAX_THREADS:
-            return ErrorCode.RESOURCES_EXCEEDED, f"{usage.threads} threads"
-        if usage.memory > self._bounds.memory:
-            return ErrorCode.RESOURCES_EXCEEDED, f"{usage.memory} bytes of memory"
-        if usage.disk > self._bounds.download:
-            return ErrorCode.TOO_LARGE, f"{usage.disk} bytes of files"
-        return None
+        most_cpu = float("inf") if child.cpu_seconds is None else child.cpu_seconds
+        checks = (
+            (bool(used.hidden), ErrorCode.RESOURCES_EXCEEDED, used.hidden),
+            (used.processes > self._processes, ErrorCode.RESOURCES_EXCEEDED, f"{used.processes} processes"),
+            (used.threads > MAX_THREADS, ErrorCode.RESOURCES_EXCEEDED, f"{used.threads} threads"),
+            (used.memory > self._bounds.memory, ErrorCode.RESOURCES_EXCEEDED, f"{used.memory} bytes of memory"),
+            (used.cpu_seconds > most_cpu, ErrorCode.RESOURCES_EXCEEDED, f"{used.cpu_seconds} seconds of a processor"),
+            (used.disk > self._bounds.download, ErrorCode.TOO_LARGE, f"{used.disk} bytes of files"),
+        )
+        return next(((code, why) for is_too_much, code, why in checks if is_too_much), None)
 
     def _end(self, child: Child, code: ErrorCode, why: str) -> None:
         logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
@@ -118,7 +121,11 @@ def measure(children: Sequence[tuple[int, Path]]) -> dict[int, Usage]:
 
 
 def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
-    used = Usage(processes=len(processes), threads=sum(process.threads for process in processes))
+    used = Usage(
+        processes=len(processes),
+        threads=sum(process.threads for process in processes),
+        cpu_seconds=sum(process.cpu_seconds for process in processes),
+    )
     if used.processes > MAX_PROCESSES:  # that is enough to know
         return used
     try:
@@ -155,4 +162,5 @@ def _processes() -> Iterator[_Process]:
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
                 fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
-                yield _Process(int(entry.name), int(fields[2]), int(fields[17]))
+                ticks = sum(map(int, fields[11:15]))
+                yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
