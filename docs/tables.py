@@ -1,4 +1,4 @@
-"""Writes docs/settings.md, docs/errors.md and docs/metrics.md from the code that they describe: `make docs`.
+"""Writes what the code says into docs/settings.md, errors.md, metrics.md and SECURITY.md: `make docs`.
 
 `python docs/tables.py --check` fails where a file is not what it would write.
 """
@@ -22,6 +22,7 @@ from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
+from vidferry_worker.child.seccomp import ALLOWED_COMMANDS, FORBIDDEN
 from vidferry_worker.settings import WorkerSettings
 
 SERVICES = {Service.API: "api", Service.WORKER: "worker", Service.GATEWAY: "ws-gateway"}
@@ -138,17 +139,31 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page, "metrics.md": metrics_page}
+def security_page() -> str:
+    """SECURITY.md as it is, with the table of what the filter of system calls lets through."""
+    rows = ["| call | what may be asked | needed for |", "|---|---|---|"]
+    for call, (_, commands) in ALLOWED_COMMANDS.items():
+        rows += [f"| `{call}` | `{command.name}` | {command.needed_for} |" for command in commands]
+    rows += ["", "Refused altogether:", "", "| what for | calls |", "|---|---|"]
+    rows += [f"| {reason} | {', '.join(f'`{name}`' for name in names)} |" for reason, names in FORBIDDEN.items()]
+    before, mark, rest = (FOLDER.parent / "SECURITY.md").read_text().partition("<!-- calls -->\n")
+    return before + mark + "\n".join(rows) + "\n" + rest[rest.index("<!-- /calls -->") :]
+
+
+PAGES = {
+    "docs/settings.md": settings_page, "docs/errors.md": errors_page, "docs/metrics.md": metrics_page,
+    "SECURITY.md": security_page,
+}  # fmt: skip
 
 
 def main() -> int:
-    stale = [name for name, page in PAGES.items() if not _same(FOLDER / name, page())]
+    stale = [name for name, page in PAGES.items() if not _same(FOLDER.parent / name, page())]
     if "--check" in sys.argv:
         for name in stale:
-            print(f"docs/{name} is not what the code says: run make docs")
+            print(f"{name} is not what the code says: run make docs")
         return 1 if stale else 0
     for name in stale:
-        (FOLDER / name).write_text(PAGES[name]())
+        (FOLDER.parent / name).write_text(PAGES[name]())
     return 0
 
 

@@ -31,6 +31,7 @@ def values(around: Around) -> dict[str, Any]:
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}},
         "grace": GRACE,
         "slots": SLOTS,
+        "childMemory": "320Mi",
         "settings": {"VIDFERRY_RETRIES": 1, "VIDFERRY_RETRY_DELAY": 1},
         "maxBytes": "64Mi",
         "work": {"sizeLimit": "3Gi"},

@@ -154,6 +154,7 @@ CHANGES: dict[str, Change] = {
     "redis.bundled.podLabels": change({"a": "b"}, REDIS, "template.metadata.labels.a=b"),
     "worker.slots": change(1, "ConfigMap/vidferry-worker", "VIDFERRY_WORKER_SLOTS=1"),
     "worker.maxBytes": change("1G", "ConfigMap/vidferry-worker", "VIDFERRY_MAX_BYTES=1000000000"),
+    "worker.childMemory": change("500M", "ConfigMap/vidferry-worker", "VIDFERRY_CHILD_MEMORY=500000000"),
     "worker.work.sizeLimit": change("10Gi", WORKER, "emptyDir.sizeLimit=10Gi"),
     "worker.work.storageClass": change("fast", WORKER, "ephemeral.volumeClaimTemplate.spec.storageClassName=fast"),
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),

@@ -50,6 +50,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
     (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
+    (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
+    (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
     (nested("worker.resources.limits.ephemeral-storage", "9Gi"), "limits.ephemeral-storage is less"),
     (nested("redis.bundled.maxMemory", "768Mi"), "redis.bundled.maxMemory must be below"),
@@ -126,7 +128,8 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
 @pytest.mark.parametrize(
     "values",
     [
-        nested("worker", {"slots": 3, "work": {"sizeLimit": "12Gi"}}),
+        nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+        nested("worker.resources.limits.memory", "2Gi"),
         nested("worker", {"terminationGracePeriodSeconds": 45}),
         nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
         nested("gateway", {"terminationGracePeriodSeconds": 25}),

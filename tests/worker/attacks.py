@@ -5,6 +5,7 @@ The standard library alone is loaded, besides the child's own line to the broker
 """
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -13,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,26 @@ def the_parents_files(target: Target) -> None:
     list(Path(f"/proc/{target['worker']}/fd").iterdir())
 
 
+@attack
+def watching_a_folder(target: Target) -> None:
+    init, add = {"x86_64": (294, 254), "aarch64": (26, 27)}[os.uname().machine]
+    path = ctypes.create_string_buffer(os.fsencode(Path(target["file"]).parent))
+    syscall(add, syscall(init, 0), ctypes.addressof(path), 0x100)  # IN_CREATE
+
+
+@attack
+def passing_an_open_file(_: Target) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        socket.send_fds(ours, [b"x"], [0])
+
+
+@attack
+def hiding_its_open_files(_: Target) -> None:
+    if _libc.prctl(4, 0, 0, 0, 0):  # PR_SET_DUMPABLE
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
 # By the programs that it starts.
 
 
@@ -274,6 +296,25 @@ def a_signal_by_a_files_owner(target: Target) -> None:
             raise OSError(ctypes.get_errno(), "fcntl")
     os.close(reader)
     os.close(writer)
+
+
+@attack
+def a_signal_by_a_sockets_owner(target: Target) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        fcntl.ioctl(ours, 0x8901, struct.pack("i", target["worker"]))  # FIOSETOWN
+
+
+@attack
+def a_close_that_waits(target: Target) -> None:
+    with _line[0].connect("127.0.0.1", target["public"], 10) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+
+
+@attack
+def memory_that_counts_as_a_file(_: Target) -> None:
+    os.close(os.memfd_create("memory"))
 
 
 @attack
@@ -414,3 +455,62 @@ def much_memory(target: Target) -> None:
         bytearray(target["bytes"])
     except MemoryError as error:
         raise OSError("memory") from error
+
+
+@attack
+def flooding(target: Target) -> None:
+    """Events without end, of a kind that a download has."""
+    while True:
+        _line[0].tell(target["event"], **target["facts"])
+
+
+@attack
+def endless_work(_: Target) -> None:
+    """As a pattern that never ends, which no other thread of Python's interrupts."""
+    while True:
+        sum(range(10**7))
+
+
+@attack
+def many_threads(target: Target) -> None:
+    threading.stack_size(64 * 1024)
+    for _number in range(600):
+        threading.Thread(target=signal.pause, daemon=True).start()
+    signal.pause()
+
+
+@attack
+def shared_memory(_: Target) -> None:
+    """RLIMIT_DATA does not count it."""
+    held = mmap.mmap(-1, 600 * 1024**2)
+    for at in range(0, len(held), mmap.PAGESIZE):
+        held[at] = 1
+    signal.pause()
+
+
+@attack
+def memory_of_several(_: Target) -> None:
+    """RLIMIT_DATA counts it for each."""
+    for _number in range(4):
+        if os.fork() == 0:
+            held = bytearray(150 * 1024**2)
+            for at in range(0, len(held), mmap.PAGESIZE):
+                held[at] = 1
+            signal.pause()
+    signal.pause()
+
+
+@attack
+def folders_within_folders(_: Target) -> None:
+    for _number in range(1500):
+        Path("x").mkdir()
+        os.chdir("x")
+    signal.pause()
+
+
+@attack
+def many_small_files(target: Target) -> None:
+    Path("x").mkdir()
+    for number in range(target["count"] * 100):
+        os.close(os.open(f"x/{number}", os.O_CREAT | os.O_WRONLY))
+    signal.pause()

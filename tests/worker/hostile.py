@@ -26,17 +26,22 @@ if {without!r}:
     from vidferry_worker.child import kernel, seccomp
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     seccomp.install(seccomp.refusing(kernel.machine(), [{without!r}]))
+if {landlock_abi!r}:
+    from vidferry_worker.child import landlock
+    landlock.abi = lambda: {landlock_abi!r}
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
 @asynccontextmanager
 async def hostile_zygote(
-    policy: EgressPolicy, confinement: Confinement, home: Path, without: str = ""
+    policy: EgressPolicy, confinement: Confinement, home: Path, without: str = "", landlock_abi: int = 0
 ) -> AsyncIterator[Zygote]:
-    """One whose children are hostile; on a kernel that lacks a system call."""
+    """One whose children are hostile; on a kernel that lacks a system call, or has an older Landlock."""
     python = home / "python"
-    python.write_text(PYTHON.format(python=sys.executable, tests=str(TESTS), without=without))
+    python.write_text(
+        PYTHON.format(python=sys.executable, tests=str(TESTS), without=without, landlock_abi=landlock_abi)
+    )
     python.chmod(0o755)
     zygote = Zygote(Broker(policy), confinement)
     with pytest.MonkeyPatch.context() as patch:

@@ -201,8 +201,8 @@ async def test_the_broker_asks_the_proxy_for_what_it_resolved_and_refuses_the_re
     answers = Answers()
     async with proxy(http(b"HTTP/1.1 200 OK")) as peer:
         broker = Broker(LOOPBACK, Proxy("http", "127.0.0.1", peer.port).dial)
-        assert await broker.serve(request("localhost", 9), answers) is True
-        assert await broker.serve(request("169.254.169.254", 80), answers) is False
+        assert await broker.serve(request("localhost", 9), answers, broker.share()) is True
+        assert await broker.serve(request("169.254.169.254", 80), answers, broker.share()) is False
 
     assert peer.asked[0].split(b" ")[1] in {b"127.0.0.1:9", b"[::1]:9"}
     assert len(peer.asked) == len(answers.sockets) == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.progress import Sending, Transfer
+from vidferry_worker.progress import Pace, Sending, Transfer
 
 HOSTILE = [
     math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 2**70, 10**400, "7", "", None, [], {}, [1], b"1", 5e-324, 0, 0.0,
@@ -257,3 +257,24 @@ def test_what_was_sent_before_makes_an_upload_no_quicker() -> None:
     sending = Sending(1000, 900, now=10)
     assert (sending.speed(900, 11), sending.eta(900, 11)) == (None, None)
     assert (sending.speed(950, 12), sending.eta(950, 12)) == (25, 2)
+
+
+def test_a_download_that_trickles_is_too_slow() -> None:
+    pace = Pace(rate=100, seconds=10, now=0)
+
+    assert [pace.is_too_slow(downloaded, now) for downloaded, now in ((0, 9.9), (1000, 10), (1999, 19.9))] == [
+        False
+    ] * 3
+    assert pace.is_too_slow(1999, 20)
+    assert not pace.is_too_slow(3000, 30), "what came late counts where it came"
+
+
+def test_what_comes_after_a_body_was_begun_anew_counts() -> None:
+    pace = Pace(rate=100, seconds=10, now=0)
+
+    assert not pace.is_too_slow(5000, 10)
+    assert not pace.is_too_slow(1000, 20)
+
+
+def test_any_pace_may_be_allowed() -> None:
+    assert not Pace(rate=0, seconds=10, now=0).is_too_slow(0, 100)

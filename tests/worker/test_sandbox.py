@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker import tree
 from vidferry_worker.children import ChildEnded, SandboxMissing, Zygote
 from vidferry_worker.confinement import Confinement, Sandbox
 from vidferry_worker.watch import Bounds, Watch
@@ -23,10 +24,14 @@ from worker.downloads import members, processes, until
 from worker.hostile import attacking, hostile_zygote, outcome
 
 pytestmark = pytest.mark.anyio
-BOUNDED = {"many_processes", "many_files", "files_without_a_name", "one_large_file", "much_memory"}
+BOUNDED = {
+    "many_processes", "many_threads", "many_files", "many_small_files", "files_without_a_name",
+    "folders_within_folders", "one_large_file", "much_memory", "shared_memory", "memory_of_several",
+}  # fmt: skip
 KILLED = {"another_architectures_calls"}
-HARMLESS = {"javascript", "a_process_that_stays", "writing_on"}
+HARMLESS = {"flooding", "endless_work", "javascript", "a_process_that_stays", "writing_on"}
 TRIED = sorted(set(ATTACKS) - BOUNDED - KILLED - HARMLESS)
+GIB = 1024**3
 CONTENT = b"canary: not the child's"
 
 
@@ -112,8 +117,30 @@ async def unconfined(
         yield zygote
 
 
+@pytest.fixture(scope="module", params=[1, 3, 5])
+async def confined_by_older_landlock(
+    request: pytest.FixtureRequest, worker_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Zygote]:
+    """As SECURITY.md lists them, by the version of its interface."""
+    home = tmp_path_factory.mktemp("older")
+    async with hostile_zygote(LOOPBACK, Confinement(), home, landlock_abi=request.param) as zygote:
+        assert zygote.lacking() == []
+        yield zygote
+
+
 @pytest.mark.parametrize("attack", TRIED)
 async def test_an_attack_is_refused(attack: str, confined: Zygote, canaries: Canaries, tmp_path: Path) -> None:
+    await check_refused(attack, confined, canaries, tmp_path)
+
+
+@pytest.mark.parametrize("attack", TRIED)
+async def test_also_on_older_kernels(
+    attack: str, confined_by_older_landlock: Zygote, canaries: Canaries, tmp_path: Path
+) -> None:
+    await check_refused(attack, confined_by_older_landlock, canaries, tmp_path)
+
+
+async def check_refused(attack: str, confined: Zygote, canaries: Canaries, tmp_path: Path) -> None:
     async with attacking(confined, tmp_path / "job", attack, canaries.target()) as child:
         found = await outcome(child)
 
@@ -162,15 +189,21 @@ async def test_a_process_is_bounded(attack: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "bounds", "code"),
     [
-        ("many_files", Bounds(download=10**6, worker=10**9), ErrorCode.TOO_LARGE),
-        ("many_files", Bounds(download=10**9, worker=10**6), ErrorCode.DISK_FULL),
-        ("files_without_a_name", Bounds(download=10**6, worker=10**9), ErrorCode.TOO_LARGE),
-        ("many_processes", Bounds(download=10**9, worker=10**9), ErrorCode.INTERNAL),
+        ("many_files", Bounds(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
+        ("many_files", Bounds(10**9, 10**6, GIB), ErrorCode.DISK_FULL),
+        ("files_without_a_name", Bounds(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
+        ("many_processes", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("many_threads", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("shared_memory", Bounds(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
+        ("memory_of_several", Bounds(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
+        ("folders_within_folders", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("many_small_files", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
     ],
 )
 async def test_a_child_that_takes_too_much_is_ended(
-    attack: str, bounds: Bounds, code: ErrorCode, confined: Zygote, tmp_path: Path
+    attack: str, bounds: Bounds, code: ErrorCode, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tree, "MAX_ENTRIES", 2000)
     (tmp_path / "good").mkdir()
     good = await confined.fork(tmp_path / "good")
     watch = asyncio.create_task(Watch(confined, bounds).run())
@@ -185,10 +218,22 @@ async def test_a_child_that_takes_too_much_is_ended(
         await good.close()
 
 
+async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_path: Path) -> None:
+    watch = asyncio.create_task(Watch(confined, Bounds(10**9, 10**9, GIB)).run())
+    try:
+        async with attacking(confined, tmp_path / "job", "endless_work", {}) as child:
+            child.cpu_seconds = 1
+            found = await outcome(child)
+            assert (found["event"], found["code"]) == ("failed", ErrorCode.RESOURCES_EXCEEDED)
+            assert "of a processor" in found["detail"]
+    finally:
+        watch.cancel()
+
+
 async def test_a_child_within_its_bounds_stays(confined: Zygote, tmp_path: Path) -> None:
     async with attacking(confined, tmp_path / "job", "many_files", {"count": 40, "bytes": 10**5}) as child:
         await until((tmp_path / "job" / "39").exists)
-        await Watch(confined, Bounds(5 * 10**6, 5 * 10**6)).look([child])
+        await Watch(confined, Bounds(5 * 10**6, 5 * 10**6, GIB)).look([child])
 
         assert not child.exited.done()
         assert child.pid in processes()

@@ -89,6 +89,20 @@ def test_a_file_beside_what_is_no_message_is_not_kept_open(pair: Pair, raw: byte
     assert set(open_files().items()) <= before
 
 
+def test_a_peer_that_may_send_no_files_is_cut_off_where_it_does(pair: Pair) -> None:
+    ours, theirs = pair
+    before = set(open_files().items())
+    wire.send(theirs, {"id": 1})
+    wire.send(theirs, {"id": 2}, [theirs.fileno()])
+
+    assert wire.receive_alone(ours) == {"id": 1}
+    with pytest.raises(wire.WireError):
+        wire.receive_alone(ours)
+    assert set(open_files().items()) <= before
+    theirs.close()
+    assert wire.receive_alone(ours) is None
+
+
 def test_more_files_than_agreed_are_refused(pair: Pair) -> None:
     ours, theirs = pair
     before = set(open_files().items())

@@ -103,6 +103,11 @@
 {{- fail "worker.resources.limits.ephemeral-storage is less than worker.work.sizeLimit and tmpSizeLimit together: the pod would be evicted before its folder is full." -}}
 {{- end -}}
 {{- end -}}
+{{- with ($worker.resources.limits | default dict).memory -}}
+{{- if lt (include "vidferry.bytes" . | int64) (add (mul $worker.slots (include "vidferry.bytes" $worker.childMemory | int64)) 536870912) -}}
+{{- fail "worker.resources.limits.memory must be at least worker.slots × worker.childMemory and 512Mi for the worker itself: a pod over its limit is killed with all its downloads." -}}
+{{- end -}}
+{{- end -}}
 {{- with (.Values.redis.bundled.resources.limits | default dict).memory -}}
 {{- if ge (include "vidferry.bytes" $.Values.redis.bundled.maxMemory | int64) (include "vidferry.bytes" . | int64) -}}
 {{- fail "redis.bundled.maxMemory must be below redis.bundled.resources.limits.memory: Redis needs more than its data, above all while it rewrites its log." -}}

@@ -33,6 +33,7 @@ VIDFERRY_PUBLIC_URL: {{ . | quote }}
 VIDFERRY_WORKER_FOLDER: /work
 VIDFERRY_WORKER_SLOTS: {{ $worker.slots | quote }}
 VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
+VIDFERRY_CHILD_MEMORY: {{ include "vidferry.bytes" $worker.childMemory | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}
 {{- with .Values.bucket.retention }}
 VIDFERRY_RETENTION_DAYS: {{ .days | quote }}

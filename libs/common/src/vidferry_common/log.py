@@ -1,4 +1,7 @@
-"""Logs: JSON a line in a cluster, readable lines on a terminal. Secrets in addresses are blotted out."""
+"""Logs: JSON a line in a cluster, readable lines on a terminal.
+
+Secrets in addresses are blotted out, and control characters written out: no text of a site's begins a line of its own.
+"""
 
 import logging
 import re
@@ -10,6 +13,7 @@ import orjson
 from pydantic import Field
 
 from vidferry_common.settings import Settings
+from vidferry_common.text import escape_controls
 
 _SECRET = re.compile(
     r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
@@ -52,19 +56,24 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return redact(orjson.dumps(entry, default=str).decode())
+        return redact(escape_controls(orjson.dumps(entry, default=str).decode()))
 
 
 class _Text(logging.Formatter):
     def __init__(self, service: str) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(service)-7s %(message)s", "%H:%M:%S")
+        super().__init__(datefmt="%H:%M:%S")
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = _extras(record)
-        record.service = self._service
-        tail = "".join(f" {key}={value}" for key, value in extras.items() if key != "service")
-        return redact(super().format(record) + tail)
+        extras = {key: value for key, value in _extras(record).items() if key != "service"}
+        head = f"{self.formatTime(record, self.datefmt)} {record.levelname:<7} {self._service:<7} {record.getMessage()}"
+        line = escape_controls(head + "".join(f" {key}={value}" for key, value in extras.items()))
+        return redact("\n".join([line, *self._traceback(record)]))
+
+    def _traceback(self, record: logging.LogRecord) -> list[str]:
+        """Its lines, indented, so that none looks like another entry."""
+        lines = self.formatException(record.exc_info).splitlines() if record.exc_info else []
+        return [f"    {escape_controls(line)}" for line in lines]
 
 
 def set_up(settings: LogSettings, service: str) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import shutil
 from datetime import UTC, datetime, timedelta
 
 from vidferry_common.bucket import BucketError, StorageDenied
@@ -19,6 +18,7 @@ from vidferry_common.store import Cause, Claim, Ending, Requeue, StoreUnavailabl
 from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.children import ChildEnded
 from vidferry_worker.delivery import Delivered, Delivery
+from vidferry_worker.folder import clear_in_thread
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import asked_delay, retry_delay, until_redis_answers
 from vidferry_worker.pipeline import Merged, Pipeline
@@ -53,7 +53,7 @@ class Attempt:
         Its files go at once: an upload that a bucket does not answer may keep it from its end for a moment.
         """
         self.lost = True
-        self._clearing = asyncio.ensure_future(asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True))
+        self._clearing = clear_in_thread(self._folder)
         if self._task:
             self._task.cancel()
 
@@ -119,7 +119,7 @@ class Attempt:
             finally:
                 await child.close()
         finally:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await clear_in_thread(self._folder)
 
     def _ending(self, delivered: Delivered) -> Ending:
         stored = delivered.stored

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from vidferry_worker import dial, wire
 from vidferry_worker.dial import Address, Dial
 from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.names import Resolver, Share
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,21 @@ class Broker:
 
     def __init__(self, policy: EgressPolicy, way: Dial = dial.direct) -> None:
         self._policy, self._dial = policy, way
+        self._resolver = Resolver()
 
-    async def serve(self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None]) -> bool:
+    def share(self) -> Share:
+        """For one child: what it may look up at once."""
+        return Share(self._resolver)
+
+    async def serve(
+        self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None], names: Share
+    ) -> bool:
         """Answers one `connect` of a child; False where it was refused as forbidden."""
         number = request["id"]
         try:
             host, port, seconds = str(request["host"]), int(request["port"]), float(request["timeout"])
             # In this order a NaN ends as the most.
-            connected = await asyncio.wait_for(self._connect(host, port), min(MAX_SECONDS, seconds))
+            connected = await asyncio.wait_for(self._connect(host, port, names), min(MAX_SECONDS, seconds))
         except Refused as refusal:
             logger.info("refused to connect", extra={"host": request["host"], "port": request["port"]})
             answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
@@ -46,17 +54,14 @@ class Broker:
                 answer({"id": number}, [connected.fileno()])
         return True
 
-    async def _connect(self, host: str, port: int) -> socket.socket:
-        return await dial.first(await self._resolve(host, port), self._dial)
+    async def _connect(self, host: str, port: int, names: Share) -> socket.socket:
+        return await dial.first(await self._resolve(host, port, names), self._dial)
 
-    async def _resolve(self, host: str, port: int) -> list[Address]:
+    async def _resolve(self, host: str, port: int, names: Share) -> list[Address]:
         if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
             msg = "no such host or port"
             raise OSError(msg)
-        found = await asyncio.wait_for(
-            asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP),
-            RESOLVE_SECONDS,
-        )
+        found = await asyncio.wait_for(names.look_up(host, port), RESOLVE_SECONDS)
         addresses = [Address(item[0], str(item[4][0]), port) for item in found]
         permitted = [address for address in addresses if self._policy.permits(address.host, port)]
         if found and not permitted:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from vidferry_worker.confinement import Confinement, Sandbox
 
 logger = logging.getLogger(__name__)
 
-MAX_EVENTS = 4096
-"""not yet looked at, of one child"""
+MAX_EVENTS = 64
+"""of one child that nobody has looked at yet; then it has to wait, as its line is not read any further"""
+EVENTS_A_SECOND, MAX_BURST = 500, 1000
+"""of one child, of all kinds: what a fast site's many fragments take is a tenth of it"""
+PAUSE_SECONDS = 0.1
 MAX_CONNECTING = 64
 READY_SECONDS = 60
 KILLED = -9
@@ -46,15 +50,21 @@ class Child:
     def __init__(self, channel: socket.socket, broker: Broker, zygote: "Zygote", folder: Path) -> None:
         self._channel, self._broker, self._zygote = channel, broker, zygote
         self.folder = folder
+        self._names = broker.share()
         self._events: asyncio.Queue[wire.Message | None] = asyncio.Queue()
+        self._is_reading, self._is_over = False, False
+        self._allowance, self._allowed_at = float(MAX_BURST), time.monotonic()
         self._connecting: set[asyncio.Task[None]] = set()
         self.pid = 0
+        self.cpu_seconds: float | None = None
+        """the most that it and its programs may take by now, None where nothing bounds them besides the kernel"""
         self.refused = False
         """whether the last address that it asked for is one that downloads may not reach"""
         self.forked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         channel.setblocking(False)
-        asyncio.get_running_loop().add_reader(channel, self._read)
+        wire.refuse_files(channel)
+        self._read_on()
 
     def order(self, message: wire.Message) -> None:
         self._answer(message, [])
@@ -62,6 +72,7 @@ class Child:
     async def event(self) -> wire.Message:
         """What the child tells next; ChildEnded where it ended instead."""
         event = await self._events.get()
+        self._read_on()
         if event is None:
             raise ChildEnded
         return event
@@ -75,7 +86,8 @@ class Child:
         """Ends the child and everything it started; returns when all of it is gone. May be called again."""
         if self._channel.fileno() < 0:
             return
-        asyncio.get_running_loop().remove_reader(self._channel)
+        self._is_over = True
+        self._pause()
         await self.forked
         self._zygote.kill(self)
         await self.exited
@@ -84,18 +96,36 @@ class Child:
         await asyncio.gather(*self._connecting, return_exceptions=True)
         self._channel.close()
 
+    def _read_on(self) -> None:
+        """Reads the child's line, unless enough is unread or it has said too much of late."""
+        if self._is_reading or self._is_over or self._events.qsize() >= MAX_EVENTS:
+            return
+        now = time.monotonic()
+        earned = (now - self._allowed_at) * EVENTS_A_SECOND
+        self._allowance, self._allowed_at = min(self._allowance + earned, MAX_BURST), now
+        loop = asyncio.get_running_loop()
+        if self._allowance < 1:
+            loop.call_later(PAUSE_SECONDS, self._read_on)
+            return
+        loop.add_reader(self._channel, self._read)
+        self._is_reading = True
+
+    def _pause(self) -> None:
+        if self._is_reading:
+            asyncio.get_running_loop().remove_reader(self._channel)
+            self._is_reading = False
+
     def _read(self) -> None:
         try:
-            message, fds = wire.receive(self._channel)
+            message = wire.receive_alone(self._channel)
         except BlockingIOError:
             return
         except (OSError, wire.WireError) as error:
             logger.warning("a child's line broke", extra={"pid": self.pid, "error": str(error)})
-            message, fds = None, []
-        for fd in fds:  # nothing that a child sends is opened here
-            os.close(fd)
-        if message is None or self._events.qsize() >= MAX_EVENTS:
-            asyncio.get_running_loop().remove_reader(self._channel)
+            message = None
+        self._allowance -= 1
+        if message is None:
+            self._is_over = True
             self._events.put_nowait(None)
         elif message.get("event") == "connect":
             self._connect(message)
@@ -103,6 +133,9 @@ class Child:
             logger.debug("yt-dlp: %s", str(message.get("text"))[:2000], extra={"pid": self.pid})
         else:
             self._events.put_nowait(message)
+        if self._is_over or self._events.qsize() >= MAX_EVENTS or self._allowance < 1:
+            self._pause()
+            self._read_on()
 
     def _connect(self, message: wire.Message) -> None:
         if len(self._connecting) >= MAX_CONNECTING:
@@ -114,7 +147,7 @@ class Child:
 
     async def _serve(self, message: wire.Message) -> None:
         with contextlib.suppress(KeyError):  # a request that lacks its fields gets no answer
-            self.refused = not await self._broker.serve(message, self._answer)
+            self.refused = not await self._broker.serve(message, self._answer, self._names)
 
     def _answer(self, message: wire.Message, fds: list[int]) -> None:
         with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer

@@ -1,12 +1,15 @@
 """The folder of a worker's running downloads: its own below the shared one, and cleared when its worker is gone."""
 
+import asyncio
 import contextlib
 import fcntl
 import logging
 import os
-import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from vidferry_worker import tree
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +27,30 @@ def work_folder(base: Path, name: str) -> Iterator[Path]:
         raise
     try:
         _clear_orphans(base, name)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
+        clear(folder)
+        folder.mkdir(mode=0o700, exist_ok=True)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
         (base / f"{name}.lock").unlink(missing_ok=True)
         os.close(lock)
+
+
+_removers = ThreadPoolExecutor(2, "remove")
+"""Threads of their own: a folder with many files holds up no other work."""
+
+
+def clear(folder: Path) -> None:
+    """Removes what a child has left. What can't be removed is logged, and left to the next start."""
+    try:
+        tree.remove(folder)
+    except OSError as error:
+        logger.warning("a folder can't be removed", extra={"folder": str(folder), "error": str(error)})
+
+
+def clear_in_thread(folder: Path) -> "asyncio.Future[None]":
+    """As clear, while the event loop goes on."""
+    return asyncio.get_running_loop().run_in_executor(_removers, clear, folder)
 
 
 def _clear_orphans(base: Path, own: str) -> None:
@@ -41,7 +61,7 @@ def _clear_orphans(base: Path, own: str) -> None:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(base / path.stem, ignore_errors=True)
+                tree.remove(base / path.stem)
                 path.unlink(missing_ok=True)
                 logger.info("cleared what a worker had left", extra={"worker": path.stem})
             finally:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import Identity
+from vidferry_common.text import remove_controls
 
 Validators = dict[str, str]
 
@@ -48,7 +49,7 @@ class Found:
         try:
             fields = {name: event.get(name) for name in _Event.model_fields}
             if isinstance(fields["title"], str):  # sites cut titles in the middle of a UTF-16 pair
-                fields["title"] = fields["title"].encode(errors="replace").decode()
+                fields["title"] = remove_controls(fields["title"].encode(errors="replace").decode()).strip()
             checked = _Event.model_validate(fields)
         except ValidationError as error:
             raise JobFailure(ErrorCode.INTERNAL, "a child's find is ill-formed") from error

@@ -146,7 +146,9 @@ async def _serve(parts: Parts, state: State) -> None:
 def _beside(parts: Parts, leases: Leases) -> dict[str, Coroutine[Any, Any, None]]:
     """What runs as long as the worker does, by its name."""
     settings = parts.settings
-    bounds = Bounds(2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK)
+    bounds = Bounds(
+        2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK, settings.child_memory
+    )
     return {
         "leases": leases.renew(),
         "stops": leases.heed_stops(),

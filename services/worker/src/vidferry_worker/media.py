@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.text import remove_controls
 from vidferry_worker import texts
 
 _PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f/\\]+")
+_SEPARATORS = re.compile(r"[/\\\s]+")
 MAX_PICTURE = 5 * 1024**2
 """bytes"""
 
@@ -44,7 +45,7 @@ def picture_type(head: bytes) -> str | None:
 
 def file_name(title: str, extension: str) -> str:
     """What a browser saves the video as: its title, in any script, and one ending."""
-    stem = _CONTROL.sub(" ", title).strip(" .")
+    stem = _SEPARATORS.sub(" ", remove_controls(title)).strip(" .")
     if stem.lower().endswith(f".{extension}"):
         stem = stem[: -len(extension) - 1]
     stem = stem[:120].strip(" .") or "video"

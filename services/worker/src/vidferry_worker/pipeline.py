@@ -25,7 +25,7 @@ from vidferry_worker.found import Found
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
-from vidferry_worker.progress import Sending, Transfer, number
+from vidferry_worker.progress import Pace, Sending, Transfer, number
 from vidferry_worker.reporter import FenceLost, Reporter
 from vidferry_worker.stall import LONGEST_WAITS, Stall
 
@@ -110,8 +110,11 @@ class Pipeline:
             "stall_seconds": settings.stall_seconds,
         }  # fmt: skip
         self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
+        self._child.cpu_seconds = settings.extract_cpu_seconds
         async with asyncio.timeout(settings.extract_seconds):
-            return Found.read(await self._next("found"))
+            found = Found.read(await self._next("found"))
+        self._child.cpu_seconds = None
+        return found
 
     async def _next(self, *wanted: str) -> wire.Message:
         """The child's next event of those kinds; JobFailure where it failed."""
@@ -127,8 +130,10 @@ class Pipeline:
     async def _download(self, draft: Draft) -> wire.Message:
         """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
+        settings = self._parts.settings
         transfer, told, conversion = Transfer(draft.found.streams), 0, Conversion()
-        stall = Stall(self._parts.settings.stall_seconds)
+        stall = Stall(settings.stall_seconds)
+        pace = Pace(settings.min_rate, settings.min_rate_seconds, time.monotonic())
         while True:
             event = await self._next_or_silence("progress", "picture", "growing", "converting", "waiting", "done")
             match event["event"]:
@@ -152,11 +157,14 @@ class Pipeline:
                     self._tell_wait(event)
                 case _ if self._reporter.update.speed:
                     told = self._tell_transfer(transfer, told)
-            if not transfer.complete and stall.is_over:
+            is_too_slow = pace.is_too_slow(transfer.downloaded, time.monotonic())
+            if (is_too_slow or stall.is_over) and not transfer.complete:
                 raise JobFailure(ErrorCode.STALLED)
 
     def _begin_beside(self, draft: Draft, event: wire.Message) -> None:
         """What need not wait for the download's end: its picture, and of some files their own upload."""
+        if event["event"] == "picture" and self._picture:
+            return  # a video has one
         if event["event"] == "picture":
             keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(draft.name))
             self._picture = asyncio.create_task(keeping)

@@ -148,6 +148,23 @@ class Transfer:
         return [(float(stream.length or (stream.rate or usual) * scale), stream) for stream in self._streams]
 
 
+class Pace:
+    """Whether a download is quick enough to be worth its slot: a byte now and then is no progress."""
+
+    def __init__(self, rate: int, seconds: float, now: float) -> None:
+        self._least, self._seconds = rate * seconds, seconds
+        self._since, self._before = now, 0
+
+    def is_too_slow(self, downloaded: int, now: float) -> bool:
+        """Whether fewer bytes came in the last whole span of seconds than have to."""
+        if now - self._since < self._seconds:
+            return False
+        begun_anew = downloaded < self._before
+        came = downloaded if begun_anew else downloaded - self._before
+        self._since, self._before = now, downloaded
+        return came < self._least
+
+
 class Sending:
     """How fast an upload is since its stage began, when some of it may have been sent already."""
 

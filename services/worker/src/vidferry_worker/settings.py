@@ -51,6 +51,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     stall_seconds: float = Field(
         30, gt=0, le=3600, description="Seconds without a byte after which a download has stalled."
     )
+    min_rate: int = Field(
+        1024,
+        ge=0,
+        description="The least bytes a second of a download, over VIDFERRY_MIN_RATE_SECONDS; a site that sends less "
+        "has stalled. 0: as few as it likes.",
+    )
+    min_rate_seconds: float = Field(120, gt=0, description="Seconds over which the rate of a download is looked at.")
     site_limit: int = Field(
         0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."
     )
@@ -87,6 +94,11 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     max_duration: float = Field(12 * 3600, gt=0, description="The longest video, in seconds.")
     max_seconds: float = Field(6 * 3600, gt=0, description="The most seconds that one attempt of a download may take.")
     extract_seconds: float = Field(120, gt=0, description="The most seconds from a page's address to its formats.")
+    extract_cpu_seconds: float = Field(
+        30,
+        gt=0,
+        description="The most seconds of a processor that this may take, which a page made for it would use up.",
+    )
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
         description="Ranges (CIDR, separated by commas) that downloads may reach although they aren't public, "
@@ -120,7 +132,9 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         "and the programs ffmpeg, ffprobe and deno: where an ffmpeg that was installed elsewhere has its libraries.",
     )
     child_memory: int = Field(
-        2 * 1024**3, ge=256 * 1024**2, description="The most bytes of data of one process of a download."
+        2 * 1024**3,
+        ge=256 * 1024**2,
+        description="The most bytes of memory of a download, its programs and what they share included.",
     )
     max_disk: int = Field(
         0,

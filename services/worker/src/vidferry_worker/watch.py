@@ -1,16 +1,21 @@
-"""Sees that running downloads keep within their disk and processes, which the kernel bounds by file and user only."""
+"""Sees that running downloads keep within their disk, memory and processes, which the kernel bounds one by one only.
+
+What can't be looked at counts as too much: it ends that child, never the watch.
+"""
 
 import asyncio
 import contextlib
 import logging
 import os
 import stat
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker import tree
 from vidferry_worker.children import Child, Zygote
 
 logger = logging.getLogger(__name__)
@@ -19,16 +24,46 @@ INTERVAL = 0.5
 """seconds"""
 MAX_PROCESSES = 32
 """of one child: yt-dlp, and ffmpeg or the JavaScript runtime"""
+MAX_THREADS = 512
+"""of one child: ffmpeg and the runtime start some for each processor"""
 BLOCK = 512
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
+"""of proc_pid_status(5): what is not the page cache's"""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """bytes"""
+    """What downloads may take."""
 
     download: int
-    """two streams and what they are merged into"""
+    """bytes on disk of one: two streams and what they are merged into"""
     worker: int
+    """bytes on disk of all"""
+    memory: int
+    """bytes in memory of all processes of one, those included that it shares with the zygote"""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a child takes."""
+
+    disk: int = 0
+    memory: int = 0
+    processes: int = 0
+    threads: int = 0
+    cpu_seconds: float = 0
+    hidden: str = ""
+    """why it can't be told"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    group: int
+    threads: int
+    cpu_seconds: float
+    """with that of its children that have ended"""
 
 
 class Watch:
@@ -36,63 +71,96 @@ class Watch:
 
     def __init__(self, zygote: Zygote, bounds: Bounds, processes: int = MAX_PROCESSES) -> None:
         self._zygote, self._bounds, self._processes = zygote, bounds, processes
+        self._thread = ThreadPoolExecutor(1, "watch")  # its own: nothing that a site slows holds it up
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            if children := [child for child in self._zygote.children if child.pid]:
-                await self.look(children)
+        try:
+            while True:
+                await asyncio.sleep(INTERVAL)
+                if children := [child for child in self._zygote.children if child.pid]:
+                    await self.look(children)
+        finally:
+            self._thread.shutdown(wait=False)
 
     async def look(self, children: list[Child]) -> None:
         """Ends those that have too much."""
-        used = await asyncio.to_thread(_usage, [(child.pid, child.folder) for child in children])
+        known = [(child.pid, child.folder) for child in children]
+        used = await asyncio.get_running_loop().run_in_executor(self._thread, measure, known)
         running = [child for child in children if not child.exited.done()]
         for child in running:
-            size, processes = used[child.pid]
-            if processes > self._processes:
-                self._end(child, ErrorCode.INTERNAL, f"{processes} processes")
-            elif size > self._bounds.download:
-                self._end(child, ErrorCode.TOO_LARGE, f"{size} bytes of files")
-        if running and sum(size for size, _ in used.values()) > self._bounds.worker:
-            largest = max(running, key=lambda child: used[child.pid][0])
+            if too_much := self._excess(child, used[child.pid]):
+                self._end(child, *too_much)
+        if running and sum(usage.disk for usage in used.values()) > self._bounds.worker:
+            largest = max(running, key=lambda child: used[child.pid].disk)
             self._end(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
+
+    def _excess(self, child: Child, used: Usage) -> tuple[ErrorCode, str] | None:
+        """What a child has too much of, and the code for that."""
+        most_cpu = float("inf") if child.cpu_seconds is None else child.cpu_seconds
+        checks = (
+            (bool(used.hidden), ErrorCode.RESOURCES_EXCEEDED, used.hidden),
+            (used.processes > self._processes, ErrorCode.RESOURCES_EXCEEDED, f"{used.processes} processes"),
+            (used.threads > MAX_THREADS, ErrorCode.RESOURCES_EXCEEDED, f"{used.threads} threads"),
+            (used.memory > self._bounds.memory, ErrorCode.RESOURCES_EXCEEDED, f"{used.memory} bytes of memory"),
+            (used.cpu_seconds > most_cpu, ErrorCode.RESOURCES_EXCEEDED, f"{used.cpu_seconds} seconds of a processor"),
+            (used.disk > self._bounds.download, ErrorCode.TOO_LARGE, f"{used.disk} bytes of files"),
+        )
+        return next(((code, why) for is_too_much, code, why in checks if is_too_much), None)
 
     def _end(self, child: Child, code: ErrorCode, why: str) -> None:
         logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
         child.fail(code, why)
 
 
-def _usage(children: list[tuple[int, Path]]) -> dict[int, tuple[int, int]]:
-    """Bytes on disk and processes of each, by its pid, which is its group's."""
-    groups = list(_groups())
-    count = Counter(group for _, group in groups)
-    hidden: Counter[int] = Counter()
-    for pid, group in groups:
-        if any(group == child for child, _ in children):
-            hidden[group] += sum(_deleted(pid))
-    return {pid: (sum(_sizes(folder)) + hidden[pid], count[pid]) for pid, folder in children}
+def measure(children: Sequence[tuple[int, Path]]) -> dict[int, Usage]:
+    """What each of them takes, given by its pid, which is its group's, and its folder."""
+    groups: dict[int, list[_Process]] = defaultdict(list)
+    for process in _processes():
+        groups[process.group].append(process)
+    return {pid: _of_child(folder, groups[pid]) for pid, folder in children}
 
 
-def _sizes(folder: Path) -> Iterator[int]:
-    for root, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):  # it was renamed or removed just now
-                yield os.lstat(os.path.join(root, name)).st_blocks * BLOCK  # noqa: PTH118 - os.walk's own
+def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
+    used = Usage(
+        processes=len(processes),
+        threads=sum(process.threads for process in processes),
+        cpu_seconds=sum(process.cpu_seconds for process in processes),
+    )
+    if used.processes > MAX_PROCESSES:  # that is enough to know
+        return used
+    try:
+        used.disk = tree.measure(folder)
+        for process in processes:
+            used.disk += sum(_deleted(process.pid))
+            used.memory += _memory(process.pid)
+    except (OSError, ValueError, tree.Immeasurable) as error:
+        used.hidden = f"it can't be measured: {error}"
+    return used
 
 
 def _deleted(pid: int) -> Iterator[int]:
-    """Of files that have no name any more, but are open."""
-    with contextlib.suppress(OSError):
+    """The bytes of files that have no name any more, but are open."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
         for entry in os.scandir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found = entry.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                     yield found.st_blocks * BLOCK
 
 
-def _groups() -> Iterator[tuple[int, int]]:
-    """Every process and its group (proc_pid_stat(5))."""
+def _memory(pid: int) -> int:
+    """Bytes that are its own or shared, in memory and swapped out."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY))
+    return 0
+
+
+def _processes() -> Iterator[_Process]:
+    """All that run (proc_pid_stat(5))."""
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                yield int(entry.name), int(Path(entry.path, "stat").read_text().rpartition(") ")[2].split()[2])
+                fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
+                ticks = sum(map(int, fields[11:15]))
+                yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)

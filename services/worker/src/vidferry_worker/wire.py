@@ -3,6 +3,7 @@
 Standard library only: the zygote loads this beside yt-dlp, the parent beside arq.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ MAX_BYTES = 64 * 1024
 """Of one message. A peer that sends more is broken or hostile, and is cut off."""
 
 FD = struct.Struct("i")
+_SO_PASSRIGHTS = 83  # asm-generic/socket.h
 
 Message = dict[str, Any]
 
@@ -26,8 +28,15 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(channel: socket.socket, message: Message, fds: list[int] | None = None) -> None:
-    """Sends one message, with open files beside it; OSError where the peer is gone."""
-    socket.send_fds(channel, [json.dumps(message).encode()], fds or [])
+    """Sends one message, with open files beside it; OSError where the peer is gone.
+
+    Without files it goes by the call that children are left with.
+    """
+    raw = json.dumps(message).encode()
+    if fds:
+        socket.send_fds(channel, [raw], fds)
+    else:
+        channel.send(raw)
 
 
 def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
@@ -43,6 +52,18 @@ def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
         for fd in fds:
             os.close(fd)
         raise
+
+
+def receive_alone(channel: socket.socket) -> Message | None:
+    """As receive, of a peer that may send no files: one beside a message is a WireError."""
+    raw, _, flags, _ = channel.recvmsg(MAX_BYTES)
+    return _read(raw, flags) if raw else None
+
+
+def refuse_files(channel: socket.socket) -> None:
+    """Has the kernel refuse a peer who sends files, where it knows how to (Linux 6.16)."""
+    with contextlib.suppress(OSError):
+        channel.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
 
 
 def _read(raw: bytes, flags: int) -> Message:

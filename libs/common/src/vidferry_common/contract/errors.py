@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     STORAGE_DENIED = "storage_denied"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     DISK_FULL = "disk_full"
+    RESOURCES_EXCEEDED = "resources_exceeded"
     CONVERSION_FAILED = "conversion_failed"
     WORKER_LOST = "worker_lost"
     TIMED_OUT = "timed_out"
@@ -70,6 +71,7 @@ _SENTENCES = {
     ErrorCode.STORAGE_DENIED: "The service may not write to its bucket. Its operator has to grant that.",
     ErrorCode.STORAGE_UNAVAILABLE: "The bucket can't be reached. Try again later.",
     ErrorCode.DISK_FULL: "The service has no room for this video now. Try again later.",
+    ErrorCode.RESOURCES_EXCEEDED: "This video takes more memory or processes to fetch than this service allows.",
     ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be put together into a playable file.",
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
     ErrorCode.TIMED_OUT: "The download took longer than this service allows.",

@@ -1,7 +1,8 @@
 """Which system calls a child and all that it starts may make: a filter in the kernel's classic BPF (seccomp(2)).
 
-What is left out of the lists is allowed: they name what leads out of the child's own folder, processes and sockets,
-or to the parts of the kernel that none of its programs needs.
+FORBIDDEN names the calls that lead out of the child's own folder, processes and sockets, or to parts of the kernel that
+none of its programs needs; other calls are allowed. Of three calls that are many in one, ALLOWED_COMMANDS names what a
+child may ask, and nothing else.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from vidferry_worker.child import kernel
 from vidferry_worker.child.syscalls import NEWEST, number
@@ -35,6 +37,10 @@ FORBIDDEN = {
     "a network of its own: the broker hands it sockets that are connected": (
         "socket", "connect", "bind", "listen", "accept", "accept4",
     ),
+    # What receives a file has to close it, and that may take as long as the sender likes (SO_LINGER).
+    "open files passed to other processes": ("sendmsg", "sendmmsg"),
+    "the names of files that others make": ("inotify_init", "inotify_init1", "inotify_add_watch"),
+    "memory that counts as a file": ("memfd_create", "memfd_secret"),
     "the memory and files of other processes": (
         "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd",
         "kcmp", "migrate_pages", "move_pages",
@@ -53,7 +59,7 @@ FORBIDDEN = {
     "large interfaces of the kernel": (
         "io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "userfaultfd", "perf_event_open", "keyctl",
         "add_key", "request_key", "fanotify_init", "name_to_handle_at", "open_by_handle_at", "lookup_dcookie",
-        "nfsservctl", "uselib", "modify_ldt", "personality", "memfd_secret",
+        "nfsservctl", "uselib", "modify_ldt", "personality",
     ),
     "the machine itself, where the worker is root": (
         "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "syslog", "acct",
@@ -72,13 +78,65 @@ FORBIDDEN = {
     ),
 }  # fmt: skip
 
+
+class Command(NamedTuple):
+    """One of the many things that a call can do."""
+
+    name: str
+    number: int
+    needed_for: str
+
+
+ALLOWED_COMMANDS = {
+    # asm-generic/ioctls.h, termbits.h; left out are FIOSETOWN and FIOASYNC, by which a process has others signalled.
+    "ioctl": (
+        1,
+        (
+            Command("TCGETS", 0x5401, "isatty() of the C library"),
+            Command("TCGETS2", 0x802C542A, "the same since glibc 2.42"),
+            Command("TIOCGWINSZ", 0x5413, "the terminal's size, which ffmpeg and deno ask for"),
+            Command("FIONREAD", 0x541B, "how much of a socket or pipe can be read"),
+            Command("FIONBIO", 0x5421, "timeouts of Python's sockets"),
+            Command("FIONCLEX", 0x5450, "files handed to ffmpeg and deno"),
+            Command("FIOCLEX", 0x5451, "files kept from ffmpeg and deno"),
+        ),
+    ),
+    # asm-generic/fcntl.h and linux/fcntl.h; left out are owners, signals, leases and notices of folders.
+    "fcntl": (
+        1,
+        (
+            Command("F_DUPFD", 0, "copies of descriptors"),
+            Command("F_GETFD", 1, "the flags of descriptors"),
+            Command("F_SETFD", 2, "the flags of descriptors"),
+            Command("F_GETFL", 3, "the modes of files"),
+            Command("F_SETFL", 4, "the modes of files"),
+            Command("F_GETLK", 5, "locks on files of the child's own"),
+            Command("F_SETLK", 6, "locks on files of the child's own"),
+            Command("F_SETLKW", 7, "locks on files of the child's own"),
+            Command("F_DUPFD_CLOEXEC", 1030, "copies of descriptors"),
+        ),
+    ),
+    # linux/prctl.h; left out is PR_SET_DUMPABLE, by which a process hides its open files from the worker.
+    "prctl": (
+        0,
+        (
+            Command("PR_SET_PDEATHSIG", kernel.PR_SET_PDEATHSIG, "programs that end with the child; SIGKILL alone"),
+            Command("PR_SET_NAME", 15, "the names of threads"),
+            Command("PR_GET_NAME", 16, "the names of threads"),
+            Command("PR_SET_NO_NEW_PRIVS", kernel.PR_SET_NO_NEW_PRIVS, "deno's own start"),
+        ),
+    ),
+}  # fmt: skip
+"""By call: which argument tells what is asked, and what may be asked."""
+
 # sched.h. A thread and a vfork are clones without these; with CLONE_PARENT the child would be the zygote's.
 _CLONE_NEW, _CLONE_PARENT = 0x7E020000, 0x00008000
 _FASTOPEN = 0x20000000  # MSG_FASTOPEN: connects in sendto, also a socket that was connected elsewhere before
-_SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX = 8, 10, 15  # fcntl(2): whom a file's readiness is told by a signal
+_SOL_SOCKET, _SO_LINGER = 1, 13  # asm-generic/socket.h: close() waits, also in the worker, which has the socket too
 _SIGKILL = 9
 
 Instruction = tuple[int, int, int, int]
+_REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 
 
 def program(machine: str) -> bytes:
@@ -132,41 +190,48 @@ def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruct
 def _conditions(machine: str) -> Iterator[Instruction]:
     """Calls that depend on an argument. Arguments are of 64 bits; those looked at are read as int by the kernel."""
     yield from _when(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
-    for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
-        yield from _when(machine, name, (flags, _ANY_BIT, _FASTOPEN))
-    for command in (_SET_OWNER, _SET_SIGNAL, _SET_OWNER_EX):
-        yield from _when(machine, "fcntl", (1, _EQUAL, command))
+    yield from _when(machine, "sendto", (3, _ANY_BIT, _FASTOPEN))
+    yield from _when(machine, "setsockopt", (2, _EQUAL, _SO_LINGER), only_if=(1, _SOL_SOCKET))
+    for name, (argument, commands) in ALLOWED_COMMANDS.items():
+        yield from _unless(machine, name, argument, [command.number for command in commands])
     # Limits of other processes of the same user.
-    yield from _unless(machine, "prlimit64", (0, 0))
+    yield from _unless(machine, "prlimit64", 0, [0])
     # deno's runtime wakes itself by a pair. Only a stream can't be connected anew, to a socket with a name.
-    yield from _unless(machine, "socketpair", (0, socket.AF_UNIX))
-    yield from _unless(machine, "socketpair", (1, socket.SOCK_STREAM), mask=0xF)
+    yield from _unless(machine, "socketpair", 0, [socket.AF_UNIX])
+    yield from _unless(machine, "socketpair", 1, [socket.SOCK_STREAM], mask=0xF)
     # The promise to end with its parent isn't taken back.
-    yield from _unless(machine, "prctl", (1, _SIGKILL), only_if=(0, kernel.PR_SET_PDEATHSIG))
+    yield from _unless(machine, "prctl", 1, [_SIGKILL], only_if=(0, kernel.PR_SET_PDEATHSIG))
 
 
-def _when(machine: str, name: str, test: tuple[int, int, int]) -> Iterator[Instruction]:
-    """Refused where an argument is, or has a bit of, a value."""
+def _when(
+    machine: str, name: str, test: tuple[int, int, int], only_if: tuple[int, int] | None = None
+) -> Iterator[Instruction]:
+    """Refused where an argument is, or has a bit of, a value; looked at only where another one is only_if."""
     argument, operation, value = test
-    yield _EQUAL, 0, 4, number(name, machine)
-    yield _LOAD, 0, 0, _ARGUMENTS + 8 * argument
-    yield operation, 0, 1, value
-    yield _RETURN, 0, 0, _ERRNO | errno.EPERM
-    yield _LOAD, 0, 0, _NR
+    yield from _for_call(machine, name, [*_load(argument), (operation, 0, 1, value), _REFUSE], only_if)
 
 
 def _unless(
-    machine: str, name: str, test: tuple[int, int], mask: int = 0xFFFFFFFF, only_if: tuple[int, int] | None = None
+    machine: str, name: str, argument: int, values: list[int], mask: int = 0xFFFFFFFF,
+    only_if: tuple[int, int] | None = None,
+) -> Iterator[Instruction]:  # fmt: skip
+    """Refused where an argument is none of the values; looked at only where another one is only_if."""
+    tests = [(_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
+    yield from _for_call(machine, name, [*_load(argument), (_AND, 0, 0, mask), *tests, _REFUSE], only_if)
+
+
+def _for_call(
+    machine: str, name: str, look: list[Instruction], only_if: tuple[int, int] | None
 ) -> Iterator[Instruction]:
-    """Refused where an argument is not a value; looked at only where another one is only_if."""
-    guard = [(_LOAD, 0, 0, _ARGUMENTS + 8 * only_if[0]), (_EQUAL, 0, 4, only_if[1])] if only_if else []
-    yield _EQUAL, 0, 5 + len(guard), number(name, machine)
-    yield from guard
-    yield _LOAD, 0, 0, _ARGUMENTS + 8 * test[0]
-    yield _AND, 0, 0, mask
-    yield _EQUAL, 1, 0, test[1]
-    yield _RETURN, 0, 0, _ERRNO | errno.EPERM
+    """Has the instructions look at the call of that name, and loads its number again for what follows."""
+    guarded = [*_load(only_if[0]), (_EQUAL, 0, len(look), only_if[1]), *look] if only_if else look
+    yield _EQUAL, 0, len(guarded) + 1, number(name, machine)
+    yield from guarded
     yield _LOAD, 0, 0, _NR
+
+
+def _load(argument: int) -> list[Instruction]:
+    return [(_LOAD, 0, 0, _ARGUMENTS + 8 * argument)]
 
 
 class _Program(ctypes.Structure):

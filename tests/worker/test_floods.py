@@ -1,0 +1,81 @@
+"""A child that tells without end: it has to wait, and the worker keeps little of it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.origin.site import Site
+from vidferry_worker import children, wire
+from vidferry_worker.children import Child, Zygote
+from vidferry_worker.confinement import Confinement
+from worker.conftest import LOOPBACK
+from worker.downloads import begin, until
+from worker.hostile import attacking, hostile_zygote
+
+pytestmark = pytest.mark.anyio
+FACTS = {"stream": 0, "downloaded": 1, "text": "x" * 50_000}
+
+
+@pytest.fixture(scope="module")
+async def confined(
+    worker_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Zygote]:
+    async with hostile_zygote(LOOPBACK, Confinement(), tmp_path_factory.mktemp("confined")) as zygote:
+        yield zygote
+
+
+async def test_what_nobody_reads_waits_in_the_child(confined: Zygote, tmp_path: Path) -> None:
+    async with attacking(confined, tmp_path / "job", "flooding", {"event": "progress", "facts": FACTS}) as child:
+        await until(lambda: not child._is_reading)
+
+        assert child._events.qsize() == children.MAX_EVENTS
+        for _ in range(3 * children.MAX_EVENTS):
+            assert (await asyncio.wait_for(child.event(), 20))["event"] == "progress"
+
+
+@pytest.mark.parametrize("event", ["progress", "log", "connect"])
+async def test_it_is_heard_so_often_a_second(
+    event: str, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "MAX_BURST", 50)
+    read = count_reads(monkeypatch)
+    begun = time.monotonic()
+    async with attacking(confined, tmp_path / "job", "flooding", {"event": event, "facts": {}}) as child:
+        reader = asyncio.create_task(read_all(child))
+        await until(lambda: len(read) >= 300)
+        reader.cancel()
+        assert len(read) <= 50 + children.EVENTS_A_SECOND * (time.monotonic() - begun) + 1
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One entry for each message of a child that the worker has read."""
+    read: list[None] = []
+    receive = wire.receive_alone
+
+    def counted(channel: socket.socket) -> wire.Message | None:
+        read.append(None)
+        return receive(channel)
+
+    monkeypatch.setattr(wire, "receive_alone", counted)
+    return read
+
+
+async def read_all(child: Child) -> None:
+    while True:
+        await child.event()
+
+
+async def test_another_child_is_heard_meanwhile(confined: Zygote, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    async with attacking(confined, tmp_path / "job", "flooding", {"event": "progress", "facts": FACTS}) as flooding:
+        reader = asyncio.create_task(read_all(flooding))
+        (tmp_path / "good").mkdir()
+        good = await begin(zygote, tmp_path / "good", site.url("/media/clip.mp4"))
+        async with asyncio.timeout(30):
+            while (await good.event())["event"] != "done":
+                pass
+        await good.close()
+        reader.cancel()
