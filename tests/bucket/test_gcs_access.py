@@ -7,15 +7,17 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import google.api_core.exceptions
+import google.auth._regional_access_boundary_utils
 import google.auth.exceptions
 import pytest
 
@@ -28,6 +30,7 @@ from vidferry_common.bucket.gcs import GcsBucket, translated
 
 pytestmark = pytest.mark.anyio
 
+boundary: Any = google.auth._regional_access_boundary_utils  # without types
 auth: Any = google.auth.exceptions  # without types
 service: Any = google.api_core.exceptions
 
@@ -156,6 +159,17 @@ async def test_iam_that_fails_for_a_moment_is_asked_again(
     gcs.layer.faults.add("sign", status=status, times=2)
     assert (await asyncio.to_thread(_get, await _link(cloud)))[0] == 200
     assert gcs.layer.kinds().count("sign") == 3
+
+
+async def test_the_call_that_googles_library_makes_by_itself_is_documented() -> None:
+    """Its address and its times are fixed in the library; docs/operations.md tells them."""
+    hours, minutes = timedelta(hours=1), timedelta(minutes=1)
+    told = " ".join((Path(__file__).parents[2] / "docs" / "operations.md").read_text().split())
+    assert f"`{boundary.get_service_account_rab_endpoint('ACCOUNT')}`" in told
+    lifetime = boundary.DEFAULT_REGIONAL_ACCESS_BOUNDARY_TTL - boundary.REGIONAL_ACCESS_BOUNDARY_REFRESH_THRESHOLD
+    assert (lifetime, "about every five hours" in told) == (5 * hours, True)
+    pauses = (boundary.DEFAULT_REGIONAL_ACCESS_BOUNDARY_COOLDOWN, boundary.MAX_REGIONAL_ACCESS_BOUNDARY_COOLDOWN)
+    assert (pauses, "in 15 minutes up to 6 hours" in told) == ((15 * minutes, 6 * hours), True)
 
 
 async def test_a_missing_bucket_is_said_so(open_gcs: OpenGcs) -> None:

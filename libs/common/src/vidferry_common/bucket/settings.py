@@ -32,8 +32,8 @@ class BucketSettings(Settings):
     )
     signing_key: SecretStr | None = Field(
         default=None,
-        description="Signs the links to a folder's files: a secret of at least 32 bytes, the same for every api. "
-        "Not used with Cloud Storage.",
+        description="Signs the links to a folder's files, and is required there: a secret of at least 32 bytes, the "
+        "same for every api and worker. Not used with Cloud Storage.",
     )
     link_lifetime: float = Field(
         default=6 * HOUR,
