@@ -192,14 +192,17 @@ async def test_yt_dlp_fails_at_timed_text(site: Site, tmp_path: Path) -> None:
     assert "Postprocessing" in told.stderr
 
 
-async def test_an_upright_video_stays_upright(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rotation", "fmt"), [(90, "1080-mkv"), (-180, "best-mkv"), (-90, "1080-mp4")])
+async def test_an_upright_video_stays_upright(
+    rotation: int, fmt: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
     clip = made.folder(*H264_AAC, "clip.mp4") / "clip.mp4"
-    source = Source("phone.mov", ("-display_rotation", "90", "-i", str(clip), "-c", "copy"))
+    source = Source("phone.mov", ("-display_rotation", str(rotation), "-i", str(clip), "-c", "copy"))
 
-    outcome = await download(zygote, tmp_path, source.put(site), "1080-mkv")
+    outcome = await download(zygote, tmp_path, source.put(site), fmt)
 
     (told,) = [side for stream in ffprobe(outcome.file)["streams"] for side in stream.get("side_data_list", [])]
-    assert told["rotation"] == 90
+    assert told["rotation"] == rotation
 
 
 def song(name: str, encoder: str) -> Source:

@@ -85,23 +85,18 @@ def plan(streams: Sequence[Stream], container: Container) -> Move | None:
     holds, streams = HOLDS[container], streams[:MOST_STREAMS]
     pictures = [each for each in streams if _is(each, "video") and not is_cover(each) and each.get("width") != 0]
     sounds = [each for each in streams if _is(each, "audio") and each.get("channels") != 0]
-    for wanted, held in ((main(pictures), holds.video), (main(sounds), holds.audio)):
-        if wanted and not _is_held(wanted, held):
-            return None
-    if not pictures and not sounds:
+    wanted = [(each, held) for each, held in ((main(pictures), holds.video), (main(sounds), holds.audio)) if each]
+    if not wanted or not all(_is_held(each, held) for each, held in wanted):
         return None
     kept = [each for each in pictures if _is_held(each, holds.video)]
     kept += [each for each in sounds if _is_held(each, holds.audio)]
     texts = [each for each in streams if _is(each, "subtitle") and _codec(each) in TEXT | holds.copied_text]
     covers = [each for each in streams if is_cover(each) and _codec(each) in COVERS]
+    if container is Container.MKV:
+        extension, attached = "mkv" if pictures else "mka", covers[:1]
+        return Move(_words(kept, texts, holds), bool(texts), extension, _cover(attached))
     inside = [each for each in covers if each.get("width")][:1] if container is Container.MP4 else []
-    words = [word for each in (*kept, *texts, *inside) for word in ("-map", f"0:{each['index']}")]
-    words += ["-c", "copy", "-strict", "experimental", *_text_words(texts, holds)]
-    if container is Container.MP4:  # Apple's players know HEVC by this name alone
-        words += [w for n, each in enumerate(kept) if _codec(each) == "hevc" for w in (f"-tag:{n}", "hvc1")]
-    apart = covers[:1] if container is Container.MKV else []
-    extension = "mka" if container is Container.MKV and not pictures else container.value
-    return Move(words, bool(texts), extension, next(((int(each["index"]), _codec(each)) for each in apart), None))
+    return Move([*_words([*kept, *inside], texts, holds), *_names(kept, container)], bool(texts), container.value)
 
 
 def main(streams: Sequence[Stream]) -> Stream | None:
@@ -134,10 +129,18 @@ def _is_held(stream: Stream, held: frozenset[str] | None) -> bool:
     return _codec(stream) in held if held is not None else _codec(stream) not in {"unknown", "none"}
 
 
-def _text_words(texts: Sequence[Stream], holds: Holds) -> list[str]:
-    return [
-        word
-        for number, each in enumerate(texts)
-        if _codec(each) not in holds.copied_text
-        for word in (f"-c:s:{number}", holds.text)
-    ]
+def _words(kept: Sequence[Stream], texts: Sequence[Stream], holds: Holds) -> list[str]:
+    maps = [word for each in (*kept, *texts) for word in ("-map", f"0:{each['index']}")]
+    converted = [number for number, each in enumerate(texts) if _codec(each) not in holds.copied_text]
+    codecs = [word for number in converted for word in (f"-c:s:{number}", holds.text)]
+    return [*maps, "-c", "copy", "-strict", "experimental", *codecs]
+
+
+def _names(kept: Sequence[Stream], container: Container) -> list[str]:
+    """Apple's players know HEVC in MP4 by one name alone, and ffmpeg would write another."""
+    hevc = [number for number, each in enumerate(kept) if _codec(each) == "hevc"]
+    return [word for number in hevc for word in (f"-tag:{number}", "hvc1")] if container is Container.MP4 else []
+
+
+def _cover(covers: Sequence[Stream]) -> tuple[int, str] | None:
+    return next(((int(each["index"]), _codec(each)) for each in covers), None)
