@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -184,6 +185,21 @@ def fragments(*seconds: float | None) -> dict[str, Any]:
 def test_what_fragments_announce(stream: dict[str, Any], least: float | None) -> None:
     told = announced.of_fragments(stream)
     assert (told and told.seconds - told.tolerated) == (least and pytest.approx(least))
+
+
+@pytest.mark.parametrize(
+    ("inner", "listed", "counts"),
+    [("<Period/>", False, True), ("<Period/>", True, False), ("<Period/><Period/>", True, True)],
+)
+def test_when_what_a_manifest_says_of_the_whole_counts(inner: str, listed: bool, counts: bool) -> None:
+    """Not where one period's segments are listed: they may be what is left of a broadcast."""
+    mpd = ET.fromstring(f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT1H">{inner}</MPD>')
+    whole = announced.of_presentation(mpd)
+    own = announced.of_fragments(fragments(4.0, 4.0)) if listed else None
+
+    assert whole
+    assert whole.seconds == 3600
+    assert (announced.beyond(own, {announced.PRESENTATION: whole}) is whole) is counts
 
 
 VIDEO, AUDIO = Stream("video", "h264", 60.0), Stream("audio", "aac", 50.0)

@@ -1,5 +1,7 @@
 """Files that are cut at their origin, whose server nevertheless sends all it has."""
 
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +76,14 @@ def to_the_end(data: bytes) -> bytes:
     return data[:at] + bytes(4) + data[at + 4 :]
 
 
+def told_fuller(data: bytes) -> bytes:
+    """MP4 whose last chunks hold fewer samples than the run that they are in tells."""
+    for at in (found.end() for found in re.finditer(b"stsc", data)):
+        last = at + 8 + 12 * (int.from_bytes(data[at + 4 : at + 8]) - 1) + 4
+        data = data[:last] + (int.from_bytes(data[last : last + 4]) + 40).to_bytes(4) + data[last + 4 :]
+    return data
+
+
 def of_a_pipe(data: bytes) -> bytes:
     """WAV as it is written where nobody can go back to put its lengths in."""
     at = data.index(b"data") + 4
@@ -85,6 +95,9 @@ def of_a_pipe(data: bytes) -> bytes:
     [
         lambda: to_the_end(MAKERS["faststart.mp4"]()),
         lambda: cut(made.clip("live.mkv", "320x240", 440, 2, *X264, *AAC, "-live", "1"), 0.5),
+        lambda: MAKERS["faststart.mp4"]().replace(b"stsc\0\0\0\0\0\0\0\1", b"stsc\0\0\0\0\0\0\0\0"),
+        lambda: told_fuller(MAKERS["sound.m4a"]()),
+        lambda: told_fuller(MAKERS["quicktime.mov"]()),
         lambda: of_a_pipe(MAKERS["tone.wav"]()),
         lambda: MAKERS["tone.wav"]()[:4] + b"\0\0\0\x7f" + MAKERS["tone.wav"]()[8:],  # the length of the whole alone
         lambda: made.clip("clip.ts"),
@@ -102,6 +115,17 @@ def of_a_pipe(data: bytes) -> bytes:
 )
 def test_a_file_that_tells_no_more_than_is_there_is_whole(data: Callable[[], bytes], tmp_path: Path) -> None:
     assert not is_cut(written(tmp_path, data()))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_no_index_makes_it_stumble(name: str, tmp_path: Path) -> None:
+    """Whatever stands there."""
+    whole, chance = MAKERS[name](), random.Random(name)
+    for _ in range(100):
+        data = bytearray(whole)
+        for at in (chance.randrange(min(len(data), 3000)) for _ in range(chance.randint(1, 8))):
+            data[at] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
+        assert is_cut(written(tmp_path, bytes(data))) in {True, False}
 
 
 def test_its_tables_count_where_the_last_box_goes_to_the_files_end(tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def of_presentation(mpd: ET.Element) -> Announced | None:
     return Announced(seconds, tolerated, ErrorCode.UNSUPPORTED_STREAM if several else ErrorCode.ORIGIN_ERROR)
 
 
+def beyond(listed: Announced | None, stream: Info) -> Announced | None:
+    """What a stream's manifest says of the whole, where the stream's own list is none, or one of several periods.
+
+    Of a broadcast that has ended, the manifest may tell how long it was, and list the last of it.
+    """
+    whole: Announced | None = stream.get(PRESENTATION)
+    return None if listed and whole and whole.code is ErrorCode.ORIGIN_ERROR else whole
+
+
 def _announced(seconds: float, rounding: float, code: ErrorCode = ErrorCode.ORIGIN_ERROR) -> Announced | None:
     if not seconds:
         return None

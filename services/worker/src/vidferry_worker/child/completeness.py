@@ -54,7 +54,7 @@ class Announcements:
             if kind is None and not probed.has_video:
                 seconds /= 1 - SOUND_TOLERATED_SHARE
             listed = self._of.get(str(stream.get("format_id"))) or announced.of_fragments(stream)
-            for told in (listed, stream.get(announced.PRESENTATION)):
+            for told in (listed, announced.beyond(listed, stream)):
                 if told and told.missed_by(seconds):
                     raise JobFailure(told.code, f"of {told.seconds} s only {seconds} arrived")
 

@@ -13,8 +13,11 @@ BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide"
 """with which a file may begin"""
 MAX_BOXES = 200_000
 """on the highest level: of twelve hours in fragments of a second, 90 thousand"""
-MAX_SAMPLES = 1_000_000
-"""of one chunk"""
+MAX_INSIDE = 100
+"""boxes in another"""
+MAX_OFFSET = 2**62
+MAX_RUNS, MAX_SAMPLES = 1_000_000, 1_000_000
+"""of chunks with equally many samples; of samples in one chunk"""
 _MEDIA = {b"vide", b"soun"}
 
 
@@ -29,9 +32,9 @@ class Box:
 def end_of_media(fd: int, size: int) -> int:
     """Bytes; 0 where nothing is told."""
     end = indexed = 0
-    tracks: list[int] = []
+    tracks: list[int] | None = None
     for box in boxes(fd, 0, size, MAX_BOXES):
-        if box.kind == b"moov" and box.end <= size:
+        if box.kind == b"moov" and box.end <= size and tracks is None:
             tracks = [found for trak in boxes(fd, box.start, box.end) if (found := _end_of_track(fd, trak))]
         elif box.kind == b"sidx" and not indexed:
             indexed = _end_by_segment_index(fd, box)
@@ -40,11 +43,11 @@ def end_of_media(fd: int, size: int) -> int:
     return max(tracks) if tracks else max(end, indexed)
 
 
-def boxes(fd: int, start: int, end: int, most: int = 1000) -> Iterator[Box]:
+def boxes(fd: int, start: int, end: int, most: int = MAX_INSIDE) -> Iterator[Box]:
     """Those between; the last one may reach beyond. What does not look like one ends it."""
     for _ in range(most):
-        head = os.pread(fd, 16, start)
-        if start >= end or len(head) < 8:  # noqa: PLR2004 - the header's length
+        head = os.pread(fd, 16, start) if start < min(end, MAX_OFFSET) else b""
+        if len(head) < 8:  # noqa: PLR2004 - the header's length
             return
         length, kind, begin = int.from_bytes(head[:4]), head[4:8], start + 8
         if length == 1:
@@ -79,24 +82,32 @@ def _end_of_track(fd: int, trak: Box) -> int:
 def _end_of_last_chunk(fd: int, table: Box) -> int:
     found = {box.kind: box for box in boxes(fd, table.start, table.end)}
     chunks, sizes, layout = found.get(b"stco") or found.get(b"co64"), found.get(b"stsz"), found.get(b"stsc")
-    if not chunks or not sizes or not layout:
+    count = _number(fd, chunks.start + 4) if chunks else 0
+    if not chunks or not sizes or not layout or not count:
         return 0
     width = 4 if chunks.kind == b"stco" else 8
-    count, runs = _number(fd, chunks.start + 4), _number(fd, layout.start + 4)
-    if not count or not runs:
-        return 0
     offset = _number(fd, chunks.start + 8 + (count - 1) * width, width)
-    samples = _number(fd, layout.start + 8 + (runs - 1) * 12 + 4)
-    return offset + _size_of_last(fd, sizes, min(samples, MAX_SAMPLES))
+    one, total = _number(fd, sizes.start + 4), _number(fd, sizes.start + 8)
+    if one:  # of sound, that may not be its size in the file
+        return offset
+    return offset + _size_of_last(fd, sizes, total, total - _samples_before_last(fd, layout, count))
 
 
-def _size_of_last(fd: int, sizes: Box, samples: int) -> int:
-    """Of so many samples at a track's end, in bytes; 0 where all have one size: of sound, that may not be theirs."""
-    one, count = _number(fd, sizes.start + 4), _number(fd, sizes.start + 8)
-    if one:
-        return 0
-    samples = min(samples, count)
-    data = os.pread(fd, 4 * samples, sizes.start + 12 + 4 * (count - samples))
+def _samples_before_last(fd: int, layout: Box, chunks: int) -> int:
+    """In all chunks but the last one, which may have fewer than its run tells."""
+    runs = min(_number(fd, layout.start + 4), MAX_RUNS)
+    data = os.pread(fd, 12 * runs, layout.start + 8)
+    entries = list(struct.iter_unpack(">3I", data[: len(data) // 12 * 12]))
+    if not entries:
+        return MAX_OFFSET
+    ends = [first for first, _, _ in entries[1:]] + [chunks]
+    return sum((end - first) * samples for (first, samples, _), end in zip(entries, ends, strict=True))
+
+
+def _size_of_last(fd: int, sizes: Box, total: int, samples: int) -> int:
+    """Of so many samples at a track's end, in bytes."""
+    samples = max(0, min(samples, total, MAX_SAMPLES))
+    data = os.pread(fd, 4 * samples, sizes.start + 12 + 4 * (total - samples))
     return sum(struct.unpack(f">{len(data) // 4}I", data[: len(data) // 4 * 4]))
 
 

@@ -13,7 +13,7 @@ TOLERATED = 0.001
 """of a file may be missing: what pads its end, or the last frame"""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _MOVI = b"movi"
-MAX_CHUNKS = 1000
+MAX_CHUNKS, MAX_ELEMENTS = 1000, 10
 _UNTOLD = 0x7FFF0000
 """Lengths from here on stand in RIFF files that were written into a pipe."""
 
@@ -39,7 +39,8 @@ def end_by_index(fd: int, size: int) -> int:
 def _end_of_segment(fd: int) -> int:
     """Matroska's (RFC 9559 §5.1): after the EBML header one Segment, whose size may be unknown, as of a live one."""
     at = 0
-    while head := os.pread(fd, 12, at):
+    for _ in range(MAX_ELEMENTS):
+        head = os.pread(fd, 12, at)
         name, (size, length) = head[:4], _vint(head[4:])
         if name not in {_EBML, _SEGMENT} or not length:
             return 0
