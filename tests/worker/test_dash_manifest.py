@@ -10,7 +10,7 @@ from yt_dlp.utils import urljoin
 
 from vidferry_worker.child import lengths
 from vidferry_worker.child.dash import timeline
-from vidferry_worker.child.dash.manifest import has_ended
+from vidferry_worker.child.dash.period_times import has_ended
 from vidferry_worker.child.dash.timeline import MOST
 from vidferry_worker.child.patches import dash_manifest
 from worker.manifests import LOCK, audio, base, mpd, period, role, video
@@ -249,6 +249,8 @@ def test_what_is_told_elsewhere_or_too_much_is_unfit(manifest: str, monkeypatch:
         (mpd(period(video(base("film.mp4"))), seconds=10), 10),
         (mpd(period(video(base("film.mp4")), more='duration="PT1M"'), seconds=None), 60),
         (mpd(of_list('<SegmentURL media="1"/><SegmentURL media="2"/>', 'duration="8" timescale="2"')), 8),
+        (mpd(period(video(base("film.mp4")), more='start="PT20S"'), seconds=10), 10),
+        (mpd(period(video(base("film.mp4")), more='start="PT4S"'), seconds=10), 6),
     ],
 )
 def test_how_long_a_track_says_it_is(manifest: str, seconds: float) -> None:

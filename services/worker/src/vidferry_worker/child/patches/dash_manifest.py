@@ -16,10 +16,11 @@ from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
 
-from vidferry_worker.child.dash import manifest
+from vidferry_worker.child.dash import manifest, outline
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.join import join
-from vidferry_worker.child.dash.manifest import Manifest, Period, Track
+from vidferry_worker.child.dash.manifest import Manifest, Track
+from vidferry_worker.child.dash.period_times import Period, has_ended
 from vidferry_worker.child.dash.roles import choose
 from vidferry_worker.child.dash.segments import Fragments
 
@@ -53,7 +54,7 @@ def install() -> None:
 
 
 def _read(mpd: Any, base: str) -> Manifest:
-    if manifest.has_ended(mpd, time.time()):
+    if has_ended(mpd, time.time()):
         mpd.set("type", "static")  # extractors take it for live by this
     return manifest.read(mpd, base)
 
@@ -61,7 +62,7 @@ def _read(mpd: Any, base: str) -> Manifest:
 def _unread(reason: str, mpd_url: str | None) -> dict[str, Any]:
     """The period of a manifest that can't be read: a track that is unfit, so that other manifests are taken first."""
     track = Track("video", Period(0, None), frozenset(), is_muxed=True, priority=None, problem=reason)
-    url = mpd_url or manifest.address(0)
+    url = mpd_url or outline.address(0)
     unfit = {"format_id": "dash", "ext": "mp4", "url": url, "protocol": "http_dash_segments", "dash_track": track}
     return {"id": "unread", "formats": [unfit], "subtitles": {}}
 
