@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, renditions
+from vidferry_worker.child import crashes, disguise, entries, options, rehearsal, renditions
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -118,6 +118,7 @@ def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
+    rehearsal.keep_patterns()
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
@@ -133,21 +134,8 @@ def load() -> None:
     for quality in Quality:
         for container in AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS:
             selector(Format(quality=quality, container=container).canonical())
-    _rehearse()
-
-
-def _rehearse() -> None:
-    """Has yt-dlp do with a video all that it does before it downloads: patterns are compiled at their first use."""
-    with SiteDownloader(options.base()) as rehearsal:
-        video = {"format_id": "0", "url": "https://example.invalid/clip.mp4", "ext": "mp4"}
-        rehearsal.process_ie_result(
-            {
-                "id": "clip", "title": "clip", "formats": [video], "extractor": "generic", "extractor_key": "Generic",
-                "webpage_url": video["url"], "webpage_url_basename": "clip.mp4",
-                "webpage_url_domain": "example.invalid",
-            },
-            download=False,
-        )  # fmt: skip
+    with SiteDownloader(options.base()) as rehearsing:
+        rehearsal.rehearse(rehearsing)
 
 
 @cache
