@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
-from vidferry_worker import media
+from vidferry_worker import evidence, media
 from vidferry_worker.found import Found
 
 
@@ -22,7 +22,7 @@ class Draft:
     """the generation to replace, NEW where there is none"""
 
     def of(self, source: BinaryIO, told: Mapping[str, Any]) -> Upload:
-        """The object of a file, by its first bytes and what its child told: `file`, `duration` and `video`.
+        """The object of a file, by its first bytes and what its child told: `file`, `duration`, `video` and `evidence`.
 
         JobFailure where it is no media that we know.
         """
@@ -34,6 +34,6 @@ class Draft:
             self.name,
             kind.media_type,
             filename=media.file_name(self.found.title, kind.extension),
-            metadata=known.metadata(self.claim.download_id),
+            metadata=known.metadata(self.claim.download_id, evidence.read(told)),
             if_generation=self.if_generation,
         )

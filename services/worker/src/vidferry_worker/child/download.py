@@ -1,8 +1,9 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
 Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
-`{"go": false}`. Events to it: `found`, `picture`, `progress`, `growing`, `converting`, `done` or `failed`; channel.py
-adds `connect`, the logger `log`.
+`{"go": false}`, before that perhaps `{"ask": true}`: whether the origin still has what it had. Events to it: `found`,
+`evidence` where it was asked for, `picture`, `progress`, `growing`, `converting`, `done` or `failed`; channel.py adds
+`connect`, the logger `log`.
 """
 
 import socket
@@ -22,6 +23,7 @@ from vidferry_worker.child import conversions, fragments, growing, identity, len
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
+from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -64,6 +66,7 @@ class Download:
         self._streams: list[str] = []
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
+        self._evidence: Evidence | None = None
         self._asked = self._wanted = False
         self._path = ""
         self._ydl = warm.downloader()
@@ -79,7 +82,7 @@ class Download:
             found = probing.probe(self._ydl, path)
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
-            self._channel.tell("done", file=path.name, duration=found.duration, video=found.has_video)
+            self._tell_file("done", file=path.name, duration=found.duration, video=found.has_video)
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
@@ -113,14 +116,20 @@ class Download:
         self._check(info, streams)
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
-        self._channel.tell("found", **self._found(info, streams))
+        found = self._found(info, streams)
+        self._channel.tell("found", **found)
         self._ydl.silence.end()
+        if found["identity"]["by_address"]:
+            self._evidence = Evidence(self._ydl, streams)
         order = self._channel.order()
+        if order.get("ask"):
+            self._channel.tell("evidence", evidence=self._evidence.ask() if self._evidence else None)
+            order = self._channel.order()
         self._wanted = bool(order["go"])
         self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
         if order.get("growing") and growing.is_kept(self._format, streams):
             look = partial(probing.probe, self._ydl)
-            self._growing = growing.Growing(look, self._channel.tell, self._max_duration)
+            self._growing = growing.Growing(look, self._tell_file, self._max_duration)
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
@@ -140,10 +149,8 @@ class Download:
             raise JobFailure(ErrorCode.TOO_LARGE)
 
     def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
-        identified = identity.identify(info)
         return {
-            "identity": identified,
-            "evidence": identity.evidence(self._ydl, streams) if identified["by_address"] else None,
+            "identity": identity.identify(info),
             "title": _title(info),
             "duration": info.get("duration"),
             "source": str(info.get("webpage_url") or self._url)[:2000],
@@ -176,6 +183,10 @@ class Download:
     def _stream(self, info: dict[str, Any]) -> int:
         name = str(info.get("format_id"))
         return self._streams.index(name) if name in self._streams else 0
+
+    def _tell_file(self, event: str, **facts: Any) -> None:
+        """Tells of the file, and by what its origin will know it again."""
+        self._channel.tell(event, **facts, evidence=self._evidence.seen() if self._evidence else None)
 
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""

@@ -31,11 +31,13 @@ _loaded: "SiteDownloader | None" = None
 
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
+    """YoutubeDL that remembers the answers to what it opened while extracting, and what was said for debugging."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
-        self.headers_of: dict[str, Any] = {}
+        self.opened: dict[str, tuple[str, Any]] = {}
+        """by address: the one that answered, and its headers"""
+        self.on_response: Callable[[str, Response], None] | None = None
         self.silence = Silence()
         self.on_thumbnails: Any = None
         self.said = ""
@@ -51,9 +53,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         with self.silence.heeded():
             response = super().urlopen(request)
         response.read = bounded(self.silence.heeded()(response.read))
-        if len(self.headers_of) < MAX_RECORDED:
-            self.headers_of[address] = response.headers
-            self.headers_of[response.url] = response.headers
+        if len(self.opened) < MAX_RECORDED:
+            self.opened[address] = response.url, response.headers
+        if self.on_response:
+            self.on_response(address, response)
         return response
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
