@@ -10,6 +10,8 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 METADATA = "origin"
 """the key of it in an object's metadata"""
+MOST_METADATA = 2048
+"""bytes of it; what is longer is left out, so that an object's metadata stays within its bounds"""
 VALIDATORS = frozenset({"etag", "last-modified"})
 """A length is none (RFC 9110 §8.8)."""
 LISTED = frozenset({"list", "segments"})
@@ -38,7 +40,8 @@ def read(event: Mapping[str, Any]) -> Evidence:
 
 def write(evidence: Evidence) -> dict[str, str]:
     """As an object's metadata."""
-    return {METADATA: orjson.dumps(evidence).decode()} if evidence else {}
+    written = orjson.dumps(evidence).decode()
+    return {METADATA: written} if evidence and len(written.encode()) <= MOST_METADATA else {}
 
 
 def of_object(metadata: Mapping[str, str]) -> Evidence:
