@@ -133,19 +133,19 @@ class Evidence:
 
 def of_response(url: str, headers: Any) -> Answer:
     """Its address and validators. A tag's weakness does not count, as where a cache asks (RFC 9110 §13.1.2)."""
-    length = str(headers.get("Content-Range") or "").rpartition("/")[2].strip("*") or headers.get("Content-Length")
     told = {
-        "etag": str(headers.get("ETag") or "").removeprefix("W/"),
-        "last-modified": None if _has_just_changed(headers) else headers.get("Last-Modified"),
-        "content-length": length,
+        "etag": _header(headers, "ETag").removeprefix("W/"),
+        "last-modified": "" if _has_just_changed(headers) else _header(headers, "Last-Modified"),
+        "content-length": _header(headers, "Content-Range").rpartition("/")[2].strip("*")
+        or _header(headers, "Content-Length"),
     }
-    return {"url": _digest([unsigned(url)])} | {name: value[:LONGEST] for name, value in told.items() if value}
+    return {"url": _digest([unsigned(url)])} | {name: value for name, value in told.items() if value}
 
 
 def of_playlist(url: str, text: str) -> Listing | None:
     """Of an HLS media playlist: all of it counts but comments (RFC 8216 §4.1)."""
     lines = [line for line in map(str.strip, text.splitlines()) if line and (line[0] != "#" or line[:4] == "#EXT")]
-    with suppress(ValueError):
+    with suppress(ValueError):  # an address that is none
         digest = _digest(line if line[0] == "#" else unsigned(line) for line in lines)
         return Listing(digest, tuple(_asked_for(urljoin(url, each)) for each in _spread([*_segments(lines)])))
     return None
@@ -164,11 +164,17 @@ def of_fragments(stream: Mapping[str, Any]) -> Listing | None:
 
 def unsigned(url: str) -> str:
     """The address without its fragment, and without what a storage service has signed it with."""
+    if "?" not in url and "#" not in url:
+        return url
     split = urlsplit(url)
     pairs = parse_qsl(split.query, keep_blank_values=True)
     kept = [pair for pair in pairs if not _is_signature(pair[0].lower())]
     query = urlencode(kept) if len(kept) < len(pairs) else split.query
     return split._replace(query=query, fragment="").geturl()
+
+
+def _header(headers: Any, name: str) -> str:
+    return str(headers.get(name) or "")[:LONGEST].encode(errors="replace").decode()
 
 
 def _is_signature(name: str) -> bool:
@@ -183,7 +189,7 @@ def _telling(answer: Answer | None) -> Answer | None:
 def _has_just_changed(headers: Any) -> bool:
     """Whether the date may be that of two contents, of one second (RFC 9110 §8.8.2.2)."""
     try:
-        age = _date(headers.get("Date")) - _date(headers.get("Last-Modified"))
+        age = _date(_header(headers, "Date")) - _date(_header(headers, "Last-Modified"))
     except (TypeError, ValueError):  # one is missing, or says nothing
         return False
     return age.total_seconds() < 1
@@ -205,7 +211,10 @@ def _spread(segments: Sequence[str]) -> list[str]:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:40]
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(f"{part}\n".encode(errors="surrogatepass"))
+    return whole.hexdigest()[:40]
 
 
 def _asked_for(url: str) -> str:
