@@ -45,6 +45,14 @@ def moved(to: str) -> Reply:
     return Reply(302, {"Location": to, "Content-Length": "0"})
 
 
+def in_one_file() -> dict[str, Answer]:
+    """A list whose segments are ranges of a file: yt-dlp asks for each of them, and is answered by 206."""
+    folder = made.folder(
+        *made.picture(), *made.X264, "-f", "hls", "-hls_time", "1", "-hls_flags", "single_file", "l.m3u8"
+    )
+    return {f"/{path.name}": File(path.name, path.read_bytes()) for path in folder.iterdir()}
+
+
 @dataclass
 class Change:
     """What a site answers while a video is downloaded, and what it answers otherwise when it is asked."""
@@ -65,6 +73,7 @@ SAME = {
         {"/page": page(SIGNED.format("b"))},
     ),
     "HLS": Change(MASTER),
+    "HLS in one file": Change("/l.m3u8", in_one_file()),
     "DASH": Change(MANIFEST),
 }  # fmt: skip
 OTHERWISE = {
@@ -93,6 +102,7 @@ OTHERWISE = {
     "HLS: a picture's last segment": Change(MASTER, {}, {"/hls/v720/seg005.ts": File("a.ts", b"another")}),
     "HLS: a sound's segment": Change(MASTER, {}, {"/hls/audio/seg003.ts": File("a.ts", b"another")}),
     "HLS: a segment without validators": Change(MASTER, {}, {"/hls/v720/seg001.ts": clip(b"another")}),
+    "HLS in one file, which is another": Change("/l.m3u8", in_one_file(), {"/l.ts": File("l.ts", b"another")}),
     "HLS: another list": Change(
         MASTER, {}, {"/hls/v720/index.m3u8": text("#EXTM3U\n#EXTINF:1,\nseg000.ts\n#EXT-X-ENDLIST\n", "hls")}
     ),
