@@ -208,6 +208,13 @@ def test_of_a_long_list_some_segments_are_looked_at() -> None:
     assert listing
     assert (listing.sample[0], listing.sample[-1], len(listing.sample)) == ("http://a/b/0.m4s", "http://a/b/999.m4s", 8)
     assert of_fragments({"fragments": lambda: None}) is None
+    assert of_fragments({"fragments": range(10**12)}) is None
+
+
+def test_parts_of_one_file_are_several_fragments() -> None:
+    one, other = ({"url": "http://a/b.mp4", "byte_range": {"start": at, "end": 10}} for at in (0, 5))
+
+    assert of_fragments({"fragments": [one]}) != of_fragments({"fragments": [other]})
 
 
 FILE = {"url": "a", "etag": '"1"', "last-modified": "Mon", "content-length": "5"}

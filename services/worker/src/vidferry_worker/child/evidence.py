@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime as _date
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from yt_dlp.networking.common import Request, Response
@@ -21,6 +21,8 @@ from vidferry_worker.child.warm import SiteDownloader
 
 SAMPLE = 8
 """segments of a stream that are looked at; of a short list, all"""
+MOST_FRAGMENTS = 100_000
+"""of a manifest: a day in segments of a second"""
 SIDE_BY_SIDE = 4
 ASK_SECONDS = 5.0
 """for which an origin may keep one question waiting; without an answer the video is fetched anew"""
@@ -31,6 +33,7 @@ LONGEST = 200
 SIGNATURES = frozenset({"expires", "signature", "key-pair-id", "policy", "hdnts", "hdnea", "hdntl"})
 SIGNATURE_PREFIXES = ("x-amz-", "x-goog-")
 
+T = TypeVar("T")
 Answer = dict[str, str]
 """`url`, as a digest, and the validators that came with it"""
 
@@ -152,13 +155,17 @@ def of_playlist(url: str, text: str) -> Listing | None:
 
 
 def of_fragments(stream: Mapping[str, Any]) -> Listing | None:
-    """Of a stream whose fragments extraction has listed, as of DASH."""
+    """Of a stream whose fragments extraction has listed, as of DASH; None where they are made as they are asked for."""
     fragments, base = stream.get("fragments"), str(stream.get("fragment_base_url") or "")
-    if not isinstance(fragments, list):
+    if not isinstance(fragments, Sequence) or len(fragments) > MOST_FRAGMENTS:
         return None
     with suppress(ValueError, KeyError):
-        addresses = [str(each.get("url") or urljoin(base, each["path"])) for each in fragments]
-        return Listing(_digest(map(unsigned, addresses)), tuple(map(_asked_for, _spread(addresses))))
+        parts = [
+            (str(each.get("url") or urljoin(base, each["path"])), str(each.get("byte_range") or ""))
+            for each in fragments
+        ]
+        digest = _digest(f"{unsigned(address)} {part}" for address, part in parts)
+        return Listing(digest, tuple(_asked_for(address) for address, _ in _spread(parts)))
     return None
 
 
@@ -204,7 +211,7 @@ def _segments(lines: Iterable[str]) -> Iterator[str]:
         is_missing = line == "#EXT-X-GAP" or (is_missing and line.startswith("#"))
 
 
-def _spread(segments: Sequence[str]) -> list[str]:
+def _spread(segments: Sequence[T]) -> list[T]:
     """The first, the last, and some between them."""
     last = len(segments) - 1
     return [segments[at] for at in sorted({number * last // (SAMPLE - 1) for number in range(SAMPLE)}) if segments]
