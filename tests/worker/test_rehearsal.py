@@ -15,11 +15,11 @@ from worker.downloads import begin, processes
 PATHS = ("/media/clip.mp4", "/page", "/page-hls", "/page-empty", "/hls/master.m3u8", "/dash/manifest.mpd")
 LOADED = """
 import contextlib, json, os, re, socket, sys
-from vidferry_worker.child import rehearsal, warm
+from vidferry_worker.child import embeds, rehearsal, warm
 
 base, paths = sys.argv[1], sys.argv[2].split(",")
 if "unrehearsed" in sys.argv:
-    rehearsal.rehearse = lambda ydl: None
+    rehearsal.rehearse = embeds.ask_only_searching = lambda ydl: None
 connected, connect = [], socket.socket.connect
 socket.socket.connect = lambda *args: connected.append(args) or connect(*args)
 warm.load()

@@ -16,7 +16,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import crashes, disguise, entries, options, rehearsal, renditions
+from vidferry_worker.child import crashes, disguise, embeds, entries, options, rehearsal, renditions
 from vidferry_worker.child.silence import Silence
 
 MAX_RECORDED = 64
@@ -139,6 +139,7 @@ def load() -> None:
             selector(Format(quality=quality, container=container).canonical())
     with SiteDownloader(options.base()) as rehearsing:
         rehearsal.rehearse(rehearsing)
+    embeds.ask_only_searching(_loaded)
 
 
 @cache
