@@ -74,8 +74,8 @@ class Evidence:
         """The same, by what extraction has seen, and for the rest by asking the origin now."""
         for address, number in self._playlists.items():
             self._ask(Request(address, headers=_headers(self._streams[number])), read=True)
-        for address in self._wanted.keys() & self._ydl.opened.keys():
-            self._answers[address] = of_response(*self._ydl.opened[address])
+        for address in self._wanted.keys() & self._ydl.answered_by.keys():
+            self._answers[address] = of_response(self._ydl.answered_by[address], self._ydl.headers_of[address])
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             for address in self._wanted.keys() - self._answers.keys():
                 pool.submit(self._ask_for_validators, address)

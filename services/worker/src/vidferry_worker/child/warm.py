@@ -31,12 +31,13 @@ _loaded: "SiteDownloader | None" = None
 
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the answers to what it opened while extracting, and what was said for debugging."""
+    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
-        self.opened: dict[str, tuple[str, Any]] = {}
-        """by address: the one that answered, and its headers"""
+        self.headers_of: dict[str, Any] = {}
+        self.answered_by: dict[str, str] = {}
+        """by address: the one that it led to"""
         self.on_response: Callable[[str, Response], None] | None = None
         self.silence = Silence()
         self.on_thumbnails: Any = None
@@ -53,8 +54,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         with self.silence.heeded():
             response = super().urlopen(request)
         response.read = bounded(self.silence.heeded()(response.read))
-        if len(self.opened) < MAX_RECORDED:
-            self.opened[address] = response.url, response.headers
+        if len(self.headers_of) < MAX_RECORDED:
+            self.headers_of[address] = response.headers
+            self.headers_of[response.url] = response.headers
+            self.answered_by[address] = response.url
         if self.on_response:
             self.on_response(address, response)
         return response
