@@ -221,10 +221,11 @@ class Backstage:
             assert time.monotonic() < deadline, f"no {count} clients that wait for a change"
             time.sleep(0.01)
 
-    def complete(self, job_id: str, stored: StoredObject, **facts: str) -> None:
+    def complete(self, job_id: str, stored: StoredObject, filename: str = "", **facts: str) -> None:
         known = {b"object": stored.name, b"generation": str(stored.generation)}
         known.update({name.encode(): value for name, value in facts.items()})
-        done = queued().at(DONE, status=Status.COMPLETED, result={"title": "Ein Test", "reused": False})
+        result = {"title": "Ein Test", "filename": filename or stored.filename, "reused": False}
+        done = queued().at(DONE, status=Status.COMPLETED, result=result)
         self.end(job_id, done, known)
 
     def fail(self, job_id: str, code: ErrorCode) -> None:

@@ -123,6 +123,21 @@ def test_the_file_is_behind_a_fresh_link(api: httpx2.Client, backstage: Backstag
     assert api.head(f"{job['status_url']}/file").status_code == 307
 
 
+def test_the_file_is_saved_under_the_name_that_the_job_found(
+    api: httpx2.Client, backstage: Backstage, stored: StoredObject
+) -> None:
+    job = post(api)
+    backstage.complete(job["job_id"], stored, "Neuer Name.mp4")
+    by_job = api.get(f"{job['status_url']}/file", follow_redirects=True)
+    assert 'filename="Neuer Name.mp4"' in by_job.headers["content-disposition"]
+    assert 'filename="Ein Test.mp4"' in api.get(backstage.sign(stored).url).headers["content-disposition"]
+
+    backstage.put(stored.name, b"newer", filename="Ein Test.webm", replaces=stored.generation)
+
+    by_job = api.get(f"{job['status_url']}/file", follow_redirects=True)
+    assert 'filename="Ein Test.webm"' in by_job.headers["content-disposition"]
+
+
 def test_a_file_that_was_removed_is_gone(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:
     job = post(api)
     backstage.complete(job["job_id"], stored)

@@ -75,6 +75,15 @@ async def test_a_link_is_read_in_ranges_under_its_file_name(cloud: GcsBucket) ->
     assert headers["Content-Type"] == "video/mp4"
 
 
+async def test_a_link_saves_its_object_under_another_name(cloud: GcsBucket) -> None:
+    stored = await put(cloud, b"film", filename="Old name.mp4")
+    url = (await cloud.sign(stored, 600, "فيلم.mp4")).url
+    assert parse_qs(urlsplit(url).query)["response-content-disposition"] == [content_disposition("فيلم.mp4")]
+    assert (await asyncio.to_thread(_get, url))[0] == 200
+    assert (await asyncio.to_thread(_get, url.replace("filename", "filenam")))[0] == 403
+    assert "disposition" not in (await cloud.sign(stored, 600, "Old name.mp4")).url
+
+
 async def test_a_link_says_when_it_ends_and_ends_then(cloud: GcsBucket, gcs: Gcs) -> None:
     stored = await put(cloud, b"film")
     before = datetime.now(UTC)

@@ -35,6 +35,31 @@ async def test_a_link_opens_its_object_in_ranges(folder: FolderBucket) -> None:
     assert "filename*=UTF-8''%D9%81" in content_disposition(opened.stored.filename)
 
 
+async def test_a_link_saves_its_object_under_another_name(folder: FolderBucket) -> None:
+    """As where a video that is stored has another title by now."""
+    stored = await put(folder, b"film", NAME, filename="Old name.mp4")
+    name, query = taken_apart((await folder.sign(stored, 600, 'New "name"/2 – 動画.mp4')).url)
+    opened = await folder.resolve(name, query)
+    opened.file.close()
+    assert opened.stored.filename == "New name_2 – 動画.mp4"
+    for changed in ({"filename": "Virus.exe"}, {"filename": ""}):
+        with pytest.raises(LinkInvalid):
+            await folder.resolve(name, query | changed)
+    del query["filename"]
+    with pytest.raises(LinkInvalid):
+        await folder.resolve(f"{opened.stored.filename}\n{name}", query)
+
+
+async def test_a_link_carries_no_name_that_is_the_objects_own(folder: FolderBucket) -> None:
+    stored = await put(folder, b"film", NAME, filename="Ein Film.mp4")
+    for filename in ("", "Ein Film.mp4"):
+        link = await folder.sign(stored, 600, filename)
+        assert "filename" not in link.url
+    name, query = taken_apart(link.url)
+    with pytest.raises(LinkInvalid):
+        await folder.resolve(name, query | {"filename": "Virus.exe"})
+
+
 async def test_a_link_ends_at_its_time(folder: FolderBucket) -> None:
     link = await folder.sign(await put(folder, b"film"), 600)
     name, query = taken_apart(link.url)

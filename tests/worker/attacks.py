@@ -393,7 +393,7 @@ def another_architectures_calls(_: Target) -> None:
 def writing_on(_: Target) -> None:
     """A download as any, after whose end two processes go on writing into its file."""
     identity = {"extractor": "x", "domain": "site.example", "video_id": "1", "by_address": False}
-    _line[0].tell("found", identity=identity, evidence=None, title="x", duration=1.0, source="", streams=[{}])
+    _line[0].tell("found", identity=identity, title="x", duration=1.0, source="", streams=[{}])
     _line[0].order()
     with Path("media.mp4").open("wb") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))

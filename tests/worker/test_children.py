@@ -58,7 +58,7 @@ async def test_from_fork_to_file(zygote: Zygote, site: Site, tmp_path: Path) -> 
     (found,) = outcome.of("found")
     assert found["identity"]["by_address"] is True
     assert found["title"].startswith("A clip of coloured bars")
-    assert found["evidence"][0].keys() == {"etag", "last-modified", "content-length"}
+    assert outcome.events[-1]["evidence"][0].keys() == {"url", "etag", "last-modified", "content-length"}
     assert ffmpeg.kinds(outcome.file) == ["audio", "video"]
     assert outcome.events[-1]["duration"] == pytest.approx(6, abs=0.5)
     assert outcome.of("progress")[-1]["finished"] is True

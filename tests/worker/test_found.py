@@ -12,7 +12,6 @@ EVENT: dict[str, Any] = {
     "identity": {
         "extractor": "generic", "domain": "example.com", "video_id": "https://example.com/a", "by_address": True,
     },
-    "evidence": [{"etag": '"1"', "content-length": "5"}],
     "title": "A title",
     "duration": 6.0,
     "source": "https://example.com/a",
@@ -35,7 +34,7 @@ def test_a_find_is_read() -> None:
 
     assert found.identity.video_id == "https://example.com/a"
     assert (found.title, found.duration, len(found.streams)) == ("A title", 6.0, 1)
-    assert Found.read(event(duration=None, evidence=None)).evidence is None
+    assert Found.read(event(duration=None)).duration is None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,6 @@ def test_a_find_is_read() -> None:
         {"identity": ABSENT}, {"identity": "x"}, {"identity": identity(more=1)}, {"identity": identity(video_id=None)},
         {"identity": identity(extractor="x" * 201)}, {"identity": identity(video_id="x" * 4001)},
         {"identity": identity(domain=["a"])}, {"identity": identity(by_address="perhaps")},
-        {"evidence": "etag"}, {"evidence": [{}] * 9}, {"evidence": [{"etag": 5}]}, {"evidence": [["etag", "1"]]},
         {"title": None}, {"title": "x" * 501}, {"title": {"a": 1}}, {"duration": -1}, {"duration": "long"},
         {"duration": math.nan}, {"duration": math.inf},
         {"source": "x" * 2001}, {"source": ABSENT}, {"streams": []}, {"streams": [{}] * 9}, {"streams": ["x"]},
@@ -66,51 +64,14 @@ def test_half_a_character_in_a_title_costs_no_video() -> None:
     assert orjson.dumps(found.title)
 
 
-BEFORE = {"etag": '"1"', "last-modified": "Mon", "content-length": "5"}
-
-
-@pytest.mark.parametrize(
-    ("known", "now", "same"),
-    [
-        ([BEFORE], [BEFORE], True),
-        ([BEFORE], [BEFORE | {"etag": '"2"'}], False),
-        ([BEFORE], [BEFORE | {"content-length": "6"}], False),
-        ([BEFORE], [BEFORE | {"last-modified": "Tue"}], False),
-        ([BEFORE], [{"etag": '"1"'}], True),
-        ([BEFORE], [{"content-length": "5"}], True),
-        ([{"content-length": "5"}], [{"content-length": "5"}], True),
-        ([{"etag": '"1"'}], [{"content-length": "5"}], False),
-        ([{}], [{}], False),
-        ([{"x-other": "1"}], [{"x-other": "1"}], False),
-        ([BEFORE, BEFORE], [BEFORE], False),
-        ([BEFORE], [BEFORE, BEFORE], False),
-        ([BEFORE, BEFORE], [BEFORE, BEFORE | {"etag": '"2"'}], False),
-        ([BEFORE], None, False),
-        (None, [BEFORE], False),
-        ([], [], False),
-    ],
-)
-def test_an_object_of_an_address_is_reused_only_while_the_origin_says_so(
-    known: list[dict[str, str]] | None, now: list[dict[str, str]] | None, same: bool
-) -> None:
-    before = Found.read(event(evidence=known)).metadata("d")
-
-    assert Found.read(event(evidence=now)).is_still(before) is same
-
-
-def test_an_object_of_a_video_id_is_that_video() -> None:
-    found = Found.read(event(identity=identity(extractor="youtube", by_address=False), evidence=None))
-
-    assert found.is_still({})
-    assert not Found.read(event()).is_still({})
-
-
 def test_the_object_tells_what_it_is() -> None:
-    assert Found.read(EVENT).metadata("d-1") == {
+    told = [{"url": "a", "etag": '"1"'}]
+
+    assert Found.read(EVENT).metadata("d-1", told) == {
         "title": "A title",
         "source": "https://example.com/a",
         "download": "d-1",
         "duration": "6.0",
-        "origin": '[{"etag":"\\"1\\"","content-length":"5"}]',
+        "origin": '[{"url":"a","etag":"\\"1\\""}]',
     }
-    assert "duration" not in Found.read(event(duration=None)).metadata("d-1")
+    assert Found.read(event(duration=None)).metadata("d-1", None).keys() == {"title", "source", "download"}

@@ -14,6 +14,10 @@ async def measure(*, short: bool, only: set[str]) -> str:
     made: list[rows.Row] = []
     if not only or "clips" in only:
         made += await rows.clips(20 if short else 100, 1 if short else 2)
+    if not only or "pages" in only:
+        made += await rows.pages(20 if short else 100, 1 if short else 2)
+    if not only or "masters" in only:
+        made += await rows.masters(20 if short else 100, 1 if short else 2)
     if not only or "large" in only:
         made += await rows.large(size, rounds)
     if not only or "growing" in only:

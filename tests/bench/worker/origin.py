@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 TYPES = {
     ".mp4": "video/mp4", ".m4a": "audio/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".ts": "video/mp2t",
-    ".mpd": "application/dash+xml",
+    ".mpd": "application/dash+xml", ".html": "text/html; charset=utf-8",
 }  # fmt: skip
 WAIT = re.compile(r"/wait/(\d+)/(.*)")
 PACE = re.compile(r"/pace/(\d+)/(.*)")

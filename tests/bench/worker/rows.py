@@ -14,6 +14,8 @@ from support.gcs import gcs_service
 Way = Callable[[], Awaitable[Cost]]
 Row = list[str]
 GIB = 1024**3
+FLOOR = "the same zygote, download alone"
+MANY = "wall ≤ 1.33, CPU ≤ 1.35"
 
 
 async def in_turns(rounds: int, *each: Way) -> list[Cost]:
@@ -42,27 +44,42 @@ async def _served(make: Callable[[Path], None]) -> AsyncIterator[str]:
 async def clips(count: int, rounds: int) -> list[Row]:
     """Short videos, four at once."""
     async with _served(lambda folder: sources.clip(folder, "clip.mp4", 5 * sources.MIB)) as address:
-
-        def urls() -> list[str]:
-            return [ways.anew(address, "clip.mp4") for _ in range(count)]
-
-        async def cli() -> Cost:
-            return await asyncio.to_thread(ways.yt_dlp_side_by_side, urls()[: max(4, count // 5)])
-
-        async with ways.floor() as floor, ways.vidferry() as ours:
-            await floor.download(urls()[:4], 4)
-            await ours.download(urls()[:4])
-            product, alone = await in_turns(
-                rounds, lambda: ours.download(urls()), lambda: floor.download(urls(), at_once=4)
-            )
-            (command,) = await in_turns(max(1, rounds // 2), cli)
-    share = count / max(4, count // 5)
+        product, alone = await _beside_the_floor(address, "clip.mp4", count, rounds)
+        some = [ways.anew(address, "clip.mp4") for _ in range(max(4, count // 5))]
+        (command,) = await in_turns(max(1, rounds // 2), lambda: asyncio.to_thread(ways.yt_dlp_side_by_side, some))
+    share = count / len(some)
     command = Cost(command.wall * share, command.cpu * share)
     name = f"{count} clips of 5 MB, 4 at once, uploaded"
     return [
-        row(name, product, "the same zygote, download alone", alone, "wall ≤ 1.33, CPU ≤ 1.35"),
-        row(name, product, f"`xargs -P2 yt-dlp`, by {count / share:.0f} clips", command, ""),
+        row(name, product, FLOOR, alone, MANY),
+        row(name, product, f"`xargs -P2 yt-dlp`, by {len(some)} clips", command, ""),
     ]
+
+
+async def pages(count: int, rounds: int) -> list[Row]:
+    """Pages, each with the player of a short video."""
+    async with _served(sources.page) as address:
+        product, alone = await _beside_the_floor(address, "page.html", count, rounds)
+    return [row(f"{count} pages with a player, 4 at once, uploaded", product, FLOOR, alone, MANY)]
+
+
+async def masters(count: int, rounds: int) -> list[Row]:
+    """HLS master playlists."""
+    async with _served(sources.master) as address:
+        product, alone = await _beside_the_floor(address, "master.m3u8", count, rounds)
+    return [row(f"{count} HLS masters, 4 at once, uploaded", product, FLOOR, alone, MANY)]
+
+
+async def _beside_the_floor(address: str, name: str, count: int, rounds: int) -> list[Cost]:
+    """So many addresses of a file, none of them seen before, four at once: by all of Vidferry, and by the floor."""
+
+    def urls(many: int = count) -> list[str]:
+        return [ways.anew(address, name) for _ in range(many)]
+
+    async with ways.floor() as floor, ways.vidferry() as ours:
+        await floor.download(urls(4), 4)
+        await ours.download(urls(4))
+        return await in_turns(rounds, lambda: ours.download(urls()), lambda: floor.download(urls(), at_once=4))
 
 
 async def large(size: int, rounds: int) -> list[Row]:

@@ -16,6 +16,13 @@ width="640" height="360"><BaseURL>video.mp4</BaseURL><SegmentBase/></Representat
 </Period>
 </MPD>
 """
+PAGE = """<!DOCTYPE html><html><head><title>A page</title></head><body><h1>A page</h1>
+<video controls><source src="clip.mp4" type="video/mp4"></video></body></html>
+"""
+MASTER = """#EXTM3U
+#EXT-X-STREAM-INF:BANDWIDTH=1200000,CODECS="avc1.42c00d,mp4a.40.2",RESOLUTION=320x240
+index.m3u8
+"""
 
 
 def clip(folder: Path, name: str, size: int) -> None:
@@ -43,9 +50,26 @@ def streams(folder: Path, size: int) -> None:
     seed.unlink()
 
 
+def page(folder: Path) -> None:
+    """page.html with the player of clip.mp4."""
+    clip(folder, "clip.mp4", 5 * MIB)
+    (folder / "page.html").write_text(PAGE)
+
+
+def master(folder: Path) -> None:
+    """master.m3u8 of one variant, with ten segments."""
+    _cut(folder, 10)
+    (folder / "master.m3u8").write_text(MASTER)
+
+
 def segments(folder: Path, count: int) -> None:
-    """hls/index.m3u8 with so many segments of a second, of a stream of 1 Mbit/s."""
+    """hls/index.m3u8 with so many segments."""
     (folder / "hls").mkdir()
+    _cut(folder / "hls", count)
+
+
+def _cut(folder: Path, count: int) -> None:
+    """index.m3u8 with so many segments of a second, of a stream of 1 Mbit/s."""
     seed = folder / "seed.mp4"
     ffmpeg.run(
         "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10:duration=10", "-f", "lavfi",
@@ -55,6 +79,6 @@ def segments(folder: Path, count: int) -> None:
     )  # fmt: skip
     ffmpeg.run(
         "-stream_loop", str(count // 10), "-i", seed, "-t", str(count), "-c", "copy", "-f", "hls", "-hls_time", "1",
-        "-hls_playlist_type", "vod", "-hls_segment_filename", "seg%03d.ts", "index.m3u8", cwd=folder / "hls",
+        "-hls_playlist_type", "vod", "-hls_segment_filename", "seg%03d.ts", "index.m3u8", cwd=folder,
     )  # fmt: skip
     seed.unlink()

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 
 from vidferry_common.bucket import StoredObject
+from vidferry_common.bucket.disposition import clean_filename
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
@@ -11,6 +12,7 @@ from vidferry_common.contract.messages import Update, job_link, public_link, tim
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_common.store.records import THUMBNAIL
+from vidferry_worker import media
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.reporter import Reporter
@@ -53,16 +55,19 @@ class Delivery:
         return await self.done(stored, reused=True, lasting=lasting)
 
     async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> Delivered:
-        """The last message: what was made, and the link to it."""
-        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime)
+        """The last message: what was made, under its name of today, and the link to it."""
+        title = self._reporter.update.title or stored.metadata.get("title")
+        filename = stored.filename
+        if title and title != stored.metadata.get("title"):  # the source has renamed it since
+            filename = clean_filename(media.file_name(title, filename.rpartition(".")[2]))
+        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
-        title = stored.metadata.get("title") or self._reporter.update.title
         result = {
             "title": title,
             "duration": float(duration) if duration else None,
             "size": stored.size,
             "media_type": stored.content_type,
-            "filename": stored.filename,
+            "filename": filename,
             "url": public_link(link.url),
             "expires_at": timestamp(link.expires_at),
             "file_url": job_link("file"),

@@ -7,8 +7,9 @@ from typing import Any, BinaryIO
 from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
-from vidferry_worker import file_types, media
+from vidferry_worker import evidence, file_types, media
 from vidferry_worker.found import Found
+from vidferry_worker.progress import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,18 @@ class Draft:
     """the generation to replace, NEW where there is none"""
 
     def of(self, source: BinaryIO, told: Mapping[str, Any]) -> Upload:
-        """The object of a file, by what its child told: `file`, and what probing.py found in it.
+        """The object of a file, by what its child told: `file`, what probing.py found in it, and `evidence`.
 
         JobFailure where it is no media that we know.
         """
-        duration = told.get("duration")
+        duration = number(told.get("duration"))
         with_video = self.claim.format.quality is not Quality.AUDIO
         kind = file_types.kind_of(told, media.head(source), with_video=with_video)
-        known = replace(self.found, duration=duration if isinstance(duration, float) else self.found.duration)
+        known = replace(self.found, duration=self.found.duration if duration is None else duration)
         return Upload(
             self.name,
             kind.media_type,
             filename=media.file_name(self.found.title, kind.extension),
-            metadata=known.metadata(self.claim.download_id),
+            metadata=known.metadata(self.claim.download_id, evidence.read(told)),
             if_generation=self.if_generation,
         )

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
-
-Validators = dict[str, str]
+from vidferry_worker import evidence
 
 
 class _Identity(BaseModel):
@@ -25,7 +23,6 @@ class _Identity(BaseModel):
 
 class _Event(BaseModel):
     identity: _Identity
-    evidence: list[dict[str, str]] | None = Field(max_length=8)
     title: str = Field(max_length=500)
     duration: float | None = Field(ge=0, allow_inf_nan=False)
     source: str = Field(max_length=2000)
@@ -37,8 +34,6 @@ class Found:
     """One video, as its extraction told."""
 
     identity: Identity
-    evidence: Sequence[Validators] | None
-    """of an address without a video id: a stream's validators each; None where the origin sent none"""
     title: str
     duration: float | None
     source: str
@@ -55,36 +50,15 @@ class Found:
             raise JobFailure(ErrorCode.INTERNAL, "a child's find is ill-formed") from error
         return cls(
             Identity(**checked.identity.model_dump()),
-            checked.evidence,
             checked.title,
             checked.duration,
             checked.source,
             checked.streams,
         )
 
-    def is_still(self, metadata: Mapping[str, str]) -> bool:
-        """Whether an object with that metadata is this video as the origin has it now."""
-        if not self.identity.by_address:
-            return True
-        known = orjson.loads(metadata.get("origin", "null"))
-        return (
-            bool(known)
-            and self.evidence is not None
-            and len(known) == len(self.evidence)
-            and all(_same(before, now) for before, now in zip(known, self.evidence, strict=True))
-        )
-
-    def metadata(self, download_id: str) -> dict[str, str]:
+    def metadata(self, download_id: str, told: evidence.Evidence) -> dict[str, str]:
         """What the object tells of itself, so that the bucket alone describes what is in it."""
         facts = {"title": self.title, "source": self.source, "download": download_id}
         if self.duration is not None:
             facts["duration"] = str(self.duration)
-        if self.evidence is not None:
-            facts["origin"] = orjson.dumps(self.evidence).decode()
-        return facts
-
-
-def _same(before: Validators, now: Validators) -> bool:
-    """The strongest validator that both have decides; the weaker ones must not contradict it (RFC 9110 §8.8)."""
-    shared = [name for name in ("etag", "last-modified", "content-length") if name in before and name in now]
-    return bool(shared) and all(before[name] == now[name] for name in shared)
+        return facts | evidence.write(told)

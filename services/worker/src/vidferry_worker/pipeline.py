@@ -15,7 +15,7 @@ from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import timestamp
 from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
-from vidferry_worker import media, pictures, wire
+from vidferry_worker import evidence, media, pictures, wire
 from vidferry_worker.children import Child
 from vidferry_worker.conversion import Conversion
 from vidferry_worker.delivery import Delivered, Delivery
@@ -76,7 +76,7 @@ class Pipeline:
         self._step(stages.INFO)
         stored = await self._delivery.find(name)
         lasting = not found.identity.by_address
-        if stored and self._is_the_result(stored, found):
+        if stored and await self._is_the_result(stored, found):
             self._child.order({"go": False})
             return await self._delivery.reuse(stored, lasting=lasting)
         draft = Draft(name, found, self._claim, stored.generation if stored else NEW)
@@ -97,11 +97,22 @@ class Pipeline:
         if not mine:
             raise Merged
 
-    def _is_the_result(self, stored: StoredObject, found: Found) -> bool:
+    async def _is_the_result(self, stored: StoredObject, found: Found) -> bool:
         """Whether what is in the bucket is what was asked for: an earlier attempt's own success always is."""
         if stored.metadata.get("download") == self._claim.download_id:
             return True
-        return not self._claim.force and found.is_still(stored.metadata)
+        if self._claim.force:
+            return False
+        return not found.identity.by_address or await self._is_still(stored)
+
+    async def _is_still(self, stored: StoredObject) -> bool:
+        """Whether the origin has what it had when the object was made, as far as it tells that."""
+        before = evidence.of_object(stored.metadata)
+        if not before:
+            return False
+        self._child.order({"ask": True})
+        async with asyncio.timeout(self._parts.settings.extract_seconds):
+            return evidence.is_same(before, evidence.read(await self._next("evidence")))
 
     async def _extract(self) -> Found:
         claim, settings = self._claim, self._parts.settings

@@ -24,6 +24,12 @@ def clean_filename(filename: str) -> str:
     return _bounded(" ".join(kept.split()).lstrip(". "))
 
 
+def other_filename(filename: str, own: str) -> str:
+    """The name, cleaned, where a link has to carry it; empty where it is the object's own."""
+    name = clean_filename(filename)
+    return "" if name == own else name
+
+
 def content_disposition(filename: str) -> str:
     """The header's value, ASCII, that makes a browser save a download under that name."""
     name = clean_filename(filename)

@@ -4,7 +4,7 @@ import io
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import BinaryIO
 from pydantic import SecretStr
 
 from vidferry_common.bucket.checksum import Crc32c, crc32c
+from vidferry_common.bucket.disposition import other_filename
 from vidferry_common.bucket.folder_files import Files, next_generation, translated, write_all
 from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
@@ -83,18 +84,22 @@ class FolderBucket:
     def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
         return self._threads.run_through(self._pages(checked_name(folder), page))
 
-    async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
+    async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         expires = int(time.time() + lifetime)
-        url = self._signer.url(checked_name(stored.name), stored.generation, expires)
+        name = checked_name(stored.name)
+        url = self._signer.url(name, stored.generation, expires, other_filename(filename, stored.filename))
         return SignedLink(url, datetime.fromtimestamp(expires, UTC))
 
     async def resolve(self, name: str, query: Mapping[str, str], now: float | None = None) -> OpenedObject:
-        """Opens what a link names, for the api. name is the decoded path below links.PATH, now seconds since 1970.
+        """Opens what a link names, for the api, under the file name that the link gives it.
 
-        Raises LinkInvalid, LinkExpired, and ObjectNotFound where the object was deleted or replaced since.
+        name is the decoded path below links.PATH, now seconds since 1970. Raises LinkInvalid,
+        LinkExpired, and ObjectNotFound where the object was deleted or replaced since.
         """
         generation = self._signer.checked(name, query, time.time() if now is None else now)
-        return await self._threads.run(self._open, checked_name(name), generation)
+        opened = await self._threads.run(self._open, checked_name(name), generation)
+        filename = query.get("filename") or opened.stored.filename
+        return replace(opened, stored=replace(opened.stored, filename=filename))
 
     async def check(self) -> None:
         await self._threads.run(self._check)

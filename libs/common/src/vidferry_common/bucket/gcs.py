@@ -26,7 +26,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from vidferry_common.bucket.disposition import content_disposition, filename_of
+from vidferry_common.bucket.disposition import content_disposition, filename_of, other_filename
 from vidferry_common.bucket.gcs_session import Patience, Reply, ResumableUpload
 from vidferry_common.bucket.growth import Growth
 from vidferry_common.bucket.interface import (
@@ -131,8 +131,8 @@ class GcsBucket:
     def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
         return self._threads.run_through(self._pages(checked_name(folder), page))
 
-    async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
-        return await self._threads.run(self._sign, stored, lifetime)
+    async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
+        return await self._threads.run(self._sign, stored, lifetime, other_filename(filename, stored.filename))
 
     async def check(self) -> None:
         await self._threads.run(self._check)
@@ -269,15 +269,16 @@ class GcsBucket:
         name = blob.name.removeprefix(self._full_name(""))
         return ListedObject(name, int(blob.generation), int(blob.size), blob.time_created.timestamp())
 
-    def _sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
+    def _sign(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
         with translated(stored.name):
             signer = self._signer()
             longest = IAM_LIFETIME if isinstance(signer, _IamSigner) else LONGEST_LIFETIME
             seconds = int(min(lifetime, longest))
             now = datetime.now(UTC).replace(microsecond=0)
             url = self._blob(checked_name(stored.name)).generate_signed_url(
-                version="v4", expiration=timedelta(seconds=seconds), generation=stored.generation, credentials=signer
-            )
+                version="v4", expiration=timedelta(seconds=seconds), generation=stored.generation, credentials=signer,
+                response_disposition=content_disposition(filename) if filename else None,
+            )  # fmt: skip
             return SignedLink(url, now + timedelta(seconds=seconds))
 
     def _signer(self) -> google.auth.credentials.Signing:

@@ -140,8 +140,8 @@ class Bucket(Protocol):
         the home's own. What is written or removed meanwhile may be listed or not. Close it where it isn't read whole.
         """
 
-    async def sign(self, stored: StoredObject, lifetime: float) -> SignedLink:
-        """A link to that object for lifetime seconds; the browser saves it under its filename."""
+    async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
+        """A link to that object for lifetime seconds; the browser saves it under filename, else under its own."""
 
     async def check(self) -> None:
         """Raises where the bucket can't be used now: what readiness asks once at the start."""

@@ -5,7 +5,8 @@
         ├── LinkInvalid    not signed with this key, or taken apart and changed
         └── LinkExpired    signed here, but its time is over: ask for a fresh one
 
-The name is the path below /files/, the rest are query parameters: generation, expires (seconds since 1970), signature.
+The name is the path below /files/, the rest are query parameters: generation, expires (seconds since 1970), signature,
+and filename where the file is saved under another one than its object's.
 """
 
 import hashlib
@@ -40,16 +41,18 @@ class LinkSigner:
     def __init__(self, key: SecretStr | None) -> None:
         self._key = key
 
-    def url(self, name: str, generation: int, expires: int) -> str:
+    def url(self, name: str, generation: int, expires: int, filename: str = "") -> str:
         """The link's path and query, to stand below the api's public address. expires: seconds since 1970."""
         query = {"generation": str(generation), "expires": str(expires)}
-        query["signature"] = self._signature(name, query["generation"], query["expires"])
+        if filename:
+            query["filename"] = filename
+        query["signature"] = self._signature(name, query["generation"], query["expires"], filename)
         return f"{PATH}{quote(name)}?{urlencode(query)}"
 
     def checked(self, name: str, query: Mapping[str, str], now: float) -> int:
         """The generation a link names; LinkInvalid, LinkExpired. name is the decoded path below PATH."""
         generation, expires = query.get("generation", ""), query.get("expires", "")
-        expected = self._signature(name, generation, expires)
+        expected = self._signature(name, generation, expires, query.get("filename", ""))
         given = query.get("signature", "")
         if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
             raise LinkInvalid("the link's signature is not ours")
@@ -58,10 +61,11 @@ class LinkSigner:
             raise LinkExpired("the link has expired")
         return int(generation)
 
-    def _signature(self, name: str, generation: str, expires: str) -> str:
+    def _signature(self, name: str, generation: str, expires: str, filename: str) -> str:
         if self._key is None:
             raise StorageDenied("links to a folder need VIDFERRY_SIGNING_KEY")
         # What url() signs holds no further line break, so no other parts can make the same message.
-        message = f"vidferry-link\n{VERSION}\n{generation}\n{expires}\n{name}".encode(errors="replace")
+        kind = f"vidferry-named-link\n{filename}" if filename else "vidferry-link"
+        message = f"{kind}\n{VERSION}\n{generation}\n{expires}\n{name}".encode(errors="replace")
         digest = hmac.digest(self._key.get_secret_value().encode(), message, hashlib.sha256)
         return f"{VERSION}.{urlsafe_b64encode(digest).rstrip(b'=').decode()}"

@@ -15,7 +15,7 @@ from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageD
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
-from vidferry_common.store.records import OBJECT, THUMBNAIL
+from vidferry_common.store.records import GENERATION, OBJECT, THUMBNAIL
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
@@ -95,15 +95,23 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
         raise Problem(ProblemCode.JOB_NOT_ENDED, "Wait for the job's end: follow its ws_url, or ask for it again.")
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "The job's error says why; make a new job to try again.")
-    name = (await services.store.download(job.download_id)).get(OBJECT)
+    download = await services.store.download(job.download_id)
+    name = download.get(OBJECT)
     stored = await _handed_out(services, name.decode()) if name else None
     if stored is None:
         raise Problem(
             ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Make a new job to fetch it again."
         )
-    link = await services.bucket.sign(stored, services.settings.link_lifetime)
+    is_the_result = download.get(GENERATION) == str(stored.generation).encode()
+    filename = _filename(job) if is_the_result else ""  # what replaced it may be of another kind
+    link = await services.bucket.sign(stored, services.settings.link_lifetime, filename)
     url = public_root(request, services.settings) + link.url if link.url.startswith("/") else link.url
     return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+
+
+def _filename(job: JobRecord) -> str:
+    """What the job's result calls its file."""
+    return str((job.state.get("result") or {}).get("filename") or "")
 
 
 async def _handed_out(services: Services, name: str) -> StoredObject | None:

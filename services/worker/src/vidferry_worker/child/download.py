@@ -1,7 +1,8 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
 Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
-`{"go": false}`. Events to it: `found`, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`;
+`{"go": false}`, before that perhaps `{"ask": true}`: whether the origin still has what it had. Events to it: `found`,
+`evidence` where it was asked for, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`;
 channel.py adds `connect`, the logger `log`.
 """
 
@@ -37,6 +38,7 @@ from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
 from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.dash import periods
+from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
 from vidferry_worker.child.patches import download_retries
 from vidferry_worker.child.reports import Reports
@@ -85,6 +87,7 @@ class Download:
         self._announced = completeness.Announcements()
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
+        self._evidence: Evidence | None = None
         self._asked = self._wanted = False
         self._guessed = False
         self._body = self._path = ""
@@ -113,7 +116,7 @@ class Download:
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
             self._check_whole(path, found)
-            self._channel.tell("done", file=path.name, **found.description())
+            self._tell_file("done", file=path.name, **found.description())
 
     def _is_no_media(self, path: Path, failure: Exception) -> bool:
         """Whether something has failed because the body that has come is none."""
@@ -174,14 +177,20 @@ class Download:
         self._chosen = [dict(stream) for stream in streams]  # as they were: postprocessors change them
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
-        self._channel.tell("found", **self._found(info, streams))
+        found = self._found(info, streams)
+        self._channel.tell("found", **found)
         self._ydl.silence.end()
+        if found["identity"]["by_address"]:
+            self._evidence = Evidence(self._ydl, streams)
         order = self._channel.order()
+        if order.get("ask"):
+            self._channel.tell("evidence", evidence=self._evidence.ask() if self._evidence else None)
+            order = self._channel.order()
         self._wanted = bool(order["go"])
         self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
         if order.get("growing") and growing.is_kept(self._format, streams):
             look = partial(probing.probe, self._ydl)
-            self._growing = growing.Growing(look, self._channel.tell, self._max_duration, self._format.container)
+            self._growing = growing.Growing(look, self._tell_file, self._max_duration, self._format.container)
         return None if self._wanted else "it is in the bucket already"
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
@@ -207,10 +216,8 @@ class Download:
             raise JobFailure(ErrorCode.TOO_LARGE)
 
     def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
-        identified = identity.identify(info)
         return {
-            "identity": identified,
-            "evidence": identity.evidence(self._ydl, streams) if identified["by_address"] else None,
+            "identity": identity.identify(info),
             "title": _title(info),
             "duration": info.get("duration"),
             "source": str(info.get("webpage_url") or self._url)[:2000],
@@ -255,6 +262,10 @@ class Download:
             return seconds
 
         return tell_pause
+
+    def _tell_file(self, event: str, **facts: Any) -> None:
+        """Tells of the file, and by what its origin will know it again."""
+        self._channel.tell(event, **facts, evidence=self._evidence.seen() if self._evidence else None)
 
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""

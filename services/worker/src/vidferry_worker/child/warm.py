@@ -23,9 +23,11 @@ from vidferry_worker.child import (
     bodies,
     choosing,
     crashes,
+    embeds,
     entries,
     options,
     protection,
+    rehearsal,
     renditions,
     retry_after,
 )
@@ -83,6 +85,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
         self.heads = bodies.Heads()
+        self.answered_by: dict[str, str] = {}
+        """by address: the one that it led to"""
+        self.on_response: Callable[[str, Response], None] | None = None
         self.silence = Silence()
         self.wants_picture = True
         self.on_thumbnails: Any = None
@@ -105,6 +110,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
+            self.answered_by[address] = response.url
+        if self.on_response:
+            self.on_response(address, response)
         return response
 
     def _open_patiently(self, request: Request) -> Response:
@@ -209,6 +217,7 @@ def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
+    rehearsal.keep_patterns()
     crashes.tell()
     entries.hold()
     renditions.tell_apart()
@@ -226,21 +235,9 @@ def load() -> None:
     for quality in Quality:
         for container in AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS:
             selector(Format(quality=quality, container=container).canonical())
-    _rehearse()
-
-
-def _rehearse() -> None:
-    """Has yt-dlp do with a video all that it does before it downloads: patterns are compiled at their first use."""
-    with SiteDownloader(options.base()) as rehearsal:
-        video = {"format_id": "0", "url": "https://example.invalid/clip.mp4", "ext": "mp4"}
-        rehearsal.process_ie_result(
-            {
-                "id": "clip", "title": "clip", "formats": [video], "extractor": "generic", "extractor_key": "Generic",
-                "webpage_url": video["url"], "webpage_url_basename": "clip.mp4",
-                "webpage_url_domain": "example.invalid",
-            },
-            download=False,
-        )  # fmt: skip
+    with SiteDownloader(options.base()) as rehearsing:
+        rehearsal.rehearse(rehearsing)
+    embeds.ask_only_searching(_loaded)
 
 
 @cache

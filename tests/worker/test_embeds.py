@@ -1,0 +1,43 @@
+"""Which extractors are asked for a page's players."""
+
+import json
+import subprocess
+import sys
+
+from support import ffmpeg
+
+LOADED = """
+import json
+from yt_dlp.extractor.generic import GenericIE
+from vidferry_worker.child import embeds, warm
+
+PAGE = '''<html><head><title>A page</title></head><body>
+<iframe src="https://www.youtube.com/embed/BaW_jenozKc"></iframe>
+<iframe src="https://player.vimeo.com/video/56015672"></iframe>
+<video src="https://example.invalid/a.mp4"></video></body></html>'''
+URL = "https://example.invalid/page"
+
+def found(extract):
+    generic = warm.downloader().get_info_extractor("Generic")
+    return [each.get("url") or each["formats"][0]["url"] for each in extract(generic, URL, PAGE)]
+
+extract = GenericIE._extract_embeds
+warm.load()
+ydl = warm.downloader()
+silent = [each for each in ydl._ies.values() if not embeds.searches(each)]
+answers = [found for each in silent for found in each.extract_from_webpage(ydl, URL, PAGE)]
+print(json.dumps([found(extract), found(GenericIE._extract_embeds), len(ydl._ies), len(silent), answers]))
+"""
+
+
+def test_those_that_find_nothing_are_not_asked_and_nothing_is_missed() -> None:
+    environment = {"PATH": ffmpeg.path_with_ffmpeg(), "YTDLP_NO_PLUGINS": "1"}
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    by_all, by_some, everyone, silent, answers = json.loads(told.splitlines()[-1])
+
+    assert by_some == by_all
+    assert len(by_some) == 3
+    assert answers == []
+    assert 0.5 * everyone < silent < everyone
