@@ -140,9 +140,10 @@ def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
 
 def _deleted(pid: int) -> Iterator[int]:
     """The bytes of files that have no name any more, but are open."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    ended = contextlib.suppress(FileNotFoundError, ProcessLookupError)
+    with ended, os.scandir(f"/proc/{pid}/fd") as listing:
+        for entry in listing:
+            with ended:
                 found = entry.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                     yield found.st_blocks * BLOCK
@@ -158,9 +159,10 @@ def _memory(pid: int) -> int:
 
 def _processes() -> Iterator[_Process]:
     """All that run (proc_pid_stat(5))."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):
-                fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
-                ticks = sum(map(int, fields[11:15]))
-                yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
+    with os.scandir("/proc") as listing:
+        for entry in listing:
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
+                    ticks = sum(map(int, fields[11:15]))
+                    yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
