@@ -60,7 +60,7 @@ def endless(request: Request) -> Reply:
 
 EMPTY = Reply(200, {"Content-Type": "video/mp4"})
 UNCHANGING: dict[str, tuple[dict[str, Answer], ErrorCode, int]] = {
-    "a circle of redirects": ({"/": leading("b"), "/b": leading("./")}, ErrorCode.UNSUPPORTED_SITE, 31),
+    "a circle of redirects": ({"/": leading("b"), "/b": leading("./")}, ErrorCode.REFUSED, 31),
     "a circle of refreshes": ({"/": refreshing("b"), "/b": refreshing("./")}, ErrorCode.UNSUPPORTED_SITE, 5),
     "refreshes without end": ({"/": endless}, ErrorCode.UNSUPPORTED_SITE, 10),
     "to FTP": ({"/": leading("ftp://127.0.0.1/clip.mp4")}, ErrorCode.UNSUPPORTED_STREAM, 1),

@@ -46,7 +46,12 @@ _SENTENCES: Sentences = (
     (r"unsupported url|no video formats found|no video could be found|unable to extract", ErrorCode.UNSUPPORTED_SITE),
     (r"removed|unavailable|does not exist|deleted|terminated|not found", ErrorCode.UNAVAILABLE),
 )
-_GIVEN_UP: Sentences = ((r"did not get any data blocks|downloaded file is empty", ErrorCode.UNSUPPORTED_STREAM),)
+_GIVEN_UP: Sentences = (
+    (r"\bdrm\b", ErrorCode.DRM),
+    (r"did not get any data blocks|downloaded file is empty", ErrorCode.UNSUPPORTED_STREAM),
+    (r"fragment found after media fragments|not supported", ErrorCode.UNSUPPORTED_STREAM),
+)
+"""of a transfer; its broken connections and refused requests are known by their kinds"""
 _READERS = ("yt_dlp.", "vidferry_worker.child.patches.")
 """modules that read what a site sent"""
 _STATUSES = {
@@ -105,7 +110,7 @@ def classify(error: BaseException, said: str = "") -> ErrorCode:
     if any(isinstance(each, ExtractorError) for each in chain):
         return _by_sentence(_SENTENCES, text) or ErrorCode.UNSUPPORTED_SITE
     if isinstance(error, DownloadError):
-        return _by_sentence(_GIVEN_UP, text) or ErrorCode.NETWORK
+        return _by_sentence(_GIVEN_UP, text) or ErrorCode.ORIGIN_ERROR
     return ErrorCode.ORIGIN_ERROR if _is_a_readers(error) else ErrorCode.INTERNAL
 
 
@@ -129,7 +134,7 @@ def _by_kind(error: BaseException) -> ErrorCode | None:
     if isinstance(error, JobFailure):
         return error.code
     if isinstance(error, HTTPError):
-        return ErrorCode.UNSUPPORTED_SITE if error.redirect_loop else by_status(error.status)
+        return by_status(error.status)
     if isinstance(error, ssl.SSLError) and _TLS_REASONS.search(error.reason or ""):
         return ErrorCode.CERTIFICATE_INVALID
     if isinstance(error, OSError) and error.errno in _ERRNOS:
