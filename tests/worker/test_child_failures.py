@@ -66,7 +66,7 @@ UNCHANGING: dict[str, tuple[dict[str, Answer], ErrorCode, int]] = {
     "to FTP": ({"/": leading("ftp://127.0.0.1/clip.mp4")}, ErrorCode.UNSUPPORTED_STREAM, 1),
     "to a file": ({"/": leading("file:///etc/passwd")}, ErrorCode.UNSUPPORTED_STREAM, 1),
     "to a mail": ({"/": leading("mailto:someone@site.example")}, ErrorCode.UNSUPPORTED_STREAM, 1),
-    "to nowhere": ({"/": leading("http://[nowhere/")}, ErrorCode.UNSUPPORTED_STREAM, 2),
+    "to nowhere": ({"/": leading("http://[nowhere/")}, ErrorCode.UNSUPPORTED_SITE, 2),
     "from the video": (
         {"/": text('<video src="v.mp4"></video>', "html"), "/v.mp4": leading("rtmp://127.0.0.1/v")},
         ErrorCode.UNSUPPORTED_STREAM, 4,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import urllib3.exceptions
+from requests.exceptions import InvalidSchema
 from yt_dlp.networking.exceptions import (
     CertificateVerifyError,
     HTTPError,
@@ -92,7 +93,8 @@ _KINDS: tuple[tuple[Any, ErrorCode], ...] = (
     ((http.client.IncompleteRead, http.client.RemoteDisconnected), ErrorCode.NETWORK),
     ((*_NO_HTTP, NoSupportingHandlers), ErrorCode.ORIGIN_ERROR),
     ((ContentTooShortError, TransportError, ConnectionError), ErrorCode.NETWORK),
-    (RequestError, ErrorCode.UNSUPPORTED_STREAM),  # none that can be sent, such as to an address that is none
+    (InvalidSchema, ErrorCode.UNSUPPORTED_STREAM),  # where a redirect leads to
+    (RequestError, ErrorCode.UNSUPPORTED_SITE),  # none that can be sent, such as to an address that is none
 )
 
 
