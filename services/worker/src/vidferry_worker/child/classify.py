@@ -113,7 +113,7 @@ def classify(error: BaseException, said: str = "") -> ErrorCode:
         return _by_sentence(_SENTENCES, text) or ErrorCode.UNSUPPORTED_SITE
     if isinstance(error, DownloadError):
         return _by_sentence(_GIVEN_UP, text) or ErrorCode.ORIGIN_ERROR
-    return ErrorCode.ORIGIN_ERROR if _is_a_readers(error) else ErrorCode.INTERNAL
+    return ErrorCode.ORIGIN_ERROR if _is_sites_fault(error) else ErrorCode.INTERNAL
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -144,7 +144,7 @@ def _by_kind(error: BaseException) -> ErrorCode | None:
     return next((code for kinds, code in _KINDS if isinstance(error, kinds)), None)
 
 
-def _is_a_readers(error: BaseException) -> bool:
+def _is_sites_fault(error: BaseException) -> bool:
     """Whether what a site sent was not as a reader takes for granted: by the innermost function that is its or ours."""
     if not isinstance(error, _FAULTS):
         return False
