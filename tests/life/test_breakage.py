@@ -82,11 +82,11 @@ def test_ffmpeg_crashes(product: Whole, bystander: str, site: Site) -> None:
     check_untouched(product, bystander)
 
 
-def test_yt_dlp_raises(product: Whole, bystander: str, origin: object, site: Site) -> None:
+def test_yt_dlp_stumbles_over_what_a_site_sent(product: Whole, bystander: str, origin: object, site: Site) -> None:
     root = site.base.partition("/u/")[0]
     watched = product.watch(product.post(f"{root}/Mediasite/Play/{site.token:0>32}?broken"))
 
-    check_failed(watched, "internal", RETRIES + 1)
+    check_failed(watched, "origin_error", RETRIES + 1)
     check_untouched(product, bystander)
 
 

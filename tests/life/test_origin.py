@@ -18,13 +18,14 @@ from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.stack import Watched, drain
+from vidferry_worker.child.retry_after import IN_PLACE
 from worker.hls import Hls
 
 __all__ = ["origin", "site"]
 
 pytestmark = pytest.mark.xdist_group("life-origin")
 
-RETRIES, DELAY = 2, 0.4
+RETRIES, DELAY, STALL_SECONDS = 2, 0.4, 4
 MAX_BYTES = 3_000_000
 CLIP = File("clip.mp4", made.clip())
 FORTY_GB = 40 * 10**9
@@ -56,7 +57,7 @@ TRIED_AGAIN = {
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     settings = {
-        "worker_slots": "10", "retries": str(RETRIES), "retry_delay": str(DELAY), "stall_seconds": "4",
+        "worker_slots": "10", "retries": str(RETRIES), "retry_delay": str(DELAY), "stall_seconds": str(STALL_SECONDS),
         "max_bytes": str(MAX_BYTES),
     }  # fmt: skip
     with whole(tmp_path_factory.mktemp("origin"), settings) as running:
@@ -144,6 +145,20 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Sit
     assert seconds - 1 <= delay(waiting) <= (seconds + 1) * 1.1
     assert (watched.last["status"], watched.last["attempt"]) == ("completed", 2)
     assert [one.status for one in site.settled(path)].count(busy.status) == 1
+
+
+def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Whole, site: Site) -> None:
+    """For longer than a site may send nothing unasked."""
+    seconds = int(IN_PLACE)
+    assert seconds > STALL_SECONDS
+    hls = Hls(site)
+    url = hls.put(s2=[Reply(429, {"Retry-After": str(seconds)}), hls.segment(2)])
+    watched = product.watch(product.post(url))
+
+    paused = [each for each in watched.data if each["retry_at"]]
+    assert {(each["status"], each["message"]) for each in paused} == {("processing", "The site asks for a pause")}
+    assert all(0 < delay(each) <= seconds for each in paused)
+    assert (watched.last["status"], watched.last["attempt"]) == ("completed", 1)
 
 
 def test_an_attempt_that_begins_anew_says_so(product: Whole, site: Site) -> None:

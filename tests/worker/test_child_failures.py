@@ -60,13 +60,13 @@ def endless(request: Request) -> Reply:
 
 EMPTY = Reply(200, {"Content-Type": "video/mp4"})
 UNCHANGING: dict[str, tuple[dict[str, Answer], ErrorCode, int]] = {
-    "a circle of redirects": ({"/": leading("b"), "/b": leading("./")}, ErrorCode.UNSUPPORTED_SITE, 31),
+    "a circle of redirects": ({"/": leading("b"), "/b": leading("./")}, ErrorCode.REFUSED, 31),
     "a circle of refreshes": ({"/": refreshing("b"), "/b": refreshing("./")}, ErrorCode.UNSUPPORTED_SITE, 5),
     "refreshes without end": ({"/": endless}, ErrorCode.UNSUPPORTED_SITE, 10),
     "to FTP": ({"/": leading("ftp://127.0.0.1/clip.mp4")}, ErrorCode.UNSUPPORTED_STREAM, 1),
     "to a file": ({"/": leading("file:///etc/passwd")}, ErrorCode.UNSUPPORTED_STREAM, 1),
     "to a mail": ({"/": leading("mailto:someone@site.example")}, ErrorCode.UNSUPPORTED_STREAM, 1),
-    "to nowhere": ({"/": leading("http://[nowhere/")}, ErrorCode.UNSUPPORTED_STREAM, 2),
+    "to nowhere": ({"/": leading("http://[nowhere/")}, ErrorCode.UNSUPPORTED_SITE, 2),
     "from the video": (
         {"/": text('<video src="v.mp4"></video>', "html"), "/v.mp4": leading("rtmp://127.0.0.1/v")},
         ErrorCode.UNSUPPORTED_STREAM, 4,

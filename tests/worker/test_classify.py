@@ -13,11 +13,13 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, SSLError
+from yt_dlp.networking.exceptions import CertificateVerifyError, SSLError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError
 
 from gateway.tls import self_signed
+from support.origin.server import Origin
 from support.origin.site import Site
+from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.classify import by_status, classify
 from vidferry_worker.children import Zygote
@@ -175,10 +177,23 @@ def test_what_this_machine_lacks_is_no_sites_fault() -> None:
     assert classify(raised("raise MemoryError", "yt_dlp.utils")) is ErrorCode.INTERNAL
 
 
-def test_a_circle_of_redirects_is_final() -> None:
-    class Answer:
-        status, reason = 302, "Found"
+def test_what_is_given_up_without_a_broken_connection_is_not_the_networks() -> None:
+    reset = TransportError("reset by peer")
 
-    error: Any = HTTPError(Answer(), redirect_loop=True)
+    assert classify(DownloadError("gave up", (TransportError, reset, None))) is ErrorCode.NETWORK
+    assert classify(DownloadError("Did not get any data blocks")) is ErrorCode.UNSUPPORTED_STREAM
+    assert classify(DownloadError("This format is DRM protected")) is ErrorCode.DRM
+    assert classify(DownloadError("fragment 3 not found, unable to continue")) is ErrorCode.ORIGIN_ERROR
 
-    assert classify(DownloadError("gave up", (HTTPError, error, None))) is ErrorCode.UNSUPPORTED_SITE
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '{"d": {"Presentation": {}}}', '{"d": {"Presentation": []}}', "<html>"])
+async def test_what_an_extractor_stumbles_over(
+    answer: str, zygote: Zygote, origin: Origin, site: Site, tmp_path: Path
+) -> None:
+    """In whatever way: by Python's own errors, or as JSON that is none."""
+    site.put("/service/GetPlayerOptions", text(answer, "json"))
+    page = text(f'<div id="ServicePath">{site.url("/service")}</div>', "html")
+    url = origin.root.put(f"/Mediasite/Play/{site.token:0>32}", page)
+    outcome = await download(zygote, tmp_path, url)
+
+    assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]

@@ -39,6 +39,13 @@ async def test_what_is_no_segment_fails_the_download(
     assert len(site.settled("/s2.ts")) == 4
 
 
+async def test_a_list_in_the_place_of_a_segment_is_final(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, Hls(site).put(s2=[text("#EXTM3U\n#EXTINF:1,\ns.ts\n", "video/mp2t")]))
+
+    assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM, outcome.events[-1]
+    assert len(site.settled("/s2.ts")) == 1
+
+
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_it_is_asked_for_again(wrong: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     hls = Hls(site)

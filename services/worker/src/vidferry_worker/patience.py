@@ -26,7 +26,7 @@ def retry_delay(first: float, retries: int) -> float:
 def asked_delay(asked: float, longest: float) -> float:
     """Seconds before the next try where a site has asked for so many: those at least, spread a little, of longest."""
     heeded = min(asked, longest)
-    return random.uniform(heeded, heeded * SPREAD)  # noqa: S311 - nothing secret
+    return random.uniform(heeded, min(heeded * SPREAD, longest))  # noqa: S311 - nothing secret
 
 
 async def until_redis_answers(ask: Callable[[], Awaitable[T]]) -> T:

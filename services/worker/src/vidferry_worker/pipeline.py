@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +26,7 @@ from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
 from vidferry_worker.progress import Pace, Sending, Transfer, number
 from vidferry_worker.reporter import FenceLost, Reporter
-from vidferry_worker.stall import LONGEST_WAITS, Stall
+from vidferry_worker.stall import Stall
 
 logger = logging.getLogger(__name__)
 
@@ -164,10 +163,10 @@ class Pipeline:
                         stall.move()
                     told = self._tell_transfer(transfer, told)
                 case "waiting":
-                    stall.wait(number(event.get("seconds")) or 0.0)
-                    self._tell_wait(event)
-                case _ if self._reporter.update.speed:
-                    told = self._tell_transfer(transfer, told)
+                    stall.wait(event)
+                    self._tell_pause(stall)
+                case _:
+                    told = self._tell_silence(transfer, told, stall)
             is_too_slow = pace.is_too_slow(transfer.downloaded, time.monotonic())
             if (is_too_slow or stall.is_over) and not transfer.complete:
                 raise JobFailure(ErrorCode.STALLED)
@@ -220,13 +219,18 @@ class Pipeline:
             self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
         return reached
 
-    def _tell_wait(self, event: wire.Message) -> None:
-        """That the site asked for a pause in the middle of the download, where it is that."""
-        if event.get("asked"):
-            seconds = min(number(event.get("seconds")) or 0.0, LONGEST_WAITS)
-            until = timestamp(datetime.now(UTC) + timedelta(seconds=seconds))
-            update = self._reporter.update
-            self._reporter.progress(replace(update, message=PAUSED, speed=None, eta=None, retry_at=until))
+    def _tell_silence(self, transfer: Transfer, told: int, stall: Stall) -> int:
+        """That nothing comes any more, if something did, and why, if the site asked for it."""
+        if self._reporter.update.speed:
+            told = self._tell_transfer(transfer, told)
+        self._tell_pause(stall)
+        return told
+
+    def _tell_pause(self, stall: Stall) -> None:
+        """That the site asked for a pause in the middle of the download, while it lasts."""
+        update, ends = self._reporter.update, stall.pause_ends
+        if ends and update.retry_at is None:
+            self._reporter.progress(replace(update, message=PAUSED, speed=None, eta=None, retry_at=timestamp(ends)))
 
     def _tell_conversion(self, conversion: Conversion) -> None:
         """That ffmpeg still works, once all is here."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import urllib3.exceptions
+from requests.exceptions import InvalidSchema
 from yt_dlp.networking.exceptions import (
     CertificateVerifyError,
     HTTPError,
@@ -46,7 +47,12 @@ _SENTENCES: Sentences = (
     (r"unsupported url|no video formats found|no video could be found|unable to extract", ErrorCode.UNSUPPORTED_SITE),
     (r"removed|unavailable|does not exist|deleted|terminated|not found", ErrorCode.UNAVAILABLE),
 )
-_GIVEN_UP: Sentences = ((r"did not get any data blocks|downloaded file is empty", ErrorCode.UNSUPPORTED_STREAM),)
+_GIVEN_UP: Sentences = (
+    (r"\bdrm\b", ErrorCode.DRM),
+    (r"did not get any data blocks|downloaded file is empty", ErrorCode.UNSUPPORTED_STREAM),
+    (r"fragment found after media fragments|not supported", ErrorCode.UNSUPPORTED_STREAM),
+)
+"""of a transfer; its broken connections and refused requests are known by their kinds"""
 _READERS = ("yt_dlp.", "vidferry_worker.child.patches.")
 """modules that read what a site sent"""
 _STATUSES = {
@@ -87,7 +93,8 @@ _KINDS: tuple[tuple[Any, ErrorCode], ...] = (
     ((http.client.IncompleteRead, http.client.RemoteDisconnected), ErrorCode.NETWORK),
     ((*_NO_HTTP, NoSupportingHandlers), ErrorCode.ORIGIN_ERROR),
     ((ContentTooShortError, TransportError, ConnectionError), ErrorCode.NETWORK),
-    (RequestError, ErrorCode.UNSUPPORTED_STREAM),  # none that can be sent, such as to an address that is none
+    (InvalidSchema, ErrorCode.UNSUPPORTED_STREAM),  # where a redirect leads to
+    (RequestError, ErrorCode.UNSUPPORTED_SITE),  # none that can be sent, such as to an address that is none
 )
 
 
@@ -105,8 +112,8 @@ def classify(error: BaseException, said: str = "") -> ErrorCode:
     if any(isinstance(each, ExtractorError) for each in chain):
         return _by_sentence(_SENTENCES, text) or ErrorCode.UNSUPPORTED_SITE
     if isinstance(error, DownloadError):
-        return _by_sentence(_GIVEN_UP, text) or ErrorCode.NETWORK
-    return ErrorCode.ORIGIN_ERROR if _is_a_readers(error) else ErrorCode.INTERNAL
+        return _by_sentence(_GIVEN_UP, text) or ErrorCode.ORIGIN_ERROR
+    return ErrorCode.ORIGIN_ERROR if _is_sites_fault(error) else ErrorCode.INTERNAL
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -129,7 +136,7 @@ def _by_kind(error: BaseException) -> ErrorCode | None:
     if isinstance(error, JobFailure):
         return error.code
     if isinstance(error, HTTPError):
-        return ErrorCode.UNSUPPORTED_SITE if error.redirect_loop else by_status(error.status)
+        return by_status(error.status)
     if isinstance(error, ssl.SSLError) and _TLS_REASONS.search(error.reason or ""):
         return ErrorCode.CERTIFICATE_INVALID
     if isinstance(error, OSError) and error.errno in _ERRNOS:
@@ -137,7 +144,7 @@ def _by_kind(error: BaseException) -> ErrorCode | None:
     return next((code for kinds, code in _KINDS if isinstance(error, kinds)), None)
 
 
-def _is_a_readers(error: BaseException) -> bool:
+def _is_sites_fault(error: BaseException) -> bool:
     """Whether what a site sent was not as a reader takes for granted: by the innermost function that is its or ours."""
     if not isinstance(error, _FAULTS):
         return False

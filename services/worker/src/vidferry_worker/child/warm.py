@@ -97,7 +97,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """on the first transfer that was: why"""
         self.waits = retry_after.Waits()
         self._transfers = False
-        self._hops: list[str] = []
+        self._hops: list[tuple[str, str | None]] = []
 
     def urlopen(self, req: Request | str) -> Response:
         request = Request(req) if isinstance(req, str) else req
@@ -133,9 +133,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def extract_info(self, url: str, *args: Any, **how: Any) -> Any:
         """As yt-dlp's, which calls it within itself for each page that a page leads to."""
-        if len(self._hops) >= MOST_HOPS or self._hops.count(url) >= MOST_VISITS:
+        hop = (url, how.get("ie_key"))
+        if len(self._hops) >= MOST_HOPS or self._hops.count(hop) >= MOST_VISITS:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"pages lead to pages, or in a circle: {url[:200]}")
-        self._hops.append(url)
+        self._hops.append(hop)
         try:
             return super().extract_info(url, *args, **how)
         finally:

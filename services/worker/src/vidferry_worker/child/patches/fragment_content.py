@@ -4,6 +4,7 @@ By itself yt-dlp puts whatever came for a segment into the file: a page that ask
 told of. It knows no text to be wrong but by its status.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from yt_dlp.downloader.fragment import FragmentFD
 from yt_dlp.networking.exceptions import IncompleteRead
 from yt_dlp.utils import DownloadError
 
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import disguise
 
 _NOTHING = "Did not get any data blocks"
 """as HttpFD says it"""
+_LISTS = re.compile(rb"#EXTM3U|#EXT-X-|ffconcat|\[playlist\]|<MPD", re.IGNORECASE)
 _TEXTS = frozenset({"vtt", "ttml", "srt", "json", "dfxp"})
 """streams that are texts by right"""
 
@@ -26,6 +29,13 @@ class NoMedia(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no type
         super().__init__(partial=0)
         self.msg = msg
         self.args = (msg,)
+
+
+def check_list(path: Path) -> None:
+    """JobFailure where it is a list of other media: asking again does not change that."""
+    with path.open("rb") as file:
+        if _LISTS.match(file.read(disguise.HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")):
+            raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "a list came for a fragment")
 
 
 def install() -> None:
@@ -43,6 +53,7 @@ def install() -> None:
             raise
         path = Path(ctx.get("fragment_filename_sanitized") or "")
         if info.get("ext") not in _TEXTS and path.is_file() and disguise.is_disguised(path):
+            check_list(path)
             path.unlink()
             raise NoMedia("a page, or another text, came for a fragment")
         return fetched
