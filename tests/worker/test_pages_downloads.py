@@ -79,6 +79,20 @@ async def test_an_address_alone(name: str, zygote: Zygote, site: Site, tmp_path:
     assert height(await download(zygote, tmp_path, site.url(f"/{name.replace('%23', '#')}"))) == 240
 
 
+@pytest.mark.parametrize(
+    ("media_type", "name"), [("video/mp4", None), ("application/octet-stream", "film.mp4")], ids=["type", "name"]
+)
+async def test_what_a_script_sends_is_what_its_server_says(
+    media_type: str, name: str | None, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    """By which a container that is asked for is chosen."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
+    url = site.put("/stream.php", replace(clip(), media_type=media_type, headers=headers))
+    outcome = await download(zygote, tmp_path, f"{url}?id=3", "best-mp4")
+
+    assert height(outcome) == 240
+
+
 @pytest.mark.parametrize("path", ["/page", "/stream.php"])
 def test_yt_dlp_refuses_such_endings_by_itself(path: str, site: Site, tmp_path: Path) -> None:
     site.put("/page", page("<video controls src='clip.mp4#t=0.001'></video>"))
