@@ -76,6 +76,12 @@ ENDINGS = [
     Situation("no-ending", "<video src='../v/3'></video>", "/v/3"),
 ]
 SIZES = [  # players name them as they like: plyr, Video.js, Fluid Player, jPlayer
+    Situation(
+        "data-setup",
+        """<video data-setup='{"sources":[{"src":"a.mp4","res":144},{"src":"b.mp4","res":360}]}'></video>""",
+        B,
+    ),
+    Situation("data-setup-without-json", "<video data-setup='{x' src=clip.mp4></video>", by_itself=True),
     Situation("words", player("a.mp4 label=SD", "b.mp4 label='Full HD'", "c.mp4 label=HD"), B),
     Situation(
         "codecs",
