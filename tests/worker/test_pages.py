@@ -76,6 +76,12 @@ ENDINGS = [
     Situation("no-ending", "<video src='../v/3'></video>", "/v/3"),
 ]
 SIZES = [  # players name them as they like: plyr, Video.js, Fluid Player, jPlayer
+    Situation(
+        "data-setup",
+        """<video data-setup='{"sources":[{"src":"a.mp4","res":144},{"src":"b.mp4","res":360}]}'></video>""",
+        B,
+    ),
+    Situation("data-setup-without-json", "<video data-setup='{x' src=clip.mp4></video>", by_itself=True),
     Situation("words", player("a.mp4 label=SD", "b.mp4 label='Full HD'", "c.mp4 label=HD"), B),
     Situation(
         "codecs",
@@ -95,6 +101,7 @@ SIZES = [  # players name them as they like: plyr, Video.js, Fluid Player, jPlay
     Situation("small-screen", player("a.mp4 media='(max-width: 600px)'", "b.mp4"), B, by_itself=True),
 ]
 PLAYERS = [
+    Situation("nonsense-poster", "<video src=clip.mp4 poster='http://[x/'></video>", by_itself=True),
     Situation(
         "refresh",
         "<base href='../media/'><meta http-equiv='refresh' content='9; url=../films/harbour'>" + player("clip.mp4"),
@@ -116,6 +123,12 @@ PLAYERS = [
     ),
 ]
 JSON_LD = [
+    Situation(
+        "json-ld-odd",
+        json_ld(
+            '{"@context":"x","@type":"VideoObject","name":5,"contentUrl":"clip.mp4","author":[1],"thumbnailUrl":[1]}'
+        ),
+    ),
     Situation(
         "json-ld-of-the-page", json_ld(video('"SITE/films/harbour"')) + metas(("og:video", "clip.mp4")), by_itself=True
     ),
@@ -158,6 +171,16 @@ OPEN_GRAPH = [  # https://ogp.me/#array
     ),
 ]
 FRAMES = [
+    Situation(
+        "nonsense-frame-first",
+        "<iframe src='//HOST0/x'></iframe><iframe src=1></iframe>",
+        pages={"/films/1": player("clip.mp4")},
+    ),
+    Situation(
+        "missing-frame-first",
+        "<iframe src=nowhere></iframe><iframe src=1></iframe>",
+        pages={"/films/1": player("clip.mp4")},
+    ),
     Situation(
         "json-ld-player",
         json_ld('{"@type":"VideoObject","embedUrl":"player\\/3"}'),

@@ -79,6 +79,20 @@ async def test_an_address_alone(name: str, zygote: Zygote, site: Site, tmp_path:
     assert height(await download(zygote, tmp_path, site.url(f"/{name.replace('%23', '#')}"))) == 240
 
 
+@pytest.mark.parametrize(
+    ("media_type", "name"), [("video/mp4", None), ("application/octet-stream", "film.mp4")], ids=["type", "name"]
+)
+async def test_what_a_script_sends_is_what_its_server_says(
+    media_type: str, name: str | None, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    """By which a container that is asked for is chosen."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
+    url = site.put("/stream.php", replace(clip(), media_type=media_type, headers=headers))
+    outcome = await download(zygote, tmp_path, f"{url}?id=3", "best-mp4")
+
+    assert height(outcome) == 240
+
+
 @pytest.mark.parametrize("path", ["/page", "/stream.php"])
 def test_yt_dlp_refuses_such_endings_by_itself(path: str, site: Site, tmp_path: Path) -> None:
     site.put("/page", page("<video controls src='clip.mp4#t=0.001'></video>"))
@@ -162,6 +176,31 @@ async def test_a_page_forges_nothing_of_yt_dlps_own(mark: str, zygote: Zygote, s
 
     assert height(await download(zygote, tmp_path, url)) == 240
     assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {None}
+
+
+async def test_a_page_within_the_page_is_told_of_it(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """And what that one embeds is told of that one; the title is the outer page's."""
+    url = site.put("/page", page("<iframe src='player?id=3'></iframe>"))
+    inner = site.put("/player", text("<title>Player</title><video src='clip.mp4'></video>", "html")) + "?id=3"
+    site.put("/clip.mp4", clip())
+    outcome = await download(zygote, tmp_path, url)
+
+    (found,) = outcome.of("found")
+    assert (height(outcome), found["title"], found["identity"]["video_id"]) == (240, "Harbour", url)
+    assert [one.headers.get("referer") for one in site.requests("/player")] == [url]
+    assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {inner}
+
+
+async def test_a_feed_gives_its_first_entry_with_sound(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    song = made.file("song.mp3", *made.sound(), "-c:a", "libmp3lame")
+    site.put("/song.mp3", File("song.mp3", song, media_type="audio/mpeg"))
+    entries = "<entry><title>News</title><link href='news'/></entry><entry><title>Ebb</title>{}</entry>"
+    link = "<link rel='enclosure' type='audio/mpeg' href='song.mp3'/>"
+    feed = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>Tides</title>{entries.format(link)}</feed>"
+    outcome = await download(zygote, tmp_path, site.put("/feed", text(feed, "application/atom+xml")))
+
+    (found,) = outcome.of("found")
+    assert (found["title"], [each["codec_name"] for each in ffprobe(outcome.file)["streams"]]) == ("Ebb", ["mp3"])
 
 
 async def test_pages_within_pages_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:

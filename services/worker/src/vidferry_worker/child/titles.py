@@ -90,10 +90,15 @@ def stem(name: str) -> str:
 
 
 def of_disposition(header: str) -> str:
-    """The file's name in a Content-Disposition (RFC 6266), without its ending; empty where it names none."""
+    """What a Content-Disposition calls the file, without its ending; empty where it does not."""
+    return stem(file_in_disposition(header))
+
+
+def file_in_disposition(header: str) -> str:
+    """The file's name in a Content-Disposition (RFC 6266), without folders; empty where it names none."""
     named = {key.lower(): value for key, value in reversed(_DISPOSITION.findall(header[:4000]))}
     name = _extended(named.get("filename*", "")) or _quoted(named.get("filename", ""))
-    return stem(re.split(r"[/\\]", name)[-1])
+    return re.split(r"[/\\]", name)[-1]
 
 
 def _extended(value: str) -> str:

@@ -60,7 +60,10 @@ class Page:
 
     def referer_for(self, target: str) -> str | None:
         """The Referer of a request that the page makes (W3C Referrer Policy §8.3)."""
-        page, other = urlsplit(self.address), urlsplit(target)
+        try:
+            page, other = urlsplit(self.address), urlsplit(target)
+        except ValueError:
+            return None
         whole, origin = page._replace(netloc=_host(page)).geturl(), f"{page.scheme}://{_host(page)}/"
         is_downgrade = page.scheme == "https" and other.scheme == "http"
         is_same = (page.scheme, _host(page)) == (other.scheme, _host(other))
@@ -92,7 +95,8 @@ def join(base: str, reference: str | None) -> str | None:
     try:
         address = urljoin(base, reference).partition("#")[0] if reference else ""
         parts = urlsplit(address)
-        return address if parts.scheme.lower() in SCHEMES and parts.hostname else None
+        address.encode()  # half of a UTF-16 pair can't be asked for, nor a port beyond the last
+        return address if parts.scheme.lower() in SCHEMES and _is_host(parts.hostname) and parts.port != 0 else None
     except ValueError:
         return None
 
@@ -110,6 +114,11 @@ def _find_policy(text: str, headers: Any) -> str:
     told += [content for name, content, _ in find_metas(text) if name == "referrer"]
     policies = [_OLD_POLICIES.get(each.strip().lower(), each.strip().lower()) for each in told]
     return next((each for each in reversed(policies) if each in _POLICIES), _DEFAULT)
+
+
+def _is_host(name: str | None) -> bool:
+    """Whether a name may be looked up: it has no empty parts (but for a last one), and no %."""
+    return bool(name) and "%" not in str(name) and all(str(name).removesuffix(".").split("."))
 
 
 def _domain(host: str) -> str:

@@ -1,5 +1,6 @@
 """The media elements of a page (HTML §4.8), and those of AMP and Delight VR, each with its sources."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ _ADDRESSES = ("src", "data-video-src", "data-src", "data-source")
 """HTML's, and those from which scripts take it"""
 _MADE_BY_SCRIPTS = ("{{", "${", "' +", "'+", '" +', '"+')
 _FOREIGN = re.compile(r"(?!https?:|blob:|about:|javascript:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+MOST_SET_UP = 100
+"""sources that a player is set up with"""
 _LAST = 1000
 """the rank of what is meant for a small screen"""
 
@@ -50,12 +53,26 @@ def _read(page: Page, tags: list[Tag]) -> Iterator[Player]:
         player = None
         if not tag.name.startswith("/"):
             player = Player(tag.attributes.get("poster"), tag.name.endswith("audio"))
-            _add(page, player, tag)
+            for source in (tag, *_set_up(tag)):
+                _add(page, player, source)
             if tag.is_closed and player.sources:  # browsers read over the slash; pages that write it mean it
                 yield _sized(player)
                 player = None
     if player and player.sources:
         yield _sized(player)
+
+
+def _set_up(tag: Tag) -> Iterator[Tag]:
+    """The sources in a Video.js player's data-setup, as if they were elements."""
+    try:
+        told = json.loads(tag.attributes.get("data-setup", "null"))
+    except (ValueError, RecursionError):
+        return
+    sources = told.get("sources") if isinstance(told, dict) else None
+    for each in sources[:MOST_SET_UP] if isinstance(sources, list) else ():
+        if isinstance(each, dict):
+            attributes = {key: str(value).strip() for key, value in each.items() if isinstance(value, str | int)}
+            yield replace(tag, name="source", attributes=attributes)
 
 
 def _add(page: Page, player: Player, tag: Tag) -> None:

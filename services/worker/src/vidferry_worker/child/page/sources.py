@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from yt_dlp.networking.exceptions import network_exceptions
+from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import KNOWN_EXTENSIONS, ExtractorError, mimetype2ext, parse_codecs, parse_resolution
 
 from vidferry_worker.child.page.document import Page
 
 MOST_ASKED = 4
 """addresses of a page whose kind is asked for, as nothing in the page tells it"""
+FAILURES = (ExtractorError, RequestError, UnicodeError)
+"""what yt-dlp raises where an address can't be had, or is none"""
 _LINES = frozenset({144, 240, 270, 360, 432, 480, 540, 576, 720, 1080, 1440, 2160, 4320})
 _LISTS = {"m3u8": "m3u8", "mpd": "mpd"}
 _MOST_PIXELS = 20_000
@@ -121,7 +123,7 @@ class Formats:
             else:
                 found, _ = extractor._extract_mpd_formats_and_subtitles(source.address, self._video_id, mpd_id="dash")
             self.found += found
-        except ExtractorError as error:
+        except FAILURES as error:
             self._page.errors.append(error)
 
     def _ask(self, source: Source) -> tuple[str, str]:
@@ -130,9 +132,7 @@ class Formats:
             response = self._extractor._request_webpage(
                 source.address, self._video_id, "Asking for the type", headers={"Accept-Encoding": "identity"}
             )
-        except ExtractorError as error:
-            if not isinstance(error.cause, network_exceptions):
-                raise
+        except FAILURES as error:
             self._page.errors.append(error)
             return "", ""  # its download will tell what is wrong with it
         with response:

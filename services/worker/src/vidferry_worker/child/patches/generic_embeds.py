@@ -15,7 +15,7 @@ from vidferry_worker.child import titles
 from vidferry_worker.child.page import document, feeds, frames, opengraph
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.results import settle
-from vidferry_worker.child.page.sources import Formats, Source, kind_of
+from vidferry_worker.child.page.sources import FAILURES, Formats, Source, kind_of
 from vidferry_worker.child.page.tags import Tag, cut, find_tags
 from vidferry_worker.child.patches import generic_feeds
 
@@ -117,11 +117,11 @@ class _Reader:
 
     def _look_into(self, address: str) -> list[dict[str, Any]]:
         extractor = self._extractor
-        response = extractor._request_webpage(  # noqa: SLF001
-            address, self._video_id, "Looking into an embedded page", errnote=False, fatal=False,
-            headers={"Accept-Encoding": "identity"},
-        )  # fmt: skip
-        if not response:
+        try:
+            response = extractor._request_webpage(  # noqa: SLF001
+                address, self._video_id, "Looking into an embedded page", headers={"Accept-Encoding": "identity"}
+            )
+        except FAILURES:  # it need not have been the player
             return []
         with response:
             start = response.read(512)

@@ -12,6 +12,8 @@ from yt_dlp import YoutubeDL, utils
 from yt_dlp.extractor import common, generic
 from yt_dlp.utils import _utils, mimetype2ext
 
+from vidferry_worker.child import titles
+
 ALLOWED = _utils._UnsafeExtensionError.ALLOWED_EXTENSIONS  # noqa: SLF001
 UNKNOWN = "unknown_video"
 
@@ -33,16 +35,21 @@ def without_fragment(address: str | None) -> str | None:
 
 
 def settle(video: dict[str, Any], headers_of: Callable[[str], Mapping[str, str] | None]) -> None:
-    """Gives each format an extension that yt-dlp allows: by its server's Content-Type, else the unknown one."""
+    """Gives each format an extension that yt-dlp allows: by what its server says, else the unknown one."""
     for stream in video.get("formats") or [video]:
         address = stream.get("url")
         extension = (
             str(stream.get("ext") or _utils.determine_ext(address)).lower() if isinstance(address, str) else UNKNOWN
         )
-        if extension not in ALLOWED or (extension == UNKNOWN and address):
-            headers = headers_of(address) or {}
-            told = mimetype2ext(headers.get("Content-Type"), default=None)
-            stream["ext"] = told if told in ALLOWED else UNKNOWN
+        if address and (extension not in ALLOWED or extension == UNKNOWN):
+            stream["ext"] = _by_headers(headers_of(address) or {})
     for picture in video.get("thumbnails") or ():
         if str(picture.get("ext") or _utils.determine_ext(picture.get("url"), "jpg")).lower() not in ALLOWED:
             picture["ext"] = "jpg"
+
+
+def _by_headers(headers: Mapping[str, str]) -> str:
+    """By the server's Content-Type, else by the name that it gives the file."""
+    name = titles.file_in_disposition(headers.get("Content-Disposition") or "")
+    told = (mimetype2ext(headers.get("Content-Type"), default=None), name.rpartition(".")[2].lower())
+    return next((each for each in told if each in ALLOWED), UNKNOWN)
