@@ -181,7 +181,7 @@ class Download:
         self._channel.tell("found", **found)
         self._ydl.silence.end()
         if found["identity"]["by_address"]:
-            self._evidence = Evidence(self._ydl, streams)
+            self._evidence = Evidence(self._ydl, self._chosen)
         order = self._channel.order()
         if order.get("ask"):
             self._channel.tell("evidence", evidence=self._evidence.ask() if self._evidence else None)
