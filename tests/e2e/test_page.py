@@ -34,7 +34,7 @@ def test_paste_an_address_watch_and_save(folder_stack: Stack, site: Site, open_p
         link.click()
     file = tmp_path / "saved.mp4"
     download.value.save_as(file)
-    assert download.value.suggested_filename == "master.mp4"
+    assert download.value.suggested_filename == "4.mp4"
     assert {stream["codec_type"] for stream in ffprobe(file)["streams"]} == {"video", "audio"}
 
 
