@@ -25,12 +25,14 @@ if sys.argv[0].endswith("zygote"):
     import requests.sessions
     from yt_dlp.downloader.external import FFmpegFD
     from vidferry_worker.child import disguise, download, entries, programs, warm
+    from vidferry_worker.child.patches import hls_lists
     programs.GUARD = ()
     disguise.is_disguised = lambda path: False
     warm.bounded = lambda read: read
     warm.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
     download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
     download._refuse_ffmpeg = FFmpegFD.real_download
+    hls_lists.install = lambda: None
     entries.hold = entries.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
@@ -67,6 +69,7 @@ class Island:
             "hits": self._listeners.hits,
             "asked": self._listeners.asked,
             "marked": self._marked(log, told),
+            "why": self._why(log),
             "most_bytes": self._most,
             "running": self._worker.process.poll() is None,
             "bucket": sorted(str(path.relative_to(self._home / "bucket")) for path in self._stored()),
@@ -79,6 +82,12 @@ class Island:
         """Where a canary's bytes are."""
         found = [str(path.name) for path in self._stored() if MARK in path.read_bytes()]
         return found + [name for name, text in (("log", log), ("message", told)) if MARK.decode() in text]
+
+    @staticmethod
+    def _why(log: str) -> str:
+        """What the worker's log says of the failure."""
+        entries = [json.loads(line) for line in log.splitlines() if '"attempt failed"' in line]
+        return str(entries[-1].get("detail", "")) if entries else ""
 
     async def _measure(self) -> None:
         while True:

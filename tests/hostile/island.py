@@ -27,6 +27,8 @@ class Result:
     asked: list[str]
     marked: list[str]
     """where a canary's bytes are: files of the bucket, log, message"""
+    why: str
+    """what the log says of its failure"""
     most_bytes: int
     """that the work folder held at once"""
     running: bool
