@@ -123,6 +123,19 @@ async def test_one_that_says_more_than_its_files_hold(zygote: Zygote, site: Site
     assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
 
 
+@pytest.mark.parametrize("fmt", ["audio-any", "audio-mp3"])
+async def test_the_sound_of_a_video_that_goes_on_without(fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Both are in the same segments: whether all have come is told by the picture."""
+    made_of = (*picture(seconds=4), *sound(seconds=2), *X264, *AAC, "-f", "hls", "-hls_time", "1")
+    folder = made.folder(*made_of, "-hls_segment_filename", "s%d.ts", "list.m3u8")
+    address = hls(site, "s0.ts", "s1.ts", "s2.ts", "s3.ts")
+    for path in folder.glob("*.ts"):
+        site.put(f"/{path.name}", File(path.name, path.read_bytes()))
+    outcome = await download(zygote, tmp_path, address, fmt)
+
+    assert ffmpeg.duration(outcome.file) == pytest.approx(2, abs=0.2)
+
+
 @pytest.mark.parametrize("fmt", ["1080-any", "audio-any"])
 async def test_a_sound_that_ends_before_its_picture(fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     address = dash(site, 4)

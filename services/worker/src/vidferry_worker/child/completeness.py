@@ -38,10 +38,13 @@ class Announcements:
 
         HlsFD.can_download = staticmethod(noted)
 
-    def check(self, probed: Probed, streams: Sequence[Info], *, made_mp3: bool = False) -> None:
+    def check(
+        self, probed: Probed, streams: Sequence[Info], *, came: Probed | None = None, made_mp3: bool = False
+    ) -> None:
         """JobFailure where the file lacks one of the chosen streams, or a part of it.
 
-        made_mp3 says that ffmpeg has written an MP3, which then tells its length.
+        came is the file that its sound was taken out of, if it was. made_mp3 says that ffmpeg has written an MP3, which
+        then tells its length.
         """
         compared = probed.container in _COMPARED or (made_mp3 and probed.container == "mp3")
         for stream in streams:
@@ -52,7 +55,7 @@ class Announcements:
             if seconds is None:
                 continue
             if kind is None and not probed.has_video:
-                seconds /= 1 - SOUND_TOLERATED_SHARE
+                seconds = max(seconds / (1 - SOUND_TOLERATED_SHARE), seconds_before(came))
             listed = self._of.get(str(stream.get("format_id"))) or announced.of_fragments(stream)
             for told in (listed, announced.beyond(listed, stream)):
                 arrived = seconds if told is None or told.of_each else longest_of(probed)
@@ -75,6 +78,11 @@ def duration_of(probed: Probed, kind: str | None) -> float | None:
 def longest_of(probed: Probed) -> float | None:
     """Seconds of the longest stream, None of a file of sound alone: its picture, which is elsewhere, may be longer."""
     return duration_of(probed, None) if probed.has_video else None
+
+
+def seconds_before(came: Probed | None) -> float:
+    """Of a file that a sound was taken out of: its picture may be longer. 0 where that is not told."""
+    return (duration_of(came, None) or 0.0) if came and came.container in _COMPARED else 0.0
 
 
 def lacks_sound(probed: Probed, streams: Sequence[Info], formats: Sequence[Info]) -> bool:
