@@ -41,11 +41,12 @@ class Hls:
 
     site: Site
     encrypted: bool = False
+    key_address: str = "key"
 
     def put(self, **instead: list[Answer]) -> str:
         """The list's address. By name: `s0` to `s3`, `key`."""
         lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXT-X-PLAYLIST-TYPE:VOD"]
-        lines += ['#EXT-X-KEY:METHOD=AES-128,URI="key"'] if self.encrypted else []
+        lines += [f'#EXT-X-KEY:METHOD=AES-128,URI="{self.key_address}"'] if self.encrypted else []
         for number in range(SECONDS):
             lines += ["#EXTINF:1.0,", f"s{number}.ts"]
             self.site.put(f"/s{number}.ts", *instead.get(f"s{number}", [self.segment(number)]))

@@ -123,6 +123,29 @@ async def test_one_that_says_more_than_its_files_hold(zygote: Zygote, site: Site
     assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
 
 
+@pytest.mark.parametrize("fmt", ["audio-any", "audio-mp3"])
+async def test_the_sound_of_a_video_that_goes_on_without(fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Both are in the same segments: whether all have come is told by the picture."""
+    made_of = (*picture(seconds=4), *sound(seconds=2), *X264, *AAC, "-f", "hls", "-hls_time", "1")
+    folder = made.folder(*made_of, "-hls_segment_filename", "s%d.ts", "list.m3u8")
+    address = hls(site, "s0.ts", "s1.ts", "s2.ts", "s3.ts")
+    for path in folder.glob("*.ts"):
+        site.put(f"/{path.name}", File(path.name, path.read_bytes()))
+    outcome = await download(zygote, tmp_path, address, fmt)
+
+    assert ffmpeg.duration(outcome.file) == pytest.approx(2, abs=0.2)
+
+
+@pytest.mark.parametrize("fmt", ["1080-any", "audio-any"])
+async def test_a_sound_that_ends_before_its_picture(fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    address = dash(site, 4)
+    short = made.file("short.mp4", *sound(seconds=1), *AAC, *SINGLE)
+    site.put("/audio0.mp4", File("audio.mp4", short, media_type="audio/mp4"))
+    outcome = await download(zygote, tmp_path, address, fmt)
+
+    assert ffmpeg.duration(outcome.file) == pytest.approx(4 if fmt == "1080-any" else 1, abs=0.2)
+
+
 async def test_one_of_two_periods_is_not_the_whole(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     outcome = await download(zygote, tmp_path, dash(site, 8, periods=2))
 
@@ -154,6 +177,8 @@ def listed(seconds: float, digits: int, count: int) -> str:
         (listed(10, 0, 60), 9.6 * 60, False),  # rounded each: RFC 8216 §4.3.2.1 of old versions
         (listed(10, 0, 60), 300, True),
         (listed(4, 3, 2), 4, True),
+        (listed(10, 0, 3), 22, False),  # the length at which it was cut, told of the last one too
+        (listed(10, 0, 3), 14, True),
         (listed(0.04, 2, 1), 0.0, False),
     ],
 )
@@ -219,6 +244,7 @@ PICTURE, SOUND = {"acodec": "none"}, {"vcodec": "none"}
         ("mov", [AUDIO], [(BOTH, 55)], None),  # the sound of both may end earlier
         ("mov", [AUDIO], [(BOTH, 60)], ErrorCode.ORIGIN_ERROR),
         ("mpegts", [VIDEO, AUDIO], [(BOTH, 99)], None),  # its stamps may begin anew
+        ("gif", [VIDEO], [(BOTH, 99)], ErrorCode.ORIGIN_ERROR),
         ("mp3", [AUDIO], [(SOUND, 99)], None),  # it may tell of its first segment alone
     ],
 )  # fmt: skip

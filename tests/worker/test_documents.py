@@ -44,6 +44,7 @@ def packed() -> bytes:
 @pytest.mark.parametrize(
     "head",
     [PDF, zipped(), packed(), gzip.compress(b"x", mtime=0), JPEG, b"\x89PNG\r\n\x1a\n", WEBP, HEIC,
+     b"\0\0\1\0\2\0\x10\x10\0\0\1\0 \0",
      b"MZ\x90\0", b"\x7fELF\2\1\1", b"Rar!\x1a\7\1\0", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"],
     ids=lambda head: repr(head[:8]),
 )  # fmt: skip
@@ -54,6 +55,11 @@ def test_documents_are_known(head: bytes) -> None:
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.avi", "a.flv", "a.wmv", "a.gif"])
 def test_videos_are_none(name: str) -> None:
     assert not is_no_video(made.file(name, *picture()))
+
+
+def test_a_video_that_begins_in_its_middle_is_none() -> None:
+    whole = made.file("a.m1v", *picture(rate=25), "-c:v", "mpeg1video")
+    assert not is_no_video(whole[whole.index(b"\0\0\1\0") :])
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a.aac", "a.flac", "a.wav", "a.aiff", "a.caf", "a.ac3", "a.opus", "a.au"])

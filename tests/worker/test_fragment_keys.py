@@ -1,6 +1,8 @@
 """Keys and encrypted segments of HLS, and what comes in their place."""
 
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -9,7 +11,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.patches.fragment_keys import decrypt
+from vidferry_worker.child.patches.fragment_keys import decrypt, read_data
 from vidferry_worker.children import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
@@ -42,6 +44,20 @@ async def test_a_key_that_is_away_for_a_moment(passing: Reply, zygote: Zygote, s
 
     assert float(ffprobe(outcome.file)["format"]["duration"]) == pytest.approx(SECONDS, abs=0.2)
     assert len(site.settled("/key")) == 2
+
+
+@pytest.mark.parametrize("data", ["application/octet-stream;base64," + b64encode(KEY).decode(), "," + quote(KEY)])
+async def test_a_key_in_the_list_itself(data: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, Hls(site, encrypted=True, key_address=f"data:{data}").put())
+
+    assert float(ffprobe(outcome.file)["format"]["duration"]) == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_one_that_can_not_be_read_is_the_origins_error() -> None:
+    with pytest.raises(JobFailure) as caught:
+        read_data("data:;base64,x")
+
+    assert caught.value.code is ErrorCode.ORIGIN_ERROR
 
 
 async def test_a_segment_that_ends_within_a_block(zygote: Zygote, site: Site, tmp_path: Path) -> None:

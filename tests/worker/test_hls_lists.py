@@ -109,6 +109,11 @@ def fragments_that_go_back(clip: Site) -> str:
     return hls.put_list(clip, "/v/list.m3u8", f"{hls.HEAD}{parts}{hls.END}")
 
 
+def fragments_cut_out(clip: Site) -> str:
+    """As of a broadcast: the clock goes on from its beginning."""
+    return hls.put_list(clip, "/v/list.m3u8", hls.a_list(FRAGMENTS[2:], head=INIT))
+
+
 def transport_that_begins_anew(clip: Site) -> str:
     return twice(clip, TS)
 
@@ -204,7 +209,8 @@ def variables(clip: Site) -> str:
 SITUATIONS = [
     (gaps, 4), (gaps_in_encrypted, 4), (same_map_again, 4), (same_map_elsewhere, 4), (map_of_the_same_streams, 4),
     (map_of_nothing, 4), (fragments_of_one_file, 4), (fragments_that_begin_anew, 8), (fragments_that_go_back, 6),
-    (transport_that_begins_anew, 8), (encrypted_fragments, 4), (told_vector_then_none, 4), (ranges_of_one_file, 4),
+    (fragments_cut_out, 2), (transport_that_begins_anew, 8), (encrypted_fragments, 4),
+    (told_vector_then_none, 4), (ranges_of_one_file, 4),
     (ranges_around_a_gap, 4), (marked_by_bytes, 4), (without_target_duration, 4), (session_key, 4),
     (i_frames_beside, 4), (variables, 4),
 ]  # fmt: skip
@@ -245,6 +251,12 @@ def test_yt_dlp_by_itself_still_decrypts_fragments_by_the_wrong_number(clip: Sit
     found = (tmp_path / "out.mp4").read_bytes()
     assert len(found) == len(whole)
     assert found != whole
+
+
+def test_yt_dlp_by_itself_still_begins_with_nothing(clip: Site, tmp_path: Path) -> None:
+    yt_dlp(tmp_path, "-o", "out.mp4", fragments_cut_out(clip))
+
+    assert ffmpeg.duration(tmp_path / "out.mp4") == pytest.approx(4, abs=0.3)
 
 
 def test_yt_dlp_by_itself_still_puts_parts_on_top_of_each_other(clip: Site, tmp_path: Path) -> None:

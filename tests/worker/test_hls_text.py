@@ -175,6 +175,19 @@ def test_fragments_are_moved_together() -> None:
     assert max(begin for _, begin in seconds.values()) - min(begin for _, begin in seconds.values()) < 1e-3
 
 
+def test_the_first_one_begins_at_zero() -> None:
+    """Also where its clock counts from the beginning of an epoch, in units of which a float can't hold as many."""
+    epoch = 17_600_000_000_000_000
+    init = (hls.video(hls.FRAGMENTED) / "init.mp4").read_bytes()
+    start = struct.pack(">IQ", 0x01000000, epoch)
+    run = box("trun", struct.pack(">III", 0x100, 1, 1))
+    late = box("moof", box("traf", box("tfhd", bytes(4), struct.pack(">I", 1)), box("tfdt", start), run))
+    joiner, tracks = Joiner(()), read_tracks(init)
+    joiner.join(init, 1)
+
+    assert [run.begin for run in read_runs(joiner.join(late, 2), tracks)] == [0]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -89,6 +89,9 @@ _KINDS: dict[str, tuple[_Endings, ...]] = {
 }
 """By ffmpeg's demuxer, all that child/programs.py lets it read, and where one reads several kinds, by which it is."""
 
+ENDINGS = frozenset(ending for kinds in _KINDS.values() for endings in kinds for ending in endings)
+"""Of all kinds."""
+
 _BRANDS = {"qt  ": "mov/qt", "3gp": "mov/3gp", "3g2": "mov/3g2", "mjp2": "mov/mj2", "mj2s": "mov/mj2"}
 """ISO/IEC 14496-12 §4.3, by what they begin with; others are MP4's."""
 

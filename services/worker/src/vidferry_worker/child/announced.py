@@ -18,7 +18,7 @@ MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE = 2.0, 0.1
 """the same, of what a DASH manifest says of the whole"""
 PRESENTATION = "_presentation"
 """a field of ours in a format of a DASH manifest: what that says of the whole"""
-_EXTINF = re.compile(r"^\s*#EXTINF:\s*\d+(?:\.(\d*))?", re.MULTILINE)
+_EXTINF = re.compile(r"^\s*#EXTINF:\s*(\d{1,9})(?:\.(\d*))?", re.MULTILINE)
 _ADVERTISING = ("#ANVATO-SEGMENT-INFO", "#UPLYNK-SEGMENT")
 """Lists of which yt-dlp leaves out what it knows for advertising."""
 Info = Mapping[str, Any]
@@ -33,6 +33,8 @@ class Announced:
     """seconds that it may lack"""
     code: ErrorCode = ErrorCode.ORIGIN_ERROR
     """of the failure where it lacks more: the origin's, or ours, who can't join the parts of all streams"""
+    of_each: bool = True
+    """whether each stream lasts so long, not the longest alone"""
 
     def missed_by(self, seconds: float) -> bool:
         """Whether a stream that lasts so long falls short of it."""
@@ -56,11 +58,15 @@ def install() -> None:
 def of_playlist(text: str) -> Announced | None:
     """Of an HLS media playlist; None where it tells of more than is fetched.
 
-    Its lengths are rounded, in old ones to whole seconds (RFC 8216 §4.3.2.1), each for itself.
+    Its lengths are rounded, in old ones to whole seconds (RFC 8216 §4.3.2.1), each for itself. Where those are all the
+    same, it is the length at which segments are cut, and the last one is shorter.
     """
     if any(mark in text for mark in _ADVERTISING):
         return None
-    rounding = sum(0.5 * 10.0 ** -min(len(digits), 6) for digits in _EXTINF.findall(text))
+    told = _EXTINF.findall(text)
+    rounding = sum(0.5 * 10.0 ** -min(len(digits), 6) for _, digits in told)
+    if len(set(told)) == 1 and not told[0][1]:
+        rounding += float(told[0][0])
     joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
     code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
     return _announced(lengths.of_playlist(text), rounding, code)
@@ -79,13 +85,18 @@ def of_fragments(stream: Info) -> Announced | None:
 
 
 def of_presentation(mpd: ET.Element) -> Announced | None:
-    """Of each stream of a DASH manifest: what it says of the whole, which is the sum of its periods."""
+    """What a DASH manifest says of the whole, which is the sum of its periods.
+
+    Of one period a stream may be shorter, such as a sound that is silent at the end; of several, a shorter one lacks
+    some of them.
+    """
     seconds = parse_duration(mpd.get("mediaPresentationDuration"))
     if not seconds:
         return None
     several = len(mpd.findall("{*}Period")) > 1
     tolerated = max(MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE * seconds)
-    return Announced(seconds, tolerated, ErrorCode.UNSUPPORTED_STREAM if several else ErrorCode.ORIGIN_ERROR)
+    code = ErrorCode.UNSUPPORTED_STREAM if several else ErrorCode.ORIGIN_ERROR
+    return Announced(seconds, tolerated, code, of_each=several)
 
 
 def beyond(listed: Announced | None, stream: Info) -> Announced | None:

@@ -18,7 +18,7 @@ from vidferry_worker.child.probing import Probed
 
 SOUND_TOLERATED_SHARE = 0.1
 """So much earlier than its picture sound may end, where both are one stream of which only the sound is kept."""
-_COMPARED = frozenset({"mov", "matroska", "ogg", "flac", "wav"})
+_COMPARED = frozenset({"mov", "matroska", "ogg", "flac", "wav", "gif"})
 
 
 @dataclass(slots=True)
@@ -38,10 +38,13 @@ class Announcements:
 
         HlsFD.can_download = staticmethod(noted)
 
-    def check(self, probed: Probed, streams: Sequence[Info], *, made_mp3: bool = False) -> None:
+    def check(
+        self, probed: Probed, streams: Sequence[Info], *, came: Probed | None = None, made_mp3: bool = False
+    ) -> None:
         """JobFailure where the file lacks one of the chosen streams, or a part of it.
 
-        made_mp3 says that ffmpeg has written an MP3, which then tells its length.
+        came is the file that its sound was taken out of, if it was. made_mp3 says that ffmpeg has written an MP3, which
+        then tells its length.
         """
         compared = probed.container in _COMPARED or (made_mp3 and probed.container == "mp3")
         for stream in streams:
@@ -52,11 +55,12 @@ class Announcements:
             if seconds is None:
                 continue
             if kind is None and not probed.has_video:
-                seconds /= 1 - SOUND_TOLERATED_SHARE
+                seconds = max(seconds / (1 - SOUND_TOLERATED_SHARE), seconds_before(came))
             listed = self._of.get(str(stream.get("format_id"))) or announced.of_fragments(stream)
             for told in (listed, announced.beyond(listed, stream)):
-                if told and told.missed_by(seconds):
-                    raise JobFailure(told.code, f"of {told.seconds} s only {seconds} arrived")
+                arrived = seconds if told is None or told.of_each else longest_of(probed)
+                if told and arrived is not None and told.missed_by(arrived):
+                    raise JobFailure(told.code, f"of {told.seconds} s only {arrived} arrived")
 
 
 def kind_of(stream: Info) -> str | None:
@@ -69,6 +73,16 @@ def duration_of(probed: Probed, kind: str | None) -> float | None:
     """Seconds of a stream in the file, of the longest one where any will do."""
     told = [one.duration for one in probed.streams if one.duration is not None and kind in {None, one.kind}]
     return max(told, default=probed.duration)
+
+
+def longest_of(probed: Probed) -> float | None:
+    """Seconds of the longest stream, None of a file of sound alone: its picture, which is elsewhere, may be longer."""
+    return duration_of(probed, None) if probed.has_video else None
+
+
+def seconds_before(came: Probed | None) -> float:
+    """Of a file that a sound was taken out of: its picture may be longer. 0 where that is not told."""
+    return (duration_of(came, None) or 0.0) if came and came.container in _COMPARED else 0.0
 
 
 def lacks_sound(probed: Probed, streams: Sequence[Info], formats: Sequence[Info]) -> bool:

@@ -8,7 +8,7 @@ from vidferry_worker import texts
 _MAGIC = (
     b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"8BPS", b"AT&TFORM",
     b"PK\x03\x04", b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0",
-    b"\x28\xb5\x2f\xfd", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\xff\x0a",
+    b"\x28\xb5\x2f\xfd", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\x0a",
     b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"MZ", b"\x7fELF", b"wOFF", b"wOF2", b"\0asm", b"SQLite format 3\0",
 )  # fmt: skip
 _STILLS = frozenset({b"avif", b"heic", b"heix", b"mif1", b"crx "})
@@ -22,7 +22,12 @@ def is_document(head: bytes) -> bool:
         return True
     if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
         return True
-    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or _is_icon(head)
+
+
+def _is_icon(head: bytes) -> bool:
+    """Whether it is a Windows icon of less than 256 sizes: a picture of an MPEG video begins as it does."""
+    return head[:4] == b"\0\0\1\0" and head[4:5] != b"\0" and head[5:6] == b"\0" and head[9:10] == b"\0"
 
 
 def is_no_video(head: bytes) -> bool:

@@ -87,6 +87,7 @@ class Download:
         self._announced = completeness.Announcements()
         self._reports = Reports(channel.tell)
         self._growing: growing.Growing | None = None
+        self._taker: TakeSoundPP | None = None
         self._evidence: Evidence | None = None
         self._asked = self._wanted = False
         self._guessed = False
@@ -132,7 +133,8 @@ class Download:
     def _check_whole(self, path: Path, found: probing.Probed) -> None:
         """JobFailure where less has come than was announced."""
         made_mp3 = path.suffix == ".mp3" and self._chosen[0].get("ext") != "mp3"
-        self._announced.check(found, self._chosen, made_mp3=made_mp3)
+        came = self._taker.came if self._taker else None
+        self._announced.check(found, self._chosen, came=came, made_mp3=made_mp3)
         if completeness.lacks_sound(found, self._chosen, self._formats):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the sound, which is a stream of its own, was not chosen")
 
@@ -156,7 +158,8 @@ class Download:
         ydl.waits.tell = lambda seconds: self._channel.tell("waiting", seconds=seconds, asked=True)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
         if self._format.quality is Quality.AUDIO:
-            ydl.add_post_processor(TakeSoundPP(ydl, self._format.container))
+            self._taker = TakeSoundPP(ydl, self._format.container)
+            ydl.add_post_processor(self._taker)
         elif self._format.container is not Container.ANY:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
         fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))

@@ -8,7 +8,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor, FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child import containers, sound
+from vidferry_worker.child import containers, probing, sound
 
 Info = dict[str, Any]
 Result = tuple[list[str], Info]
@@ -99,9 +99,13 @@ class PutIntoContainerPP(_MoverPP):
 class TakeSoundPP(_MoverPP):
     """Takes the sound out of a file: JobFailure where there is none of the wanted kind."""
 
+    came: probing.Probed | None = None
+    """the file, once it is here"""
+
     def run(self, info: Info) -> Result:
-        came = Path(info["filepath"])
-        target = sound.target(self.facts(came), info["ext"], self._container)
+        facts = self.facts(Path(info["filepath"]))
+        self.came = probing.read(facts)
+        target = sound.target(facts, info["ext"], self._container)
         if target is None:
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"no sound for {self._container}")
         if not target.words:

@@ -9,6 +9,8 @@ from email.header import decode_header, make_header
 from itertools import chain
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from vidferry_worker.file_types import ENDINGS
+
 MOST = 500
 """characters"""
 
@@ -17,6 +19,8 @@ _ENDINGS = (
     "|flac|wav|aif|aiff|caf|mxf|m3u8|m3u|mpd|ism|isml|smil|f4m|urlset|csmil|xspf|pls"
 )
 _ENDING = re.compile(rf"\.(?:{_ENDINGS})$", re.IGNORECASE)
+_OF_FILE = re.compile(rf"\.(?:{_ENDINGS}|{'|'.join(sorted(ENDINGS))})$", re.IGNORECASE)
+"""rare ones too: where a file is expected, `.au` is no country"""
 _SCRIPT = re.compile(r"\.(?:php\d?|aspx?|ashx|jspx?|do|cgi|pl|cfm|html?|xhtml|shtml|json|xml|rss|atom)$", re.IGNORECASE)
 _WORDS = (
     "index|list|master|playlist|manifest|chunklist|prog_index|media|medias|stream|streaming|video|videos|audio|main|hls|dash|vod"
@@ -84,8 +88,7 @@ def stem(name: str) -> str:
     name = re.sub(r"^(?:smil|mp4|flv|mp3|amlst|ngrp):", "", name.strip())
     if name.endswith((".urlset", ".csmil")) and "," in name[1:]:
         name = name[: name.index(",", 1)]
-    for _ in range(2):
-        name = _ENDING.sub("", name)
+    name = _ENDING.sub("", _OF_FILE.sub("", name))
     return _SCRIPT.sub("", name).strip()
 
 

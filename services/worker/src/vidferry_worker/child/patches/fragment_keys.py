@@ -5,8 +5,10 @@ was cut within a block of the cipher, ends as a ValueError of the cipher. It tak
 """
 
 import struct
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from yt_dlp.aes import aes_cbc_decrypt_bytes
 from yt_dlp.downloader.fragment import FragmentFD
@@ -32,6 +34,16 @@ def check_key(key: bytes) -> bytes:
     return key
 
 
+def read_data(url: str) -> bytes:
+    """What a data URL (RFC 2397) holds; JobFailure where it holds nothing that can be read."""
+    head, _, data = url.partition(",")
+    content = unquote_to_bytes(data)
+    try:
+        return b64decode(content) if head.rstrip().lower().endswith(";base64") else content
+    except ValueError as error:
+        raise JobFailure(ErrorCode.ORIGIN_ERROR, "a key in the list itself that can't be read") from error
+
+
 def decrypt(content: bytes, key: bytes, iv: bytes) -> bytes:
     """What a segment holds (RFC 8216 §4.3.2.4); JobFailure where it can't be one."""
     if not content or len(content) % BLOCK:
@@ -52,7 +64,8 @@ def _decrypter(downloader: Any, info: dict[str, Any]) -> Callable[[Fragment, byt
         if url not in known:
             if len(known) >= MOST_KEYS:
                 known.clear()
-            known[url] = check_key(_fetch(downloader, info, url))
+            is_inside = url[:5].lower() == "data:"
+            known[url] = check_key(read_data(url) if is_inside else _fetch(downloader, info, url))
         return known[url]
 
     def open_fragment(fragment: Fragment, content: bytes | None) -> bytes | None:

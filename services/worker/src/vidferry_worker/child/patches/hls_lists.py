@@ -21,7 +21,7 @@ from vidferry_worker.child.hls.endings import is_cut, says_its_end
 from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
 from vidferry_worker.child.hls.keys import is_protected
 from vidferry_worker.child.hls.master import write_master
-from vidferry_worker.child.hls.segments import Section, write_playlist
+from vidferry_worker.child.hls.segments import MAP, Section, write_playlist
 from vidferry_worker.child.hls.sounds import DESCRIPTION
 from vidferry_worker.child.hls.variables import substitute
 from vidferry_worker.child.link_lists import Link, first_link
@@ -86,7 +86,7 @@ def _rewrite_playlists() -> None:
         _refuse_live(lines, info)
         is_same = _Sections(lambda section: _fetch(downloader.ydl, info, section)).are_same
         playlist = write_playlist(lines, address, is_same)
-        if playlist.discontinuities:
+        if playlist.discontinuities or MAP in playlist.text:
             joiner = Joiner(playlist.discontinuities)
             fetch = downloader.download_and_append_fragments
             downloader.download_and_append_fragments = partial(fetch, pack_func=joiner.join)
