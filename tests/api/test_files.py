@@ -43,8 +43,10 @@ def test_the_whole_file(api: httpx2.Client, link: str, stored: StoredObject) -> 
     assert unquote(disposition[1]) == "Ein „Test“ – 動画 4pm.mp4"
 
 
-def test_its_head(api: httpx2.Client, link: str) -> None:
-    answer = api.head(link)
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}, {"Range": "bytes=999999-"}])
+def test_its_head(api: httpx2.Client, link: str, headers: dict[str, str]) -> None:
+    """A Range has no meaning there (RFC 9110 §14.2)."""
+    answer = api.head(link, headers=headers)
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(CONTENT))

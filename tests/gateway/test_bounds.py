@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -156,6 +157,14 @@ async def test_an_offer_of_http_2_is_passed_over(kind: type[asyncio.Protocol], b
             assert await client.heard() == (200, b"2")
         await client.say(START + OFFER + b"\r\n" + WHOLE)
         assert await client.heard() == await client.heard() == (200, b"0")
+
+
+async def test_so_are_thousands_in_one_segment(kind: type[asyncio.Protocol]) -> None:
+    """More than the interpreter's stack has frames."""
+    count = 2 * sys.getrecursionlimit()
+    async with connected(kind, Application()) as client:
+        await client.say((START + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n") * count)
+        assert [await client.heard() for _ in range(count)] == [(200, b"0")] * count
 
 
 SLOW: dict[str, bytes] = {

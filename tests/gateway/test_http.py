@@ -54,6 +54,17 @@ def test_a_websockets_path_asks_for_an_upgrade(shared_gateway: GatewayProcess, m
         assert body == b""
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_websocket_begins_not_before_earlier_requests_are_answered(
+    shared_gateway: GatewayProcess, count: int
+) -> None:
+    """Their answers would come within it; they are the connection's last."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    status, _, rest = answered(shared_gateway, request * count + handshake(UNKNOWN))
+    assert (status, rest.count(b"HTTP/1.1 200 ")) == (200, count - 1)
+    assert b"HTTP/1.1 101" not in rest
+
+
 def test_another_protocol_is_no_websocket(shared_gateway: GatewayProcess) -> None:
     """Java's HttpClient, and curl --http2, offer HTTP/2 with each request."""
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")

@@ -67,6 +67,15 @@ def refusing_ranges(file: File) -> Callable[[Request], Reply]:
     return answered
 
 
+def refusing_conditions(file: File) -> Callable[[Request], Reply]:
+    """A site that takes If-Range for If-Match."""
+
+    def answered(request: Request) -> Reply:
+        return Reply(412) if "if-range" in request.headers else answer(request, file)[0]
+
+    return answered
+
+
 def ignoring_ranges(file: File) -> Reply:
     return Reply(200, {"Content-Type": "video/mp4"}, Body(file.data))
 
@@ -91,6 +100,7 @@ RESUMED: dict[str, tuple[File, list[Answer]]] = {
     "another length": (LONGER, [OLD, cut(without(OLD, *BARE)), without(careless(LONGER), *BARE)]),
     "another version, cut as well": (NEW, [OLD, cut(OLD), cut(NEW), NEW]),
     "no ranges": (OLD, [OLD, cut(refusing_ranges(OLD)), refusing_ranges(OLD)]),
+    "conditions are refused": (OLD, [OLD, cut(OLD), refusing_conditions(OLD)]),
     "ranges are ignored": (OLD, [OLD, cut(ignoring_ranges(OLD)), ignoring_ranges(OLD)]),
     "less than the rest": (OLD, [OLD, cut(OLD), changed(OLD, shorten), OLD]),
 }  # fmt: skip

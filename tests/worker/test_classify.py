@@ -104,6 +104,7 @@ async def test_a_handshake_that_breaks_off_is_the_networks(zygote: Zygote, tmp_p
     [
         ("CERTIFICATE_VERIFY_FAILED", ErrorCode.CERTIFICATE_INVALID),
         ("UNSAFE_LEGACY_RENEGOTIATION_DISABLED", ErrorCode.CERTIFICATE_INVALID),
+        ("PROTOCOL_IS_SHUTDOWN", ErrorCode.NETWORK),
         ("SSLV3_ALERT_HANDSHAKE_FAILURE", ErrorCode.CERTIFICATE_INVALID),
         ("TLSV1_UNRECOGNIZED_NAME", ErrorCode.CERTIFICATE_INVALID),
         ("DH_KEY_TOO_SMALL", ErrorCode.CERTIFICATE_INVALID),

@@ -276,5 +276,17 @@ def test_what_comes_after_a_body_was_begun_anew_counts() -> None:
     assert not pace.is_too_slow(1000, 20)
 
 
+def test_a_wait_makes_no_download_too_slow_but_waits_without_end_do() -> None:
+    pace = Pace(rate=100, seconds=10, now=0)
+    pace.wait(4)
+
+    assert not pace.is_too_slow(0, 13)
+    assert not pace.is_too_slow(1000, 14)
+    for _ in range(100):
+        pace.wait(5)
+    assert not pace.is_too_slow(1000, 33)
+    assert pace.is_too_slow(1000, 34)
+
+
 def test_any_pace_may_be_allowed() -> None:
     assert not Pace(rate=0, seconds=10, now=0).is_too_slow(0, 100)

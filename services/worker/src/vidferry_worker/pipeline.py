@@ -163,7 +163,7 @@ class Pipeline:
                         stall.move()
                     told = self._tell_transfer(transfer, told)
                 case "waiting":
-                    stall.wait(event)
+                    pace.wait(stall.wait(event))
                     self._tell_pause(stall)
                 case _:
                     told = self._tell_silence(transfer, told, stall)

@@ -153,15 +153,19 @@ class Pace:
 
     def __init__(self, rate: int, seconds: float, now: float) -> None:
         self._least, self._seconds = rate * seconds, seconds
-        self._since, self._before = now, 0
+        self._since, self._before, self._waited = now, 0, 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Leaves a wait out of the span, of which no more than as much again: a site may ask for one after another."""
+        self._waited = min(self._waited + seconds, self._seconds)
 
     def is_too_slow(self, downloaded: int, now: float) -> bool:
         """Whether fewer bytes came in the last whole span of seconds than have to."""
-        if now - self._since < self._seconds:
+        if now - self._since < self._seconds + self._waited:
             return False
         begun_anew = downloaded < self._before
         came = downloaded if begun_anew else downloaded - self._before
-        self._since, self._before = now, downloaded
+        self._since, self._before, self._waited = now, downloaded, 0.0
         return came < self._least
 
 

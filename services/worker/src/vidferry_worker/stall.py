@@ -24,12 +24,13 @@ class Stall:
         """Bytes have come, of one part; others may wait."""
         self._moved, self._waited = time.monotonic(), 0.0
 
-    def wait(self, event: Mapping[str, Any]) -> None:
-        """Takes a child's `waiting`, of which no more is granted than LONGEST_WAITS: it is not trusted."""
+    def wait(self, event: Mapping[str, Any]) -> float:
+        """Takes a child's `waiting`; the seconds granted, not beyond LONGEST_WAITS: it is not trusted."""
         granted = min(number(event.get("seconds")) or 0.0, LONGEST_WAITS - self._waited)
         self._until, self._waited = max(self._until, time.monotonic() + granted), self._waited + granted
         if event.get("asked"):
             self._pause_ends = datetime.now(UTC) + timedelta(seconds=granted)
+        return granted
 
     @property
     def pause_ends(self) -> datetime | None:

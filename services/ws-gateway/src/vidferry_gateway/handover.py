@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.request_bounds import BoundedRequests
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.events import EventStream
@@ -77,6 +78,10 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
+        if not self._idle():  # the earlier request's answer would come within the WebSocket
+            self._given = False
+            self.refuse(ProblemCode.MALFORMED_REQUEST, "Open a WebSocket once all that was asked before is answered.")
+            return
         # Called where the parser's exception, which tells the place in the segment, is being handled.
         upgrade = sys.exc_info()[1]
         assert isinstance(upgrade, httptools.HttpParserUpgrade)

@@ -67,6 +67,8 @@ class BoundedRequests(_HttpProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _segment = b""
     """what is being parsed"""
+    _is_unread = False
+    """the segment has yet to be given to the parser"""
 
     # asyncio.Protocol
 
@@ -82,8 +84,10 @@ class BoundedRequests(_HttpProtocol):
         if self._refused:
             return
         self._unparsed += len(data)
-        self._segment = data
-        super().data_received(data)
+        self._segment, self._is_unread = data, True
+        while self._is_unread:
+            self._is_unread = False
+            super().data_received(self._segment)
         self._segment = b""
         if self._refused or self.transport.is_closing():
             return
@@ -157,7 +161,7 @@ class BoundedRequests(_HttpProtocol):
         self._segment = b"".join([first, *lines, b"\r\n", self._segment[upgrade.args[0] :]])
         self.parser = type(self.parser)(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        super().data_received(self._segment)
+        self._is_unread = True  # in data_received's own loop: a segment may hold thousands of such requests
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         # Called where the parser's exception is being handled. It takes any text for a method that it does not know.

@@ -54,8 +54,8 @@ class OpenFileResponse(FileResponse):
 
 
 def _without_nonsense(scope: Scope) -> Scope:
-    """A Range that can't be read counts as none (RFC 9110 §14.2)."""
-    if _RANGE.fullmatch(Headers(scope=scope).get("range", "")):
+    """A Range that can't be read counts as none, and so does that of a HEAD (RFC 9110 §14.2)."""
+    if scope["method"] == "GET" and _RANGE.fullmatch(Headers(scope=scope).get("range", "")):
         return scope
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
 

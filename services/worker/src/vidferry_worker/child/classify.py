@@ -68,10 +68,10 @@ _STATUSES = {
 }
 _SERVER_ERROR, _INFORMATION_END = 500, 200
 _TLS_REASONS = re.compile(
-    "CERT|UNKNOWN_CA|VERSION|PROTOCOL|HANDSHAKE_FAILURE|CIPHER|RENEGOTIATION|NAME|KEY_TOO_SMALL|TOO_WEAK|HTTP_REQUEST"
-    "|PACKET_LENGTH|RECORD_LAYER|LEGACY|ILLEGAL_PARAMETER|INSUFFICIENT_SECURITY"
+    "CERT|UNKNOWN_CA|VERSION|PROTOCOL(?!_IS_SHUTDOWN)|HANDSHAKE_FAILURE|CIPHER|RENEGOTIATION|NAME|KEY_TOO_SMALL"
+    "|TOO_WEAK|HTTP_REQUEST|PACKET_LENGTH|RECORD_LAYER|LEGACY|ILLEGAL_PARAMETER|INSUFFICIENT_SECURITY"
 )
-"""of OpenSSL, that are the site's way to speak TLS; others, such as an early end, may pass"""
+"""of OpenSSL, that are the site's way to speak TLS; others, such as an end, may pass"""
 _ERRNOS = {errno.ENOSPC: ErrorCode.DISK_FULL, errno.EDQUOT: ErrorCode.DISK_FULL, errno.EFBIG: ErrorCode.TOO_LARGE}
 NO_SPACE = os.strerror(errno.ENOSPC)
 """as ffmpeg says it; its exit status and its last line, which are all that yt-dlp tells, say nothing of it"""

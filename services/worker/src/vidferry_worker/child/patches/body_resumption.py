@@ -24,7 +24,9 @@ from yt_dlp.utils.networking import HTTPHeaderDict
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 
-PARTIAL, NOT_SATISFIABLE = 206, 416
+PARTIAL = 206
+REFUSALS = (412, 416)
+"""of a range that is not there, or, of some servers, of a condition that does not hold: the whole may be asked for"""
 STRONG_AFTER = 60
 """seconds between Last-Modified and Date from which on a file can't have changed twice within the first (§8.8.2.2)"""
 MOST_SKIPPED = 64 * 1024**2
@@ -94,7 +96,7 @@ class Body:
         try:
             response = self._urlopen(request)
         except HTTPError as error:
-            if error.status != NOT_SATISFIABLE:
+            if error.status not in REFUSALS:
                 raise
             error.close()
             return self._begin_anew(request)
