@@ -1,5 +1,6 @@
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 
 import pytest
@@ -28,8 +29,8 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def worker_environment() -> Iterator[pytest.MonkeyPatch]:
+@contextmanager
+def environment_of_a_worker() -> Iterator[pytest.MonkeyPatch]:
     """Of the process that starts zygotes: ffmpeg can be found, and a secret must not be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", ffmpeg.path_with_ffmpeg())
@@ -38,12 +39,24 @@ def worker_environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-async def zygote(worker_environment: pytest.MonkeyPatch) -> AsyncIterator[Zygote]:
-    """A warm one: it costs more than all of a module's children."""
+def worker_environment() -> Iterator[pytest.MonkeyPatch]:
+    with environment_of_a_worker() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="session")
+async def warm_zygote() -> AsyncIterator[Zygote]:
+    """One for all tests of a process: its start costs more than all children of a module."""
     warm = Zygote(Broker(LOOPBACK))
-    await warm.start()
+    with environment_of_a_worker():
+        await warm.start()
     yield warm
     await warm.close()
+
+
+@pytest.fixture(scope="module")
+def zygote(worker_environment: pytest.MonkeyPatch, warm_zygote: Zygote) -> Zygote:
+    return warm_zygote
 
 
 @pytest.fixture

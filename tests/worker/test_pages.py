@@ -13,6 +13,8 @@ from support.origin.server import Origin
 from support.origin.wire import Reply, text
 from worker.extraction import Extracted, extract
 
+pytestmark = pytest.mark.xdist_group("pages")  # all pages are extracted once, for all of these tests
+
 
 def page(content: str, title: str = "Harbour", **headers: str) -> Reply:
     return text(f"<html><head><title>{title}</title>{content}</head></html>", "html", headers=headers)
