@@ -7,7 +7,7 @@ from support.origin import media
 
 MIB = 1024**2
 MANIFEST = """<?xml version="1.0"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT3600S">
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="DURATION">
 <Period>
 <AdaptationSet contentType="video" mimeType="video/mp4"><Representation id="v" bandwidth="2000000" codecs="avc1.64001f"
 width="640" height="360"><BaseURL>video.mp4</BaseURL><SegmentBase/></Representation></AdaptationSet>
@@ -43,10 +43,11 @@ def streams(folder: Path, size: int) -> None:
         "-f", "lavfi", "-i", "sine=frequency=440:duration=8", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "24",
         "-c:a", "aac", "-b:a", "128k", seed,
     )  # fmt: skip
-    (folder / "manifest.mpd").write_text(MANIFEST)
     rounds = str(max(1, size // seed.stat().st_size))
     for kind, name in (("v", "video.mp4"), ("a", "audio.m4a")):
         ffmpeg.run("-stream_loop", rounds, "-i", seed, "-map", f"0:{kind}", "-c", "copy", folder / name)
+    seconds = min(ffmpeg.duration(folder / name) for name in ("video.mp4", "audio.m4a"))
+    (folder / "manifest.mpd").write_text(MANIFEST.replace("DURATION", f"PT{seconds}S"))
     seed.unlink()
 
 
