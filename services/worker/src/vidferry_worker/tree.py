@@ -16,6 +16,7 @@ MAX_DEPTH = 16
 MAX_ENTRIES = 20_000
 """files and folders, each of which takes an inode of the disk"""
 BLOCK = 512
+"""bytes, by which stat(2) counts"""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _Level = tuple[int, Any]

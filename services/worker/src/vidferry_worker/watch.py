@@ -26,7 +26,6 @@ MAX_PROCESSES = 32
 """of one child: yt-dlp, and ffmpeg or the JavaScript runtime"""
 MAX_THREADS = 512
 """of one child: ffmpeg and the runtime start some for each processor"""
-BLOCK = 512
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
 """of proc_pid_status(5): what is not the page cache's"""
@@ -146,7 +145,7 @@ def _deleted(pid: int) -> Iterator[int]:
             with ended:
                 found = entry.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
-                    yield found.st_blocks * BLOCK
+                    yield found.st_blocks * tree.BLOCK
 
 
 def _memory(pid: int) -> int:
