@@ -1,6 +1,7 @@
 """One attempt, with a child that does what it likes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from store.conftest import records, shared_server
 from store.records import Records
 from vidferry_common.bucket import BucketSettings, open_bucket
-from vidferry_common.store import NewJob
+from vidferry_common.contract.messages import queued
+from vidferry_common.store import Cause, NewJob, Requeue
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.confinement import Confinement
 from vidferry_worker.parts import Parts
@@ -24,30 +26,52 @@ __all__ = ["records", "shared_server"]
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_a_child_writes_after_its_end_changes_no_object(
-    records: Records, worker_environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A file that is given to a folder becomes the object itself."""
+@pytest.fixture
+async def parts(records: Records, worker_environment: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Parts]:
+    """Of a worker whose bucket is a folder."""
     told = {"bucket": f"file://{tmp_path}/bucket", "signing_key": "k" * 32}
     bucket = open_bucket(BucketSettings.model_validate(told))
     settings = WorkerSettings.model_validate({**told, "redis_url": "redis://127.0.0.1"})
-    job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
     publisher = Publisher(records.store)
     sending = asyncio.create_task(publisher.run())
     async with hostile_zygote(LOOPBACK, Confinement(), tmp_path) as zygote:
         work = tmp_path / "work"
         await asyncio.to_thread(work.mkdir)
-        parts = Parts(
+        yield Parts(
             settings, records.store, bucket, zygote, publisher, Sites(1, 1), worker_metrics(), early=False, folder=work
         )
-        await Attempt(parts, claim).run()
-        assert (await ended(records, job))["status"] == "completed"
-        name = f"videos/x/site.example/1/{claim.format.canonical()}"
-        stored, data = await bucket.read(name, 2 * 2**20)
-    assert stored.size == len(data) == 2**20 + 12
-    assert await asyncio.to_thread(lambda: list(work.iterdir())) == []
     sending.cancel()
     await bucket.close()
+
+
+async def test_what_a_child_writes_after_its_end_changes_no_object(records: Records, parts: Parts) -> None:
+    """A file that is given to a folder becomes the object itself."""
+    job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
+    await Attempt(parts, claim).run()
+    assert (await ended(records, job))["status"] == "completed"
+    name = f"videos/x/site.example/1/{claim.format.canonical()}"
+    stored, data = await parts.bucket.read(name, 2 * 2**20)
+    assert stored.size == len(data) == 2**20 + 12
+    assert await asyncio.to_thread(lambda: list(parts.folder.iterdir())) == []
+
+
+async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
+    records: Records, parts: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease tells it, and then its messages, while it looks at who runs now."""
+    _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
+    look = records.store.download
+
+    async def look_and_learn(download_id: str) -> dict[bytes, bytes]:
+        attempt.lose()
+        return await look(download_id)
+
+    monkeypatch.setattr(records.store, "download", look_and_learn)
+    await records.store.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
+    attempt = Attempt(parts, claim)
+    await attempt.run()
+    assert attempt.lost
+    assert "attempt lost: another one runs" in caplog.messages
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

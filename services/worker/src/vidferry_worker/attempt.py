@@ -52,6 +52,8 @@ class Attempt:
 
         Its files go at once: an upload that a bucket does not answer may keep it from its end for a moment.
         """
+        if self.lost:  # both its lease and its messages tell
+            return
         self.lost = True
         self._clearing = clear_in_thread(self._folder)
         if self._task:
@@ -65,6 +67,7 @@ class Attempt:
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
             _heed_cancellation()
+            self._task = None  # what is left is not to be stopped
             self.lost = self.lost or isinstance(error, FenceLost)
             if self.lost:
                 await self._log_loss()
