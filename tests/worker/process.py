@@ -56,14 +56,14 @@ class WorkerProcess:
         self._over = False
         self._news = threading.Condition()
 
-    def start(self) -> Self:
-        """Returns when it takes downloads."""
+    def start(self, until: str = "worker ready") -> Self:
+        """Returns when it has logged that: by default, when it takes downloads."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vidferry_worker"], env=self.environment, stderr=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.wait_for("worker ready")
+        self.wait_for(until)
         return self
 
     @property

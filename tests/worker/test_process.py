@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from worker.process import Jobs, WorkerProcess, jobs_in, worker
 pytestmark = pytest.mark.anyio
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
 BEGUN_ANEW = "Begun anew: the worker before has stopped."
+RECOVERED_SECONDS = 5.0
 STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
 
 
@@ -321,6 +323,32 @@ def test_what_is_set_wrongly_is_told_in_a_sentence(
     assert process.wait() != 0
     assert sentence in process.log
     assert "Traceback" not in process.log
+
+
+async def test_one_that_starts_in_an_outage_waits_for_its_end(
+    own_redis: RedisServer, tmp_path: Path, site: Site
+) -> None:
+    own_redis.kill()
+    process = WorkerProcess(own_redis, tmp_path).start(until="not ready yet")
+    try:
+        own_redis.start()
+        returned = time.monotonic()
+        await asyncio.to_thread(process.wait_for, "worker ready")
+        assert time.monotonic() - returned < RECOVERED_SECONDS
+        async with jobs_in(own_redis) as jobs:
+            end = await jobs.end(await jobs.give(site.url("/media/clip.mp4")))
+        assert end["status"] == "completed", end
+    finally:
+        process.close()
+
+
+def test_one_that_waits_heeds_a_stop(own_redis: RedisServer, tmp_path: Path) -> None:
+    own_redis.kill()
+    process = WorkerProcess(own_redis, tmp_path).start(until="not ready yet")
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 0
+    assert process.logged("worker stops")
 
 
 def test_a_missing_ffmpeg_is_told_in_a_sentence(redis: RedisServer, tmp_path: Path) -> None:

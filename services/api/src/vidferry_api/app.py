@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -17,18 +16,15 @@ from vidferry_api.problems import ProblemDocument
 from vidferry_api.routes import cancel, downloads, files, health, jobs, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
-from vidferry_common.bucket import Bucket, BucketError, open_bucket
+from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import OneHost
 from vidferry_common.metrics import Registry
-from vidferry_common.store import Store, StoreUnavailable, connect
-
-logger = logging.getLogger(__name__)
+from vidferry_common.startup import until_both_answer
+from vidferry_common.store import Store, connect
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
 """a public address below one of these can't be told from the path itself: there the proxy takes it off"""
-SEEK_SECONDS = 1.0
-"""between two looks for Redis and the bucket at the start"""
 
 
 def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
@@ -86,15 +82,8 @@ def _lifespan(
 
 
 async def _seek(services: Services) -> None:
-    """Until Redis and the bucket have been seen once."""
-    while not services.ready:
-        try:
-            await services.store.ping()
-            await services.bucket.check()
-            services.ready = True
-        except (StoreUnavailable, BucketError) as error:
-            logger.warning("not ready yet", extra={"error": str(error)})
-            await asyncio.sleep(SEEK_SECONDS)
+    await until_both_answer(services.store, services.bucket)
+    services.ready = True
 
 
 def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:

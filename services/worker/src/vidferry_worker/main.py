@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import shutil
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -18,6 +19,7 @@ from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.notify import ready
 from vidferry_common.settings import load
+from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.arq_worker import DownloadWorker
@@ -58,6 +60,8 @@ def main() -> None:
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
         asyncio.run(_run(settings, metrics, admin, state))
+    except asyncio.CancelledError:
+        logger.info("worker stops")
     except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
@@ -73,7 +77,15 @@ class State:
         return self.worker is not None and self.worker.takes_work
 
 
+def _cancel_current() -> Callable[[], object]:
+    task = asyncio.current_task()
+    assert task
+    return task.cancel
+
+
 async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: State) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):  # arq's worker, once it runs, heeds them itself
+        asyncio.get_running_loop().add_signal_handler(number, _cancel_current())
     async with admin:
         bucket = open_bucket(settings)
         try:
@@ -83,7 +95,6 @@ async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminSer
 
 
 async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
-    await bucket.check()
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(connect(settings), settings.record_seconds)
         zygote = Zygote(_broker(settings), settings.confinement)
@@ -91,6 +102,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         try:
             await zygote.start()
             _warn_of_gaps(settings, zygote)
+            await until_both_answer(store, bucket)
             sites = Sites(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
             await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, early, folder), state)
@@ -114,7 +126,6 @@ def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
 
 async def _serve(parts: Parts, state: State) -> None:
     settings = parts.settings
-    await parts.store.ping()
     runner = Runner(parts)
     pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(

@@ -1,0 +1,24 @@
+"""What a service that needs Redis and the bucket waits for before it says that it is ready."""
+
+import asyncio
+import logging
+
+from vidferry_common.bucket import Bucket, BucketError
+from vidferry_common.store import Store, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+
+
+async def until_both_answer(store: Store, bucket: Bucket) -> None:
+    """Returns once Redis and the bucket have been seen; until then it says each second what it waits for."""
+    while True:
+        try:
+            await store.ping()
+            await bucket.check()
+        except (StoreUnavailable, BucketError) as error:
+            logger.warning("not ready yet", extra={"error": str(error)})
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return
