@@ -102,6 +102,20 @@ def test_a_refusal_is_the_jobs_failure(kinds: tuple[str, ...], product: Whole, g
     product.settle()
 
 
+def test_while_it_refuses_no_job_is_taken(product: Whole, gcs: Gcs, site: Site) -> None:
+    """One finds it out, and fails; the next waits for a bucket that takes it."""
+    assert product.watch(product.post(site.url("/mutable/before/clip.mp4"))).last["status"] == "completed"
+    gcs.layer.faults.add("begin", status=403, times=MANY)
+    assert product.watch(product.post(site.url("/media/clip.mp4"))).last["error"]["code"] == "storage_denied"
+    asked = gcs.layer.kinds().count("list")
+    waiting = product.post(site.url("/other/clip.mp4"))
+    wait_until(lambda: gcs.layer.kinds().count("list") > asked, lambda: "the worker does not ask whether it still does")
+    assert product.job(waiting)["status"] == "queued"
+
+    gcs.layer.faults.clear()
+    assert product.watch(waiting).last["status"] == "completed"
+
+
 def test_a_bucket_that_is_away_before_the_download_is_asked_again(product: Whole, gcs: Gcs, site: Site) -> None:
     gcs.layer.faults.add("read", status=503, times=MANY)
     job_id = product.post(site.url("/media/clip.mp4"))

@@ -40,7 +40,7 @@ class Stage:
             raise AssertionError(download_id, attempt)
 
         pool = ArqRedis(pool_or_conn=records.redis.connection_pool, default_queue_name=keys.QUEUE)
-        return DownloadWorker(pool, pick, run, abandon, slots=4, max_seconds=60, grace=1)
+        return DownloadWorker(pool, pick, run, abandon, may_pick=lambda: True, slots=4, max_seconds=60, grace=1)
 
 
 async def test_what_is_picked_again_while_it_runs_is_not_begun_again(

@@ -1,7 +1,7 @@
 """One attempt, with a child that does what it likes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -62,7 +62,7 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
     _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
     look = records.store.download
 
-    async def look_and_learn(download_id: str) -> dict[bytes, bytes]:
+    async def look_and_learn(download_id: str) -> Mapping[bytes, bytes]:
         attempt.lose()
         return await look(download_id)
 

@@ -11,12 +11,15 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 
 
-async def until_both_answer(store: Store, bucket: Bucket) -> None:
-    """Returns once Redis and the bucket have been seen; until then it says each second what it waits for."""
+async def until_both_answer(store: Store, bucket: Bucket, *, writing: bool = False) -> None:
+    """Returns once Redis and the bucket have been seen; until then it says each second what it waits for.
+
+    writing: the bucket must take objects, too.
+    """
     while True:
         try:
             await store.ping()
-            await bucket.check()
+            await bucket.check(writing=writing)
         except (StoreUnavailable, BucketError) as error:
             logger.warning("not ready yet", extra={"error": str(error)})
             await asyncio.sleep(PAUSE_SECONDS)

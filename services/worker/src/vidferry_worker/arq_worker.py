@@ -47,6 +47,7 @@ class DownloadWorker(Worker):
         run: Callable[[str, int], Awaitable[None]],
         abandon: Callable[[str, int], Awaitable[None]],
         *,
+        may_pick: Callable[[], bool],
         slots: int,
         max_seconds: float,
         grace: float,
@@ -68,14 +69,14 @@ class DownloadWorker(Worker):
             job_deserializer=orjson.loads,
             log_results=False,
         )
-        self._pick, self._abandon = pick, abandon
+        self._pick, self._may_pick, self._abandon = pick, may_pick, abandon
         self._wait = SHORTEST_WAIT
         self._reached_redis = False
 
     @property
     def takes_work(self) -> bool:
-        """Whether it looks for downloads: it doesn't while Redis is away, or once it stops."""
-        return self._reached_redis and self.allow_pick_jobs
+        """Whether it looks for downloads: it doesn't while Redis is away or the bucket refuses, or once it stops."""
+        return self._reached_redis and self.allow_pick_jobs and self._may_pick()
 
     async def _poll_iteration(self) -> None:
         try:
@@ -105,7 +106,7 @@ class DownloadWorker(Worker):
 
     @property
     def _has_room(self) -> bool:
-        return self.allow_pick_jobs and self.job_counter < self.max_jobs
+        return self.allow_pick_jobs and self.job_counter < self.max_jobs and self._may_pick()
 
     async def _wait_for_work(self) -> None:
         """Returns when there may be something to start or to clear away."""

@@ -12,7 +12,7 @@ from vidferry_common.contract.messages import Update, job_link, public_link, tim
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_common.store.records import THUMBNAIL
-from vidferry_worker import media
+from vidferry_worker import bucket_outage, media
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
 from vidferry_worker.reporter import Reporter
@@ -42,7 +42,8 @@ class Delivery:
         """
         if not await until_redis_answers(lambda: self._parts.store.spare(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
-        return await self._parts.bucket.stat(name)
+        async with bucket_outage.told(self._parts.bucket, self._reporter):
+            return await self._parts.bucket.stat(name)
 
     async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> Delivered:
         """The steps of a video that is in the bucket already."""

@@ -22,6 +22,7 @@ from vidferry_common.settings import load
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_pool
+from vidferry_worker import bucket_outage
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
@@ -99,10 +100,11 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
         store = Store(connect(settings), settings.record_seconds)
         zygote = Zygote(_broker(settings), settings.confinement)
         metrics.confined(lambda: zygote.confined_by)
+        metrics.asks(bucket.health)
         try:
             await zygote.start()
             _warn_of_gaps(settings, zygote)
-            await until_both_answer(store, bucket)
+            await until_both_answer(store, bucket, writing=True)
             sites = Sites(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
             await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, early, folder), state)
@@ -133,6 +135,7 @@ async def _serve(parts: Parts, state: State) -> None:
         lambda count: parts.store.pick(count, settings.site_limit),
         runner.run,
         runner.abandon,
+        may_pick=lambda: not parts.bucket.health.refuses,
         slots=settings.worker_slots,
         max_seconds=settings.max_seconds,
         grace=settings.grace,
@@ -166,6 +169,7 @@ def _beside(parts: Parts, leases: Leases) -> dict[str, Coroutine[Any, Any, None]
         "keeper": Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics).run(),
         "sweeper": Sweeper(parts.store, parts.bucket, settings, parts.metrics).run(),
         "publisher": parts.publisher.run(),
+        "bucket": bucket_outage.ask_until_it_answers(parts.bucket),
         "watch": Watch(parts.zygote, bounds).run(),
     }
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from vidferry_common.bucket.health import Health
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
@@ -40,6 +41,10 @@ class WorkerMetrics:
         self._registry.reading(
             catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
         )
+
+    def asks(self, bucket: Health) -> None:
+        """Whether the bucket answers, looked at at each scrape."""
+        self._registry.reading(catalogue.BUCKET_UP, lambda: float(bucket.error is None))
 
     def claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)

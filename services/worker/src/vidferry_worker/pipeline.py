@@ -14,7 +14,7 @@ from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import timestamp
 from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
-from vidferry_worker import evidence, media, pictures, wire
+from vidferry_worker import bucket_outage, evidence, media, pictures, wire
 from vidferry_worker.children import Child
 from vidferry_worker.conversion import Conversion
 from vidferry_worker.delivery import Delivered, Delivery
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 SILENCE_SECONDS = 1.0
 PAUSED = "The site asks for a pause"
-BUCKET_AWAY = "The bucket can't be reached. It is tried again by itself."
 ALL_QUARTERS = len(stages.DOWNLOAD_QUARTERS)
 
 
@@ -248,7 +247,8 @@ class Pipeline:
             what = draft.of(source, done)
             self._step(stages.UPLOADING)
             try:
-                stored = await self._finish_early(what, source, size) or await self._send(what, source, size)
+                async with bucket_outage.told(self._parts.bucket, self._reporter):
+                    stored = await self._finish_early(what, source, size) or await self._send(what, source, size)
             except PreconditionFailed:
                 # Somebody else wrote the object while this attempt downloaded: what is there is the result.
                 if there := await self._delivery.find(what.name):
@@ -281,7 +281,6 @@ class Pipeline:
                 logger.warning(
                     "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
                 )
-                self._reporter.progress(replace(self._reporter.update, message=BUCKET_AWAY, speed=None, eta=None))
                 await asyncio.sleep(retry_delay(self._parts.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
@@ -295,7 +294,8 @@ class Pipeline:
             return
         progress = max(update.progress, stages.UPLOADING.progress + UPLOAD_SHARE * sent / sending.size)
         speed, eta = sending.speed(sent, now), sending.eta(sent, now)
-        self._reporter.progress(replace(update, progress=progress, speed=speed, eta=eta))
+        message = stages.UPLOADING.message
+        self._reporter.progress(replace(update, progress=progress, message=message, speed=speed, eta=eta))
 
     async def _keep_picture(self, file: str, name: str) -> None:
         if await pictures.keep(self._parts.bucket, self._folder, file, name):

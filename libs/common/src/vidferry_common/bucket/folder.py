@@ -17,6 +17,7 @@ from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.disposition import other_filename
 from vidferry_common.bucket.folder_files import Files, next_generation, translated, write_all
 from vidferry_common.bucket.growth import Growth
+from vidferry_common.bucket.health import Health
 from vidferry_common.bucket.interface import (
     PAGE,
     BucketError,
@@ -101,7 +102,11 @@ class FolderBucket:
         filename = query.get("filename") or opened.stored.filename
         return replace(opened, stored=replace(opened.stored, filename=filename))
 
-    async def check(self) -> None:
+    @property
+    def health(self) -> Health:
+        return self._threads.health
+
+    async def check(self, *, writing: bool = False) -> None:  # noqa: ARG002 - who can't write here can't do anything
         await self._threads.run(self._check)
 
     async def close(self) -> None:

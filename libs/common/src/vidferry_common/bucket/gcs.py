@@ -29,6 +29,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from vidferry_common.bucket.disposition import content_disposition, filename_of, other_filename
 from vidferry_common.bucket.gcs_session import Patience, Reply, ResumableUpload
 from vidferry_common.bucket.growth import Growth
+from vidferry_common.bucket.health import Health
 from vidferry_common.bucket.interface import (
     PAGE,
     BucketError,
@@ -56,6 +57,7 @@ IAM_LIFETIME = 12 * 3600
 # Storage's own scopes don't allow signBlob.
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _TRIES = 3
+_CHECKED = "vidferry-check"
 _log = logging.getLogger(__name__)
 
 
@@ -95,13 +97,25 @@ class GcsBucket:
         self._address = address
         self._settings = settings
         self._patience = patience or Patience(settings.gcs_patience)
+        self._threads = Threads()
         self._retry = DEFAULT_RETRY.with_timeout(self._patience.without_progress).with_delay(
             initial=self._patience.first_delay, maximum=self._patience.longest_delay, multiplier=2
         )
-        self._options = {"timeout": TIMEOUT, "retry": self._retry}
-        self._threads = Threads()
+        noting = self._retry.with_predicate(self._is_worth_another_try)
+        self._options = {"timeout": TIMEOUT, "retry": noting}
         self._connecting = threading.Lock()
         self._connected: storage.Client | None = None
+
+    def _is_worth_another_try(self, error: Exception) -> bool:
+        """As the library decides; what the caller only learns when all tries have failed is noted at once."""
+        passing: bool = DEFAULT_RETRY._predicate(error)  # noqa: SLF001
+        if passing:
+            self.health.failed(StorageUnavailable(str(error)))
+        return passing
+
+    @property
+    def health(self) -> Health:
+        return self._threads.health
 
     async def stat(self, name: str) -> StoredObject | None:
         return await self._threads.run(self._stat, checked_name(name))
@@ -132,10 +146,10 @@ class GcsBucket:
         return self._threads.run_through(self._pages(checked_name(folder), page))
 
     async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
-        return await self._threads.run(self._sign, stored, lifetime, other_filename(filename, stored.filename))
+        return await self._threads.run_here(self._sign, stored, lifetime, other_filename(filename, stored.filename))
 
-    async def check(self) -> None:
-        await self._threads.run(self._check)
+    async def check(self, *, writing: bool = False) -> None:
+        await self._threads.run(self._check, writing)
 
     async def close(self) -> None:
         await self._threads.close()
@@ -188,7 +202,7 @@ class GcsBucket:
                 )
             return session
 
-        upload = ResumableUpload(begin, self._send, source, progress, self._patience)
+        upload = ResumableUpload(begin, self._send, source, progress, self._patience, self.health)
         try:
             resource = upload.run()
         except BaseException:
@@ -294,14 +308,16 @@ class GcsBucket:
         endpoint = self._settings.iam_endpoint or f"https://iamcredentials.{credentials.universe_domain}"
         return _IamSigner(self._retry, self._client()._http, endpoint, account)  # noqa: SLF001
 
-    def _check(self) -> None:
+    def _check(self, writing: bool) -> None:
         """Lists one object: tells a missing bucket from an empty one, and needs no right on the bucket itself."""
+        once: dict[str, Any] = {"timeout": TIMEOUT, "retry": None}
         with translated(self._address.bucket):
-            list(
-                self._client().list_blobs(
-                    self._address.bucket, max_results=1, prefix=self._address.prefix, **self._options
-                )
-            )
+            list(self._client().list_blobs(self._address.bucket, max_results=1, prefix=self._address.prefix, **once))
+        if not writing:
+            return
+        with self._translated_begin(_CHECKED):  # an upload that is given up at once makes no object
+            session = self._blob(_CHECKED).create_resumable_upload_session(size=0, checksum=None, **once)
+        self._send("DELETE", session, {"Content-Length": "0"}, ())
 
 
 class _IamSigner(google.auth.credentials.Signing):

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any, Protocol
 
+from vidferry_common.bucket.health import Health
 from vidferry_common.bucket.interface import (
     BucketError,
     PreconditionFailed,
@@ -89,12 +90,13 @@ class ResumableUpload:
         source: Source,
         progress: Callable[[int], None],
         patience: Patience,
+        health: Health,
     ) -> None:
         self._begin = begin
         self._send = send
         self._source = source
         self._progress = progress
-        self._patience = patience
+        self._patience, self._health = patience, health
         self._session: str | None = None
         self._chunk = _chunk_of(source)
         self._offset: int | None = 0  # bytes the service has; None where it must be asked
@@ -156,6 +158,7 @@ class ResumableUpload:
             return _resource(reply)
         if status == HTTPStatus.PERMANENT_REDIRECT:  # 308 is "resume incomplete" here
             self._go_on(reply, start)
+            self._health.answered()
             return None
         if status in _GONE:
             self._session = None  # documented: begin again
@@ -172,6 +175,7 @@ class ResumableUpload:
             raise StorageUnavailable("the service kept nothing of a chunk")
 
     def _wait(self, error: StorageUnavailable) -> None:
+        self._health.failed(error)
         if monotonic() - self._moved > self._patience.without_progress:
             raise error
         # Jitter keeps many workers from coming back at one moment.

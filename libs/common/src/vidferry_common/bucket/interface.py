@@ -12,9 +12,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vidferry_common.bucket.growth import Growth
+
+if TYPE_CHECKING:
+    from vidferry_common.bucket.health import Health
 
 NEW = 0
 """The generation that names "no object yet": a write with it never replaces anything."""
@@ -95,6 +98,10 @@ class SignedLink:
 class Bucket(Protocol):
     """A place for objects. Every method raises BucketError's kinds and nothing else of the storage's own."""
 
+    @property
+    def health(self) -> "Health":
+        """What the last call found, those that are tried again within a call included."""
+
     async def stat(self, name: str) -> StoredObject | None:
         """The object as it is now, None where there is none."""
 
@@ -143,8 +150,11 @@ class Bucket(Protocol):
     async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         """A link to that object for lifetime seconds; the browser saves it under filename, else under its own."""
 
-    async def check(self) -> None:
-        """Raises where the bucket can't be used now: what readiness asks once at the start."""
+    async def check(self, *, writing: bool = False) -> None:
+        """Raises where the bucket can't be used now, to write objects too where that is asked; it is not tried again.
+
+        What readiness asks once at the start.
+        """
 
     async def close(self) -> None:
         """Gives back connections and threads; waits for calls under way, so cancel uploads first."""

@@ -5,9 +5,11 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from vidferry_common.bucket.growth import Growth
+from vidferry_common.bucket.health import Health
 from vidferry_common.bucket.interface import BucketError
 from vidferry_common.bucket.source import Source
 
@@ -26,11 +28,16 @@ class Threads:
     """Two pools, so that a readiness check or a link never waits behind uploads."""
 
     def __init__(self) -> None:
+        self.health = Health()
         self._short = ThreadPoolExecutor(THREADS, "bucket")
         self._long = ThreadPoolExecutor(THREADS, "bucket-upload")
         self._waiting = threading.BoundedSemaphore(WAITING)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._short.submit(self._noted, partial(call, *args, **kwargs)))
+
+    async def run_here(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As run, of a call that need not ask the bucket, so that its end says nothing of that."""
         return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
 
     async def run_through(self, pages: Iterator[list[T]]) -> AsyncGenerator[list[T], None]:
@@ -49,7 +56,7 @@ class Threads:
         stop = threading.Event()
         if growth and not self._waiting.acquire(blocking=False):
             raise BucketError(f"{WAITING} uploads wait for their files already")
-        future = self._long.submit(work, Source(file, size, stop, growth))
+        future = self._long.submit(self._noted, partial(work, Source(file, size, stop, growth)))
         if growth:
             future.add_done_callback(lambda _: self._waiting.release())
         waited = asyncio.wrap_future(future)
@@ -61,6 +68,16 @@ class Threads:
             if not future.cancel():
                 await _ended(future)
             raise
+
+    def _noted(self, call: Callable[[], T]) -> T:
+        """The call's result; its end tells of the bucket's health."""
+        try:
+            result = call()
+        except Exception as error:
+            self.health.failed(error)
+            raise
+        self.health.answered()
+        return result
 
     async def close(self) -> None:
         """Waits for the calls under way."""

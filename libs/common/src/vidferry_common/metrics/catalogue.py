@@ -198,6 +198,12 @@ LAST_SWEEP = Definition(
     "workers, since one of them sweeps for all.",
     _WORKER,
 )
+BUCKET_UP = Definition(
+    "vidferry_worker_bucket_up",
+    Kind.GAUGE,
+    "1 where the bucket answered this worker's last request, 0 where it could not be reached or refused.",
+    _WORKER,
+)
 SANDBOX = Definition(
     "vidferry_worker_sandbox",
     Kind.GAUGE,
