@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from metrics.scrape import Scrape
 from store.records import Records
+from vidferry_api.app import create_app
+from vidferry_api.settings import ApiSettings
 from vidferry_common.contract import keys
+from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics import Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
@@ -57,6 +61,24 @@ async def test_a_histogram_counts_up_to_each_bound() -> None:
     assert counts == [2, 4, 5]
     assert found.value("y_seconds_count") == 5
     assert math.isclose(found.value("y_seconds_sum"), 8.65)
+
+
+async def test_what_may_be_counted_is_there_before_it_happens(tmp_path: Path) -> None:
+    """Else the first of each is none for increase()."""
+    registry = Registry(Service.WORKER)
+    WorkerMetrics(registry, slots=4)
+    found = (await scraped(registry)).labels("vidferry_downloads_finished_total")
+    assert {(each["outcome"], each["code"]) for each in found} == {
+        *(("failed", code.value) for code in ErrorCode),
+        *((outcome, "none") for outcome in ("completed", "reused", "cancelled")),
+    }
+
+    told = {"bucket": f"file://{tmp_path}", "signing_key": "k" * 32, "redis_url": "redis://127.0.0.1"}
+    registry = Registry(Service.API)
+    create_app(ApiSettings.model_validate(told), registry)
+    found = (await scraped(registry)).labels("vidferry_http_requests_total")
+    posts = {each["code"] for each in found if (each["route"], each["method"]) == ("/api/download", "POST")}
+    assert {"202", "422", "500", "503"} <= posts
 
 
 async def test_a_scrape_waits_for_what_it_needs() -> None:

@@ -5,9 +5,11 @@ The api tells the queue's depth and not the workers, since there may be none of 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
 from vidferry_common.metrics import Registry, catalogue
@@ -15,6 +17,7 @@ from vidferry_common.store import QueueDepth, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
+ANY_ROUTE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 SCRAPE_SECONDS = 1.0
 """that a scrape waits for Redis, and that what it told counts as new"""
 
@@ -25,6 +28,8 @@ class ApiMetrics:
     def __init__(self, registry: Registry, routes: "Routes") -> None:
         self._routes = routes
         self._requests = registry.counter(catalogue.HTTP_REQUESTS, route=routes.templates)
+        for route, method, status in routes.answers:
+            self._requests.begin(route, method, status)
         self._durations = registry.histogram(catalogue.HTTP_DURATION, route=routes.templates)
         self.accepted = registry.counter(catalogue.JOBS_ACCEPTED)
         self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
@@ -42,6 +47,8 @@ class Routes:
     def __init__(self, routes: list[BaseRoute]) -> None:
         paths = [str(getattr(route, "path", "")) for route in routes]
         self.templates = tuple(dict.fromkeys(filter(None, paths)))
+        self.answers = tuple(_answers(routes))
+        """(template, method, status) of what the routes say that they answer, and of what any may"""
         self._mounts = tuple(f"{route.path}/" for route in routes if isinstance(route, Mount))
 
     def template(self, scope: Mapping[str, Any]) -> str:
@@ -51,6 +58,14 @@ class Routes:
             return str(found)
         path = str(scope["path"])
         return next((mount[:-1] for mount in self._mounts if path.startswith(mount)), path)
+
+
+def _answers(routes: list[BaseRoute]) -> Iterator[tuple[str, str, str]]:
+    for route in routes:
+        if isinstance(route, APIRoute):
+            statuses = {route.status_code or HTTPStatus.OK, *ANY_ROUTE, *route.responses}
+            for method in route.methods or ():
+                yield from ((route.path, method, str(int(status))) for status in statuses)
 
 
 class QueueReader:

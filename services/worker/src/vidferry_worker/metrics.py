@@ -23,6 +23,10 @@ class WorkerMetrics:
         self._stages = registry.histogram(catalogue.STAGE_DURATION)
         self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
         self._finished = registry.counter(catalogue.DOWNLOADS_FINISHED)
+        for outcome in ("completed", "reused", "cancelled"):
+            self._finished.begin(outcome, catalogue.NO_CODE)
+        for code in ErrorCode:
+            self._finished.begin("failed", code)
         self.retries = registry.counter(catalogue.RETRIES)
         self.deaths = registry.counter(catalogue.DEATHS)
         self.downloaded = registry.counter(catalogue.DOWNLOADED_BYTES)

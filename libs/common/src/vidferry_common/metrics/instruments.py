@@ -26,6 +26,10 @@ class Counter(_Labelled):
         super().__init__(definition, sets)
         self.values: dict[tuple[str, ...], float] = dict.fromkeys(definition.series, 0)
 
+    def begin(self, *labels: str) -> None:
+        """Has that series exist, at 0: a rate sees a first event only where there was a 0 before it."""
+        self.values.setdefault(self._bounded(labels), 0)
+
     def add(self, *labels: str, by: float = 1) -> None:
         """Labels in the definition's order."""
         if labels not in self.values:
