@@ -163,11 +163,18 @@ def test_a_large_body_is_refused_by_its_length_alone(shared_api: ApiProcess, bac
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/api/jobs", "/api/download/", "/docs", "/redoc", "/ws/download/x",
+@pytest.mark.parametrize("path", ["/nowhere", "/api/jobs", "/api/download/", "/docs", "/redoc", "/ws/x",
                                   "/static/nothing.js", "/static/../app.py", "/static/%2e%2e/app.py", "/static/",
                                   "/static/%00", "/api/%zz"])  # fmt: skip
 def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
     problem(api.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/ws/download/x", "/ws/downloads", "/sse/download/x"])
+def test_a_path_of_the_gateways_that_lands_here(api: httpx2.Client, shared_api: ApiProcess, path: str) -> None:
+    """Where no gateway is ready: a 404 would say that there is no such job."""
+    problem(api.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}), 503, "not_ready")
+    assert "pip install" not in shared_api.log
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from vidferry_api import problems
 from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
 from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
-from vidferry_api.routes import cancel, downloads, files, health, jobs, page, retry
+from vidferry_api.routes import cancel, downloads, files, health, jobs, live, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket, open_bucket
@@ -45,7 +45,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         responses=problems.responses(ProblemCode.INVALID_HOST, ProblemCode.INTERNAL),
     )
     problems.install(app)
-    modules = (downloads, jobs, cancel, retry, files, health)
+    modules = (downloads, jobs, cancel, retry, files, health, live)
     for module in modules:
         app.include_router(module.router)
     page.mount(app)
