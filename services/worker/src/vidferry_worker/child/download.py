@@ -40,7 +40,7 @@ from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.dash import periods
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
-from vidferry_worker.child.patches import download_retries
+from vidferry_worker.child.patches import download_retries, smuggled_data
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -142,6 +142,7 @@ class Download:
         """Makes the warm downloader this request's."""
         ydl, params = self._ydl, self._ydl.params
         params.update(
+        smuggled_data.renew_key()
             format=options.select(self._format),
             merge_output_format=options.merge_container(self._format),
             match_filter=self._decide,

@@ -56,6 +56,7 @@ from vidferry_worker.child.patches import (
     response_heads,
 )
 from vidferry_worker.child.silence import Silence
+    smuggled_data,
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -74,6 +75,7 @@ PATCHES = (
     hls_lists, hls_live, html5_players, link_lists, media_endings, response_heads,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
+    smuggled_data,
 
 _loaded: "SiteDownloader | None" = None
 
