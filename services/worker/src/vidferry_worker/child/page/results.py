@@ -31,6 +31,8 @@ def settle(found: dict[str, Any], page: Page, told: str, title: str, picture: st
         _tell_referer(found, page)
     elif kind == "video":
         found["title"] = found.get("title") or title
+        found.setdefault("extractor_key", "Generic")  # whichever extractor has asked for what is in the page
+        found.setdefault("extractor", "generic")
         _add_headers(found, page)
     _settle_pictures(found, page, picture)
     return found
