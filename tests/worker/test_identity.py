@@ -121,7 +121,7 @@ def test_what_an_extractor_finds_within_its_page_is_named_by_the_page() -> None:
 def test_what_a_sites_extractor_reads_from_a_page_as_any_page_is_named_by_its_address() -> None:
     read = settle({"id": "x", "url": "clip.mp4"}, Page.read(TUBE, ""), "", "A title", None)
 
-    assert identify({**read, "extractor": "youtube"}, trail(WATCH)) == Identity.of_address(TUBE)
+    assert identify({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_address(TUBE)
 
 
 @pytest.mark.parametrize(
