@@ -2,13 +2,18 @@ import re
 
 import pytest
 
-from vidferry_common.contract.identity import Identity, digest, thumbnail_beside
+from vidferry_common.contract.identity import Identity, digest, site_of, thumbnail_beside
 
 SAFE_NAME = re.compile(r"videos(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){4}")
 
 
 def video(video_id: str, *, extractor: str = "generic", domain: str = "example.com") -> Identity:
     return Identity(extractor, domain, video_id, by_address=extractor == "generic")
+
+
+def end(identity: Identity) -> str:
+    """What a name ends with, but for the format."""
+    return identity.folder().split("/")[3]
 
 
 def test_names_stay_what_they_are() -> None:
@@ -60,7 +65,34 @@ def test_unsafe_ids_are_hashed(video_id: str) -> None:
     name = video(video_id, extractor="site").object_name("1080-any")
 
     assert SAFE_NAME.fullmatch(name)
-    assert re.fullmatch(r"x-[0-9a-f]{40}", name.split("/")[3])
+    assert re.fullmatch(r"h-[0-9a-f]{40}", name.split("/")[3])
+
+
+def test_no_id_is_named_as_an_address_a_page_or_a_digest_is() -> None:
+    address = "https://a.example/x"
+    kinds = [
+        Identity.of_address(address),
+        Identity("generic", "a.example", address),
+        Identity("generic", "a.example", "1", page=address),
+        Identity("generic", "a.example", f"{address} 1"),
+    ]
+    kinds += [Identity("generic", "a.example", end(each)) for each in kinds]
+
+    assert len({each.folder() for each in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("url", "site"),
+    [
+        ("https://www.a.example/x", "a.example"), ("http://A.example.:80/x", "a.example"),
+        ("https://b.a.example/x", "b.a.example"), ("https://a.example:8000/x", "a.example:8000"),
+        ("http://[::1]:8000/x", "::1:8000"), ("https://youtube.com@b.example/x", "b.example"),
+        ("https://youtu.be/x", "youtube.com"), ("https://youtu.be:8000/x", "youtu.be:8000"),
+        ("kaltura:1:2", ""), ("abc", ""), ("//[x", ""), ("https://a.example:x/", ""),
+    ],
+)  # fmt: skip
+def test_the_site_of_a_url(url: str, site: str) -> None:
+    assert site_of(url) == site
 
 
 @pytest.mark.parametrize("video_id", ["dQw4w9WgXcQ", "_x", "0", "a-b_c.d", "a" * 100])

@@ -110,9 +110,9 @@ class Stack:
             self.stop()
         self._folder.cleanup()
 
-    def post(self, url: str, **fmt: str) -> dict[str, Any]:
+    def post(self, url: str, *, force: bool = False, **fmt: str) -> dict[str, Any]:
         """The answer to a POST that must be accepted."""
-        body: dict[str, Any] = {"url": url, **({"format": fmt} if fmt else {})}
+        body: dict[str, Any] = {"url": url, **({"format": fmt} if fmt else {}), **({"force": True} if force else {})}
         response = httpx2.post(f"{self.url}/api/download", json=body, timeout=20)
         assert response.status_code == 202, response.text
         return dict(response.json())
@@ -128,9 +128,9 @@ class Stack:
         with self.socket(job, after) as ws:
             return drain(ws)
 
-    def run(self, url: str, **fmt: str) -> Watched:
+    def run(self, url: str, *, force: bool = False, **fmt: str) -> Watched:
         """A job from POST to end."""
-        return self.watch(self.post(url, **fmt))
+        return self.watch(self.post(url, force=force, **fmt))
 
     def _ready(self) -> bool:
         with contextlib.suppress(httpx2.HTTPError):

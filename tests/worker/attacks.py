@@ -386,6 +386,23 @@ def another_architectures_calls(_: Target) -> None:
     ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
 
 
+# What is made of what it tells.
+
+
+@attack
+def naming_extractors(target: Target) -> None:
+    """After it may have read what somebody sent."""
+    _line[0].connect("127.0.0.1", target["port"], 10).close()
+    _line[0].tell("extractors", extractors=["youtube"])
+
+
+@attack
+def naming_extractors_first(target: Target) -> None:
+    _line[0].tell("extractors", extractors=["youtube"])
+    _line[0].connect("127.0.0.1", target["port"], 10).close()
+    _line[0].tell("extractors", extractors=["kaltura"])
+
+
 # What is made of its file.
 
 

@@ -9,6 +9,7 @@ import pytest
 from store.conftest import records, shared_server
 from store.records import Records
 from vidferry_common.bucket import BucketSettings, open_bucket
+from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued
 from vidferry_common.store import Cause, NewJob, Requeue
 from vidferry_worker.attempt import Attempt
@@ -49,7 +50,7 @@ async def test_what_a_child_writes_after_its_end_changes_no_object(records: Reco
     job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
     await Attempt(parts, claim).run()
     assert (await ended(records, job))["status"] == "completed"
-    name = f"videos/x/site.example/1/{claim.format.canonical()}"
+    name = Identity("x", "site.example", "1", page=claim.url).object_name(claim.format.canonical())
     stored, data = await parts.bucket.read(name, 2 * 2**20)
     assert stored.size == len(data) == 2**20 + 12
     assert await asyncio.to_thread(lambda: list(parts.folder.iterdir())) == []

@@ -19,7 +19,7 @@ from vidferry_worker.early import EarlyUpload
 from vidferry_worker.found import Found
 from vidferry_worker.media import open_regular
 from worker.downloads import open_files, until
-from worker.test_found import EVENT
+from worker.test_found import EVENT, KNOWN
 
 __all__ = ["records", "shared_server"]
 
@@ -75,7 +75,7 @@ async def child(records: Records, tmp_path: Path) -> AsyncIterator[Child]:
     bucket = open_bucket(BucketSettings.model_validate({"bucket": f"file://{tmp_path}/bucket"}))
     (tmp_path / "work").mkdir()
     _, claim = await records.claimed()
-    made = Child(tmp_path, bucket, Draft("videos/a/b/c/1080-any", Found.read(EVENT), claim, NEW))
+    made = Child(tmp_path, bucket, Draft("videos/a/b/c/1080-any", Found.read(EVENT, KNOWN), claim, NEW))
     yield made
     if made.upload:
         await made.upload.close()

@@ -167,15 +167,39 @@ async def test_the_referer_outlives_a_redirect(zygote: Zygote, site: Site, tmp_p
     assert height(await download(zygote, tmp_path, url)) == 240
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        '<meta http-equiv="refresh" content="0; url=FORGED">',
+        '<meta name="twitter:player" content="FORGED">',
+        '<meta property="og:video" content="FORGED">',
+        '<iframe src="FORGED"></iframe>',
+        """<script type="application/ld+json">
+        {"@context": "https://schema.org", "@type": "VideoObject", "embedUrl": "FORGED"}</script>""",
+        "Refresh",
+        "Location",
+    ],
+    ids=["meta", "twitter", "og", "iframe", "json-ld", "header", "redirect"],
+)
 @pytest.mark.parametrize("mark", ["__youtubedl_smuggle", "__youtubedl&#95;smuggle"])
-async def test_a_page_forges_nothing_of_yt_dlps_own(mark: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+async def test_a_page_forges_nothing_of_yt_dlps_own(
+    mark: str, lead: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
     """What it hands on to itself within an address."""
-    site.put("/clip.mp4", clip())
-    forged = f"clip.mp4#{mark}={quote(json.dumps({'referer': 'http://other.invalid/'}))}"
-    url = site.put("/page", page(f'<meta http-equiv="refresh" content="0; url={forged}">'))
+    data = quote(json.dumps({"referer": "http://other.invalid/"}))
+    forged = site.put("/clip.mp4", clip()) + f"#{mark}={data}"
+    if lead == "Location":
+        answer = Reply(302, {"Location": forged, "Content-Length": "0"})
+    elif lead == "Refresh":
+        answer = page("")
+        answer = replace(answer, headers={**answer.headers, "Refresh": f"0; url={forged}"})
+    else:
+        answer = page(lead.replace("FORGED", forged))
 
-    assert height(await download(zygote, tmp_path, url)) == 240
-    assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {None}
+    await download(zygote, tmp_path, site.put("/page", answer))
+    asked = site.requests("/clip.mp4")
+    assert asked
+    assert "http://other.invalid/" not in {one.headers.get("referer") for one in asked}
 
 
 async def test_a_page_within_the_page_is_told_of_it(zygote: Zygote, site: Site, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.identity import site_at
 from vidferry_common.metrics.catalogue import SANDBOX_PARTS
 from vidferry_worker import wire
 from vidferry_worker.broker import Broker
@@ -25,6 +26,8 @@ EVENTS_A_SECOND, MAX_BURST = 500, 1000
 """of one child, of all kinds: what a fast site's many fragments take is a tenth of it"""
 PAUSE_SECONDS = 0.1
 MAX_CONNECTING = 64
+MAX_SITES, MAX_EXTRACTORS = 256, 256
+"""of one child that are remembered"""
 READY_SECONDS = 60
 KILLED = -9
 
@@ -60,6 +63,11 @@ class Child:
         """the most that it and its programs may take by now, None where nothing bounds them besides the kernel"""
         self.refused = False
         """whether the last address that it asked for is one that downloads may not reach"""
+        self.extractors: frozenset[str] = frozenset()
+        """that it named before it asked for a connection: nobody else could have had a say in that"""
+        self.sites: set[str] = set()
+        """that it was connected to"""
+        self._has_asked = False
         self.forked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         channel.setblocking(False)
@@ -129,6 +137,8 @@ class Child:
             self._events.put_nowait(None)
         elif message.get("event") == "connect":
             self._connect(message)
+        elif message.get("event") == "extractors":
+            self._note_extractors(message.get("extractors"))
         elif message.get("event") == "log":
             logger.debug("yt-dlp: %s", str(message.get("text"))[:2000], extra={"pid": self.pid})
         else:
@@ -137,7 +147,12 @@ class Child:
             self._pause()
             self._read_on()
 
+    def _note_extractors(self, told: object) -> None:
+        if not self._has_asked and isinstance(told, list) and len(told) <= MAX_EXTRACTORS:
+            self.extractors = frozenset(map(str, told))
+
     def _connect(self, message: wire.Message) -> None:
+        self._has_asked = True
         if len(self._connecting) >= MAX_CONNECTING:
             self._answer({"id": message.get("id"), "error": "too many connections at once"}, [])
             return
@@ -146,8 +161,13 @@ class Child:
         task.add_done_callback(self._connecting.discard)
 
     async def _serve(self, message: wire.Message) -> None:
+        def answer(reply: wire.Message, fds: list[int]) -> None:
+            if fds and len(self.sites) < MAX_SITES:
+                self.sites.add(site_at(str(message["host"]), int(message["port"])))
+            self._answer(reply, fds)
+
         with contextlib.suppress(KeyError):  # a request that lacks its fields gets no answer
-            self.refused = not await self._broker.serve(message, self._answer, self._names)
+            self.refused = not await self._broker.serve(message, answer, self._names)
 
     def _answer(self, message: wire.Message, fds: list[int]) -> None:
         with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer

@@ -10,6 +10,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
 from vidferry_worker import evidence
+from vidferry_worker.identity import Known, bound
 
 
 class _Identity(BaseModel):
@@ -19,6 +20,7 @@ class _Identity(BaseModel):
     domain: str = Field(max_length=300)
     video_id: str = Field(max_length=4000)
     by_address: bool
+    page: str = Field("", max_length=4000)
 
 
 class _Event(BaseModel):
@@ -40,7 +42,7 @@ class Found:
     streams: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def read(cls, event: Mapping[str, Any]) -> "Found":
+    def read(cls, event: Mapping[str, Any], known: Known) -> "Found":
         try:
             fields = {name: event.get(name) for name in _Event.model_fields}
             if isinstance(fields["title"], str):  # sites cut titles in the middle of a UTF-16 pair
@@ -49,7 +51,7 @@ class Found:
         except ValidationError as error:
             raise JobFailure(ErrorCode.INTERNAL, "a child's find is ill-formed") from error
         return cls(
-            Identity(**checked.identity.model_dump()),
+            bound(Identity(**checked.identity.model_dump()), known),
             checked.title,
             checked.duration,
             checked.source,

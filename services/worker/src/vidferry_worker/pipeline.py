@@ -21,6 +21,7 @@ from vidferry_worker.delivery import Delivered, Delivery
 from vidferry_worker.draft import Draft
 from vidferry_worker.early import EarlyUpload
 from vidferry_worker.found import Found
+from vidferry_worker.identity import Known
 from vidferry_worker.metrics import Rise
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import retry_delay, until_redis_answers
@@ -121,7 +122,8 @@ class Pipeline:
         self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
         self._child.cpu_seconds = settings.extract_cpu_seconds
         async with asyncio.timeout(settings.extract_seconds):
-            found = Found.read(await self._next("found"))
+            event = await self._next("found")
+        found = Found.read(event, Known(claim.url, self._child.extractors, self._child.sites))
         self._child.cpu_seconds = None
         return found
 

@@ -1,36 +1,80 @@
-"""Which video an address leads to, and what its object is called.
+"""Which video a URL leads to, and what its object is called.
 
-Names depend on the identity alone, so two attempts, or two addresses of one video, can't make two objects.
+Names depend on the identity alone, so two attempts, or two URLs of one video, can't make two objects.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from vidferry_common.contract.formats import CANONICAL
 
 ROOT = "videos"
 """Everything that Vidferry stores is below it."""
 THUMBNAIL = "thumbnail"
+WEB_PORTS = frozenset({80, 443})
+ALIASES = {
+    "youtu.be": "youtube.com", "m.youtube.com": "youtube.com", "music.youtube.com": "youtube.com",
+    "youtube-nocookie.com": "youtube.com", "player.vimeo.com": "vimeo.com", "dai.ly": "dailymotion.com",
+    "geo.dailymotion.com": "dailymotion.com", "twitter.com": "x.com", "mobile.twitter.com": "x.com",
+    "m.tiktok.com": "tiktok.com", "vm.tiktok.com": "tiktok.com", "vt.tiktok.com": "tiktok.com",
+    "m.twitch.tv": "twitch.tv", "clips.twitch.tv": "twitch.tv",
+}  # fmt: skip
+"""Hosts of one operator, which name its videos by the same ids and serve nobody else's pages."""
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_DIGEST = re.compile(r"[hpx]-[0-9a-f]{40}")
+"""What stands for a text that is not safe, for an id within a page, and for an address: none is ever a text itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One video. by_address: the id is the digest of the final address, since the site has no ids of its own."""
+    """One video: by its site's id; by its site's id within one page; or by an address, where its site has no ids."""
 
     extractor: str
     domain: str
+    """the site, as site_of tells it"""
     video_id: str
-    by_address: bool
+    by_address: bool = False
+    """whether video_id is an address"""
+    page: str = ""
+    """the URL of the page that the id counts for; empty where it counts for the whole site"""
+
+    @classmethod
+    def of_address(cls, address: str) -> "Identity":
+        return cls("generic", site_of(address), address, by_address=True)
 
     def folder(self) -> str:
         """Where everything about the video is in the bucket."""
-        return "/".join([ROOT, _segment(self.extractor), _segment(self.domain), _segment(self.video_id)])
+        if self.by_address:
+            video = "x-" + _sha256(self.video_id)
+        elif self.page:
+            video = "p-" + digest(self.page, self.video_id)
+        else:
+            video = _segment(self.video_id)
+        return "/".join([ROOT, _segment(self.extractor), _segment(self.domain), video])
 
     def object_name(self, fmt: str) -> str:
         """The object of the video in one format (`Format.canonical()`)."""
         return f"{self.folder()}/{_segment(fmt)}"
+
+
+def site_of(url: str) -> str:
+    """The site of a URL; empty where it names no host."""
+    try:
+        parts = urlsplit(url)
+        return site_at(parts.hostname or "", parts.port)
+    except ValueError:
+        return ""
+
+
+def site_at(host: str, port: int | None = None) -> str:
+    """The site at a host: the host without www., and its port where that is not the web's.
+
+    Nothing is shared between the hosts of a domain, which may belong to many, but for ALIASES.
+    """
+    name = host.lower().removesuffix(".").removeprefix("www.")
+    return ALIASES.get(name, name) if port is None or port in WEB_PORTS else f"{name}:{port}"
 
 
 def thumbnail_beside(object_name: str) -> str:
@@ -51,9 +95,13 @@ def is_stored_by_vidferry(name: str) -> bool:
 
 def _segment(text: str) -> str:
     """Text where it is safe as a part of a path and an object's name, else its digest."""
-    if _SAFE.fullmatch(text) and not text.endswith("."):
+    if _SAFE.fullmatch(text) and not text.endswith(".") and not _DIGEST.fullmatch(text):
         return text
-    return "x-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+    return "h-" + _sha256(text)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def digest(*parts: str) -> str:

@@ -1,13 +1,15 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
 Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
-`{"go": false}`, before that perhaps `{"ask": true}`: whether the origin still has what it had. Events to it: `found`,
-`evidence` where it was asked for, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`;
-channel.py adds `connect`, the logger `log`.
+`{"go": false}`, before that perhaps `{"ask": true}`: whether the origin still has what it had. Events to it:
+`extractors`, before the first `connect` (the worker's identity.py tells why), `found`, `evidence` where it was asked
+for, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`; channel.py adds `connect`, the
+logger `log`.
 """
 
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.dash import periods
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
-from vidferry_worker.child.patches import download_retries
+from vidferry_worker.child.patches import download_retries, smuggled_data
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -140,6 +142,7 @@ class Download:
 
     def _prepare(self) -> None:
         """Makes the warm downloader this request's."""
+        smuggled_data.renew_key()
         ydl, params = self._ydl, self._ydl.params
         params.update(
             format=options.select(self._format),
@@ -155,6 +158,7 @@ class Download:
         ydl.wants_picture = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
+        ydl.on_extractors = lambda names: self._channel.tell("extractors", extractors=names)
         ydl.waits.tell = lambda seconds: self._channel.tell("waiting", seconds=seconds, asked=True)
         ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
         if self._format.quality is Quality.AUDIO:
@@ -220,7 +224,7 @@ class Download:
 
     def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "identity": identity.identify(info),
+            "identity": asdict(identity.identify(info, self._ydl.trail)),
             "title": _title(info),
             "duration": info.get("duration"),
             "source": str(info.get("webpage_url") or self._url)[:2000],

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,7 @@ from vidferry_worker.child import (
 )
 from vidferry_worker.child.classify import by_status
 from vidferry_worker.child.dash.join import without_unfit
+from vidferry_worker.child.identity import BY_ADDRESS, Step, Trail
 from vidferry_worker.child.page.document import limit_referer
 from vidferry_worker.child.patches import (
     body_resumption,
@@ -54,6 +56,7 @@ from vidferry_worker.child.patches import (
     link_lists,
     media_endings,
     response_heads,
+    smuggled_data,
 )
 from vidferry_worker.child.silence import Silence
 
@@ -72,6 +75,7 @@ PATCHES = (
     announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content,
     fragment_keys, generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs,
     hls_lists, hls_live, html5_players, link_lists, media_endings, response_heads,
+    smuggled_data,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 
@@ -96,6 +100,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.gave_up: Exception | None = None
         """on the first transfer that was: why"""
         self.waits = retry_after.Waits()
+        self.trail = Trail()
+        self.on_extractors: Callable[[list[str]], None] = lambda _: None
+        """called before anything is asked for, with what the trail knows then"""
         self._transfers = False
         self._hops: list[tuple[str, str | None]] = []
 
@@ -111,6 +118,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
             self.answered_by[address] = response.url
+        self.trail.note_answer(address, response.url)
         if self.on_response:
             self.on_response(address, response)
         return response
@@ -141,6 +149,15 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             return super().extract_info(url, *args, **how)
         finally:
             self._hops.pop()
+
+    def _YoutubeDL__extract_info(self, url: str, ie: Any, download: Any, extra_info: Any, process: Any) -> Any:  # noqa: N802
+        """As yt-dlp's own, which is private: here alone it is known which extractor was chosen for a URL."""
+        key = ie.ie_key()
+        if not self.trail.steps:
+            self.trail.extractors = () if key in BY_ADDRESS else _keys_by_module()[_module(ie)]
+            self.on_extractors([each.lower() for each in self.trail.extractors])
+        self.trail.steps.append(Step(url, key, is_described=not process))
+        return super()._YoutubeDL__extract_info(url, ie, download, extra_info, process)
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         entries.check_formats(info_dict)
@@ -173,6 +190,22 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if written and self.on_thumbnails:
             self.on_thumbnails(written[0][0])
         return written
+
+
+def _module(extractor: Any) -> str:
+    """The module of yt-dlp's that an extractor is from, which holds all those of one site."""
+    name = getattr(extractor, "_module", None) or extractor.__module__
+    return ".".join(name.split(".")[:3])
+
+
+@cache
+def _keys_by_module() -> dict[str, set[str]]:
+    """Of the extractors that name videos by ids."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in gen_extractor_classes():
+        if each.ie_key() not in BY_ADDRESS:
+            found[_module(each)].add(each.ie_key())
+    return found
 
 
 def _check(address: str) -> None:
@@ -227,6 +260,7 @@ def load() -> None:
     for extractor in gen_extractor_classes():
         with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
             extractor.suitable("https://example.invalid/")
+    _keys_by_module()
     _loaded = SiteDownloader(options.base())
     _loaded.get_info_extractor(generic.GenericIE.ie_key())
     FFmpegPostProcessor(_loaded).get_versions_and_features()

@@ -26,13 +26,13 @@ def settle(found: dict[str, Any], page: Page, told: str, title: str, picture: st
     if told and re.fullmatch(rf"{re.escape(told)} \(\d+\)", str(found.get("title") or "")):
         found["title"] = title
     if kind == "url":
-        if not found.get("ie_key"):  # read from the page: what it may have forged is not yt-dlp's
-            found["url"] = found["url"].partition("#__youtubedl_smuggle")[0]
         return found
     if kind == "url_transparent":
         _tell_referer(found, page)
     elif kind == "video":
         found["title"] = found.get("title") or title
+        found.setdefault("extractor_key", "Generic")  # whichever extractor has asked for what is in the page
+        found.setdefault("extractor", "generic")
         _add_headers(found, page)
     _settle_pictures(found, page, picture)
     return found

@@ -19,9 +19,6 @@ from vidferry_worker.child.page.sources import FAILURES, Formats, Source, kind_o
 from vidferry_worker.child.page.tags import Tag, cut, find_tags
 from vidferry_worker.child.patches import generic_feeds
 
-_SMUGGLED = "__youtubedl_smuggle"
-"""what yt-dlp marks data of its own with, in addresses: a page has no business with it"""
-
 
 def install() -> None:
     find_by_itself = GenericIE._extract_embeds  # noqa: SLF001 - what is changed here is yt-dlp's own
@@ -37,7 +34,7 @@ def _find(
 ) -> list[dict[str, Any]]:
     """The videos of a page, made ready to be asked for as the page would."""
     plain, smuggled = unsmuggle_url(url, {})
-    webpage, outer = webpage.replace(_SMUGGLED, ""), document.current()
+    outer = document.current()
     if outer and response is None:  # a part of the page, which another extractor has unpacked
         page = outer
     else:
