@@ -143,9 +143,13 @@ class Jobs:
         return job
 
     async def cancel(self, job: NewJob) -> None:
-        record = await self.store.job(job.job_id)
-        assert record is not None
-        assert await self.store.cancel(record) is Cancelled.CANCELLED
+        """As the api does: what the job told since it was read asks for another try."""
+        outcome = None
+        while outcome is not Cancelled.CANCELLED:
+            record = await self.store.job(job.job_id)
+            assert record is not None
+            outcome = await self.store.cancel(record)
+            assert outcome is not Cancelled.ENDED
 
     async def until(
         self, job: NewJob, check: Callable[[dict[str, Any]], bool], seconds: float = SECONDS
