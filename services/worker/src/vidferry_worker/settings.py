@@ -57,7 +57,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         description="The least bytes a second of a download, over VIDFERRY_MIN_RATE_SECONDS; a site that sends less "
         "has stalled. 0: as few as it likes.",
     )
-    min_rate_seconds: float = Field(120, gt=0, description="Seconds over which the rate of a download is looked at.")
+    min_rate_seconds: float = Field(30, gt=0, description="Seconds over which the rate of a download is looked at.")
     site_share: float = Field(
         0.5,
         gt=0,
