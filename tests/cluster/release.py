@@ -32,7 +32,12 @@ def values(around: Around) -> dict[str, Any]:
         "grace": GRACE,
         "slots": SLOTS,
         "childMemory": "320Mi",
-        "settings": {"VIDFERRY_RETRIES": 1, "VIDFERRY_RETRY_DELAY": 1},
+        "settings": {
+            "VIDFERRY_RETRIES": 1,
+            "VIDFERRY_RETRY_DELAY": 1,
+            "VIDFERRY_SITE_SHARE": 1,
+            "VIDFERRY_CALLER_SHARE": 1,
+        },
         "maxBytes": "64Mi",
         "work": {"sizeLimit": "3Gi"},
         "egressAllow": [f"{around.origin_ip}/32"],

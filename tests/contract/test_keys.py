@@ -10,7 +10,8 @@ FOLDER = resources.files("vidferry_common.store")
 NAME = re.compile(r"'((?:vidferry|arq|websocket):[a-z:-]*|:[a-z]+)'")
 USED = {
     keys.JOB, keys.HISTORY, keys.DOWNLOAD, keys.JOBS, keys.STEPS, keys.LEASES, keys.DOORBELL, keys.CHANNEL, keys.QUEUE,
-    keys.ARQ_JOB, keys.ARQ_RETRY, keys.STOPPED, keys.SITE, keys.PARKED, keys.DELAYED,
+    keys.ARQ_JOB, keys.ARQ_RETRY, keys.STOPPED, keys.SITE, keys.CALLER, keys.PARKED, keys.LINE, keys.WORKERS,
+    keys.KEEPER, keys.DELAYED,
 }  # fmt: skip
 
 

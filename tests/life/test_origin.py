@@ -19,6 +19,7 @@ from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.stack import Watched, drain
 from vidferry_worker.child.retry_after import IN_PLACE
+from vidferry_worker.settings import WorkerSettings
 from worker.hls import Hls
 
 __all__ = ["origin", "site"]
@@ -226,4 +227,48 @@ def test_a_slow_site_cannot_take_every_slot(site: Site, tmp_path_factory: pytest
         for number in (1, 2, 3):
             site.gate(str(number)).open()
         assert [product.watch(job_id).last["status"] for job_id in slow] == ["completed"] * 4
+        product.settle()
+
+
+SLOTS = 4
+SHARED = {
+    "worker_slots": str(SLOTS), "stall_seconds": "600", "min_rate": "0",
+    **{name: str(WorkerSettings.model_fields[name].default) for name in ("site_share", "caller_share")},
+}  # fmt: skip
+"""the shares are the defaults; what waits at a gate keeps its slot, however busy the machine is"""
+
+
+def test_by_default_a_site_leaves_half_of_the_slots(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Under another spelling of its address, too."""
+    with whole(tmp_path_factory.mktemp("half"), SHARED) as product:
+        paths = [site.url(f"/gated/{number}/clip.mp4") for number in range(SLOTS)]
+        slow = [product.post(url) for url in (*paths[:3], paths[3].replace("127.0.0.1", "[::ffff:127.0.0.1]"))]
+        for job_id in slow[:2]:
+            product.reached(job_id, "downloading")
+        other = product.post(site.url("/media/clip.mp4").replace("127.0.0.1", "localhost"))
+
+        assert product.watch(other).last["status"] == "completed"
+        assert [product.job(job_id)["status"] for job_id in slow] == ["processing"] * 2 + ["queued"] * 2
+        for number in range(SLOTS):
+            site.gate(str(number)).open()
+        assert [product.watch(job_id).last["status"] for job_id in slow] == ["completed"] * SLOTS
+        product.settle()
+
+
+def test_by_default_a_caller_leaves_a_slot(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever asks by several addresses of one /64 is one caller; a proxy tells who asks."""
+    with whole(tmp_path_factory.mktemp("callers"), SHARED | {"site_share": "1"}) as product:
+        slow = [
+            product.post(site.url(f"/gated/{number}/clip.mp4"), caller=f"2001:db8::{number + 1}")
+            for number in range(SLOTS)
+        ]
+        for job_id in slow[:3]:
+            product.reached(job_id, "downloading")
+        other = product.post(site.url("/media/clip.mp4"), caller="2001:db8:0:1::1")
+
+        assert product.watch(other).last["status"] == "completed"
+        assert product.job(slow[3])["status"] == "queued"
+        for number in range(SLOTS):
+            site.gate(str(number)).open()
+        assert [product.watch(job_id).last["status"] for job_id in slow] == ["completed"] * SLOTS
         product.settle()

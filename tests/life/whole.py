@@ -29,7 +29,7 @@ GLANCE = 0.02
 TERMINAL = {"completed", "failed", "cancelled"}
 KEPT = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.SEEN)
 """records, which stay until they expire"""
-SHARED = {keys.DOORBELL, keys.KEEPER, keys.SPARED}
+SHARED = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS}
 
 
 @dataclass
@@ -43,10 +43,11 @@ class Whole:
     client: httpx2.Client
     workers: list[WorkerProcess] = field(default_factory=list)
 
-    def post(self, url: str, fmt: Mapping[str, str] | None = None, **fields: Any) -> str:
-        """The job's id."""
+    def post(self, url: str, fmt: Mapping[str, str] | None = None, caller: str = "", **fields: Any) -> str:
+        """The job's id. caller is an address that a proxy tells."""
+        headers = {"X-Forwarded-For": caller} if caller else {}
         body = {"url": url, **({"format": fmt} if fmt else {}), **fields}
-        response = self.client.post("/api/download", json=body)
+        response = self.client.post("/api/download", json=body, headers=headers)
         assert response.status_code == 202, response.text
         return str(response.json()["job_id"])
 

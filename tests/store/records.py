@@ -15,7 +15,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Cancelled, Cause, Claim, JobRecord, NewJob, Requeue, Store
+from vidferry_common.store import Cancelled, Cause, Claim, JobRecord, Limits, NewJob, Requeue, Store
 from vidferry_common.store.client import RedisClient
 
 SECONDS = 3600
@@ -69,9 +69,9 @@ class Records:
         how = Requeue(Cause.RETRY, at(INFO, attempt), delay, limit=9)
         assert await self.store.requeue(job.download_id, attempt, how) == "requeued"
 
-    async def picked(self, count: int = 100, site_limit: int = 0) -> list[str]:
+    async def picked(self, count: int = 100, **limits: Any) -> list[str]:
         """The ids of the downloads that a worker with so many free slots may start."""
-        arq_ids, _ = await self.store.pick(count, site_limit)
+        arq_ids, _ = await self.store.pick(count, Limits(**limits))
         return [arq_id.decode().rpartition(":")[0] for arq_id in arq_ids]
 
     async def expired(self) -> list[str]:

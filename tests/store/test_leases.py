@@ -213,7 +213,7 @@ async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
             store.ping(), store.job(job.job_id), store.create(new_job(), 10), store.publish(claim, b"", step=True),
             store.finish(claim, b"", Ending()), store.renew({}, 1), store.keep("w", 1, 1, 1),
             store.download(job.download_id), store.note(job.download_id, {b"x": "y"}),
-            store.claim(job.download_id, 2, 1, "w"), store.requeue(job.download_id, 1, HANDOVER), store.pick(1, 0),
+            store.claim(job.download_id, 2, 1, "w"), store.requeue(job.download_id, 1, HANDOVER), store.pick(1),
             store.identify(claim, "x"), store.stopped("w", 1), store.cancel(record), store.queue(),
         ):  # fmt: skip
             with pytest.raises(StoreUnavailable, match=r"."):

@@ -1,21 +1,25 @@
 """What a worker may start, and in which order."""
 
 import asyncio
+import random
+import uuid
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from store.records import CAP, Records, new_job, of
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import PARKED, queued
 from vidferry_common.contract.priority import Priority
-from vidferry_common.store import Cause, Ending, NewJob, Requeue, store
+from vidferry_common.store import Cancelled, Cause, Ending, Limits, NewJob, Requeue, store
 
 pytestmark = pytest.mark.anyio
 HEAD_START = Priority.INTERACTIVE.head_start_ms / 1000
 
 
 async def test_an_empty_queue_gives_nothing(records: Records) -> None:
-    assert await records.store.pick(4, 0) == ([], None)
+    assert await records.store.pick(4) == ([], None)
 
 
 async def test_the_oldest_first_and_no_more_than_asked_for(records: Records) -> None:
@@ -84,13 +88,13 @@ async def test_a_delayed_one_is_picked_when_it_is_due_and_not_before(records: Re
     await records.retried(job, delay=60)
     later, _ = await records.claimed()
     await records.retried(later, delay=600)
-    arq_ids, seconds = await records.store.pick(4, 0)
+    arq_ids, seconds = await records.store.pick(4)
     assert arq_ids == []
     assert seconds is not None
     assert 50 < seconds <= 60, "of the next one"
 
     await records.redis.zadd(keys.DELAYED, {keys.arq_id(job.download_id, 2): await records.now_ms() - 1})
-    arq_ids, seconds = await records.store.pick(4, 0)
+    arq_ids, seconds = await records.store.pick(4)
 
     assert arq_ids == [keys.arq_id(job.download_id, 2).encode()]
     assert seconds is not None
@@ -121,8 +125,8 @@ async def test_a_handed_over_one_keeps_its_place(records: Records) -> None:
     assert await records.picked() == [job.download_id, waiting.download_id]
 
 
-async def at_one_site(records: Records, count: int) -> list[NewJob]:
-    jobs = [await records.created() for _ in range(count)]
+async def at_one_site(records: Records, count: int, callers: str = "") -> list[NewJob]:
+    jobs = [await records.created(caller=caller) for caller in callers or [""] * count]
     for age, job in enumerate(reversed(jobs)):
         await records.made_due(job, 10 + age)
     return jobs
@@ -174,9 +178,10 @@ async def test_a_place_is_free_however_the_download_leaves_it(ending: str, recor
     assert await records.picked(site_limit=1) == [waiting.download_id]
 
 
-async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(records: Records) -> None:
+@pytest.mark.parametrize("callers", ["aa", "ab"])
+async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(callers: str, records: Records) -> None:
     _, claim = await records.claimed()
-    first, second = await at_one_site(records, 2)
+    first, second = await at_one_site(records, 2, callers)
     assert await records.picked(site_limit=1) == []
     await records.cancel(first)
 
@@ -185,9 +190,10 @@ async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(records: Recor
     assert await records.picked(site_limit=1) == [second.download_id]
 
 
-async def test_one_that_is_claimed_after_it_was_parked_waits_for_nothing(records: Records) -> None:
+@pytest.mark.parametrize("callers", ["aaa", "abc"])
+async def test_one_that_is_claimed_after_it_was_parked_waits_for_nothing(callers: str, records: Records) -> None:
     """Its worker stood still between its pick and its claim, for longer than it was kept for it."""
-    late, quick, waiting = await at_one_site(records, 3)
+    late, quick, waiting = await at_one_site(records, 3, callers)
     assert await records.picked(1, site_limit=1) == [late.download_id]
     await records.redis.delete(*await records.redis.keys(keys.SITE + "*"))
     _, claim = await records.claimed(quick)
@@ -236,6 +242,246 @@ async def test_one_whose_record_is_gone_is_no_obstacle(records: Records) -> None
 
     assert await records.picked(site_limit=1) == [lost.download_id, job.download_id]
     assert await records.store.claim(lost.download_id, 1, 60, "worker") is None
+
+
+ONE_SITE: dict[str, Any] = {"slots": 4, "site_share": 0.5}
+ONE_CALLER: dict[str, Any] = {"slots": 4, "caller_share": 0.75}
+
+
+async def of_one_caller(records: Records, count: int, caller: str = "192.0.2.7") -> list[NewJob]:
+    """Each at a site of its own."""
+    return [await records.created(url=f"https://example-{uuid.uuid4().hex}.com/", caller=caller) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("slots", "share"), [(1, 1), (2, 1), (3, 1), (4, 2), (9, 4)])
+async def test_a_site_takes_half_of_the_slots_and_one_at_least(slots: int, share: int, records: Records) -> None:
+    await at_one_site(records, 12)
+
+    assert len(await records.picked(slots, slots=slots, site_share=0.5)) == share
+
+
+async def test_a_site_has_no_more_for_its_many_names(records: Records) -> None:
+    hosts = ("evil.example", "a.evil.example", "b.a.evil.example:8443", "www.evil.example", "EVIL.example.")
+    for host in hosts:
+        await records.created(url=f"https://{host}/")
+    for host in ("198.51.100.1", "[::ffff:198.51.100.1]", "198.51.100.1:8080"):
+        await records.created(url=f"http://{host}/")
+
+    assert len(await records.picked(slots=2, site_share=0.5)) == 2, "one of each"
+
+
+async def test_the_slots_of_all_workers_count(records: Records) -> None:
+    for number in range(3):
+        await records.store.keep(f"w{number}", 60, 60, 60, slots=4)
+    await records.store.keep("w2", 60, 60, 60, slots=4)
+    await at_one_site(records, 12)
+
+    assert len(await records.picked(**ONE_SITE)) == 6
+
+
+@pytest.mark.parametrize("gone", ["silent", "stopping"])
+async def test_those_of_a_worker_that_takes_nothing_any_more_do_not(gone: str, records: Records) -> None:
+    """A silent one counts for as long as its leases do."""
+    await records.store.keep("other", 60, 60, 60, slots=40)
+    await records.redis.zadd(keys.WORKERS, {"40:other": await records.now_ms() - 1})
+    await records.store.keep(*(("w", 60, 60, 60, 4) if gone == "silent" else ("other", 60, 60, 60, 0)))
+    await at_one_site(records, 12)
+
+    assert len(await records.picked(**ONE_SITE)) == 2
+
+
+async def test_a_limit_holds_beside_a_share(records: Records) -> None:
+    await at_one_site(records, 3)
+
+    assert len(await records.picked(slots=100, site_share=0.5, site_limit=1)) == 1
+
+
+async def test_where_there_are_more_slots_those_that_wait_get_them(records: Records) -> None:
+    jobs = await at_one_site(records, 8)
+    picked = await records.picked(**ONE_SITE)
+    assert len(picked) == 2
+    claims = [(await records.claimed(job))[1] for job in jobs[:2]]
+    await records.store.keep("w", 60, 60, 60, slots=8)
+
+    await records.store.finish(claims[0], queued().body(), Ending())
+
+    assert await all_picked(records, **ONE_SITE) == [job.download_id for job in jobs[2:5]]
+
+
+async def all_picked(records: Records, **limits: Any) -> list[str]:
+    """By as many looks as it takes; what is parked may be woken by each."""
+    found: list[str] = []
+    while await of(records.redis.lpop(keys.DOORBELL)):
+        found += await records.picked(**limits)
+    return found
+
+
+async def test_a_caller_leaves_slots_to_others(records: Records) -> None:
+    jobs = await of_one_caller(records, 9)
+    await records.store.keep("w", 60, 60, 60, slots=4)
+    assert await records.picked(**ONE_CALLER) == [job.download_id for job in jobs[:3]]
+    other = await records.created(caller="192.0.2.8")
+
+    assert await records.picked(**ONE_CALLER) == [other.download_id]
+    _, claim = await records.claimed(jobs[0])
+    await records.store.finish(claim, queued().body(), Ending())
+    assert await all_picked(records, **ONE_CALLER) == [jobs[3].download_id]
+
+
+async def test_nobody_is_counted_whose_address_is_not_known(records: Records) -> None:
+    jobs = await of_one_caller(records, 9, caller="")
+
+    assert await records.picked(**ONE_CALLER) == [job.download_id for job in jobs]
+
+
+async def test_a_download_counts_for_the_caller_who_asked_first(records: Records) -> None:
+    """Else whoever joins it would pay for what another began."""
+    first = await records.created(url=URL, caller="192.0.2.7")
+    await records.created(url=URL, caller="192.0.2.8")
+    assert await records.picked(slots=1, caller_share=0.5) == [first.download_id]
+
+    (second,) = await of_one_caller(records, 1, caller="192.0.2.8")
+    await of_one_caller(records, 1, caller="192.0.2.7")
+    assert await records.picked(slots=1, caller_share=0.5) == [second.download_id]
+
+
+async def test_who_asked_is_kept_as_a_digest_and_until_the_download_ends(records: Records) -> None:
+    (job,) = await of_one_caller(records, 1)
+    assert await of(records.redis.hget(keys.DOWNLOAD + job.download_id, "caller"))
+    assert b"192.0.2.7" not in repr(await records.dump()).encode()
+
+    _, claim = await records.claimed(job)
+    await records.store.finish(claim, queued().body(), Ending())
+
+    assert await of(records.redis.hget(keys.DOWNLOAD + job.download_id, "caller")) is None
+    assert await records.redis.keys(keys.CALLER + "*") == []
+
+
+async def test_a_full_caller_holds_up_nobody_at_a_site_nor_a_full_site_a_caller(records: Records) -> None:
+    limits: dict[str, Any] = {"slots": 2, "site_limit": 1, "caller_share": 0.5}
+    site = "https://shared.example/"
+    _, at_site = await records.claimed(await records.created(url=site, caller="zero"))
+    _, elsewhere = await records.claimed((await of_one_caller(records, 1, caller="one"))[0])
+    of_full, of_idle = [await records.created(url=f"{site}{caller}", caller=caller) for caller in ("one", "two")]
+    assert await all_picked(records, **limits) == []
+
+    await records.store.finish(at_site, queued().body(), Ending())
+    assert await all_picked(records, **limits) == [of_idle.download_id], "the older one waits for its caller by now"
+
+    _, at_site = await records.claimed(of_idle)
+    await records.store.finish(elsewhere, queued().body(), Ending())
+    assert await all_picked(records, **limits) == [], "now it waits for its site again"
+    await records.store.finish(at_site, queued().body(), Ending())
+    assert await all_picked(records, **limits) == [of_full.download_id]
+
+
+async def test_a_look_that_found_nothing_among_many_is_followed_by_another(records: Records) -> None:
+    """Whatever the doorbell says: it may have been rung for others, or not be there any more."""
+    await at_one_site(records, 200)
+    elsewhere = await records.created(url="https://elsewhere.example/x")
+    await records.redis.delete(keys.DOORBELL)
+    found: list[bytes] = []
+    due: float | None = 0
+    while due == 0:
+        arq_ids, due = await records.store.pick(2, Limits(site_limit=1))
+        found += arq_ids
+
+    assert found[1:] == [keys.arq_id(elsewhere.download_id, 1).encode()]
+
+
+async def test_who_watches_is_told_once_why_it_waits(records: Records) -> None:
+    first, parked = await at_one_site(records, 2)
+    await records.listen(parked.job_id)
+    assert await records.picked(site_limit=1) == [first.download_id]
+    _, claim = await records.claimed(first)
+    await records.created()
+    assert await records.picked(site_limit=1) == []
+    (told,) = await records.heard(parked.job_id)
+    assert (told["data"]["status"], told["data"]["message"]) == ("queued", PARKED)
+    joined = await records.created(url=parked.url)
+    assert (await records.state(joined.job_id))["data"]["message"] == PARKED
+
+    await records.store.finish(claim, queued().body(), Ending())
+    assert await records.picked(site_limit=1) == [parked.download_id]
+    await records.retried((await records.claimed(parked))[0])
+    assert (await records.state(parked.job_id))["data"]["message"] != PARKED
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_the_limits_hold_and_nobody_waits_for_nothing(seed: int, records: Records) -> None:
+    chance = random.Random(seed)
+    limits: dict[str, Any] = {"slots": 8, "site_share": 0.5, "caller_share": 0.75}
+    if seed % 2:
+        limits = {"slots": 5, "site_limit": 1, "caller_share": 0.4}
+    crowd = Crowd(records, limits)
+    for number in range(60):
+        job = await records.created(
+            url=f"https://site-{chance.choice('aab')}.example/{number}",
+            caller=chance.choice("xxy"),
+            priority=chance.choice(list(Priority)),
+        )
+        crowd.jobs[job.download_id] = job
+        if chance.random() < 0.5:
+            await crowd.act(chance)
+    while crowd.jobs:
+        await crowd.act(chance)
+
+    assert await records.redis.zcard(keys.QUEUE) == 0
+    left = [key.decode() for key in await records.redis.keys("*")]
+    assert [key for key in left if key.startswith((keys.SITE, keys.CALLER, keys.LINE))] == []
+
+
+class Crowd:
+    """Jobs of few sites and callers, and workers that do with them what may happen."""
+
+    def __init__(self, records: Records, limits: dict[str, Any]) -> None:
+        self.records, self.limits = records, limits
+        self.jobs: dict[str, NewJob] = {}
+        self.running: dict[str, int] = {}
+        self._most = {
+            "site": limits.get("site_limit") or int(limits["slots"] * limits["site_share"]),
+            "caller": int(limits["slots"] * limits["caller_share"]),
+        }
+
+    def full(self) -> set[str]:
+        """The sites and callers of which no more may run; none has more than that."""
+        counted = Counter(name for id_ in self.running for name in self._groups(self.jobs[id_]))
+        assert all(count <= self._most[name.partition(" ")[0]] for name, count in counted.items()), counted
+        return {name for name, count in counted.items() if count == self._most[name.partition(" ")[0]]}
+
+    def _groups(self, job: NewJob) -> set[str]:
+        return {f"site {job.site}", f"caller {job.caller}"}
+
+    async def act(self, chance: random.Random) -> None:
+        if self.running and chance.random() < 0.7:
+            await self._end(chance, *chance.choice(list(self.running.items())))
+        elif self.jobs and chance.random() < 0.3:
+            await self._cancel(chance.choice(list(self.jobs)))
+        await self._start()
+
+    async def _start(self) -> None:
+        """All that may run; what waits then has a reason to."""
+        picked = await self.records.picked(**self.limits)
+        while picked or await of(self.records.redis.lpop(keys.DOORBELL)):
+            for download_id in picked:
+                attempt = int((await self.records.store.download(download_id))[b"attempt"]) + 1
+                assert await self.records.store.claim(download_id, attempt, 60, "worker") is not None
+                self.running[download_id] = attempt
+            picked = await self.records.picked(**self.limits)
+        full = self.full()
+        waiting = {id_: job for id_, job in self.jobs.items() if id_ not in self.running}
+        assert [id_ for id_, job in waiting.items() if not self._groups(job) & full] == []
+
+    async def _end(self, chance: random.Random, download_id: str, attempt: int) -> None:
+        del self.running[download_id]
+        if chance.random() < 0.3:
+            await self.records.store.requeue(download_id, attempt, Requeue(Cause.HANDOVER, queued()))
+            return
+        await self._cancel(download_id)
+
+    async def _cancel(self, download_id: str) -> None:
+        self.running.pop(download_id, None)
+        assert await self.records.cancel(self.jobs.pop(download_id)) is Cancelled.CANCELLED
 
 
 URL = "https://example.com/shared"

@@ -68,6 +68,7 @@ class Stack:
             "VIDFERRY_LOG_LEVEL": "debug",
             "VIDFERRY_EGRESS_ALLOW": "127.0.0.0/8",
             "VIDFERRY_RETRY_DELAY": "0.1",
+            "VIDFERRY_SITE_SHARE": "1",
             **env,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -26,6 +26,8 @@ from vidferry_common.store.client import RedisClient
 from vidferry_worker.metrics import WorkerMetrics
 
 SECONDS = 40.0
+ALL_SLOTS = {"site_share": "1", "caller_share": "1"}
+"""to one site and one caller, since tests and measurements have no more"""
 
 
 class HasUrl(Protocol):
@@ -43,7 +45,7 @@ class WorkerProcess:
         given = {
             "bucket": f"file://{home}/bucket", "signing_key": "k" * 32, "redis_url": redis.url,
             "worker_folder": str(self.folder), "egress_allow": "127.0.0.0/8", "retry_delay": "0.1",
-            "log_level": "debug", "admin_port": "0", **settings,
+            "log_level": "debug", "admin_port": "0", **ALL_SLOTS, **settings,
         }  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")}
         self.environment = {

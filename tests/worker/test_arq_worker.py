@@ -28,7 +28,7 @@ class Stage:
 
     def worker(self, records: Records) -> DownloadWorker:
         async def pick(count: int) -> tuple[list[bytes], float | None]:
-            found, _ = await records.store.pick(count, 0)
+            found, _ = await records.store.pick(count)
             self.picked.extend(found)
             return found, 0.05
 

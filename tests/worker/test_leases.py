@@ -192,9 +192,8 @@ async def working(
     settings = RedisSettings.model_validate({"redis_url": server.url})
     pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect(settings), 3600)
     worker = DownloadWorker(
-        pool, pick or (lambda count: store.pick(count, 0)), run, abandon,
-        may_pick=lambda: True, slots=4, max_seconds=60, grace=1,
-    )  # fmt: skip
+        pool, pick or store.pick, run, abandon, may_pick=lambda: True, slots=4, max_seconds=60, grace=1
+    )
     task = asyncio.create_task(worker.async_run())
     try:
         yield task

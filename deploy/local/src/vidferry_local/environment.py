@@ -19,6 +19,8 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "VIDFERRY_WORKER_FOLDER": str(data / "work"),
         # Who presses Ctrl-C waits, and what isn't done goes on at the next start.
         "VIDFERRY_GRACE": "2",
+        # There is one person here.
+        "VIDFERRY_CALLER_SHARE": "1",
         "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
         "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
         "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",

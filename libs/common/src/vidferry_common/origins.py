@@ -1,10 +1,14 @@
-"""Origins of web pages (RFC 6454), as settings name them."""
+"""Origins of web pages (RFC 6454), as settings name them, and the domains that hosts belong to."""
 
+from functools import cache
+from ipaddress import ip_address
 from typing import Annotated
 
+from publicsuffixlist import PublicSuffixList
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from vidferry_common.proxies import subscriber
 from vidferry_common.settings import listed
 
 
@@ -23,3 +27,22 @@ def _each_an_origin(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_each_an_origin)]
 """separated by commas in the environment; `*` is every origin"""
+
+
+def registered_domain(host: str) -> str:
+    """The domain that somebody had to register to have that host, such as example.co.uk; an address as one subscriber.
+
+    Names that a hoster or a dynamic DNS gives away count as that one's: they cost nothing, so there is no end to them.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        ip_address(name)
+    except ValueError:
+        return _registries().privatesuffix(name) or name
+    return subscriber(name)
+
+
+@cache
+def _registries() -> PublicSuffixList:
+    """The public suffixes that registries sell names below; read once, when first needed."""
+    return PublicSuffixList(only_icann=True)

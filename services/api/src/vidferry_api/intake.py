@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request, Response
 
 from vidferry_api.addresses import events_address, job_address, public_root, socket_address
+from vidferry_api.callers import caller_of
 from vidferry_api.models import Accepted
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
@@ -94,6 +95,7 @@ class Intake:
             priority=priority,
             force=force,
             retry_of=retry_of,
+            caller=caller_of(self._request.scope, services.settings.proxies),
         )
         created = await services.store.create(job, services.settings.queue_cap)
         trace = trace_id(job.traceparent)

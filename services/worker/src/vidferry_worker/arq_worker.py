@@ -78,6 +78,11 @@ class DownloadWorker(Worker):
         """Whether it looks for downloads: it doesn't while Redis is away or the bucket refuses, or once it stops."""
         return self._reached_redis and self.allow_pick_jobs and self._may_pick()
 
+    @property
+    def slots_on_offer(self) -> int:
+        """How many downloads it takes at once; none while the bucket refuses, or once it stops."""
+        return self.max_jobs if self.allow_pick_jobs and self._may_pick() else 0
+
     async def _poll_iteration(self) -> None:
         try:
             await self._wait_for_work()

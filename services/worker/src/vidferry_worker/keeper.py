@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
@@ -22,10 +23,12 @@ GAP = 0.5
 
 
 class Keeper:
-    """Looks for leases that have ended, as long as no other worker does."""
+    """Looks for leases that have ended, as long as no other worker does; tells how many slots this one has."""
 
-    def __init__(self, store: Store, worker: str, lease: float, metrics: WorkerMetrics) -> None:
-        self._store, self._worker, self._lease, self._metrics = store, worker, lease, metrics
+    def __init__(
+        self, store: Store, worker: str, lease: float, metrics: WorkerMetrics, slots: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._store, self._worker, self._lease, self._metrics, self._slots = store, worker, lease, metrics, slots
         self._tick = min(LONGEST_TICK, lease / TICKS_IN_LEASE)
 
     async def run(self) -> None:
@@ -39,7 +42,7 @@ class Keeper:
 
     async def _look(self) -> None:
         silence, gap = self._tick * TICKS_OF_SILENCE, self._lease * GAP
-        for download_id in await self._store.keep(self._worker, silence, gap, self._lease) or ():
+        for download_id in await self._store.keep(self._worker, silence, gap, self._lease, self._slots()) or ():
             await self._reap(download_id)
 
     async def _reap(self, download_id: str) -> None:

@@ -132,7 +132,7 @@ async def _serve(parts: Parts, state: State) -> None:
     pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
-        lambda count: parts.store.pick(count, settings.site_limit),
+        lambda count: parts.store.pick(count, settings.limits),
         runner.run,
         runner.abandon,
         may_pick=lambda: not parts.bucket.health.refuses,
@@ -141,7 +141,7 @@ async def _serve(parts: Parts, state: State) -> None:
         grace=settings.grace,
     )
     state.worker = worker
-    beside = [asyncio.create_task(work, name=name) for name, work in _beside(parts, runner.leases).items()]
+    beside = [asyncio.create_task(work, name=name) for name, work in _beside(parts, runner.leases, worker).items()]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
@@ -157,7 +157,7 @@ async def _serve(parts: Parts, state: State) -> None:
             task.cancel()
 
 
-def _beside(parts: Parts, leases: Leases) -> dict[str, Coroutine[Any, Any, None]]:
+def _beside(parts: Parts, leases: Leases, worker: DownloadWorker) -> dict[str, Coroutine[Any, Any, None]]:
     """What runs as long as the worker does, by its name."""
     settings = parts.settings
     bounds = Bounds(
@@ -166,7 +166,9 @@ def _beside(parts: Parts, leases: Leases) -> dict[str, Coroutine[Any, Any, None]
     return {
         "leases": leases.renew(),
         "stops": leases.heed_stops(),
-        "keeper": Keeper(parts.store, settings.worker_name, settings.lease, parts.metrics).run(),
+        "keeper": Keeper(
+            parts.store, settings.worker_name, settings.lease, parts.metrics, lambda: worker.slots_on_offer
+        ).run(),
         "sweeper": Sweeper(parts.store, parts.bucket, settings, parts.metrics).run(),
         "publisher": parts.publisher.run(),
         "bucket": bucket_outage.ask_until_it_answers(parts.bucket),

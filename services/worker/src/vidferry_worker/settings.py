@@ -15,7 +15,7 @@ from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import listed, networks
-from vidferry_common.store import RedisSettings
+from vidferry_common.store import Limits, RedisSettings
 from vidferry_worker.confinement import Confinement, Sandbox
 from vidferry_worker.proxy import Proxy
 
@@ -57,9 +57,23 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         description="The least bytes a second of a download, over VIDFERRY_MIN_RATE_SECONDS; a site that sends less "
         "has stalled. 0: as few as it likes.",
     )
-    min_rate_seconds: float = Field(120, gt=0, description="Seconds over which the rate of a download is looked at.")
+    min_rate_seconds: float = Field(30, gt=0, description="Seconds over which the rate of a download is looked at.")
+    site_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="The share of all workers' slots that downloads of one site may take, one at least; the rest is "
+        "for others. 1: all.",
+    )
     site_limit: int = Field(
-        0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as there are slots."
+        0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as its share allows."
+    )
+    caller_share: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="The share of all workers' slots that what one caller asked for may take, one at least. A caller "
+        "is a client's address, IPv6 by its /64. 1: all.",
     )
     fragments: int = Field(
         6, ge=1, le=16, description="Parts of one stream (HLS, DASH) that a download fetches at once."
@@ -177,6 +191,10 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
             msg = "VIDFERRY_RECORD_DAYS must be longer than VIDFERRY_MAX_SECONDS"
             raise ValueError(msg)
         return self
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.worker_slots, self.site_share, self.site_limit, self.caller_share)
 
     @property
     def proxy(self) -> Proxy | None:

@@ -22,6 +22,7 @@ from vidferry_common.contract.stages import Stage, Status, Step
 VERSION = 1
 
 WAITING = "Waiting for a worker"
+PARKED = "Waiting until fewer downloads of its site or its caller run"
 
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"

@@ -3,12 +3,14 @@
 from vidferry_common.store.client import RedisSettings, StoreUnavailable, connect
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 from vidferry_common.store.store import (
+    NO_LIMITS,
     SPARED_SECONDS,
     Cancelled,
     Cause,
     Created,
     Ending,
     IdempotencyMismatch,
+    Limits,
     NewJob,
     Outcome,
     Publication,
@@ -18,6 +20,7 @@ from vidferry_common.store.store import (
 )
 
 __all__ = [
+    "NO_LIMITS",
     "SPARED_SECONDS",
     "Cancelled",
     "Cause",
@@ -26,6 +29,7 @@ __all__ = [
     "Ending",
     "IdempotencyMismatch",
     "JobRecord",
+    "Limits",
     "NewJob",
     "Outcome",
     "Publication",

@@ -3,16 +3,17 @@
 -- Returns the ms since the attempt was due, then the record as field, value, …; {} where the attempt is stale.
 local now = now_ms()
 local arq_id = ARGV[1] .. ':' .. ARGV[2]
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due', 'site')
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due', 'site', 'caller')
 local again = record[1] == 'running' and record[2] == ARGV[2] and record[3] == ARGV[4] -- its reply was lost
 if not again then
   if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end
   redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', ARGV[2], 'worker', ARGV[4])
 end
 redis.call('ZADD', 'vidferry:leases', now + ARGV[3], ARGV[1])
-hold_site(KEYS[1], ARGV[1], now + ARGV[3])
+local groups = groups_of(record[5], record[6])
+hold_places(groups, ARGV[1], now + ARGV[3])
 -- It may have been parked since it was picked, where its worker stood still for longer than it was kept for it.
-redis.call('ZREM', 'vidferry:site:' .. (record[5] or '') .. ':parked', arq_id)
+unpark(groups, arq_id)
 -- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.
 redis.call('ZADD', 'arq:queue', 'XX', RUNNING, arq_id)
 local claimed = redis.call('HGETALL', KEYS[1])

@@ -2,7 +2,8 @@
 -- KEYS: job, address index, idempotency ('' without a key), new download
 -- ARGV: job id, download id, epoch, owner, url, format, root, traceparent, created, queued body,
 --       fingerprint, idempotency seconds, queue cap, record seconds, arq id, arq payload, arq milliseconds,
---       cap of a download's jobs, seen key, site, priority, head start ms, force ('1' or ''), retry of
+--       cap of a download's jobs, seen key, site, priority, head start ms, force ('1' or ''), retry of,
+--       caller
 -- Returns {outcome, job id, newest message}: created | attached | replayed | mismatch | full.
 local job_id, download_id, ttl = ARGV[1], ARGV[2], ARGV[14]
 
@@ -25,7 +26,7 @@ if not running or redis.call('HGET', download, 'status') == 'ended' or redis.cal
   if redis.call('ZCARD', 'arq:queue') >= tonumber(ARGV[13]) then return { 'full' } end
   outcome, running, download = 'created', download_id, KEYS[4]
   redis.call('HSET', download, 'v', 1, 'url', ARGV[5], 'format', ARGV[6], 'address', KEYS[2], 'seen', ARGV[19],
-    'site', ARGV[20], 'head_start', ARGV[22], 'force', ARGV[23], 'attempt', 0, 'retries', 0, 'deaths', 0,
+    'site', ARGV[20], 'caller', ARGV[25], 'head_start', ARGV[22], 'force', ARGV[23], 'attempt', 0, 'retries', 0, 'deaths', 0,
     'created', ARGV[9], 'traceparent', ARGV[8], 'body', ARGV[10])
   redis.call('SET', KEYS[2], running, 'EX', ttl)
   enqueue(download, ARGV[15], ARGV[16], now_ms(), now_ms(), ARGV[17])

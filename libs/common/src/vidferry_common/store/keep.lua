@@ -1,8 +1,17 @@
 -- One worker at a time keeps house, and learns which leases have ended.
 -- A gap in the keeping is an outage: until a lease has passed since, those who hold one may renew it.
--- KEYS: keeper; ARGV: worker, ms after which a silent keeper is replaced, ms that are a gap, lease ms, most ids
+-- Each says how many slots it has, so that the record tells how many there are.
+-- KEYS: keeper; ARGV: worker, ms after which a silent keeper is replaced, ms that are a gap, lease ms, most ids,
+--       slots (0: it takes nothing any more)
 -- Returns false where another worker keeps house, else the ids of the downloads whose lease has ended.
-local now = now_ms()
+local now, slots = now_ms(), 0
+if ARGV[6] ~= '0' then redis.call('ZADD', 'vidferry:workers', now + ARGV[4], ARGV[6] .. ':' .. ARGV[1]) end
+redis.call('ZREMRANGEBYSCORE', 'vidferry:workers', '-inf', now)
+for _, worker in ipairs(redis.call('ZRANGE', 'vidferry:workers', 0, -1)) do
+  slots = slots + string.match(worker, '^%d+')
+end
+redis.call('PEXPIRE', 'vidferry:workers', ARGV[4])
+redis.call('HSET', KEYS[1], 'slots', slots)
 local record = redis.call('HMGET', KEYS[1], 'worker', 'seen', 'reap_from')
 local silent = now - (record[2] or now)
 if record[1] and record[1] ~= ARGV[1] and silent < tonumber(ARGV[2]) then return false end

@@ -41,16 +41,65 @@ local function order(download)
   return record[1] - record[2]
 end
 
+-- Whom a download shares the slots with: what runs at its site, and what its caller asked for.
+local function groups_of(site, caller)
+  local groups = site and { 'vidferry:site:' .. site } or {}
+  if site and (caller or '') ~= '' then groups[2] = 'vidferry:caller:' .. caller end
+  return groups
+end
+
+-- What is parked stands in a line with those of the same groups; the line waits for one of these. A site that is full
+-- holds up no caller, nor a caller a site: what a free place is worth nothing to steps aside with its whole line.
+local function line_of(groups)
+  return table.concat(groups, ' ')
+end
+
+-- A line waits in the order of the one at its head.
+local function rank(groups)
+  local line = line_of(groups)
+  local head = redis.call('ZRANGE', 'vidferry:parked:' .. line, 0, 0, 'WITHSCORES')
+  for _, group in ipairs(groups) do
+    if head[1] then
+      redis.call('ZADD', group .. ':parked', 'XX', head[2], line)
+    else
+      redis.call('ZREM', group .. ':parked', line)
+    end
+  end
+end
+
+local function unpark(groups, arq_id)
+  if redis.call('ZREM', 'vidferry:parked:' .. line_of(groups), arq_id) == 1 then rank(groups) end
+end
+
+-- A place in a group may be free: the one that waits longest for it is looked at again.
+local function wake(group)
+  local line = redis.call('ZRANGE', group .. ':parked', 0, 0)[1]
+  if not line then return end
+  local first = redis.call('ZPOPMIN', 'vidferry:parked:' .. line)
+  local second = redis.call('ZRANGE', 'vidferry:parked:' .. line, 0, 0, 'WITHSCORES')
+  if second[1] then
+    redis.call('ZADD', group .. ':parked', second[2], line)
+  else
+    redis.call('ZREM', group .. ':parked', line)
+  end
+  if first[1] then
+    redis.call('ZADD', 'arq:queue', 'XX', first[2], first[1])
+    ring()
+  end
+end
+
 -- Somebody in more of a hurry waits for a download as well.
 local function hasten(download, download_id, head_start)
-  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site')
+  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site', 'caller')
   if tonumber(record[3]) >= tonumber(head_start) then return end
   redis.call('HSET', download, 'head_start', head_start)
   local arq_id = download_id .. ':' .. (record[2] + 1)
   local score = record[1] == 'queued' and redis.call('ZSCORE', 'arq:queue', arq_id)
   if not score then return end
   if tonumber(score) == PARKED then
-    redis.call('ZADD', 'vidferry:site:' .. record[4] .. ':parked', 'XX', order(download), arq_id)
+    local groups = groups_of(record[4], record[5])
+    redis.call('ZADD', 'vidferry:parked:' .. line_of(groups), 'XX', order(download), arq_id)
+    rank(groups)
   elseif tonumber(score) <= now_ms() then
     redis.call('ZADD', 'arq:queue', 'XX', order(download), arq_id)
   end
@@ -70,35 +119,34 @@ local function enqueue(download, arq_id, payload, due, place, arq_ttl_ms)
   end
 end
 
--- A download has its place at its site for so long.
-local function hold_site(download, download_id, until_ms)
-  local site = redis.call('HGET', download, 'site')
-  if site then
-    redis.call('ZADD', 'vidferry:site:' .. site, until_ms, download_id)
-    redis.call('EXPIRE', 'vidferry:site:' .. site, 3600) -- longer than any lease
+-- A download has its place in its groups for so long.
+local function hold_places(groups, download_id, until_ms)
+  for _, group in ipairs(groups) do
+    redis.call('ZADD', group, until_ms, download_id)
+    redis.call('EXPIRE', group, 3600) -- longer than any lease
   end
 end
 
--- A download does not run any more: its lease and its arq job go, and the one that waits longest for its site may.
+-- A download does not run any more: its lease, its places and its arq job go, and those that wait longest for them may.
 -- arq clears its own where an attempt returns; a killed worker's never does.
 local function leave(download, download_id, arq_id)
   redis.call('ZREM', 'vidferry:leases', download_id)
   redis.call('ZREM', 'arq:queue', arq_id)
   redis.call('ZREM', 'vidferry:delayed', arq_id)
   redis.call('DEL', 'arq:job:' .. arq_id, 'arq:retry:' .. arq_id)
-  local site = 'vidferry:site:' .. (redis.call('HGET', download, 'site') or '')
-  redis.call('ZREM', site .. ':parked', arq_id)
-  redis.call('ZREM', site, download_id)
-  local next_one = redis.call('ZPOPMIN', site .. ':parked')
-  if next_one[1] then
-    redis.call('ZADD', 'arq:queue', 'XX', next_one[2], next_one[1])
-    ring()
+  local record = redis.call('HMGET', download, 'site', 'caller')
+  local groups = groups_of(record[1], record[2])
+  unpark(groups, arq_id)
+  for _, group in ipairs(groups) do
+    redis.call('ZREM', group, download_id)
+    wake(group)
   end
 end
 
--- The end of a download: nothing attaches to it any more.
+-- The end of a download: nothing attaches to it any more, and who asked for it is forgotten.
 local function close(download, download_id, ttl)
   redis.call('HSET', download, 'status', 'ended')
+  redis.call('HDEL', download, 'caller')
   for _, index in ipairs(redis.call('HMGET', download, 'address', 'identity')) do
     if index and redis.call('GET', index) == download_id then redis.call('DEL', index) end
   end

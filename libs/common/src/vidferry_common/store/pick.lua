@@ -1,35 +1,102 @@
--- What a worker may start: the ids on arq's queue that are ready, in their order, and whose sites have room.
--- Those that are due after a delay become ready; those whose site is full are parked until a place there is free.
--- ARGV: how many, limit of running downloads a site (0: none), ms that they are kept for the one who picks
--- Returns {ms until the next delayed one is due (-1: none), arq id, …}.
-local now, many, limit, picked = now_ms(), tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+-- What a worker may start: the ids on arq's queue that are ready, in their order, and whose site and caller have room.
+-- Those that are due after a delay become ready; those whose site or caller is full are parked until a place is free.
+-- ARGV: how many, ms that they are kept for the one who picks, slots of the worker,
+--       of a site, then of a caller: share of all slots that it may take, limit of its running downloads (0: none),
+--       what a body says that waits for a worker, and what it says once it is parked
+-- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
+local now, many, picked = now_ms(), tonumber(ARGV[1]), {}
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', 'vidferry:delayed', '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))
   if redis.call('EXISTS', download) == 1 then redis.call('ZADD', 'arq:queue', 'XX', order(download), arq_id) end
   redis.call('ZREM', 'vidferry:delayed', arq_id)
 end
 
-local function take(arq_id, score)
-  local download_id = string.match(arq_id, '^(.*):%d+$')
-  local name = download_id and redis.call('HGET', download_key(download_id), 'site')
-  if name then
-    local site = 'vidferry:site:' .. name
-    if tonumber(redis.call('ZSCORE', site, download_id) or 0) > now then return end -- another worker picked it
-    if limit > 0 and redis.call('ZCOUNT', site, now, '+inf') >= limit then
-      redis.call('ZADD', site .. ':parked', score, arq_id)
-      redis.call('ZADD', 'arq:queue', PARKED, arq_id)
-      return
-    end
-    hold_site(download_key(download_id), download_id, now + ARGV[3])
-  end
-  picked[#picked + 1] = arq_id
+-- A worker that has just begun may not be counted yet.
+local function all_slots()
+  return math.max(ARGV[3], redis.call('HGET', 'vidferry:keeper', 'slots') or 0)
 end
 
--- A bounded look: what is parked leaves the front, so the next one is found then.
+local function limit(slots, share, most)
+  local of_all = tonumber(share) < 1 and math.max(1, math.floor(share * slots + 1e-9)) or math.huge
+  return math.min(of_all, most ~= '0' and tonumber(most) or math.huge)
+end
+
+local limits
+local running, parked, woken = {}, {}, {}
+
+local function is_full(kind, group)
+  if limits[kind] == math.huge then return false end
+  running[group] = running[group] or redis.call('ZCOUNT', group, now, '+inf')
+  return running[group] >= limits[kind]
+end
+
+-- Those who watch it are told why it waits, once.
+local function explain(download)
+  local body = redis.call('HGET', download, 'body')
+  local from, to = string.find(body, ARGV[8], 1, true)
+  if from then tell(download, string.sub(body, 1, from - 1) .. ARGV[9] .. string.sub(body, to + 1), false, false) end
+end
+
+-- The line moves once a look: then it is where this look has left it.
+local function park(groups, full, download_id, arq_id, score)
+  explain(download_key(download_id))
+  local line = line_of(groups)
+  redis.call('ZADD', 'vidferry:parked:' .. line, score, arq_id)
+  redis.call('ZADD', 'arq:queue', PARKED, arq_id)
+  if parked[line] == full then return end
+  parked[line] = full
+  for _, group in ipairs(groups) do redis.call('ZREM', group .. ':parked', line) end
+  redis.call('ZADD', full .. ':parked', score, line)
+  rank(groups)
+end
+
+local function hold(groups, download_id)
+  for _, group in ipairs(groups) do
+    redis.call('ZADD', group, now + ARGV[2], download_id)
+    if running[group] then running[group] = running[group] + 1 end
+  end
+end
+
+local anybody_waits
+-- What was woken for a place and could not take it passes it on; where there are more places now, more are woken.
+local function pass_on(group)
+  if anybody_waits == nil then anybody_waits = redis.call('ZCOUNT', 'arq:queue', PARKED, PARKED) > 0 end
+  if anybody_waits and not woken[group] then
+    woken[group] = true
+    wake(group)
+  end
+end
+
+local function take(arq_id, score)
+  local download_id = string.match(arq_id, '^(.*):%d+$')
+  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller') or {}
+  local groups, full = groups_of(record[1], record[2]), nil
+  if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- it is another's
+  for kind, group in ipairs(groups) do
+    if is_full(kind, group) then full = full or group end
+  end
+  if full then
+    park(groups, full, download_id, arq_id, score)
+  else
+    hold(groups, download_id)
+    picked[#picked + 1] = arq_id
+  end
+  for kind, group in ipairs(groups) do
+    if not is_full(kind, group) then pass_on(group) end
+  end
+end
+
+-- A bounded look: what is parked leaves the front, so the next one is found by the next look.
 local ready = redis.call('ZRANGEBYSCORE', 'arq:queue', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64 + many)
+if ready[1] then
+  local slots = all_slots()
+  limits = { limit(slots, ARGV[4], ARGV[5]), limit(slots, ARGV[6], ARGV[7]) }
+end
 for i = 1, #ready, 2 do
   if #picked < many then take(ready[i], ready[i + 1]) end
 end
 local next_one = redis.call('ZRANGE', 'vidferry:delayed', 0, 0, 'WITHSCORES')
-table.insert(picked, 1, next_one[2] and math.max(0, tonumber(next_one[2]) - now) or -1)
+local due = next_one[2] and math.max(0, tonumber(next_one[2]) - now) or -1
+if #ready == 2 * (64 + many) and #picked < many then due = 0 end
+table.insert(picked, 1, due)
 return picked

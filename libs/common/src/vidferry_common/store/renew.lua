@@ -6,7 +6,8 @@ for i = 2, #ARGV, 2 do
   local download = download_key(ARGV[i])
   if holds(download, ARGV[i + 1]) then
     redis.call('ZADD', 'vidferry:leases', until_ms, ARGV[i])
-    hold_site(download, ARGV[i], until_ms)
+    local record = redis.call('HMGET', download, 'site', 'caller')
+    hold_places(groups_of(record[1], record[2]), ARGV[i], until_ms)
   else
     lost[#lost + 1] = ARGV[i]
   end

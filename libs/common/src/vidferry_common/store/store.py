@@ -15,9 +15,10 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
-from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.messages import PARKED, WAITING, Update, queued, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.origins import registered_domain
 from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
@@ -35,6 +36,7 @@ CONDEMNED_SECONDS = 300.0
 """for which an object counts as being removed where its worker died over it"""
 SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
            "renew", "requeue", "spare", "sweep")  # fmt: skip
+_PARKED = [orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED)]
 # Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
@@ -79,6 +81,23 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How many downloads of one site, and of one caller, run at once: the rest of the slots is for others."""
+
+    slots: int = 0
+    """of the worker that asks; it counts with those of all workers that are known"""
+    site_share: float = 1
+    """of all slots, one at least; 1: no limit"""
+    site_limit: int = 0
+    """over all workers, too; 0: no limit"""
+    caller_share: float = 1
+    """as site_share"""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """One POST."""
 
@@ -98,10 +117,18 @@ class NewJob:
     retry_of: str = ""
     """the job that this one tries again"""
 
+    caller: str = ""
+    """who asked for it: an address, or the network of one; empty where nobody counts"""
+
     @property
     def site(self) -> str:
-        """What the limit of running downloads counts by: the host of the address."""
-        return (urlsplit(self.url).hostname or "").removeprefix("www.")
+        """What the limits of a site count by."""
+        return registered_domain(urlsplit(self.url).hostname or "")
+
+    @property
+    def caller_digest(self) -> str:
+        """What the limits of a caller count by: records hold no addresses."""
+        return digest("caller", self.caller)[:16] if self.caller else ""
 
     @property
     def fingerprint(self) -> str:
@@ -188,7 +215,7 @@ class Store:
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
             job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
             keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
-            "1" if job.force else "", job.retry_of,
+            "1" if job.force else "", job.retry_of, job.caller_digest,
         )  # fmt: skip
         if outcome == b"full":
             raise QueueFull
@@ -229,9 +256,12 @@ class Store:
         pairs = [item for pair in fields.items() for item in pair]
         await self._run("note", [keys.DOWNLOAD + download_id], *pairs)
 
-    async def pick(self, count: int, site_limit: int) -> tuple[list[bytes], float | None]:
-        """Arq ids to start, kept for the caller for PICK_SECONDS; the seconds until the next delayed one is due."""
-        due_ms, *arq_ids = await self._run("pick", [], count, site_limit, int(PICK_SECONDS * 1000))
+    async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
+        """Arq ids to start, kept for whoever asks for PICK_SECONDS; the seconds until there may be more."""
+        due_ms, *arq_ids = await self._run(
+            "pick", [], count, int(PICK_SECONDS * 1000), limits.slots, limits.site_share, limits.site_limit,
+            limits.caller_share, 0, *_PARKED,
+        )  # fmt: skip
         return arq_ids, due_ms / 1000 if due_ms >= 0 else None
 
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
@@ -300,14 +330,15 @@ class Store:
         )  # fmt: skip
         return cast("bytes", outcome).decode()
 
-    async def keep(self, worker: str, silence: float, gap: float, lease: float) -> list[str] | None:
+    async def keep(self, worker: str, silence: float, gap: float, lease: float, slots: int = 0) -> list[str] | None:
         """Keeps house, where no other worker has within silence seconds; None where one has.
 
         Ids of downloads whose lease has ended, the oldest first; none for one lease after a gap, when nobody kept house
-        for that many seconds: Redis was away, and who holds a lease has to renew it first.
+        for that many seconds: Redis was away, and who holds a lease has to renew it first. For one lease the worker's
+        slots count among those of all; 0: it takes nothing any more.
         """
         times = [int(seconds * 1000) for seconds in (silence, gap, lease)]
-        found = await self._run("keep", [keys.KEEPER], worker, *times, MAX_REAPED)
+        found = await self._run("keep", [keys.KEEPER], worker, *times, MAX_REAPED, slots)
         return None if found is None else [member.decode() for member in found]
 
     async def sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
