@@ -56,7 +56,7 @@ class ProxySettings(Settings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
         description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto and X-Forwarded-Host (api) "
-        "and X-Forwarded-For (ws-gateway) count.",
+        "and X-Forwarded-For (api, ws-gateway) count.",
     )
 
     @field_validator("trusted_proxies", mode="before")

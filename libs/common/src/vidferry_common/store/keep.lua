@@ -3,6 +3,7 @@
 -- KEYS: keeper; ARGV: worker, ms after which a silent keeper is replaced, ms that are a gap, lease ms, most ids
 -- Returns false where another worker keeps house, else the ids of the downloads whose lease has ended.
 local now = now_ms()
+admit(KEYS[1])
 local record = redis.call('HMGET', KEYS[1], 'worker', 'seen', 'reap_from')
 local silent = now - (record[2] or now)
 if record[1] and record[1] ~= ARGV[1] and silent < tonumber(ARGV[2]) then return false end

@@ -99,6 +99,7 @@ end
 -- The end of a download: nothing attaches to it any more.
 local function close(download, download_id, ttl)
   redis.call('HSET', download, 'status', 'ended')
+  occupy(download, 0 - (redis.call('HGET', download, 'bytes') or 0))
   for _, index in ipairs(redis.call('HMGET', download, 'address', 'identity')) do
     if index and redis.call('GET', index) == download_id then redis.call('DEL', index) end
   end
@@ -111,5 +112,6 @@ local function end_download(download, download_id, attempt, body, ttl)
   local jobs = tell(download, body, true, true, ttl)
   leave(download, download_id, download_id .. ':' .. attempt)
   close(download, download_id, ttl)
+  settle(jobs, download_id)
   return jobs
 end

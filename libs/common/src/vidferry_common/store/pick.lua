@@ -2,6 +2,7 @@
 -- Those that are due after a delay become ready; those whose site is full are parked until a place there is free.
 -- ARGV: how many, limit of running downloads a site (0: none), ms that they are kept for the one who picks
 -- Returns {ms until the next delayed one is due (-1: none), arq id, …}.
+admit('vidferry:room')
 local now, many, limit, picked = now_ms(), tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', 'vidferry:delayed', '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))
