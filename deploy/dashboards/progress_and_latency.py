@@ -13,6 +13,7 @@ UID = "vidferry-progress-latency"
 """stable: links to the dashboard, and its next version, find it by this"""
 
 WAITING, RUNNING = (select(m.QUEUE, "", f'state="{state}"') for state in ("waiting", "running"))
+USED, MOST = (select(m.REDIS_MEMORY, "", f'kind="{kind}"') for kind in ("used", "max"))
 
 
 def build() -> Any:
@@ -103,6 +104,10 @@ ROWS: dict[str, list[Any]] = {
               [(rate(m.DEATHS, "outcome"), "{{outcome}}")]),
         lines("Refusals of the api", "By HTTP status.", "reqps",
               [(rate(m.HTTP_REQUESTS, "code", 'code=~"[45].."'), "{{code}}")], stacked=True),
+        lines("Jobs refused", "The caller over its rate, the queue full, Redis' memory used up.", "reqps",
+              [(rate(m.JOBS_REFUSED, "reason"), "{{reason}}")]),
+        lines("Redis' memory", "Used, of its maxmemory: from 0.9 on no job is accepted.", "percentunit",
+              [(f"max({USED}) / (max({MOST}) > 0)", "used")]),
         lines("Api latency, 95 %", "By route.", "s", [quantile_by(m.HTTP_DURATION, "route", 0.95)]),
         lines("Redis", "1 where it answers: to apis (the queue's depth), to gateways (the subscription).", "short",
               [(f"min({select(m.REDIS_UP)})", "api"), (f"min({select(m.REDIS_CONNECTED)})", "gateway")]),

@@ -69,7 +69,7 @@ def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> No
             if status >= "4":
                 assert list(response["content"]) == [PROBLEM], path
                 assert re.search(r"`[a-z_]+`: ", response["description"]), path
-                assert ("Retry-After" in response.get("headers", {})) == (status == "503"), path
+                assert ("Retry-After" in response.get("headers", {})) == (status in {"429", "503"}), path
     assert "HTTPValidationError" not in document["components"]["schemas"]
     known = document["components"]["schemas"]["ProblemCode"]["enum"]
     assert set(known) == set(ProblemCode)
@@ -78,8 +78,10 @@ def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> No
 def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
     operation = document["paths"]["/api/download"]["post"]
 
-    assert set(operation["responses"]) == {"202", "400", "413", "415", "422", "500", "503"}
-    assert set(operation["responses"]["202"]["headers"]) == {"Location", "Idempotency-Replayed"}
+    assert set(operation["responses"]) == {"202", "400", "413", "415", "422", "429", "500", "503"}
+    assert set(operation["responses"]["202"]["headers"]) == {
+        "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
+    }  # fmt: skip
     assert {item["name"].lower() for item in operation["parameters"]} == {"idempotency-key", "traceparent"}
 
 
@@ -87,7 +89,7 @@ def test_trying_again_is_answered_as_a_download_is(document: dict[str, Any]) -> 
     download, retry = document["paths"]["/api/download"]["post"], document["paths"]["/api/jobs/{job_id}/retry"]["post"]
 
     assert retry["responses"]["202"] == download["responses"]["202"]
-    assert set(retry["responses"]) == {"202", "400", "404", "409", "422", "500", "503"}
+    assert set(retry["responses"]) == {"202", "400", "404", "409", "422", "429", "500", "503"}
     for code in ("job_not_ended", "job_completed"):
         assert f"`{code}`" in retry["responses"]["409"]["description"]
     assert {item["name"].lower() for item in retry["parameters"]} == {"idempotency-key", "traceparent", "job_id"}

@@ -11,7 +11,7 @@ NAME = re.compile(r"'((?:vidferry|arq|websocket):[a-z:-]*|:[a-z]+)'")
 USED = {
     keys.JOB, keys.HISTORY, keys.DOWNLOAD, keys.JOBS, keys.STEPS, keys.LEASES, keys.DOORBELL, keys.CHANNEL, keys.QUEUE,
     keys.ARQ_JOB, keys.ARQ_RETRY, keys.STOPPED, keys.SITE, keys.CALLER, keys.PARKED, keys.LINE, keys.WORKERS,
-    keys.KEEPER, keys.DELAYED,
+    keys.KEEPER, keys.DELAYED, keys.ENDED, keys.ROOM, keys.CALLERS,
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def test_the_scripts_use_the_contracts_names_and_no_other() -> None:
 
 
 def test_every_script_is_loaded() -> None:
-    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, "tell", "lib")}
+    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, "tell", "room", "lib")}
 
 
 def test_names_do_not_run_into_each_other() -> None:

@@ -58,6 +58,7 @@ CHANGES: dict[str, Change] = {
     "log.level": change("debug", "ConfigMap/vidferry-gateway", "VIDFERRY_LOG_LEVEL=debug"),
     "log.format": change("text", "ConfigMap/vidferry-worker", "VIDFERRY_LOG_FORMAT=text"),
     "recordDays": change(0.5, "ConfigMap/vidferry-api", "VIDFERRY_RECORD_DAYS=0.5"),
+    "endedBytes": change("1Mi", "ConfigMap/vidferry-worker", "VIDFERRY_ENDED_BYTES=1048576"),
     "settings": change({"VIDFERRY_NEW": 1}, "ConfigMap/vidferry-gateway", "data.VIDFERRY_NEW=1"),
     "adminPort": change(9100, WORKER, "ports[0].containerPort=9100"),
     "podSecurityContext": change({"runAsUser": 1001}, API, "securityContext.runAsUser=1001"),
@@ -139,7 +140,7 @@ CHANGES: dict[str, Change] = {
     ),
     "redis.bundled.runAsUser": change(1001, REDIS, "securityContext.fsGroup=1001"),
     "redis.bundled.maxMemory": change(
-        "1M", "ConfigMap/vidferry-redis", "maxmemory 1000000\nmaxmemory-policy noeviction\n"
+        "400M", "ConfigMap/vidferry-redis", "maxmemory 400000000\nmaxmemory-policy noeviction\n"
     ),
     "redis.bundled.config": change("io-threads 2", "ConfigMap/vidferry-redis", "\nio-threads 2\n"),
     "redis.bundled.persistence.size": change("9Gi", REDIS, "requests.storage=9Gi"),
@@ -160,6 +161,8 @@ CHANGES: dict[str, Change] = {
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
     "worker.egressPorts": change([81, 82], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_PORTS=81,82"),
+    "api.queueBytes": change("1Mi", "ConfigMap/vidferry-api", "VIDFERRY_QUEUE_BYTES=1048576"),
+    "api.callerRate": change(7, "ConfigMap/vidferry-api", "VIDFERRY_CALLER_RATE=7"),
     "api.preStopSeconds": change(7, "Deployment/vidferry-api", "preStop.sleep.seconds=7"),
     "gateway.settleSeconds": change(7.5, GATEWAY, "terminationGracePeriodSeconds=38"),
     "worker.egressDeny": change(["34.9.0.0/16"], "ConfigMap/vidferry-worker", "VIDFERRY_EGRESS_DENY=34.9.0.0/16"),

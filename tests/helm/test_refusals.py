@@ -54,6 +54,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
     (nested("worker.resources.limits.ephemeral-storage", "9Gi"), "limits.ephemeral-storage is less"),
+    (nested("endedBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
+    (nested("api.queueBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
+    (nested("redis.bundled.maxMemory", "341Mi"), "at most three quarters of redis.bundled.maxMemory"),
     (nested("redis.bundled.maxMemory", "768Mi"), "redis.bundled.maxMemory must be below"),
     (nested("worker.terminationGracePeriodSeconds", 44), "at least worker.grace + 15"),
     (nested("api.terminationGracePeriodSeconds", 24), "at least api.preStopSeconds + 20"),
@@ -130,6 +133,8 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
     [
         nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
         nested("worker.resources.limits.memory", "2Gi"),
+        nested("endedBytes", "160Mi"),
+        merged(EXTERNAL_REDIS, nested("endedBytes", "9Gi")),
         nested("worker", {"terminationGracePeriodSeconds": 45}),
         nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
         nested("gateway", {"terminationGracePeriodSeconds": 25}),

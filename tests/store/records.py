@@ -138,6 +138,8 @@ class Records:
             match await self.redis.type(key):
                 case b"hash":
                     found[key] = await of(self.redis.hgetall(key))
+                    for looked in (b"looked", b"share"):  # at Redis' memory
+                        found[key].pop(looked, None)
                 case b"list":
                     found[key] = await of(self.redis.lrange(key, 0, -1))
                 case b"set":

@@ -32,7 +32,14 @@ async def client(host: str, port: int, numbers: "asyncio.Queue[int]") -> None:
 async def measure(count: int) -> tuple[list[float], float]:
     """POSTs a second in each part, and bytes of Redis a job."""
     with redis_server() as redis, TemporaryDirectory() as folder:
-        api = ApiProcess(redis.url, Path(folder), log_level="warning", queue_cap=str(count)).start()
+        api = ApiProcess(
+            redis.url,
+            Path(folder),
+            log_level="warning",
+            queue_cap=str(count),
+            queue_bytes=str(count * 16384),
+            caller_rate="0",
+        ).start()
         store = connect(RedisSettings.model_validate({"redis_url": redis.url}))
         address, before, rates = urlsplit(api.url), (await store.info("memory"))["used_memory"], []
         for part in range(PARTS):

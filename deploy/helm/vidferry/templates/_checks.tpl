@@ -108,6 +108,10 @@
 {{- fail "worker.resources.limits.memory must be at least worker.slots × worker.childMemory and 512Mi for the worker itself: a pod over its limit is killed with all its downloads." -}}
 {{- end -}}
 {{- end -}}
+{{- $records := add (include "vidferry.bytes" .Values.endedBytes | int64) (include "vidferry.bytes" .Values.api.queueBytes | int64) -}}
+{{- if and .Values.redis.bundled.enabled (gt (mul 4 $records) (mul 3 (include "vidferry.bytes" .Values.redis.bundled.maxMemory | int64))) -}}
+{{- fail "endedBytes and api.queueBytes together must be at most three quarters of redis.bundled.maxMemory, since the rest is for what runs and for who watches: lower them, or raise redis.bundled.maxMemory and the limit of its memory." -}}
+{{- end -}}
 {{- with (.Values.redis.bundled.resources.limits | default dict).memory -}}
 {{- if ge (include "vidferry.bytes" $.Values.redis.bundled.maxMemory | int64) (include "vidferry.bytes" . | int64) -}}
 {{- fail "redis.bundled.maxMemory must be below redis.bundled.resources.limits.memory: Redis needs more than its data, above all while it rewrites its log." -}}

@@ -7,6 +7,7 @@ VIDFERRY_ADMIN_PORT: {{ $values.adminPort | quote }}
 VIDFERRY_LOG_LEVEL: {{ $values.log.level | quote }}
 VIDFERRY_LOG_FORMAT: {{ $values.log.format | quote }}
 VIDFERRY_RECORD_DAYS: {{ $values.recordDays | quote }}
+VIDFERRY_ENDED_BYTES: {{ include "vidferry.bytes" $values.endedBytes | quote }}
 VIDFERRY_REDIS_URL: {{ include "vidferry.redis.url" $root | quote }}
 {{- with and (include "vidferry.redis.external" $root) $values.redis.external.username }}
 VIDFERRY_REDIS_USERNAME: {{ . | quote }}
@@ -22,6 +23,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
 
 {{- define "vidferry.settings.api" }}
 VIDFERRY_PORT: {{ .Values.api.port | quote }}
+VIDFERRY_QUEUE_BYTES: {{ include "vidferry.bytes" .Values.api.queueBytes | quote }}
+VIDFERRY_CALLER_RATE: {{ .Values.api.callerRate | quote }}
 {{- with include "vidferry.publicUrl" . }}
 VIDFERRY_PUBLIC_URL: {{ . | quote }}
 {{- end }}

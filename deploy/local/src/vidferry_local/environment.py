@@ -50,6 +50,7 @@ def redis_command(data: Path, run_folder: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
+        "maxmemory": "384mb",
         "maxmemory-policy": "noeviction",
         "logfile": str(folder / "redis.log"),
     }

@@ -66,7 +66,7 @@ def _lifespan(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect(settings, max_connections=64)
-        store = Store(redis, settings.record_seconds)
+        store = Store(redis, settings.record_seconds, settings.kept)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics)
         queue = QueueReader(registry, store)
         seeking = asyncio.create_task(_seek(services))
@@ -93,7 +93,16 @@ def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=["content-type", "idempotency-key", "if-none-match", "traceparent"],
-        expose_headers=["location", "retry-after", "idempotency-replayed", "traceresponse", "content-range", "etag"],
+        expose_headers=[
+            "location",
+            "retry-after",
+            "ratelimit",
+            "ratelimit-policy",
+            "idempotency-replayed",
+            "traceresponse",
+            "content-range",
+            "etag",
+        ],
         max_age=3600,
     )
     prefix = Middleware(BelowPrefix, prefix=settings.prefix)

@@ -11,13 +11,13 @@ from fastapi import Depends, Header, Request, Response
 from vidferry_api.addresses import events_address, job_address, public_root, socket_address
 from vidferry_api.callers import caller_of
 from vidferry_api.models import Accepted
-from vidferry_api.problems import Problem, responses
+from vidferry_api.problems import RATE_HEADERS, Problem, rate_headers, responses
 from vidferry_api.services import ServicesDep
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import Created, NewJob
+from vidferry_common.store import CallerOverRate, Created, MemoryFull, NewJob, QueueFull
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
             "description": "The job is on the queue, or attached to a download of the same video that runs already.",
             "headers": {
                 "Location": {"description": "The job.", "schema": {"type": "string"}},
+                **RATE_HEADERS,
                 "Idempotency-Replayed": {
                     "description": "`true` where the job was made by an earlier request with the same key.",
                     "schema": {"type": "string"},
@@ -50,7 +51,9 @@ def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
             ProblemCode.INVALID_HOST,
             ProblemCode.INVALID_REQUEST,
             ProblemCode.IDEMPOTENCY_MISMATCH,
+            ProblemCode.TOO_MANY_REQUESTS,
             ProblemCode.QUEUE_FULL,
+            ProblemCode.MEMORY_FULL,
             ProblemCode.REDIS_UNAVAILABLE,
         ),
     }
@@ -97,15 +100,38 @@ class Intake:
             retry_of=retry_of,
             caller=caller_of(self._request.scope, services.settings.proxies),
         )
-        created = await services.store.create(job, services.settings.queue_cap)
+        created = await self._create(job)
         trace = trace_id(job.traceparent)
         logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
         services.metrics.accepted.add(created.outcome)
         return self._answer(job.root, created)
 
+    async def _create(self, job: NewJob) -> Created:
+        """Counts a refusal, and logs whom it was given to: of a proxy that is not named as one, all callers are one."""
+        services, settings = self._services, self._services.settings
+        try:
+            return await services.store.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+        except CallerOverRate:
+            services.metrics.refused.add("caller_rate")
+            logger.warning(
+                "as many requests of one address as VIDFERRY_CALLER_RATE allows; a proxy has to be named in "
+                "VIDFERRY_TRUSTED_PROXIES",
+                extra={"address": job.caller},
+            )
+            raise
+        except QueueFull:
+            services.metrics.refused.add("queue_full")
+            raise
+        except MemoryFull:
+            services.metrics.refused.add("memory_full")
+            logger.warning("Redis' memory is used up: no job is accepted")
+            raise
+
     def _answer(self, root: str, created: Created) -> Accepted:
         if created.status is None:
             raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
+        if created.quota:
+            self._response.headers.update(rate_headers(created.quota))
         self._response.headers["Location"] = job_address(root, created.job_id)
         if created.replayed:
             self._response.headers["Idempotency-Replayed"] = "true"

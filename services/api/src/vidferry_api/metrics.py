@@ -32,6 +32,7 @@ class ApiMetrics:
             self._requests.begin(route, method, status)
         self._durations = registry.histogram(catalogue.HTTP_DURATION, route=routes.templates)
         self.accepted = registry.counter(catalogue.JOBS_ACCEPTED)
+        self.refused = registry.counter(catalogue.JOBS_REFUSED)
         self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
 
     def request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
@@ -74,10 +75,12 @@ class QueueReader:
     def __init__(self, registry: Registry, store: Store) -> None:
         self._store = store
         self._depth: QueueDepth | None = None
+        self._memory = (0, 0)
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._refresh)
         registry.reading(catalogue.QUEUE, self._states)
+        registry.reading(catalogue.REDIS_MEMORY, self._kinds)
         registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
         registry.reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
@@ -90,6 +93,9 @@ class QueueReader:
         if depth is None:
             return {}
         return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
+
+    def _kinds(self) -> dict[tuple[str, ...], float]:
+        return {} if self._depth is None else {("used",): self._memory[0], ("max",): self._memory[1]}
 
     async def _refresh(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -104,6 +110,7 @@ class QueueReader:
 
     async def _read(self) -> None:
         try:
+            self._memory = await self._store.memory()
             self._depth = await self._store.queue()
             self._read_at = asyncio.get_running_loop().time()
         except StoreUnavailable as error:

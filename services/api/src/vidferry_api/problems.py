@@ -1,6 +1,7 @@
 """Every refusal of the api is an RFC 9457 problem document; here errors become them, and nowhere else."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -17,14 +18,26 @@ from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
-from vidferry_common.store import IdempotencyMismatch, QueueFull, StoreUnavailable
+from vidferry_common.store import CallerOverRate, IdempotencyMismatch, MemoryFull, QueueFull, Quota, StoreUnavailable
+from vidferry_common.store.store import MINUTE
 
 logger = logging.getLogger(__name__)
 
 SHOWN = 64
 """characters of a field's name that are told back"""
-UNAVAILABLE = 503
+UNAVAILABLE, TOO_MANY = 503, 429
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
+RATE_HEADERS = {
+    "RateLimit": {
+        "description": "What is left (`r`) of the caller's requests, and the seconds until all are (`t`).",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) a caller may send in how many seconds (`w`).",
+        "schema": {"type": "string"},
+    },
+}
+_HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_HEADERS}}
 ORDER = 'Send a JSON object such as {"url": "https://example.org/video"}.'
 
 
@@ -72,7 +85,7 @@ def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
         code.status: {
             "description": "; ".join(f"`{each}`: {each.summary}" for each in codes if each.status == code.status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-            **({"headers": RETRY_AFTER} if code.status == UNAVAILABLE else {}),
+            **({"headers": _HEADERS[code.status]} if code.status in _HEADERS else {}),
         }
         for code in codes
     }
@@ -85,6 +98,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreUnavailable, _redis_away)
     app.add_exception_handler(QueueFull, _queue_full)
+    app.add_exception_handler(MemoryFull, _memory_full)
+    app.add_exception_handler(CallerOverRate, _over_rate)
     app.add_exception_handler(IdempotencyMismatch, _mismatch)
     app.add_exception_handler(BucketError, _bucket)
 
@@ -167,6 +182,27 @@ def _queue_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
         ProblemCode.QUEUE_FULL, "Try again when some of the waiting downloads are done.", headers={"Retry-After": "30"}
     ).response()
+
+
+def _memory_full(_: Request, __: Exception) -> JSONResponse:
+    return Problem(
+        ProblemCode.MEMORY_FULL, "Try again when some of the running downloads are done.", headers={"Retry-After": "30"}
+    ).response()
+
+
+def _over_rate(_: Request, error: Exception) -> JSONResponse:
+    quota = cast("CallerOverRate", error).quota
+    headers = {"Retry-After": str(quota.retry_after), **rate_headers(quota)}
+    detail = f"Send at most {quota.rate} requests a minute; the next one in {quota.retry_after} s."
+    return Problem(ProblemCode.TOO_MANY_REQUESTS, detail, headers=headers).response()
+
+
+def rate_headers(quota: Quota) -> dict[str, str]:
+    """The fields of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (its 10th version)."""
+    return {
+        "RateLimit-Policy": f'"caller";q={quota.rate};w={MINUTE}',
+        "RateLimit": f'"caller";r={quota.remaining};t={math.ceil(min(quota.spent, MINUTE))}',
+    }
 
 
 def _mismatch(_: Request, __: Exception) -> JSONResponse:

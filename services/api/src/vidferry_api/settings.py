@@ -29,6 +29,20 @@ class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, Pro
     queue_cap: int = Field(
         10_000, ge=1, description="Downloads that may wait or run; above it a POST is answered with 503."
     )
+    queue_bytes: int = Field(
+        128 * 1024**2,
+        ge=64 * 1024,
+        description="Bytes of Redis' memory that the records of downloads that wait or run, and of their jobs, may "
+        "take, about; above it a POST is answered with 503.",
+    )
+    caller_rate: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="Requests for a job that one address (IPv6: a /64) may send a minute, to all apis together; above "
+        "it they are answered with 429. 0: any number. Behind a proxy name it in VIDFERRY_TRUSTED_PROXIES, or all of "
+        "its callers are one.",
+    )
 
     @field_validator("public_url")
     @classmethod

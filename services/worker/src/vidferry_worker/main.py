@@ -97,7 +97,7 @@ async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminSer
 
 async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
-        store = Store(connect(settings), settings.record_seconds)
+        store = Store(connect(settings), settings.record_seconds, settings.kept)
         zygote = Zygote(_broker(settings), settings.confinement)
         metrics.confined(lambda: zygote.confined_by)
         metrics.asks(bucket.health)

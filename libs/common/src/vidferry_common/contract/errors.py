@@ -131,7 +131,9 @@ class ProblemCode(StrEnum):
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     CORS_REFUSED = "cors_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    TOO_MANY_REQUESTS = "too_many_requests"
     QUEUE_FULL = "queue_full"
+    MEMORY_FULL = "memory_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     NOT_READY = "not_ready"
@@ -176,7 +178,9 @@ _PROBLEMS = {
     ProblemCode.RANGE_NOT_SATISFIABLE: (416, "The file does not have these bytes"),
     ProblemCode.CORS_REFUSED: (403, "Pages of this origin may not send this request"),
     ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for another request"),
+    ProblemCode.TOO_MANY_REQUESTS: (429, "The caller sends too many requests"),
     ProblemCode.QUEUE_FULL: (503, "Too many downloads wait"),
+    ProblemCode.MEMORY_FULL: (503, "Redis has no memory for another job"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
     ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
     ProblemCode.NOT_READY: (503, "The service is not ready yet"),

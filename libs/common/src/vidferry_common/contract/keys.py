@@ -44,6 +44,14 @@ DOORBELL = "vidferry:doorbell"
 DELAYED = "vidferry:delayed"
 """sorted set: arq ids that wait for their next try, by the time (ms) they are due"""
 
+ENDED = "vidferry:ended"
+"""list: the records that have ended, the oldest first, each with the bytes that it takes"""
+ROOM = "vidferry:room"
+"""hash: `ended` and `open`, bytes of the records that have ended and of those that have not; the `share` of Redis'
+memory that was used when a script last `looked`"""
+CALLERS = "vidferry:callers"
+"""sorted set: callers by the time (ms) from which on all requests of their minute are left"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 

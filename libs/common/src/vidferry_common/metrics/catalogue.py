@@ -95,6 +95,22 @@ JOBS_CANCELLED = Definition(
     _API,
     (Label("status", (Status.QUEUED, Status.PROCESSING)),),
 )
+JOBS_REFUSED = Definition(
+    "vidferry_jobs_refused_total",
+    Kind.COUNTER,
+    "Requests for a job that were refused: the caller is over its rate, the queue is full by number or bytes, "
+    "Redis has no memory left for another job.",
+    _API,
+    (Label("reason", ("caller_rate", "queue_full", "memory_full")),),
+)
+REDIS_MEMORY = Definition(
+    "vidferry_redis_memory_bytes",
+    Kind.GAUGE,
+    "Redis' memory: what is used, and `maxmemory` (0: not set). From 80 % on the oldest ended jobs are forgotten, "
+    "from 90 % on no job is accepted. Absent while Redis is away.",
+    _API,
+    (Label("kind", ("used", "max")),),
+)
 QUEUE = Definition(
     "vidferry_queue_downloads",
     Kind.GAUGE,

@@ -1,20 +1,23 @@
 """Records in Redis: jobs, downloads, leases. Each change is one script, so one atomic step."""
 
-from vidferry_common.store.client import RedisSettings, StoreUnavailable, connect
+from vidferry_common.store.client import Kept, RedisSettings, StoreUnavailable, connect
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 from vidferry_common.store.store import (
     NO_LIMITS,
     SPARED_SECONDS,
+    CallerOverRate,
     Cancelled,
     Cause,
     Created,
     Ending,
     IdempotencyMismatch,
     Limits,
+    MemoryFull,
     NewJob,
     Outcome,
     Publication,
     QueueFull,
+    Quota,
     Requeue,
     Store,
 )
@@ -22,6 +25,7 @@ from vidferry_common.store.store import (
 __all__ = [
     "NO_LIMITS",
     "SPARED_SECONDS",
+    "CallerOverRate",
     "Cancelled",
     "Cause",
     "Claim",
@@ -29,12 +33,15 @@ __all__ = [
     "Ending",
     "IdempotencyMismatch",
     "JobRecord",
+    "Kept",
     "Limits",
+    "MemoryFull",
     "NewJob",
     "Outcome",
     "Publication",
     "QueueDepth",
     "QueueFull",
+    "Quota",
     "RedisSettings",
     "Requeue",
     "Store",

@@ -4,6 +4,7 @@
 local now = now_ms()
 local arq_id = ARGV[1] .. ':' .. ARGV[2]
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due', 'site', 'caller')
+admit(KEYS[1])
 local again = record[1] == 'running' and record[2] == ARGV[2] and record[3] == ARGV[4] -- its reply was lost
 if not again then
   if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end

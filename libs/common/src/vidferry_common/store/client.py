@@ -1,6 +1,7 @@
 """The connection to Redis: a standalone or managed one, by address or Unix socket, or the primary of Sentinels."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +25,14 @@ class StoreUnavailable(Exception):
     """Redis can't be reached or refuses; whether the last change took effect is unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many ended records are kept, whatever their age."""
+
+    records: int = 100_000
+    bytes: int = 128 * 1024**2
+
+
 class RedisSettings(Settings):
     """Where Redis is."""
 
@@ -41,6 +50,19 @@ class RedisSettings(Settings):
     )
     redis_sentinel_password: SecretStr | None = Field(None, description="The Sentinels' password, where they have one.")
     record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last step.")
+    ended_records: int = Field(
+        100_000,
+        ge=100,
+        le=10_000_000,
+        description="Records of ended jobs and downloads that are kept at the most; the oldest go first, before "
+        "their days are over.",
+    )
+    ended_bytes: int = Field(
+        128 * 1024**2,
+        ge=1024**2,
+        description="Bytes of Redis' memory that records of ended jobs and downloads may take; the oldest go first. "
+        "With VIDFERRY_QUEUE_BYTES at most three quarters of `maxmemory`.",
+    )
 
     @field_validator("redis_url")
     @classmethod
@@ -53,6 +75,10 @@ class RedisSettings(Settings):
             raise ValueError(msg)
         _check(address.server if address else url)
         return url
+
+    @property
+    def kept(self) -> "Kept":
+        return Kept(self.ended_records, self.ended_bytes)
 
     @property
     def record_seconds(self) -> int:

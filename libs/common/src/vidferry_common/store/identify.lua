@@ -2,12 +2,15 @@
 -- KEYS: download, identity index; ARGV: download id, attempt, record seconds, cap of a download's jobs
 -- Returns mine | merged, or false where another attempt has taken over.
 if not holds(KEYS[1], ARGV[2]) then return false end
+admit(KEYS[1])
 local other_id = redis.call('GET', KEYS[2])
 local other = other_id and other_id ~= ARGV[1] and download_key(other_id)
 -- What an earlier attempt had found may have been another object: the index of that one leads nowhere.
 local status = other and redis.call('HGET', other, 'identity') == KEYS[2] and redis.call('HGET', other, 'status')
 local jobs = redis.call('SMEMBERS', KEYS[1] .. ':jobs')
 if not status or status == 'ended' or redis.call('SCARD', other .. ':jobs') + #jobs > tonumber(ARGV[4]) then
+  local before = redis.call('HGET', KEYS[1], 'identity')
+  if before and before ~= KEYS[2] and redis.call('GET', before) == ARGV[1] then redis.call('DEL', before) end
   redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
   redis.call('HSET', KEYS[1], 'identity', KEYS[2])
   return 'mine'
@@ -22,10 +25,14 @@ for _, job_id in ipairs(jobs) do
   redis.call('HSET', job, 'download', other_id, 'ahead', math.max(0, reached - begins_at))
   catch_up(job_id, other, ARGV[3])
 end
+local bytes = redis.call('HGET', KEYS[1], 'bytes') or 0
+occupy(KEYS[1], 0 - bytes)
+occupy(other, bytes)
 hasten(other, other_id, redis.call('HGET', KEYS[1], 'head_start'))
 redis.call('DEL', KEYS[1] .. ':jobs')
 local address = redis.call('HGET', KEYS[1], 'address')
 leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
 close(KEYS[1], ARGV[1], ARGV[3])
+settle({}, ARGV[1])
 redis.call('SET', address, other_id, 'EX', ARGV[3])
 return 'merged'

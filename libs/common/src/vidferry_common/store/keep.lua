@@ -5,6 +5,7 @@
 --       slots (0: it takes nothing any more)
 -- Returns false where another worker keeps house, else the ids of the downloads whose lease has ended.
 local now, slots = now_ms(), 0
+admit(KEYS[1])
 if ARGV[6] ~= '0' then redis.call('ZADD', 'vidferry:workers', now + ARGV[4], ARGV[6] .. ':' .. ARGV[1]) end
 redis.call('ZREMRANGEBYSCORE', 'vidferry:workers', '-inf', now)
 for _, worker in ipairs(redis.call('ZRANGE', 'vidferry:workers', 0, -1)) do

@@ -147,6 +147,7 @@ end
 local function close(download, download_id, ttl)
   redis.call('HSET', download, 'status', 'ended')
   redis.call('HDEL', download, 'caller')
+  occupy(download, 0 - (redis.call('HGET', download, 'bytes') or 0))
   for _, index in ipairs(redis.call('HMGET', download, 'address', 'identity')) do
     if index and redis.call('GET', index) == download_id then redis.call('DEL', index) end
   end
@@ -159,5 +160,6 @@ local function end_download(download, download_id, attempt, body, ttl)
   local jobs = tell(download, body, true, true, ttl)
   leave(download, download_id, download_id .. ':' .. attempt)
   close(download, download_id, ttl)
+  settle(jobs, download_id)
   return jobs
 end

@@ -4,6 +4,7 @@
 --       of a site, then of a caller: share of all slots that it may take, limit of its running downloads (0: none),
 --       what a body says that waits for a worker, and what it says once it is parked
 -- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
+admit('vidferry:room')
 local now, many, picked = now_ms(), tonumber(ARGV[1]), {}
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', 'vidferry:delayed', '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))

@@ -1,6 +1,7 @@
 -- Renews leases under their fences, an expired one too where nobody has claimed it.
 -- ARGV: lease ms, then download id, attempt for each
 -- Returns the ids of the downloads that are not the caller's any more.
+admit('vidferry:room')
 local lost, until_ms = {}, now_ms() + ARGV[1]
 for i = 2, #ARGV, 2 do
   local download = download_key(ARGV[i])

@@ -14,6 +14,7 @@ if ARGV[3] == 'deaths' then
   local lease = redis.call('ZSCORE', 'vidferry:leases', ARGV[1])
   if lease and tonumber(lease) > now_ms() then return 'stale' end
 end
+admit(KEYS[1])
 if ARGV[3] ~= '' and redis.call('HINCRBY', KEYS[1], ARGV[3], 1) > tonumber(ARGV[10]) then
   end_download(KEYS[1], ARGV[1], ARGV[2], ARGV[11], ARGV[6])
   return 'ended'

@@ -1,5 +1,6 @@
 """The jobs and downloads in Redis: what may be done to them, each in one atomic step."""
 
+import math
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from arq.jobs import serialize_job
+from redis.exceptions import OutOfMemoryError
 
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
@@ -19,7 +21,7 @@ from vidferry_common.contract.messages import PARKED, WAITING, Update, queued, u
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
-from vidferry_common.store.client import RedisClient, RedisError, StoreUnavailable
+from vidferry_common.store.client import Kept, RedisClient, RedisError, StoreUnavailable
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth
 
 IDEMPOTENCY_SECONDS = 24 * 3600
@@ -34,6 +36,14 @@ SPARED_SECONDS = 900.0
 out: until the link to it has been told and followed"""
 CONDEMNED_SECONDS = 300.0
 """for which an object counts as being removed where its worker died over it"""
+MINUTE = 60
+QUEUE_BYTES = 128 * 1024**2
+"""that the records of all that waits or runs take at the most, where the caller of create() does not say"""
+JOB_BYTES = 4096
+DOWNLOAD_BYTES = 2048
+"""What the record of a job, and of a download, grows to, but for the address and the root that it names"""
+ALL_KEPT = Kept()
+"""as the settings have it where nobody says otherwise"""
 SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
            "renew", "requeue", "spare", "sweep")  # fmt: skip
 _PARKED = [orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED)]
@@ -43,6 +53,18 @@ _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
 class QueueFull(Exception):
     """As many downloads wait as the queue may hold."""
+
+
+class MemoryFull(StoreUnavailable):
+    """Redis' memory is used up but for what those that run need."""
+
+
+class CallerOverRate(Exception):
+    """The caller has sent all requests of its minute."""
+
+    def __init__(self, quota: "Quota") -> None:
+        super().__init__()
+        self.quota = quota
 
 
 class IdempotencyMismatch(Exception):
@@ -116,7 +138,6 @@ class NewJob:
     """fetched anew, also where it is in the bucket"""
     retry_of: str = ""
     """the job that this one tries again"""
-
     caller: str = ""
     """who asked for it: an address, or the network of one; empty where nobody counts"""
 
@@ -127,7 +148,7 @@ class NewJob:
 
     @property
     def caller_digest(self) -> str:
-        """What the limits of a caller count by: records hold no addresses."""
+        """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
         return digest("caller", self.caller)[:16] if self.caller else ""
 
     @property
@@ -144,6 +165,24 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a caller has left of its requests of a minute. They come back one by one."""
+
+    rate: int
+    spent: float
+    """seconds until all of them are left; more than a minute for a request that was refused"""
+
+    @property
+    def remaining(self) -> int:
+        return max(0, int((MINUTE - self.spent) * self.rate / MINUTE))
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until one more is left."""
+        return max(1, math.ceil(self.spent - MINUTE))
+
+
+@dataclass(frozen=True, slots=True)
 class Created:
     """What a POST came to."""
 
@@ -151,6 +190,8 @@ class Created:
     status: Status | None
     """of the job now; None where it was made by an earlier request and its record has expired since"""
     outcome: Outcome
+    quota: Quota | None = None
+    """None where the caller's requests are not counted"""
 
     @property
     def replayed(self) -> bool:
@@ -199,31 +240,42 @@ class Publication:
 class Store:
     """Records in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
-    def __init__(self, redis: RedisClient, record_seconds: int) -> None:
+    def __init__(self, redis: RedisClient, record_seconds: int, kept: Kept = ALL_KEPT) -> None:
         self._redis = redis
         self._ttl = record_seconds
-        self._scripts = {name: redis.register_script(script_text(name)) for name in SCRIPTS}
+        self._scripts = {name: redis.register_script(script_text(name, kept)) for name in SCRIPTS}
 
-    async def create(self, job: NewJob, queue_cap: int) -> Created:
-        """Makes a job and starts or joins its download; QueueFull, IdempotencyMismatch."""
-        fmt = job.format.canonical()
+    async def create(
+        self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
+    ) -> Created:
+        """Makes a job and starts or joins its download: QueueFull, MemoryFull, CallerOverRate, IdempotencyMismatch.
+
+        caller_rate: requests a minute of one caller; 0: any number.
+        """
+        fmt, text = job.format.canonical(), len(job.url) + len(job.root)
         idempotency = keys.IDEMPOTENCY + digest(job.owner, job.idempotency_key) if job.idempotency_key else ""
-        outcome, *made = await self._run(
+        outcome, spent_ms, *made = await self._run(
             "create",
             [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
             job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
             job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
             keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
-            "1" if job.force else "", job.retry_of, job.caller_digest,
+            "1" if job.force else "", job.retry_of,
+            job.caller_digest, caller_rate, JOB_BYTES + text, DOWNLOAD_BYTES + text, queue_bytes,
         )  # fmt: skip
+        quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
+        if quota and outcome == b"over_rate":
+            raise CallerOverRate(quota)
         if outcome == b"full":
             raise QueueFull
+        if outcome == b"no_memory":
+            raise MemoryFull
         if outcome == b"mismatch":
             raise IdempotencyMismatch
         job_id, state = made
         status = Status(orjson.loads(state)["data"]["status"]) if state else None
-        return Created(job_id.decode(), status, Outcome(outcome.decode()))
+        return Created(job_id.decode(), status, Outcome(outcome.decode()), quota)
 
     async def job(self, job_id: str) -> JobRecord | None:
         """The job as it is now, None where there is none (any more)."""
@@ -365,6 +417,11 @@ class Store:
         waiting, deferred, running, oldest_ms = await self._run("queue", [], Priority.INTERACTIVE.head_start_ms)
         return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
+    async def memory(self) -> tuple[int, int]:
+        """Bytes that Redis uses, and its `maxmemory`; 0 where that is not set."""
+        told = await self._ask(self._redis.info("memory"))
+        return int(told["used_memory"]), int(told.get("maxmemory", 0))
+
     async def ping(self) -> None:
         await self._ask(self._redis.ping())
 
@@ -384,14 +441,22 @@ class Store:
     async def _ask(reply: Awaitable[Any] | Any) -> Any:
         try:
             return await reply
+        except OutOfMemoryError as error:  # others have filled it since a script looked
+            raise MemoryFull from error
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
 
 
-def script_text(name: str) -> str:
+def script_text(name: str, kept: Kept = ALL_KEPT) -> str:
     """One of SCRIPTS, whole, as Redis is given it."""
-    parts = ("tell", name) if name == "publish" else ("tell", "lib", name)
-    return "".join((resources.files(__package__) / f"{part}.lua").read_text() for part in parts)
+    if name == "publish":
+        return _text("tell") + _text(name)
+    bounds = f"local ENDED_RECORDS, ENDED_BYTES = {kept.records}, {kept.bytes}\n"
+    return bounds + "".join(map(_text, ("tell", "room", "lib", name)))
+
+
+def _text(part: str) -> str:
+    return (resources.files(__package__) / f"{part}.lua").read_text()
 
 
 def _ids(reply: list[bytes] | None) -> list[str] | None:

@@ -55,7 +55,11 @@ end
 local function tell(download, body, step, ended, ttl)
   local jobs = redis.call('SMEMBERS', download .. ':jobs')
   if step and redis.call('LPOS', download .. ':steps', body) then return jobs end
-  redis.call('HSET', download, 'body', body)
+  local stored = redis.pcall('HSET', download, 'body', body)
+  if type(stored) == 'table' then -- Redis' memory is used up: after a write that takes none, room.lua tells, it takes this
+    redis.call('HDEL', download, '')
+    redis.call('HSET', download, 'body', body)
+  end
   if step then
     redis.call('RPUSH', download .. ':steps', body)
     redis.call('LTRIM', download .. ':steps', -64, -1)
