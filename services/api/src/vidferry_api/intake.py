@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request, Response
 
 from vidferry_api.addresses import events_address, job_address, public_root, socket_address
+from vidferry_api.callers import caller_of
 from vidferry_api.models import Accepted
 from vidferry_api.problems import Problem, responses
 from vidferry_api.services import ServicesDep
@@ -59,7 +60,7 @@ def _key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Makes a repeated request answer with the same job for 24 hours. "
+            description="Makes a repeated request of the same caller answer with the same job for 24 hours. "
             "1 to 255 visible ASCII characters.",
             json_schema_extra=_KEY_SCHEMA,
         ),
@@ -88,6 +89,7 @@ class Intake:
             epoch=secrets.token_hex(4),
             url=url,
             format=fmt,
+            caller=caller_of(self._request.scope, services.settings.proxies),
             root=public_root(self._request, services.settings),
             traceparent=self._request.state.traceparent,
             idempotency_key=self._key,

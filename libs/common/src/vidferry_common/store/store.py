@@ -91,6 +91,8 @@ class NewJob:
     """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
     traceparent: str
     owner: str = ""
+    caller: str = ""
+    """who sent it, as far as the network tells; an Idempotency-Key is one's own, and of one public root"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
     force: bool = False
@@ -180,7 +182,8 @@ class Store:
     async def create(self, job: NewJob, queue_cap: int) -> Created:
         """Makes a job and starts or joins its download; QueueFull, IdempotencyMismatch."""
         fmt = job.format.canonical()
-        idempotency = keys.IDEMPOTENCY + digest(job.owner, job.idempotency_key) if job.idempotency_key else ""
+        whose = (job.owner, job.caller, job.root)
+        idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, *made = await self._run(
             "create",
             [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
