@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.contract.errors import ErrorCode, ProblemCode
+from vidferry_common.hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.metrics.catalogue import METRICS, OTHER, PROCESS
@@ -32,6 +33,7 @@ FOLDER = Path(__file__).parent
 GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services", LogSettings),
     ("All services: Redis", RedisSettings),
+    ("All services: hosts", HostSettings),
     ("All services: the admin port", AdminSettings),
     ("api and worker: the bucket", BucketSettings),
     ("api", ApiSettings),

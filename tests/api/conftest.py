@@ -72,7 +72,8 @@ def open_app(backstage: Backstage, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with ExitStack() as stack:
 
         def opening(peer: str = "192.0.2.7", **settings: str) -> TestClient:
-            for name, value in environment(backstage.server.url, backstage.folder, **settings).items():
+            told = {"allowed_hosts": "testserver", **settings}
+            for name, value in environment(backstage.server.url, backstage.folder, **told).items():
                 monkeypatch.setenv(name, value)
             client = TestClient(
                 create_app(load(ApiSettings), Registry(Service.API)), client=(peer, 50000), follow_redirects=False

@@ -49,7 +49,7 @@ class ApiProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")},
-            **environment(redis_url, bucket, host="127.0.0.1", port=str(port), **settings),
+            **environment(redis_url, bucket, **{"host": "127.0.0.1", "port": str(port), **settings}),
         }
         self.process: subprocess.Popen[bytes] | None = None
 

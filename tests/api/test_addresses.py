@@ -9,16 +9,17 @@ from api.process import Backstage
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract import keys
 
+KNOWN = {"allowed_hosts": "testserver, media.example.org"}
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "media.example.org"}
 
 
 @pytest.mark.parametrize(
     ("host", "root"),
     [("localhost:3001", "http://localhost:3001"), ("media.example.org", "http://media.example.org"),
-     ("[::1]:3001", "http://[::1]:3001"), ("my_api:80", "http://my_api:80")],
+     ("[::1]:3001", "http://[::1]:3001"), ("my_api:80", "http://my_api:80"), ("LOCALHOST.:80", "http://localhost:80")],
 )  # fmt: skip
 def test_by_the_host_that_the_client_names(open_app: OpenApp, backstage: Backstage, host: str, root: str) -> None:
-    job = post(open_app(), headers={"Host": host})
+    job = post(open_app(allowed_hosts="media.example.org, my_api"), headers={"Host": host})
 
     assert job["status_url"] == f"{root}/api/jobs/{job['job_id']}"
     assert job["ws_url"] == f"ws{root.removeprefix('http')}/ws/download/{job['job_id']}"
@@ -45,7 +46,7 @@ def test_two_hosts_are_none(open_app: OpenApp) -> None:
 
 
 def test_by_a_proxy_that_is_trusted(open_app: OpenApp) -> None:
-    client = open_app(peer="10.1.2.3", trusted_proxies="192.168.0.0/16, 10.0.0.0/8")
+    client = open_app(peer="10.1.2.3", trusted_proxies="192.168.0.0/16, 10.0.0.0/8", **KNOWN)
     job = post(client, headers=FORWARDED)
 
     assert job["status_url"].startswith("https://media.example.org/api/jobs/")
@@ -55,7 +56,9 @@ def test_by_a_proxy_that_is_trusted(open_app: OpenApp) -> None:
 def test_by_the_outermost_of_several_proxies(open_app: OpenApp) -> None:
     several = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "media.example.org, inner"}
 
-    assert post(open_app(peer="127.0.0.1"), headers=several)["status_url"].startswith("https://media.example.org/")
+    assert post(open_app(peer="127.0.0.1", **KNOWN), headers=several)["status_url"].startswith(
+        "https://media.example.org/"
+    )
 
 
 def test_anyone_else_is_no_proxy(open_app: OpenApp) -> None:
@@ -73,7 +76,7 @@ def test_a_proxy_may_not_say_anything(open_app: OpenApp, wrong: dict[str, str]) 
 
 def test_by_the_setting_before_all_else(open_app: OpenApp, backstage: Backstage) -> None:
     client = open_app(peer="127.0.0.1", public_url="https://media.example.org/videos/")
-    job = post(client, headers={**FORWARDED, "Host": "evil.example"})
+    job = post(client, headers={**FORWARDED, "Host": "localhost:3001"})
 
     assert job["status_url"] == f"https://media.example.org/videos/api/jobs/{job['job_id']}"
     assert job["ws_url"] == f"wss://media.example.org/videos/ws/download/{job['job_id']}"

@@ -169,6 +169,34 @@ def test_a_key_with_another_body_is_refused(api: httpx2.Client, backstage: Backs
     assert post(api, VIDEO + "#another-spelling", headers={"Idempotency-Key": "k"})
 
 
+def test_a_key_is_its_callers_own(api: httpx2.Client) -> None:
+    """Of whom the trusted proxies tell; of IPv6 a /64 is one caller."""
+    callers = ["192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"]
+    sent = [{"Idempotency-Key": "k", "X-Forwarded-For": caller} for caller in [*callers, "2001:db8:0:1:2::2"]]
+    *jobs, same = [post(api, headers=headers)["job_id"] for headers in sent]
+
+    assert len(set(jobs)) == len(callers)
+    assert same == jobs[2]
+    assert post(api, headers={**sent[0], "X-Forwarded-For": "203.0.113.9, 192.0.2.1"})["job_id"] == jobs[0]
+
+
+def test_a_key_of_another_caller_is_no_mismatch(api: httpx2.Client) -> None:
+    post(api, headers={"Idempotency-Key": "k", "X-Forwarded-For": "192.0.2.1"})
+
+    assert post(api, VIDEO + "2", headers={"Idempotency-Key": "k", "X-Forwarded-For": "192.0.2.2"})
+
+
+def test_a_key_is_of_one_public_address(open_app: OpenApp) -> None:
+    """The job that it answers with has links, which were made for those who asked there."""
+    client = open_app(allowed_hosts="a.example, b.example")
+    jobs = {
+        host: post(client, headers={"Idempotency-Key": "k", "Host": host})["job_id"]
+        for host in ("a.example", "b.example", "A.example.")
+    }
+
+    assert jobs["a.example"] == jobs["A.example."] != jobs["b.example"]
+
+
 def test_equal_requests_at_once_with_one_key_are_one_job(api: httpx2.Client, backstage: Backstage) -> None:
     with ThreadPoolExecutor(8) as pool:
         jobs = pool.map(lambda _: post(api, headers={"Idempotency-Key": "k"})["job_id"], range(16))

@@ -124,7 +124,10 @@ def test_each_refusal_is_a_problem_document(
     assert ("allow" in headers) == (code in {ProblemCode.METHOD_NOT_ALLOWED, ProblemCode.UNKNOWN_METHOD})
 
 
-@pytest.mark.parametrize("path", ["/healthz", f"/sse/download/{UNKNOWN}", f"/ws/download/{UNKNOWN}"])
+PATHS = ["/healthz", f"/sse/download/{UNKNOWN}", f"/ws/download/{UNKNOWN}"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     "host", ["Host: a\r\nHost: b", "Host: a\r\nHost: a", "X: y", "Host:", "Host: a:99999", "Host: <>", "Host: [::1"]
 )
@@ -133,6 +136,37 @@ def test_a_request_names_one_host(shared_gateway: GatewayProcess, path: str, hos
     status, _, body = answered(shared_gateway, text("GET", path, host=host))
     assert status == 400
     is_problem(body, ProblemCode.INVALID_HOST)
+
+
+UNKNOWN_HOSTS = ["Host: evil.example", "Host: localhost.evil.example:3002", "Host: 192.0.2.1", "Host: 0x7f.1",
+                 "Host: localhost\r\nX-Forwarded-Host: evil.example"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", UNKNOWN_HOSTS)
+def test_a_host_that_is_not_known(shared_gateway: GatewayProcess, path: str, host: str) -> None:
+    """As a page names it whose name was made to lead here."""
+    status, _, body = answered(shared_gateway, text("GET", path, host=host))
+    assert status == 421
+    is_problem(body, ProblemCode.UNKNOWN_HOST)
+
+
+@pytest.mark.parametrize("host", UNKNOWN_HOSTS)
+def test_a_handshake_with_a_host_that_is_not_known(shared_gateway: GatewayProcess, host: str) -> None:
+    request = handshake(UNKNOWN).replace(b"Host: localhost", host.encode())
+    status, _, body = answered(shared_gateway, request)
+    assert status == 421
+    is_problem(body, ProblemCode.UNKNOWN_HOST)
+
+
+@pytest.mark.parametrize(("target", "status"), [("http://evil.example", 421), ("HTTP://LOCALHOST:80", 200)])
+def test_a_target_that_is_a_whole_url_names_the_host(shared_gateway: GatewayProcess, target: str, status: int) -> None:
+    """RFC 9112 §3.2.2"""
+    assert answered(shared_gateway, text("GET", f"{target}/healthz"))[0] == status
+    handshaken = handshake(UNKNOWN).replace(b"GET ", f"GET {target}".encode())
+    with RawClient(shared_gateway) as client:
+        client.send(handshaken)
+        assert client.response()[0] == (421 if status == 421 else 101)
 
 
 def test_http_1_0_need_not_name_it(shared_gateway: GatewayProcess) -> None:

@@ -29,6 +29,11 @@ CONTAINER = f"{POD}.containers[0]"
 PEER = [{"ipBlock": {"cidr": "10.9.0.0/16"}}]
 POLICY = "NetworkPolicy/vidferry-"
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}
+HOSTS = ",".join(
+    f"vidferry-{name}{domain}"
+    for name in ("api", "gateway")
+    for domain in ("", ".media", ".media.svc", ".media.svc.cluster.local")
+)
 NGINX = ingress("nginx")
 PLAIN = ingress("nginx", tls={"enabled": False, "secretName": ""})
 GKE = ingress("gke")
@@ -51,6 +56,14 @@ CHANGES: dict[str, Change] = {
     "commonLabels": change({"team": "media"}, API, "metadata.labels.team=media"),
     "commonAnnotations": change({"team": "media"}, API, "metadata.annotations.team=media"),
     "publicUrl": change("https://a.example/", "ConfigMap/vidferry-api", "VIDFERRY_PUBLIC_URL=https://a.example"),
+    "allowedHosts": change(
+        ["a.example", "10.0.0.0/8"],
+        "ConfigMap/vidferry-gateway",
+        f"VIDFERRY_ALLOWED_HOSTS=a.example,10.0.0.0/8,{HOSTS}",
+    ),
+    "clusterDomain": change(
+        "a.example", "ConfigMap/vidferry-api", "VIDFERRY_ALLOWED_HOSTS=" + HOSTS.replace("cluster.local", "a.example")
+    ),
     "image.registry": change("registry.example/", GATEWAY, "image=registry.example/vidferry-gateway:0.1.0"),
     "image.tag": change("2.0.0", WORKER, "image=vidferry-worker:2.0.0"),
     "image.pullPolicy": change("Always", API, "imagePullPolicy=Always"),

@@ -41,6 +41,17 @@ def test_links_are_made_from_the_public_address(values: dict[str, Any], address:
     assert render(values).settings("api").get("VIDFERRY_PUBLIC_URL") == address
 
 
+@pytest.mark.parametrize("values", [ingress("nginx"), http_route("traefik")], ids=["ingress", "httpRoute"])
+def test_both_services_answer_to_the_way_in_and_to_the_services_names(values: dict[str, Any]) -> None:
+    other = {"publicUrl": "https://cdn.example.org/"}
+    for name in ("api", "gateway"):
+        settings = render(merged(values, other)).settings(name)
+        assert settings["VIDFERRY_PUBLIC_URL"] == "https://cdn.example.org"
+        hosts = settings["VIDFERRY_ALLOWED_HOSTS"].split(",")
+        assert {"media.example.org", f"vidferry-{name}", f"vidferry-{name}.media.svc.cluster.local"} <= set(hosts)
+        assert "*" not in hosts
+
+
 def test_nginx_leaves_sockets_open() -> None:
     annotations = render(ingress("nginx")).get("Ingress")["metadata"]["annotations"]
     assert annotations == {

@@ -31,7 +31,7 @@ in_product = pytest.mark.xdist_group("product")
 @asynccontextmanager
 async def serving(ready: Callable[[], bool] = lambda: True) -> AsyncIterator[int]:
     """An admin port in this process."""
-    settings = AdminSettings(admin_port=free_port(), admin_host="127.0.0.1")
+    settings = AdminSettings.model_validate({"admin_port": free_port(), "admin_host": "127.0.0.1"})
     async with AdminServer(settings, Registry(Service.API), ready):
         yield settings.admin_port
 
@@ -58,7 +58,12 @@ async def close(writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost:9090\r\n\r\n", 200),
+        (b"GET /metrics HTTP/1.1\r\nhost:\t127.0.0.1\r\n\r\n", 200),
+        (b"GET /metrics HTTP/1.1\r\nX: y\r\nHost: evil.example:9090\r\n\r\n", 421),
+        (b"GET /metrics HTTP/1.1\r\nhost : evil.example\r\n\r\n", 421),
+        (b"GET /metrics HTTP/1.1\r\nHost:\r\n\r\n", 421),
+        (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
         (b"GET /metrics?name[]=up HTTP/1.1\r\n\r\n", 200),
         (b"HEAD /readyz HTTP/1.1\r\n\r\n", 200),
@@ -110,14 +115,14 @@ async def test_readiness_is_the_services_own() -> None:
 
 
 async def test_port_0_opens_nothing() -> None:
-    settings = AdminSettings(admin_port=0, admin_host="127.0.0.1")
+    settings = AdminSettings.model_validate({"admin_port": 0, "admin_host": "127.0.0.1"})
     async with AdminServer(settings, Registry(Service.API), lambda: True) as server:
         assert server._server is None
 
 
 def test_a_taken_port_can_not_be_had() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        settings = AdminSettings(admin_port=taken.getsockname()[1], admin_host="127.0.0.1")
+        settings = AdminSettings.model_validate({"admin_port": taken.getsockname()[1], "admin_host": "127.0.0.1"})
         with pytest.raises(PortTaken, match="VIDFERRY_ADMIN_PORT"):
             AdminServer(settings, Registry(Service.API), lambda: True)
 

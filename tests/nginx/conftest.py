@@ -68,7 +68,10 @@ def behind_nginx(redis: RedisServer, folder: Path, *, as_nobody: bool = False) -
         gateways = []
         for _ in range(2):
             gateway = GatewayProcess(
-                redis.url, gateway_ping_seconds=str(SHORT / 3), gateway_pong_seconds=str(SHORT / 3 * 0.9)
+                redis.url,
+                public_url=url,
+                gateway_ping_seconds=str(SHORT / 3),
+                gateway_pong_seconds=str(SHORT / 3 * 0.9),
             ).start()
             stack.callback(gateway.close)
             gateway.wait_for("connected to Redis")

@@ -8,6 +8,10 @@ VIDFERRY_LOG_LEVEL: {{ $values.log.level | quote }}
 VIDFERRY_LOG_FORMAT: {{ $values.log.format | quote }}
 VIDFERRY_RECORD_DAYS: {{ $values.recordDays | quote }}
 VIDFERRY_ENDED_BYTES: {{ include "vidferry.bytes" $values.endedBytes | quote }}
+{{- with include "vidferry.publicUrl" $root }}
+VIDFERRY_PUBLIC_URL: {{ . | quote }}
+{{- end }}
+VIDFERRY_ALLOWED_HOSTS: {{ include "vidferry.hosts" $root | quote }}
 VIDFERRY_REDIS_URL: {{ include "vidferry.redis.url" $root | quote }}
 {{- with and (include "vidferry.redis.external" $root) $values.redis.external.username }}
 VIDFERRY_REDIS_USERNAME: {{ . | quote }}
@@ -25,9 +29,6 @@ OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
 VIDFERRY_PORT: {{ .Values.api.port | quote }}
 VIDFERRY_QUEUE_BYTES: {{ include "vidferry.bytes" .Values.api.queueBytes | quote }}
 VIDFERRY_CALLER_RATE: {{ .Values.api.callerRate | quote }}
-{{- with include "vidferry.publicUrl" . }}
-VIDFERRY_PUBLIC_URL: {{ . | quote }}
-{{- end }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 
@@ -98,6 +99,22 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 
 {{- define "vidferry.signingSecretKey" -}}
 {{ if .Values.bucket.signingKey.existingSecret }}{{ .Values.bucket.signingKey.existingSecretKey }}{{ else }}signing-key{{ end }}
+{{- end }}
+
+{{/* The hosts that requests may name: those of values, of the ways in, and the Services' names within the cluster. */}}
+{{- define "vidferry.hosts" -}}
+{{- $v := .Values -}}
+{{- $hosts := $v.allowedHosts -}}
+{{- range $way := list $v.ingress $v.httpRoute -}}
+{{- if $way.enabled -}}{{- $hosts = append $hosts $way.host -}}{{- end -}}
+{{- end -}}
+{{- range $service := list "api" "gateway" -}}
+{{- $name := printf "%s-%s" (include "vidferry.fullname" $) $service -}}
+{{- range $domain := list "" (printf ".%s" $.Release.Namespace) (printf ".%s.svc" $.Release.Namespace) (printf ".%s.svc.%s" $.Release.Namespace $v.clusterDomain) -}}
+{{- $hosts = append $hosts (print $name $domain) -}}
+{{- end -}}
+{{- end -}}
+{{ $hosts | uniq | join "," }}
 {{- end }}
 
 {{/* Vidferry's address as its users see it; empty where values do not tell. */}}

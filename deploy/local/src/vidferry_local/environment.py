@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from vidferry_local.place import machine_names
 from vidferry_local.programs import ffmpeg_folder, redis_server
 from vidferry_local.settings import LocalSettings
 
@@ -30,6 +31,9 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         **os.environ,
         "VIDFERRY_LOG_FORMAT": settings.log_format,
         "VIDFERRY_ADMIN_PORT": str(settings.admin_port),
+        "VIDFERRY_ALLOWED_HOSTS": ",".join(
+            [os.environ.get("VIDFERRY_ALLOWED_HOSTS", ""), *machine_names(settings.host)]
+        ),
         "PYTHONUNBUFFERED": "1",
     }
     env.setdefault("VIDFERRY_SIGNING_KEY", _signing_key(data / "signing-key"))

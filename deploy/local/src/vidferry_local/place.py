@@ -1,12 +1,14 @@
-"""What a run takes hold of before it starts anything: the data folder and the port."""
+"""What a run takes hold of before it starts anything, the data folder and the port, and the names that lead there."""
 
 import contextlib
 import fcntl
 import os
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
+from vidferry_common.http.host import is_host
 from vidferry_local.service import ServiceFailed
 
 
@@ -47,6 +49,37 @@ def bound_sockets(host: str, port: int) -> Iterator[list[socket.socket]]:
                     f"port {port} of {host} can't be had ({error.strerror}). Choose another by VIDFERRY_PORT."
                 ) from error
         yield bound
+
+
+def machine_names(host: str) -> list[str]:
+    """The names by which others reach what listens on host; none where only this machine does.
+
+    By an address of this machine it is reached in any case.
+    """
+    if all(ip_address(address).is_loopback for _, (address, _) in _addresses(host, 0)):
+        return []
+    own = socket.gethostname().lower()
+    short = own.partition(".")[0]
+    named = {own, short, f"{short}.local", *([] if _is_address(host) else [host])}
+    return sorted(filter(is_host, named))
+
+
+def url_host(host: str) -> str:
+    """As it stands in a URL that a person here can open."""
+    if not _is_address(host):
+        return host
+    address = ip_address(host)
+    if address.is_unspecified:
+        return "localhost"
+    return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - an IP version
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from vidferry_common.notify import ReadySocket
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_local.environment import redis_command, service_environment
+from vidferry_local.place import url_host
 from vidferry_local.service import READY_SECONDS, Service, ServiceFailed
 from vidferry_local.settings import LocalSettings
 
@@ -43,7 +44,7 @@ class Stack:
         )
         logger.info(
             "Vidferry is ready: open http://%s:%d  (videos go to %s; Ctrl-C stops it)",
-            settings.host, settings.port, env["VIDFERRY_BUCKET"],
+            url_host(settings.host), settings.port, env["VIDFERRY_BUCKET"],
         )  # fmt: skip
 
     async def stop(self) -> None:

@@ -27,7 +27,7 @@ class Proxies:
 
     def _is_trusted(self, address: str) -> bool:
         """Whether a peer's address is a proxy's; False for what is no address, such as a Unix socket's."""
-        found = _parse(address)
+        found = parse_address(address)
         return found is not None and any(
             found in network for network in self._networks if network.version == found.version
         )
@@ -42,7 +42,7 @@ class Proxies:
             return peer
         named = [part.strip() for header in forwarded_for for part in header.split(",")]
         for address in reversed(named):
-            if _parse(address) is None:
+            if parse_address(address) is None:
                 return peer
             peer = address
             if not self.trusted(address):
@@ -55,8 +55,8 @@ class ProxySettings(Settings):
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
-        description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto and X-Forwarded-Host (api) "
-        "and X-Forwarded-For (api, ws-gateway) count.",
+        description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto (api), X-Forwarded-Host and "
+        "X-Forwarded-For count.",
     )
 
     @field_validator("trusted_proxies", mode="before")
@@ -71,15 +71,15 @@ class ProxySettings(Settings):
 
 def subscriber(address: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
-    found = _parse(address)
+    found = parse_address(address)
     if found is None or found.version == 4:  # noqa: PLR2004 - an IP version
         return str(found or address)
     return str(IPv6Network((found, _SUBNET), strict=False))
 
 
 @lru_cache(maxsize=1024)
-def _parse(address: str) -> Address | None:
-    """IPv4 that is written as IPv6 is IPv4."""
+def parse_address(address: str) -> Address | None:
+    """The address that text is, None where it is none; IPv4 that is written as IPv6 is IPv4."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Vidferry's own addresses as the caller sees them: by the setting, else by the request."""
+"""Vidferry's own addresses as the caller sees them: by the setting, else by the request's host."""
 
 from starlette.requests import Request
 
@@ -6,21 +6,23 @@ from vidferry_api.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
-from vidferry_common.http.host import is_host
+from vidferry_common.http.host import forwarded_host
 
 
 def public_root(request: Request, settings: ApiSettings) -> str:
-    """`https://host/prefix`, without a slash at the end; Problem where the request names no usable host."""
+    """`https://host/prefix`, without a slash at the end; Problem where the request names no host.
+
+    One that is not known has been refused before (KnownHost).
+    """
     if settings.public_url:
         return settings.public_url
     scheme, host = request.url.scheme, request.headers.get("host", "")
     if settings.proxies.trusted(request.client.host if request.client else ""):
         scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
-        host = _first(request.headers.get("x-forwarded-host")) or host
-    # The caller's text: only what can be a host and a port becomes part of an address.
-    if not is_host(host) or scheme not in {"http", "https"}:
+        host = forwarded_host(request.scope["headers"]) or host
+    if not host or scheme not in {"http", "https"}:
         raise Problem(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
-    return f"{scheme}://{host}{request.scope.get('root_path', '').rstrip('/')}"
+    return f"{scheme}://{_spelled(host)}{request.scope.get('root_path', '').rstrip('/')}"
 
 
 def job_address(root: str, job_id: str) -> str:
@@ -34,6 +36,14 @@ def socket_address(root: str, job_id: str) -> str:
 
 def events_address(root: str, job_id: str) -> str:
     return f"{root}/sse/download/{job_id}"
+
+
+def _spelled(host: str) -> str:
+    """A host in its one spelling, so that links and what is kept by their root don't depend on it."""
+    name, colon, port = host.rpartition(":")
+    if not port.isdecimal():
+        name, colon, port = host, "", ""
+    return f"{name.lower().removesuffix('.')}{colon}{port}"
 
 
 def _first(header: str | None) -> str:

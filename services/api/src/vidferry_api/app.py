@@ -18,7 +18,7 @@ from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.http.asgi import OneHost
+from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Store, connect
@@ -42,7 +42,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
-        responses=problems.responses(ProblemCode.INVALID_HOST, ProblemCode.INTERNAL),
+        responses=problems.responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install(app)
     modules = (downloads, jobs, cancel, retry, files, health, live)
@@ -111,7 +111,7 @@ def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
         Middleware(Requests, metrics=metrics),
-        Middleware(OneHost),
+        Middleware(KnownHost, hosts=settings.hosts, proxies=settings.proxies),
         Middleware(BoundedBody),
     ]
 

@@ -1,28 +1,21 @@
 """The api's settings."""
 
-from urllib.parse import urlsplit
-
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from vidferry_common.bucket import BucketSettings
+from vidferry_common.hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
 from vidferry_common.proxies import ProxySettings
-from vidferry_common.settings import http_address
 from vidferry_common.store import RedisSettings
 
 
-class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, ProxySettings):
+class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
     """All that the api is told."""
 
     host: str = Field("0.0.0.0", description="The address that the api listens on.")  # noqa: S104 - a container's own
     port: int = Field(3001, ge=1, le=65535, description="Its port.")
-    public_url: str | None = Field(
-        None,
-        description="Vidferry's address as its users see it, with a path where it is below one, such as "
-        "`https://media.example.org/vidferry`. By default the request's own.",
-    )
     cors_origins: Origins = Field(
         (), description="Origins (separated by commas) of front ends elsewhere, or `*`; `https://app.example.org`."
     )
@@ -43,19 +36,3 @@ class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, Pro
         "it they are answered with 429. 0: any number. Behind a proxy name it in VIDFERRY_TRUSTED_PROXIES, or all of "
         "its callers are one.",
     )
-
-    @field_validator("public_url")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = http_address(value)
-        if parts.query or parts.fragment:
-            msg = "must end with its path, without ? and #"
-            raise ValueError(msg)
-        return value.rstrip("/")
-
-    @property
-    def prefix(self) -> str:
-        """The path of the public address: empty, or with a slash at its beginning and none at its end."""
-        return urlsplit(self.public_url).path if self.public_url else ""

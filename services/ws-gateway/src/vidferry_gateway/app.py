@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.http.asgi import OneHost
+from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import AdminServer
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.refusals import NOTHING_HERE, ProblemResponse
@@ -40,7 +40,7 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
         lifespan=lifespan,
-        middleware=[Middleware(OneHost)],
+        middleware=[Middleware(KnownHost, hosts=gateway.settings.hosts, proxies=gateway.settings.proxies)],
         exception_handlers={HTTPException: _refuse},
     )
 

@@ -1,9 +1,10 @@
-"""Who is let in: from which pages, and how many at once."""
+"""Who is let in: by which name, from which pages, and how many at once."""
 
 import logging
 from collections.abc import Sequence
 
 from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.proxies import subscriber
 from vidferry_gateway.settings import GatewaySettings
 
@@ -14,11 +15,17 @@ class Door:
     """Counts those who are in, of the process and of each address."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._proxies = settings.proxies
+        self._proxies, self._hosts = settings.proxies, settings.hosts
         self._origins = frozenset(settings.gateway_origins)
         self._limit, self._address_limit = settings.gateway_max_sockets, settings.gateway_max_sockets_per_address
         self._inside = 0
         self._addresses: dict[str, int] = {}
+
+    def host_refusal(
+        self, headers: Sequence[tuple[bytes, bytes]], http_version: str, reached: str, peer: str
+    ) -> ProblemCode | None:
+        """Why a request is refused for the host that it names, whatever it asks for; None where it is not."""
+        return self._hosts.refusal(headers, http_version, reached, by_proxy=self._proxies.trusted(peer))
 
     def allows(self, origin: str | None) -> bool:
         """Whether pages of that origin may watch; programs, which send none, always may."""

@@ -22,7 +22,6 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.http import problems
-from vidferry_common.http.host import names_one_host
 from vidferry_common.http.problems import response_head
 from vidferry_gateway import frames
 from vidferry_gateway.message import Kind, Message, Outgoing
@@ -79,8 +78,8 @@ class EventStream(Outlet):
         if allowed := self.home.door.allowed_origin(origin):
             self._cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
         self._head_only = method == b"HEAD"
-        if not names_one_host(headers, http_version):
-            self._problem(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
+        if refused := self._host_refusal(headers, http_version):
+            self._problem(refused, problems.HOST_DETAILS[refused])
         elif method == b"OPTIONS":
             self._reply(HTTPStatus.NO_CONTENT, _PREFLIGHT)
         elif method not in {b"GET", b"HEAD"}:

@@ -4,12 +4,14 @@ import asyncio
 from typing import Literal, TypedDict
 
 from vidferry_common.contract.close import CloseCode
+from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry, catalogue
 from vidferry_gateway.door import Door
 from vidferry_gateway.events import EventStream
 from vidferry_gateway.feed import Feed
 from vidferry_gateway.handover import HandoverProtocol
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.refusals import websocket_only
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.sockets import Sockets
 from vidferry_gateway.traffic import Traffic
@@ -42,7 +44,9 @@ class Gateway:
         # uvicorn hands over its own arguments and no more, so each gateway has classes of its own.
         self._socket = type("BoundGatewaySocket", (GatewaySocket,), {"__slots__": (), "home": self})
         stream = type("BoundEventStream", (EventStream,), {"__slots__": (), "home": self})
-        self._http = type("BoundHandoverProtocol", (HandoverProtocol,), {"stream": stream})
+        refusing = KnownHost(websocket_only, settings.hosts, settings.proxies)
+        bound = {"stream": stream, "websocket_only": refusing}
+        self._http = type("BoundHandoverProtocol", (HandoverProtocol,), bound)
 
     @property
     def hub(self) -> Hub:

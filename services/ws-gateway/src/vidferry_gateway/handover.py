@@ -11,10 +11,10 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.http.asgi import App
 from vidferry_common.http.request_bounds import BoundedRequests
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.events import EventStream
-from vidferry_gateway.refusals import websocket_only
 
 _PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
 """Below any prefix: a proxy may keep its own or take it off."""
@@ -42,6 +42,8 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
     """
 
     stream: type[EventStream]
+    websocket_only: App
+    """answers at a WebSocket's path who asks for none"""
     _taken: Asked | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -92,7 +94,7 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
 
     def _choose_application(self) -> None:
         at_websocket = _WEBSOCKET_PATH.fullmatch(self.url) is not None
-        self.app = websocket_only if at_websocket else self.config.loaded_app
+        self.app = self.websocket_only if at_websocket else self.config.loaded_app
 
     def _idle(self) -> bool:
         """Whether no earlier request on this connection waits for its answer."""

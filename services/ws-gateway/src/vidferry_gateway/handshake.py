@@ -9,7 +9,6 @@ from websockets.server import ServerProtocol
 
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
-from vidferry_common.http.host import is_host
 from vidferry_gateway.refusals import NOTHING_HERE, UPGRADE, UPGRADE_DETAIL, WEBSOCKET_METHODS
 
 _acceptor = ServerProtocol(logger=logging.getLogger("websockets.server"))
@@ -30,11 +29,15 @@ def read_request(text: bytes) -> Request:
     return Request(path, headers, method)
 
 
-def respond(request: Request, *, known_path: bool) -> tuple[bool, bytes]:
-    """Whether the handshake succeeds, and the response that says so or why not."""
-    hosts = request.headers.get_all("Host")
-    if len(hosts) != 1 or not is_host(hosts[0]):
-        return False, _refusal(request, ProblemCode.INVALID_HOST, problems.INVALID_HOST)
+def header_pairs(request: Request) -> list[tuple[bytes, bytes]]:
+    """The request's headers in their order, names in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.raw_items()]
+
+
+def respond(request: Request, *, refused: ProblemCode | None, known_path: bool) -> tuple[bool, bytes]:
+    """Whether the handshake succeeds, and the response that says so or why not. refused: for the host it names."""
+    if refused is not None:
+        return False, _refusal(request, refused, problems.HOST_DETAILS[refused])
     if not known_path:
         return False, _refusal(request, ProblemCode.NOT_FOUND, NOTHING_HERE)
     response = _acceptor.accept(request)

@@ -38,6 +38,7 @@ def main() -> None:
         make_app(gateway, admin),
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # they count by VIDFERRY_TRUSTED_PROXIES
         lifespan="on",
         backlog=_BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.gateway_close_seconds),

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import parse_qs
 
 from vidferry_common.contract.close import CloseCode
+from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.door import Door
@@ -206,13 +207,22 @@ class Outlet(SharedBuffer):
 
     def _refusal(self, origin: str | None, forwarded_for: Sequence[str]) -> CloseCode | None:
         """Looks at who comes; who is let in counts from now on."""
-        peer = self._transport.get_extra_info("peername")
-        address = self.home.door.address(peer[0] if isinstance(peer, tuple) else "", forwarded_for)
+        address = self.home.door.address(self._end_of_connection("peername"), forwarded_for)
         code = self.home.refusal(origin, address)
         if code is None:
             self._address = address
             self.home.door.enter(address)
         return code
+
+    def _host_refusal(self, headers: Sequence[tuple[bytes, bytes]], http_version: str) -> ProblemCode | None:
+        """Why the request is refused for the host that it names; None where it is not."""
+        reached, peer = self._end_of_connection("sockname"), self._end_of_connection("peername")
+        return self.home.door.host_refusal(headers, http_version, reached, peer)
+
+    def _end_of_connection(self, which: str) -> str:
+        """The address of this side or the client's; empty where it is none, as with Unix sockets."""
+        found = self._transport.get_extra_info(which)
+        return str(found[0]) if isinstance(found, tuple) else ""
 
     def _send_now(self, data: bytes) -> None:
         """Past the transport, which would look again at what is known here; it gets what the kernel does not take."""

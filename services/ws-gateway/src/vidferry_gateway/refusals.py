@@ -8,7 +8,6 @@ from starlette.types import Receive, Scope, Send
 
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
-from vidferry_common.http.host import names_one_host
 
 NOTHING_HERE = "The gateway has /ws/download/{job}, /ws/downloads and /sse/download/{job}, with a job's id."
 WEBSOCKET_METHODS = "GET, OPTIONS"
@@ -34,8 +33,6 @@ async def websocket_only(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _answer_without_upgrade(scope: Scope) -> Response:
-    if not names_one_host(scope["headers"], scope["http_version"]):
-        return ProblemResponse(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
     if scope["method"] == "OPTIONS":
         return Response(status_code=204, headers={"Allow": WEBSOCKET_METHODS})
     if scope["method"] not in {"GET", "HEAD"}:

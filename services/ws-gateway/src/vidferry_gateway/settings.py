@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from vidferry_common.hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
@@ -11,7 +12,7 @@ from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
 
 
-class GatewaySettings(RedisSettings, LogSettings, AdminSettings, ProxySettings):
+class GatewaySettings(RedisSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
     """How the gateway listens, whom it lets in, and how long it waits for whom."""
 
     gateway_host: str = Field("0.0.0.0", description="The address that a stand-alone gateway listens on.")  # noqa: S104 - a container's own

@@ -23,7 +23,7 @@ from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.handshake import read_request, respond
+from vidferry_gateway.handshake import header_pairs, read_request, respond
 from vidferry_gateway.message import Kind, Message, Outgoing
 from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
 from vidferry_gateway.subscriptions import Subscriptions
@@ -140,7 +140,8 @@ class GatewaySocket(Outlet):
     def _shake_hands(self, request: Request) -> None:
         path, _, query = request.path.partition("?")
         match = _PATH.fullmatch(path)
-        accepted, response = respond(request, known_path=match is not None)
+        refused = self._host_refusal(header_pairs(request), "1.1")  # no other version has WebSockets (RFC 6455 §4.1)
+        accepted, response = respond(request, refused=refused, known_path=match is not None)
         self._transport.write(response)
         if match is None or not accepted:
             self._refused = True

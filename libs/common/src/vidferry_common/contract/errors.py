@@ -114,6 +114,7 @@ class ProblemCode(StrEnum):
     INVALID_JSON = "invalid_json"
     INVALID_URL = "invalid_url"
     INVALID_HOST = "invalid_host"
+    UNKNOWN_HOST = "unknown_host"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     NOT_FOUND = "not_found"
@@ -161,6 +162,7 @@ _PROBLEMS = {
     ProblemCode.INVALID_JSON: (400, "The request's body is no JSON"),
     ProblemCode.INVALID_URL: (422, "The address can't be downloaded from"),
     ProblemCode.INVALID_HOST: (400, "The Host header does not name one host"),
+    ProblemCode.UNKNOWN_HOST: (421, "The service does not answer to this host"),
     ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's body is not declared as JSON"),
     ProblemCode.NOT_FOUND: (404, "There is nothing at this path"),

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.hosts import KnownHosts
 from vidferry_common.http import problems
-from vidferry_common.http.host import names_one_host
+from vidferry_common.proxies import Proxies
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -16,22 +17,28 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class OneHost:
-    """Refuses a request whose Host header is missing, is there twice, or names no host (RFC 9112 §3.2)."""
+class KnownHost:
+    """Refuses a request that names no host, several, or one that is not known."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, hosts: KnownHosts, proxies: Proxies) -> None:
+        self._app, self._hosts, self._proxies = app, hosts, proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not names_one_host(scope["headers"], scope["http_version"]):
-            await _refuse_host(send)
-        else:
+        refusal = host_refusal(scope, self._hosts, self._proxies) if scope["type"] == "http" else None
+        if refusal is None:
             await self._app(scope, receive, send)
+        else:
+            await _refuse_host(refusal, send)
 
 
-async def _refuse_host(send: Send) -> None:
-    code = ProblemCode.INVALID_HOST
-    content = orjson.dumps(problems.problem_document(code, problems.INVALID_HOST))
+def host_refusal(scope: Scope, hosts: KnownHosts, proxies: Proxies) -> ProblemCode | None:
+    """Why a request is refused for its host; None where it is not."""
+    reached, peer = str((scope.get("server") or ("",))[0]), (scope.get("client") or ("",))[0]
+    return hosts.refusal(scope["headers"], scope["http_version"], reached, by_proxy=proxies.trusted(peer))
+
+
+async def _refuse_host(code: ProblemCode, send: Send) -> None:
+    content = orjson.dumps(problems.problem_document(code, problems.HOST_DETAILS[code]))
     headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": code.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -1,4 +1,4 @@
-"""The Host header: a request has exactly one, and it names a host (RFC 9112 §3.2)."""
+"""The Host header, and what proxies tell instead: what names a host, and which name that is."""
 
 import re
 from collections.abc import Iterable
@@ -19,12 +19,22 @@ def is_host(text: str) -> bool:
     return match["v6"] is None or _is_ipv6(match["v6"])
 
 
-def names_one_host(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> bool:
-    """Whether a request's headers, with names in lower case, name its host once; HTTP/1.0 need not name it."""
-    hosts = [value for name, value in headers if name == b"host"]
-    if not hosts:
-        return http_version == "1.0"
-    return len(hosts) == 1 and is_host(hosts[0].decode("latin-1"))
+def hosts_of(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """What a request's headers, with names in lower case, say is its host."""
+    return [value.decode("latin-1") for name, value in headers if name == b"host"]
+
+
+def forwarded_host(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The host that the outermost proxy was asked for, as a proxy tells it; empty where it tells none."""
+    told = next((value for name, value in headers if name == b"x-forwarded-host"), b"")
+    return told.decode("latin-1").partition(",")[0].strip()
+
+
+def bare_host(host: str) -> str:
+    """A host's name or address in its one spelling, without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower().removesuffix(".")
 
 
 def _is_ipv6(text: str) -> bool:

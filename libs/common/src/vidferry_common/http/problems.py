@@ -15,6 +15,11 @@ RETRY_SECONDS = 5
 # Sentences that both services tell.
 JOB_NOT_FOUND = "Check the id; records are kept for some days after a job's end, then only the file is."
 INVALID_HOST = "Send the host that you connect to, with its port, as Host."
+UNKNOWN_HOST = (
+    "Ask by a name that Vidferry knows. Its operator names more of them by VIDFERRY_ALLOWED_HOSTS, or its public "
+    "address by VIDFERRY_PUBLIC_URL."
+)
+HOST_DETAILS = {ProblemCode.INVALID_HOST: INVALID_HOST, ProblemCode.UNKNOWN_HOST: UNKNOWN_HOST}
 NOT_READY = "Redis or the bucket has not been reached since the start; the log says which."
 
 

@@ -23,6 +23,7 @@ METHODS = "DELETE, GET, HEAD, OPTIONS, POST"
 """all that any path takes"""
 
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.")
+_ABSOLUTE_TARGET = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)")
 _HEADER_OVERHEAD = len(b": \r\n")
 
 if TYPE_CHECKING:
@@ -119,10 +120,17 @@ class BoundedRequests(_HttpProtocol):
         size = len(self.url) + sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
         if size > MAX_HEAD:
             self._refuse_head()
+        self._read_absolute_target()
         self._offered = self._offers_another_protocol()
         if not (self._refused or self._offered):
             self.accept_request()
             self._given = True
+
+    def _read_absolute_target(self) -> None:
+        """A target that is a whole URL names the request's host, whatever the Host header says (RFC 9112 §3.2.2)."""
+        if match := _ABSOLUTE_TARGET.fullmatch(self.url):
+            self.url = match["path"] if match["path"].startswith(b"/") else b"/" + match["path"]
+            self.headers[:] = [(name, match["host"] if name == b"host" else value) for name, value in self.headers]
 
     def accept_request(self) -> None:
         """A request's head is here, and within the bounds."""

@@ -8,14 +8,16 @@ import asyncio
 import contextlib
 import errno
 import logging
+import re
 import socket
 from collections.abc import Callable
 from typing import Self
 
 from pydantic import Field
 
+from vidferry_common.hosts import HostSettings
+from vidferry_common.http.host import is_host
 from vidferry_common.metrics.registry import CONTENT_TYPE, Registry
-from vidferry_common.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +28,10 @@ REQUEST_SECONDS = 5.0
 """for a client to say what it wants, and to take the answer"""
 _TEXT = "text/plain; charset=utf-8"
 _BACKLOG = 64
+_HOST = re.compile(rb"^host[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
-class AdminSettings(Settings):
+class AdminSettings(HostSettings):
     """Where a service tells how it is."""
 
     admin_port: int = Field(
@@ -54,7 +57,7 @@ class AdminServer:
     """Serves while its context is open; nothing at all where the port is 0. Raises PortTaken when it is made."""
 
     def __init__(self, settings: AdminSettings, registry: Registry, ready: Callable[[], bool]) -> None:
-        self._registry, self._ready = registry, ready
+        self._registry, self._ready, self._hosts = registry, ready, settings.hosts
         # Bound here, before the loop runs, so that a taken port ends the program with a sentence.
         self._listener = _bind(settings) if settings.admin_port else None
         self._server: asyncio.Server | None = None
@@ -87,15 +90,16 @@ class AdminServer:
         # A client that leaves, stalls or says too much is nobody's failure.
         with contextlib.suppress(OSError, EOFError, TimeoutError):
             async with asyncio.timeout(REQUEST_SECONDS):
-                writer.write(await self._answer(reader))
+                writer.write(await self._answer(reader, str(writer.get_extra_info("sockname")[0])))
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
         writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+    async def _answer(self, reader: asyncio.StreamReader, reached: str) -> bytes:
         try:
-            method, path = _parse(await reader.readuntil(b"\r\n\r\n"))
+            method, path, host = _parse(await reader.readuntil(b"\r\n\r\n"))
+            self._check_host(host, reached)
             status, kind, body = await self._page(path)
         except asyncio.LimitOverrunError:
             return _response("431 Request Header Fields Too Large")
@@ -103,6 +107,11 @@ class AdminServer:
             return _response(refused.status, headers=refused.headers)
         answer = _response(status, body, kind)
         return answer if method == "GET" else answer[: len(answer) - len(body)]
+
+    def _check_host(self, host: str | None, reached: str) -> None:
+        """Programs may leave it out; a browser names it always."""
+        if host is not None and not (is_host(host) and self._hosts.knows(host, reached)):
+            raise _Refused("421 Misdirected Request")
 
     async def _page(self, path: str) -> tuple[str, str, bytes]:
         match path:
@@ -118,14 +127,17 @@ class AdminServer:
                 raise _Refused("404 Not Found")
 
 
-def _parse(head: bytes) -> tuple[str, str]:
-    """Method and path; what follows the path and the headers mean nothing here."""
+def _parse(head: bytes) -> tuple[str, str, str | None]:
+    """Method, path and host, None where none is named; what follows the path and other headers mean nothing here."""
     parts = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
     if len(parts) != 3 or parts[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - method, target, version
         raise _Refused("400 Bad Request")
     if parts[0] not in {"GET", "HEAD"}:
         raise _Refused("405 Method Not Allowed", "Allow: GET, HEAD")
-    return parts[0], parts[1].partition("?")[0]
+    hosts = _HOST.findall(head)
+    if len(hosts) > 1:
+        raise _Refused("400 Bad Request")
+    return parts[0], parts[1].partition("?")[0], hosts[0].decode("latin-1").strip() if hosts else None
 
 
 def _response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[str, ...] = ()) -> bytes:

@@ -132,14 +132,15 @@ class NewJob:
     """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
     traceparent: str
     owner: str = ""
+    caller: str = ""
+    """who asked for it: an address, or the network of one; empty where nobody counts. An Idempotency-Key is its caller's own,
+    at one public root"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
     force: bool = False
     """fetched anew, also where it is in the bucket"""
     retry_of: str = ""
     """the job that this one tries again"""
-    caller: str = ""
-    """who asked for it: an address, or the network of one; empty where nobody counts"""
 
     @property
     def site(self) -> str:
@@ -253,7 +254,8 @@ class Store:
         caller_rate: requests a minute of one caller; 0: any number.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.root)
-        idempotency = keys.IDEMPOTENCY + digest(job.owner, job.idempotency_key) if job.idempotency_key else ""
+        whose = (job.owner, job.caller, job.root)
+        idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, spent_ms, *made = await self._run(
             "create",
             [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
