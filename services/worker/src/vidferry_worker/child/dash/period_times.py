@@ -19,6 +19,8 @@ class Period:
     seconds: float | None
     sound_apart: bool = False
     """whether it has tracks of sound alone"""
+    tracks: int = 0
+    """how many have been read of it"""
 
 
 def periods(mpd: Element, document: Document) -> Iterator[tuple[Element, Period]]:
