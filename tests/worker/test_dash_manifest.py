@@ -213,6 +213,11 @@ def test_what_cannot_be_fetched_is_unfit(manifest: str, reason: str) -> None:
 
 
 @pytest.mark.usefixtures("patched")
+def test_a_manifest_without_periods_has_no_formats() -> None:
+    assert formats(mpd()) == []
+
+
+@pytest.mark.usefixtures("patched")
 def test_a_timeline_that_many_tracks_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read, of_elements = [], timeline.of_elements
 

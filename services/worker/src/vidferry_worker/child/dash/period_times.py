@@ -28,7 +28,7 @@ def periods(mpd: Element, document: Document) -> Iterator[tuple[Element, Period]
     whole = parse_duration(mpd.get("mediaPresentationDuration")) or None
     elements = [each for each in document.children(mpd, "Period") if check_here(each)]
     start = 0.0
-    for element, following in zip(elements, [*elements[1:], None], strict=True):
+    for element, following in zip(elements, [*elements[1:], None], strict=False):
         told = parse_duration(element.get("start"))
         start = start if told is None else told
         seconds = parse_duration(element.get("duration"))
