@@ -188,4 +188,4 @@ def _show(example: str | bytes | ET.Element) -> str:
     return ET.tostring(example).decode() if isinstance(example, ET.Element) else ascii(example)
 
 
-TARGET = Target(st.one_of(LISTS, MANIFESTS, BOXES), _open, round_size=25, show=_show)
+TARGET = Target(st.one_of(LISTS, MANIFESTS, BOXES), _open, round_size=10, show=_show)
