@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short soak soak-short bench bench-life bench-worker bench-gateway
+.PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
 .PHONY: images lint types docs format lock clean
 
 help: ## this list
@@ -49,6 +49,12 @@ chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 jobs (CH
 
 chaos-short: $(VENV)/.dev ## two minutes of it
 	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 120 --jobs 60 $(CHAOS_ARGS)
+
+fuzz: $(VENV)/.dev ## an hour of chance at the edges of all services (FUZZ_ARGS="--seed N" repeats a run)
+	PYTHONPATH=tests $(BIN)/python -m hostile.fuzz --seconds 3600 $(FUZZ_ARGS)
+
+fuzz-short: $(VENV)/.dev ## two minutes of it
+	PYTHONPATH=tests $(BIN)/python -m hostile.fuzz --seconds 120 $(FUZZ_ARGS)
 
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)

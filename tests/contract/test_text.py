@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from typing import Literal
 
 import pytest
 
@@ -22,6 +23,8 @@ FORGED = "no\n13:00:00 CRITICAL worker  FORGED\r\n\x1b[2J\x9b1m\u202egnp.exe\u20
         ("a\nb\r\tc", "a\\nb\\r\\tc", "a b  c"),
         ("\x00\x1b[2J\x7f\x9b", "\\u0000\\u001b[2J\\u007f\\u009b", "  [2J  "),
         ("a\u202egnp.exe\u202c", "a\\u202egnp.exe\\u202c", "agnp.exe"),
+        ("\u200fa\u200e\u061cb", "\\u200fa\\u200e\\u061cb", "ab"),
+        ("half \ud83d", "half \\ud83d", "half "),
         ("\u2066x\u2069\u2028y", "\\u2066x\\u2069\\u2028y", "x y"),
     ],
 )
@@ -65,3 +68,13 @@ def test_nor_into_one_for_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = json.loads(line)
     assert (entry["detail"], entry["message"]) == (FORGED, f"failed: {FORGED}")
     assert not {"\x1b", "\x9b", "\u202e", "\u2028"} & set(line)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("detail", ["half \ud83d", 2**100, {2: [2**100, "\ud83d\x1b"]}])
+def test_what_fits_into_no_json_is_written_all_the_same(form: Literal["text", "json"], detail: object) -> None:
+    record = logging.makeLogRecord({"msg": "failed", "detail": detail})
+    line = log.formatter(form, "worker").format(record)
+
+    assert line.encode().isascii()
+    assert form == "text" or json.loads(line)["message"] == "failed"

@@ -1,6 +1,7 @@
 """The bounds of a request, at the classes that both services give uvicorn."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.process import TIMEOUT
-from gateway.test_hook import gateway, serving
+from gateway.raw import handshake
+from gateway.test_hook import Recorder, gateway, serving
 from vidferry_api.protocol import ApiProtocol
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import request_bounds
@@ -117,6 +119,7 @@ LARGE: dict[str, Sequence[bytes]] = {
     "one header": [START, b"X: ", b"a" * MAX_HEAD],
     "many headers": [START, *[b"X-%d: y\r\n" % number * 100 for number in range(100)]],
     "many headers in one segment": [START + b"a:\r\n" * 15_000 + b"\r\n"],
+    "many empty headers": [START + b"a:\r\n" * 300 + b"\r\n"],
     "the target": [b"GET /", b"a" * MAX_HEAD],
     "the method": [b"GET", b"", b" /" + b"a" * MAX_HEAD],
     "lines before it": [b"\r\n" * MAX_HEAD],
@@ -189,6 +192,40 @@ async def test_a_request_is_bounded_in_time(kind: type[asyncio.Protocol], name: 
         await client.refused(ProblemCode.REQUEST_TIMEOUT)
         if name in {"a body", "a chunk"}:
             await application.left.wait()
+
+
+async def test_connections_are_bounded(kind: type[asyncio.Protocol], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is ended; where another ends there is room again."""
+    monkeypatch.setattr(kind, "max_connections", 2)
+    async with serving(app=Application(), http=kind) as here, asyncio.timeout(TIMEOUT):
+        clients = [Client(*await asyncio.open_connection("127.0.0.1", here.port)) for _ in range(2)]
+        for client in clients:
+            await client.say(WHOLE)
+            assert await client.heard() == (200, b"0")
+        further = Client(*await asyncio.open_connection("127.0.0.1", here.port))
+        with contextlib.suppress(ConnectionResetError):
+            await further.ended()
+        left = called(monkeypatch, "connection_lost")
+        await clients[0].close()
+        await left.wait()
+        clients[0] = Client(*await asyncio.open_connection("127.0.0.1", here.port))
+        for client in clients:
+            await client.say(WHOLE)
+            assert await client.heard() == (200, b"0")
+            await client.close()
+        await further.close()
+
+
+async def test_what_has_become_a_websocket_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = CLASSES["gateway"]
+    monkeypatch.setattr(kind, "max_connections", 1)
+    async with serving(app=Application(), http=kind, ws=Recorder) as here, asyncio.timeout(TIMEOUT):
+        for _ in range(2):
+            await here.upgraded(handshake("some-job"))
+        client = Client(*await asyncio.open_connection("127.0.0.1", here.port))
+        await client.say(WHOLE)
+        assert await client.heard() == (200, b"0")
+        await client.close()
 
 
 @pytest.mark.usefixtures("soon")

@@ -9,7 +9,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.entries import MOST
+from vidferry_worker.child.entries import MOST, MOST_ELEMENTS
 from vidferry_worker.children import Zygote
 from worker.downloads import download
 
@@ -202,3 +202,30 @@ async def test_chunked_media_of_unknown_length(zygote: Zygote, site: Site, tmp_p
     assert outcome.file.stat().st_size > 2 * 1024 * 1024
     assert outcome.events[-1]["evidence"] is None  # the origin tells nothing by which it could be known again
     assert outcome.of("progress")[-1]["finished"] is True
+
+
+QUALITY = '<QualityLevel Bitrate="1000" FourCC="H264" CodecPrivateData="00"/>'
+OTHER_MANIFESTS = {
+    "repeated": ("Manifest", f"{QUALITY}<c d='0' r='2000000000'/>", "protocol ism"),
+    "qualities": ("Manifest", QUALITY * (MOST + 1), "more than"),
+    "flash": ("a.f4m", "<media href='a'/>" * (MOST + 1), "more than"),
+    "flash, itself": ("a.f4m", "<media href='a.f4m'/>", "lead to each other"),
+    "elements": ("a.mpd", "<Period/>" * (MOST_ELEMENTS + 1), "elements"),
+}
+WITHIN = {
+    "Manifest": '<SmoothStreamingMedia Duration="1"><StreamIndex Type="video" Url="{}">%s'
+    "</StreamIndex></SmoothStreamingMedia>",
+    "a.f4m": '<manifest xmlns="http://ns.adobe.com/f4m/2.0">%s</manifest>',
+    "a.mpd": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">%s</MPD>',
+}
+
+
+@pytest.mark.parametrize("case", OTHER_MANIFESTS)
+async def test_a_manifest_of_too_much_is_given_up_before_it_is_listed(
+    case: str, zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    path, inner, reason = OTHER_MANIFESTS[case]
+    outcome = await download(zygote, tmp_path, site.put(f"/a.ism/{path}", text(WITHIN[path] % inner, "text/xml")))
+
+    assert not ErrorCode(str(outcome.failure)).retryable
+    assert reason in outcome.events[-1]["detail"]

@@ -175,7 +175,16 @@ def test_what_an_extractor_did_not_expect_is_its_sites_fault() -> None:
 
 def test_what_this_machine_lacks_is_no_sites_fault() -> None:
     assert classify(raised(f"raise OSError({errno.EACCES}, 'no')", "yt_dlp.utils")) is ErrorCode.INTERNAL
-    assert classify(raised("raise MemoryError", "yt_dlp.utils")) is ErrorCode.INTERNAL
+
+
+@pytest.mark.parametrize("code", ["raise MemoryError", f"raise OSError({errno.ENOMEM}, 'no')", "1 / 0"])
+def test_what_takes_too_much_memory_is_final(code: str) -> None:
+    error = ConnectionResetError("reset by peer")
+    error.__context__ = raised(code, "yt_dlp.utils")
+    expected = ErrorCode.NETWORK if "/" in code else ErrorCode.RESOURCES_EXCEEDED
+
+    assert classify(error) is expected
+    assert not ErrorCode.RESOURCES_EXCEEDED.retryable
 
 
 def test_what_is_given_up_without_a_broken_connection_is_not_the_networks() -> None:

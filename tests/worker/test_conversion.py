@@ -44,7 +44,9 @@ def test_what_is_not_known_is_not_told() -> None:
     assert (conversion.progress, conversion.eta(5)) == (85, None)
 
 
-@pytest.mark.parametrize("value", [None, "7", -1, 1.5, math.nan, [], {}, 2**70, True])
+@pytest.mark.parametrize(
+    "value", [None, "7", -1, 1.5, math.nan, math.inf, [], {}, 2**70, pytest.param(10**400, id="400 digits"), True]
+)
 @pytest.mark.parametrize("field", ["written", "expected"])
 def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
     conversion = Conversion()

@@ -10,6 +10,7 @@ from yt_dlp.utils import urljoin
 
 from vidferry_worker.child import lengths
 from vidferry_worker.child.dash import timeline
+from vidferry_worker.child.dash.manifest import MOST_OF_A_PERIOD
 from vidferry_worker.child.dash.period_times import has_ended
 from vidferry_worker.child.dash.timeline import MOST
 from vidferry_worker.child.patches import dash_manifest
@@ -62,6 +63,7 @@ def of_list(inner: str, attributes: str = 'duration="1"') -> str:
     return period(video(f"{base('film.mp4')}<SegmentList {attributes}>{inner}</SegmentList>"))
 
 
+TRACK = '<Representation id="w" bandwidth="1"/>'
 REPEATED = '<SegmentTimeline><S d="1" r="-1"/></SegmentTimeline>'
 READ_OTHERWISE = [
     pytest.param(
@@ -187,6 +189,8 @@ def test_what_yt_dlp_reads_rightly_stays_so(manifest: str, request: pytest.Fixtu
         (mpd(of_template('media="$Number$" duration="0.00001"')), "segments"),
         (mpd(of_template('media="$Number$" duration="1"'), seconds=None), "how many"),
         (mpd(of_template('media="$Number$"')), "how many"),
+        (mpd(of_template(f'media="{"x" * 30_000}$Number$"', f'<S d="1" r="{MOST // 2}"/>')), "characters"),
+        (mpd(period(video(base("film.mp4")).replace("</Adap", f"{TRACK * MOST_OF_A_PERIOD}</Adap"))), "too many"),
         (mpd(of_template('media="$Number$"', '<S t="9" d="1" r="-1"/>')), "no segments"),
         (mpd(of_template('media="$Number$" duration="1" startNumber="5" endNumber="4"')), "no segments"),
         (mpd(of_template('media="$Number$"', '<S d="1" r="-1"/>'), seconds=None), "without end"),
@@ -206,6 +210,11 @@ def test_what_cannot_be_fetched_is_unfit(manifest: str, reason: str) -> None:
     (found,) = formats(manifest)
 
     assert reason in found["unfit"]
+
+
+@pytest.mark.usefixtures("patched")
+def test_a_manifest_without_periods_has_no_formats() -> None:
+    assert formats(mpd()) == []
 
 
 @pytest.mark.usefixtures("patched")

@@ -10,7 +10,7 @@ from vidferry_worker.child.hls.boxes import BoxError, read_runs, read_tracks
 from vidferry_worker.child.hls.joins import Joiner
 from vidferry_worker.child.hls.master import MOST_ENTRIES, write_master
 from vidferry_worker.child.hls.segments import Section, write_playlist
-from vidferry_worker.child.hls.tags import MOST_LINES, parse_attributes, split_lines
+from vidferry_worker.child.hls.tags import MOST_LINES, MOST_OF_A_LINE, parse_attributes, split_lines
 from vidferry_worker.child.hls.variables import MOST_VARIABLES, substitute
 from vidferry_worker.child.lengths import of_playlist
 from worker import hls_media as hls
@@ -130,9 +130,16 @@ def test_a_list_of_too_many_lines_is_refused() -> None:
         split_lines("a\n" * (MOST_LINES + 1))
 
 
-def test_a_list_that_names_too_many_others_is_refused() -> None:
+def test_a_list_with_a_line_without_end_is_refused() -> None:
     with pytest.raises(JobFailure):
-        write_master("#EXTM3U\n" + "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n" * (MOST_ENTRIES + 1), ADDRESS)
+        split_lines("a" * (MOST_OF_A_LINE + 1))
+
+
+@pytest.mark.parametrize("lines", ["#EXT-X-STREAM-INF:BANDWIDTH=1\na\n", "#EXT-X-MEDIA:TYPE=AUDIO\n", "a\n"])
+def test_a_list_that_names_too_many_others_is_refused(lines: str) -> None:
+    """Also behind one tag: yt-dlp makes a format of each address."""
+    with pytest.raises(JobFailure):
+        write_master("#EXTM3U\n" + lines * (MOST_ENTRIES + 1), ADDRESS)
 
 
 def test_attributes_may_hold_commas_and_be_empty() -> None:

@@ -3,6 +3,7 @@
 Secrets in addresses are blotted out, and control characters written out: no text of a site's begins a line of its own.
 """
 
+import json
 import logging
 import re
 import sys
@@ -56,7 +57,15 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return redact(escape_controls(orjson.dumps(entry, default=str).decode()))
+        return redact(escape_controls(_dump(entry)))
+
+
+def _dump(entry: dict[str, Any]) -> str:
+    """The entry as JSON; where a child's number or text fits into none, as a text."""
+    try:
+        return orjson.dumps(entry, default=str).decode()
+    except TypeError:
+        return json.dumps({key: str(value) for key, value in entry.items()})
 
 
 class _Text(logging.Formatter):
@@ -76,10 +85,15 @@ class _Text(logging.Formatter):
         return [f"    {escape_controls(line)}" for line in lines]
 
 
+def formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
+    """That of a service's entries."""
+    return _Json(service) if form == "json" else _Text(service)
+
+
 def set_up(settings: LogSettings, service: str) -> None:
     """Sends every log of this process to stderr, in the chosen form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json(service) if settings.log_format == "json" else _Text(service))
+    handler.setFormatter(formatter(settings.log_format, service))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = settings.log_level.upper()
     for name in (

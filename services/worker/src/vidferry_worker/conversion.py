@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vidferry_common.contract import stages
+from vidferry_worker.progress import number
 
 SHARE = 0.8
 """of what is left of the stage, for each run of ffmpeg: another may follow"""
@@ -19,22 +20,22 @@ class Conversion:
     def __init__(self) -> None:
         self.progress: float = stages.MERGING.progress
         self._from = self.progress
-        self._written = 0
+        self._written = 0.0
         self._begun: float | None = None
         self._end: float | None = None
 
     def update(self, event: Mapping[str, Any], now: float) -> None:
         """Takes one `converting`; ill-formed ones are ignored, since children are not trusted."""
-        written, expected = event.get("written"), event.get("expected")
-        if not isinstance(written, int) or written < 0:
+        written, expected = number(event.get("written")), number(event.get("expected"))
+        if written is None:
             return
         if written < self._written or self._begun is None:  # another run writes another file
             self._from, self._begun, self._end = self.progress, now, None
-        if isinstance(expected, int) and expected > 0:
+        if expected:
             self._foresee(written, expected, self._begun, now)
         self._written = written
 
-    def _foresee(self, written: int, expected: int, begun: float, now: float) -> None:
+    def _foresee(self, written: float, expected: float, begun: float, now: float) -> None:
         done = min(written / expected, 1.0)
         room = (stages.DOWNLOADED.progress - self._from) * SHARE
         self.progress = max(self.progress, self._from + room * done)

@@ -41,6 +41,8 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
     over to a protocol of its own, as a WebSocket's is.
     """
 
+    max_connections = 10_000
+    """for handshakes of all that come back at once"""
     stream: type[EventStream]
     websocket_only: App
     """answers at a WebSocket's path who asks for none"""
@@ -101,7 +103,7 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
         return self.cycle is None or self.cycle.response_complete
 
     def _hand_over_stream(self, asked: Asked) -> None:
-        self.stop_waiting()
+        self.hand_over()
         self.connections.discard(self)
         stream = self.stream(cast("set[Any]", self.connections))
         stream.connection_made(self.transport)

@@ -4,17 +4,22 @@ uvicorn 0.54 has no such bounds, and refuses what it can't parse in plain text.
 """
 
 import asyncio
+import logging
 import re
+import resource
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.problems import problem_bytes
 
 MAX_HEAD = 64 * 1024
 """bytes of a request's line and headers; also of what else comes without being a body, such as trailers"""
+MAX_HEADERS = 256
+"""of a request: in Python's objects an empty one takes thirty times what it takes on the wire"""
 REQUEST_SECONDS = 30.0
 """for a request to come, from the connection's start or its first byte on"""
 LINGER_SECONDS = 2.0
@@ -22,6 +27,9 @@ LINGER_SECONDS = 2.0
 METHODS = "DELETE, GET, HEAD, OPTIONS, POST"
 """all that any path takes"""
 
+logger = logging.getLogger(__name__)
+
+_WARN_SECONDS = 60.0
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.")
 _ABSOLUTE_TARGET = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)")
 _HEADER_OVERHEAD = len(b": \r\n")
@@ -59,6 +67,10 @@ class BoundedRequests(_HttpProtocol):
     the request is answered in this one.
     """
 
+    max_connections = 2000
+    """of a process, whose requests are read or answered; those of watchers have limits of their own"""
+    _open: ClassVar[set[asyncio.Protocol]] = set()
+    _warned = -_WARN_SECONDS
     _unparsed = 0
     """bytes since the parser last completed a head, a message or a piece of a body"""
     _in_head = _in_message = _given = _refused = False
@@ -75,10 +87,14 @@ class BoundedRequests(_HttpProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._open.add(self)
+        if len(self._open) > min(self.max_connections, _half_of_descriptors()):
+            self._turn_away()
+            return
         self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_waiting()
+        self.hand_over()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,8 +115,13 @@ class BoundedRequests(_HttpProtocol):
         elif self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
 
+    def hand_over(self) -> None:
+        """The connection has ended, or is another protocol's now."""
+        self.stop_waiting()
+        self._open.discard(self)
+
     def stop_waiting(self) -> None:
-        """The request is here, or the connection is another protocol's now."""
+        """The request is here, or need not come."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -112,7 +133,11 @@ class BoundedRequests(_HttpProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers mean nothing here, and may be discarded (RFC 9110 §6.5.1)
+        if not self._in_head:  # trailers mean nothing here, and may be discarded (RFC 9110 §6.5.1)
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            self._refuse_head()
+        else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -149,6 +174,8 @@ class BoundedRequests(_HttpProtocol):
     def handle_websocket_upgrade(self) -> None:
         if not self._refused:
             super().handle_websocket_upgrade()
+            if self.transport.get_protocol() is not self:
+                self.hand_over()
 
     def _offers_another_protocol(self) -> bool:
         return bool(
@@ -218,7 +245,20 @@ class BoundedRequests(_HttpProtocol):
             self.cycle.message_event.set()
 
     def _refuse_head(self) -> None:
-        self.refuse(ProblemCode.HEAD_TOO_LARGE, f"Send at most {MAX_HEAD} bytes of request line and headers.")
+        what = f"{MAX_HEAD} bytes of request line and headers, and {MAX_HEADERS} headers"
+        self.refuse(ProblemCode.HEAD_TOO_LARGE, f"Send at most {what}.")
+
+    def _turn_away(self) -> None:
+        """Ends a connection that is one too many, without a word: an answer would hold it for longer."""
+        self._warn()
+        self.transport.abort()
+
+    @classmethod
+    def _warn(cls) -> None:
+        now = time.monotonic()
+        if now - cls._warned >= _WARN_SECONDS:
+            cls._warned = now
+            logger.warning("too many connections: further ones are ended", extra={"connections": len(cls._open) - 1})
 
     def _too_late(self) -> None:
         self._deadline = None
@@ -235,3 +275,8 @@ class BoundedRequests(_HttpProtocol):
             return
         self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def _half_of_descriptors() -> int:
+    """Of those that this process may have: an answer may take one, and Redis others."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2

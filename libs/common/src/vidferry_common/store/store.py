@@ -133,7 +133,7 @@ class NewJob:
     traceparent: str
     owner: str = ""
     caller: str = ""
-    """who asked for it: an address, or the network of one; empty where nobody counts. An Idempotency-Key is its caller's own,
+    """who asked for it: an address, or the network of one; empty where nobody counts. An Idempotency-Key is its caller's,
     at one public root"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE

@@ -8,6 +8,8 @@ import ssl
 import traceback
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree as ET
+from xml.parsers.expat import errors as expat_errors
 
 import urllib3.exceptions
 from requests.exceptions import InvalidSchema
@@ -73,6 +75,7 @@ _TLS_REASONS = re.compile(
 )
 """of OpenSSL, that are the site's way to speak TLS; others, such as an end, may pass"""
 _ERRNOS = {errno.ENOSPC: ErrorCode.DISK_FULL, errno.EDQUOT: ErrorCode.DISK_FULL, errno.EFBIG: ErrorCode.TOO_LARGE}
+_XML_NO_MEMORY = expat_errors.codes[expat_errors.XML_ERROR_NO_MEMORY]
 NO_SPACE = os.strerror(errno.ENOSPC)
 """as ffmpeg says it; its exit status and its last line, which are all that yt-dlp tells, say nothing of it"""
 _NO_HTTP = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.DecodeError)
@@ -102,6 +105,8 @@ def classify(error: BaseException, said: str = "") -> ErrorCode:
     """The code of a failed extraction, download or conversion; said is what ffmpeg said last."""
     chain = list(chain_of(error))
     code = next(filter(None, map(_by_kind, chain)), None)
+    if any(map(_is_lack_of_memory, chain)):  # whatever else went wrong before or after it
+        code = ErrorCode.RESOURCES_EXCEEDED
     if code is ErrorCode.CONVERSION_FAILED and NO_SPACE in said:
         return ErrorCode.DISK_FULL
     if code is ErrorCode.UNAVAILABLE and any(isinstance(each, PartMissing) for each in chain):
@@ -142,6 +147,13 @@ def _by_kind(error: BaseException) -> ErrorCode | None:
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return _ERRNOS[error.errno]
     return next((code for kinds, code in _KINDS if isinstance(error, kinds)), None)
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Whether RLIMIT_DATA was reached: by Python, by a program that could not be started, or by the parser of XML."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, ET.ParseError) and error.code == _XML_NO_MEMORY)
 
 
 def _is_sites_fault(error: BaseException) -> bool:

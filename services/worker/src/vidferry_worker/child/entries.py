@@ -4,16 +4,29 @@ It fetches the first alone, but reads all: a page of a hundred thousand takes it
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
+from xml.etree.ElementTree import Element
 
+from yt_dlp.extractor import common, generic
 from yt_dlp.extractor.common import InfoExtractor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 MOST = 1000
 """players on a page; embeds of one site on it; formats of a video, of which large sites offer some hundred"""
+MOST_DOCUMENTS = 50
+"""of one kind that lead to each other"""
+MOST_ELEMENTS = 1_000_000
+"""tags of an XML document, values of a JSON document: in Python's objects each takes up to some 400 bytes"""
+_DOCUMENTS = {
+    "_parse_f4m_formats": {"media"},
+    "_parse_ism_formats_and_subtitles": {"QualityLevel"},
+    "_parse_smil_formats_and_subtitles": {"audio", "imagestream", "media", "textstream", "video"},
+    "_parse_xspf": {"location", "track"},
+}
+"""yt-dlp's readers of XML that bound nothing, and the elements of which each becomes a video or a format"""
 _PLAYERS = re.compile(r"<(?:(?:amp|dl8(?:-live)?)-)?(?:video|audio|source)\b")
 
 
@@ -32,11 +45,66 @@ def hold() -> None:
 
     InfoExtractor._parse_html5_media_entries = parse_bounded  # noqa: SLF001
     InfoExtractor.extract_from_webpage = classmethod(embeds_bounded)
+    parse_json = InfoExtractor._parse_json  # noqa: SLF001
+
+    def parse_json_bounded(extractor: Any, json_string: Any, *args: Any, **options: Any) -> Any:
+        check_json(json_string)
+        return parse_json(extractor, json_string, *args, **options)
+
+    InfoExtractor._parse_json = parse_json_bounded  # noqa: SLF001
+    parse_xml = common.compat_etree_fromstring
+
+    def parse_xml_bounded(text: Any) -> Any:
+        check_xml(text)
+        return parse_xml(text)
+
+    common.compat_etree_fromstring = generic.compat_etree_fromstring = parse_xml_bounded
+    for name, elements in _DOCUMENTS.items():
+        setattr(InfoExtractor, name, _bounded(getattr(InfoExtractor, name), elements))
+
+
+def _bounded(parse: Callable[..., Any], names: set[str]) -> Callable[..., Any]:
+    """A reader of XML that gives up a document with too many of those elements, and documents without end."""
+    read = 0
+
+    def parse_bounded(extractor: Any, document: Any, *args: Any, **options: Any) -> Any:
+        nonlocal read
+        read += 1
+        if read > MOST_DOCUMENTS:
+            raise JobFailure(
+                ErrorCode.UNSUPPORTED_SITE, f"more than {MOST_DOCUMENTS} manifests that lead to each other"
+            )
+        if isinstance(document, Element):  # yt-dlp passes on what could not be read
+            found = (each for each in document.iter() if str(each.tag).rpartition("}")[2] in names)
+            check_page(sum(1 for _ in islice(found, MOST + 1)))
+        return parse(extractor, document, *args, **options)
+
+    return parse_bounded
 
 
 def check_players(webpage: str) -> None:
     """JobFailure where a page has too many players and sources."""
     check_page(sum(1 for _ in islice(_PLAYERS.finditer(webpage), MOST + 1)))
+
+
+def check_xml(text: str | bytes) -> None:
+    """JobFailure where a document would take too much memory as elements."""
+    _check_elements(_count(text, "<"))
+
+
+def check_json(text: Any) -> None:
+    """JobFailure where a document would take too much memory as objects; what is no text is none."""
+    if isinstance(text, str | bytes):
+        _check_elements(sum(_count(text, mark) for mark in ",[{"))
+
+
+def _count(text: str | bytes, mark: str) -> int:
+    return text.count(mark) if isinstance(text, str) else text.count(mark.encode())
+
+
+def _check_elements(count: int) -> None:
+    if count > MOST_ELEMENTS:
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a document of more than {MOST_ELEMENTS} elements")
 
 
 def check_page(count: int) -> None:

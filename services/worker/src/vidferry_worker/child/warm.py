@@ -53,6 +53,7 @@ from vidferry_worker.child.patches import (
     hls_lists,
     hls_live,
     html5_players,
+    ism_manifest,
     link_lists,
     media_endings,
     response_heads,
@@ -74,8 +75,7 @@ SCHEMES = frozenset({"http", "https"})
 PATCHES = (
     announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content,
     fragment_keys, generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs,
-    hls_lists, hls_live, html5_players, link_lists, media_endings, response_heads,
-    smuggled_data,
+    hls_lists, hls_live, html5_players, ism_manifest, link_lists, media_endings, response_heads, smuggled_data,
 )  # fmt: skip
 """in the order in which they are installed: each stands around those before it"""
 

@@ -15,6 +15,8 @@ from vidferry_worker.child.dash.segments import Segments
 
 MOST_TRACKS = 20_000
 """of a manifest, each counted once a period"""
+MOST_OF_A_PERIOD = 1000
+"""tracks, as many as a video may have formats"""
 _BASES = 10
 """BaseURLs of one level that are looked at"""
 _SCHEMES = frozenset({"http", "https"})
@@ -85,7 +87,8 @@ def _read_set(
     copied = outline.copy(adaptation_set, below, document.children(adaptation_set, "ContentProtection"))
     told, muxed = roles(document, adaptation_set), is_muxed(document, adaptation_set)
     for representation in document.children(adaptation_set, "Representation"):
-        if len(manifest.tracks) >= MOST_TRACKS:
+        period.tracks += 1
+        if len(manifest.tracks) >= MOST_TRACKS or period.tracks > MOST_OF_A_PERIOD:
             raise UnsupportedTrackError("too many tracks")
         kind, of_media = media_type(adaptation_set, representation)
         outline.add_track(document, representation, copied, len(manifest.tracks), kind, of_media)

@@ -19,6 +19,8 @@ class Period:
     seconds: float | None
     sound_apart: bool = False
     """whether it has tracks of sound alone"""
+    tracks: int = 0
+    """how many have been read of it"""
 
 
 def periods(mpd: Element, document: Document) -> Iterator[tuple[Element, Period]]:
@@ -26,7 +28,7 @@ def periods(mpd: Element, document: Document) -> Iterator[tuple[Element, Period]
     whole = parse_duration(mpd.get("mediaPresentationDuration")) or None
     elements = [each for each in document.children(mpd, "Period") if check_here(each)]
     start = 0.0
-    for element, following in zip(elements, [*elements[1:], None], strict=True):
+    for element, following in zip(elements, [*elements[1:], None], strict=False):
         told = parse_duration(element.get("start"))
         start = start if told is None else told
         seconds = parse_duration(element.get("duration"))

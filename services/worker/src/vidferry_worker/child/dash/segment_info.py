@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from vidferry_worker.child.dash import timeline
 from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError, positive, whole
-from vidferry_worker.child.dash.segments import Fragment, Segments, byte_range, fill, locate
+from vidferry_worker.child.dash.segments import Fragment, Segments, byte_range, check_characters, fill, locate
 from vidferry_worker.child.dash.timeline import Run, Timeline
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -54,6 +54,8 @@ def segments(place: Place) -> Segments | None:
         found = _of_file(place, info)
     if found is not None and not len(found.timeline):
         raise UnsupportedTrackError("it has no segments")
+    if found is not None:
+        check_characters(found.characters)
     return found
 
 

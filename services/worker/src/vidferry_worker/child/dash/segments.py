@@ -14,6 +14,8 @@ from vidferry_worker.child.dash.timeline import MOST, Run, Timeline
 Fragment = dict[str, Any]
 """yt-dlp's: `url`, or `path` below the format's fragment_base_url; `byte_range` of `start` and `end`; `duration`"""
 
+MOST_CHARACTERS = 256 * 1024**2
+"""of all addresses of a track's fragments: they are all asked for at once"""
 _VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0?(\d{0,2})([dioxXu]?))?)?\$")
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 _RANGE = re.compile(r"(\d{1,18})-(\d{0,18})")
@@ -75,6 +77,14 @@ class Segments:
         segment = self.timeline.at(index)
         return self.media(index, segment) | {"duration": self.timeline.seconds(segment.duration)}
 
+    @property
+    def characters(self) -> int:
+        """About how many all addresses have: as one does."""
+        if not len(self.timeline):
+            return 0
+        one = self.at(len(self) - 1)
+        return len(self) * (len(one["url"]) if "url" in one else len(self.base) + len(one["path"]))
+
     def absolute(self) -> "Segments":
         """The same, with addresses that stand for themselves."""
 
@@ -89,6 +99,12 @@ def _absolute(base: str, fragment: Fragment) -> Fragment:
     return rest if "url" in rest else rest | {"url": urljoin(base, fragment["path"])}
 
 
+def check_characters(count: int) -> None:
+    """UnsupportedTrackError where that is too much of addresses."""
+    if count > MOST_CHARACTERS:
+        raise UnsupportedTrackError(f"fragments whose addresses have {count} characters")
+
+
 class Fragments(Sequence[Fragment]):
     """A format's fragments, as yt-dlp asks for them: each is made when it is taken, so many cost nothing.
 
@@ -99,6 +115,7 @@ class Fragments(Sequence[Fragment]):
         self._parts, self._ends = parts, list(accumulate(map(len, parts)))
         if sum(len(part.timeline) for part in parts) > MOST:
             raise UnsupportedTrackError(f"{len(self)} fragments")
+        check_characters(sum(part.characters for part in parts))
 
     @property
     def length(self) -> float:

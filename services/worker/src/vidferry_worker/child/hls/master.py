@@ -29,13 +29,22 @@ def write_master(text: str, address: str) -> Master:
     if is_media_playlist(lines):
         is_marked = any(has_tag(line, DURATION) for line in lines)
         return Master(text if is_marked else "\n".join([*lines[:1], f"{DURATION}:1", *lines[1:], ""]))
-    if sum(1 for line in lines if line.startswith((MEDIA, VARIANT))) > MOST_ENTRIES:
+    if max(_count(lines, VARIANT), _count(lines, MEDIA) + _count_addresses(lines)) > MOST_ENTRIES:
         raise unsupported(f"a playlist that names more than {MOST_ENTRIES} others")
     lines, variables = substitute(lines, address, {})
     lines = _without_i_frames(lines)
     sounds = Sounds(lines)
     written = sounds.rewrite(lines) if sounds else lines
     return Master("\n".join([*written, ""]), variables, sounds.preferences(address))
+
+
+def _count(lines: list[str], tag: str) -> int:
+    return sum(1 for line in lines if line.startswith(tag))
+
+
+def _count_addresses(lines: list[str]) -> int:
+    """Lines that are no tags: yt-dlp makes a format of each, also of several behind one tag."""
+    return sum(1 for line in lines if not line.startswith("#"))
 
 
 def _without_i_frames(lines: list[str]) -> list[str]:

@@ -10,6 +10,8 @@ BEGINNING = "#EXTM3U"
 BYTE_ORDER_MARK = "\ufeff"
 MOST_LINES = 1_000_000
 """of a playlist, also blank ones: four to a segment, for three days of segments of a second"""
+MOST_OF_A_LINE = 1024**2
+"""characters: a key may stand in its own address"""
 _OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]{1,100})=("[^"]*"|[^",]*)')
 _ENUMERATED = frozenset({"TYPE", "DEFAULT", "AUTOSELECT", "FORCED", "METHOD", "IV"})
@@ -30,7 +32,10 @@ def split_lines(text: str) -> list[str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") > MOST_LINES:
         raise unsupported(f"a playlist of more than {MOST_LINES} lines")
-    return [line for line in map(str.strip, text.split("\n")) if line]
+    lines = [line for line in map(str.strip, text.split("\n")) if line]
+    if max(map(len, lines), default=0) > MOST_OF_A_LINE:
+        raise unsupported(f"a playlist with a line of more than {MOST_OF_A_LINE} characters")
+    return lines
 
 
 def has_tag(line: str, tag: str) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_timestamp
 
+from vidferry_worker.child.entries import check_xml
 from vidferry_worker.child.page.document import join
 
 MOST = 5000
@@ -35,6 +36,7 @@ def parse(text: str) -> ET.Element | None:
     text = text.lstrip("\ufeff \t\r\n")
     if not _ROOT.search(text[:4000]):
         return None
+    check_xml(text)
     for candidate in (text, _BARE_AMPERSAND.sub("&amp;", text)):
         try:
             root = ET.fromstring(re.sub(r"^<\?xml[^>]{0,200}\?>", "", candidate))  # noqa: S314 - expat bounds what entities grow to

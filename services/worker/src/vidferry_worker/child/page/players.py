@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from vidferry_worker.child.entries import check_json
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.sources import Source, lines_in, size_of
 from vidferry_worker.child.page.tags import PLAYERS, Tag, find_tags
@@ -64,8 +65,10 @@ def _read(page: Page, tags: list[Tag]) -> Iterator[Player]:
 
 def _set_up(tag: Tag) -> Iterator[Tag]:
     """The sources in a Video.js player's data-setup, as if they were elements."""
+    text = tag.attributes.get("data-setup", "null")
+    check_json(text)
     try:
-        told = json.loads(tag.attributes.get("data-setup", "null"))
+        told = json.loads(text)
     except (ValueError, RecursionError):
         return
     sources = told.get("sources") if isinstance(told, dict) else None
