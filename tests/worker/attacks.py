@@ -515,7 +515,7 @@ def memory_of_tables(_: Target) -> None:
     """Each page that is looked at is the same one, and needs an entry of its own in the tables."""
     held = mmap.mmap(-1, 2**40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
     for at in range(0, len(held), 2 * 1024**2):
-        _ = held[at]
+        held[at]
     signal.pause()
 
 
