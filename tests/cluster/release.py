@@ -74,6 +74,13 @@ class Release:
         self._helm("install")
         return time.monotonic() - begun
 
+    def present(self) -> None:
+        """As it was installed at first, also where it was changed or uninstalled since; settled."""
+        self._values = values(self.around)
+        self._helm("upgrade", "--install")
+        for name in SERVICES:
+            settled(name)
+
     def upgrade(self, *changes: Mapping[str, Any]) -> None:
         """With what changes; returns when all pods are the new ones and ready."""
         for change in changes:
@@ -83,12 +90,12 @@ class Release:
     def uninstall(self) -> None:
         kube.run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", f"--timeout={kube.WAIT_SECONDS}s")
 
-    def _helm(self, verb: str) -> None:
+    def _helm(self, *verb: str) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(self._values, file)
             file.flush()
             kube.run(
-                "helm", verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--values", file.name, "--wait",
+                "helm", *verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--values", file.name, "--wait",
                 f"--timeout={kube.WAIT_SECONDS}s",
             )  # fmt: skip
 

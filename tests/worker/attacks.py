@@ -4,6 +4,7 @@ Each attack is a function of what it is aimed at. It returns where it worked, an
 The standard library alone is loaded, besides the child's own line to the broker.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import mmap
@@ -506,6 +507,43 @@ def shared_memory(_: Target) -> None:
 
 
 @attack
+def memory_of_sockets(_: Target) -> None:
+    """The kernel's, which is no process's."""
+    for _number in range(12):
+        if os.fork() == 0:
+            try:
+                held = []
+                with contextlib.suppress(OSError):
+                    while True:
+                        held.append(socket.socketpair())
+                        for end in held[-1]:
+                            end.setblocking(False)
+                            with contextlib.suppress(BlockingIOError):
+                                while True:
+                                    end.send(bytes(65536))
+                signal.pause()
+            finally:
+                os._exit(1)
+    signal.pause()
+
+
+@attack
+def memory_of_tables(_: Target) -> None:
+    """Each page that is looked at is the same one, and needs an entry of its own in the tables."""
+    held = mmap.mmap(-1, 2**40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+    for at in range(0, len(held), 2 * 1024**2):
+        held[at]
+    signal.pause()
+
+
+@attack
+def larger_buffers(target: Target) -> None:
+    with _line[0].connect("127.0.0.1", target["public"], 10) as sock:
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, 2**22)
+
+
+@attack
 def memory_of_several(_: Target) -> None:
     """RLIMIT_DATA counts it for each."""
     for _number in range(4):
@@ -514,6 +552,22 @@ def memory_of_several(_: Target) -> None:
             for at in range(0, len(held), mmap.PAGESIZE):
                 held[at] = 1
             signal.pause()
+    signal.pause()
+
+
+@attack
+def all_the_memory(_: Target) -> None:
+    """As quickly as the kernel gives it, in processes that RLIMIT_DATA counts one by one."""
+    for _number in range(24):
+        if os.fork() == 0:
+            try:
+                held = mmap.mmap(-1, 128 * 1024**2, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+                with contextlib.suppress(OSError):  # a kernel without large pages
+                    held.madvise(mmap.MADV_HUGEPAGE)
+                ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(held)), 1, len(held))
+                signal.pause()
+            finally:
+                os._exit(1)
     signal.pause()
 
 

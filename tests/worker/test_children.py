@@ -202,6 +202,17 @@ def files(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
+async def test_where_memory_runs_out_a_child_goes_first(zygote: Zygote, tmp_path: Path) -> None:
+    child = await zygote.fork(tmp_path)
+    await until(lambda: is_set_up(child.pid, tmp_path))
+
+    def chosen(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    assert (chosen(child.pid), chosen(pid_of(zygote))) == (1000, chosen(os.getpid()))
+    await child.close()
+
+
 async def test_one_that_is_given_up_while_it_is_forked_does_not_stay(zygote: Zygote, tmp_path: Path) -> None:
     """As when a lease is lost, or the worker stops, at just that moment."""
     before = children_of(pid_of(zygote))

@@ -68,6 +68,8 @@ def test_what_is_forbidden_is_refused(machine: str, name: str) -> None:
         ("setsockopt", (3, 6, 13), ALLOWED),
         ("setsockopt", (3, 1, 9), ALLOWED),
         ("setsockopt", (3, 1, 13), REFUSED),
+        ("setsockopt", (3, 1, 7), REFUSED),
+        ("setsockopt", (3, 1, 8), REFUSED),
         ("socketpair", (1, 1), ALLOWED),
         ("socketpair", (1, 1 | 0o2004000), ALLOWED),
         ("socketpair", (1, 2), REFUSED),

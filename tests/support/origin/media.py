@@ -37,6 +37,8 @@ _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 def folder() -> Path:
     """The media; made first where this recipe's aren't there yet (2 to 4 s)."""
     home = ffmpeg.CACHE / "origin-media" / _recipe()
+    if home.is_dir():  # in a container's image nothing may be written beside it
+        return home
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the second of two test processes waits, and finds all made

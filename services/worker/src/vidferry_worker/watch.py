@@ -27,8 +27,12 @@ MAX_PROCESSES = 32
 MAX_THREADS = 512
 """of one child: ffmpeg and the runtime start some for each processor"""
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
-"""of proc_pid_status(5): what is not the page cache's"""
+_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:")
+"""of proc_pid_status(5): what is not the page cache's, and the tables of pages, which pages only read fill too"""
+SOCKET, PIPE = 256 * 1024, 64 * 1024
+"""bytes of the kernel's that each may hold, as if it were full: the pod's limit counts them"""
+
+_BUFFERS = {stat.S_IFSOCK: SOCKET, stat.S_IFIFO: PIPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Bounds:
     worker: int
     """bytes on disk of all"""
     memory: int
-    """bytes in memory of all processes of one, those included that it shares with the zygote"""
+    """bytes in memory of all processes of one: with those that it shares with the zygote, and what the kernel may hold
+    for its sockets and pipes"""
 
 
 @dataclass(slots=True)
@@ -129,23 +134,26 @@ def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
         return used
     try:
         used.disk = tree.measure(folder)
+        held: dict[tuple[int, int], int] = {}
         for process in processes:
-            used.disk += sum(_deleted(process.pid))
             used.memory += _memory(process.pid)
+            for found in _open_files(process.pid):
+                if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:  # it has no name any more
+                    used.disk += found.st_blocks * tree.BLOCK
+                elif buffer := _BUFFERS.get(stat.S_IFMT(found.st_mode)):
+                    held[found.st_dev, found.st_ino] = buffer
+        used.memory += sum(held.values())
     except (OSError, ValueError, tree.Immeasurable) as error:
         used.hidden = f"it can't be measured: {error}"
     return used
 
 
-def _deleted(pid: int) -> Iterator[int]:
-    """The bytes of files that have no name any more, but are open."""
+def _open_files(pid: int) -> Iterator[os.stat_result]:
     ended = contextlib.suppress(FileNotFoundError, ProcessLookupError)
     with ended, os.scandir(f"/proc/{pid}/fd") as listing:
         for entry in listing:
             with ended:
-                found = entry.stat()
-                if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
-                    yield found.st_blocks * tree.BLOCK
+                yield entry.stat()
 
 
 def _memory(pid: int) -> int:

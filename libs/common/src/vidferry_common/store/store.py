@@ -133,8 +133,7 @@ class NewJob:
     traceparent: str
     owner: str = ""
     caller: str = ""
-    """who asked for it: an address, or the network of one; empty where nobody counts. An Idempotency-Key is its caller's,
-    at one public root"""
+    """who asked for it: an address, or the network of one; empty where nobody counts"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
     force: bool = False

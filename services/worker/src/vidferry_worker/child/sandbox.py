@@ -4,6 +4,7 @@ Two parts of the kernel do that: seccomp.py by the system calls, landlock.py by 
 in the zygote, so that a fork pays for entering it alone.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -24,6 +25,9 @@ FACTS = (
     "/dev/urandom", "/dev/random", "/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
 )  # fmt: skip
 MAX_OPEN_FILES = 512
+FIRST_TO_GO = "1000"
+"""Where memory runs out, the kernel ends children and what they started before the worker and its zygote, however small
+each of them is (proc_pid_oom_score_adj(5))."""
 _CAPABILITIES_V3 = 0x20080522  # linux/capability.h
 
 
@@ -64,6 +68,8 @@ class Prepared:
             hard = resource.getrlimit(limit)[1]
             bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(limit, (bound, bound))
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - it is the quickest
+            file.write(FIRST_TO_GO)
 
     def _prepare_filter(self) -> None:
         try:

@@ -133,6 +133,7 @@ ALLOWED_COMMANDS = {
 _CLONE_NEW, _CLONE_PARENT = 0x7E020000, 0x00008000
 _FASTOPEN = 0x20000000  # MSG_FASTOPEN: connects in sendto, also a socket that was connected elsewhere before
 _SOL_SOCKET, _SO_LINGER = 1, 13  # asm-generic/socket.h: close() waits, also in the worker, which has the socket too
+_SO_SNDBUF, _SO_RCVBUF = 7, 8  # the kernel's memory, which the watch counts by what a socket has unless it is changed
 _SIGKILL = 9
 
 Instruction = tuple[int, int, int, int]
@@ -191,7 +192,8 @@ def _conditions(machine: str) -> Iterator[Instruction]:
     """Calls that depend on an argument. Arguments are of 64 bits; those looked at are read as int by the kernel."""
     yield from _when(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
     yield from _when(machine, "sendto", (3, _ANY_BIT, _FASTOPEN))
-    yield from _when(machine, "setsockopt", (2, _EQUAL, _SO_LINGER), only_if=(1, _SOL_SOCKET))
+    for option in (_SO_LINGER, _SO_SNDBUF, _SO_RCVBUF):
+        yield from _when(machine, "setsockopt", (2, _EQUAL, option), only_if=(1, _SOL_SOCKET))
     for name, (argument, commands) in ALLOWED_COMMANDS.items():
         yield from _unless(machine, name, argument, [command.number for command in commands])
     # Limits of other processes of the same user.

@@ -1,0 +1,56 @@
+"""A worker some of whose children are hostile: where an address ends in the name of an attack, attacks.py runs it.
+
+`python -m worker.taken_over [unwatched]` is the real worker, with its zygote and its sandbox; `unwatched` switches off
+the watch over what children take.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+TESTS = Path(__file__).parents[1]
+LAUNCHER = f"""#!{sys.executable} -I
+import runpy, sys
+sys.path.append({str(TESTS)!r})
+sys.argv = sys.argv[3:]
+from worker import taken_over
+taken_over.install()
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+def main() -> None:
+    from vidferry_worker import main, watch  # noqa: PLC0415 - the zygote has none of it
+
+    if "unwatched" in sys.argv:
+        watch.INTERVAL = 1e9
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder, "python")
+        python.write_text(LAUNCHER)
+        python.chmod(0o755)
+        sys.executable = str(python)
+        main.main()
+
+
+def install() -> None:
+    """In the zygote: children are taken over before they ask for anything."""
+    from vidferry_worker.child import download  # noqa: PLC0415
+    from worker.attacks import ATTACKS  # noqa: PLC0415
+
+    honest = download.Download._run
+
+    def run(self: Any) -> None:
+        parts = urlsplit(self._url)
+        attack = ATTACKS.get(parts.path.rpartition("/")[2])
+        if attack:
+            attack({name: int(value) for name, value in parse_qsl(parts.query)})
+        else:
+            honest(self)
+
+    download.Download._run = run  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()
