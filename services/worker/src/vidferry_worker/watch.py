@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from vidferry_common.contract.errors import ErrorCode
@@ -136,8 +137,9 @@ def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
         used.disk = tree.measure(folder)
         held: dict[tuple[int, int], int] = {}
         for process in processes:
-            used.memory += _memory(process.pid)
-            for found in _open_files(process.pid):
+            memory, files = _held_by(process.pid)
+            used.memory += memory
+            for found in files:
                 if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:  # it has no name any more
                     used.disk += found.st_blocks * tree.BLOCK
                 elif buffer := _BUFFERS.get(stat.S_IFMT(found.st_mode)):
@@ -148,18 +150,47 @@ def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
     return used
 
 
-def _open_files(pid: int) -> Iterator[os.stat_result]:
+def _held_by(pid: int) -> tuple[int, list[os.stat_result]]:
+    """The bytes in memory and the open files of a process, nothing of one that has ended.
+
+    OSError where they can't be looked at. Those of one that has ended and waits to be reaped can't either, unless by
+    root: the kernel takes it for root's then.
+    """
+    while seen := _living(pid):
+        try:
+            return _memory(seen), list(_open_files(seen))
+        except PermissionError:
+            if _living(pid) == seen:
+                raise
+    return 0, []
+
+
+def _living(pid: int) -> Path | None:
+    """Where a thread of the process is looked at that has memory: the first one may end before the others."""
+    process = Path("/proc", str(pid))
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return next(filter(_has_memory, chain([process], (process / "task").iterdir())), None)
+    return None
+
+
+def _has_memory(thread: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return not (thread / "statm").read_text().startswith("0 ")
+    return False
+
+
+def _open_files(thread: Path) -> Iterator[os.stat_result]:
     ended = contextlib.suppress(FileNotFoundError, ProcessLookupError)
-    with ended, os.scandir(f"/proc/{pid}/fd") as listing:
+    with ended, os.scandir(thread / "fd") as listing:
         for entry in listing:
             with ended:
                 yield entry.stat()
 
 
-def _memory(pid: int) -> int:
-    """Bytes that are its own or shared, in memory and swapped out."""
+def _memory(thread: Path) -> int:
+    """Bytes of its process that are its own or shared, in memory and swapped out."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = (thread / "status").read_text().splitlines()
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY))
     return 0
 
