@@ -108,3 +108,20 @@ def test_memory_counts_where_the_first_thread_has_ended(folder: Path) -> None:
 
     assert found.hidden == ""
     assert found.memory > LARGE
+
+
+@pytest.mark.parametrize("name", [b"\xff) \xfe", b"\rVmPTE: -999999", b"\x85VmPTE: -99999"])
+def test_a_name_hides_nothing(name: bytes, folder: Path) -> None:
+    """It stands in /proc as its process chose it: no text must not end the watch, nor a line of its own count."""
+
+    def take_it(done: Callable[[], object]) -> None:
+        ctypes.CDLL(None).prctl(15, name, 0, 0, 0)  # PR_SET_NAME
+        kept = bytearray(b"x") * LARGE
+        done()
+        assert kept
+        threading.Event().wait()
+
+    with process(take_it) as pid:
+        used = measured(pid, folder)
+    assert (used.hidden, used.processes) == ("", 1)
+    assert used.memory >= LARGE

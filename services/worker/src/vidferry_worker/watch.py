@@ -28,7 +28,7 @@ MAX_PROCESSES = 32
 MAX_THREADS = 512
 """of one child: ffmpeg and the runtime start some for each processor"""
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:")
+_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")
 """of proc_pid_status(5): what is not the page cache's, and the tables of pages, which pages only read fill too"""
 SOCKET, PIPE = 256 * 1024, 64 * 1024
 """bytes of the kernel's that each may hold, as if it were full: the pod's limit counts them"""
@@ -190,7 +190,7 @@ def _open_files(thread: Path) -> Iterator[os.stat_result]:
 def _memory(thread: Path) -> int:
     """Bytes of its process that are its own or shared, in memory and swapped out."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        lines = (thread / "status").read_text().splitlines()
+        lines = (thread / "status").read_bytes().split(b"\n")  # alone: the kernel escapes it in the process's name
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY))
     return 0
 
@@ -201,6 +201,7 @@ def _processes() -> Iterator[_Process]:
         for entry in listing:
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError):
-                    fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
+                    # Bytes: a name among them is whatever its process chose.
+                    fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
                     ticks = sum(map(int, fields[11:15]))
                     yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
