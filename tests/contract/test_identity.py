@@ -86,7 +86,8 @@ def test_no_id_is_named_as_an_address_a_page_or_a_digest_is() -> None:
     [
         ("https://www.a.example/x", "a.example"), ("http://A.example.:80/x", "a.example"),
         ("https://b.a.example/x", "b.a.example"), ("https://a.example:8000/x", "a.example:8000"),
-        ("http://[::1]:8000/x", "::1:8000"), ("https://youtube.com@b.example/x", "b.example"),
+        ("http://[::1]:8000/x", "[::1]:8000"), ("http://[::1:8000]/x", "::1:8000"),
+        ("https://youtube.com@b.example/x", "b.example"),
         ("https://youtu.be/x", "youtube.com"), ("https://youtu.be:8000/x", "youtu.be:8000"),
         ("kaltura:1:2", ""), ("abc", ""), ("//[x", ""), ("https://a.example:x/", ""),
     ],

@@ -519,3 +519,17 @@ async def test_a_persons_request_does_not_shorten_a_delay(records: Records) -> N
     await records.created(priority=Priority.BULK)
     await records.redis.zadd(keys.DELAYED, {keys.arq_id(bulk.download_id, 2): await records.now_ms() - 1})
     assert (await records.picked())[0] == bulk.download_id
+
+
+async def test_what_expired_while_it_was_parked_holds_up_none_behind_it(records: Records) -> None:
+    running, expired, last = [await records.created() for _ in range(3)]
+    for age, job in enumerate((last, expired, running)):
+        await records.made_due(job, 10 + age)
+    limits = {"slots": 2, "site_share": 0.5}
+    assert await records.picked(**limits) == [running.download_id]
+    _, claim = await records.claimed(running)
+    await records.redis.delete(keys.DOWNLOAD + expired.download_id)
+
+    assert await records.store.finish(claim, claim.last.body(), Ending())
+
+    assert last.download_id in await records.picked(**limits)

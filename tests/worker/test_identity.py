@@ -5,11 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from yt_dlp.extractor import get_info_extractor
 
 from support.origin.server import Origin
 from support.origin.site import Site
 from support.origin.wire import Reply, text
-from vidferry_common.contract.identity import Identity
+from vidferry_common.contract.identity import Identity, site_of
+from vidferry_worker.child import warm
 from vidferry_worker.child.identity import Step, Trail, identify
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.results import settle
@@ -122,6 +124,30 @@ def test_what_a_sites_extractor_reads_from_a_page_as_any_page_is_named_by_its_ad
     read = settle({"id": "x", "url": "clip.mp4"}, Page.read(TUBE, ""), "", "A title", None)
 
     assert identify({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_address(TUBE)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key", "video_id"),
+    [
+        ("https://t.me/one/613", "https://t.me/other/613", "TelegramEmbed", "613"),
+        ("https://www.mdr.de/a/one100.html", "https://www.mdr.de/a/other100.html", "MDR", "100"),
+        (
+            "https://players.brightcove.net/1/default_default/index.html?videoId=ref:x",
+            "https://players.brightcove.net/2/default_default/index.html?videoId=ref:x", "BrightcoveNew", "ref:x",
+        ),
+    ],
+)  # fmt: skip
+def test_an_id_within_a_part_of_a_site_counts_for_the_page(first: str, second: str, key: str, video_id: str) -> None:
+    """Two channels', articles' or accounts' videos of one number or name."""
+
+    def named(url: str) -> Identity:
+        extractor = get_info_extractor(key)
+        assert extractor.suitable(url)
+        way = Trail(warm.keys_beside(extractor), [Step(url, key)])
+        return identify({"id": video_id, "extractor_key": key}, way)
+
+    assert named(first) == Identity(key.lower(), site_of(first), video_id, page=first)
+    assert named(first).folder() != named(second).folder()
 
 
 @pytest.mark.parametrize(

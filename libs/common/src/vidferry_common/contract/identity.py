@@ -74,7 +74,9 @@ def site_at(host: str, port: int | None = None) -> str:
     Nothing is shared between the hosts of a domain, which may belong to many, but for ALIASES.
     """
     name = host.lower().removesuffix(".").removeprefix("www.")
-    return ALIASES.get(name, name) if port is None or port in WEB_PORTS else f"{name}:{port}"
+    if port is None or port in WEB_PORTS:
+        return ALIASES.get(name, name)
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"  # else it could be a longer IPv6 address
 
 
 def thumbnail_beside(object_name: str) -> str:

@@ -71,20 +71,23 @@ local function unpark(groups, arq_id)
   if redis.call('ZREM', 'vidferry:parked:' .. line_of(groups), arq_id) == 1 then rank(groups) end
 end
 
--- A place in a group may be free: the one that waits longest for it is looked at again.
+-- A place in a group may be free: the one that waits longest for it is looked at again. What has expired while it
+-- waited is put before a worker too, which clears it away, but takes no place, so the next one is woken as well.
 local function wake(group)
-  local line = redis.call('ZRANGE', group .. ':parked', 0, 0)[1]
-  if not line then return end
-  local first = redis.call('ZPOPMIN', 'vidferry:parked:' .. line)
-  local second = redis.call('ZRANGE', 'vidferry:parked:' .. line, 0, 0, 'WITHSCORES')
-  if second[1] then
-    redis.call('ZADD', group .. ':parked', second[2], line)
-  else
-    redis.call('ZREM', group .. ':parked', line)
-  end
-  if first[1] then
-    redis.call('ZADD', 'arq:queue', 'XX', first[2], first[1])
-    ring()
+  for _ = 1, 100 do
+    local line = redis.call('ZRANGE', group .. ':parked', 0, 0)[1]
+    if not line then return end
+    local first = redis.call('ZPOPMIN', 'vidferry:parked:' .. line)
+    local second = redis.call('ZRANGE', 'vidferry:parked:' .. line, 0, 0, 'WITHSCORES')
+    if second[1] then
+      redis.call('ZADD', group .. ':parked', second[2], line)
+    else
+      redis.call('ZREM', group .. ':parked', line)
+    end
+    if first[1] and redis.call('ZADD', 'arq:queue', 'XX', 'CH', first[2], first[1]) == 1 then
+      ring()
+      if redis.call('EXISTS', download_key(string.match(first[1], '^(.*):%d+$'))) == 1 then return end
+    end
   end
 end
 

@@ -22,6 +22,22 @@ BY_ADDRESS = frozenset(
     }
 )
 
+# Extractors whose id is one within a part of the site, which the id does not name: a channel's number of a message, a
+# name that an account has chosen, the last digits of an article's name. Other people's videos have the same.
+WITHIN_A_PART = frozenset(
+    {
+        "Bluesky",
+        "BrightcoveNew",
+        "DTube",
+        "ITProTV",
+        "MDR",
+        "Omnyfm",
+        "TelegramEmbed",
+        "ThePlatform",
+        "ThreeSpeak",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from vidferry_worker.child import (
 )
 from vidferry_worker.child.classify import by_status
 from vidferry_worker.child.dash.join import without_unfit
-from vidferry_worker.child.identity import BY_ADDRESS, Step, Trail
+from vidferry_worker.child.identity import BY_ADDRESS, WITHIN_A_PART, Step, Trail
 from vidferry_worker.child.page.document import limit_referer
 from vidferry_worker.child.patches import (
     body_resumption,
@@ -154,7 +154,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """As yt-dlp's own, which is private: here alone it is known which extractor was chosen for a URL."""
         key = ie.ie_key()
         if not self.trail.steps:
-            self.trail.extractors = () if key in BY_ADDRESS else _keys_by_module()[_module(ie)]
+            self.trail.extractors = () if key in BY_ADDRESS else keys_beside(ie)
             self.on_extractors([each.lower() for each in self.trail.extractors])
         self.trail.steps.append(Step(url, key, is_described=not process))
         return super()._YoutubeDL__extract_info(url, ie, download, extra_info, process)
@@ -198,12 +198,16 @@ def _module(extractor: Any) -> str:
     return ".".join(name.split(".")[:3])
 
 
+def keys_beside(extractor: Any) -> Collection[str]:
+    """Keys of those of its module that name videos by ids which no other video of the site has."""
+    return _keys_by_module()[_module(extractor)]
+
+
 @cache
 def _keys_by_module() -> dict[str, set[str]]:
-    """Of the extractors that name videos by ids."""
     found: dict[str, set[str]] = defaultdict(set)
     for each in gen_extractor_classes():
-        if each.ie_key() not in BY_ADDRESS:
+        if each.ie_key() not in BY_ADDRESS | WITHIN_A_PART:
             found[_module(each)].add(each.ie_key())
     return found
 
