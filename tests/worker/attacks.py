@@ -352,6 +352,21 @@ def a_child_of_the_zygote(_: Target) -> None:
 
 
 @attack
+def a_thread_with_files_of_its_own(_: Target) -> None:
+    """Which the files of its process don't show."""
+    stack = mmap.mmap(-1, 65536)
+    top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + 65536 - 64
+    flags = 0x00050B00  # CLONE_VM, FS, SIGHAND, THREAD and SYSVSEM
+    if _libc.clone(ctypes.cast(_libc.pause, ctypes.c_void_p), ctypes.c_void_p(top), flags, None) < 0:
+        raise OSError(ctypes.get_errno(), "clone")
+
+
+@attack
+def files_apart_from_the_other_threads(_: Target) -> None:
+    syscall(436, 1000, 1001, 2)  # close_range, CLOSE_RANGE_UNSHARE
+
+
+@attack
 def memory_by_name(_: Target) -> None:
     key = syscall({"x86_64": 29, "aarch64": 194}[os.uname().machine], 0, 4096, 0o1600)
     _libc.shmctl(key, 0, None)

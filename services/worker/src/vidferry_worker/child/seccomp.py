@@ -131,6 +131,8 @@ ALLOWED_COMMANDS = {
 
 # sched.h. A thread and a vfork are clones without these; with CLONE_PARENT the child would be the zygote's.
 _CLONE_NEW, _CLONE_PARENT = 0x7E020000, 0x00008000
+# The watch looks at the open files of processes: a thread's are its process's.
+_CLONE_THREAD, _CLONE_FILES, _CLOSE_RANGE_UNSHARE = 0x00010000, 0x00000400, 2
 _FASTOPEN = 0x20000000  # MSG_FASTOPEN: connects in sendto, also a socket that was connected elsewhere before
 _SOL_SOCKET, _SO_LINGER = 1, 13  # asm-generic/socket.h: close() waits, also in the worker, which has the socket too
 _SO_SNDBUF, _SO_RCVBUF = 7, 8  # the kernel's memory, which the watch counts by what a socket has unless it is changed
@@ -191,6 +193,9 @@ def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruct
 def _conditions(machine: str) -> Iterator[Instruction]:
     """Calls that depend on an argument. Arguments are of 64 bits; those looked at are read as int by the kernel."""
     yield from _when(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
+    looks = [*_load(0), (_AND, 0, 0, _CLONE_THREAD | _CLONE_FILES), (_EQUAL, 0, 1, _CLONE_THREAD), _REFUSE]
+    yield from _for_call(machine, "clone", looks, None)
+    yield from _when(machine, "close_range", (2, _ANY_BIT, _CLOSE_RANGE_UNSHARE))
     yield from _when(machine, "sendto", (3, _ANY_BIT, _FASTOPEN))
     for option in (_SO_LINGER, _SO_SNDBUF, _SO_RCVBUF):
         yield from _when(machine, "setsockopt", (2, _EQUAL, option), only_if=(1, _SOL_SOCKET))

@@ -44,6 +44,7 @@ NUMBERS = {
     "process_madvise": Numbers(440, 440),
     "process_mrelease": Numbers(448, 448),
     "pidfd_getfd": Numbers(438, 438),
+    "close_range": Numbers(436, 436),
     "kcmp": Numbers(312, 272),
     "kill": Numbers(62, 129),
     "tkill": Numbers(200, 130),
