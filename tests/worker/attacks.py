@@ -367,6 +367,15 @@ def files_apart_from_the_other_threads(_: Target) -> None:
 
 
 @attack
+def memory_that_a_pipe_keeps(_: Target) -> None:
+    """After it was given back, and the whole of a large page for one byte."""
+    held = ctypes.create_string_buffer(b"x", 1)
+    piece = ctypes.create_string_buffer(struct.pack("2Q", ctypes.addressof(held), 1))
+    _, into = os.pipe()
+    syscall({"x86_64": 278, "aarch64": 75}[os.uname().machine], into, ctypes.addressof(piece), 1, 0)
+
+
+@attack
 def memory_by_name(_: Target) -> None:
     key = syscall({"x86_64": 29, "aarch64": 194}[os.uname().machine], 0, 4096, 0o1600)
     _libc.shmctl(key, 0, None)

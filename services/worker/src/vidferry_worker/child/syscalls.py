@@ -112,6 +112,7 @@ NUMBERS = {
     "nfsservctl": Numbers(180, 42),
     "vhangup": Numbers(153, 58),
     "memfd_secret": Numbers(447, 447),
+    "vmsplice": Numbers(278, 75),
     "shmget": Numbers(29, 194),
     "shmat": Numbers(30, 196),
     "msgget": Numbers(68, 186),
