@@ -371,7 +371,7 @@ def memory_that_a_pipe_keeps(_: Target) -> None:
     """After it was given back, and the whole of a large page for one byte."""
     held = ctypes.create_string_buffer(b"x", 1)
     piece = ctypes.create_string_buffer(struct.pack("2Q", ctypes.addressof(held), 1))
-    _, into = os.pipe()
+    _out, into = os.pipe()
     syscall({"x86_64": 278, "aarch64": 75}[os.uname().machine], into, ctypes.addressof(piece), 1, 0)
 
 
