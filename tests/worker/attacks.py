@@ -376,6 +376,20 @@ def memory_that_a_pipe_keeps(_: Target) -> None:
 
 
 @attack
+def a_files_memory_that_a_pipe_keeps(_: Target) -> None:
+    Path("x").write_bytes(b"x")
+    with Path("x").open("rb") as file:
+        os.splice(file.fileno(), os.pipe()[1], 1)
+
+
+@attack
+def a_files_memory_that_a_pipe_is_sent(_: Target) -> None:
+    Path("x").write_bytes(b"x")
+    with Path("x").open("rb") as file:
+        os.sendfile(os.pipe()[1], file.fileno(), 0, 1)
+
+
+@attack
 def memory_by_name(_: Target) -> None:
     key = syscall({"x86_64": 29, "aarch64": 194}[os.uname().machine], 0, 4096, 0o1600)
     _libc.shmctl(key, 0, None)

@@ -41,8 +41,8 @@ FORBIDDEN = {
     "open files passed to other processes": ("sendmsg", "sendmmsg"),
     "the names of files that others make": ("inotify_init", "inotify_init1", "inotify_add_watch"),
     "memory that counts as a file": ("memfd_create", "memfd_secret"),
-    # Each may hold a large page of 2 MiB, after its process has given it back.
-    "memory that pipes keep": ("vmsplice",),
+    # A byte in one may hold a large page of 2 MiB, after its process has given it back or its file is gone.
+    "memory that pipes keep": ("vmsplice", "splice", "sendfile"),
     "the memory and files of other processes": (
         "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd",
         "kcmp", "migrate_pages", "move_pages",

@@ -113,6 +113,8 @@ NUMBERS = {
     "vhangup": Numbers(153, 58),
     "memfd_secret": Numbers(447, 447),
     "vmsplice": Numbers(278, 75),
+    "splice": Numbers(275, 76),
+    "sendfile": Numbers(40, 71),
     "shmget": Numbers(29, 194),
     "shmat": Numbers(30, 196),
     "msgget": Numbers(68, 186),
