@@ -17,7 +17,7 @@ from vidferry_worker.child import kernel
 
 NOBODY = 65534
 LARGE = 64 * 1024**2
-PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE, PR_SET_NAME = 4, 15
 SYS_EXIT = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
 """ends a thread, where os._exit ends the process"""
 
@@ -86,6 +86,21 @@ def test_one_that_waits_to_be_reaped_hides_nothing(folder: Path) -> None:
         found = measured(pid, folder)
 
     assert (found.hidden, found.processes) == ("", 2)
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b") R 1 1 1", b"a\nVmSwap: 9999999 kB"])
+def test_a_process_may_have_any_name(folder: Path, name: bytes) -> None:
+    """It chooses that itself."""
+
+    def rename(done: Callable[[], object]) -> None:
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name)
+        done()
+
+    with process(rename) as pid:
+        found = measured(pid, folder)
+
+    assert (found.hidden, found.processes) == ("", 1)
+    assert 0 < found.memory < 10**9
 
 
 def test_memory_counts_where_the_first_thread_has_ended(folder: Path) -> None:

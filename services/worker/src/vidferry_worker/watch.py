@@ -190,7 +190,7 @@ def _open_files(thread: Path) -> Iterator[os.stat_result]:
 def _memory(thread: Path) -> int:
     """Bytes of its process that are its own or shared, in memory and swapped out."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        lines = (thread / "status").read_text().splitlines()
+        lines = (thread / "status").read_text("latin-1").splitlines()
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY))
     return 0
 
@@ -201,6 +201,7 @@ def _processes() -> Iterator[_Process]:
         for entry in listing:
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError):
-                    fields = Path(entry.path, "stat").read_text().rpartition(") ")[2].split()
+                    # A process names itself, in any bytes.
+                    fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
                     ticks = sum(map(int, fields[11:15]))
                     yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
