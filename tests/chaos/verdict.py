@@ -48,7 +48,7 @@ async def of_redis(cast: Cast) -> list[str]:
     kept = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.SEEN)
     found = [key.decode() for key in await client.keys("*")]
     await client.aclose(close_connection_pool=True)
-    spare = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS}
+    spare = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS, keys.ENDED, keys.ROOM, keys.CALLERS}
     return [f"in Redis: {key}" for key in found if not key.startswith(kept) and key not in spare]
 
 

@@ -29,7 +29,7 @@ GLANCE = 0.02
 TERMINAL = {"completed", "failed", "cancelled"}
 KEPT = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.SEEN)
 """records, which stay until they expire"""
-SHARED = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS}
+SHARED = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS, keys.ENDED, keys.ROOM, keys.CALLERS}
 
 
 @dataclass

@@ -182,7 +182,8 @@ def test_no_caller_makes_a_series(product: Product, site: Site) -> None:
     labels = product.api_admin.scrape().labels("vidferry_http_requests_total")
     assert {each["route"] for each in labels} <= {
         "/", "/api/download", "/api/jobs/{job_id}", "/api/jobs/{job_id}/file", "/api/jobs/{job_id}/retry",
-        "/api/jobs/{job_id}/thumbnail", "/static", "/files/{name:path}", "/readyz", "/healthz", OTHER,
+        "/api/jobs/{job_id}/thumbnail", "/static", "/files/{name:path}", "/readyz", "/healthz",
+        "/ws/downloads", "/ws/download/{job_id}", "/sse/download/{job_id}", OTHER,
     }  # fmt: skip
     assert {each["method"] for each in labels} <= {"GET", "POST", "HEAD", "DELETE", OTHER}
     assert {"route": OTHER, "method": "GET", "code": "404"} in labels

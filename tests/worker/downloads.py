@@ -95,7 +95,7 @@ def processes() -> dict[int, list[str]]:
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rpartition(") ")[2].split()
+            fields = path.read_text("latin-1").rpartition(") ")[2].split()
         except OSError:  # it has just ended
             continue
         if fields[0] not in "ZX":
