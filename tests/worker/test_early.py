@@ -72,6 +72,8 @@ class Home:
     def worker(self, **settings: str) -> Iterator[WorkerProcess]:
         with redis_server() as redis, worker(redis, self.folder, **{**self.settings, **settings}) as process:
             self.redis = redis
+            if self.gcs:
+                self.gcs.layer.calls.clear()  # it has asked whether it may write
             yield process
 
 
@@ -263,8 +265,8 @@ async def test_a_download_that_is_too_large_is_not_begun_to_upload(home: Home, s
 @pytest.mark.parametrize(("kind", "status"), [("begin", 403), ("chunk", 403), ("chunk", 400)])
 async def test_a_bucket_that_refuses_it_gets_the_whole_file(kind: str, status: int, home: Home, site: Site) -> None:
     assert home.gcs
-    home.gcs.layer.faults.add(kind, status=status)
     with home.worker() as process:
+        home.gcs.layer.faults.add(kind, status=status)
         async with jobs_in(home.redis) as jobs:
             job = await jobs.give(site.url(FILE))
             await until(lambda: kind in home.gcs.layer.kinds(), 40)  # type: ignore[union-attr]
