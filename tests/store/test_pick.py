@@ -312,7 +312,7 @@ async def all_picked(records: Records, **limits: Any) -> list[str]:
     """By as many looks as it takes; what is parked may be woken by each."""
     found: list[str] = []
     while await of(records.redis.lpop(keys.DOORBELL)):
-        found += await records.picked(slots=2, site_share=0.5)
+        found += await records.picked(**limits)
     return found
 
 

@@ -19,9 +19,10 @@ PYTHON = """#!{python} -I
 import runpy, sys
 sys.path.append({tests!r})
 sys.argv = sys.argv[3:]
-from vidferry_worker.child import download
+from vidferry_worker.child import download, embeds, rehearsal
 from worker import attacks
 download.run = attacks.run
+rehearsal.rehearse = embeds.ask_only_searching = lambda ydl: None  # no attack extracts a page
 if {without!r}:
     from vidferry_worker.child import kernel, seccomp
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

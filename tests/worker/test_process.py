@@ -184,7 +184,7 @@ async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs:
 
     await eventually(cleared)
     forever = [key for key in await jobs.redis.keys("*") if await jobs.redis.ttl(key) < 0]
-    assert set(forever) <= {keys.DOORBELL.encode(), keys.KEEPER.encode()}
+    assert set(forever) <= {key.encode() for key in (keys.DOORBELL, keys.KEEPER, keys.ENDED, keys.ROOM)}
 
 
 async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ BOUNDED = {
     "memory_of_sockets", "memory_of_tables",
 }  # fmt: skip
 KILLED = {"another_architectures_calls"}
-HARMLESS = {"flooding", "endless_work", "javascript", "a_process_that_stays", "writing_on"}
+HARMLESS = {
+    "flooding", "endless_work", "javascript", "a_process_that_stays", "writing_on", "naming_extractors",
+    "naming_extractors_first",
+}  # fmt: skip
 TRIED = sorted(set(ATTACKS) - BOUNDED - KILLED - HARMLESS)
 # Without a sandbox too: user namespaces by many a container, and in every chroot; keys by a container's own filter.
 IS_FILTERED = "\nSeccomp:\t0\n" not in Path("/proc/self/status").read_text()

@@ -55,9 +55,11 @@ local download = running and download_key(running)
 if not running or redis.call('HGET', download, 'status') == 'ended' or redis.call('EXISTS', download) == 0 then
   outcome, running, download, bytes = 'created', download_id, KEYS[4], bytes + ARGV[28]
   local waiting = redis.call('ZCARD', 'arq:queue')
-  if waiting == 0 then open = 0 end -- what records that expired while they waited had taken is told off here
+  -- What records that expired while they waited had taken is told off here.
+  local is_idle = waiting == 0 and redis.call('ZCARD', 'vidferry:leases') == 0
+  if is_idle then open = 0 end
   if waiting >= tonumber(ARGV[13]) or open + bytes > tonumber(ARGV[29]) then return { 'full', spent } end
-  if waiting == 0 then redis.call('HDEL', 'vidferry:room', 'open') end
+  if is_idle then redis.call('HDEL', 'vidferry:room', 'open') end
   redis.call('HSET', download, 'v', 1, 'url', ARGV[5], 'format', ARGV[6], 'address', KEYS[2], 'seen', ARGV[19],
     'site', ARGV[20], 'caller', ARGV[25], 'head_start', ARGV[22], 'force', ARGV[23], 'attempt', 0, 'retries', 0, 'deaths', 0,
     'created', ARGV[9], 'traceparent', ARGV[8], 'body', ARGV[10])
