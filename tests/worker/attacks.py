@@ -30,6 +30,8 @@ ATTACKS: dict[str, Callable[[Target], Any]] = {}
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _line: list[Channel] = []
+_stacks: list[ctypes.Array[ctypes.c_char]] = []
+"""of threads, which live as long as the process does"""
 
 
 def run(sock: socket.socket) -> int:
@@ -354,8 +356,8 @@ def a_child_of_the_zygote(_: Target) -> None:
 @attack
 def a_thread_with_files_of_its_own(_: Target) -> None:
     """Which the files of its process don't show."""
-    stack = mmap.mmap(-1, 65536)
-    top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + 65536 - 64
+    _stacks.append(ctypes.create_string_buffer(65536))
+    top = (ctypes.addressof(_stacks[-1]) + 65536 - 64) // 16 * 16
     flags = 0x00050B00  # CLONE_VM, FS, SIGHAND, THREAD and SYSVSEM
     if _libc.clone(ctypes.cast(_libc.pause, ctypes.c_void_p), ctypes.c_void_p(top), flags, None) < 0:
         raise OSError(ctypes.get_errno(), "clone")
