@@ -1,13 +1,14 @@
 """Trees as a hostile child may leave them: measured within bounds, and removed whole."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from vidferry_worker import tree
 from vidferry_worker.child.sandbox import _drop_capabilities
+from vidferry_worker.folder import clear
 from worker.downloads import open_files
 
 
@@ -43,10 +44,12 @@ IMMEASURABLE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Removed afterwards: pytest, which removes those of earlier runs, can't."""
     made = tmp_path / "job"
     made.mkdir()
-    return made
+    yield made
+    clear(made)
 
 
 def test_every_file_counts(folder: Path) -> None:
