@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def product(folder: Path) -> Iterator[Product]:
-    with redis_server() as server, Product(server, folder).running() as found:
+    with redis_server("--maxmemory", "256mb") as server, Product(server, folder).running() as found:
         yield found
 
 
