@@ -146,7 +146,8 @@ def _talk(port: int, pieces: list[bytes]) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection, suppress(ConnectionError):
         for piece in pieces:
             connection.sendall(piece)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it has been reset
+            connection.shutdown(socket.SHUT_WR)
         while block := connection.recv(65536):
             heard += block
     return bytes(heard)
