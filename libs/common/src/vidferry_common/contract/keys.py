@@ -48,7 +48,7 @@ ENDED = "vidferry:ended"
 """list: the records that have ended, the oldest first, each with the bytes that it takes"""
 ROOM = "vidferry:room"
 """hash: `ended` and `open`, bytes of the records that have ended and of those that have not; the `share` of Redis'
-memory that was used when a script last `looked`"""
+memory that was used when a script last `looked`, and what was open then (`looked_open`)"""
 CALLERS = "vidferry:callers"
 """sorted set: callers by the time (ms) from which on all requests of their minute are left"""
 

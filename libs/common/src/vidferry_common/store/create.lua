@@ -30,7 +30,7 @@ if made[1] then return { made[1] == download_id and 'created' or 'attached', 0, 
 
 local share, open = look()
 if share >= EVICTED then
-  make_room(16)
+  make_room(16, share)
   share = measure()
 end
 

@@ -3,12 +3,6 @@
 -- Scores on arq's queue that no clock reaches: arq takes nothing whose score lies ahead.
 local RUNNING, PARKED = 8e15, 9e15
 
--- With its fraction: what comes within one millisecond keeps its order.
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + time[2] / 1000
-end
-
 local function download_key(download_id)
   return 'vidferry:download:' .. download_id
 end

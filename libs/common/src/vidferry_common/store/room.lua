@@ -8,6 +8,12 @@ local WATCHED, EVICTED, REFUSED, LOOKED_MS, LOOKED_BYTES = 0.7, 0.8, 0.9, 100, 2
 -- So many stay even then: who made a job is told its end.
 local NEWEST = 100
 
+-- With its fraction: what comes within one millisecond keeps its order.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + time[2] / 1000
+end
+
 -- Redis refuses a script's first write where its memory is used up, and none that follows one which takes nothing.
 -- What runs goes on then: it was let in while there was room, and its end makes some.
 local function admit(key)
@@ -35,8 +41,7 @@ end
 
 -- That share, as of now where it matters, and the bytes that waiting and running records take.
 local function look()
-  local time, seen = redis.call('TIME'), redis.call('HMGET', 'vidferry:room', 'looked', 'share', 'open', 'looked_open')
-  local now = time[1] * 1000 + time[2] / 1000
+  local now, seen = now_ms(), redis.call('HMGET', 'vidferry:room', 'looked', 'share', 'open', 'looked_open')
   local share, open = tonumber(seen[2] or 1), tonumber(seen[3] or 0)
   local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS
   if is_recent and open - seen[4] < LOOKED_BYTES then return share, open end
@@ -80,9 +85,9 @@ end
 
 -- Deletes up to so many of the ended records, the oldest first, while there are more than there may be. What has
 -- expired before leaves the line too, and what Redis' memory is short of is not waited for.
-local function make_room(most)
+local function make_room(most, share)
   local bytes, records = tonumber(redis.call('HGET', 'vidferry:room', 'ended') or 0), redis.call('LLEN', 'vidferry:ended')
-  local freed, spare = 0, look() >= EVICTED and math.min(most, 16) or 0
+  local freed, spare = 0, share >= EVICTED and math.min(most, 16) or 0
   for _ = 1, most do
     local oldest = redis.call('LINDEX', 'vidferry:ended', 0)
     if not oldest then break end
@@ -115,5 +120,5 @@ local function settle(jobs, download_id)
   if bytes == 0 then return end
   redis.call('RPUSH', 'vidferry:ended', unpack(line))
   redis.call('HINCRBY', 'vidferry:room', 'ended', bytes)
-  make_room(64 * #line)
+  make_room(64 * #line, (look()))
 end
