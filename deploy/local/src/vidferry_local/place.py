@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from vidferry_common.http.host import is_host
+from vidferry_common.proxies import parse_address
 from vidferry_local.service import ServiceFailed
 
 
@@ -60,26 +61,18 @@ def machine_names(host: str) -> list[str]:
         return []
     own = socket.gethostname().lower()
     short = own.partition(".")[0]
-    named = {own, short, f"{short}.local", *([] if _is_address(host) else [host])}
+    named = {own, short, f"{short}.local", *([host] if parse_address(host) is None else [])}
     return sorted(filter(is_host, named))
 
 
 def url_host(host: str) -> str:
     """As it stands in a URL that a person here can open."""
-    if not _is_address(host):
+    if parse_address(host) is None:
         return host
     address = ip_address(host)
     if address.is_unspecified:
         return "localhost"
     return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - an IP version
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
