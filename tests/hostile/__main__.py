@@ -24,19 +24,19 @@ sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
     import requests.sessions
     from yt_dlp.downloader.external import FFmpegFD
-    from vidferry_worker.child import disguise, download, entries, programs, warm
-    from vidferry_worker.child.patches import hls_lists
+    from vidferry_worker.child import content_sniff, download, preload
+    from vidferry_worker.child.patches import hls_lists, page_limits, programs
     programs.GUARD = ()
-    disguise.is_disguised = lambda path: False
-    warm.bounded = lambda read: read
-    warm.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
+    content_sniff.is_disguised = lambda path: False
+    preload.bounded = lambda read: read
+    preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
     download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
     download._refuse_ffmpeg = FFmpegFD.real_download
     hls_lists.install = lambda: None
-    entries.hold = entries.check_page = lambda *_: None
+    page_limits.hold = page_limits.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
-    from vidferry_worker import media
+    from vidferry_worker.upload import media
     media.file_name = lambda title, extension: title + "." + extension
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """

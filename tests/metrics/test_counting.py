@@ -23,8 +23,8 @@ from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
 from vidferry_gateway.message import Outgoing
 from vidferry_gateway.traffic import Traffic
-from vidferry_worker.keeper import Keeper
 from vidferry_worker.metrics import Rise, WorkerMetrics
+from vidferry_worker.queue.reaper import Keeper
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from support.gcs_faults import Fault, Gate
 from support.redis_server import RedisServer
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
 from vidferry_common.contract import keys
+from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
-from vidferry_worker.sweeper import Sweeper
 from worker.downloads import eventually
 from worker.process import Jobs, WorkerProcess, worker_metrics
 

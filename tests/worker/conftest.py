@@ -8,9 +8,9 @@ import pytest
 from support import ffmpeg
 from support.origin.fixture import origin, site
 from support.redis_server import RedisServer, redis_server
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Zygote
-from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
 
 __all__ = ["origin", "site"]
 

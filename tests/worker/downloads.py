@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidferry_worker.children import Child, Zygote
+from vidferry_worker.children.zygote import Child, Zygote
 
 SECONDS = 60
 

@@ -9,26 +9,27 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Child, SandboxMissing, Zygote
-from vidferry_worker.confinement import Confinement
-from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.zygote import Child, SandboxMissing, Zygote
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
 
 TESTS = Path(__file__).parents[1]
 PYTHON = """#!{python} -I
 import runpy, sys
 sys.path.append({tests!r})
 sys.argv = sys.argv[3:]
-from vidferry_worker.child import download, embeds, rehearsal
+from vidferry_worker.child import download, rehearsal
+from vidferry_worker.child.patches import embed_search
 from worker import attacks
 download.run = attacks.run
-rehearsal.rehearse = embeds.ask_only_searching = lambda ydl: None  # no attack extracts a page
+rehearsal.rehearse = embed_search.ask_only_searching = lambda ydl: None  # no attack extracts a page
 if {without!r}:
-    from vidferry_worker.child import kernel, seccomp
+    from vidferry_worker.child.sandbox import kernel, seccomp
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     seccomp.install(seccomp.refusing(kernel.machine(), [{without!r}]))
 if {landlock_abi!r}:
-    from vidferry_worker.child import landlock
+    from vidferry_worker.child.sandbox import landlock
     landlock.abi = lambda: {landlock_abi!r}
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """

@@ -22,10 +22,11 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 def main() -> None:
-    from vidferry_worker import main, watch  # noqa: PLC0415 - the zygote has none of it
+    from vidferry_worker import main  # noqa: PLC0415 - the zygote has none of it
+    from vidferry_worker.children import resource_monitor  # noqa: PLC0415 - the zygote has none of it
 
     if "unwatched" in sys.argv:
-        watch.INTERVAL = 1e9
+        resource_monitor.INTERVAL = 1e9
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "python")
         python.write_text(LAUNCHER)

@@ -10,7 +10,7 @@ from store.conftest import records, shared_server
 from store.records import Records
 from vidferry_common.contract import keys
 from vidferry_common.store import store
-from vidferry_worker.arq_worker import DownloadWorker
+from vidferry_worker.queue.arq_worker import DownloadWorker
 from worker.downloads import until
 
 __all__ = ["records", "shared_server"]

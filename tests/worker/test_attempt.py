@@ -12,12 +12,12 @@ from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued
 from vidferry_common.store import Cause, NewJob, Requeue
-from vidferry_worker.attempt import Attempt
-from vidferry_worker.confinement import Confinement
-from vidferry_worker.parts import Parts
-from vidferry_worker.publisher import Publisher
+from vidferry_worker.attempt.attempt import Attempt
+from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.context import Parts
+from vidferry_worker.fragment_budget import Sites
 from vidferry_worker.settings import WorkerSettings
-from vidferry_worker.sites import Sites
 from worker.conftest import LOOPBACK
 from worker.hostile import hostile_zygote
 from worker.process import worker_metrics

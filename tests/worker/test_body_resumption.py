@@ -11,7 +11,7 @@ from support.origin.files import Answer, File, answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request
 from vidferry_worker.child.patches.body_resumption import STRONG_AFTER, Version
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 

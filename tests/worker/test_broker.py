@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.broker import Broker
-from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
 from worker.conftest import LOOPBACK
 from worker.downloads import open_files
 

@@ -7,7 +7,7 @@ import pytest
 from support.ffmpeg import ffprobe
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import Outcome, download
 
 pytestmark = pytest.mark.anyio

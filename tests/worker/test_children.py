@@ -12,9 +12,9 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Child, ChildEnded, Zygote
-from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.children.zygote import Child, ChildEnded, Zygote
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
 from worker.conftest import LOOPBACK, SECRET
 from worker.downloads import (
     begin,

@@ -13,7 +13,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.formats import Format
 from vidferry_worker.child import choosing, options
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 

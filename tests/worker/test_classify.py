@@ -22,7 +22,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.classify import by_status, classify
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio

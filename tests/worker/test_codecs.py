@@ -6,8 +6,8 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
-from vidferry_worker import file_types, media
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.upload import file_types, media
 from worker.downloads import Outcome, download
 
 pytestmark = pytest.mark.anyio

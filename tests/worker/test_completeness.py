@@ -14,7 +14,7 @@ from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import announced, completeness
 from vidferry_worker.child.probing import Probed, Stream
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio

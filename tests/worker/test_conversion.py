@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.conversion import Conversion
+from vidferry_worker.attempt.conversion import Conversion
 
 
 def test_a_run_moves_the_bar_and_tells_its_end() -> None:

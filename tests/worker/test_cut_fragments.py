@@ -11,7 +11,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.patches.cut_fragments import is_cut
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker import command_line
 from worker.downloads import download
 

@@ -17,7 +17,7 @@ from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.patches import dash_ranges
 from vidferry_worker.child.patches.dash_ranges import check_size
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker import manifests
 from worker.downloads import Outcome, download
 from worker.manifests import LOCK, audio, base, mpd, period, put_files, put_manifest, put_packaged, role, video

@@ -12,7 +12,7 @@ from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.dash import mp4
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import Outcome, download
 from worker.manifests import audio, base, mpd, period, picture_file, put_manifest, sound_file, video
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vidferry_worker import dial
-from vidferry_worker.broker import Broker
-from vidferry_worker.dial import Address
-from vidferry_worker.proxy import Proxy, ProxyError
+from vidferry_worker.network import dial
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.dial import Address
+from vidferry_worker.network.proxy import Proxy, ProxyError
 from worker.conftest import LOOPBACK
 from worker.downloads import open_files
 from worker.test_broker import Answers, port_of, request

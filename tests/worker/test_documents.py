@@ -15,7 +15,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.documents import is_document, is_no_video
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio

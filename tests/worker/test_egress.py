@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.settings import WorkerSettings
 
 PUBLIC = [

@@ -16,9 +16,9 @@ from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker import evidence
 from vidferry_worker.child.evidence import of_fragments, of_playlist, of_response, unsigned
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.upload import evidence
 from worker.downloads import SECONDS, download, order
 
 ONE, OTHER = made.clip(tone=440), made.clip(tone=660)

@@ -13,11 +13,12 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker import media, texts
 from vidferry_worker.child import probing
-from vidferry_worker.child.programs import DEMUXERS, guarded
-from vidferry_worker.children import Zygote
-from vidferry_worker.file_types import _KINDS, Kind, kind_of
+from vidferry_worker.child.patches.programs import DEMUXERS, guarded
+from vidferry_worker.children import text_content
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.upload import media
+from vidferry_worker.upload.file_types import _KINDS, Kind, kind_of
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio
@@ -184,7 +185,7 @@ def test_kinds_that_one_demuxer_reads(changes: dict[str, Any], start: bytes, exp
         ({"container": "mov/"}, b"\0", ErrorCode.UNSUPPORTED_STREAM),
         ({}, HTML, ErrorCode.UNSUPPORTED_STREAM),
         ({}, b"\n\n" + HTML, ErrorCode.UNSUPPORTED_STREAM),
-        ({}, b"alert(1)//" + b"x" * texts.HEAD, ErrorCode.UNSUPPORTED_STREAM),
+        ({}, b"alert(1)//" + b"x" * text_content.HEAD, ErrorCode.UNSUPPORTED_STREAM),
         ({"container": "mpegts", "brand": None}, b"G", ErrorCode.INTERNAL),
         ({"codecs": "h264"}, b"\0", ErrorCode.INTERNAL),
         ({"file": None}, b"\0", ErrorCode.INTERNAL),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker import media
-from vidferry_worker.folder import work_folder
+from vidferry_worker.children.work_dir import work_folder
+from vidferry_worker.upload import media
 from worker.downloads import open_files
 
 SECRET = b"not the child's"

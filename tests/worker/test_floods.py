@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.origin.site import Site
-from vidferry_worker import children, wire
-from vidferry_worker.children import Child, Zygote
-from vidferry_worker.confinement import Confinement
+from vidferry_worker.children import wire, zygote
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.zygote import Child, Zygote
 from worker.conftest import LOOPBACK
 from worker.downloads import begin, until
 from worker.hostile import attacking, hostile_zygote
@@ -32,8 +32,8 @@ async def test_what_nobody_reads_waits_in_the_child(confined: Zygote, tmp_path: 
     async with attacking(confined, tmp_path / "job", "flooding", {"event": "progress", "facts": FACTS}) as child:
         await until(lambda: not child._is_reading)
 
-        assert child._events.qsize() == children.MAX_EVENTS
-        for _ in range(3 * children.MAX_EVENTS):
+        assert child._events.qsize() == zygote.MAX_EVENTS
+        for _ in range(3 * zygote.MAX_EVENTS):
             assert (await asyncio.wait_for(child.event(), 20))["event"] == "progress"
 
 
@@ -41,14 +41,14 @@ async def test_what_nobody_reads_waits_in_the_child(confined: Zygote, tmp_path: 
 async def test_it_is_heard_so_often_a_second(
     event: str, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children, "MAX_BURST", 50)
+    monkeypatch.setattr(zygote, "MAX_BURST", 50)
     read = count_reads(monkeypatch)
     begun = time.monotonic()
     async with attacking(confined, tmp_path / "job", "flooding", {"event": event, "facts": {}}) as child:
         reader = asyncio.create_task(read_all(child))
         await until(lambda: len(read) >= 300)
         reader.cancel()
-        assert len(read) <= 50 + children.EVENTS_A_SECOND * (time.monotonic() - begun) + 1
+        assert len(read) <= 50 + zygote.EVENTS_A_SECOND * (time.monotonic() - begun) + 1
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:

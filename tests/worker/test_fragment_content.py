@@ -9,7 +9,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 from worker.hls import PAGE, SECONDS, Hls

@@ -12,7 +12,7 @@ from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.patches.fragment_keys import decrypt, read_data
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 from worker.hls import A_KEY, KEY, PAGE, SECONDS, Hls, encrypt

@@ -16,7 +16,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format
 from vidferry_worker.child.growing import LEAST, Growing, is_kept
 from vidferry_worker.child.probing import Probed, Stream, probe
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import SECONDS, download, order
 
 pytestmark = pytest.mark.anyio

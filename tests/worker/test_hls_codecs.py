@@ -10,7 +10,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_worker.child.patches.hls_codecs import codecs_of
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 

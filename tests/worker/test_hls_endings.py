@@ -12,7 +12,7 @@ from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.hls.endings import has_ended
 from vidferry_worker.child.hls.tags import split_lines
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker import hls_media as hls
 from worker.command_line import yt_dlp
 from worker.downloads import download

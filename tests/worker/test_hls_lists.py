@@ -10,7 +10,7 @@ from support import ffmpeg
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker import hls_media as hls
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download

@@ -11,13 +11,13 @@ from support.origin.server import Origin
 from support.origin.site import Site
 from support.origin.wire import Reply, text
 from vidferry_common.contract.identity import Identity, site_of
-from vidferry_worker.child import warm
+from vidferry_worker.child import preload
 from vidferry_worker.child.identity import Step, Trail, identify
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.results import settle
-from vidferry_worker.children import Zygote
-from vidferry_worker.confinement import Confinement
-from vidferry_worker.identity import Known, bound
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.identity import Known, bound
+from vidferry_worker.children.zygote import Zygote
 from worker.conftest import LOOPBACK
 from worker.downloads import order
 from worker.hostile import attacking, hostile_zygote, outcome
@@ -143,7 +143,7 @@ def test_an_id_within_a_part_of_a_site_counts_for_the_page(first: str, second: s
     def named(url: str) -> Identity:
         extractor = get_info_extractor(key)
         assert extractor.suitable(url)
-        way = Trail(warm.keys_beside(extractor), [Step(url, key)])
+        way = Trail(preload.keys_beside(extractor), [Step(url, key)])
         return identify({"id": video_id, "extractor_key": key}, way)
 
     assert named(first) == Identity(key.lower(), site_of(first), video_id, page=first)

@@ -14,10 +14,10 @@ from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_common.store.client import connection_pool
-from vidferry_worker.arq_worker import DownloadWorker
-from vidferry_worker.keeper import GAP, TICKS_OF_SILENCE, Keeper
-from vidferry_worker.leases import Leases
 from vidferry_worker.main import Runner
+from vidferry_worker.queue.arq_worker import DownloadWorker
+from vidferry_worker.queue.leases import Leases
+from vidferry_worker.queue.reaper import GAP, TICKS_OF_SILENCE, Keeper
 from vidferry_worker.settings import WorkerSettings
 from worker.downloads import eventually, until
 from worker.process import Jobs, jobs_in, worker_metrics

@@ -11,7 +11,7 @@ from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.link_lists import Link, decode, first_link
 from vidferry_worker.child.patches.link_lists import MOST_LISTS, after, without_mark
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker import hls_media as hls
 from worker.command_line import yt_dlp
 from worker.downloads import download

@@ -8,9 +8,9 @@ import pytest
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Zygote
-from vidferry_worker.confinement import Confinement
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.network.broker import Broker
 from worker.conftest import LOOPBACK
 from worker.downloads import download
 

@@ -16,7 +16,7 @@ from support.origin.site import Site
 from support.origin.wire import Reply, text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.page import frames
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download
 

@@ -10,10 +10,10 @@ import pytest
 from store.conftest import records, shared_server
 from store.records import Records, at, progress
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, UPLOADING
-from vidferry_worker.pipeline import Pipeline
-from vidferry_worker.progress import Sending, Transfer
-from vidferry_worker.publisher import Publisher
-from vidferry_worker.reporter import Reporter
+from vidferry_worker.attempt.pipeline import Pipeline
+from vidferry_worker.attempt.progress import Sending, Transfer
+from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.attempt.reporter import Reporter
 from worker.process import worker_metrics
 
 __all__ = ["records", "shared_server"]

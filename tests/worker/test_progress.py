@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.progress import Pace, Sending, Transfer
+from vidferry_worker.attempt.progress import Pace, Sending, Transfer
 
 HOSTILE = [
     math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 2**70, 10**400, "7", "", None, [], {}, [1], b"1", 5e-324, 0, 0.0,

@@ -7,8 +7,8 @@ from yt_dlp.networking.exceptions import TransportError
 
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import options, warm
-from vidferry_worker.children import Zygote
+from vidferry_worker.child import options, preload
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio
@@ -18,9 +18,9 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * warm.MAX_ADDRESS}"])
+@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * preload.MAX_ADDRESS}"])
 def test_yt_dlp_is_asked_for_no_other_scheme_and_no_endless_address(address: str) -> None:
-    with warm.SiteDownloader(options.base()) as downloader, pytest.raises(TransportError) as refused:
+    with preload.SiteDownloader(options.base()) as downloader, pytest.raises(TransportError) as refused:
         downloader.urlopen(address)
 
     cause = refused.value.cause

@@ -9,7 +9,7 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import begin, processes
 
 PATHS = ("/media/clip.mp4", "/page", "/page-hls", "/page-empty", "/hls/master.m3u8", "/dash/manifest.mpd")

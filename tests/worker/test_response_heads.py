@@ -11,7 +11,7 @@ from support.origin.site import Site
 from support.origin.wire import Body, Reply
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.patches.response_heads import MOST_INTERIM, unite_lengths
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download
 

@@ -12,7 +12,7 @@ from support.origin.site import Site
 from support.origin.wire import Reply
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.retry_after import IN_PLACE, MOST_WAITS, Waits, parse
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 from worker.hls import A_KEY, Hls
 

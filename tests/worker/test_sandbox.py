@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker import tree
-from vidferry_worker.children import ChildEnded, SandboxMissing, Zygote
-from vidferry_worker.confinement import Confinement, Sandbox
-from vidferry_worker.watch import Bounds, Watch
+from vidferry_worker.children import folder_tree
+from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.resource_monitor import Bounds, Watch
+from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
 from worker.attacks import ATTACKS
 from worker.conftest import LOOPBACK
 from worker.downloads import members, processes, until
@@ -211,7 +211,7 @@ async def test_a_process_is_bounded(attack: str, tmp_path: Path) -> None:
 async def test_a_child_that_takes_too_much_is_ended(
     attack: str, bounds: Bounds, code: ErrorCode, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "MAX_ENTRIES", 2000)
+    monkeypatch.setattr(folder_tree, "MAX_ENTRIES", 2000)
     (tmp_path / "good").mkdir()
     good = await confined.fork(tmp_path / "good")
     watch = asyncio.create_task(Watch(confined, bounds).run())

@@ -9,7 +9,7 @@ import pytest
 
 from support.ports import free_port
 from support.redis_server import RedisServer
-from vidferry_worker.confinement import Confinement, Sandbox
+from vidferry_worker.children.confinement import Confinement, Sandbox
 from worker.process import WorkerProcess, worker
 from worker.test_egress import settings
 

@@ -6,8 +6,8 @@ from functools import cache
 
 import pytest
 
-from vidferry_worker.child.seccomp import ALLOWED_COMMANDS, FORBIDDEN, program
-from vidferry_worker.child.syscalls import NEWEST, NUMBERS, number
+from vidferry_worker.child.sandbox.seccomp import ALLOWED_COMMANDS, FORBIDDEN, program
+from vidferry_worker.child.sandbox.syscalls import NEWEST, NUMBERS, number
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 I386 = 0x40000003

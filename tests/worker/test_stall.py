@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vidferry_worker import stall as module
-from vidferry_worker.stall import LONGEST_WAITS, Stall
+from vidferry_worker.attempt import stall as module
+from vidferry_worker.attempt.stall import LONGEST_WAITS, Stall
 
 LIMIT = 10.0
 

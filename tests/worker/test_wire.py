@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vidferry_worker import wire
+from vidferry_worker.children import wire
 from worker.downloads import open_files
 
 Pair = tuple[socket.socket, socket.socket]

@@ -13,8 +13,8 @@ from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_QUARTERS, DOWNLOAD_STARTED, Stage, Status
 from vidferry_common.contract.trace import continue_trace
 from vidferry_common.store import Claim, NewJob, RedisSettings, Store, connect
-from vidferry_worker.publisher import TICK, Publisher
-from vidferry_worker.reporter import Reporter
+from vidferry_worker.attempt.publisher import TICK, Publisher
+from vidferry_worker.attempt.reporter import Reporter
 from worker.process import worker_metrics
 
 DOWNLOADS, WATCHED_BY = 100, 3

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from bench.report import median
 from support import ffmpeg
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Zygote
-from vidferry_worker.confinement import Confinement, Sandbox
+from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.network.broker import Broker
 from worker.conftest import LOOPBACK
 from worker.downloads import order
 

@@ -17,8 +17,8 @@ from bench.life.product import ear, ended
 from bench.worker import cpu
 from support import ffmpeg
 from support.redis_server import RedisServer, redis_server
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import Zygote
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.network.broker import Broker
 from vidferry_worker.settings import WorkerSettings
 from worker.conftest import LOOPBACK
 from worker.downloads import order

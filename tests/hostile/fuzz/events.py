@@ -22,15 +22,15 @@ from support.redis_server import redis_server
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, Store, connect
-from vidferry_worker import wire
-from vidferry_worker.attempt import Attempt
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import MAX_EVENTS, Child, Zygote
-from vidferry_worker.egress import EgressPolicy
-from vidferry_worker.parts import Parts
-from vidferry_worker.publisher import Publisher
+from vidferry_worker.attempt.attempt import Attempt
+from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children import wire
+from vidferry_worker.children.zygote import MAX_EVENTS, Child, Zygote
+from vidferry_worker.context import Parts
+from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.settings import WorkerSettings
-from vidferry_worker.sites import Sites
 from worker.process import worker_metrics
 
 SECONDS = 60

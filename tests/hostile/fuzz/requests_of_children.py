@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from hostile.fuzz.target import NUMBERS, TEXTS, VALUES, Check, Target
-from vidferry_worker import wire
-from vidferry_worker.broker import Broker
-from vidferry_worker.dial import Address
-from vidferry_worker.egress import EgressPolicy
-from vidferry_worker.names import Found, Resolver, Share
+from vidferry_worker.children import wire
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.dial import Address
+from vidferry_worker.network.egress import EgressPolicy
+from vidferry_worker.network.resolver import Found, Resolver, Share
 from vidferry_worker.settings import DEFAULT_PORTS
 
 ADDRESSES = st.one_of(
@@ -72,7 +72,7 @@ def _open() -> Iterator[Check]:
         answers: list[wire.Message] = []
         try:
             runner.run(broker.serve(request, lambda answer, _: answers.append(answer), Names(addresses)))
-        except KeyError:  # children.py: a request that lacks its fields gets no answer
+        except KeyError:  # children/zygote.py: a request that lacks its fields gets no answer
             assert "id" not in request
         else:
             assert len(answers) == 1

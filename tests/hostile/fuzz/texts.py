@@ -13,7 +13,7 @@ from hostile.fuzz.target import TEXTS, VALUES, Check, Target
 from vidferry_common import log
 from vidferry_common.bucket import content_disposition
 from vidferry_common.text import remove_controls
-from vidferry_worker import media
+from vidferry_worker.upload import media
 
 FORMATTERS = {form: log.formatter(form, "worker") for form in ("json", "text")}
 

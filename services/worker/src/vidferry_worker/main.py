@@ -22,23 +22,23 @@ from vidferry_common.settings import load
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_pool
-from vidferry_worker import bucket_outage
-from vidferry_worker.arq_worker import DownloadWorker
-from vidferry_worker.attempt import Attempt
-from vidferry_worker.broker import Broker
-from vidferry_worker.children import ChildEnded, SandboxMissing, Zygote
-from vidferry_worker.egress import EgressPolicy
-from vidferry_worker.folder import work_folder
-from vidferry_worker.keeper import Keeper
-from vidferry_worker.leases import Leases
+from vidferry_worker.attempt import bucket_outage
+from vidferry_worker.attempt.attempt import Attempt
+from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children.resource_monitor import Bounds, Watch
+from vidferry_worker.children.work_dir import work_folder
+from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
+from vidferry_worker.context import Parts
+from vidferry_worker.fragment_budget import Sites
 from vidferry_worker.metrics import WorkerMetrics
-from vidferry_worker.parts import Parts
-from vidferry_worker.patience import until_redis_answers
-from vidferry_worker.publisher import Publisher
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.egress import EgressPolicy
+from vidferry_worker.queue.arq_worker import DownloadWorker
+from vidferry_worker.queue.leases import Leases
+from vidferry_worker.queue.reaper import Keeper
+from vidferry_worker.retention.sweeper import Sweeper
+from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.settings import WorkerSettings
-from vidferry_worker.sites import Sites
-from vidferry_worker.sweeper import Sweeper
-from vidferry_worker.watch import Bounds, Watch
 
 logger = logging.getLogger("vidferry_worker")
 

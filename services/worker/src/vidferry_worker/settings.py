@@ -16,8 +16,8 @@ from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import listed, networks
 from vidferry_common.store import Limits, RedisSettings
-from vidferry_worker.confinement import Confinement, Sandbox
-from vidferry_worker.proxy import Proxy
+from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.network.proxy import Proxy
 
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 

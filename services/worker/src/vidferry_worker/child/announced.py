@@ -10,7 +10,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import parse_duration
 
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child import lengths
+from vidferry_worker.child.patches import duration_limit
 
 TOLERATED_SECONDS, TOLERATED_SHARE = 0.5, 0.02
 """A file may last so much less than its list says: sound has a lead-in, and encoders drop frames."""
@@ -69,7 +69,7 @@ def of_playlist(text: str) -> Announced | None:
         rounding += float(told[0][0])
     joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
     code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
-    return _announced(lengths.of_playlist(text), rounding, code)
+    return _announced(duration_limit.of_playlist(text), rounding, code)
 
 
 def of_fragments(stream: Info) -> Announced | None:
@@ -81,7 +81,7 @@ def of_fragments(stream: Info) -> Announced | None:
     if not isinstance(fragments, Sequence) or not fragments:
         return None
     last, before = (each.get("duration") for each in (fragments[-1], fragments[max(len(fragments) - 2, 0)]))
-    return _announced(lengths.of_fragments(stream), last if last and before in {None, last} else 0)
+    return _announced(duration_limit.of_fragments(stream), last if last and before in {None, last} else 0)
 
 
 def of_presentation(mpd: ET.Element) -> Announced | None:

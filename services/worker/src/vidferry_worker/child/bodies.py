@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import disguise, documents, truncation
+from vidferry_worker.child import content_sniff, documents, truncation
 from vidferry_worker.child.growing import BODIES
-from vidferry_worker.texts import HEAD
+from vidferry_worker.children.text_content import HEAD
 
 MAX_HEADS = 64
 
@@ -45,7 +45,7 @@ class Heads:
 
 def check(path: Path, info: dict[str, Any]) -> None:
     """JobFailure where a stream that has come is none, or not all of one."""
-    if disguise.is_disguised(path):
+    if content_sniff.is_disguised(path):
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
     with path.open("rb") as file:
         head = file.read(HEAD)

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Any
 
-from vidferry_worker import wire
+from vidferry_worker.children import wire
 
 
 class ForbiddenAddress(OSError):

@@ -1,9 +1,9 @@
 """Documents, pictures and archives that somebody gives as the address of a video, known by their first bytes.
 
-Texts are texts.py's; a GIF is left out, since it may move.
+Texts are text_content.py's; a GIF is left out, since it may move.
 """
 
-from vidferry_worker import texts
+from vidferry_worker.children import text_content
 
 _MAGIC = (
     b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"8BPS", b"AT&TFORM",
@@ -32,4 +32,4 @@ def _is_icon(head: bytes) -> bool:
 
 def is_no_video(head: bytes) -> bool:
     """As is_document; also of a text that leads nowhere else, such as JSON or a script."""
-    return is_document(head) or (texts.is_text(head) and not texts.is_reference(head))
+    return is_document(head) or (text_content.is_text(head) and not text_content.is_reference(head))

@@ -22,27 +22,30 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import (
     completeness,
-    conversions,
-    disguise,
-    fragments,
+    content_sniff,
     growing,
     identity,
-    lengths,
     options,
+    preload,
     probing,
-    programs,
     retry_after,
     titles,
-    warm,
 )
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
-from vidferry_worker.child.connections import route_through
 from vidferry_worker.child.dash import periods
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
-from vidferry_worker.child.patches import download_retries, smuggled_data
+from vidferry_worker.child.patches import (
+    download_retries,
+    duration_limit,
+    ffmpeg_progress,
+    fragment_progress,
+    programs,
+    smuggled_data,
+)
+from vidferry_worker.child.patches.connections import route_through
 from vidferry_worker.child.reports import Reports
 
 BLOCK_SECONDS = 0.2
@@ -61,9 +64,9 @@ def run(sock: socket.socket) -> int:
     try:
         Download(channel, request).run()
     except Exception as raised:  # noqa: BLE001 - whatever went wrong is told to the worker
-        error = _reason(raised, warm.downloader().gave_up)
+        error = _reason(raised, preload.downloader().gave_up)
         channel.tell(
-            "failed", code=classify(error, warm.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000],
+            "failed", code=classify(error, preload.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000],
             retry_after=retry_after.asked_by(error),
         )  # fmt: skip
     return 0
@@ -94,7 +97,7 @@ class Download:
         self._asked = self._wanted = False
         self._guessed = False
         self._body = self._path = ""
-        self._ydl = warm.downloader()
+        self._ydl = preload.downloader()
 
     def run(self) -> None:
         try:
@@ -124,7 +127,7 @@ class Download:
     def _is_no_media(self, path: Path, failure: Exception) -> bool:
         """Whether something has failed because the body that has come is none."""
         about_others = isinstance(failure, JobFailure) and failure.code is not ErrorCode.UNSUPPORTED_STREAM
-        if about_others or not path.is_file() or disguise.is_disguised(path):
+        if about_others or not path.is_file() or content_sniff.is_disguised(path):
             return False
         try:
             probing.probe(self._ydl, path)
@@ -154,7 +157,7 @@ class Download:
                 "fragment": self._telling(download_retries.pause),
             },
         )
-        ydl.format_selector = warm.selector(self._format.canonical())
+        ydl.format_selector = preload.selector(self._format.canonical())
         ydl.wants_picture = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
@@ -166,10 +169,10 @@ class Download:
             ydl.add_post_processor(self._taker)
         elif self._format.container is not Container.ANY:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
-        fragments.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
-        lengths.hold(self._max_duration)
+        fragment_progress.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
+        duration_limit.hold(self._max_duration)
         self._announced.listen()
-        conversions.watch(params, self._channel.tell)
+        ffmpeg_progress.watch(params, self._channel.tell)
         FFmpegFD.real_download = _refuse_ffmpeg
         FileDownloader.best_block_size = staticmethod(block_size)
         FileDownloader.report_progress = lambda *_: None  # it words each block's sentence, though nobody reads it
@@ -214,10 +217,10 @@ class Download:
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")
-        schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - warm.SCHEMES
+        schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - preload.SCHEMES
         if schemes:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {', '.join(sorted(schemes))}")
-        if max(info.get("duration") or 0, *map(lengths.of_fragments, streams)) > self._max_duration:
+        if max(info.get("duration") or 0, *map(duration_limit.of_fragments, streams)) > self._max_duration:
             raise JobFailure(ErrorCode.TOO_LONG)
         if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)

@@ -17,7 +17,7 @@ from yt_dlp.networking.common import Request, Response
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.child.warm import SiteDownloader
+from vidferry_worker.child.preload import SiteDownloader
 
 SAMPLE = 8
 """segments of a stream that are looked at; of a short list, all"""

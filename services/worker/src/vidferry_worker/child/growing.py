@@ -11,7 +11,7 @@ from typing import Any
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import containers, disguise
+from vidferry_worker.child import containers, content_sniff
 from vidferry_worker.child.probing import Probed
 
 LEAST = 16 * 1024**2
@@ -65,7 +65,7 @@ class Growing:
     def _look(self, seen: Mapping[str, Any]) -> None:
         path = Path(seen["tmpfilename"])
         try:
-            if disguise.is_disguised(path) or not self._is_wanted(path):
+            if content_sniff.is_disguised(path) or not self._is_wanted(path):
                 return
             probed = self._probe(path)
         except (JobFailure, OSError):  # not yet, or the download has ended meanwhile

@@ -59,7 +59,7 @@ class Probed:
 
 
 def probe(ydl: YoutubeDL, path: Path) -> Probed:
-    """JobFailure where it is no media. Of an unknown file, only after disguise.py has looked at it."""
+    """JobFailure where it is no media. Of an unknown file, only after content_sniff.py has looked at it."""
     try:
         facts = FFmpegPostProcessor(ydl).get_metadata_object(str(path))
     except (PostProcessingError, ValueError) as error:

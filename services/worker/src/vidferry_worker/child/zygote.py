@@ -19,26 +19,27 @@ import signal
 import socket
 import sys
 
-from vidferry_worker import wire
-from vidferry_worker.child import download, kernel, sandbox, warm
-from vidferry_worker.confinement import Confinement
+from vidferry_worker.child import download, preload
+from vidferry_worker.child.sandbox import kernel, prepared
+from vidferry_worker.children import wire
+from vidferry_worker.children.confinement import Confinement
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     _die_with_parent(int(sys.argv[2]))
-    warm.load()
-    prepared = sandbox.Prepared(Confinement.from_argument(sys.argv[3]))
+    preload.load()
+    held = prepared.Prepared(Confinement.from_argument(sys.argv[3]))
     gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
-    wire.send(control, {"ready": os.getpid(), "confined_by": prepared.parts})
-    Zygote(control, prepared).run()
+    wire.send(control, {"ready": os.getpid(), "confined_by": held.parts})
+    Zygote(control, held).run()
 
 
 class Zygote:
     """Forks, kills and reaps."""
 
-    def __init__(self, control: socket.socket, prepared: sandbox.Prepared) -> None:
+    def __init__(self, control: socket.socket, prepared: prepared.Prepared) -> None:
         self._control, self._sandbox = control, prepared
         self._children: set[int] = set()
         self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -99,7 +100,7 @@ class Zygote:
             wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], prepared: sandbox.Prepared) -> None:
+def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], prepared: prepared.Prepared) -> None:
     """Runs one download and ends the process, whatever happens."""
     code = 70
     try:

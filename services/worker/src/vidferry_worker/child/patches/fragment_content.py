@@ -13,7 +13,7 @@ from yt_dlp.networking.exceptions import IncompleteRead
 from yt_dlp.utils import DownloadError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import disguise
+from vidferry_worker.child import content_sniff
 
 _NOTHING = "Did not get any data blocks"
 """as HttpFD says it"""
@@ -34,7 +34,7 @@ class NoMedia(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no type
 def check_list(path: Path) -> None:
     """JobFailure where it is a list of other media: asking again does not change that."""
     with path.open("rb") as file:
-        if _LISTS.match(file.read(disguise.HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")):
+        if _LISTS.match(file.read(content_sniff.HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "a list came for a fragment")
 
 
@@ -52,7 +52,7 @@ def install() -> None:
                 raise NoMedia("an empty body came for a fragment") from error
             raise
         path = Path(ctx.get("fragment_filename_sanitized") or "")
-        if info.get("ext") not in _TEXTS and path.is_file() and disguise.is_disguised(path):
+        if info.get("ext") not in _TEXTS and path.is_file() and content_sniff.is_disguised(path):
             check_list(path)
             path.unlink()
             raise NoMedia("a page, or another text, came for a fragment")

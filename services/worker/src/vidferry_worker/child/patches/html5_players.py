@@ -10,11 +10,11 @@ from typing import Any
 
 from yt_dlp.extractor.genericembeds import HTML5MediaEmbedIE
 
-from vidferry_worker.child import entries
 from vidferry_worker.child.page import document
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.players import find_players
 from vidferry_worker.child.page.sources import Formats
+from vidferry_worker.child.patches import page_limits
 
 
 def install() -> None:
@@ -22,7 +22,7 @@ def install() -> None:
 
 
 def _extract_from_webpage(self: Any, url: str, webpage: str) -> Iterator[dict[str, Any]]:
-    entries.check_players(webpage)
+    page_limits.check_players(webpage)
     page = document.current() or Page.read(url, webpage)
     video_id = self._generic_id(page.address)
     for player in find_players(page, webpage):

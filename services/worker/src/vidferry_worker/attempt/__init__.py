@@ -1,0 +1,1 @@
+"""One run of a download: what is done to a video, and what its watchers are told of it."""

@@ -1,0 +1,39 @@
+"""What a worker does while the bucket is away: it tells those who wait for it, and asks until it answers again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from vidferry_common.bucket import Bucket, BucketError
+from vidferry_worker.attempt.reporter import Reporter
+
+TELL_SECONDS = 1.0
+ASK_SECONDS = 5.0
+AWAY = "The bucket can't be reached. It is tried again by itself."
+
+
+@contextlib.asynccontextmanager
+async def told(bucket: Bucket, reporter: Reporter) -> AsyncIterator[None]:
+    """Tells the watchers, while the bucket is waited for within, that it can't be reached."""
+    telling = asyncio.create_task(_tell(bucket, reporter))
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+async def _tell(bucket: Bucket, reporter: Reporter) -> None:
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        if bucket.health.error and not bucket.health.refuses:
+            reporter.progress(replace(reporter.update, message=AWAY, speed=None, eta=None))
+
+
+async def ask_until_it_answers(bucket: Bucket) -> None:
+    """Asks a bucket that failed, so that its health is known also where nobody uploads. Until cancelled."""
+    while True:
+        await asyncio.sleep(ASK_SECONDS)
+        if bucket.health.error:
+            with contextlib.suppress(BucketError):
+                await bucket.check(writing=True)

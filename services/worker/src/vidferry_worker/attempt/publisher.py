@@ -1,0 +1,75 @@
+"""Sends what all attempts of a worker have to tell, in one pipeline: steps at once, progress with each tick."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from vidferry_common.store import Publication, Store, StoreUnavailable
+from vidferry_worker.retry import OUTAGE_DELAY
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.5
+"""seconds between two messages of a download while bytes move"""
+
+
+class Source(Protocol):
+    """One attempt's messages: reporter.py."""
+
+    def pending(self, *, tick: bool) -> list[Publication]: ...
+    def sent(self, publication: Publication, told: list[str] | None) -> bool: ...
+
+
+class Publisher:
+    """One for all attempts of a worker. What could not be sent stays with its source, and is asked for again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stirred: dict[Source, None] = {}
+        """those with something to send, in the order in which they had it"""
+        self._wake = asyncio.Event()
+        self._next_tick = 0.0
+
+    def stir(self, source: Source, *, at_once: bool) -> None:
+        """There is something to send."""
+        idle = not self._stirred
+        self._stirred[source] = None
+        if at_once:
+            self._wake.set()
+        elif idle:
+            self._wake_at_tick()
+
+    def forget(self, source: Source) -> None:
+        self._stirred.pop(source, None)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            tick = clock() >= self._next_tick
+            if tick:
+                self._next_tick = clock() + TICK
+            try:
+                await self._send(tick=tick)
+            except StoreUnavailable as error:
+                logger.warning("messages wait for Redis", extra={"error": str(error)})
+                await asyncio.sleep(OUTAGE_DELAY)
+                self._next_tick = 0
+                self._wake.set()
+            else:
+                if self._stirred:
+                    self._wake_at_tick()
+
+    async def _send(self, *, tick: bool) -> None:
+        batch = [(source, each) for source in self._stirred for each in source.pending(tick=tick)]
+        if not batch:
+            return
+        told = await self._store.publish_all([each for _, each in batch])
+        for (source, publication), jobs in zip(batch, told, strict=True):
+            if source in self._stirred and not source.sent(publication, jobs):
+                self.forget(source)
+
+    def _wake_at_tick(self) -> None:
+        asyncio.get_running_loop().call_at(self._next_tick, self._wake.set)

@@ -1,0 +1,87 @@
+"""What is told of an object that is in the bucket: its link, and what it is."""
+
+import contextlib
+from dataclasses import dataclass
+
+from vidferry_common.bucket import StoredObject
+from vidferry_common.bucket.disposition import clean_filename
+from vidferry_common.contract import stages
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.identity import thumbnail_beside
+from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
+from vidferry_common.contract.stages import Status
+from vidferry_common.store import Claim, StoreUnavailable
+from vidferry_common.store.records import THUMBNAIL
+from vidferry_worker.attempt import bucket_outage
+from vidferry_worker.attempt.reporter import Reporter
+from vidferry_worker.context import Parts
+from vidferry_worker.retry import until_redis_answers
+from vidferry_worker.upload import media
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A download that succeeded."""
+
+    stored: StoredObject
+    update: Update
+    """the last message"""
+    lasting: bool
+    """whether the address leads to this object as long as it is there: the site names its videos by ids of its own"""
+
+
+class Delivery:
+    """Of one attempt."""
+
+    def __init__(self, parts: Parts, claim: Claim, reporter: Reporter) -> None:
+        self._parts, self._claim, self._reporter = parts, claim, reporter
+
+    async def find(self, name: str) -> StoredObject | None:
+        """The object; retention then leaves it alone until a link to it has been told and followed.
+
+        JobFailure where retention is removing it at this moment: the next try fetches the video anew.
+        """
+        if not await until_redis_answers(lambda: self._parts.store.spare(name)):
+            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
+        async with bucket_outage.told(self._parts.bucket, self._reporter):
+            return await self._parts.bucket.stat(name)
+
+    async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> Delivered:
+        """The steps of a video that is in the bucket already."""
+        for step in stages.STORED_VIDEO[2:-2]:
+            self._reporter.step(self._reporter.update.at(step))
+        picture = await self._parts.bucket.stat(thumbnail_beside(stored.name))
+        if picture:
+            await self.note_picture(picture.name)
+        self._reporter.step(self._reporter.update.at(stages.STORED_VIDEO[-2]))
+        return await self.done(stored, reused=True, lasting=lasting)
+
+    async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> Delivered:
+        """The last message: what was made, under its name of today, and the link to it."""
+        title = self._reporter.update.title or stored.metadata.get("title")
+        filename = stored.filename
+        if title and title != stored.metadata.get("title"):  # the source has renamed it since
+            filename = clean_filename(media.file_name(title, filename.rpartition(".")[2]))
+        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime, filename)
+        duration = stored.metadata.get("duration")
+        result = {
+            "title": title,
+            "duration": float(duration) if duration else None,
+            "size": stored.size,
+            "media_type": stored.content_type,
+            "filename": filename,
+            "url": public_link(link.url),
+            "expires_at": timestamp(link.expires_at),
+            "file_url": job_link("file"),
+            "reused": reused,
+        }
+        update = self._reporter.update.at(
+            stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
+        )
+        return Delivered(stored, update, lasting)
+
+    async def note_picture(self, name: str) -> None:
+        """From here on the job's picture can be shown."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._parts.store.note(self._claim.download_id, {THUMBNAIL: name})
+            self._reporter.amend(has_thumbnail=True)

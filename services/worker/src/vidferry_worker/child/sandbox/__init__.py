@@ -1,0 +1,1 @@
+"""How the kernel holds a child, and what it starts."""

@@ -1,0 +1,1 @@
+"""The only way from a child to the network."""

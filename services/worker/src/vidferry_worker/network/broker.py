@@ -1,0 +1,71 @@
+"""Connects for a child, which has no network of its own: resolves, checks, dials the very address it checked."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from vidferry_worker.children import wire
+from vidferry_worker.network import dial
+from vidferry_worker.network.dial import Address, Dial
+from vidferry_worker.network.egress import EgressPolicy
+from vidferry_worker.network.resolver import Resolver, Share
+
+logger = logging.getLogger(__name__)
+
+MAX_NAME = 253
+MAX_SECONDS = 30.0
+RESOLVE_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """Every address of the host is one that downloads may not reach."""
+
+
+class Broker:
+    """One for all children of a worker."""
+
+    def __init__(self, policy: EgressPolicy, way: Dial = dial.direct) -> None:
+        self._policy, self._dial = policy, way
+        self._resolver = Resolver()
+
+    def share(self) -> Share:
+        """For one child: what it may look up at once."""
+        return Share(self._resolver)
+
+    async def serve(
+        self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None], names: Share
+    ) -> bool:
+        """Answers one `connect` of a child; False where it was refused as forbidden."""
+        number = request["id"]
+        try:
+            host, port, seconds = str(request["host"]), int(request["port"]), float(request["timeout"])
+            # In this order a NaN ends as the most.
+            connected = await asyncio.wait_for(self._connect(host, port, names), min(MAX_SECONDS, seconds))
+        except Refused as refusal:
+            logger.info("refused to connect", extra={"host": request["host"], "port": request["port"]})
+            answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
+            return False
+        except TimeoutError:
+            answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
+        except (OSError, ArithmeticError, ValueError, TypeError) as error:
+            answer({"id": number, "error": f"could not connect: {error}"}, [])
+        else:
+            with connected:
+                answer({"id": number}, [connected.fileno()])
+        return True
+
+    async def _connect(self, host: str, port: int, names: Share) -> socket.socket:
+        return await dial.first(await self._resolve(host, port, names), self._dial)
+
+    async def _resolve(self, host: str, port: int, names: Share) -> list[Address]:
+        if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
+            msg = "no such host or port"
+            raise OSError(msg)
+        found = await asyncio.wait_for(names.look_up(host, port), RESOLVE_SECONDS)
+        addresses = [Address(item[0], str(item[4][0]), port) for item in found]
+        permitted = [address for address in addresses if self._policy.permits(address.host, port)]
+        if found and not permitted:
+            msg = "downloads may not reach that address"
+            raise Refused(msg)
+        return permitted

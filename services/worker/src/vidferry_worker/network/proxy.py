@@ -1,0 +1,121 @@
+"""An operator's own proxy before the outside: asked for the very address that was checked, never for a name."""
+
+import asyncio
+import base64
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from vidferry_worker.network import dial
+from vidferry_worker.network.dial import Address
+
+MAX_HEAD = 8192
+"""bytes of an HTTP proxy's answer"""
+DEFAULT_PORTS = {"http": 3128, "socks5": 1080}
+_OK = 200
+_IPV4, _NAME, _IPV6 = 1, 3, 4  # RFC 1928 §5
+_NO_METHOD, _BY_PASSWORD = 0xFF, 2  # RFC 1928 §3
+_REPLIES = (
+    "granted", "it failed", "its rules forbid it", "the network can't be reached", "the host can't be reached",
+    "the connection was refused", "the time to live is over", "it knows no CONNECT", "it knows no such address",
+)  # fmt: skip
+
+
+class ProxyError(OSError):
+    """The proxy can't be used, or refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """`http://host:port` (CONNECT, RFC 9110 §9.3.6) or `socks5://host:port` (RFC 1928, RFC 1929)."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str = ""
+    password: str = ""
+
+    @classmethod
+    def parse(cls, url: str, username: str = "", password: str = "") -> "Proxy":
+        """ValueError where it is no proxy's address."""
+        parts = urlsplit(url)
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError("a proxy is http://host:port or socks5://host:port")
+        if parts.username or parts.password:
+            raise ValueError("the proxy's user and password have settings of their own")
+        return cls(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], username, password)
+
+    async def dial(self, address: Address) -> socket.socket:
+        """Connected to the address, through the proxy; OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        sock = await dial.first([Address(item[0], str(item[4][0]), self.port) for item in found], dial.direct)
+        try:
+            await (self._connect if self.scheme == "http" else self._socks)(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _connect(self, sock: socket.socket, address: Address) -> None:
+        where = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+        lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
+        if self.username:
+            token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            lines.append(f"Proxy-Authorization: Basic {token}")
+        await asyncio.get_running_loop().sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode())
+        head = await _read_head(sock)
+        version, _, rest = head.partition(b" ")
+        if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit():
+            raise ProxyError("the proxy's answer is no HTTP")
+        if not _OK <= int(rest[:3]) < _OK + 100:
+            raise ProxyError(f"the proxy answered {int(rest[:3])}")
+
+    async def _socks(self, sock: socket.socket, address: Address) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(sock, bytes([5, 1, _BY_PASSWORD if self.username else 0]))
+        version, method = await _read(sock, 2)
+        if version != 5 or method == _NO_METHOD:  # noqa: PLR2004 - SOCKS's
+            raise ProxyError("the proxy takes no such user, or is no SOCKS5 proxy")
+        if method == _BY_PASSWORD:
+            user, password = self.username.encode(), self.password.encode()
+            await loop.sock_sendall(sock, bytes([1, len(user)]) + user + bytes([len(password)]) + password)
+            if (await _read(sock, 2))[1]:
+                raise ProxyError("the proxy refuses the user or the password")
+        packed = ipaddress.ip_address(address.host).packed
+        kind = _IPV4 if address.family == socket.AF_INET else _IPV6
+        await loop.sock_sendall(sock, bytes([5, 1, 0, kind]) + packed + struct.pack(">H", address.port))
+        _, reply, _, bound = await _read(sock, 4)
+        if reply:
+            raise ProxyError(f"the proxy refuses: {_REPLIES[reply] if reply < len(_REPLIES) else reply}")
+        await _read(sock, await _bound_length(sock, bound) + 2)
+
+
+async def _bound_length(sock: socket.socket, kind: int) -> int:
+    """Of the address in a SOCKS answer, which nobody needs, but which stands before the connection's own bytes."""
+    if kind == _NAME:
+        return (await _read(sock, 1))[0]
+    return 4 if kind == _IPV4 else 16
+
+
+async def _read(sock: socket.socket, count: int) -> bytes:
+    """Exactly so many bytes: what follows is the connection's own."""
+    found = b""
+    while len(found) < count:
+        piece = await asyncio.get_running_loop().sock_recv(sock, count - len(found))
+        if not piece:
+            raise ProxyError("the proxy closed the connection")
+        found += piece
+    return found
+
+
+async def _read_head(sock: socket.socket) -> bytes:
+    """Byte by byte, for the same reason."""
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        if len(head) >= MAX_HEAD:
+            raise ProxyError("the proxy's answer is too long")
+        head += await _read(sock, 1)
+    return bytes(head)

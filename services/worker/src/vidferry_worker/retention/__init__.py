@@ -1,0 +1,1 @@
+"""Which stored videos are kept no longer, and their removal."""

@@ -1,0 +1,1 @@
+"""From a child's file to an object in the bucket."""

@@ -1,0 +1,108 @@
+"""The upload of a file that is still downloaded: a speculation, kept only where the finished file bears it out.
+
+It is begun with what the file's beginning tells, and nothing of that is trusted in the end. It is kept where the
+finished file is the very one that was read, of the size and with the description that were foreseen, and where the
+bytes that were sent are found in it again (bucket/source.py). Else it leaves nothing behind, and the file is uploaded
+anew.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, Field, ValidationError
+
+from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
+from vidferry_common.contract.errors import JobFailure
+from vidferry_worker.children import wire
+from vidferry_worker.context import Parts
+from vidferry_worker.upload import media
+from vidferry_worker.upload.plan import Draft
+
+logger = logging.getLogger(__name__)
+
+
+class _Event(BaseModel):
+    part: str = Field(max_length=255)
+    total: int = Field(strict=True, gt=0)
+
+
+class EarlyUpload:
+    """Of one file."""
+
+    def __init__(
+        self, bucket: Bucket, what: Upload, source: BinaryIO, size: int, told: Callable[[int], object]
+    ) -> None:
+        self._what, self._size, self._told = what, size, told
+        self._file = _identity(source)
+        self._growth = Growth()
+        self._loop = asyncio.get_running_loop()
+        self.sent = 0
+        """bytes"""
+        self.task = asyncio.create_task(bucket.upload(what, source, size, self._progress, self._growth))
+        self.task.add_done_callback(lambda _: source.close())
+
+    @classmethod
+    def begin(
+        cls, parts: Parts, folder: Path, draft: Draft, event: wire.Message, told: Callable[[int], object]
+    ) -> "EarlyUpload | None":
+        """The upload of what a child tells of as `growing`; None where that can't be so.
+
+        told hears the bytes sent so far, in the event loop.
+        """
+        try:
+            checked = _Event.model_validate(event)
+            if checked.total > parts.settings.max_bytes:
+                return None
+            source, _ = media.open_regular(folder, checked.part)
+        except (ValidationError, JobFailure):
+            return None
+        try:
+            what = draft.of(source, event)
+        except JobFailure:
+            source.close()
+            return None
+        return cls(parts.bucket, what, source, checked.total, told)
+
+    def look(self) -> None:
+        """There may be more of the file."""
+        self._growth.tell()
+
+    async def finish(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
+        """The object of the finished file; None where that is to be uploaded anew: then nothing of this one is left."""
+        if (what, size, _identity(source)) == (self._what, self._size, self._file):
+            self._growth.complete()
+            try:
+                return await self.task
+            except BucketError as error:
+                why = str(error)
+        else:
+            await self.close()
+            why = "the finished file is another than was foreseen"
+        logger.info("an early upload is not kept", extra={"object": what.name, "error": why})
+        return None
+
+    def give_up(self) -> None:
+        """The task ends soon, and leaves nothing."""
+        self._growth.give_up()
+        self.task.cancel()
+
+    async def close(self) -> None:
+        self.give_up()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def _progress(self, sent: int) -> None:
+        self._loop.call_soon_threadsafe(self._note, sent)
+
+    def _note(self, sent: int) -> None:
+        if not self._growth.is_given_up:
+            self.sent = sent
+            self._told(sent)
+
+
+def _identity(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino

@@ -1,0 +1,30 @@
+"""A video's picture, kept beside its object: pages show it from there, never from the site."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from vidferry_common.bucket import NEW, Bucket, BucketError, PreconditionFailed, Upload
+from vidferry_common.contract.errors import JobFailure
+from vidferry_worker.upload import media
+
+logger = logging.getLogger(__name__)
+
+
+async def keep(bucket: Bucket, folder: Path, file: str, name: str) -> bool:
+    """Uploads a child's picture as the object name; False where it is none or can't be kept: the video is as good."""
+    try:
+        source, size = media.open_regular(folder, file)
+        with source:
+            kind = media.picture_type(source.read(16))
+            if kind is None or size > media.MAX_PICTURE:
+                return False
+            source.seek(0)
+            known = await bucket.stat(name)
+            what = Upload(name, kind, if_generation=known.generation if known else NEW)
+            with contextlib.suppress(PreconditionFailed):  # another download of the video was quicker
+                await bucket.upload(what, source, size, lambda _: None)
+    except (BucketError, JobFailure, OSError) as error:
+        logger.info("a picture is not kept", extra={"object": name, "error": str(error)})
+        return False
+    return True
