@@ -24,7 +24,7 @@ from vidferry_gateway.message import Kind as MessageKind
 from vidferry_gateway.message import Outgoing
 from vidferry_gateway.traffic import Traffic
 from vidferry_worker.metrics import Rise, WorkerMetrics
-from vidferry_worker.queue.reaper import Keeper
+from vidferry_worker.queue.reaper import LeaseReaper
 
 pytestmark = pytest.mark.anyio
 
@@ -102,12 +102,12 @@ def test_only_a_rise_counts() -> None:
 
 async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Records) -> None:
     registry = Registry(Service.WORKER)
-    keeper = Keeper(records.store, "worker", 60, WorkerMetrics(registry, slots=4))
+    reaper = LeaseReaper(records.store, "worker", 60, WorkerMetrics(registry, slots=4))
     job = await records.created()
     for attempt in (1, 2, 3):
         await records.claimed(job, attempt)
         await records.end_lease(job.download_id)
-        await keeper._look()
+        await reaper._look()
     found = await scraped(registry)
     assert found.value("vidferry_worker_deaths_total", outcome="requeued") == 2
     assert found.value("vidferry_worker_deaths_total", outcome="ended") == 1

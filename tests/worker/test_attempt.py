@@ -15,8 +15,8 @@ from vidferry_common.store import Cause, NewJob, Requeue
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.context import Parts
-from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.context import WorkerContext
+from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.settings import WorkerSettings
 from worker.conftest import LOOPBACK
 from worker.hostile import hostile_zygote
@@ -28,7 +28,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def parts(records: Records, worker_environment: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Parts]:
+async def context(
+    records: Records, worker_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[WorkerContext]:
     """Of a worker whose bucket is a folder."""
     told = {"bucket": f"file://{tmp_path}/bucket", "signing_key": "k" * 32}
     bucket = open_bucket(BucketSettings.model_validate(told))
@@ -38,38 +40,46 @@ async def parts(records: Records, worker_environment: pytest.MonkeyPatch, tmp_pa
     async with hostile_zygote(LOOPBACK, Confinement(), tmp_path) as zygote:
         work = tmp_path / "work"
         await asyncio.to_thread(work.mkdir)
-        yield Parts(
-            settings, records.store, bucket, zygote, publisher, Sites(1, 1), worker_metrics(), early=False, folder=work
+        yield WorkerContext(
+            settings,
+            records.store,
+            bucket,
+            zygote,
+            publisher,
+            FragmentBudget(1, 1),
+            worker_metrics(),
+            early=False,
+            folder=work,
         )
     sending.cancel()
     await bucket.close()
 
 
-async def test_what_a_child_writes_after_its_end_changes_no_object(records: Records, parts: Parts) -> None:
+async def test_what_a_child_writes_after_its_end_changes_no_object(records: Records, context: WorkerContext) -> None:
     """A file that is given to a folder becomes the object itself."""
     job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
-    await Attempt(parts, claim).run()
+    await Attempt(context, claim).run()
     assert (await ended(records, job))["status"] == "completed"
     name = Identity("x", "site.example", "1", page=claim.url).object_name(claim.format.canonical())
-    stored, data = await parts.bucket.read(name, 2 * 2**20)
+    stored, data = await context.bucket.read(name, 2 * 2**20)
     assert stored.size == len(data) == 2**20 + 12
-    assert await asyncio.to_thread(lambda: list(parts.folder.iterdir())) == []
+    assert await asyncio.to_thread(lambda: list(context.folder.iterdir())) == []
 
 
 async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
-    records: Records, parts: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    records: Records, context: WorkerContext, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its lease tells it, and then its messages, while it looks at who runs now."""
     _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
     look = records.store.download
 
     async def look_and_learn(download_id: str) -> Mapping[bytes, bytes]:
-        attempt.lose()
+        attempt.abandon()
         return await look(download_id)
 
     monkeypatch.setattr(records.store, "download", look_and_learn)
     await records.store.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
-    attempt = Attempt(parts, claim)
+    attempt = Attempt(context, claim)
     await attempt.run()
     assert attempt.lost
     assert "attempt lost: another one runs" in caplog.messages

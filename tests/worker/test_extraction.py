@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.children.extraction import Found
+from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import Known
 
 EVENT: dict[str, Any] = {
@@ -32,11 +32,11 @@ def identity(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_find_is_read() -> None:
-    found = Found.read(EVENT, KNOWN)
+    found = Extraction.read(EVENT, KNOWN)
 
     assert found.identity.video_id == "https://example.com/a"
     assert (found.title, found.duration, len(found.streams)) == ("A title", 6.0, 1)
-    assert Found.read(event(duration=None), KNOWN).duration is None
+    assert Extraction.read(event(duration=None), KNOWN).duration is None
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_a_find_is_read() -> None:
 )  # fmt: skip
 def test_an_ill_formed_find_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(JobFailure) as failure:
-        Found.read(event(**changes), KNOWN)
+        Extraction.read(event(**changes), KNOWN)
     assert failure.value.code is ErrorCode.INTERNAL
 
 
 def test_half_a_character_in_a_title_costs_no_video() -> None:
     """Sites that cut titles in UTF-16 send lone surrogates, and no message could carry one."""
-    found = Found.read(event(title="sunset \ud83c"), KNOWN)
+    found = Extraction.read(event(title="sunset \ud83c"), KNOWN)
 
     assert found.title.startswith("sunset ")
     assert orjson.dumps(found.title)
@@ -69,11 +69,11 @@ def test_half_a_character_in_a_title_costs_no_video() -> None:
 def test_the_object_tells_what_it_is() -> None:
     told = [{"url": "a", "etag": '"1"'}]
 
-    assert Found.read(EVENT, KNOWN).metadata("d-1", told) == {
+    assert Extraction.read(EVENT, KNOWN).metadata("d-1", told) == {
         "title": "A title",
         "source": "https://example.com/a",
         "download": "d-1",
         "duration": "6.0",
         "origin": '[{"url":"a","etag":"\\"1\\""}]',
     }
-    assert Found.read(event(duration=None), KNOWN).metadata("d-1", None).keys() == {"title", "source", "download"}
+    assert Extraction.read(event(duration=None), KNOWN).metadata("d-1", None).keys() == {"title", "source", "download"}

@@ -8,7 +8,7 @@ import pytest
 from support.origin.site import Site
 from vidferry_worker.child.patches.fragment_progress import Tally
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.fragment_budget import FragmentBudget
 from worker.downloads import begin, download
 
 pytestmark = pytest.mark.anyio
@@ -57,11 +57,11 @@ def test_bytes_and_shares_are_those_of_all_that_come() -> None:
 
 
 def test_a_sites_share_is_never_more_than_all_may_have_and_one_at_least() -> None:
-    sites = Sites(of_one=6, of_all=8)
-    with sites.share("a.example") as first, sites.share("a.example") as second:
-        with sites.share("a.example") as third, sites.share("b.example") as other:
+    budget = FragmentBudget(of_one=6, of_all=8)
+    with budget.share("a.example") as first, budget.share("a.example") as second:
+        with budget.share("a.example") as third, budget.share("b.example") as other:
             assert (first, second, third, other) == (6, 2, 1, 6)
-        with sites.share("a.example") as again:
+        with budget.share("a.example") as again:
             assert again == 1
-    with sites.share("a.example") as later:
+    with budget.share("a.example") as later:
         assert later == 6

@@ -17,7 +17,7 @@ from vidferry_common.store.client import connection_pool
 from vidferry_worker.main import Runner
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
-from vidferry_worker.queue.reaper import GAP, TICKS_OF_SILENCE, Keeper
+from vidferry_worker.queue.reaper import GAP, TICKS_OF_SILENCE, LeaseReaper
 from vidferry_worker.settings import WorkerSettings
 from worker.downloads import eventually, until
 from worker.process import Jobs, jobs_in, worker_metrics
@@ -58,7 +58,7 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
 
 
 def keeping(jobs: Jobs, lease: float, worker: str = "worker") -> Coroutine[Any, Any, None]:
-    return Keeper(jobs.store, worker, lease, worker_metrics()).run()
+    return LeaseReaper(jobs.store, worker, lease, worker_metrics()).run()
 
 
 async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
@@ -95,7 +95,7 @@ async def test_what_nobody_wants_any_more_learns_it_without_waiting_for_its_leas
     for given, on_lost in ((job, stopped.set), (other, lambda: pytest.fail("it goes on"))):
         await jobs.store.claim(given.download_id, 1, 600, "worker")
         leases.hold(given.download_id, 1, on_lost)
-    async with running(leases.heed_stops()):
+    async with running(leases.listen_for_cancellations()):
         await jobs.cancel(job)
         await asyncio.wait_for(stopped.wait(), 5)
 
@@ -106,7 +106,7 @@ async def test_a_stop_of_an_earlier_attempt_is_none(jobs: Jobs) -> None:
     leases.hold(job.download_id, 2, lambda: pytest.fail("it goes on"))
     await jobs.store.claim(job.download_id, 1, 600, "worker")
     await jobs.cancel(job)
-    async with running(leases.heed_stops()):
+    async with running(leases.listen_for_cancellations()):
         await eventually(lambda: nothing_of(jobs, keys.STOPPED))
 
 
@@ -177,7 +177,7 @@ async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_r
 def test_a_keepers_death_is_no_outage(lease: float) -> None:
     """Else nothing would be reaped for one lease more."""
     no_store: Any = None
-    tick = Keeper(no_store, "worker", lease, worker_metrics())._tick
+    tick = LeaseReaper(no_store, "worker", lease, worker_metrics())._tick
     assert (TICKS_OF_SILENCE + 1) * tick <= GAP * lease * 2 / 3
 
 
@@ -214,7 +214,7 @@ async def test_a_claim_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) ->
     settings = SimpleNamespace(worker_name="worker", lease=60)
     parts: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
     own_redis.kill()
-    claiming = asyncio.create_task(Runner(parts).abandon(job.download_id, 1))
+    claiming = asyncio.create_task(Runner(parts).fail_unstartable(job.download_id, 1))
     with pytest.raises(StoreUnavailable):
         await jobs.store.ping()  # as long as this takes, so long has the claim been tried
     assert not claiming.done()

@@ -31,9 +31,9 @@ async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(
     publisher = Publisher(records.store)
     sending = asyncio.create_task(publisher.run())
     reporter = Reporter(publisher, claim, at(DOWNLOAD_STARTED), lambda: None, worker_metrics())
-    parts: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9), metrics=worker_metrics())
+    context: Any = SimpleNamespace(settings=SimpleNamespace(max_bytes=10**9), metrics=worker_metrics())
     no_child: Any = None
-    pipeline = Pipeline(parts, claim, reporter, no_child, Path())
+    pipeline = Pipeline(context, claim, reporter, no_child, Path())
     transfer, told = Transfer([{}, {}]), 0
     for each in (event(0, 4), event(0, 5), event(0, 6, finished=True), event(1, 6, finished=True)):
         transfer.update(each, 0)
@@ -50,9 +50,9 @@ async def test_an_upload_that_begins_anew_does_not_take_the_bar_back(records: Re
     _, claim = await records.claimed()
     metrics = worker_metrics()
     reporter = Reporter(Publisher(records.store), claim, at(UPLOADING), lambda: None, metrics)
-    parts: Any = SimpleNamespace(metrics=metrics)
+    context: Any = SimpleNamespace(metrics=metrics)
     no_child: Any = None
-    pipeline = Pipeline(parts, claim, reporter, no_child, Path())
+    pipeline = Pipeline(context, claim, reporter, no_child, Path())
     pipeline._tell_upload(800)
     assert reporter.update.progress == 92, "nothing is shown before it is known how much there is"
     for sending, sent, shown in ((Sending(1000, 800, 0), 950, 97.7), (Sending(1000, 0, 0), 100, 97.7)):

@@ -16,7 +16,7 @@ import pytest
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import folder_tree
 from vidferry_worker.children.confinement import Confinement, Sandbox
-from vidferry_worker.children.resource_monitor import Bounds, Watch
+from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
 from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
 from worker.attacks import ATTACKS
 from worker.conftest import LOOPBACK
@@ -214,7 +214,7 @@ async def test_a_child_that_takes_too_much_is_ended(
     monkeypatch.setattr(folder_tree, "MAX_ENTRIES", 2000)
     (tmp_path / "good").mkdir()
     good = await confined.fork(tmp_path / "good")
-    watch = asyncio.create_task(Watch(confined, bounds).run())
+    watch = asyncio.create_task(ResourceMonitor(confined, bounds).run())
     try:
         async with attacking(confined, tmp_path / "job", attack, {"count": 40, "bytes": 10**5}) as child:
             found = await outcome(child)
@@ -227,7 +227,7 @@ async def test_a_child_that_takes_too_much_is_ended(
 
 
 async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_path: Path) -> None:
-    watch = asyncio.create_task(Watch(confined, Bounds(10**9, 10**9, GIB)).run())
+    watch = asyncio.create_task(ResourceMonitor(confined, Bounds(10**9, 10**9, GIB)).run())
     try:
         async with attacking(confined, tmp_path / "job", "endless_work", {}) as child:
             child.cpu_seconds = 1
@@ -241,7 +241,7 @@ async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_pat
 async def test_a_child_within_its_bounds_stays(confined: Zygote, tmp_path: Path) -> None:
     async with attacking(confined, tmp_path / "job", "many_files", {"count": 40, "bytes": 10**5}) as child:
         await until((tmp_path / "job" / "39").exists)
-        await Watch(confined, Bounds(5 * 10**6, 5 * 10**6, GIB)).look([child])
+        await ResourceMonitor(confined, Bounds(5 * 10**6, 5 * 10**6, GIB)).look([child])
 
         assert not child.exited.done()
         assert child.pid in processes()

@@ -14,10 +14,10 @@ from store.conftest import records, shared_server
 from store.records import Records
 from support.origin import media
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
-from vidferry_worker.children.extraction import Found
+from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.upload.media import open_regular
-from vidferry_worker.upload.plan import Draft
-from vidferry_worker.upload.speculative import EarlyUpload
+from vidferry_worker.upload.plan import UploadPlan
+from vidferry_worker.upload.speculative import SpeculativeUpload
 from worker.downloads import open_files, until
 from worker.test_extraction import EVENT, KNOWN
 
@@ -39,10 +39,10 @@ class Child:
 
     folder: Path
     bucket: Bucket
-    draft: Draft
+    plan: UploadPlan
     max_bytes: int = SIZE
     told: list[int] = field(default_factory=list)
-    upload: EarlyUpload | None = None
+    upload: SpeculativeUpload | None = None
 
     def path(self, name: str) -> Path:
         return self.folder / "work" / name
@@ -51,10 +51,10 @@ class Child:
         with self.path(name).open("ab") as file:
             file.write(data)
 
-    def tell(self, **changes: Any) -> EarlyUpload | None:
-        parts: Any = SimpleNamespace(bucket=self.bucket, settings=SimpleNamespace(max_bytes=self.max_bytes))
+    def tell(self, **changes: Any) -> SpeculativeUpload | None:
+        context: Any = SimpleNamespace(bucket=self.bucket, settings=SimpleNamespace(max_bytes=self.max_bytes))
         event = {**GROWING, **changes}
-        self.upload = EarlyUpload.begin(parts, self.folder / "work", self.draft, event, self.told.append)
+        self.upload = SpeculativeUpload.begin(context, self.folder / "work", self.plan, event, self.told.append)
         return self.upload
 
     async def has_sent(self, least: int) -> None:
@@ -64,7 +64,7 @@ class Child:
         assert self.upload
         source, size = open_regular(self.folder / "work", name)
         with source:
-            return await self.upload.finish(self.draft.of(source, {**DONE, **changes}), source, size)
+            return await self.upload.finish(self.plan.of(source, {**DONE, **changes}), source, size)
 
     def incoming(self) -> list[Path]:
         return list((self.folder / "bucket" / "incoming").iterdir())
@@ -75,7 +75,7 @@ async def child(records: Records, tmp_path: Path) -> AsyncIterator[Child]:
     bucket = open_bucket(BucketSettings.model_validate({"bucket": f"file://{tmp_path}/bucket"}))
     (tmp_path / "work").mkdir()
     _, claim = await records.claimed()
-    made = Child(tmp_path, bucket, Draft("videos/a/b/c/1080-any", Found.read(EVENT, KNOWN), claim, NEW))
+    made = Child(tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.read(EVENT, KNOWN), claim, NEW))
     yield made
     if made.upload:
         await made.upload.close()
@@ -93,7 +93,7 @@ async def growing(child: Child) -> Child:
 
 async def check_ordinary(child: Child) -> None:
     """Nothing came of it, and nothing is left of it."""
-    assert await child.bucket.stat(child.draft.name) is None
+    assert await child.bucket.stat(child.plan.name) is None
     assert child.incoming() == []
 
 
@@ -102,7 +102,7 @@ async def test_what_was_foreseen_is_kept(growing: Child) -> None:
     growing.path("media.mp4.part").rename(growing.path("media.mp4"))
     stored = await growing.finish()
     assert stored
-    assert await growing.bucket.read(growing.draft.name, SIZE) == (stored, media.large(20))
+    assert await growing.bucket.read(growing.plan.name, SIZE) == (stored, media.large(20))
     assert stored.metadata["duration"] == "6.0"
     await until(lambda: growing.told[-1] == SIZE)
 

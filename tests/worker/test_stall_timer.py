@@ -6,7 +6,7 @@ import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import stall_timer as module
-from vidferry_worker.child.stall_timer import LONGEST_WAIT, SHORTEST_WAIT, Silence
+from vidferry_worker.child.stall_timer import LONGEST_WAIT, SHORTEST_WAIT, StallTimer
 
 LIMIT = 30.0
 
@@ -28,55 +28,55 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 
 @pytest.fixture
-def silence() -> Silence:
-    found = Silence()
+def stall_timer() -> StallTimer:
+    found = StallTimer()
     found.begin(LIMIT)
     return found
 
 
-def hang(silence: Silence, clock: Clock, seconds: float = LONGEST_WAIT) -> None:
-    with silence.heeded():
+def hang(stall_timer: StallTimer, clock: Clock, seconds: float = LONGEST_WAIT) -> None:
+    with stall_timer.heeded():
         clock.now += seconds
         raise TimeoutError
 
 
-def test_what_is_tolerated_adds_up(silence: Silence, clock: Clock) -> None:
+def test_what_is_tolerated_adds_up(stall_timer: StallTimer, clock: Clock) -> None:
     with pytest.raises(TimeoutError):
-        hang(silence, clock)
-    assert silence.wait == LIMIT - LONGEST_WAIT
+        hang(stall_timer, clock)
+    assert stall_timer.wait == LIMIT - LONGEST_WAIT
     with pytest.raises(JobFailure) as caught:
-        hang(silence, clock, silence.wait)
+        hang(stall_timer, clock, stall_timer.wait)
 
     assert caught.value.code is ErrorCode.STALLED
 
 
-def test_a_byte_ends_it(silence: Silence, clock: Clock) -> None:
+def test_a_byte_ends_it(stall_timer: StallTimer, clock: Clock) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            hang(silence, clock)
-        with silence.heeded():
+            hang(stall_timer, clock)
+        with stall_timer.heeded():
             clock.now += LONGEST_WAIT
 
 
-def test_so_does_a_refusal(silence: Silence, clock: Clock) -> None:
+def test_so_does_a_refusal(stall_timer: StallTimer, clock: Clock) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            hang(silence, clock)
-        with pytest.raises(ConnectionRefusedError), silence.heeded():
+            hang(stall_timer, clock)
+        with pytest.raises(ConnectionRefusedError), stall_timer.heeded():
             raise ConnectionRefusedError
 
 
-def test_once_the_video_is_found_others_watch(silence: Silence, clock: Clock) -> None:
-    silence.end()
+def test_once_the_video_is_found_others_watch(stall_timer: StallTimer, clock: Clock) -> None:
+    stall_timer.end()
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            hang(silence, clock)
+            hang(stall_timer, clock)
 
 
 def test_no_request_waits_for_longer_than_it_may() -> None:
-    silence = Silence()
-    assert silence.wait == LONGEST_WAIT
-    silence.begin(10)
-    assert silence.wait == 10
-    silence.begin(0.5)
-    assert silence.wait == SHORTEST_WAIT
+    stall_timer = StallTimer()
+    assert stall_timer.wait == LONGEST_WAIT
+    stall_timer.begin(10)
+    assert stall_timer.wait == 10
+    stall_timer.begin(0.5)
+    assert stall_timer.wait == SHORTEST_WAIT

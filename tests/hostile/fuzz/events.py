@@ -26,8 +26,8 @@ from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
 from vidferry_worker.children.zygote import MAX_EVENTS, Child, Zygote
-from vidferry_worker.context import Parts
-from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.context import WorkerContext
+from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.settings import WorkerSettings
@@ -166,7 +166,9 @@ def _open() -> Iterator[Check]:
         bucket, publisher = open_bucket(BucketSettings.model_validate(told)), Publisher(store)
         work = Path(home, "work")
         work.mkdir()
-        parts = Parts(settings, store, bucket, line, publisher, Sites(1, 1), worker_metrics(), early=True, folder=work)
+        context = WorkerContext(
+            settings, store, bucket, line, publisher, FragmentBudget(1, 1), worker_metrics(), early=True, folder=work
+        )
         records = Records(store, redis)
 
         async def attempt(says: list[bytes]) -> None:
@@ -175,7 +177,7 @@ def _open() -> Iterator[Check]:
             job, claim = await records.claimed()
             sending = asyncio.create_task(publisher.run())
             async with asyncio.timeout(SECONDS):
-                await Attempt(parts, claim).run()
+                await Attempt(context, claim).run()
             await line.played()
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

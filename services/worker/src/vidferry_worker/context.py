@@ -7,13 +7,13 @@ from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.settings import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerContext:
     """Made once in main, passed down."""
 
     settings: WorkerSettings
@@ -21,7 +21,7 @@ class Parts:
     bucket: Bucket
     zygote: Zygote
     publisher: Publisher
-    sites: Sites
+    fragment_budget: FragmentBudget
     metrics: WorkerMetrics
     early: bool
     """whether a file is uploaded while it is still downloaded"""

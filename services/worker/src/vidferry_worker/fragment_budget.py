@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Sites:
+class FragmentBudget:
     """One for all downloads of a worker."""
 
     def __init__(self, of_one: int, of_all: int) -> None:

@@ -25,17 +25,17 @@ from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
-from vidferry_worker.children.resource_monitor import Bounds, Watch
+from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
-from vidferry_worker.context import Parts
-from vidferry_worker.fragment_budget import Sites
+from vidferry_worker.context import WorkerContext
+from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
-from vidferry_worker.queue.reaper import Keeper
+from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.settings import WorkerSettings
@@ -105,9 +105,11 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await zygote.start()
             _warn_of_gaps(settings, zygote)
             await until_both_answer(store, bucket, writing=True)
-            sites = Sites(settings.fragments, settings.site_fragments)
+            budget = FragmentBudget(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, early, folder), state)
+            await _serve(
+                WorkerContext(settings, store, bucket, zygote, Publisher(store), budget, metrics, early, folder), state
+            )
         finally:
             await zygote.close()
             await store.close()
@@ -126,22 +128,22 @@ def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
         )
 
 
-async def _serve(parts: Parts, state: State) -> None:
-    settings = parts.settings
-    runner = Runner(parts)
+async def _serve(context: WorkerContext, state: State) -> None:
+    settings = context.settings
+    runner = Runner(context)
     pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
-        lambda count: parts.store.pick(count, settings.limits),
+        lambda count: context.store.pick(count, settings.limits),
         runner.run,
-        runner.abandon,
-        may_pick=lambda: not parts.bucket.health.refuses,
+        runner.fail_unstartable,
+        may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,
         max_seconds=settings.max_seconds,
         grace=settings.grace,
     )
     state.worker = worker
-    beside = [asyncio.create_task(work, name=name) for name, work in _beside(parts, runner.leases, worker).items()]
+    beside = [asyncio.create_task(work, name=name) for name, work in _beside(context, runner.leases, worker).items()]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
@@ -157,22 +159,22 @@ async def _serve(parts: Parts, state: State) -> None:
             task.cancel()
 
 
-def _beside(parts: Parts, leases: Leases, worker: DownloadWorker) -> dict[str, Coroutine[Any, Any, None]]:
+def _beside(context: WorkerContext, leases: Leases, worker: DownloadWorker) -> dict[str, Coroutine[Any, Any, None]]:
     """What runs as long as the worker does, by its name."""
-    settings = parts.settings
+    settings = context.settings
     bounds = Bounds(
         2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK, settings.child_memory
     )
     return {
         "leases": leases.renew(),
-        "stops": leases.heed_stops(),
-        "keeper": Keeper(
-            parts.store, settings.worker_name, settings.lease, parts.metrics, lambda: worker.slots_on_offer
+        "stops": leases.listen_for_cancellations(),
+        "keeper": LeaseReaper(
+            context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
-        "sweeper": Sweeper(parts.store, parts.bucket, settings, parts.metrics).run(),
-        "publisher": parts.publisher.run(),
-        "bucket": bucket_outage.ask_until_it_answers(parts.bucket),
-        "watch": Watch(parts.zygote, bounds).run(),
+        "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
+        "publisher": context.publisher.run(),
+        "bucket": bucket_outage.ask_until_it_answers(context.bucket),
+        "watch": ResourceMonitor(context.zygote, bounds).run(),
     }
 
 
@@ -186,9 +188,9 @@ def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
 class Runner:
     """What arq calls for each download."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.leases = Leases(parts.store, parts.settings.worker_name, parts.settings.lease)
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self.leases = Leases(context.store, context.settings.worker_name, context.settings.lease)
 
     async def run(self, download_id: str, attempt: int) -> None:
         """One attempt, if it is the next one of its download."""
@@ -196,10 +198,10 @@ class Runner:
         if claim is None:
             logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
             return
-        metrics = self._parts.metrics
+        metrics = self._context.metrics
         metrics.claimed(claim)
-        run = Attempt(self._parts, claim)
-        self.leases.hold(download_id, attempt, run.lose)
+        run = Attempt(self._context, claim)
+        self.leases.hold(download_id, attempt, run.abandon)
         metrics.running += 1
         try:
             await run.run()
@@ -211,19 +213,19 @@ class Runner:
 
     async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
         """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
-        record = await until_redis_answers(lambda: self._parts.store.download(download_id))
+        record = await until_redis_answers(lambda: self._context.store.download(download_id))
         return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
 
-    async def abandon(self, download_id: str, attempt: int) -> None:
+    async def fail_unstartable(self, download_id: str, attempt: int) -> None:
         """Ends a download whose arq job expired or can't be read."""
         claim = await self._claim(download_id, attempt)
         if claim:
             update = claim.last.failed(ErrorCode.INTERNAL)
-            if await self._parts.store.finish(claim, update.body(), Ending()) is not None:
-                self._parts.metrics.finished(claim, update)
+            if await self._context.store.finish(claim, update.body(), Ending()) is not None:
+                self._context.metrics.finished(claim, update)
 
     async def _claim(self, download_id: str, attempt: int) -> Claim | None:
-        settings = self._parts.settings
+        settings = self._context.settings
         return await until_redis_answers(
-            lambda: self._parts.store.claim(download_id, attempt, settings.lease, settings.worker_name)
+            lambda: self._context.store.claim(download_id, attempt, settings.lease, settings.worker_name)
         )

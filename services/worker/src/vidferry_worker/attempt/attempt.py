@@ -18,36 +18,36 @@ from vidferry_common.store import Cause, Claim, Ending, Requeue, StoreUnavailabl
 from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.attempt.pipeline import Merged, Pipeline
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
-from vidferry_worker.attempt.result import Delivered, Delivery
+from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.children.work_dir import clear_in_thread
 from vidferry_worker.children.zygote import ChildEnded
-from vidferry_worker.context import Parts
+from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import asked_delay, retry_delay, until_redis_answers
 
 logger = logging.getLogger(__name__)
 
-GIVE_BACK_SECONDS = 5.0
+HAND_BACK_SECONDS = 5.0
 
 
 class Attempt:
     """One claim, from its first message to its last."""
 
-    def __init__(self, parts: Parts, claim: Claim) -> None:
-        self._parts, self._claim = parts, claim
+    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+        self._context, self._claim = context, claim
         self._task = asyncio.current_task()
-        self._folder = parts.folder / f"{claim.download_id}-{claim.attempt}"
+        self._folder = context.folder / f"{claim.download_id}-{claim.attempt}"
         self._clearing: asyncio.Future[None] | None = None
         self.lost = False
         """to another attempt, with Redis' memory of it, or because nobody waits for it any more"""
         begun = Update(
             Status.PROCESSING, Stage.STARTED, 0, "", claim.attempt,
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
-            max_retries=parts.settings.retries,
+            max_retries=context.settings.retries,
         )  # fmt: skip
-        self._reporter = Reporter(parts.publisher, claim, begun, self.lose, parts.metrics)
+        self._reporter = Reporter(context.publisher, claim, begun, self.abandon, context.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
-    def lose(self) -> None:
+    def abandon(self) -> None:
         """Another attempt has taken over, or nobody wants the video any more: this one stops and says nothing more.
 
         Its files go at once: an upload that a bucket does not answer may keep it from its end for a moment.
@@ -66,13 +66,13 @@ class Attempt:
         except Merged:
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
-            _heed_cancellation()
+            _clear_cancellation()
             self._task = None  # what is left is not to be stopped
             self.lost = self.lost or isinstance(error, FenceLost)
             if self.lost:
                 await self._log_loss()
             else:
-                await self._give_back()
+                await self._hand_back()
         finally:
             self._reporter.close()
             if self._clearing:
@@ -81,7 +81,7 @@ class Attempt:
     async def _log_loss(self) -> None:
         """What people did is no warning: that of the last who waited, most of all."""
         with contextlib.suppress(StoreUnavailable):
-            record = await self._parts.store.download(self._claim.download_id)
+            record = await self._context.store.download(self._claim.download_id)
             if (record.get(b"status"), record.get(b"attempt")) == (b"ended", str(self._claim.attempt).encode()):
                 logger.info("attempt stopped: nobody waits for it", extra=self._log)
                 return
@@ -89,9 +89,9 @@ class Attempt:
 
     async def _settle(self) -> None:
         try:
-            async with asyncio.timeout(self._parts.settings.max_seconds):
-                delivered = await self._work()
-            await self._end(delivered.update, self._ending(delivered))
+            async with asyncio.timeout(self._context.settings.max_seconds):
+                result = await self._work()
+            await self._end(result.update, self._ending(result))
         except (Merged, FenceLost):
             raise
         except JobFailure as failure:
@@ -106,33 +106,33 @@ class Attempt:
             logger.exception("attempt broke", extra=self._log)
             await self._fail(ErrorCode.INTERNAL)
 
-    async def _work(self) -> Delivered:
+    async def _work(self) -> DownloadResult:
         self._reporter.step(self._reporter.update.at(stages.started(self._claim.attempt, self._claim.last.message)))
         if self._claim.seen and not self._claim.force:
-            delivery = Delivery(self._parts, self._claim, self._reporter)
-            known = await delivery.find(self._claim.seen)
+            results = ResultBuilder(self._context, self._claim, self._reporter)
+            known = await results.find(self._claim.seen)
             if known:
                 self._reporter.step(self._reporter.update.at(stages.INFO, title=known.metadata.get("title")))
-                return await delivery.reuse(known)
+                return await results.reuse(known)
         self._folder.mkdir(mode=0o700)
         try:
-            child = await self._parts.zygote.fork(self._folder)
+            child = await self._context.zygote.fork(self._folder)
             try:
-                return await Pipeline(self._parts, self._claim, self._reporter, child, self._folder).run()
+                return await Pipeline(self._context, self._claim, self._reporter, child, self._folder).run()
             finally:
                 await child.close()
         finally:
             await clear_in_thread(self._folder)
 
-    def _ending(self, delivered: Delivered) -> Ending:
-        stored = delivered.stored
+    def _ending(self, result: DownloadResult) -> Ending:
+        stored = result.stored
         facts = {OBJECT: stored.name, GENERATION: str(stored.generation)}
-        return Ending(facts, stored.name if delivered.lasting else "", self._parts.settings.address_memory)
+        return Ending(facts, stored.name if result.lasting else "", self._context.settings.address_memory)
 
     async def _end(self, update: Update, ending: Ending) -> None:
         await self._reporter.flush()
         body = update.body()
-        told = await until_redis_answers(lambda: self._parts.store.finish(self._claim, body, ending))
+        told = await until_redis_answers(lambda: self._context.store.finish(self._claim, body, ending))
         if told is None:
             raise FenceLost
         self._reporter.ended(told, update)
@@ -144,7 +144,7 @@ class Attempt:
             await self._end(self._reporter.update.failed(code), Ending())
             return
         await self._reporter.flush()
-        settings, retries = self._parts.settings, self._claim.retries
+        settings, retries = self._context.settings, self._claim.retries
         delay = max(retry_delay(settings.retry_delay, retries), asked_delay(asked or 0, settings.max_retry_after))
         update = self._reporter.update.waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
@@ -153,26 +153,26 @@ class Attempt:
         )
         outcome = await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
         if outcome == "requeued":
-            self._parts.metrics.retries.add(code)
+            self._context.metrics.retries.add(code)
         elif outcome == "ended":
-            self._parts.metrics.failed(self._claim.created, code)
+            self._context.metrics.failed(self._claim.created, code)
 
-    async def _give_back(self) -> None:
+    async def _hand_back(self) -> None:
         """The worker stops: another one continues at once, and it costs the download no try.
 
         Where Redis can't be told in time, the lease's end tells it.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GIVE_BACK_SECONDS):
+            async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._requeue(Requeue(Cause.HANDOVER, self._reporter.update.waiting()))
 
     async def _requeue(self, how: Requeue) -> str:
         return await until_redis_answers(
-            lambda: self._parts.store.requeue(self._claim.download_id, self._claim.attempt, how)
+            lambda: self._context.store.requeue(self._claim.download_id, self._claim.attempt, how)
         )
 
 
-def _heed_cancellation() -> None:
+def _clear_cancellation() -> None:
     """What follows is this task's answer to its cancellation.
 
     While a task counts as cancelled, a timeout within it ends as another cancellation (asyncio.timeout before Python

@@ -18,18 +18,18 @@ from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.conversion import Conversion
 from vidferry_worker.attempt.progress import Pace, Sending, Transfer, number
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
-from vidferry_worker.attempt.result import Delivered, Delivery
+from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.stall import Stall
 from vidferry_worker.children import wire
-from vidferry_worker.children.extraction import Found
+from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import Known
 from vidferry_worker.children.zygote import Child
-from vidferry_worker.context import Parts
+from vidferry_worker.context import WorkerContext
 from vidferry_worker.metrics import Rise
 from vidferry_worker.retry import retry_delay, until_redis_answers
 from vidferry_worker.upload import evidence, media, thumbnail
-from vidferry_worker.upload.plan import Draft
-from vidferry_worker.upload.speculative import EarlyUpload
+from vidferry_worker.upload.plan import UploadPlan
+from vidferry_worker.upload.speculative import SpeculativeUpload
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +46,16 @@ class Merged(Exception):
 class Pipeline:
     """One child's video, on its way to the bucket."""
 
-    def __init__(self, parts: Parts, claim: Claim, reporter: Reporter, child: Child, folder: Path) -> None:
-        self._parts, self._claim, self._reporter = parts, claim, reporter
+    def __init__(self, context: WorkerContext, claim: Claim, reporter: Reporter, child: Child, folder: Path) -> None:
+        self._context, self._claim, self._reporter = context, claim, reporter
         self._child, self._folder = child, folder
-        self._delivery = Delivery(parts, claim, reporter)
+        self._results = ResultBuilder(context, claim, reporter)
         self._picture: asyncio.Task[None] | None = None
-        self._early: EarlyUpload | None = None
+        self._speculative: SpeculativeUpload | None = None
         self._sending: Sending | None = None
         self._downloaded, self._uploaded = Rise(), Rise()
 
-    async def run(self) -> Delivered:
+    async def run(self) -> DownloadResult:
         """Raises JobFailure, BucketError, ChildEnded, Merged, FenceLost."""
         try:
             return await self._run()
@@ -64,47 +64,47 @@ class Pipeline:
             if self._picture:
                 self._picture.cancel()
                 left.append(self._picture)
-            if self._early:
-                self._early.give_up()
-                left.append(self._early.task)
+            if self._speculative:
+                self._speculative.give_up()
+                left.append(self._speculative.task)
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _run(self) -> Delivered:
-        found = await self._extract()
-        name = found.identity.object_name(self._claim.format.canonical())
+    async def _run(self) -> DownloadResult:
+        extraction = await self._extract()
+        name = extraction.identity.object_name(self._claim.format.canonical())
         await self._identify(name)
-        self._reporter.amend(title=found.title)
+        self._reporter.amend(title=extraction.title)
         self._step(stages.INFO)
-        stored = await self._delivery.find(name)
-        lasting = not found.identity.by_address
-        if stored and await self._is_the_result(stored, found):
+        stored = await self._results.find(name)
+        lasting = not extraction.identity.by_address
+        if stored and await self._is_the_result(stored, extraction):
             self._child.order({"go": False})
-            return await self._delivery.reuse(stored, lasting=lasting)
-        draft = Draft(name, found, self._claim, stored.generation if stored else NEW)
-        with self._parts.sites.share(found.identity.domain) as fragments:
-            self._child.order({"go": True, "fragments": fragments, "growing": self._parts.early})
-            file = await self._download(draft)
+            return await self._results.reuse(stored, lasting=lasting)
+        plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
+        with self._context.fragment_budget.share(extraction.identity.domain) as fragments:
+            self._child.order({"go": True, "fragments": fragments, "growing": self._context.early})
+            file = await self._download(plan)
         await self._child.close()  # nobody writes to its file any more
-        made, reused = await self._upload(draft, file)
+        made, reused = await self._upload(plan, file)
         self._step(stages.UPLOADED, speed=None, eta=None)
         if self._picture:
             await self._picture
-        return await self._delivery.done(made, reused=reused, lasting=lasting)
+        return await self._results.done(made, reused=reused, lasting=lasting)
 
     async def _identify(self, name: str) -> None:
-        mine = await until_redis_answers(lambda: self._parts.store.identify(self._claim, name))
+        mine = await until_redis_answers(lambda: self._context.store.identify(self._claim, name))
         if mine is None:
             raise FenceLost
         if not mine:
             raise Merged
 
-    async def _is_the_result(self, stored: StoredObject, found: Found) -> bool:
+    async def _is_the_result(self, stored: StoredObject, extraction: Extraction) -> bool:
         """Whether what is in the bucket is what was asked for: an earlier attempt's own success always is."""
         if stored.metadata.get("download") == self._claim.download_id:
             return True
         if self._claim.force:
             return False
-        return not found.identity.by_address or await self._is_still(stored)
+        return not extraction.identity.by_address or await self._is_still(stored)
 
     async def _is_still(self, stored: StoredObject) -> bool:
         """Whether the origin has what it had when the object was made, as far as it tells that."""
@@ -112,11 +112,11 @@ class Pipeline:
         if not before:
             return False
         self._child.order({"ask": True})
-        async with asyncio.timeout(self._parts.settings.extract_seconds):
+        async with asyncio.timeout(self._context.settings.extract_seconds):
             return evidence.is_same(before, evidence.read(await self._next("evidence")))
 
-    async def _extract(self) -> Found:
-        claim, settings = self._claim, self._parts.settings
+    async def _extract(self) -> Extraction:
+        claim, settings = self._claim, self._context.settings
         limits = {
             "max_duration": settings.max_duration, "max_bytes": settings.max_bytes,
             "stall_seconds": settings.stall_seconds,
@@ -125,9 +125,9 @@ class Pipeline:
         self._child.cpu_seconds = settings.extract_cpu_seconds
         async with asyncio.timeout(settings.extract_seconds):
             event = await self._next("found")
-        found = Found.read(event, Known(claim.url, self._child.extractors, self._child.sites))
+        extraction = Extraction.read(event, Known(claim.url, self._child.extractors, self._child.sites))
         self._child.cpu_seconds = None
-        return found
+        return extraction
 
     async def _next(self, *wanted: str) -> wire.Message:
         """The child's next event of those kinds; JobFailure where it failed."""
@@ -140,18 +140,18 @@ class Pipeline:
                 code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
                 raise JobFailure(code, str(event.get("detail"))[:2000], retry_after=number(event.get("retry_after")))
 
-    async def _download(self, draft: Draft) -> wire.Message:
+    async def _download(self, plan: UploadPlan) -> wire.Message:
         """The child's last event, which tells of the finished file."""
         self._step(stages.DOWNLOAD_STARTED)
-        settings = self._parts.settings
-        transfer, told, conversion = Transfer(draft.found.streams), 0, Conversion()
+        settings = self._context.settings
+        transfer, told, conversion = Transfer(plan.extraction.streams), 0, Conversion()
         stall = Stall(settings.stall_seconds)
         pace = Pace(settings.min_rate, settings.min_rate_seconds, time.monotonic())
         while True:
             event = await self._next_or_silence("progress", "picture", "growing", "converting", "waiting", "done")
             match event["event"]:
                 case "picture" | "growing":
-                    self._begin_beside(draft, event)
+                    self._begin_beside(plan, event)
                 case "done":
                     self._tell_quarters(told, ALL_QUARTERS)
                     self._step(stages.DOWNLOADED)
@@ -174,15 +174,15 @@ class Pipeline:
             if (is_too_slow or stall.is_over) and not transfer.complete:
                 raise JobFailure(ErrorCode.STALLED)
 
-    def _begin_beside(self, draft: Draft, event: wire.Message) -> None:
+    def _begin_beside(self, plan: UploadPlan, event: wire.Message) -> None:
         """What need not wait for the download's end: its picture, and of some files their own upload."""
         if event["event"] == "picture" and self._picture:
             return  # a video has one
         if event["event"] == "picture":
-            keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(draft.name))
+            keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(plan.name))
             self._picture = asyncio.create_task(keeping)
-        elif not self._early:
-            self._early = EarlyUpload.begin(self._parts, self._folder, draft, event, self._tell_upload)
+        elif not self._speculative:
+            self._speculative = SpeculativeUpload.begin(self._context, self._folder, plan, event, self._tell_upload)
 
     async def _next_or_silence(self, *wanted: str) -> wire.Message:
         """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
@@ -202,10 +202,10 @@ class Pipeline:
 
     def _tell_transfer(self, transfer: Transfer, told: int) -> int:
         """The steps that were reached, then how far beyond the last of them the download is."""
-        if self._early:
-            self._early.look()
-        self._parts.metrics.downloaded.add(by=self._downloaded.to(transfer.downloaded))
-        if transfer.downloaded > self._parts.settings.max_bytes:
+        if self._speculative:
+            self._speculative.look()
+        self._context.metrics.downloaded.add(by=self._downloaded.to(transfer.downloaded))
+        if transfer.downloaded > self._context.settings.max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
         now = time.monotonic()
         self._reporter.amend(
@@ -242,33 +242,33 @@ class Pipeline:
             progress = max(update.progress, conversion.progress)
             self._reporter.progress(replace(update, progress=progress, eta=conversion.eta(time.monotonic())))
 
-    async def _upload(self, draft: Draft, done: wire.Message) -> tuple[StoredObject, bool]:
+    async def _upload(self, plan: UploadPlan, done: wire.Message) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
         source, size = media.open_regular(self._folder, str(done.get("file")))
         with source:
-            if size > self._parts.settings.max_bytes:
+            if size > self._context.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
-            what = draft.of(source, done)
+            what = plan.of(source, done)
             self._step(stages.UPLOADING)
             try:
-                async with bucket_outage.told(self._parts.bucket, self._reporter):
-                    stored = await self._finish_early(what, source, size) or await self._send(what, source, size)
+                async with bucket_outage.told(self._context.bucket, self._reporter):
+                    stored = await self._finish_speculative(what, source, size) or await self._send(what, source, size)
             except PreconditionFailed:
                 # Somebody else wrote the object while this attempt downloaded: what is there is the result.
-                if there := await self._delivery.find(what.name):
+                if there := await self._results.find(what.name):
                     return there, True
                 # Or what it was to replace has been removed.
                 stored = await self._send(replace(what, if_generation=NEW), source, size)
-        self._parts.metrics.uploaded.add(by=self._uploaded.to(size))
+        self._context.metrics.uploaded.add(by=self._uploaded.to(size))
         return stored, False
 
-    async def _finish_early(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
-        if not self._early:
+    async def _finish_speculative(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
+        if not self._speculative:
             return None
-        self._sending = Sending(size, self._early.sent, time.monotonic())
-        if self._early.sent:
-            self._tell_upload(self._early.sent)
-        return await self._early.finish(what, source, size)
+        self._sending = Sending(size, self._speculative.sent, time.monotonic())
+        if self._speculative.sent:
+            self._tell_upload(self._speculative.sent)
+        return await self._speculative.finish(what, source, size)
 
     async def _send(self, what: Upload, source: BinaryIO, size: int) -> StoredObject:
         """The bucket itself is patient; where it stays away for longer, the file that is here is sent again later."""
@@ -277,20 +277,20 @@ class Pipeline:
         def sent(count: int) -> None:
             loop.call_soon_threadsafe(self._tell_upload, count)
 
-        for retries in range(self._parts.settings.retries + 1):
+        for retries in range(self._context.settings.retries + 1):
             self._sending = Sending(size, 0, time.monotonic())
             try:
-                return await self._parts.bucket.upload(what, source, size, sent, given=True)
+                return await self._context.bucket.upload(what, source, size, sent, given=True)
             except StorageUnavailable as error:
                 logger.warning(
                     "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
                 )
-                await asyncio.sleep(retry_delay(self._parts.settings.retry_delay, retries))
+                await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
     def _tell_upload(self, sent: int) -> None:
         """Counts what was sent, also while all is not yet downloaded, and tells it once all is."""
-        self._parts.metrics.uploaded.add(by=self._uploaded.to(sent))
+        self._context.metrics.uploaded.add(by=self._uploaded.to(sent))
         update, sending, now = self._reporter.update, self._sending, time.monotonic()
         if not sending or update.stage is not Stage.UPLOADING or sent >= sending.size:
             return
@@ -302,8 +302,8 @@ class Pipeline:
         self._reporter.progress(replace(update, progress=progress, message=message, speed=speed, eta=eta))
 
     async def _keep_picture(self, file: str, name: str) -> None:
-        if await thumbnail.keep(self._parts.bucket, self._folder, file, name):
-            await self._delivery.note_picture(name)
+        if await thumbnail.keep(self._context.bucket, self._folder, file, name):
+            await self._results.note_picture(name)
 
     def _step(self, step: stages.Step, **changes: Any) -> None:
         self._reporter.step(self._reporter.update.at(step, **changes))

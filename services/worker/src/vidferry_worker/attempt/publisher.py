@@ -25,22 +25,22 @@ class Publisher:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._stirred: dict[Source, None] = {}
+        self._notified: dict[Source, None] = {}
         """those with something to send, in the order in which they had it"""
         self._wake = asyncio.Event()
         self._next_tick = 0.0
 
-    def stir(self, source: Source, *, at_once: bool) -> None:
+    def notify(self, source: Source, *, at_once: bool) -> None:
         """There is something to send."""
-        idle = not self._stirred
-        self._stirred[source] = None
+        idle = not self._notified
+        self._notified[source] = None
         if at_once:
             self._wake.set()
         elif idle:
             self._wake_at_tick()
 
     def forget(self, source: Source) -> None:
-        self._stirred.pop(source, None)
+        self._notified.pop(source, None)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -59,16 +59,16 @@ class Publisher:
                 self._next_tick = 0
                 self._wake.set()
             else:
-                if self._stirred:
+                if self._notified:
                     self._wake_at_tick()
 
     async def _send(self, *, tick: bool) -> None:
-        batch = [(source, each) for source in self._stirred for each in source.pending(tick=tick)]
+        batch = [(source, each) for source in self._notified for each in source.pending(tick=tick)]
         if not batch:
             return
         told = await self._store.publish_all([each for _, each in batch])
         for (source, publication), jobs in zip(batch, told, strict=True):
-            if source in self._stirred and not source.sent(publication, jobs):
+            if source in self._notified and not source.sent(publication, jobs):
                 self.forget(source)
 
     def _wake_at_tick(self) -> None:

@@ -45,12 +45,12 @@ class Reporter:
         self._stages.enter(update.stage)
         self.update, self._progress = update, None
         self._steps.append(Publication(self._claim, update.body(), update, step=True))
-        self._stir(at_once=True)
+        self._notify(at_once=True)
 
     def progress(self, update: Update) -> None:
         """Where the stage is now: it leaves with the next tick, unless a newer one comes."""
         self.update = self._progress = update
-        self._stir(at_once=False)
+        self._notify(at_once=False)
 
     def amend(self, **changes: Any) -> None:
         """Facts that go along with whatever is told next."""
@@ -104,10 +104,10 @@ class Reporter:
             self._idle.set()
             self._on_lost()
 
-    def _stir(self, *, at_once: bool) -> None:
+    def _notify(self, *, at_once: bool) -> None:
         if not self._lost:
             self._idle.clear()
-            self._publisher.stir(self, at_once=at_once)
+            self._publisher.notify(self, at_once=at_once)
 
     def _count(self, told: list[str], update: Update, *, step: bool) -> None:
         """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""

@@ -14,13 +14,13 @@ from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.reporter import Reporter
-from vidferry_worker.context import Parts
+from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import media
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DownloadResult:
     """A download that succeeded."""
 
     stored: StoredObject
@@ -30,39 +30,39 @@ class Delivered:
     """whether the address leads to this object as long as it is there: the site names its videos by ids of its own"""
 
 
-class Delivery:
+class ResultBuilder:
     """Of one attempt."""
 
-    def __init__(self, parts: Parts, claim: Claim, reporter: Reporter) -> None:
-        self._parts, self._claim, self._reporter = parts, claim, reporter
+    def __init__(self, context: WorkerContext, claim: Claim, reporter: Reporter) -> None:
+        self._context, self._claim, self._reporter = context, claim, reporter
 
     async def find(self, name: str) -> StoredObject | None:
         """The object; retention then leaves it alone until a link to it has been told and followed.
 
         JobFailure where retention is removing it at this moment: the next try fetches the video anew.
         """
-        if not await until_redis_answers(lambda: self._parts.store.spare(name)):
+        if not await until_redis_answers(lambda: self._context.store.spare(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
-        async with bucket_outage.told(self._parts.bucket, self._reporter):
-            return await self._parts.bucket.stat(name)
+        async with bucket_outage.told(self._context.bucket, self._reporter):
+            return await self._context.bucket.stat(name)
 
-    async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> Delivered:
+    async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> DownloadResult:
         """The steps of a video that is in the bucket already."""
         for step in stages.STORED_VIDEO[2:-2]:
             self._reporter.step(self._reporter.update.at(step))
-        picture = await self._parts.bucket.stat(thumbnail_beside(stored.name))
+        picture = await self._context.bucket.stat(thumbnail_beside(stored.name))
         if picture:
             await self.note_picture(picture.name)
         self._reporter.step(self._reporter.update.at(stages.STORED_VIDEO[-2]))
         return await self.done(stored, reused=True, lasting=lasting)
 
-    async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> Delivered:
+    async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> DownloadResult:
         """The last message: what was made, under its name of today, and the link to it."""
         title = self._reporter.update.title or stored.metadata.get("title")
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # the source has renamed it since
             filename = clean_filename(media.file_name(title, filename.rpartition(".")[2]))
-        link = await self._parts.bucket.sign(stored, self._parts.settings.link_lifetime, filename)
+        link = await self._context.bucket.sign(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
         result = {
             "title": title,
@@ -78,10 +78,10 @@ class Delivery:
         update = self._reporter.update.at(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
-        return Delivered(stored, update, lasting)
+        return DownloadResult(stored, update, lasting)
 
     async def note_picture(self, name: str) -> None:
         """From here on the job's picture can be shown."""
         with contextlib.suppress(StoreUnavailable):
-            await self._parts.store.note(self._claim.download_id, {THUMBNAIL: name})
+            await self._context.store.note(self._claim.download_id, {THUMBNAIL: name})
             self._reporter.amend(has_thumbnail=True)

@@ -112,7 +112,7 @@ class Download:
 
     def _run(self) -> None:
         self._prepare()
-        self._ydl.silence.begin(self._stall_seconds)
+        self._ydl.stall_timer.begin(self._stall_seconds)
         self._ydl.extract_info(self._url)
         if not self._asked:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
@@ -189,7 +189,7 @@ class Download:
         self._asked = True
         found = self._found(info, streams)
         self._channel.tell("found", **found)
-        self._ydl.silence.end()
+        self._ydl.stall_timer.end()
         if found["identity"]["by_address"]:
             self._evidence = Evidence(self._ydl, self._chosen)
         order = self._channel.order()

@@ -51,7 +51,7 @@ from vidferry_worker.child.patches import (
     response_heads,
     smuggled_data,
 )
-from vidferry_worker.child.stall_timer import Silence
+from vidferry_worker.child.stall_timer import StallTimer
 
 MAX_RECORDED = 64
 MAX_ADDRESS = 32 * 1024
@@ -84,7 +84,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.answered_by: dict[str, str] = {}
         """by address: the one that it led to"""
         self.on_response: Callable[[str, Response], None] | None = None
-        self.silence = Silence()
+        self.stall_timer = StallTimer()
         self.wants_picture = True
         self.on_thumbnails: Any = None
         self.said = ""
@@ -103,9 +103,9 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         address = request.url
         _check(address)
         _limit_referer(request)
-        request.extensions.setdefault("timeout", self.silence.wait)
+        request.extensions.setdefault("timeout", self.stall_timer.wait)
         response = self._open_patiently(request)
-        response.read = self.heads.noting(response.url, bounded(self.silence.heeded()(response.read)))
+        response.read = self.heads.noting(response.url, bounded(self.stall_timer.heeded()(response.read)))
         if len(self.headers_of) < MAX_RECORDED:
             self.headers_of[address] = response.headers
             self.headers_of[response.url] = response.headers
@@ -120,7 +120,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         for waited in itertools.count():
             self.waits.sleep()
             try:
-                with self.silence.heeded():
+                with self.stall_timer.heeded():
                     return super().urlopen(request)
             except HTTPError as error:
                 code, seconds = by_status(error.status), retry_after.parse(error.response.headers, time.time())

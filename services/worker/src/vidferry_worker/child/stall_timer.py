@@ -12,7 +12,7 @@ LONGEST_WAIT = 20.0
 SHORTEST_WAIT = 1.0
 
 
-class Silence:
+class StallTimer:
     """Of the extraction. Downloads are watched from outside, where many requests run side by side."""
 
     def __init__(self) -> None:

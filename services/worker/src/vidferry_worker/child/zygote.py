@@ -20,7 +20,8 @@ import socket
 import sys
 
 from vidferry_worker.child import download, preload
-from vidferry_worker.child.sandbox import kernel, prepared
+from vidferry_worker.child.sandbox import kernel
+from vidferry_worker.child.sandbox.prepared import PreparedSandbox
 from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement
 
@@ -30,17 +31,17 @@ def main() -> None:
     control.set_inheritable(False)
     _die_with_parent(int(sys.argv[2]))
     preload.load()
-    held = prepared.Prepared(Confinement.from_argument(sys.argv[3]))
+    sandbox = PreparedSandbox(Confinement.from_argument(sys.argv[3]))
     gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
-    wire.send(control, {"ready": os.getpid(), "confined_by": held.parts})
-    Zygote(control, held).run()
+    wire.send(control, {"ready": os.getpid(), "confined_by": sandbox.parts})
+    Zygote(control, sandbox).run()
 
 
 class Zygote:
     """Forks, kills and reaps."""
 
-    def __init__(self, control: socket.socket, prepared: prepared.Prepared) -> None:
-        self._control, self._sandbox = control, prepared
+    def __init__(self, control: socket.socket, sandbox: PreparedSandbox) -> None:
+        self._control, self._sandbox = control, sandbox
         self._children: set[int] = set()
         self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
@@ -100,7 +101,7 @@ class Zygote:
             wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], prepared: prepared.Prepared) -> None:
+def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], sandbox: PreparedSandbox) -> None:
     """Runs one download and ends the process, whatever happens."""
     code = 70
     try:
@@ -118,7 +119,7 @@ def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], prepar
         os.chdir(folder)
         os.umask(0o077)
         os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, DENO_DIR=folder)
-        prepared.enter(folder)
+        sandbox.enter(folder)
         code = download.run(socket.socket(fileno=channel_fd))
     finally:
         os._exit(code)

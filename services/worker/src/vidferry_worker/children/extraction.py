@@ -32,7 +32,7 @@ class _Event(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Extraction:
     """One video, as its extraction told."""
 
     identity: Identity
@@ -42,7 +42,7 @@ class Found:
     streams: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def read(cls, event: Mapping[str, Any], known: Known) -> "Found":
+    def read(cls, event: Mapping[str, Any], known: Known) -> "Extraction":
         try:
             fields = {name: event.get(name) for name in _Event.model_fields}
             if isinstance(fields["title"], str):  # sites cut titles in the middle of a UTF-16 pair

@@ -71,7 +71,7 @@ class _Process:
     """with that of its children that have ended"""
 
 
-class Watch:
+class ResourceMonitor:
     """One for all children of a worker."""
 
     def __init__(self, zygote: Zygote, bounds: Bounds, processes: int = MAX_PROCESSES) -> None:

@@ -45,7 +45,7 @@ class DownloadWorker(Worker):
         pool: ArqRedis,
         pick: Callable[[int], Awaitable[tuple[list[bytes], float | None]]],
         run: Callable[[str, int], Awaitable[None]],
-        abandon: Callable[[str, int], Awaitable[None]],
+        fail_unstartable: Callable[[str, int], Awaitable[None]],
         *,
         may_pick: Callable[[], bool],
         slots: int,
@@ -69,7 +69,7 @@ class DownloadWorker(Worker):
             job_deserializer=orjson.loads,
             log_results=False,
         )
-        self._pick, self._may_pick, self._abandon = pick, may_pick, abandon
+        self._pick, self._may_pick, self._fail_unstartable = pick, may_pick, fail_unstartable
         self._wait = SHORTEST_WAIT
         self._reached_redis = False
 
@@ -133,7 +133,7 @@ class DownloadWorker(Worker):
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         download_id, _, attempt = job_id.rpartition(":")
         with contextlib.suppress(ValueError):  # not one of ours
-            await self._abandon(download_id, int(attempt))
+            await self._fail_unstartable(download_id, int(attempt))
         await super().finish_failed_job(job_id, result_data)
 
     async def record_health(self) -> None:

@@ -35,13 +35,13 @@ class Leases:
             pause = self._lease / RENEWALS
             try:
                 for download_id in await self._store.renew(held, self._lease) if held else ():
-                    self._lose(download_id, held[download_id])
+                    self._abandon(download_id, held[download_id])
             except StoreUnavailable as error:
                 logger.warning("leases wait for Redis", extra={"error": str(error)})
                 pause = min(OUTAGE_SECONDS, pause / 2)  # when it is back, they are renewed before they are missed
             await asyncio.sleep(pause)
 
-    async def heed_stops(self) -> None:
+    async def listen_for_cancellations(self) -> None:
         """Until cancelled: the attempts that nobody wants any more learn it at once.
 
         One that is not held yet learns it by the fence, from its first message.
@@ -53,9 +53,9 @@ class Leases:
                 await asyncio.sleep(OUTAGE_SECONDS)
             else:
                 if stopped:
-                    self._lose(*stopped)
+                    self._abandon(*stopped)
 
-    def _lose(self, download_id: str, attempt: int) -> None:
+    def _abandon(self, download_id: str, attempt: int) -> None:
         held = self._held.get(download_id)
         if held and held[0] == attempt:
             del self._held[download_id]

@@ -22,7 +22,7 @@ GAP = 0.5
 """of a lease, that nobody kept house: leases are renewed three times in their length, so a shorter outage ends none"""
 
 
-class Keeper:
+class LeaseReaper:
     """Looks for leases that have ended, as long as no other worker does; tells how many slots this one has."""
 
     def __init__(

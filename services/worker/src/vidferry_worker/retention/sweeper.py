@@ -17,7 +17,7 @@ LONGEST_WAIT = 2.0
 """seconds until a worker asks again whether it keeps house now"""
 
 
-class KeeperLost(Exception):
+class LeadershipLost(Exception):
     """Another worker keeps house now, and sweeps from the start."""
 
 
@@ -37,7 +37,7 @@ class Sweeper:
                 wait = await self._sweep_when_due()
             except StoreUnavailable as error:
                 logger.warning("retention waits for Redis", extra={"error": str(error)})
-            except KeeperLost:
+            except LeadershipLost:
                 logger.info("another worker goes on with the sweep")
             await asyncio.sleep(min(wait, LONGEST_WAIT))
 
@@ -84,7 +84,7 @@ class Sweeper:
         names = [each.name for each in objects]
         condemned = await self._store.condemn(self._worker, names)
         if condemned is None:
-            raise KeeperLost
+            raise LeadershipLost
         try:
             return [each for each in objects if each.name in condemned and await self._delete(each)]
         finally:

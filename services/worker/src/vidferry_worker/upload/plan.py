@@ -8,16 +8,16 @@ from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
 from vidferry_worker.attempt.progress import number
-from vidferry_worker.children.extraction import Found
+from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.upload import evidence, file_types, media
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class UploadPlan:
     """Of one attempt."""
 
     name: str
-    found: Found
+    extraction: Extraction
     claim: Claim
     if_generation: int
     """the generation to replace, NEW where there is none"""
@@ -30,11 +30,11 @@ class Draft:
         duration = number(told.get("duration"))
         with_video = self.claim.format.quality is not Quality.AUDIO
         kind = file_types.kind_of(told, media.head(source), with_video=with_video)
-        known = replace(self.found, duration=self.found.duration if duration is None else duration)
+        known = replace(self.extraction, duration=self.extraction.duration if duration is None else duration)
         return Upload(
             self.name,
             kind.media_type,
-            filename=media.file_name(self.found.title, kind.extension),
+            filename=media.file_name(self.extraction.title, kind.extension),
             metadata=known.metadata(self.claim.download_id, evidence.read(told)),
             if_generation=self.if_generation,
         )

@@ -18,9 +18,9 @@ from pydantic import BaseModel, Field, ValidationError
 from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.children import wire
-from vidferry_worker.context import Parts
+from vidferry_worker.context import WorkerContext
 from vidferry_worker.upload import media
-from vidferry_worker.upload.plan import Draft
+from vidferry_worker.upload.plan import UploadPlan
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class _Event(BaseModel):
     total: int = Field(strict=True, gt=0)
 
 
-class EarlyUpload:
+class SpeculativeUpload:
     """Of one file."""
 
     def __init__(
@@ -47,25 +47,25 @@ class EarlyUpload:
 
     @classmethod
     def begin(
-        cls, parts: Parts, folder: Path, draft: Draft, event: wire.Message, told: Callable[[int], object]
-    ) -> "EarlyUpload | None":
+        cls, context: WorkerContext, folder: Path, plan: UploadPlan, event: wire.Message, told: Callable[[int], object]
+    ) -> "SpeculativeUpload | None":
         """The upload of what a child tells of as `growing`; None where that can't be so.
 
         told hears the bytes sent so far, in the event loop.
         """
         try:
             checked = _Event.model_validate(event)
-            if checked.total > parts.settings.max_bytes:
+            if checked.total > context.settings.max_bytes:
                 return None
             source, _ = media.open_regular(folder, checked.part)
         except (ValidationError, JobFailure):
             return None
         try:
-            what = draft.of(source, event)
+            what = plan.of(source, event)
         except JobFailure:
             source.close()
             return None
-        return cls(parts.bucket, what, source, checked.total, told)
+        return cls(context.bucket, what, source, checked.total, told)
 
     def look(self) -> None:
         """There may be more of the file."""

@@ -31,7 +31,7 @@ each of them is (proc_pid_oom_score_adj(5))."""
 _CAPABILITIES_V3 = 0x20080522  # linux/capability.h
 
 
-class Prepared:
+class PreparedSandbox:
     """The sandbox of all children of a zygote."""
 
     def __init__(self, confinement: Confinement) -> None:
