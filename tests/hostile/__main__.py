@@ -36,8 +36,8 @@ if sys.argv[0].endswith("zygote"):
     page_limits.hold = page_limits.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
-    from vidferry_worker.upload import media
-    media.file_name = lambda title, extension: title + "." + extension
+    from vidferry_worker.upload import file_types
+    file_types.file_name = lambda title, extension: title + "." + extension
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

@@ -35,8 +35,6 @@ async def context(
     told = {"bucket": f"file://{tmp_path}/bucket", "signing_key": "k" * 32}
     bucket = open_bucket(BucketSettings.model_validate(told))
     settings = WorkerSettings.model_validate({**told, "redis_url": "redis://127.0.0.1"})
-    publisher = Publisher(records.store)
-    sending = asyncio.create_task(publisher.run())
     async with hostile_zygote(LOOPBACK, Confinement(), tmp_path) as zygote:
         work = tmp_path / "work"
         await asyncio.to_thread(work.mkdir)
@@ -45,20 +43,28 @@ async def context(
             records.store,
             bucket,
             zygote,
-            publisher,
             FragmentBudget(1, 1),
             worker_metrics(),
             early=False,
             folder=work,
         )
-    sending.cancel()
     await bucket.close()
 
 
-async def test_what_a_child_writes_after_its_end_changes_no_object(records: Records, context: WorkerContext) -> None:
+@pytest.fixture
+async def publisher(records: Records) -> AsyncIterator[Publisher]:
+    publisher = Publisher(records.store)
+    sending = asyncio.create_task(publisher.run())
+    yield publisher
+    sending.cancel()
+
+
+async def test_what_a_child_writes_after_its_end_changes_no_object(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
     """A file that is given to a folder becomes the object itself."""
     job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
-    await Attempt(context, claim).run()
+    await Attempt(context, publisher, claim).run()
     assert (await ended(records, job))["status"] == "completed"
     name = Identity("x", "site.example", "1", page=claim.url).object_name(claim.format.canonical())
     stored, data = await context.bucket.read(name, 2 * 2**20)
@@ -67,7 +73,11 @@ async def test_what_a_child_writes_after_its_end_changes_no_object(records: Reco
 
 
 async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
-    records: Records, context: WorkerContext, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    records: Records,
+    context: WorkerContext,
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its lease tells it, and then its messages, while it looks at who runs now."""
     _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
@@ -79,7 +89,7 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
 
     monkeypatch.setattr(records.store, "download", look_and_learn)
     await records.store.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
-    attempt = Attempt(context, claim)
+    attempt = Attempt(context, publisher, claim)
     await attempt.run()
     assert attempt.lost
     assert "attempt lost: another one runs" in caplog.messages

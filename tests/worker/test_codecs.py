@@ -7,7 +7,7 @@ import pytest
 from support import ffmpeg
 from support.origin.site import Site
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.upload import file_types, media
+from vidferry_worker.upload import file_types
 from worker.downloads import Outcome, download
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ def looked_into(outcome: Outcome) -> tuple[str, set[str]]:
     told = outcome.events[-1]
     assert bool(told["video"]) is bool(codecs & VIDEO)
     with outcome.file.open("rb") as source:
-        assert file_types.kind_of({**told, "file": "unnamed"}, media.head(source)).extension == ending[1:]
+        assert file_types.kind_of({**told, "file": "unnamed"}, file_types.read_head(source)).extension == ending[1:]
     assert float(report["format"]["duration"]) == pytest.approx(2, abs=0.5)
     return ending, codecs
 

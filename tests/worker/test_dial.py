@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from vidferry_worker.network import dial
-from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.broker import Broker, Refused
 from vidferry_worker.network.dial import Address
 from vidferry_worker.network.proxy import Proxy, ProxyError
 from worker.conftest import LOOPBACK
 from worker.downloads import open_files
-from worker.test_broker import Answers, port_of, request
+from worker.test_broker import connect, port_of
 from worker.test_egress import settings
 
 pytestmark = pytest.mark.anyio
@@ -198,15 +198,15 @@ async def test_a_proxy_that_refuses(scheme: str, script: Script, said: str) -> N
 
 
 async def test_the_broker_asks_the_proxy_for_what_it_resolved_and_refuses_the_rest() -> None:
-    answers = Answers()
     async with proxy(http(b"HTTP/1.1 200 OK")) as peer:
         broker = Broker(LOOPBACK, Proxy("http", "127.0.0.1", peer.port).dial)
-        assert await broker.serve(request("localhost", 9), answers, broker.share()) is True
-        assert await broker.serve(request("169.254.169.254", 80), answers, broker.share()) is False
+        with await connect(broker, "localhost", 9):
+            pass
+        with pytest.raises(Refused):
+            await connect(broker, "169.254.169.254", 80)
 
     assert peer.asked[0].split(b" ")[1] in {b"127.0.0.1:9", b"[::1]:9"}
-    assert len(peer.asked) == len(answers.sockets) == 1
-    answers.sockets[0].close()
+    assert len(peer.asked) == 1
 
 
 def test_the_settings_make_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

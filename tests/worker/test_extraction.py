@@ -64,16 +64,3 @@ def test_half_a_character_in_a_title_costs_no_video() -> None:
 
     assert found.title.startswith("sunset ")
     assert orjson.dumps(found.title)
-
-
-def test_the_object_tells_what_it_is() -> None:
-    told = [{"url": "a", "etag": '"1"'}]
-
-    assert Extraction.read(EVENT, KNOWN).metadata("d-1", told) == {
-        "title": "A title",
-        "source": "https://example.com/a",
-        "download": "d-1",
-        "duration": "6.0",
-        "origin": '[{"url":"a","etag":"\\"1\\""}]',
-    }
-    assert Extraction.read(event(duration=None), KNOWN).metadata("d-1", None).keys() == {"title", "source", "download"}

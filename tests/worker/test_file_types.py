@@ -16,9 +16,9 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import probing
 from vidferry_worker.child.patches.programs import DEMUXERS, guarded
 from vidferry_worker.children import text_content
+from vidferry_worker.children.media_types import KINDS
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.upload import media
-from vidferry_worker.upload.file_types import _KINDS, Kind, kind_of
+from vidferry_worker.upload.file_types import Kind, kind_of, read_head
 from worker.downloads import download
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ def told(path: Path) -> dict[str, Any]:
 
 def kind_of_file(path: Path) -> tuple[str, str]:
     with path.open("rb") as source:
-        kind = kind_of(told(path), media.head(source))
+        kind = kind_of(told(path), read_head(source))
     return kind.media_type, kind.extension
 
 
@@ -103,11 +103,11 @@ def test_a_file_of_each_container(name: str, words: tuple[str, ...], media_type:
 
 
 def test_each_container_that_ffmpeg_may_read_has_a_type() -> None:
-    assert {*DEMUXERS} - {"webm"} == {kind for kind in _KINDS if "/" not in kind}  # Matroska's demuxer reads both
+    assert {*DEMUXERS} - {"webm"} == {kind for kind in KINDS if "/" not in kind}  # Matroska's demuxer reads both
 
 
 @pytest.mark.parametrize(
-    "media_type", sorted({each for kinds in _KINDS.values() for one in kinds for each in one.values()})
+    "media_type", sorted({each for kinds in KINDS.values() for one in kinds for each in one.values()})
 )
 def test_no_type_is_one_that_a_browser_runs(media_type: str) -> None:
     applications = {"application/mxf", "application/vnd.rn-realmedia"}
@@ -209,7 +209,7 @@ async def test_packed_audio_is_what_it_is(zygote: Zygote, site: Site, tmp_path: 
     outcome = await download(zygote, tmp_path, url)
 
     with outcome.file.open("rb") as source:
-        kind = kind_of(outcome.events[-1], media.head(source))
+        kind = kind_of(outcome.events[-1], read_head(source))
     assert kind in {Kind("audio/aac", "aac"), Kind("audio/mp4", "m4a")}
 
 
@@ -221,5 +221,5 @@ async def test_what_a_child_tells_names_it(name: str, kind: str, zygote: Zygote,
     outcome = await download(zygote, tmp_path, url)
 
     with outcome.file.open("rb") as source:
-        found = kind_of(outcome.events[-1], media.head(source))
+        found = kind_of(outcome.events[-1], read_head(source))
     assert (found.media_type, found.extension) == (kind, name.partition(".")[2])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.children.work_dir import work_folder
-from vidferry_worker.upload import media
+from vidferry_worker.children.work_dir import open_regular, work_folder
+from vidferry_worker.upload.file_types import file_name
+from vidferry_worker.upload.thumbnail import picture_type
 from worker.downloads import open_files
 
 SECRET = b"not the child's"
@@ -31,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_regular_file_is_opened_with_its_size(folder: Path) -> None:
-    source, size = media.open_regular(folder, "media.mp4")
+    source, size = open_regular(folder, "media.mp4")
     with source:
         assert (source.read(), size) == (b"video", 5)
         assert not os.get_inheritable(source.fileno())
@@ -48,7 +49,7 @@ def test_a_regular_file_is_opened_with_its_size(folder: Path) -> None:
 def test_nothing_else_is_opened(folder: Path, name: str) -> None:
     before = set(open_files().items())
     with pytest.raises(JobFailure) as failure:
-        media.open_regular(folder, name)
+        open_regular(folder, name)
     assert failure.value.code is ErrorCode.INTERNAL
     assert set(open_files().items()) <= before
 
@@ -58,7 +59,7 @@ def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind("sock")
         with pytest.raises(JobFailure):
-            media.open_regular(folder, "sock")
+            open_regular(folder, "sock")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) -> None:
-    assert media.picture_type(head) == kind
+    assert picture_type(head) == kind
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,11 @@ def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) 
     ],
 )
 def test_file_names(title: str, expected: str) -> None:
-    assert media.file_name(title, "mp4") == expected
+    assert file_name(title, "mp4") == expected
 
 
 def test_file_names_stay_short() -> None:
-    assert len(media.file_name("x" * 500, "mp4")) <= 125
+    assert len(file_name("x" * 500, "mp4")) <= 125
 
 
 def test_a_workers_folder_is_there_while_it_runs(tmp_path: Path) -> None:

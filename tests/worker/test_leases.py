@@ -14,10 +14,11 @@ from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_common.store.client import connection_pool
-from vidferry_worker.main import Runner
+from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
 from vidferry_worker.queue.reaper import GAP, TICKS_OF_SILENCE, LeaseReaper
+from vidferry_worker.queue.runner import Runner
 from vidferry_worker.settings import WorkerSettings
 from worker.downloads import eventually, until
 from worker.process import Jobs, jobs_in, worker_metrics
@@ -212,9 +213,9 @@ async def test_a_claim_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) ->
     """arq takes an entry off the queue when its function fails; nobody would ever claim the record then."""
     job = await jobs.give(URL)
     settings = SimpleNamespace(worker_name="worker", lease=60)
-    parts: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
+    context: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
     own_redis.kill()
-    claiming = asyncio.create_task(Runner(parts).fail_unstartable(job.download_id, 1))
+    claiming = asyncio.create_task(Runner(context, Publisher(jobs.store)).fail_unstartable(job.download_id, 1))
     with pytest.raises(StoreUnavailable):
         await jobs.store.ping()  # as long as this takes, so long has the claim been tried
     assert not claiming.done()

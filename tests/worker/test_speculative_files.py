@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from store.records import Records
 from support.origin import media
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
 from vidferry_worker.children.extraction import Extraction
-from vidferry_worker.upload.media import open_regular
+from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.upload.plan import UploadPlan
 from vidferry_worker.upload.speculative import SpeculativeUpload
 from worker.downloads import open_files, until
@@ -52,9 +51,10 @@ class Child:
             file.write(data)
 
     def tell(self, **changes: Any) -> SpeculativeUpload | None:
-        context: Any = SimpleNamespace(bucket=self.bucket, settings=SimpleNamespace(max_bytes=self.max_bytes))
         event = {**GROWING, **changes}
-        self.upload = SpeculativeUpload.begin(context, self.folder / "work", self.plan, event, self.told.append)
+        self.upload = SpeculativeUpload.begin(
+            self.bucket, self.folder / "work", self.plan, event, self.told.append, max_bytes=self.max_bytes
+        )
         return self.upload
 
     async def has_sent(self, least: int) -> None:

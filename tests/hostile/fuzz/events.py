@@ -167,7 +167,7 @@ def _open() -> Iterator[Check]:
         work = Path(home, "work")
         work.mkdir()
         context = WorkerContext(
-            settings, store, bucket, line, publisher, FragmentBudget(1, 1), worker_metrics(), early=True, folder=work
+            settings, store, bucket, line, FragmentBudget(1, 1), worker_metrics(), early=True, folder=work
         )
         records = Records(store, redis)
 
@@ -177,7 +177,7 @@ def _open() -> Iterator[Check]:
             job, claim = await records.claimed()
             sending = asyncio.create_task(publisher.run())
             async with asyncio.timeout(SECONDS):
-                await Attempt(context, claim).run()
+                await Attempt(context, publisher, claim).run()
             await line.played()
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
-from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -20,7 +19,6 @@ class WorkerContext:
     store: Store
     bucket: Bucket
     zygote: Zygote
-    publisher: Publisher
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
     early: bool

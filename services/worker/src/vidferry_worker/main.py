@@ -14,16 +14,14 @@ from vidferry_common import log
 from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.notify import ready
 from vidferry_common.settings import load
 from vidferry_common.startup import until_both_answer
-from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
+from vidferry_common.store import Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_pool
 from vidferry_worker.attempt import bucket_outage
-from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
@@ -36,8 +34,8 @@ from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
 from vidferry_worker.queue.reaper import LeaseReaper
+from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
-from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
@@ -107,9 +105,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            await _serve(
-                WorkerContext(settings, store, bucket, zygote, Publisher(store), budget, metrics, early, folder), state
-            )
+            await _serve(WorkerContext(settings, store, bucket, zygote, budget, metrics, early, folder), state)
         finally:
             await zygote.close()
             await store.close()
@@ -130,7 +126,8 @@ def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
 
 async def _serve(context: WorkerContext, state: State) -> None:
     settings = context.settings
-    runner = Runner(context)
+    publisher = Publisher(context.store)
+    runner = Runner(context, publisher)
     pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
@@ -143,7 +140,10 @@ async def _serve(context: WorkerContext, state: State) -> None:
         grace=settings.grace,
     )
     state.worker = worker
-    beside = [asyncio.create_task(work, name=name) for name, work in _beside(context, runner.leases, worker).items()]
+    beside = [
+        asyncio.create_task(work, name=name)
+        for name, work in _beside(context, runner.leases, worker, publisher).items()
+    ]
     for task in beside:
         task.add_done_callback(lambda ended: _stop_without(ended, worker))
     ready()
@@ -159,7 +159,9 @@ async def _serve(context: WorkerContext, state: State) -> None:
             task.cancel()
 
 
-def _beside(context: WorkerContext, leases: Leases, worker: DownloadWorker) -> dict[str, Coroutine[Any, Any, None]]:
+def _beside(
+    context: WorkerContext, leases: Leases, worker: DownloadWorker, publisher: Publisher
+) -> dict[str, Coroutine[Any, Any, None]]:
     """What runs as long as the worker does, by its name."""
     settings = context.settings
     bounds = Bounds(
@@ -172,7 +174,7 @@ def _beside(context: WorkerContext, leases: Leases, worker: DownloadWorker) -> d
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
-        "publisher": context.publisher.run(),
+        "publisher": publisher.run(),
         "bucket": bucket_outage.ask_until_it_answers(context.bucket),
         "watch": ResourceMonitor(context.zygote, bounds).run(),
     }
@@ -183,49 +185,3 @@ def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     if not task.cancelled() and (error := task.exception()):
         logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
         worker.stop()
-
-
-class Runner:
-    """What arq calls for each download."""
-
-    def __init__(self, context: WorkerContext) -> None:
-        self._context = context
-        self.leases = Leases(context.store, context.settings.worker_name, context.settings.lease)
-
-    async def run(self, download_id: str, attempt: int) -> None:
-        """One attempt, if it is the next one of its download."""
-        claim = await self._claim(download_id, attempt)
-        if claim is None:
-            logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
-            return
-        metrics = self._context.metrics
-        metrics.claimed(claim)
-        run = Attempt(self._context, claim)
-        self.leases.hold(download_id, attempt, run.abandon)
-        metrics.running += 1
-        try:
-            await run.run()
-        finally:
-            self.leases.release(download_id, attempt)
-            metrics.running -= 1
-        if run.lost and await self._is_unclaimed(download_id, attempt):
-            await self.run(download_id, attempt)
-
-    async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
-        """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
-        record = await until_redis_answers(lambda: self._context.store.download(download_id))
-        return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
-
-    async def fail_unstartable(self, download_id: str, attempt: int) -> None:
-        """Ends a download whose arq job expired or can't be read."""
-        claim = await self._claim(download_id, attempt)
-        if claim:
-            update = claim.last.failed(ErrorCode.INTERNAL)
-            if await self._context.store.finish(claim, update.body(), Ending()) is not None:
-                self._context.metrics.finished(claim, update)
-
-    async def _claim(self, download_id: str, attempt: int) -> Claim | None:
-        settings = self._context.settings
-        return await until_redis_answers(
-            lambda: self._context.store.claim(download_id, attempt, settings.lease, settings.worker_name)
-        )

@@ -19,8 +19,6 @@ from vidferry_common.store import Limits, RedisSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
 
-DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
-
 
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     """All that a worker is told."""

@@ -17,6 +17,7 @@ from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import Cause, Claim, Ending, Requeue, StoreUnavailable
 from vidferry_common.store.records import GENERATION, OBJECT
 from vidferry_worker.attempt.pipeline import Merged, Pipeline
+from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.children.work_dir import clear_in_thread
@@ -32,7 +33,7 @@ HAND_BACK_SECONDS = 5.0
 class Attempt:
     """One claim, from its first message to its last."""
 
-    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+    def __init__(self, context: WorkerContext, publisher: Publisher, claim: Claim) -> None:
         self._context, self._claim = context, claim
         self._task = asyncio.current_task()
         self._folder = context.folder / f"{claim.download_id}-{claim.attempt}"
@@ -44,7 +45,7 @@ class Attempt:
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
             max_retries=context.settings.retries,
         )  # fmt: skip
-        self._reporter = Reporter(context.publisher, claim, begun, self.abandon, context.metrics)
+        self._reporter = Reporter(publisher, claim, begun, self.abandon, context.metrics)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def abandon(self) -> None:

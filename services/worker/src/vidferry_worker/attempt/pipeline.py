@@ -23,13 +23,15 @@ from vidferry_worker.attempt.stall import Stall
 from vidferry_worker.children import wire
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import Known
+from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.children.zygote import Child
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.metrics import Rise
 from vidferry_worker.retry import retry_delay, until_redis_answers
-from vidferry_worker.upload import evidence, media, thumbnail
+from vidferry_worker.upload import evidence
 from vidferry_worker.upload.plan import UploadPlan
 from vidferry_worker.upload.speculative import SpeculativeUpload
+from vidferry_worker.upload.thumbnail import keep_thumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +184,14 @@ class Pipeline:
             keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(plan.name))
             self._picture = asyncio.create_task(keeping)
         elif not self._speculative:
-            self._speculative = SpeculativeUpload.begin(self._context, self._folder, plan, event, self._tell_upload)
+            self._speculative = SpeculativeUpload.begin(
+                self._context.bucket,
+                self._folder,
+                plan,
+                event,
+                self._tell_upload,
+                max_bytes=self._context.settings.max_bytes,
+            )
 
     async def _next_or_silence(self, *wanted: str) -> wire.Message:
         """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
@@ -244,7 +253,7 @@ class Pipeline:
 
     async def _upload(self, plan: UploadPlan, done: wire.Message) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
-        source, size = media.open_regular(self._folder, str(done.get("file")))
+        source, size = open_regular(self._folder, str(done.get("file")))
         with source:
             if size > self._context.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
@@ -302,7 +311,7 @@ class Pipeline:
         self._reporter.progress(replace(update, progress=progress, message=message, speed=speed, eta=eta))
 
     async def _keep_picture(self, file: str, name: str) -> None:
-        if await thumbnail.keep(self._context.bucket, self._folder, file, name):
+        if await keep_thumbnail(self._context.bucket, self._folder, file, name):
             await self._results.note_picture(name)
 
     def _step(self, step: stages.Step, **changes: Any) -> None:

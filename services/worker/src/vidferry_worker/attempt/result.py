@@ -16,7 +16,7 @@ from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.reporter import Reporter
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
-from vidferry_worker.upload import media
+from vidferry_worker.upload import file_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ResultBuilder:
         title = self._reporter.update.title or stored.metadata.get("title")
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # the source has renamed it since
-            filename = clean_filename(media.file_name(title, filename.rpartition(".")[2]))
+            filename = clean_filename(file_types.file_name(title, filename.rpartition(".")[2]))
         link = await self._context.bucket.sign(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
         result = {

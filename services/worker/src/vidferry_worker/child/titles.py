@@ -9,7 +9,7 @@ from email.header import decode_header, make_header
 from itertools import chain
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from vidferry_worker.upload.file_types import ENDINGS
+from vidferry_worker.children.media_types import ENDINGS
 
 MOST = 500
 """characters"""

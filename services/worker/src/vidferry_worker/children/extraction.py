@@ -10,7 +10,6 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
 from vidferry_worker.children.identity import Known, bound
-from vidferry_worker.upload import evidence
 
 
 class _Identity(BaseModel):
@@ -57,10 +56,3 @@ class Extraction:
             checked.source,
             checked.streams,
         )
-
-    def metadata(self, download_id: str, told: evidence.Evidence) -> dict[str, str]:
-        """What the object tells of itself, so that the bucket alone describes what is in it."""
-        facts = {"title": self.title, "source": self.source, "download": download_id}
-        if self.duration is not None:
-            facts["duration"] = str(self.duration)
-        return facts | evidence.write(told)

@@ -1,14 +1,20 @@
-"""The folder of a worker's running downloads: its own below the shared one, and cleared when its worker is gone."""
+"""The folder of a worker's running downloads: its own below the shared one, and cleared when its worker is gone.
+
+What children leave in it is opened with care.
+"""
 
 import asyncio
 import contextlib
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.children import folder_tree
 
 logger = logging.getLogger(__name__)
@@ -66,3 +72,18 @@ def _clear_orphans(base: Path, own: str) -> None:
                 logger.info("cleared what a worker had left", extra={"worker": path.stem})
             finally:
                 os.close(lock)
+
+
+def open_regular(folder: Path, name: str) -> tuple[BinaryIO, int]:
+    """A file that a child left in its folder, and its size; JobFailure where it is no regular file of that folder."""
+    if not name or "/" in name or name in {".", ".."}:
+        raise JobFailure(ErrorCode.INTERNAL, "a child named a file outside its folder")
+    try:
+        fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise JobFailure(ErrorCode.INTERNAL, f"the child's file can't be opened: {error}") from error
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise JobFailure(ErrorCode.INTERNAL, "a child left no regular file")
+    return os.fdopen(fd, "rb"), status.st_size

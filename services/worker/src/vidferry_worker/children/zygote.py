@@ -16,7 +16,7 @@ from vidferry_common.contract.identity import site_at
 from vidferry_common.metrics.catalogue import SANDBOX_PARTS
 from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement, Sandbox
-from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.broker import Broker, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -161,13 +161,25 @@ class Child:
         task.add_done_callback(self._connecting.discard)
 
     async def _serve(self, message: wire.Message) -> None:
-        def answer(reply: wire.Message, fds: list[int]) -> None:
-            if fds and len(self.sites) < MAX_SITES:
-                self.sites.add(site_at(str(message["host"]), int(message["port"])))
-            self._answer(reply, fds)
-
-        with contextlib.suppress(KeyError):  # a request that lacks its fields gets no answer
-            self.refused = not await self._broker.serve(message, answer, self._names)
+        """Connects for the child, and answers; a request that lacks its fields gets no answer."""
+        with contextlib.suppress(KeyError):
+            number, asked = message["id"], (message["host"], message["port"], message["timeout"])
+            self.refused = False
+            try:
+                host, port, seconds = str(asked[0]), int(asked[1]), float(asked[2])
+                connected = await self._broker.connect(host, port, seconds, self._names)
+            except Refused as refusal:
+                self.refused = True
+                self._answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
+            except TimeoutError:
+                self._answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
+            except (OSError, ArithmeticError, ValueError, TypeError) as error:
+                self._answer({"id": number, "error": f"could not connect: {error}"}, [])
+            else:
+                if len(self.sites) < MAX_SITES:
+                    self.sites.add(site_at(host, port))
+                with connected:
+                    self._answer({"id": number}, [connected.fileno()])
 
     def _answer(self, message: wire.Message, fds: list[int]) -> None:
         with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer

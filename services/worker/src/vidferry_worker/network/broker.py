@@ -1,11 +1,12 @@
-"""Connects for a child, which has no network of its own: resolves, checks, dials the very address it checked."""
+"""Connects for a child, which has no network of its own: resolves, checks, dials the very address it checked.
+
+It knows nothing of children: whoever asks for one gets a share of the look-ups.
+"""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 
-from vidferry_worker.children import wire
 from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address, Dial
 from vidferry_worker.network.egress import EgressPolicy
@@ -33,27 +34,16 @@ class Broker:
         """For one child: what it may look up at once."""
         return Share(self._resolver)
 
-    async def serve(
-        self, request: wire.Message, answer: Callable[[wire.Message, list[int]], None], names: Share
-    ) -> bool:
-        """Answers one `connect` of a child; False where it was refused as forbidden."""
-        number = request["id"]
+    async def connect(self, host: str, port: int, seconds: float, names: Share) -> socket.socket:
+        """Connected to the host within so many seconds; Refused, TimeoutError, or OSError where that can't be."""
         try:
-            host, port, seconds = str(request["host"]), int(request["port"]), float(request["timeout"])
             # In this order a NaN ends as the most.
-            connected = await asyncio.wait_for(self._connect(host, port, names), min(MAX_SECONDS, seconds))
-        except Refused as refusal:
-            logger.info("refused to connect", extra={"host": request["host"], "port": request["port"]})
-            answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
-            return False
-        except TimeoutError:
-            answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
-        except (OSError, ArithmeticError, ValueError, TypeError) as error:
-            answer({"id": number, "error": f"could not connect: {error}"}, [])
-        else:
-            with connected:
-                answer({"id": number}, [connected.fileno()])
-        return True
+            return await asyncio.wait_for(self._connect(host, port, names), min(MAX_SECONDS, seconds))
+        except Refused:
+            logger.info("refused to connect", extra={"host": host, "port": port})
+            raise
+        except ValueError as error:  # what is no name (UnicodeError)
+            raise OSError(str(error)) from error
 
     async def _connect(self, host: str, port: int, names: Share) -> socket.socket:
         return await dial.first(await self._resolve(host, port, names), self._dial)

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from vidferry_worker.settings import DEFAULT_PORTS
+DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
+"""that downloads may reach on public addresses without being named"""
 
 # IPv6 ranges that carry an IPv4 address inside: what they lead to is decided by that one.
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052

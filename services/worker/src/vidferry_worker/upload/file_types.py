@@ -1,17 +1,21 @@
-"""What a finished file is called outside: its media type and its ending, by what ffprobe found in it.
+"""What a finished file is called outside: its name, its media type and its ending, by what ffprobe found in it.
 
 A child tells that, and children are not trusted. What it tells is looked up in a closed table of types of picture and
 sound, so a lie gives at worst a file that does not play; a text, such as a page, is refused whatever it is called.
 """
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, Field, ValidationError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.text import remove_controls
 from vidferry_worker.children import text_content
+from vidferry_worker.children.media_types import KINDS
 
 
 class _Description(BaseModel):
@@ -30,68 +34,7 @@ class Kind:
     extension: str
 
 
-_Endings = Mapping[str, str]
-"""Media types by the endings that fit them, the usual one first."""
-
-
-def _of(media_type: str, *endings: str) -> _Endings:
-    return dict.fromkeys(endings, media_type)
-
-
-_MATROSKA_AUDIO = _of("audio/x-matroska", "mka")
-_OGG_AUDIO = _of("audio/ogg", "ogg", "oga", "spx")
-_KINDS: dict[str, tuple[_Endings, ...]] = {
-    "mov": (_of("video/mp4", "mp4", "m4v"), _of("audio/mp4", "m4a", "m4b")),
-    "mov/qt": (_of("video/quicktime", "mov", "qt"),),
-    "mov/3gp": (_of("video/3gpp", "3gp"), _of("audio/3gpp", "3gp")),
-    "mov/3g2": (_of("video/3gpp2", "3g2"), _of("audio/3gpp2", "3g2")),
-    "mov/mj2": (_of("video/mj2", "mj2"),),
-    "matroska": (_of("video/x-matroska", "mkv", "mk3d"), _MATROSKA_AUDIO),
-    "matroska/webm": (_of("video/webm", "webm"), _of("audio/webm", "webm", "weba")),
-    "mpegts": (_of("video/mp2t", "ts", "m2ts", "mts", "m2t"),),
-    "mpeg": (_of("video/mpeg", "mpg", "mpeg", "vob"),),
-    "mpegvideo": (_of("video/mpeg", "m2v", "m1v", "mpg", "mpeg"),),
-    "flv": (_of("video/x-flv", "flv"),),
-    "avi": (_of("video/x-msvideo", "avi", "divx"),),
-    "ogg": (_of("video/ogg", "ogv", "ogg", "ogm"), _OGG_AUDIO),
-    "ogg/opus": (_of("video/ogg", "ogv", "ogg"), _of("audio/ogg", "opus", "ogg", "oga")),
-    "asf": ({"wmv": "video/x-ms-wmv", "asf": "video/x-ms-asf"}, _of("audio/x-ms-wma", "wma")),
-    "mp3": (_of("audio/mpeg", "mp3"),),
-    "mp3/mp2": (_of("audio/mpeg", "mp2", "mpa"),),
-    "aac": (_of("audio/aac", "aac"),),
-    "flac": (_of("audio/flac", "flac"),),
-    "wav": (_of("audio/wav", "wav"),),
-    "w64": (_of("audio/x-w64", "w64"),),
-    "aiff": (_of("audio/aiff", "aiff", "aif", "aifc"),),
-    "caf": (_of("audio/x-caf", "caf"),),
-    "amr": (_of("audio/amr", "amr"),),
-    "amr/wb": (_of("audio/amr-wb", "awb", "amr"),),
-    "ac3": (_of("audio/ac3", "ac3"),),
-    "eac3": (_of("audio/eac3", "eac3", "ec3"),),
-    "dts": (_of("audio/vnd.dts", "dts"),),
-    "truehd": (_of("audio/vnd.dolby.mlp", "thd", "mlp"),),
-    "h264": (_of("video/h264", "h264", "264"),),
-    "hevc": (_of("video/h265", "h265", "hevc", "265"),),
-    "m4v": (_of("video/mp4v-es", "m4v"),),
-    "ivf": (_of("video/x-ivf", "ivf"),),
-    "obu": (_of("video/av1", "obu"),),
-    "vc1": (_of("video/vc1", "vc1"),),
-    "dv": (_of("video/dv", "dv", "dif"),),
-    "mxf": (_of("application/mxf", "mxf"),),
-    "nut": (_of("video/x-nut", "nut"), _of("audio/x-nut", "nut")),
-    "rm": (_of("application/vnd.rn-realmedia", "rm"), _of("audio/x-pn-realaudio", "ra", "rm")),
-    "ape": (_of("audio/x-ape", "ape"),),
-    "wv": (_of("audio/x-wavpack", "wv"),),
-    "tta": (_of("audio/x-tta", "tta"),),
-    "dsf": (_of("audio/x-dsf", "dsf"),),
-    "au": (_of("audio/basic", "au", "snd"),),
-    "gif": (_of("image/gif", "gif"),),
-}
-"""By ffmpeg's demuxer, all that child/patches/programs.py lets it read; of several kinds, by which it is."""
-
-ENDINGS = frozenset(ending for kinds in _KINDS.values() for endings in kinds for ending in endings)
-"""Of all kinds."""
-
+_SEPARATORS = re.compile(r"[/\\\s]+")
 _BRANDS = {"qt  ": "mov/qt", "3gp": "mov/3gp", "3g2": "mov/3g2", "mjp2": "mov/mj2", "mj2s": "mov/mj2"}
 """ISO/IEC 14496-12 §4.3, by what they begin with; others are MP4's."""
 
@@ -105,7 +48,7 @@ def kind_of(told: Mapping[str, Any], start: bytes, *, with_video: bool = True) -
         described = _Description.model_validate({name: told.get(name) for name in _Description.model_fields})
     except ValidationError as error:
         raise JobFailure(ErrorCode.INTERNAL, "a child's description of its file is ill-formed") from error
-    known = _KINDS.get(_variant(described, start))
+    known = KINDS.get(_variant(described, start))
     if known is None or text_content.is_text(start):
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{described.container!r} that starts with {start[:16]!r}")
     endings = known[0 if described.video and with_video else -1]
@@ -141,3 +84,17 @@ def _is_webm(start: bytes) -> bool:
     """Whether an EBML header's DocType (RFC 8794 §11.2.8), which ffprobe does not tell, is WebM's."""
     at = start.find(b"\x42\x82", 0, 256)
     return at >= 0 and start[at + 3 : at + 7] == b"webm"
+
+
+def read_head(source: BinaryIO) -> bytes:
+    """The beginning of a file, as much as is looked at to know a text."""
+    return os.pread(source.fileno(), text_content.HEAD, 0)
+
+
+def file_name(title: str, extension: str) -> str:
+    """What a browser saves the video as: its title, in any script, and one ending."""
+    stem = _SEPARATORS.sub(" ", remove_controls(title)).strip(" .")
+    if stem.lower().endswith(f".{extension}"):
+        stem = stem[: -len(extension) - 1]
+    stem = stem[:120].strip(" .") or "video"
+    return f"{stem}.{extension}"

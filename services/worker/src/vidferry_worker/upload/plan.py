@@ -9,7 +9,7 @@ from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
 from vidferry_worker.attempt.progress import number
 from vidferry_worker.children.extraction import Extraction
-from vidferry_worker.upload import evidence, file_types, media
+from vidferry_worker.upload import evidence, file_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,20 @@ class UploadPlan:
         """
         duration = number(told.get("duration"))
         with_video = self.claim.format.quality is not Quality.AUDIO
-        kind = file_types.kind_of(told, media.head(source), with_video=with_video)
+        kind = file_types.kind_of(told, file_types.read_head(source), with_video=with_video)
         known = replace(self.extraction, duration=self.extraction.duration if duration is None else duration)
         return Upload(
             self.name,
             kind.media_type,
-            filename=media.file_name(self.extraction.title, kind.extension),
-            metadata=known.metadata(self.claim.download_id, evidence.read(told)),
+            filename=file_types.file_name(self.extraction.title, kind.extension),
+            metadata=_metadata(known, self.claim.download_id) | evidence.write(evidence.read(told)),
             if_generation=self.if_generation,
         )
+
+
+def _metadata(extraction: Extraction, download_id: str) -> dict[str, str]:
+    """What the object tells of itself, so that the bucket alone describes what is in it."""
+    facts = {"title": extraction.title, "source": extraction.source, "download": download_id}
+    if extraction.duration is not None:
+        facts["duration"] = str(extraction.duration)
+    return facts

@@ -18,8 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.children import wire
-from vidferry_worker.context import WorkerContext
-from vidferry_worker.upload import media
+from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.upload.plan import UploadPlan
 
 logger = logging.getLogger(__name__)
@@ -47,7 +46,14 @@ class SpeculativeUpload:
 
     @classmethod
     def begin(
-        cls, context: WorkerContext, folder: Path, plan: UploadPlan, event: wire.Message, told: Callable[[int], object]
+        cls,
+        bucket: Bucket,
+        folder: Path,
+        plan: UploadPlan,
+        event: wire.Message,
+        told: Callable[[int], object],
+        *,
+        max_bytes: int,
     ) -> "SpeculativeUpload | None":
         """The upload of what a child tells of as `growing`; None where that can't be so.
 
@@ -55,9 +61,9 @@ class SpeculativeUpload:
         """
         try:
             checked = _Event.model_validate(event)
-            if checked.total > context.settings.max_bytes:
+            if checked.total > max_bytes:
                 return None
-            source, _ = media.open_regular(folder, checked.part)
+            source, _ = open_regular(folder, checked.part)
         except (ValidationError, JobFailure):
             return None
         try:
@@ -65,7 +71,7 @@ class SpeculativeUpload:
         except JobFailure:
             source.close()
             return None
-        return cls(context.bucket, what, source, checked.total, told)
+        return cls(bucket, what, source, checked.total, told)
 
     def look(self) -> None:
         """There may be more of the file."""
