@@ -7,6 +7,7 @@ The standard library alone is loaded, besides the child's own line to the broker
 import contextlib
 import ctypes
 import fcntl
+import json
 import mmap
 import os
 import resource
@@ -20,7 +21,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.channel import Channel
+from vidferry_worker.children import wire
+from vidferry_worker.children.protocol import (
+    Done,
+    Extractors,
+    Failed,
+    FileDescription,
+    Found,
+    FoundIdentity,
+    FoundStream,
+)
 
 MSG_FASTOPEN = 0x20000000
 TCP = socket.SOCK_STREAM
@@ -42,11 +54,16 @@ def run(sock: socket.socket) -> int:
     try:
         ATTACKS[name](order.get("target", {}))
     except OSError as error:
-        _line[0].tell("outcome", worked=False, error=f"{type(error).__name__}: {error}")
+        _tell_outcome(worked=False, error=f"{type(error).__name__}: {error}")
     else:
-        _line[0].tell("outcome", worked=True)
+        _tell_outcome(worked=True)
     _line[0].order()  # the test looks at what is there now
     return 0
+
+
+def _tell_outcome(**facts: Any) -> None:
+    """In the words of a download that has failed: a worker hears nothing else."""
+    _line[0].tell(Failed(ErrorCode.INTERNAL, json.dumps(facts)))
 
 
 def attack(function: Callable[[Target], Any]) -> Callable[[Target], Any]:
@@ -434,14 +451,14 @@ def another_architectures_calls(_: Target) -> None:
 def naming_extractors(target: Target) -> None:
     """After it may have read what somebody sent."""
     _line[0].connect("127.0.0.1", target["port"], 10).close()
-    _line[0].tell("extractors", extractors=["youtube"])
+    _line[0].tell(Extractors(["youtube"]))
 
 
 @attack
 def naming_extractors_first(target: Target) -> None:
-    _line[0].tell("extractors", extractors=["youtube"])
+    _line[0].tell(Extractors(["youtube"]))
     _line[0].connect("127.0.0.1", target["port"], 10).close()
-    _line[0].tell("extractors", extractors=["kaltura"])
+    _line[0].tell(Extractors(["kaltura"]))
 
 
 # What is made of its file.
@@ -450,14 +467,13 @@ def naming_extractors_first(target: Target) -> None:
 @attack
 def writing_on(_: Target) -> None:
     """A download as any, after whose end two processes go on writing into its file."""
-    identity = {"extractor": "x", "domain": "site.example", "video_id": "1", "by_address": False}
-    _line[0].tell("found", identity=identity, title="x", duration=1.0, source="", streams=[{}])
+    identity = FoundIdentity("x", "site.example", "1", by_address=False)
+    _line[0].tell(Found(identity, "x", 1.0, "", [FoundStream()]))
     _line[0].order()
     with Path("media.mp4").open("wb") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))
         file.flush()
-        told = {"container": "mov", "brand": "mp42", "codecs": ["h264"], "duration": 1.0, "video": True}
-        _line[0].tell("done", file="media.mp4", **told)
+        _line[0].tell(Done(FileDescription("media.mp4", "mov", "mp42", ["h264"], video=True, duration=1.0), None))
         os.fork()
         while True:
             os.pwrite(file.fileno(), os.urandom(16), 4096)
@@ -519,7 +535,7 @@ def much_memory(target: Target) -> None:
 def flooding(target: Target) -> None:
     """Events without end, of a kind that a download has."""
     while True:
-        _line[0].tell(target["event"], **target["facts"])
+        wire.send(_line[0]._sock, {"event": target["event"], **target["facts"]})
 
 
 @attack

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, parse_event, to_message
 from vidferry_worker.children.zygote import Child, Zygote
 
 SECONDS = 60
@@ -27,13 +28,26 @@ class Outcome:
         return last["code"] if last["event"] == "failed" else None
 
     @property
+    def description(self) -> FileDescription:
+        """Of the file, in the end."""
+        done = parse_event(self.events[-1])
+        assert isinstance(done, Done)
+        return done.description
+
+    @property
     def file(self) -> Path:
         assert self.events[-1]["event"] == "done", self.events[-1]
         return self.folder / str(self.events[-1]["file"])
 
 
 def order(child: Child, url: str, fmt: str = "1080-any", **limits: float) -> None:
-    child.order({"url": url, "format": fmt, "max_duration": 3600, "max_bytes": 10**9, "stall_seconds": 30, **limits})
+    told: dict[str, Any] = {"max_duration": 3600, "max_bytes": 10**9, "stall_seconds": 30, **limits}
+    child.order(DownloadOrder(url, fmt, **told))
+
+
+async def next_event(child: Child) -> dict[str, Any]:
+    """What it tells next, as it has told it; ChildEnded."""
+    return to_message(await child.event())
 
 
 async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", fragments: int = 1) -> Child:
@@ -41,9 +55,9 @@ async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", f
     child = await zygote.fork(folder)
     order(child, url, fmt)
     async with asyncio.timeout(SECONDS):
-        while (await child.event())["event"] != "found":
+        while (await next_event(child))["event"] != "found":
             pass
-    child.order({"go": True, "fragments": fragments})
+    child.order(GoOrder(fragments))
     return child
 
 
@@ -64,10 +78,10 @@ async def download(
         order(child, url, fmt, **limits)
         async with asyncio.timeout(SECONDS):
             while True:
-                outcome.events.append(await child.event())
+                outcome.events.append(await next_event(child))
                 match outcome.events[-1]["event"]:
                     case "found":
-                        child.order({"go": True, "growing": growing, "fragments": fragments})
+                        child.order(GoOrder(fragments, growing))
                     case "done" | "failed":
                         return outcome
     finally:

@@ -1,6 +1,7 @@
 """Children that run attacks.py instead of yt-dlp: the real zygote and the real sandbox around hostile code."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.zygote import Child, SandboxMissing, Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
+from worker.downloads import next_event
 
 TESTS = Path(__file__).parents[1]
 PYTHON = """#!{python} -I
@@ -65,7 +67,7 @@ async def attacking(zygote: Zygote, folder: Path, attack: str, target: dict[str,
     await asyncio.to_thread(folder.mkdir)
     child = await zygote.fork(folder)
     try:
-        child.order({"attack": attack, "target": target})
+        child._send({"attack": attack, "target": target})
         yield child
     finally:
         await child.close()
@@ -73,4 +75,8 @@ async def attacking(zygote: Zygote, folder: Path, attack: str, target: dict[str,
 
 async def outcome(child: Child) -> dict[str, Any]:
     """What it tells of its attack."""
-    return await asyncio.wait_for(child.event(), 20)
+    event = await asyncio.wait_for(next_event(child), 20)
+    if event["event"] == "failed" and str(event["detail"]).startswith("{"):
+        told: dict[str, Any] = json.loads(event["detail"])
+        return told
+    return event

@@ -12,6 +12,7 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
+from vidferry_worker.children.protocol import StopOrder
 from vidferry_worker.children.zygote import Child, ChildEnded, Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
@@ -24,6 +25,7 @@ from worker.downloads import (
     is_set_up,
     limits,
     members,
+    next_event,
     open_files,
     order,
     processes,
@@ -62,14 +64,14 @@ async def test_from_fork_to_file(zygote: Zygote, site: Site, tmp_path: Path) -> 
     assert ffmpeg.kinds(outcome.file) == ["audio", "video"]
     assert outcome.events[-1]["duration"] == pytest.approx(6, abs=0.5)
     assert outcome.of("progress")[-1]["finished"] is True
-    assert tmp_path / outcome.of("picture")[0]["file"] in files(tmp_path)
+    assert tmp_path / outcome.of("thumbnail")[0]["file"] in files(tmp_path)
 
 
 async def test_a_child_that_is_not_wanted_fetches_nothing_and_ends(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     child = await zygote.fork(tmp_path)
     order(child, site.url("/media/clip.mp4"))
-    assert (await child.event())["event"] == "found"
-    child.order({"go": False})
+    assert (await next_event(child))["event"] == "found"
+    child.order(StopOrder())
 
     assert await asyncio.wait_for(child.exited, 20) == 0
     await child.close()
@@ -168,23 +170,27 @@ async def test_a_forbidden_address_is_told_and_never_reached(
     child = await zygote.fork(tmp_path)
     order(child, site.url("/media/clip.mp4"))
 
-    event = await asyncio.wait_for(child.event(), 20)
+    event = await asyncio.wait_for(next_event(child), 20)
 
     assert (event["event"], event["code"], child.refused) == ("failed", "forbidden_address", True)
     assert site.requests() == []
     await child.close()
 
 
-async def test_a_child_that_sends_what_is_no_message_is_cut_off(zygote: Zygote, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said", [b"nonsense", b'{"event": "progress", "stream": -1}', b'{"event": "connect", "id": 1}', b'{"event": "x"}']
+)
+async def test_a_child_that_sends_what_is_no_event_is_ended(said: bytes, zygote: Zygote, tmp_path: Path) -> None:
     child = await zygote.fork(tmp_path)
     await until(lambda: is_set_up(child.pid, tmp_path))
     # Its own end of the line, taken from the running child, stands for a child that was taken over.
     line = next(fd for fd, where in open_files(child.pid).items() if where.startswith("socket:"))
     process = os.pidfd_open(child.pid)
     stolen = pidfd_getfd(process, line)
-    os.write(stolen, b"nonsense")
+    os.write(stolen, said)
 
     await ended(child)
+    await asyncio.wait_for(child.exited, 20)
 
     for fd in (process, stolen):
         os.close(fd)

@@ -1,5 +1,6 @@
 """Codecs of today, fetched as one file, as HLS and as DASH: they end in containers that hold them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,12 @@ def looked_into(outcome: Outcome) -> tuple[str, set[str]]:
     codecs = {stream["codec_name"] for stream in report["streams"]}
     assert report["format"]["format_name"].split(",")[0] == NAMED[ending]
     assert codecs <= HOLDS[ending], f"{ending} with {codecs}"
-    told = outcome.events[-1]
-    assert bool(told["video"]) is bool(codecs & VIDEO)
+    assert bool(outcome.description.video) is bool(codecs & VIDEO)
     with outcome.file.open("rb") as source:
-        assert file_types.kind_of({**told, "file": "unnamed"}, file_types.read_head(source)).extension == ending[1:]
+        assert (
+            file_types.kind_of(replace(outcome.description, file="unnamed"), file_types.read_head(source)).extension
+            == ending[1:]
+        )
     assert float(report["format"]["duration"]) == pytest.approx(2, abs=0.5)
     return ending, codecs
 

@@ -1,15 +1,15 @@
 import math
-from typing import Any
 
 import pytest
 
 from vidferry_worker.attempt.conversion import Conversion
+from vidferry_worker.children.protocol import Converting
 
 
 def test_a_run_moves_the_bar_and_tells_its_end() -> None:
     conversion = Conversion()
     for second in range(6):
-        conversion.update({"written": 100 * second, "expected": 1000}, second)
+        conversion.update(Converting(100 * second, 1000), second)
 
     assert conversion.progress == pytest.approx(85 + 0.8 * 5 * 0.5)
     assert conversion.eta(5) == pytest.approx(5)
@@ -20,7 +20,7 @@ def test_runs_after_the_first_have_room_too() -> None:
     conversion, bar = Conversion(), []
     for run in range(4):
         for written in (0, 500, 1000):
-            conversion.update({"written": written, "expected": 1000}, 10 * run + written / 100)
+            conversion.update(Converting(written, 1000), 10 * run + written / 100)
             bar.append(conversion.progress)
 
     assert bar == sorted(bar)
@@ -31,7 +31,7 @@ def test_runs_after_the_first_have_room_too() -> None:
 def test_more_than_was_expected_is_not_the_end() -> None:
     conversion = Conversion()
     for second, written in enumerate((0, 900, 5000)):
-        conversion.update({"written": written, "expected": 1000}, second)
+        conversion.update(Converting(written, 1000), second)
 
     assert (conversion.progress, conversion.eta(2)) == (89, 0)
 
@@ -39,19 +39,18 @@ def test_more_than_was_expected_is_not_the_end() -> None:
 def test_what_is_not_known_is_not_told() -> None:
     conversion = Conversion()
     for second in range(5):
-        conversion.update({"written": second, "expected": None}, second)
+        conversion.update(Converting(second, None), second)
 
     assert (conversion.progress, conversion.eta(5)) == (85, None)
 
 
-@pytest.mark.parametrize(
-    "value", [None, "7", -1, 1.5, math.nan, math.inf, [], {}, 2**70, pytest.param(10**400, id="400 digits"), True]
-)
+@pytest.mark.parametrize("value", [0, 1.5, 5e-324, 2**53 - 1])
 @pytest.mark.parametrize("field", ["written", "expected"])
-def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
+def test_extreme_figures_break_nothing(field: str, value: float) -> None:
     conversion = Conversion()
     for second in range(3):
-        conversion.update({"written": 5 * second, "expected": 100, field: value}, second)
+        told = {"written": 5.0 * second, "expected": 100.0, field: value}
+        conversion.update(Converting(**told), second)
 
         assert 85 <= conversion.progress < 90
         eta = conversion.eta(second)

@@ -15,11 +15,11 @@ from support import made
 from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
-from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.child.evidence import of_fragments, of_playlist, of_response, unsigned
+from vidferry_worker.children.protocol import Evidence, EvidenceOrder, InvalidEventError, StopOrder, parse_evidence
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload import evidence
-from worker.downloads import SECONDS, download, order
+from worker.downloads import SECONDS, download, next_event, order
 
 ONE, OTHER = made.clip(tone=440), made.clip(tone=660)
 MONDAY, TUESDAY = "Mon, 05 Jan 2026 10:00:00 GMT", "Tue, 06 Jan 2026 10:00:00 GMT"
@@ -111,19 +111,19 @@ OTHERWISE = {
 }  # fmt: skip
 
 
-async def ask(zygote: Zygote, folder: Path, url: str) -> evidence.Evidence:
+async def ask(zygote: Zygote, folder: Path, url: str) -> Evidence:
     """What a child tells that is asked instead of told to download."""
     child = await zygote.fork(folder)
     try:
         order(child, url)
         async with asyncio.timeout(SECONDS):
-            while (await child.event())["event"] != "found":
+            while (await next_event(child))["event"] != "found":
                 pass
-            child.order({"ask": True})
-            while (event := await child.event())["event"] != "evidence":
+            child.order(EvidenceOrder())
+            while (event := await next_event(child))["event"] != "evidence":
                 pass
-        child.order({"go": False})
-        return evidence.read(event)
+        child.order(StopOrder())
+        return parse_evidence(event["evidence"])
     finally:
         await child.close()
 
@@ -142,7 +142,7 @@ async def test_a_video_is_known_again_only_where_the_origin_says_so(
     url = site.url(change.path)
     outcome = await download(zygote, tmp_path, url)
     assert outcome.file.is_file()
-    before = evidence.of_object(evidence.write(evidence.read(outcome.events[-1])))
+    before = evidence.of_object(evidence.write(parse_evidence(outcome.events[-1]["evidence"])))
     for path, answer in change.after.items():
         site.put(path, answer)
 
@@ -248,7 +248,7 @@ LIST = {"url": "a", "list": "b", "segments": "c"}
         ([], [], False),
     ],
 )
-def test_what_is_the_same(before: evidence.Evidence, now: evidence.Evidence, same: bool) -> None:
+def test_what_is_the_same(before: Evidence, now: Evidence, same: bool) -> None:
     assert evidence.is_same(before, now) is same
 
 
@@ -259,8 +259,8 @@ def test_what_is_the_same(before: evidence.Evidence, now: evidence.Evidence, sam
     ids=lambda told: f"{told}"[:30],
 )  # fmt: skip
 def test_ill_formed_evidence_is_refused(told: Any) -> None:
-    with pytest.raises(JobFailure):
-        evidence.read({"evidence": told})
+    with pytest.raises(InvalidEventError):
+        parse_evidence(told)
     assert evidence.of_object({"origin": orjson.dumps(told).decode()}) is None
 
 

@@ -5,12 +5,14 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.origin.site import Site
 from vidferry_worker.children import wire, zygote
 from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.protocol import ConnectRequest, Done, Event, LogLine, Progress, to_message
 from vidferry_worker.children.zygote import Child, Zygote
 from worker.conftest import LOOPBACK
 from worker.downloads import begin, until
@@ -18,6 +20,11 @@ from worker.hostile import attacking, hostile_zygote
 
 pytestmark = pytest.mark.anyio
 FACTS = {"stream": 0, "downloaded": 1, "text": "x" * 50_000}
+
+
+def flood(event: Event) -> dict[str, Any]:
+    told = to_message(event)
+    return {"event": told.pop("event"), "facts": told}
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +41,17 @@ async def test_what_nobody_reads_waits_in_the_child(confined: Zygote, tmp_path: 
 
         assert child._events.qsize() == zygote.MAX_EVENTS
         for _ in range(3 * zygote.MAX_EVENTS):
-            assert (await asyncio.wait_for(child.event(), 20))["event"] == "progress"
+            assert isinstance(await asyncio.wait_for(child.event(), 20), Progress)
 
 
-@pytest.mark.parametrize("event", ["progress", "log", "connect"])
+@pytest.mark.parametrize("event", [Progress(0), LogLine("x"), ConnectRequest(1, "127.0.0.1", 1, 1.0)])
 async def test_it_is_heard_so_often_a_second(
-    event: str, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    event: Event, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zygote, "MAX_BURST", 50)
     read = count_reads(monkeypatch)
     begun = time.monotonic()
-    async with attacking(confined, tmp_path / "job", "flooding", {"event": event, "facts": {}}) as child:
+    async with attacking(confined, tmp_path / "job", "flooding", flood(event)) as child:
         reader = asyncio.create_task(read_all(child))
         await until(lambda: len(read) >= 300)
         reader.cancel()
@@ -75,7 +82,7 @@ async def test_another_child_is_heard_meanwhile(confined: Zygote, zygote: Zygote
         (tmp_path / "good").mkdir()
         good = await begin(zygote, tmp_path / "good", site.url("/media/clip.mp4"))
         async with asyncio.timeout(30):
-            while (await good.event())["event"] != "done":
+            while not isinstance(await good.event(), Done):
                 pass
         await good.close()
         reader.cancel()

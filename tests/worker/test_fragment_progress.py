@@ -9,7 +9,7 @@ from support.origin.site import Site
 from vidferry_worker.child.patches.fragment_progress import Tally
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
-from worker.downloads import begin, download
+from worker.downloads import begin, download, next_event
 
 pytestmark = pytest.mark.anyio
 HELD = "/gated-hls/g/v720/0/"
@@ -23,7 +23,7 @@ async def test_as_many_come_at_once_as_were_allowed(fragments: int, zygote: Zygo
     held = [one for one in site.requests(f"{HELD}v720/") if one.path.endswith(".ts")]
     gate.open()
     async with asyncio.timeout(60):
-        while (event := await child.event())["event"] != "done":
+        while (event := await next_event(child))["event"] != "done":
             assert event["event"] != "failed", event
     await child.close()
 

@@ -16,8 +16,10 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format
 from vidferry_worker.child.growing import LEAST, Growing, is_kept
 from vidferry_worker.child.probing import Probed, Stream, probe
+from vidferry_worker.children import protocol
+from vidferry_worker.children.protocol import Event, GoOrder
 from vidferry_worker.children.zygote import Zygote
-from worker.downloads import SECONDS, download, order
+from worker.downloads import SECONDS, download, next_event, order
 
 pytestmark = pytest.mark.anyio
 MIB = 1024**2
@@ -35,11 +37,11 @@ async def test_one_body_is_told_of_with_what_the_whole_file_is(
     events: dict[str, dict[str, Any]] = {}
     async with asyncio.timeout(SECONDS):
         while "done" not in events:
-            event = await child.event()
+            event = await next_event(child)
             events[event["event"]] = event
             assert event["event"] != "failed", event
             if event["event"] == "found":
-                child.order({"go": True, "growing": True})
+                child.order(GoOrder(growing=True))
             if event["event"] == "growing":
                 assert (tmp_path / event["part"]).stat().st_size <= 10 * MIB
                 inode = (tmp_path / event["part"]).stat().st_ino
@@ -129,20 +131,20 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
     path = tmp_path / "media.mp4.part"
     path.write_bytes(b"#EXTM3U\n" * MIB)
     probed: list[Path] = []
-    told: list[str] = []
+    told: list[type[Event]] = []
 
     def probe(file: Path) -> Probed:
         probed.append(file)
         return MP4
 
-    growing = Growing(probe, lambda event, **_: told.append(event), 3600)
+    growing = Growing(probe, lambda event: told.append(type(event)), 3600)
     growing.see(seen(path, 8 * MIB))
     looked(growing)
     assert (probed, told) == ([], [])
     path.write_bytes(media.large(20)[: 8 * MIB])
     growing.see(seen(path, 8 * MIB))
     looked(growing)
-    assert (probed, told) == ([path], ["growing"])
+    assert (probed, told) == ([path], [protocol.Growing])
 
 
 @pytest.mark.parametrize(
@@ -161,26 +163,26 @@ def test_what_its_name_says_is_moved_is_not_kept(fmt: str, ending: str, kept: bo
 
 
 @pytest.mark.usefixtures("worker_environment")
-@pytest.mark.parametrize(("brand", "told"), [(b"isom", ["growing"]), (b"qt  ", [])])
-def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("brand", "told"), [(b"isom", [protocol.Growing]), (b"qt  ", [])])
+def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[type[Event]], tmp_path: Path) -> None:
     path = tmp_path / "media.mp4.part"
     beginning = media.large(20)[: 8 * MIB]
     path.write_bytes(beginning[:8] + brand + beginning[12:])
-    events: list[str] = []
+    events: list[type[Event]] = []
     with YoutubeDL({"quiet": True}) as downloader:
         look = partial(probe, downloader)
-        growing = Growing(look, lambda event, **_: events.append(event), 3600, Container.MP4)
+        growing = Growing(look, lambda event: events.append(type(event)), 3600, Container.MP4)
         growing.see(seen(path, 8 * MIB))
         looked(growing)
     assert events == told
 
 
-@pytest.mark.parametrize(("has", "tells"), [(MP4, ["growing"]), (replace(MP4, container="mpegts"), [])])
-def test_what_tells_its_length_in_the_end_is_not_told_of(has: Probed, tells: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("has", "tells"), [(MP4, [protocol.Growing]), (replace(MP4, container="mpegts"), [])])
+def test_what_tells_its_length_in_the_end_is_not_told_of(has: Probed, tells: list[type[Event]], tmp_path: Path) -> None:
     path = tmp_path / "media.mp4.part"
     path.write_bytes(media.large(20)[:MIB])
-    told: list[str] = []
-    growing = Growing(lambda _: has, lambda event, **_: told.append(event), 3600)
+    told: list[type[Event]] = []
+    growing = Growing(lambda _: has, lambda event: told.append(type(event)), 3600)
     for here in (MIB, 4 * MIB, 12 * MIB, 19 * MIB):
         growing.see(seen(path, here))
         looked(growing)

@@ -19,7 +19,7 @@ from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.identity import Known, bound
 from vidferry_worker.children.zygote import Zygote
 from worker.conftest import LOOPBACK
-from worker.downloads import order
+from worker.downloads import next_event, order
 from worker.hostile import attacking, hostile_zygote, outcome
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +171,7 @@ async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:
     child = await zygote.fork(folder)
     try:
         order(child, url)
-        event = await child.event()
+        event = await next_event(child)
         return bound(Identity(**event["identity"]), Known(url, child.extractors, child.sites))
     finally:
         await child.close()

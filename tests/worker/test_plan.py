@@ -1,7 +1,6 @@
 """What an object will be, by what was found and what its child tells of the file."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -9,28 +8,26 @@ from store.conftest import records, shared_server
 from store.records import Records
 from vidferry_common.bucket import NEW, Upload
 from vidferry_worker.children.extraction import Extraction
+from vidferry_worker.children.protocol import Evidence, FileDescription, Found
 from vidferry_worker.upload.plan import UploadPlan
-from worker.test_extraction import EVENT, KNOWN, event
+from worker.test_extraction import KNOWN, found
 
 __all__ = ["records", "shared_server"]
 
 pytestmark = pytest.mark.anyio
-DONE = {
-    "event": "done", "file": "media.mp4", "container": "mov", "brand": "isom", "codecs": ["h264"], "duration": None,
-    "video": True, "evidence": [{"url": "a", "etag": '"1"'}],
-}  # fmt: skip
+FILE = FileDescription("media.mp4", "mov", "isom", ["h264"], video=True, duration=None)
 
 
-async def planned(records: Records, folder: Path, found: dict[str, Any], told: dict[str, Any]) -> Upload:
+async def planned(records: Records, folder: Path, told: Found, origin: Evidence) -> Upload:
     _, claim = await records.claimed()
     path = folder / "media.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom")
     with path.open("rb") as source:
-        return UploadPlan("videos/a", Extraction.read(found, KNOWN), claim, NEW).of(source, told)
+        return UploadPlan("videos/a", Extraction.read(told, KNOWN), claim, NEW).of(source, FILE, origin)
 
 
 async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> None:
-    upload = await planned(records, tmp_path, EVENT, DONE)
+    upload = await planned(records, tmp_path, found(), [{"url": "a", "etag": '"1"'}])
 
     assert (upload.content_type, upload.filename) == ("video/mp4", "A title.mp4")
     assert {**upload.metadata, "download": "d-1"} == {
@@ -43,6 +40,6 @@ async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> 
 
 
 async def test_what_is_not_known_is_left_out(records: Records, tmp_path: Path) -> None:
-    upload = await planned(records, tmp_path, event(duration=None), {**DONE, "evidence": None})
+    upload = await planned(records, tmp_path, found(duration=None), None)
 
     assert upload.metadata.keys() == {"title", "source", "download"}

@@ -5,21 +5,20 @@ from typing import Any
 import pytest
 
 from vidferry_worker.attempt.progress import Pace, Sending, Transfer
+from vidferry_worker.children.protocol import FoundStream, Progress
 
-HOSTILE = [
-    math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 2**70, 10**400, "7", "", None, [], {}, [1], b"1", 5e-324, 0, 0.0,
-]  # fmt: skip
-FIELDS = ("downloaded", "total", "estimate", "fragment", "fragments", "finished", "stream")
+EXTREME = [2**53 - 1, 2.0**52, 5e-324, 0.5, 0, 0.0, None]
+FIELDS = ("downloaded", "total", "estimate", "fragment", "fragments")
 
 
 def one(**facts: Any) -> Transfer:
-    return Transfer([facts])
+    return Transfer([FoundStream(**facts)])
 
 
 def see(transfer: Transfer, *events: dict[str, Any], start: float = 0.0, apart: float = 1.0) -> list[float]:
     shown = []
     for number, event in enumerate(events):
-        transfer.update({"stream": 0, **event}, start + apart * number)
+        transfer.update(Progress(**{"stream": 0, **event}), start + apart * number)
         shown.append(transfer.fraction)
     return shown
 
@@ -61,7 +60,7 @@ def test_quarters_and_the_last_only_after_the_last_byte() -> None:
 
 
 def test_the_last_quarter_waits_for_every_stream() -> None:
-    transfer = Transfer([{"bytes": 900}, {"bytes": 100}])
+    transfer = Transfer([FoundStream(bytes=900), FoundStream(bytes=100)])
     see(transfer, {"stream": 0, "downloaded": 900, "total": 900, "finished": True})
     assert (transfer.quarters, transfer.fraction) == (3, 0.9)
     see(transfer, {"stream": 1, "downloaded": 100, "total": 100, "finished": True})
@@ -76,18 +75,17 @@ def test_the_last_quarter_waits_for_every_stream() -> None:
         ([{"bytes": 10, "bit_rate": 1500.0}, {"bytes": None, "bit_rate": 500}], 0.75),
         ([{"bit_rate": 0}, {"bit_rate": 128}], 0.5),
         ([{}, {}], 0.5),
-        ([{"bytes": math.nan, "bit_rate": "fast"}, {"bytes": -3}], 0.5),
     ],
 )
 def test_streams_weigh_by_size_or_else_bit_rate_or_else_alike(streams: list[dict[str, Any]], share: float) -> None:
-    transfer = Transfer(streams)
+    transfer = Transfer([FoundStream(**each) for each in streams])
     see(transfer, {"stream": 0, "downloaded": 300, "total": 300, "finished": True})
 
     assert transfer.fraction == pytest.approx(share)
 
 
 def test_a_second_stream_never_takes_back_what_the_first_showed() -> None:
-    transfer = Transfer([{}, {}])
+    transfer = Transfer([FoundStream(), FoundStream()])
     events = [{"stream": stream, "downloaded": done, "total": 100} for stream in (0, 1) for done in range(0, 101, 10)]
 
     assert rises(see(transfer, *events))
@@ -180,12 +178,12 @@ def test_bytes_that_go_back_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:12])
-def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
-    transfer = Transfer([{"bytes": 500, "bit_rate": value}, {"bytes": value, "bit_rate": 3}])
+@pytest.mark.parametrize("value", EXTREME)
+def test_extreme_figures_break_nothing(field: str, value: Any) -> None:
+    transfer = Transfer([FoundStream(value, 500), FoundStream(3, value)])
     shown = []
     for number, done in enumerate((10, 20, 100)):
-        transfer.update({"stream": 0, "downloaded": done, "total": 100, field: value}, number)
+        transfer.update(Progress(**{"stream": 0, "downloaded": done, "total": 100, field: value}), number)
         shown.append(transfer.progress)
         assert 0 <= transfer.fraction <= 1
         assert 0 <= transfer.quarters <= 4
@@ -195,20 +193,11 @@ def test_hostile_figures_break_nothing(field: str, value: Any) -> None:
     assert rises(shown)
 
 
-@pytest.mark.parametrize("stream", [-1, 2, "0", None, 0.0, [], True])
-def test_progress_of_no_stream_is_ignored(stream: Any) -> None:
-    transfer = Transfer([{}, {}])
-    transfer.update({"stream": stream, "downloaded": 50, "total": 50, "finished": True}, 0)
+def test_progress_of_no_stream_is_ignored() -> None:
+    transfer = Transfer([FoundStream(), FoundStream()])
+    transfer.update(Progress(2, finished=True, downloaded=50, total=50), 0)
 
     assert (transfer.fraction, transfer.downloaded, transfer.speed(9)) == (0, 0, None)
-
-
-@pytest.mark.parametrize("field", ["downloaded", "total", "fragment", "fragments"])
-def test_true_is_no_figure(field: str) -> None:
-    transfer = one()
-    transfer.update({"stream": 0, field: True}, 0)
-
-    assert (transfer.downloaded, transfer.total) == (0, None)
 
 
 def test_speed_is_of_the_last_seconds() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,20 @@ from store.records import Records
 from support.origin import media
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
 from vidferry_worker.children.extraction import Extraction
+from vidferry_worker.children.protocol import FileDescription, Growing
 from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.upload.plan import UploadPlan
 from vidferry_worker.upload.speculative import SpeculativeUpload
 from worker.downloads import open_files, until
-from worker.test_extraction import EVENT, KNOWN
+from worker.test_extraction import KNOWN, found
 
 __all__ = ["records", "shared_server"]
 
 pytestmark = pytest.mark.anyio
 MIB = 1024**2
 SIZE = 20 * MIB
-DONE = {
-    "event": "done", "file": "media.mp4", "container": "mov", "brand": "isom", "codecs": ["aac", "h264"],
-    "duration": 6.0, "video": True,
-}  # fmt: skip
-GROWING = {**DONE, "event": "growing", "part": "media.mp4.part", "total": SIZE}
+FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
+GROWING = Growing("media.mp4.part", SIZE, FILE, None)
 
 
 @dataclass
@@ -51,7 +49,7 @@ class Child:
             file.write(data)
 
     def tell(self, **changes: Any) -> SpeculativeUpload | None:
-        event = {**GROWING, **changes}
+        event = replace(GROWING, **changes)
         self.upload = SpeculativeUpload.begin(
             self.bucket, self.folder / "work", self.plan, event, self.told.append, max_bytes=self.max_bytes
         )
@@ -64,7 +62,7 @@ class Child:
         assert self.upload
         source, size = open_regular(self.folder / "work", name)
         with source:
-            return await self.upload.finish(self.plan.of(source, {**DONE, **changes}), source, size)
+            return await self.upload.finish(self.plan.of(source, replace(FILE, **changes), None), source, size)
 
     def incoming(self) -> list[Path]:
         return list((self.folder / "bucket" / "incoming").iterdir())
@@ -75,7 +73,7 @@ async def child(records: Records, tmp_path: Path) -> AsyncIterator[Child]:
     bucket = open_bucket(BucketSettings.model_validate({"bucket": f"file://{tmp_path}/bucket"}))
     (tmp_path / "work").mkdir()
     _, claim = await records.claimed()
-    made = Child(tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.read(EVENT, KNOWN), claim, NEW))
+    made = Child(tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.read(found(), KNOWN), claim, NEW))
     yield made
     if made.upload:
         await made.upload.close()
@@ -168,17 +166,10 @@ def opened(child: Child) -> Iterator[Child]:
         {"part": "/etc/passwd"},
         {"part": "text.part"},
         {"part": ""},
-        {"part": None},
-        {"part": 5},
         {"part": "x" * 300},
         {"part": "a\0b"},
         {"total": SIZE + 1},
         {"total": 0},
-        {"total": -1},
-        {"total": True},
-        {"total": "20"},
-        {"total": 2.5},
-        {"total": None},
     ],
 )
 async def test_what_can_not_be_true_begins_nothing(changes: dict[str, Any], opened: Child) -> None:

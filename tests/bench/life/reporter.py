@@ -15,6 +15,8 @@ from vidferry_common.contract.trace import continue_trace
 from vidferry_common.store import Claim, NewJob, RedisSettings, Store, connect
 from vidferry_worker.attempt.publisher import TICK, Publisher
 from vidferry_worker.attempt.reporter import Reporter
+from vidferry_worker.attempt.state import AttemptState
+from vidferry_worker.metrics import WorkerMetrics
 from worker.process import worker_metrics
 
 DOWNLOADS, WATCHED_BY = 100, 3
@@ -43,16 +45,20 @@ def begun() -> Update:
     return Update(Status.PROCESSING, Stage.STARTED, 0, "", 1, title="A video").at(DOWNLOAD_STARTED)
 
 
+def state(reporter: Reporter, metrics: WorkerMetrics) -> AttemptState:
+    return AttemptState(begun(), reporter, metrics.stages())
+
+
 async def batched(store: Store, running: list[Claim], seconds: float) -> None:
     """As the worker does it."""
     publisher, metrics = Publisher(store), worker_metrics()
     sending = asyncio.create_task(publisher.run())
-    reporters = [Reporter(publisher, claim, begun(), lambda: None, metrics) for claim in running]
+    states = [state(Reporter(publisher, claim, lambda: None, metrics), metrics) for claim in running]
     until, percent = time.monotonic() + seconds, 20.0
     while time.monotonic() < until:
         percent += 0.01
-        for reporter in reporters:
-            reporter.progress(replace(reporter.update, progress=percent, message=DOWNLOAD_QUARTERS[0].message))
+        for each in states:
+            each.show_progress(progress=percent, message=DOWNLOAD_QUARTERS[0].message)
         await asyncio.sleep(EVENT_SECONDS)
     sending.cancel()
 

@@ -17,11 +17,12 @@ from bench.life.product import ear, ended
 from bench.worker import cpu
 from support import ffmpeg
 from support.redis_server import RedisServer, redis_server
+from vidferry_worker.children.protocol import GoOrder
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.settings import WorkerSettings
 from worker.conftest import LOOPBACK
-from worker.downloads import order
+from worker.downloads import next_event, order
 from worker.process import Jobs, WorkerProcess, jobs_in
 
 YT_DLP = Path(sys.executable).with_name("yt-dlp")
@@ -125,11 +126,11 @@ class Floor:
         child = await self._zygote.fork(folder)
         try:
             order(child, url, max_duration=7200, max_bytes=20 * 1024**3)
-            while (event := await child.event())["event"] != "done":
+            while (event := await next_event(child))["event"] != "done":
                 see(event)
                 assert event["event"] != "failed", event
                 if event["event"] == "found":
-                    child.order({"go": True, "fragments": WorkerSettings.model_fields["fragments"].default})
+                    child.order(GoOrder(WorkerSettings.model_fields["fragments"].default))
         finally:
             await child.close()
 

@@ -39,7 +39,8 @@ MEDIA = b"\0\0\0\x18ftypmp42" + bytes(4096)
 KINDS = (
     "found",
     "evidence",
-    "picture",
+    "thumbnail",
+    "extractors",
     "progress",
     "growing",
     "converting",

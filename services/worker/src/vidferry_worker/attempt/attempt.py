@@ -20,6 +20,7 @@ from vidferry_worker.attempt.pipeline import Merged, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
+from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.children.work_dir import clear_in_thread
 from vidferry_worker.children.zygote import ChildEnded
 from vidferry_worker.context import WorkerContext
@@ -45,7 +46,8 @@ class Attempt:
             title=claim.last.title, has_thumbnail=claim.last.has_thumbnail, retries=claim.retries,
             max_retries=context.settings.retries,
         )  # fmt: skip
-        self._reporter = Reporter(publisher, claim, begun, self.abandon, context.metrics)
+        self._reporter = Reporter(publisher, claim, self.abandon, context.metrics)
+        self._state = AttemptState(begun, self._reporter, context.metrics.stages())
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def abandon(self) -> None:
@@ -108,18 +110,18 @@ class Attempt:
             await self._fail(ErrorCode.INTERNAL)
 
     async def _work(self) -> DownloadResult:
-        self._reporter.step(self._reporter.update.at(stages.started(self._claim.attempt, self._claim.last.message)))
+        self._state.enter_step(stages.started(self._claim.attempt, self._claim.last.message))
         if self._claim.seen and not self._claim.force:
-            results = ResultBuilder(self._context, self._claim, self._reporter)
+            results = ResultBuilder(self._context, self._claim, self._state)
             known = await results.find(self._claim.seen)
             if known:
-                self._reporter.step(self._reporter.update.at(stages.INFO, title=known.metadata.get("title")))
+                self._state.enter_step(stages.INFO, title=known.metadata.get("title"))
                 return await results.reuse(known)
         self._folder.mkdir(mode=0o700)
         try:
             child = await self._context.zygote.fork(self._folder)
             try:
-                return await Pipeline(self._context, self._claim, self._reporter, child, self._folder).run()
+                return await Pipeline(self._context, self._claim, self._state, child, self._folder).run()
             finally:
                 await child.close()
         finally:
@@ -136,18 +138,20 @@ class Attempt:
         told = await until_redis_answers(lambda: self._context.store.finish(self._claim, body, ending))
         if told is None:
             raise FenceLost
-        self._reporter.ended(told, update)
+        self._state.end(update)
+        self._reporter.count_sent(told, update, step=True)
+        self._context.metrics.finished(self._claim, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
     async def _fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
         """Another try where that may help, not before the seconds that the site asked for; else the end."""
         if final or not code.retryable:
-            await self._end(self._reporter.update.failed(code), Ending())
+            await self._end(self._state.current.failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._context.settings, self._claim.retries
         delay = max(retry_delay(settings.retry_delay, retries), asked_delay(asked or 0, settings.max_retry_after))
-        update = self._reporter.update.waiting(
+        update = self._state.current.waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
             retries=min(retries + 1, settings.retries),
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
@@ -165,7 +169,7 @@ class Attempt:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
-                await self._requeue(Requeue(Cause.HANDOVER, self._reporter.update.waiting()))
+                await self._requeue(Requeue(Cause.HANDOVER, self._state.current.waiting()))
 
     async def _requeue(self, how: Requeue) -> str:
         return await until_redis_answers(

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from vidferry_common.bucket import Bucket, BucketError
-from vidferry_worker.attempt.reporter import Reporter
+from vidferry_worker.attempt.state import AttemptState
 
 TELL_SECONDS = 1.0
 ASK_SECONDS = 5.0
@@ -14,20 +13,20 @@ AWAY = "The bucket can't be reached. It is tried again by itself."
 
 
 @contextlib.asynccontextmanager
-async def told(bucket: Bucket, reporter: Reporter) -> AsyncIterator[None]:
+async def told(bucket: Bucket, state: AttemptState) -> AsyncIterator[None]:
     """Tells the watchers, while the bucket is waited for within, that it can't be reached."""
-    telling = asyncio.create_task(_tell(bucket, reporter))
+    telling = asyncio.create_task(_tell(bucket, state))
     try:
         yield
     finally:
         telling.cancel()
 
 
-async def _tell(bucket: Bucket, reporter: Reporter) -> None:
+async def _tell(bucket: Bucket, state: AttemptState) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
         if bucket.health.error and not bucket.health.refuses:
-            reporter.progress(replace(reporter.update, message=AWAY, speed=None, eta=None))
+            state.show_progress(message=AWAY, speed=None, eta=None)
 
 
 async def ask_until_it_answers(bucket: Bucket) -> None:

@@ -1,10 +1,7 @@
 """How far the streams are put together, from what a child tells of ffmpeg's files. Pure: time is handed in."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from vidferry_common.contract import stages
-from vidferry_worker.attempt.progress import number
+from vidferry_worker.children.protocol import Converting
 
 SHARE = 0.8
 """of what is left of the stage, for each run of ffmpeg: another may follow"""
@@ -24,11 +21,9 @@ class Conversion:
         self._begun: float | None = None
         self._end: float | None = None
 
-    def update(self, event: Mapping[str, Any], now: float) -> None:
-        """Takes one `converting`; ill-formed ones are ignored, since children are not trusted."""
-        written, expected = number(event.get("written")), number(event.get("expected"))
-        if written is None:
-            return
+    def update(self, event: Converting, now: float) -> None:
+        """Takes what a child tells."""
+        written, expected = event.written, event.expected
         if written < self._written or self._begun is None:  # another run writes another file
             self._from, self._begun, self._end = self.progress, now, None
         if expected:

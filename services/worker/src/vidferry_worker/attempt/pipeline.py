@@ -1,44 +1,26 @@
-"""What is done to a video within one attempt: extract, decide, download, upload. Each step is told as it happens."""
+"""What is done to a video within one attempt, in its order: extract, decide, download, upload."""
 
-import asyncio
-import logging
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from vidferry_common.bucket import NEW, PreconditionFailed, StorageUnavailable, StoredObject, Upload
+from vidferry_common.bucket import NEW, StoredObject
 from vidferry_common.contract import stages
-from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.identity import thumbnail_beside
-from vidferry_common.contract.messages import timestamp
-from vidferry_common.contract.stages import Stage
 from vidferry_common.store import Claim
-from vidferry_worker.attempt import bucket_outage
-from vidferry_worker.attempt.conversion import Conversion
-from vidferry_worker.attempt.progress import Pace, Sending, Transfer, number
-from vidferry_worker.attempt.reporter import FenceLost, Reporter
+from vidferry_worker.attempt.reporter import FenceLost
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
-from vidferry_worker.attempt.stall import Stall
-from vidferry_worker.children import wire
+from vidferry_worker.attempt.state import AttemptState
+from vidferry_worker.attempt.tracker import DownloadTracker
+from vidferry_worker.attempt.uploader import Uploader
 from vidferry_worker.children.extraction import Extraction
-from vidferry_worker.children.identity import Known
-from vidferry_worker.children.work_dir import open_regular
+from vidferry_worker.children.protocol import Done, DownloadOrder, Growing, Progress, Thumbnail
+from vidferry_worker.children.session import ChildSession, ExtractionLimits
 from vidferry_worker.children.zygote import Child
 from vidferry_worker.context import WorkerContext
-from vidferry_worker.metrics import Rise
-from vidferry_worker.retry import retry_delay, until_redis_answers
+from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import evidence
 from vidferry_worker.upload.plan import UploadPlan
-from vidferry_worker.upload.speculative import SpeculativeUpload
-from vidferry_worker.upload.thumbnail import keep_thumbnail
 
-logger = logging.getLogger(__name__)
-
-UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 SILENCE_SECONDS = 1.0
-PAUSED = "The site asks for a pause"
-ALL_QUARTERS = len(stages.DOWNLOAD_QUARTERS)
+"""after which the speed that was told is not true any more"""
 
 
 class Merged(Exception):
@@ -48,50 +30,46 @@ class Merged(Exception):
 class Pipeline:
     """One child's video, on its way to the bucket."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, reporter: Reporter, child: Child, folder: Path) -> None:
-        self._context, self._claim, self._reporter = context, claim, reporter
-        self._child, self._folder = child, folder
-        self._results = ResultBuilder(context, claim, reporter)
-        self._picture: asyncio.Task[None] | None = None
-        self._speculative: SpeculativeUpload | None = None
-        self._sending: Sending | None = None
-        self._downloaded, self._uploaded = Rise(), Rise()
+    def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState, child: Child, folder: Path) -> None:
+        self._context, self._claim, self._state = context, claim, state
+        settings = context.settings
+        self._session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
+        self._results = ResultBuilder(context, claim, state)
+        self._uploader = Uploader(context, claim, state, self._results, folder)
 
     async def run(self) -> DownloadResult:
-        """Raises JobFailure, BucketError, ChildEnded, Merged, FenceLost."""
+        """Raises JobFailure, BucketError, ChildEnded, TimeoutError, Merged, FenceLost."""
         try:
             return await self._run()
         finally:
-            left: list[asyncio.Task[Any]] = []
-            if self._picture:
-                self._picture.cancel()
-                left.append(self._picture)
-            if self._speculative:
-                self._speculative.give_up()
-                left.append(self._speculative.task)
-            await asyncio.gather(*left, return_exceptions=True)
+            await self._uploader.close()
 
     async def _run(self) -> DownloadResult:
-        extraction = await self._extract()
+        extraction = await self._session.extract(self._order())
         name = extraction.identity.object_name(self._claim.format.canonical())
         await self._identify(name)
-        self._reporter.amend(title=extraction.title)
-        self._step(stages.INFO)
+        self._state.add_facts(title=extraction.title)
+        self._state.enter_step(stages.INFO)
         stored = await self._results.find(name)
         lasting = not extraction.identity.by_address
         if stored and await self._is_the_result(stored, extraction):
-            self._child.order({"go": False})
+            self._session.dismiss()
             return await self._results.reuse(stored, lasting=lasting)
         plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
         with self._context.fragment_budget.share(extraction.identity.domain) as fragments:
-            self._child.order({"go": True, "fragments": fragments, "growing": self._context.early})
-            file = await self._download(plan)
-        await self._child.close()  # nobody writes to its file any more
-        made, reused = await self._upload(plan, file)
-        self._step(stages.UPLOADED, speed=None, eta=None)
-        if self._picture:
-            await self._picture
+            self._session.go_on(fragments=fragments, growing=self._context.early)
+            done = await self._download(plan)
+        await self._session.close()
+        made, reused = await self._uploader.upload_video(plan, done)
+        self._state.enter_step(stages.UPLOADED, speed=None, eta=None)
+        await self._uploader.finish_thumbnail()
         return await self._results.done(made, reused=reused, lasting=lasting)
+
+    def _order(self) -> DownloadOrder:
+        claim, settings = self._claim, self._context.settings
+        return DownloadOrder(
+            claim.url, claim.format.canonical(), settings.max_duration, settings.max_bytes, settings.stall_seconds
+        )
 
     async def _identify(self, name: str) -> None:
         mine = await until_redis_answers(lambda: self._context.store.identify(self._claim, name))
@@ -111,215 +89,20 @@ class Pipeline:
     async def _is_still(self, stored: StoredObject) -> bool:
         """Whether the origin has what it had when the object was made, as far as it tells that."""
         before = evidence.of_object(stored.metadata)
-        if not before:
-            return False
-        self._child.order({"ask": True})
-        async with asyncio.timeout(self._context.settings.extract_seconds):
-            return evidence.is_same(before, evidence.read(await self._next("evidence")))
+        return bool(before) and evidence.is_same(before, await self._session.ask_evidence())
 
-    async def _extract(self) -> Extraction:
-        claim, settings = self._claim, self._context.settings
-        limits = {
-            "max_duration": settings.max_duration, "max_bytes": settings.max_bytes,
-            "stall_seconds": settings.stall_seconds,
-        }  # fmt: skip
-        self._child.order({"url": claim.url, "format": claim.format.canonical(), **limits})
-        self._child.cpu_seconds = settings.extract_cpu_seconds
-        async with asyncio.timeout(settings.extract_seconds):
-            event = await self._next("found")
-        extraction = Extraction.read(event, Known(claim.url, self._child.extractors, self._child.sites))
-        self._child.cpu_seconds = None
-        return extraction
-
-    async def _next(self, *wanted: str) -> wire.Message:
-        """The child's next event of those kinds; JobFailure where it failed."""
+    async def _download(self, plan: UploadPlan) -> Done:
+        """The child's last report, which tells of the finished file."""
+        self._state.enter_step(stages.DOWNLOAD_STARTED)
+        tracker = DownloadTracker(self._state, plan.extraction, self._context.settings, self._context.metrics)
         while True:
-            event = await self._child.event()
-            if event.get("event") in wanted:
-                return event
-            if event.get("event") == "failed":
-                # The child may not know why a connection failed; the broker, which refused it, does.
-                code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else _code(event.get("code"))
-                raise JobFailure(code, str(event.get("detail"))[:2000], retry_after=number(event.get("retry_after")))
-
-    async def _download(self, plan: UploadPlan) -> wire.Message:
-        """The child's last event, which tells of the finished file."""
-        self._step(stages.DOWNLOAD_STARTED)
-        settings = self._context.settings
-        transfer, told, conversion = Transfer(plan.extraction.streams), 0, Conversion()
-        stall = Stall(settings.stall_seconds)
-        pace = Pace(settings.min_rate, settings.min_rate_seconds, time.monotonic())
-        while True:
-            event = await self._next_or_silence("progress", "picture", "growing", "converting", "waiting", "done")
-            match event["event"]:
-                case "picture" | "growing":
-                    self._begin_beside(plan, event)
-                case "done":
-                    self._tell_quarters(told, ALL_QUARTERS)
-                    self._step(stages.DOWNLOADED)
-                    return event
-                case "converting":
-                    conversion.update(event, time.monotonic())
-                    self._tell_conversion(conversion)
-                case "progress":
-                    before = transfer.downloaded
-                    transfer.update(event, time.monotonic())
-                    if transfer.downloaded != before:
-                        stall.move()
-                    told = self._tell_transfer(transfer, told)
-                case "waiting":
-                    pace.wait(stall.wait(event))
-                    self._tell_pause(stall)
-                case _:
-                    told = self._tell_silence(transfer, told, stall)
-            is_too_slow = pace.is_too_slow(transfer.downloaded, time.monotonic())
-            if (is_too_slow or stall.is_over) and not transfer.complete:
-                raise JobFailure(ErrorCode.STALLED)
-
-    def _begin_beside(self, plan: UploadPlan, event: wire.Message) -> None:
-        """What need not wait for the download's end: its picture, and of some files their own upload."""
-        if event["event"] == "picture" and self._picture:
-            return  # a video has one
-        if event["event"] == "picture":
-            keeping = self._keep_picture(str(event.get("file")), thumbnail_beside(plan.name))
-            self._picture = asyncio.create_task(keeping)
-        elif not self._speculative:
-            self._speculative = SpeculativeUpload.begin(
-                self._context.bucket,
-                self._folder,
-                plan,
-                event,
-                self._tell_upload,
-                max_bytes=self._context.settings.max_bytes,
-            )
-
-    async def _next_or_silence(self, *wanted: str) -> wire.Message:
-        """As _next; `silence` where nothing comes for a while: then the speed that was told is not true any more."""
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                return await self._next(*wanted)
-        except TimeoutError:
-            return {"event": "silence"}
-
-    def _tell_quarters(self, told: int, reached: int) -> int:
-        """Every step of the download that was not told yet, and merging after the last."""
-        for step in stages.DOWNLOAD_QUARTERS[told:reached]:
-            self._step(step)
-        if told < reached == ALL_QUARTERS:
-            self._step(stages.MERGING, speed=None, eta=None)
-        return max(told, reached)
-
-    def _tell_transfer(self, transfer: Transfer, told: int) -> int:
-        """The steps that were reached, then how far beyond the last of them the download is."""
-        if self._speculative:
-            self._speculative.look()
-        self._context.metrics.downloaded.add(by=self._downloaded.to(transfer.downloaded))
-        if transfer.downloaded > self._context.settings.max_bytes:
-            raise JobFailure(ErrorCode.TOO_LARGE)
-        now = time.monotonic()
-        self._reporter.amend(
-            downloaded_bytes=transfer.downloaded,
-            total_bytes=transfer.total,
-            speed=transfer.speed(now),
-            eta=transfer.eta(now),
-            retry_at=None,
-        )
-        reached = self._tell_quarters(told, transfer.quarters)
-        update = self._reporter.update
-        progress = max(update.progress, transfer.progress)
-        if not transfer.complete and (reached == told or progress > update.progress):
-            self._reporter.progress(replace(update, progress=progress, message=stages.DOWNLOAD_QUARTERS[0].message))
-        return reached
-
-    def _tell_silence(self, transfer: Transfer, told: int, stall: Stall) -> int:
-        """That nothing comes any more, if something did, and why, if the site asked for it."""
-        if self._reporter.update.speed:
-            told = self._tell_transfer(transfer, told)
-        self._tell_pause(stall)
-        return told
-
-    def _tell_pause(self, stall: Stall) -> None:
-        """That the site asked for a pause in the middle of the download, while it lasts."""
-        update, ends = self._reporter.update, stall.pause_ends
-        if ends and update.retry_at is None:
-            self._reporter.progress(replace(update, message=PAUSED, speed=None, eta=None, retry_at=timestamp(ends)))
-
-    def _tell_conversion(self, conversion: Conversion) -> None:
-        """That ffmpeg still works, once all is here."""
-        update = self._reporter.update
-        if update.stage is Stage.MERGING:
-            progress = max(update.progress, conversion.progress)
-            self._reporter.progress(replace(update, progress=progress, eta=conversion.eta(time.monotonic())))
-
-    async def _upload(self, plan: UploadPlan, done: wire.Message) -> tuple[StoredObject, bool]:
-        """What is in the bucket then, and whether it was another who put it there."""
-        source, size = open_regular(self._folder, str(done.get("file")))
-        with source:
-            if size > self._context.settings.max_bytes:
-                raise JobFailure(ErrorCode.TOO_LARGE)
-            what = plan.of(source, done)
-            self._step(stages.UPLOADING)
-            try:
-                async with bucket_outage.told(self._context.bucket, self._reporter):
-                    stored = await self._finish_speculative(what, source, size) or await self._send(what, source, size)
-            except PreconditionFailed:
-                # Somebody else wrote the object while this attempt downloaded: what is there is the result.
-                if there := await self._results.find(what.name):
-                    return there, True
-                # Or what it was to replace has been removed.
-                stored = await self._send(replace(what, if_generation=NEW), source, size)
-        self._context.metrics.uploaded.add(by=self._uploaded.to(size))
-        return stored, False
-
-    async def _finish_speculative(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
-        if not self._speculative:
-            return None
-        self._sending = Sending(size, self._speculative.sent, time.monotonic())
-        if self._speculative.sent:
-            self._tell_upload(self._speculative.sent)
-        return await self._speculative.finish(what, source, size)
-
-    async def _send(self, what: Upload, source: BinaryIO, size: int) -> StoredObject:
-        """The bucket itself is patient; where it stays away for longer, the file that is here is sent again later."""
-        loop = asyncio.get_running_loop()
-
-        def sent(count: int) -> None:
-            loop.call_soon_threadsafe(self._tell_upload, count)
-
-        for retries in range(self._context.settings.retries + 1):
-            self._sending = Sending(size, 0, time.monotonic())
-            try:
-                return await self._context.bucket.upload(what, source, size, sent, given=True)
-            except StorageUnavailable as error:
-                logger.warning(
-                    "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
-                )
-                await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
-        raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
-
-    def _tell_upload(self, sent: int) -> None:
-        """Counts what was sent, also while all is not yet downloaded, and tells it once all is."""
-        self._context.metrics.uploaded.add(by=self._uploaded.to(sent))
-        update, sending, now = self._reporter.update, self._sending, time.monotonic()
-        if not sending or update.stage is not Stage.UPLOADING or sent >= sending.size:
-            return
-        if update.progress >= stages.UPLOADED.progress:
-            return
-        progress = max(update.progress, stages.UPLOADING.progress + UPLOAD_SHARE * sent / sending.size)
-        speed, eta = sending.speed(sent, now), sending.eta(sent, now)
-        message = stages.UPLOADING.message
-        self._reporter.progress(replace(update, progress=progress, message=message, speed=speed, eta=eta))
-
-    async def _keep_picture(self, file: str, name: str) -> None:
-        if await keep_thumbnail(self._context.bucket, self._folder, file, name):
-            await self._results.note_picture(name)
-
-    def _step(self, step: stages.Step, **changes: Any) -> None:
-        self._reporter.step(self._reporter.update.at(step, **changes))
-
-
-def _code(text: object) -> ErrorCode:
-    try:
-        return ErrorCode(str(text))
-    except ValueError:
-        return ErrorCode.INTERNAL
+            report = await self._session.next_report(SILENCE_SECONDS)
+            if isinstance(report, Progress) or report is None:
+                self._uploader.note_growth()
+            elif isinstance(report, Thumbnail):
+                self._uploader.begin_thumbnail(plan, report)
+            elif isinstance(report, Growing):
+                self._uploader.begin_growing_file(plan, report)
+            tracker.take_report(report)
+            if isinstance(report, Done):
+                return report

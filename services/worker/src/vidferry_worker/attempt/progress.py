@@ -6,9 +6,10 @@ here; the bytes of a file that begins anew, as it changed on its way, do.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from vidferry_worker.children.protocol import FoundStream, Progress
 
 SPEED_WINDOW = 3.0
 """seconds over which speed is measured"""
@@ -31,14 +32,14 @@ class _Stream:
     """0 to 1, the fragments that are here, None where it has none"""
     finished: bool = False
 
-    def update(self, event: Mapping[str, Any]) -> None:
-        downloaded, is_file = _count(event.get("downloaded")) or 0, not event.get("fragments")
-        begun_anew = is_file and 0 < downloaded < self.downloaded and not event.get("finished")
+    def update(self, event: Progress) -> None:
+        downloaded, is_file = int(event.downloaded or 0), not event.fragments
+        begun_anew = is_file and 0 < downloaded < self.downloaded and not event.finished
         self.downloaded = downloaded if begun_anew else max(self.downloaded, downloaded)
-        self.finished = self.finished or bool(event.get("finished"))
-        self.total = _count(event.get("total")) or _count(event.get("estimate")) or self.total
-        done, parts = number(event.get("fragment")) or 0, _count(event.get("fragments"))
-        self.parts = min(done / parts, 1.0) if parts else None
+        self.finished = self.finished or event.finished
+        self.total = int(event.total or event.estimate or 0) or self.total
+        parts = int(event.fragments or 0)
+        self.parts = min((event.fragment or 0) / parts, 1.0) if parts else None
 
     @property
     def share(self) -> float | None:
@@ -63,21 +64,17 @@ class _Stream:
 class Transfer:
     """The bytes of one download, over all its streams."""
 
-    def __init__(self, streams: Sequence[Mapping[str, Any]]) -> None:
-        self._streams = [
-            _Stream(float(_count(stream.get("bit_rate")) or 0), _count(stream.get("bytes")) or None)
-            for stream in streams
-        ]
+    def __init__(self, streams: Sequence[FoundStream]) -> None:
+        self._streams = [_Stream(float(int(each.bit_rate or 0)), int(each.bytes or 0) or None) for each in streams]
         self._shown = 0.0
         self._samples: deque[tuple[float, int]] = deque()
 
-    def update(self, event: Mapping[str, Any], now: float) -> None:
-        """Takes one `progress` of a child; ill-formed ones are ignored, since children are not trusted."""
-        index = event.get("stream")
-        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self._streams):
+    def update(self, event: Progress, now: float) -> None:
+        """Takes what a child tells; that of a stream that there is not is ignored."""
+        if event.stream >= len(self._streams):
             return
         before = self.downloaded
-        self._streams[index].update(event)
+        self._streams[event.stream].update(event)
         if self.downloaded < before:
             self._samples.clear()
         self._samples.append((now, self.downloaded))
@@ -183,14 +180,3 @@ class Sending:
         """Seconds to the last byte, None where they can't be told."""
         speed = self.speed(sent, now)
         return (self.size - sent) / max(speed, 1) if speed else None
-
-
-def number(value: Any) -> float | None:
-    """A figure as a child tells it; None where that is none."""
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)  # JSON's true is no figure
-    return float(value) if is_one and 0 <= value < 2**53 else None
-
-
-def _count(value: Any) -> int | None:
-    figure = number(value)
-    return None if figure is None else int(figure)

@@ -8,11 +8,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 from vidferry_common.contract.messages import Update
-from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, Publication
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.metrics import WorkerMetrics
@@ -27,43 +24,29 @@ class FenceLost(Exception):
 class Reporter:
     """The messages of one attempt."""
 
-    def __init__(
-        self, publisher: Publisher, claim: Claim, update: Update, on_lost: Callable[[], None], metrics: WorkerMetrics
-    ) -> None:
+    def __init__(self, publisher: Publisher, claim: Claim, on_lost: Callable[[], None], metrics: WorkerMetrics) -> None:
         self._publisher, self._claim, self._on_lost, self._metrics = publisher, claim, on_lost, metrics
-        self._stages = metrics.stages()
-        self.update = update
-        """the last that was told"""
         self._steps: deque[Publication] = deque()
         self._progress: Update | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._lost = False
 
-    def step(self, update: Update) -> None:
+    def send_step(self, update: Update) -> None:
         """A change of stage: it leaves at once."""
-        self._stages.enter(update.stage)
-        self.update, self._progress = update, None
+        self._progress = None
         self._steps.append(Publication(self._claim, update.body(), update, step=True))
         self._notify(at_once=True)
 
-    def progress(self, update: Update) -> None:
+    def send_progress(self, update: Update) -> None:
         """Where the stage is now: it leaves with the next tick, unless a newer one comes."""
-        self.update = self._progress = update
+        self._progress = update
         self._notify(at_once=False)
 
-    def amend(self, **changes: Any) -> None:
-        """Facts that go along with whatever is told next."""
-        self.update = replace(self.update, **changes)
+    def replace_progress(self, update: Update) -> None:
+        """Takes the place of progress that has not left yet."""
         if self._progress is not None:
-            self._progress = replace(self._progress, **changes)
-
-    def ended(self, told: list[str], update: Update) -> None:
-        """The last message was told, by another than this."""
-        if update.status is Status.COMPLETED:
-            self._stages.enter(update.stage)
-        self._metrics.finished(self._claim, update)
-        self._count(told, update, step=True)
+            self._progress = update
 
     async def flush(self) -> None:
         """Returns when all that was told has left; FenceLost where it never will."""
@@ -91,11 +74,18 @@ class Reporter:
             self._steps.popleft()
         elif self._progress is publication.update:
             self._progress = None
-        self._count(told, publication.update, step=publication.step)
+        self.count_sent(told, publication.update, step=publication.step)
         more = bool(self._steps) or self._progress is not None
         if not more:
             self._idle.set()
         return more
+
+    def count_sent(self, told: list[str], update: Update, *, step: bool) -> None:
+        """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""
+        self._metrics.published.add("step" if step else "progress", by=len(told))
+        if logger.isEnabledFor(logging.DEBUG):
+            for job_id in told:
+                logger.debug("published", extra={"job_id": job_id, "stage": update.stage, "progress": update.progress})
 
     def _lose(self) -> None:
         if not self._lost:
@@ -108,10 +98,3 @@ class Reporter:
         if not self._lost:
             self._idle.clear()
             self._publisher.notify(self, at_once=at_once)
-
-    def _count(self, told: list[str], update: Update, *, step: bool) -> None:
-        """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""
-        self._metrics.published.add("step" if step else "progress", by=len(told))
-        if logger.isEnabledFor(logging.DEBUG):
-            for job_id in told:
-                logger.debug("published", extra={"job_id": job_id, "stage": update.stage, "progress": update.progress})

@@ -13,7 +13,7 @@ from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker.attempt import bucket_outage
-from vidferry_worker.attempt.reporter import Reporter
+from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import file_types
@@ -33,8 +33,8 @@ class DownloadResult:
 class ResultBuilder:
     """Of one attempt."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, reporter: Reporter) -> None:
-        self._context, self._claim, self._reporter = context, claim, reporter
+    def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState) -> None:
+        self._context, self._claim, self._state = context, claim, state
 
     async def find(self, name: str) -> StoredObject | None:
         """The object; retention then leaves it alone until a link to it has been told and followed.
@@ -43,22 +43,22 @@ class ResultBuilder:
         """
         if not await until_redis_answers(lambda: self._context.store.spare(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
-        async with bucket_outage.told(self._context.bucket, self._reporter):
+        async with bucket_outage.told(self._context.bucket, self._state):
             return await self._context.bucket.stat(name)
 
     async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> DownloadResult:
         """The steps of a video that is in the bucket already."""
         for step in stages.STORED_VIDEO[2:-2]:
-            self._reporter.step(self._reporter.update.at(step))
+            self._state.enter_step(step)
         picture = await self._context.bucket.stat(thumbnail_beside(stored.name))
         if picture:
             await self.note_picture(picture.name)
-        self._reporter.step(self._reporter.update.at(stages.STORED_VIDEO[-2]))
+        self._state.enter_step(stages.STORED_VIDEO[-2])
         return await self.done(stored, reused=True, lasting=lasting)
 
     async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> DownloadResult:
         """The last message: what was made, under its name of today, and the link to it."""
-        title = self._reporter.update.title or stored.metadata.get("title")
+        title = self._state.current.title or stored.metadata.get("title")
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # the source has renamed it since
             filename = clean_filename(file_types.file_name(title, filename.rpartition(".")[2]))
@@ -75,7 +75,7 @@ class ResultBuilder:
             "file_url": job_link("file"),
             "reused": reused,
         }
-        update = self._reporter.update.at(
+        update = self._state.current.at(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
         return DownloadResult(stored, update, lasting)
@@ -84,4 +84,4 @@ class ResultBuilder:
         """From here on the job's picture can be shown."""
         with contextlib.suppress(StoreUnavailable):
             await self._context.store.note(self._claim.download_id, {THUMBNAIL: name})
-            self._reporter.amend(has_thumbnail=True)
+            self._state.add_facts(has_thumbnail=True)

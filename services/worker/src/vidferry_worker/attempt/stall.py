@@ -1,11 +1,9 @@
 """Whether a download stands still: nothing came for too long, apart from the waits that it has told of."""
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from vidferry_worker.attempt.progress import number
+from vidferry_worker.children.protocol import Waiting
 
 LONGEST_WAITS = 60.0
 """seconds between two bytes: for a site that asked for a pause, and before what failed is asked for again"""
@@ -24,11 +22,11 @@ class Stall:
         """Bytes have come, of one part; others may wait."""
         self._moved, self._waited = time.monotonic(), 0.0
 
-    def wait(self, event: Mapping[str, Any]) -> float:
-        """Takes a child's `waiting`; the seconds granted, not beyond LONGEST_WAITS: it is not trusted."""
-        granted = min(number(event.get("seconds")) or 0.0, LONGEST_WAITS - self._waited)
+    def wait(self, event: Waiting) -> float:
+        """The seconds that a child is granted, not beyond LONGEST_WAITS: it is not trusted."""
+        granted = min(event.seconds, LONGEST_WAITS - self._waited)
         self._until, self._waited = max(self._until, time.monotonic() + granted), self._waited + granted
-        if event.get("asked"):
+        if event.asked:
             self._pause_ends = datetime.now(UTC) + timedelta(seconds=granted)
         return granted
 

@@ -5,9 +5,9 @@ import os
 import queue
 import socket
 import threading
-from typing import Any
 
 from vidferry_worker.children import wire
+from vidferry_worker.children.protocol import MAX_HOST, ConnectAnswer, ConnectRequest, Event, figure, to_message
 
 
 class ForbiddenAddress(OSError):
@@ -29,9 +29,9 @@ class Channel:
         self._orders: queue.SimpleQueue[wire.Message] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="channel", daemon=True).start()
 
-    def tell(self, event: str, **facts: Any) -> None:
+    def tell(self, event: Event) -> None:
         with self._lock:
-            wire.send(self._sock, {"event": event, **facts})
+            wire.send(self._sock, to_message(event))
 
     def order(self) -> wire.Message:
         """The worker's next order, however long it takes."""
@@ -39,22 +39,25 @@ class Channel:
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """A socket that the worker connected; ForbiddenAddress, or OSError as from a socket of one's own."""
+        if len(host) > MAX_HOST:
+            raise OSError("no such host")
         answer: queue.SimpleQueue[tuple[wire.Message, list[int]]] = queue.SimpleQueue()
         with self._lock:
             self._next_id += 1
             number = self._next_id
             self._waiting[number] = answer
-            wire.send(self._sock, {"event": "connect", "id": number, "host": host, "port": port, "timeout": timeout})
+            wire.send(self._sock, to_message(ConnectRequest(number, host, port, figure(timeout) or 0.0)))
         reply, fds = answer.get()
         if fds:
             connected = socket.socket(fileno=fds[0])
             connected.settimeout(timeout)
             return connected
-        if reply.get("forbidden"):
-            raise ForbiddenAddress(reply["error"])
-        if reply.get("timed_out"):
-            raise Unreached(reply["error"])
-        raise OSError(reply["error"])
+        told = ConnectAnswer(**reply)
+        if told.forbidden:
+            raise ForbiddenAddress(told.error)
+        if told.timed_out:
+            raise Unreached(told.error)
+        raise OSError(told.error)
 
     def _read(self) -> None:
         while True:

@@ -1,10 +1,7 @@
 """One download in a child: extract, ask whether to go on, download, put together.
 
-Orders from the worker: first the request, then after `found` `{"go": true, "fragments": …, "growing": …}` or
-`{"go": false}`, before that perhaps `{"ask": true}`: whether the origin still has what it had. Events to it:
-`extractors`, before the first `connect` (the worker's identity.py tells why), `found`, `evidence` where it was asked
-for, `picture`, `progress`, `growing`, `converting`, `waiting`, `done` or `failed`; channel.py adds `connect`, the
-logger `log`.
+children/protocol.py tells what the worker orders and what it is told. First comes a DownloadOrder, then, once it was
+told what is found, a GoOrder or a StopOrder, and before that perhaps an EvidenceOrder.
 """
 
 import socket
@@ -47,6 +44,27 @@ from vidferry_worker.child.patches import (
 )
 from vidferry_worker.child.patches.connections import route_through
 from vidferry_worker.child.reports import Reports
+from vidferry_worker.children import protocol
+from vidferry_worker.children.protocol import (
+    MAX_EXTRACTORS,
+    MAX_TEXT,
+    Done,
+    DownloadOrder,
+    EvidenceFound,
+    EvidenceOrder,
+    Extractors,
+    Failed,
+    Found,
+    FoundIdentity,
+    FoundStream,
+    GoOrder,
+    LogLine,
+    Progress,
+    Thumbnail,
+    Waiting,
+    figure,
+    parse_order,
+)
 
 BLOCK_SECONDS = 0.2
 MIN_BLOCK, MAX_BLOCK = 1024, 4 * 1024**2
@@ -60,15 +78,15 @@ def run(sock: socket.socket) -> int:
     programs.hold()
     channel = Channel(sock)
     route_through(channel)
-    request = channel.order()
+    order = parse_order(channel.order())
+    assert isinstance(order, DownloadOrder)
     try:
-        Download(channel, request).run()
+        Download(channel, order).run()
     except Exception as raised:  # noqa: BLE001 - whatever went wrong is told to the worker
         error = _reason(raised, preload.downloader().gave_up)
-        channel.tell(
-            "failed", code=classify(error, preload.downloader().said), detail=f"{type(error).__name__}: {error}"[:2000],
-            retry_after=retry_after.asked_by(error),
-        )  # fmt: skip
+        code = classify(error, preload.downloader().said)
+        detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
+        channel.tell(Failed(code, detail, figure(retry_after.asked_by(error))))
     return 0
 
 
@@ -80,12 +98,12 @@ def _reason(raised: Exception, gave_up: Exception | None) -> Exception:
 class Download:
     """The life of one request within the child."""
 
-    def __init__(self, channel: Channel, request: dict[str, Any]) -> None:
+    def __init__(self, channel: Channel, order: DownloadOrder) -> None:
         self._channel = channel
-        self._url = request["url"]
-        self._format = Format.parse(request["format"])
-        self._max_duration, self._max_bytes = request["max_duration"], request["max_bytes"]
-        self._stall_seconds = request["stall_seconds"]
+        self._url = order.url
+        self._format = Format.parse(order.format)
+        self._max_duration, self._max_bytes = order.max_duration, order.max_bytes
+        self._stall_seconds = order.stall_seconds
         self._streams: list[str] = []
         self._chosen: list[dict[str, Any]] = []
         self._formats: list[dict[str, Any]] = []
@@ -122,7 +140,7 @@ class Download:
             if (found.duration or 0) > self._max_duration:
                 raise JobFailure(ErrorCode.TOO_LONG)
             self._check_whole(path, found)
-            self._tell_file("done", file=path.name, **found.description())
+            self._channel.tell(Done(found.description(path.name), self._seen_evidence()))
 
     def _is_no_media(self, path: Path, failure: Exception) -> bool:
         """Whether something has failed because the body that has come is none."""
@@ -161,15 +179,15 @@ class Download:
         ydl.wants_picture = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._progress)
         ydl.add_post_hook(self._ended)
-        ydl.on_extractors = lambda names: self._channel.tell("extractors", extractors=names)
-        ydl.waits.tell = lambda seconds: self._channel.tell("waiting", seconds=seconds, asked=True)
-        ydl.on_thumbnails = lambda path: self._channel.tell("picture", file=Path(path).name)
+        ydl.on_extractors = lambda names: self._channel.tell(Extractors(names[:MAX_EXTRACTORS]))
+        ydl.waits.tell = lambda seconds: self._channel.tell(Waiting(seconds, asked=True))
+        ydl.on_thumbnails = lambda path: self._channel.tell(Thumbnail(Path(path).name))
         if self._format.quality is Quality.AUDIO:
             self._taker = TakeSoundPP(ydl, self._format.container)
             ydl.add_post_processor(self._taker)
         elif self._format.container is not Container.ANY:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
-        fragment_progress.count_with(lambda info, facts: self._reports.put(self._stream(info), facts))
+        fragment_progress.count_with(self._report)
         duration_limit.hold(self._max_duration)
         self._announced.listen()
         ffmpeg_progress.watch(params, self._channel.tell)
@@ -188,20 +206,24 @@ class Download:
         self._streams = [str(stream["format_id"]) for stream in streams]
         self._asked = True
         found = self._found(info, streams)
-        self._channel.tell("found", **found)
+        self._channel.tell(found)
         self._ydl.stall_timer.end()
-        if found["identity"]["by_address"]:
+        if found.identity.by_address:
             self._evidence = Evidence(self._ydl, self._chosen)
-        order = self._channel.order()
-        if order.get("ask"):
-            self._channel.tell("evidence", evidence=self._evidence.ask() if self._evidence else None)
-            order = self._channel.order()
-        self._wanted = bool(order["go"])
-        self._ydl.params["concurrent_fragment_downloads"] = order.get("fragments", 1)
-        if order.get("growing") and growing.is_kept(self._format, streams):
+        order = parse_order(self._channel.order())
+        if isinstance(order, EvidenceOrder):
+            self._channel.tell(EvidenceFound(self._evidence.ask() if self._evidence else None))
+            order = parse_order(self._channel.order())
+        if not isinstance(order, GoOrder):
+            return "it is in the bucket already"
+        self._wanted = True
+        self._ydl.params["concurrent_fragment_downloads"] = order.fragments
+        if order.growing and growing.is_kept(self._format, streams):
             look = partial(probing.probe, self._ydl)
-            self._growing = growing.Growing(look, self._tell_file, self._max_duration, self._format.container)
-        return None if self._wanted else "it is in the bucket already"
+            self._growing = growing.Growing(
+                look, self._channel.tell, self._max_duration, self._format.container, self._seen_evidence
+            )
+        return None
 
     def _check(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> None:
         self._guessed = self._ydl.heads.is_guess(info)
@@ -225,21 +247,20 @@ class Download:
         if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
 
-    def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "identity": asdict(identity.identify(info, self._ydl.trail)),
-            "title": _title(info),
-            "duration": info.get("duration"),
-            "source": str(info.get("webpage_url") or self._url)[:2000],
-            "streams": [
-                {
-                    "bit_rate": stream.get("tbr") or _usual_bit_rate(stream),
-                    "bytes": stream.get("filesize") or stream.get("filesize_approx"),
-                    "exact": bool(stream.get("filesize")),
-                }
+    def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> Found:
+        return Found(
+            FoundIdentity(**asdict(identity.identify(info, self._ydl.trail))),
+            _title(info),
+            figure(info.get("duration")),
+            str(info.get("webpage_url") or self._url)[:2000],
+            [
+                FoundStream(
+                    figure(stream.get("tbr") or _usual_bit_rate(stream)),
+                    figure(stream.get("filesize") or stream.get("filesize_approx")),
+                )
                 for stream in streams
             ],
-        }
+        )
 
     def _progress(self, seen: dict[str, Any]) -> None:
         """yt-dlp's progress hook, called for each block of a single body, and when any stream is here whole."""
@@ -251,12 +272,17 @@ class Download:
             "downloaded": seen.get("downloaded_bytes"),
             "total": seen.get("total_bytes"),
         }
-        self._reports.put(self._stream(seen["info_dict"]), facts)
+        self._report(seen["info_dict"], facts)
         if finished:
             self._body = seen["filename"]
             self._reports.flush()
         if self._growing:
             self._growing.see(seen)
+
+    def _report(self, info: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Has the worker told what is known of one stream now."""
+        figures = {name: figure(value) for name, value in facts.items() if name != "finished"}
+        self._reports.put(Progress(self._stream(info), facts["finished"], **figures))
 
     def _stream(self, info: dict[str, Any]) -> int:
         name = str(info.get("format_id"))
@@ -268,14 +294,14 @@ class Download:
         def tell_pause(n: int) -> float:
             seconds = pause(n)
             if seconds:
-                self._channel.tell("waiting", seconds=seconds, asked=False)
+                self._channel.tell(Waiting(seconds, asked=False))
             return seconds
 
         return tell_pause
 
-    def _tell_file(self, event: str, **facts: Any) -> None:
-        """Tells of the file, and by what its origin will know it again."""
-        self._channel.tell(event, **facts, evidence=self._evidence.seen() if self._evidence else None)
+    def _seen_evidence(self) -> protocol.Evidence:
+        """By what the file's origin will know it again."""
+        return self._evidence.seen() if self._evidence else None
 
     def _ended(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and where it stays."""
@@ -315,6 +341,6 @@ class _Logger:
         self._channel = channel
 
     def debug(self, text: str) -> None:
-        self._channel.tell("log", text=text[:2000])
+        self._channel.tell(LogLine(text[:MAX_TEXT]))
 
     info = warning = error = debug

@@ -13,6 +13,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import containers, content_sniff
 from vidferry_worker.child.probing import Probed
+from vidferry_worker.children import protocol
 
 LEAST = 16 * 1024**2
 """bytes; smaller files are here before there is much to gain"""
@@ -40,11 +41,13 @@ class Growing:
     def __init__(
         self,
         probe: Callable[[Path], Probed],
-        tell: Callable[..., None],
+        tell: Callable[[protocol.Growing | protocol.Failed], None],
         max_duration: float,
         container: Container = Container.ANY,
+        evidence: Callable[[], protocol.Evidence] = lambda: None,
     ) -> None:
         self._probe, self._tell, self._max_duration, self._container = probe, tell, max_duration, container
+        self._evidence = evidence
         self._looks = list(LOOKS)
         self._looking: threading.Thread | None = None
 
@@ -74,9 +77,7 @@ class Growing:
         if not probed.tells_length_first:
             return
         if (probed.duration or 0) > self._max_duration:
-            self._tell("failed", code=ErrorCode.TOO_LONG, detail="its beginning says so")
+            self._tell(protocol.Failed(ErrorCode.TOO_LONG, "its beginning says so"))
             return
-        self._tell(
-            "growing", part=path.name, file=Path(seen["filename"]).name, total=seen["total_bytes"],
-            **probed.description(),
-        )  # fmt: skip
+        described = probed.description(Path(seen["filename"]).name)
+        self._tell(protocol.Growing(path.name, int(seen["total_bytes"]), described, self._evidence()))

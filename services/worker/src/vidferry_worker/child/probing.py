@@ -10,10 +10,10 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import PostProcessingError, float_or_none, parse_duration
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.children.protocol import MOST_CODECS, FileDescription, figure
 
 _LENGTH_FIRST = frozenset({"mov", "matroska"})
 """Demuxers that read a length where the file begins. Others take it from its last stamp, or from its size."""
-MAX_CODECS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,10 @@ class Probed:
         """Whether the duration is the same while the file is not whole."""
         return self.container in _LENGTH_FIRST
 
-    def description(self) -> dict[str, Any]:
-        """What the worker is told of the file."""
-        codecs = sorted({stream.codec for stream in self.streams})[:MAX_CODECS]
-        return {
-            "container": self.container, "brand": self.brand, "codecs": codecs, "duration": self.duration,
-            "video": self.has_video,
-        }  # fmt: skip
+    def description(self, file: str) -> FileDescription:
+        """What the worker is told of the file of that name."""
+        codecs = sorted({stream.codec for stream in self.streams})[:MOST_CODECS]
+        return FileDescription(file, self.container, self.brand, codecs, self.has_video, figure(self.duration))
 
 
 def probe(ydl: YoutubeDL, path: Path) -> Probed:
@@ -77,7 +74,7 @@ def read(facts: Mapping[str, Any]) -> Probed:
     if not streams:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
     told = facts.get("format", {})
-    container = str(told.get("format_name", "")).partition(",")[0]
+    container = str(told.get("format_name", "")).partition(",")[0][:40]
     brand = str(told.get("tags", {}).get("major_brand", ""))[:4]
     return Probed(container, brand, _number(told.get("duration")), streams)
 

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+
+from vidferry_worker.children.protocol import Progress
 
 INTERVAL = 0.1
 """seconds"""
@@ -12,25 +13,25 @@ INTERVAL = 0.1
 class Reports:
     """The newest report of each stream. A thread sends them: a download that stands still tells nothing by itself."""
 
-    def __init__(self, tell: Callable[..., None]) -> None:
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
         self._tell = tell
-        self._newest: dict[int, dict[str, Any]] = {}
+        self._newest: dict[int, Progress] = {}
         self._lock = threading.Lock()
         self._changed = threading.Event()
         threading.Thread(target=self._run, name="reports", daemon=True).start()
 
-    def put(self, stream: int, facts: dict[str, Any]) -> None:
-        """Replaces what is not yet told of that stream."""
+    def put(self, report: Progress) -> None:
+        """Replaces what is not yet told of its stream."""
         with self._lock:
-            self._newest[stream] = facts
+            self._newest[report.stream] = report
         self._changed.set()
 
     def flush(self) -> None:
         """Tells what is not yet told."""
         with self._lock:
             pending, self._newest = self._newest, {}
-            for stream, facts in pending.items():
-                self._tell("progress", stream=stream, **facts)
+            for report in pending.values():
+                self._tell(report)
 
     def _run(self) -> None:
         while True:

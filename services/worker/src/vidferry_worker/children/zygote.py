@@ -14,8 +14,19 @@ from pathlib import Path
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.identity import site_at
 from vidferry_common.metrics.catalogue import SANDBOX_PARTS
-from vidferry_worker.children import wire
+from vidferry_worker.children import protocol, wire
 from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.protocol import (
+    ConnectAnswer,
+    ConnectRequest,
+    Event,
+    Extractors,
+    Failed,
+    InvalidEventError,
+    LogLine,
+    Order,
+    Report,
+)
 from vidferry_worker.network.broker import Broker, Refused
 
 logger = logging.getLogger(__name__)
@@ -26,7 +37,7 @@ EVENTS_A_SECOND, MAX_BURST = 500, 1000
 """of one child, of all kinds: what a fast site's many fragments take is a tenth of it"""
 PAUSE_SECONDS = 0.1
 MAX_CONNECTING = 64
-MAX_SITES, MAX_EXTRACTORS = 256, 256
+MAX_SITES = 256
 """of one child that are remembered"""
 READY_SECONDS = 60
 KILLED = -9
@@ -54,7 +65,7 @@ class Child:
         self._channel, self._broker, self._zygote = channel, broker, zygote
         self.folder = folder
         self._names = broker.share()
-        self._events: asyncio.Queue[wire.Message | None] = asyncio.Queue()
+        self._events: asyncio.Queue[Report | None] = asyncio.Queue()
         self._is_reading, self._is_over = False, False
         self._allowance, self._allowed_at = float(MAX_BURST), time.monotonic()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -74,10 +85,10 @@ class Child:
         wire.refuse_files(channel)
         self._read_on()
 
-    def order(self, message: wire.Message) -> None:
-        self._answer(message, [])
+    def order(self, order: Order) -> None:
+        self._send(order.to_message())
 
-    async def event(self) -> wire.Message:
+    async def event(self) -> Report:
         """What the child tells next; ChildEnded where it ended instead."""
         event = await self._events.get()
         self._read_on()
@@ -87,7 +98,7 @@ class Child:
 
     def fail(self, code: ErrorCode, detail: str) -> None:
         """Ends the child, and tells whoever reads its events that it failed."""
-        self._events.put_nowait({"event": "failed", "code": code, "detail": detail})
+        self._events.put_nowait(Failed(code, detail))
         self._zygote.kill(self)
 
     async def close(self) -> None:
@@ -126,62 +137,65 @@ class Child:
     def _read(self) -> None:
         try:
             message = wire.receive_alone(self._channel)
+            event = protocol.parse_event(message) if message is not None else None
         except BlockingIOError:
             return
-        except (OSError, wire.WireError) as error:
+        except (OSError, wire.WireError, InvalidEventError) as error:
             logger.warning("a child's line broke", extra={"pid": self.pid, "error": str(error)})
-            message = None
+            self._zygote.kill(self)
+            event = None
         self._allowance -= 1
-        if message is None:
+        if event is None:
             self._is_over = True
             self._events.put_nowait(None)
-        elif message.get("event") == "connect":
-            self._connect(message)
-        elif message.get("event") == "extractors":
-            self._note_extractors(message.get("extractors"))
-        elif message.get("event") == "log":
-            logger.debug("yt-dlp: %s", str(message.get("text"))[:2000], extra={"pid": self.pid})
         else:
-            self._events.put_nowait(message)
+            self._take(event)
         if self._is_over or self._events.qsize() >= MAX_EVENTS or self._allowance < 1:
             self._pause()
             self._read_on()
 
-    def _note_extractors(self, told: object) -> None:
-        if not self._has_asked and isinstance(told, list) and len(told) <= MAX_EXTRACTORS:
-            self.extractors = frozenset(map(str, told))
+    def _take(self, event: Event) -> None:
+        if isinstance(event, ConnectRequest):
+            self._connect(event)
+        elif isinstance(event, LogLine):
+            logger.debug("yt-dlp: %s", event.text, extra={"pid": self.pid})
+        elif isinstance(event, Extractors):
+            if not self._has_asked:
+                self.extractors = frozenset(event.extractors)
+        else:
+            self._events.put_nowait(event)
 
-    def _connect(self, message: wire.Message) -> None:
+    def _connect(self, request: ConnectRequest) -> None:
         self._has_asked = True
         if len(self._connecting) >= MAX_CONNECTING:
-            self._answer({"id": message.get("id"), "error": "too many connections at once"}, [])
+            self._send(ConnectAnswer(request.id, "too many connections at once").to_message())
             return
-        task = asyncio.create_task(self._serve(message))
+        task = asyncio.create_task(self._serve(request))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _serve(self, message: wire.Message) -> None:
-        """Connects for the child, and answers; a request that lacks its fields gets no answer."""
-        with contextlib.suppress(KeyError):
-            number, asked = message["id"], (message["host"], message["port"], message["timeout"])
-            self.refused = False
-            try:
-                host, port, seconds = str(asked[0]), int(asked[1]), float(asked[2])
-                connected = await self._broker.connect(host, port, seconds, self._names)
-            except Refused as refusal:
-                self.refused = True
-                self._answer({"id": number, "forbidden": True, "error": str(refusal)}, [])
-            except TimeoutError:
-                self._answer({"id": number, "timed_out": True, "error": "the connection timed out"}, [])
-            except (OSError, ArithmeticError, ValueError, TypeError) as error:
-                self._answer({"id": number, "error": f"could not connect: {error}"}, [])
-            else:
-                if len(self.sites) < MAX_SITES:
-                    self.sites.add(site_at(host, port))
-                with connected:
-                    self._answer({"id": number}, [connected.fileno()])
+    async def _serve(self, request: ConnectRequest) -> None:
+        """Connects for the child, and answers: without an answer its thread would wait for ever."""
+        connected = None
+        try:
+            connected = await self._broker.connect(request.host, request.port, request.timeout, self._names)
+            answer = ConnectAnswer(request.id)
+        except Refused as refusal:
+            answer = ConnectAnswer(request.id, str(refusal), forbidden=True)
+        except TimeoutError:
+            answer = ConnectAnswer(request.id, "the connection timed out", timed_out=True)
+        except OSError as error:
+            answer = ConnectAnswer(request.id, f"could not connect: {error}")
+        self.refused = answer.forbidden
+        if connected is None:
+            self._send(answer.to_message())
+            return
+        if len(self.sites) < MAX_SITES:
+            self.sites.add(site_at(request.host, request.port))
+        with connected:
+            self._send(answer.to_message(), [connected.fileno()])
 
-    def _answer(self, message: wire.Message, fds: list[int]) -> None:
+    def _send(self, message: wire.Message, fds: list[int] | None = None) -> None:
         with contextlib.suppress(OSError):  # a child that is gone, or reads nothing, gets no answer
             wire.send(self._channel, message, fds)
 

@@ -1,12 +1,10 @@
 """Whether an object of an address is still what its origin has: what was told with its bytes, and what is told now."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
 
-from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.children.protocol import Evidence, InvalidEventError, parse_evidence
 
 METADATA = "origin"
 """the key of it in an object's metadata"""
@@ -19,23 +17,6 @@ LISTED = frozenset({"list", "segments"})
 
 Stream = Mapping[str, str]
 """What is known of one stream: `url`, and validators or digests"""
-Evidence = Sequence[Stream] | None
-"""A stream each; None where the origin tells nothing"""
-
-_Name = Annotated[str, Field(max_length=20)]
-_Value = Annotated[str, Field(max_length=200)]
-
-
-class _Told(BaseModel):
-    evidence: list[Annotated[dict[_Name, _Value], Field(max_length=6)]] | None = Field(None, max_length=8)
-
-
-def read(event: Mapping[str, Any]) -> Evidence:
-    """What a child tells; JobFailure where it is ill-formed."""
-    try:
-        return _Told.model_validate({"evidence": event.get("evidence")}).evidence
-    except ValidationError as error:
-        raise JobFailure(ErrorCode.INTERNAL, "a child's evidence is ill-formed") from error
 
 
 def write(evidence: Evidence) -> dict[str, str]:
@@ -47,8 +28,8 @@ def write(evidence: Evidence) -> dict[str, str]:
 def of_object(metadata: Mapping[str, str]) -> Evidence:
     """What an object's metadata says; None where it says nothing, or what can't be read."""
     try:
-        return read({"evidence": orjson.loads(metadata.get(METADATA, "null"))})
-    except (orjson.JSONDecodeError, JobFailure):
+        return parse_evidence(orjson.loads(metadata.get(METADATA, "null")))
+    except (orjson.JSONDecodeError, InvalidEventError):
         return None
 
 

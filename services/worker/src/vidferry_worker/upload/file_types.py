@@ -6,24 +6,14 @@ sound, so a lie gives at worst a file that does not play; a text, such as a page
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
-
-from pydantic import BaseModel, Field, ValidationError
+from typing import BinaryIO
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.text import remove_controls
 from vidferry_worker.children import text_content
 from vidferry_worker.children.media_types import KINDS
-
-
-class _Description(BaseModel):
-    file: str = Field(max_length=255)
-    container: str = Field(max_length=40)
-    brand: str = Field(max_length=4)
-    codecs: list[str] = Field(max_length=16)
-    video: bool
+from vidferry_worker.children.protocol import FileDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +29,21 @@ _BRANDS = {"qt  ": "mov/qt", "3gp": "mov/3gp", "3g2": "mov/3g2", "mjp2": "mov/mj
 """ISO/IEC 14496-12 §4.3, by what they begin with; others are MP4's."""
 
 
-def kind_of(told: Mapping[str, Any], start: bytes, *, with_video: bool = True) -> Kind:
+def kind_of(told: FileDescription, start: bytes, *, with_video: bool = True) -> Kind:
     """The kind of a file of which a child told so, and whose first text_content.HEAD bytes are start.
 
     with_video=False calls it sound whatever else is in it. JobFailure where it is no media that we know.
     """
-    try:
-        described = _Description.model_validate({name: told.get(name) for name in _Description.model_fields})
-    except ValidationError as error:
-        raise JobFailure(ErrorCode.INTERNAL, "a child's description of its file is ill-formed") from error
-    known = KINDS.get(_variant(described, start))
+    known = KINDS.get(_variant(told, start))
     if known is None or text_content.is_text(start):
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{described.container!r} that starts with {start[:16]!r}")
-    endings = known[0 if described.video and with_video else -1]
-    told_ending = described.file.rpartition(".")[2].lower()
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{told.container!r} that starts with {start[:16]!r}")
+    endings = known[0 if told.video and with_video else -1]
+    told_ending = told.file.rpartition(".")[2].lower()
     ending = told_ending if told_ending in endings else next(iter(endings))
     return Kind(endings[ending], ending)
 
 
-def _variant(told: _Description, start: bytes) -> str:
+def _variant(told: FileDescription, start: bytes) -> str:
     """Which of a demuxer's kinds it is."""
     match told.container:
         case "mov":

@@ -1,14 +1,13 @@
 """What an object will be, before its file is here."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
 from vidferry_common.store import Claim
-from vidferry_worker.attempt.progress import number
 from vidferry_worker.children.extraction import Extraction
+from vidferry_worker.children.protocol import Evidence, FileDescription
 from vidferry_worker.upload import evidence, file_types
 
 
@@ -22,20 +21,19 @@ class UploadPlan:
     if_generation: int
     """the generation to replace, NEW where there is none"""
 
-    def of(self, source: BinaryIO, told: Mapping[str, Any]) -> Upload:
-        """The object of a file, by what its child told: `file`, what probing.py found in it, and `evidence`.
+    def of(self, source: BinaryIO, told: FileDescription, origin: Evidence) -> Upload:
+        """The object of a file, by what its child told of it and of its origin.
 
         JobFailure where it is no media that we know.
         """
-        duration = number(told.get("duration"))
         with_video = self.claim.format.quality is not Quality.AUDIO
         kind = file_types.kind_of(told, file_types.read_head(source), with_video=with_video)
-        known = replace(self.extraction, duration=self.extraction.duration if duration is None else duration)
+        known = self.extraction if told.duration is None else replace(self.extraction, duration=told.duration)
         return Upload(
             self.name,
             kind.media_type,
             filename=file_types.file_name(self.extraction.title, kind.extension),
-            metadata=_metadata(known, self.claim.download_id) | evidence.write(evidence.read(told)),
+            metadata=_metadata(known, self.claim.download_id) | evidence.write(origin),
             if_generation=self.if_generation,
         )
 

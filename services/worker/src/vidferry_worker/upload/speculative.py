@@ -13,20 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import BaseModel, Field, ValidationError
-
 from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.children import wire
+from vidferry_worker.children.protocol import Growing
 from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.upload.plan import UploadPlan
 
 logger = logging.getLogger(__name__)
-
-
-class _Event(BaseModel):
-    part: str = Field(max_length=255)
-    total: int = Field(strict=True, gt=0)
 
 
 class SpeculativeUpload:
@@ -50,7 +43,7 @@ class SpeculativeUpload:
         bucket: Bucket,
         folder: Path,
         plan: UploadPlan,
-        event: wire.Message,
+        event: Growing,
         told: Callable[[int], object],
         *,
         max_bytes: int,
@@ -59,19 +52,18 @@ class SpeculativeUpload:
 
         told hears the bytes sent so far, in the event loop.
         """
-        try:
-            checked = _Event.model_validate(event)
-            if checked.total > max_bytes:
-                return None
-            source, _ = open_regular(folder, checked.part)
-        except (ValidationError, JobFailure):
+        if not 0 < event.total <= max_bytes:
             return None
         try:
-            what = plan.of(source, event)
+            source, _ = open_regular(folder, event.part)
+        except JobFailure:
+            return None
+        try:
+            what = plan.of(source, event.description, event.evidence)
         except JobFailure:
             source.close()
             return None
-        return cls(bucket, what, source, checked.total, told)
+        return cls(bucket, what, source, event.total, told)
 
     def look(self) -> None:
         """There may be more of the file."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
+from vidferry_worker.children.protocol import Converting
+
 INTERVAL = 0.25
 """seconds"""
 INDEX_FIRST_BYTES = 64 * 1024**2
@@ -16,7 +18,7 @@ who plays a large file reads it by ranges anyway."""
 INDEX_LAST = {"default": ["-movflags", "-faststart"]}
 """yt-dlp's postprocessor_args: they follow its own +faststart, and take it back."""
 
-Tell = Callable[..., None]
+Tell = Callable[[Converting], None]
 
 
 def watch(params: dict[str, Any], tell: Tell) -> None:
@@ -42,13 +44,13 @@ def _is_less(options: list[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _watching(tell: Tell, path: str, expected: int | None) -> Iterator[None]:
+def _watching(tell: Tell, path: str, expected: float | None) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(INTERVAL):
             with contextlib.suppress(OSError):
-                tell("converting", written=Path(path).stat().st_size, expected=expected)
+                tell(Converting(Path(path).stat().st_size, expected))
 
     watcher = threading.Thread(target=look, name="conversion", daemon=True)
     watcher.start()

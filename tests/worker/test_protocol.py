@@ -1,0 +1,144 @@
+"""What of a child's messages is an event. What the child itself makes of its classes, the worker reads the same."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.children.protocol import (
+    ConnectRequest,
+    Converting,
+    Done,
+    DownloadOrder,
+    Event,
+    EvidenceFound,
+    EvidenceOrder,
+    Extractors,
+    Failed,
+    FileDescription,
+    Found,
+    FoundIdentity,
+    FoundStream,
+    GoOrder,
+    Growing,
+    InvalidEventError,
+    LogLine,
+    Order,
+    Progress,
+    StopOrder,
+    Thumbnail,
+    Waiting,
+    figure,
+    parse_event,
+    parse_order,
+    to_message,
+)
+
+ABSENT = "(absent)"
+FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
+EVIDENCE = [{"url": "a", "etag": '"1"'}, {}]
+IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_address=True)
+EVENTS: list[Event] = [
+    ConnectRequest(7, "example.com", 443, 20.0),
+    Extractors(["youtube", "youtubetab"]),
+    LogLine("[generic] Extracting URL"),
+    Found(IDENTITY, "A title", 6.0, "https://example.com/a", [FoundStream(700.5, 10**6), FoundStream()]),
+    EvidenceFound(EVIDENCE),
+    EvidenceFound(None),
+    Thumbnail("media.jpg"),
+    Progress(1, finished=True, downloaded=10, total=20, estimate=30.5, fragment=1.5, fragments=3),
+    Progress(0),
+    Growing("media.mp4.part", 10**7, FILE, EVIDENCE),
+    Converting(10**6, None),
+    Waiting(2.5, asked=True),
+    Done(FILE, None),
+    Failed(ErrorCode.LIVE, "it is live", 20.0),
+]
+ORDERS: list[Order] = [
+    DownloadOrder("https://example.com/a", "1080-any", 3600, 10**9, 30),
+    EvidenceOrder(),
+    GoOrder(6, growing=True),
+    StopOrder(),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_what_a_child_says_is_heard(event: Event) -> None:
+    assert parse_event(json.loads(json.dumps(to_message(event)))) == event
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)
+def test_what_a_worker_orders_is_understood(order: Order) -> None:
+    assert parse_order(json.loads(json.dumps(order.to_message()))) == order
+
+
+def message(kind: type[Event], changes: dict[str, Any]) -> dict[str, Any]:
+    told = to_message(next(event for event in EVENTS if isinstance(event, kind))) | changes
+    return {name: value for name, value in told.items() if value != ABSENT}
+
+
+def identity(**changes: Any) -> dict[str, Any]:
+    return to_message(EVENTS[3])["identity"] | changes  # type: ignore[no-any-return]
+
+
+NO_FIGURE = [math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 10**400, "7", "", [], {}, [1], True]
+
+
+@pytest.mark.parametrize("value", NO_FIGURE, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (Progress, "stream"), (Progress, "downloaded"), (Progress, "total"), (Progress, "estimate"),
+        (Progress, "fragment"), (Progress, "fragments"), (Converting, "written"), (Converting, "expected"),
+        (Waiting, "seconds"), (Found, "duration"), (Done, "duration"), (Growing, "total"), (Failed, "retry_after"),
+        (ConnectRequest, "id"), (ConnectRequest, "port"), (ConnectRequest, "timeout"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)  # fmt: skip
+def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any) -> None:
+    assert figure(value) is None
+    with pytest.raises(InvalidEventError):
+        parse_event(message(kind, {field: value}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (Found, {"identity": ABSENT}), (Found, {"identity": "x"}), (Found, {"identity": identity(more=1)}),
+        (Found, {"identity": identity(video_id=None)}), (Found, {"identity": identity(extractor="x" * 201)}),
+        (Found, {"identity": identity(video_id="x" * 4001)}), (Found, {"identity": identity(domain=["a"])}),
+        (Found, {"identity": identity(by_address="perhaps")}), (Found, {"title": None}), (Found, {"title": "x" * 501}),
+        (Found, {"title": {"a": 1}}), (Found, {"source": "x" * 2001}), (Found, {"source": ABSENT}),
+        (Found, {"streams": []}), (Found, {"streams": [{}] * 9}), (Found, {"streams": ["x"]}),
+        (Found, {"streams": None}), (Found, {"streams": [{"bytes": -3}]}), (Found, {"streams": [{"bit_rate": "fast"}]}),
+        (Progress, {"stream": 8}), (Progress, {"stream": 0.0}), (Progress, {"stream": None}),
+        (Progress, {"finished": 1}), (Progress, {"finished": None}),
+        (Growing, {"part": None}), (Growing, {"part": 5}), (Growing, {"part": "x" * 256}), (Growing, {"total": 2.5}),
+        (Growing, {"total": None}), (Growing, {"evidence": "x"}), (Growing, {"video": "yes"}),
+        (Done, {"file": ABSENT}), (Done, {"codecs": "h264"}), (Done, {"codecs": ["x"] * 17}), (Done, {"codecs": [1]}),
+        (Done, {"brand": None}), (Done, {"brand": "isom5"}), (Done, {"container": "x" * 41}),
+        (Done, {"evidence": [{}] * 9}), (Done, {"evidence": [{"a": 1}]}), (Done, {"evidence": [{"a": "x" * 201}]}),
+        (Done, {"evidence": [{"x" * 21: "a"}]}), (Done, {"evidence": [dict.fromkeys("abcdefg", "x")]}),
+        (Done, {"evidence": ["x"]}), (EvidenceFound, {"evidence": {}}),
+        (Converting, {"written": ABSENT}), (Waiting, {"asked": "yes"}), (Waiting, {"seconds": None}),
+        (Thumbnail, {"file": "x" * 256}), (Thumbnail, {"file": None}), (LogLine, {"text": "x" * 2001}),
+        (LogLine, {"text": None}), (Extractors, {"extractors": "youtube"}), (Extractors, {"extractors": ["x"] * 257}),
+        (Extractors, {"extractors": [1]}), (Extractors, {"extractors": ["x" * 201]}),
+        (ConnectRequest, {"host": None}), (ConnectRequest, {"host": [1]}), (ConnectRequest, {"host": "x" * 2001}),
+        (ConnectRequest, {"port": "http"}), (ConnectRequest, {"port": None}), (ConnectRequest, {"id": ABSENT}),
+        (ConnectRequest, {"timeout": "soon"}), (ConnectRequest, {"timeout": None}),
+        (Failed, {"code": "unheard_of"}), (Failed, {"code": None}), (Failed, {"detail": "x" * 2001}),
+        (Failed, {"detail": None}),
+        (Progress, {"event": "outcome"}), (Progress, {"event": ABSENT}), (Progress, {"event": []}),
+    ],
+    ids=lambda value: f"{value}"[:40] if isinstance(value, dict) else value.__name__,
+)  # fmt: skip
+def test_what_is_ill_formed_is_no_event(kind: type[Event], changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidEventError):
+        parse_event(message(kind, changes))
+
+
+def test_what_no_event_names_is_not_kept() -> None:
+    assert parse_event({"event": "progress", "stream": 0, "text": "x" * 60_000}) == Progress(0)
