@@ -23,17 +23,16 @@ arguments, sys.executable = sys.argv[1:], __file__
 sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
     import requests.sessions
-    from yt_dlp.downloader.external import FFmpegFD
-    from vidferry_worker.child import content_sniff, download, preload
-    from vidferry_worker.child.patches import hls_lists, page_limits, programs
+    from vidferry_worker.child import content_sniff, download, page_limits as limits, preload
+    from vidferry_worker.child.patches import ffmpeg_downloads, hls_lists, page_limits, programs
     programs.GUARD = ()
     content_sniff.is_disguised = lambda path: False
     preload.bounded = lambda read: read
     preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
     download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
-    download._refuse_ffmpeg = FFmpegFD.real_download
+    ffmpeg_downloads.install = lambda: None
     hls_lists.install = lambda: None
-    page_limits.hold = page_limits.check_page = lambda *_: None
+    page_limits.install = limits.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
     from vidferry_worker.upload import file_types

@@ -9,7 +9,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.patches.page_limits import MOST, MOST_ELEMENTS
+from vidferry_worker.child.page_limits import MOST, MOST_ELEMENTS
 from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 

@@ -8,11 +8,12 @@ from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import urljoin
 
+from vidferry_worker.child import durations
 from vidferry_worker.child.dash import timeline
 from vidferry_worker.child.dash.manifest import MOST_OF_A_PERIOD
 from vidferry_worker.child.dash.period_times import has_ended
 from vidferry_worker.child.dash.timeline import MOST
-from vidferry_worker.child.patches import dash_manifest, duration_limit
+from vidferry_worker.child.patches import dash_manifest
 from worker.manifests import LOCK, audio, base, mpd, period, role, video
 
 URL = "https://site.example/lists/clip.mpd?t=1"
@@ -262,7 +263,7 @@ def test_what_is_told_elsewhere_or_too_much_is_unfit(manifest: str, monkeypatch:
     ],
 )
 def test_how_long_a_track_says_it_is(manifest: str, seconds: float) -> None:
-    assert duration_limit.of_fragments(formats(manifest)[0]) == seconds
+    assert durations.of_fragments(formats(manifest)[0]) == seconds
 
 
 @pytest.mark.usefixtures("patched")

@@ -9,7 +9,8 @@ from support import ffmpeg
 LOADED = """
 import json
 from yt_dlp.extractor.generic import GenericIE
-from vidferry_worker.child import embeds, warm
+from vidferry_worker.child import preload
+from vidferry_worker.child.patches import embed_search
 
 PAGE = '''<html><head><title>A page</title></head><body>
 <iframe src="https://www.youtube.com/embed/BaW_jenozKc"></iframe>
@@ -18,13 +19,13 @@ PAGE = '''<html><head><title>A page</title></head><body>
 URL = "https://example.invalid/page"
 
 def found(extract):
-    generic = warm.downloader().get_info_extractor("Generic")
+    generic = preload.downloader().get_info_extractor("Generic")
     return [each.get("url") or each["formats"][0]["url"] for each in extract(generic, URL, PAGE)]
 
 extract = GenericIE._extract_embeds
-warm.load()
-ydl = warm.downloader()
-silent = [each for each in ydl._ies.values() if not embeds.searches(each)]
+preload.load()
+ydl = preload.downloader()
+silent = [each for each in ydl._ies.values() if not embed_search.searches(each)]
 answers = [found for each in silent for found in each.extract_from_webpage(ydl, URL, PAGE)]
 print(json.dumps([found(extract), found(GenericIE._extract_embeds), len(ydl._ies), len(silent), answers]))
 """

@@ -108,7 +108,7 @@ def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any
     [
         (Found, {"identity": ABSENT}), (Found, {"identity": "x"}), (Found, {"identity": identity(more=1)}),
         (Found, {"identity": identity(video_id=None)}), (Found, {"identity": identity(extractor="x" * 201)}),
-        (Found, {"identity": identity(video_id="x" * 4001)}), (Found, {"identity": identity(domain=["a"])}),
+        (Found, {"identity": identity(video_id="x" * 16_001)}), (Found, {"identity": identity(domain=["a"])}),
         (Found, {"identity": identity(by_address="perhaps")}), (Found, {"title": None}), (Found, {"title": "x" * 501}),
         (Found, {"title": {"a": 1}}), (Found, {"source": "x" * 2001}), (Found, {"source": ABSENT}),
         (Found, {"streams": []}), (Found, {"streams": [{}] * 9}), (Found, {"streams": ["x"]}),

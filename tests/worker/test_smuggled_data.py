@@ -16,8 +16,8 @@ import importlib, pkgutil, sys
 import yt_dlp.extractor
 from yt_dlp.utils import _utils
 by_itself = {_utils.smuggle_url, _utils.unsmuggle_url}
-from vidferry_worker.child import warm
-warm.load()
+from vidferry_worker.child import preload
+preload.load()
 for found in pkgutil.walk_packages(yt_dlp.extractor.__path__, "yt_dlp.extractor."):
     importlib.import_module(found.name)
 names = ("smuggle_url", "unsmuggle_url")

@@ -1,16 +1,15 @@
 """What lists say of how long their streams are, and how much of that a file may lack."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET  # the type alone: yt-dlp has parsed it
 
-from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import parse_duration
 
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.patches import duration_limit
+from vidferry_worker.child import durations
 
 TOLERATED_SECONDS, TOLERATED_SHARE = 0.5, 0.02
 """A file may last so much less than its list says: sound has a lead-in, and encoders drop frames."""
@@ -41,20 +40,6 @@ class Announced:
         return seconds < self.seconds - self.tolerated
 
 
-def install() -> None:
-    """Has each format of a DASH manifest carry how long the whole presentation is (ISO/IEC 23009-1 §5.3.1.2)."""
-    parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001
-
-    def noted(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        announced = of_presentation(mpd_doc)
-        for period in parse(extractor, mpd_doc, *args, **options):
-            for each in period.get("formats", ()):
-                each[PRESENTATION] = announced
-            yield period
-
-    InfoExtractor._parse_mpd_periods = noted  # noqa: SLF001
-
-
 def of_playlist(text: str) -> Announced | None:
     """Of an HLS media playlist; None where it tells of more than is fetched.
 
@@ -69,7 +54,7 @@ def of_playlist(text: str) -> Announced | None:
         rounding += float(told[0][0])
     joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
     code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
-    return _announced(duration_limit.of_playlist(text), rounding, code)
+    return _announced(durations.of_playlist(text), rounding, code)
 
 
 def of_fragments(stream: Info) -> Announced | None:
@@ -81,7 +66,7 @@ def of_fragments(stream: Info) -> Announced | None:
     if not isinstance(fragments, Sequence) or not fragments:
         return None
     last, before = (each.get("duration") for each in (fragments[-1], fragments[max(len(fragments) - 2, 0)]))
-    return _announced(duration_limit.of_fragments(stream), last if last and before in {None, last} else 0)
+    return _announced(durations.of_fragments(stream), last if last and before in {None, last} else 0)
 
 
 def of_presentation(mpd: ET.Element) -> Announced | None:

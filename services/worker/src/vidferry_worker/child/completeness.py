@@ -7,9 +7,6 @@ last of time stamps that begin anew.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from yt_dlp.downloader.hls import HlsFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import announced
@@ -27,16 +24,10 @@ class Announcements:
 
     _of: dict[str, Announced] = field(default_factory=dict)
 
-    def listen(self) -> None:
-        """From here on notes what HLS media playlists say."""
-        can_download = HlsFD.can_download
-
-        def noted(manifest: str, info: Info, *args: Any, **options: Any) -> Any:
-            if told := announced.of_playlist(manifest):
-                self._of[str(info.get("format_id"))] = told
-            return can_download(manifest, info, *args, **options)
-
-        HlsFD.can_download = staticmethod(noted)
+    def note_playlist(self, playlist: str, info: Info) -> None:
+        """Takes the HLS media playlist of a stream."""
+        if told := announced.of_playlist(playlist):
+            self._of[str(info.get("format_id"))] = told
 
     def check(
         self, probed: Probed, streams: Sequence[Info], *, came: Probed | None = None, made_mp3: bool = False

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from yt_dlp.downloader.common import FileDownloader
-from yt_dlp.downloader.external import FFmpegFD
-
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import (
     completeness,
     content_sniff,
+    durations,
     growing,
     identity,
     options,
@@ -35,14 +33,15 @@ from vidferry_worker.child.dash import periods
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
 from vidferry_worker.child.patches import (
+    connections,
     download_retries,
     duration_limit,
     ffmpeg_progress,
     fragment_progress,
+    hls_announcements,
     programs,
     smuggled_data,
 )
-from vidferry_worker.child.patches.connections import route_through
 from vidferry_worker.child.reports import Reports
 from vidferry_worker.children import protocol
 from vidferry_worker.children.protocol import (
@@ -66,18 +65,15 @@ from vidferry_worker.children.protocol import (
     parse_order,
 )
 
-BLOCK_SECONDS = 0.2
-MIN_BLOCK, MAX_BLOCK = 1024, 4 * 1024**2
-"""bytes"""
 NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_dash_segments_generator"})
 """Protocols that yt-dlp speaks itself; the others would need ffmpeg's own network."""
 
 
 def run(sock: socket.socket) -> int:
     """Serves one request over the channel; the exit code of the child."""
-    programs.hold()
+    programs.install()
     channel = Channel(sock)
-    route_through(channel)
+    connections.install(channel)
     order = parse_order(channel.order())
     assert isinstance(order, DownloadOrder)
     try:
@@ -187,13 +183,10 @@ class Download:
             ydl.add_post_processor(self._taker)
         elif self._format.container is not Container.ANY:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
-        fragment_progress.count_with(self._report)
-        duration_limit.hold(self._max_duration)
-        self._announced.listen()
-        ffmpeg_progress.watch(params, self._channel.tell)
-        FFmpegFD.real_download = _refuse_ffmpeg
-        FileDownloader.best_block_size = staticmethod(block_size)
-        FileDownloader.report_progress = lambda *_: None  # it words each block's sentence, though nobody reads it
+        fragment_progress.install(self._report)
+        duration_limit.install(self._max_duration)
+        hls_announcements.install(self._announced.note_playlist)
+        ffmpeg_progress.install(params, self._channel.tell)
 
     def _decide(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
         """yt-dlp's match_filter: None goes on, a reason stops. Called with the chosen formats once all is known."""
@@ -242,7 +235,7 @@ class Download:
         schemes = {urlsplit(str(stream.get("url"))).scheme.lower() for stream in streams} - preload.SCHEMES
         if schemes:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"scheme {', '.join(sorted(schemes))}")
-        if max(info.get("duration") or 0, *map(duration_limit.of_fragments, streams)) > self._max_duration:
+        if max(info.get("duration") or 0, *map(durations.of_fragments, streams)) > self._max_duration:
             raise JobFailure(ErrorCode.TOO_LONG)
         if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
@@ -319,19 +312,6 @@ def _title(info: dict[str, Any]) -> str:
     """The extractor's; where that says nothing, what the address says that was asked for."""
     told, asked = str(info.get("title") or "")[: titles.MOST], str(info.get("original_url") or "")
     return titles.choose(told, titles.of_address(asked)) if titles.says_nothing(told) else told
-
-
-def block_size(elapsed: float, count: int) -> int:
-    """How much to read at once, after count bytes took elapsed seconds: yt-dlp tells its progress block by block.
-
-    Its own choice is a second's worth; a message is to leave every half of one.
-    """
-    rate = count / max(elapsed, 0.001)
-    return int(min(max(rate * BLOCK_SECONDS, count / 2, MIN_BLOCK), count * 2, MAX_BLOCK))
-
-
-def _refuse_ffmpeg(*_: Any) -> None:
-    raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "ffmpeg would have to fetch it")
 
 
 class _Logger:

@@ -19,19 +19,23 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import announced, bodies, choosing, options, protection, rehearsal, retry_after
+from vidferry_worker.child import bodies, choosing, options, protection, rehearsal, retry_after
 from vidferry_worker.child.classify import by_status
 from vidferry_worker.child.dash.join import without_unfit
 from vidferry_worker.child.identity import BY_ADDRESS, WITHIN_A_PART, Step, Trail
 from vidferry_worker.child.page.document import limit_referer
+from vidferry_worker.child.page_limits import check_formats
 from vidferry_worker.child.patches import (
+    block_size,
     body_resumption,
     cut_fragments,
+    dash_announcements,
     dash_manifest,
     dash_ranges,
     download_retries,
     embed_search,
     ffmpeg_crash,
+    ffmpeg_downloads,
     fragment_content,
     fragment_keys,
     generic_embeds,
@@ -65,11 +69,12 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    announced, body_resumption, cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content,
-    fragment_keys, generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs,
-    hls_lists, hls_live, html5_players, ism_manifest, link_lists, media_endings, response_heads, smuggled_data,
+    ffmpeg_crash, ffmpeg_downloads, block_size, page_limits, hls_renditions, dash_announcements, body_resumption,
+    cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
+    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
+    ism_manifest, link_lists, media_endings, response_heads, smuggled_data,
 )  # fmt: skip
-"""in the order in which they are installed: each stands around those before it"""
+"""those of every download, in the order in which they are installed: each stands around those before it"""
 
 _loaded: "SiteDownloader | None" = None
 
@@ -152,7 +157,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         return super()._YoutubeDL__extract_info(url, ie, download, extra_info, process)
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
-        page_limits.check_formats(info_dict)
+        check_formats(info_dict)
         media_endings.settle(info_dict, self.headers_of.get)
         if info_dict.get("formats"):
             info_dict["formats"] = without_unfit(info_dict["formats"])
@@ -248,9 +253,6 @@ def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
     rehearsal.keep_patterns()
-    ffmpeg_crash.tell()
-    page_limits.hold()
-    hls_renditions.tell_apart()
     for patch in PATCHES:
         patch.install()
     for extractor in gen_extractor_classes():
@@ -268,7 +270,7 @@ def load() -> None:
             selector(Format(quality=quality, container=container).canonical())
     with SiteDownloader(options.base()) as rehearsing:
         rehearsal.rehearse(rehearsing)
-    embed_search.ask_only_searching(_loaded)
+    embed_search.install(_loaded)
 
 
 @cache

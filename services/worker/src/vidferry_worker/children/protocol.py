@@ -22,6 +22,8 @@ MAX_HOST = 2000
 MAX_TEXT = 2000
 """characters of the log, and of what a failure is told by"""
 MAX_FILE_NAME = 255
+MAX_ADDRESS = 16_000
+"""characters of an address that takes the place of an id"""
 MOST_CODECS = 16
 LARGEST: Final = 2**53
 """a figure is below it, as JSON's are everywhere"""
@@ -337,8 +339,8 @@ def _parse_found(message: Message) -> Found:
     if not isinstance(streams, list) or not 0 < len(streams) <= MOST_STREAMS:
         raise InvalidEventError("its streams are none, or too many")
     identity = FoundIdentity(
-        _text(told, "extractor", 200), _text(told, "domain", 300), _text(told, "video_id", 4000),
-        _flag(told, "by_address"), _text(told, "page", 4000) if "page" in told else "",
+        _text(told, "extractor", 200), _text(told, "domain", 300), _text(told, "video_id", MAX_ADDRESS),
+        _flag(told, "by_address"), _text(told, "page", MAX_ADDRESS) if "page" in told else "",
     )  # fmt: skip
     return Found(
         identity, _text(message, "title", 500), _figure(message, "duration"), _text(message, "source", 2000),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_timestamp
 
 from vidferry_worker.child.page.document import join
-from vidferry_worker.child.patches.page_limits import check_xml
+from vidferry_worker.child.page_limits import check_xml
 
 MOST = 5000
 """entries"""

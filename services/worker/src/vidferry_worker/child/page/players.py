@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.sources import Source, lines_in, size_of
 from vidferry_worker.child.page.tags import PLAYERS, Tag, find_tags
-from vidferry_worker.child.patches.page_limits import check_json
+from vidferry_worker.child.page_limits import check_json
 
 _ADDRESSES = ("src", "data-video-src", "data-src", "data-source")
 """HTML's, and those from which scripts take it"""

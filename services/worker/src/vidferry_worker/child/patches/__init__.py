@@ -1,4 +1,7 @@
-"""Changes to yt-dlp where it errs: one module each, named after what it changes, with one verb, install().
+"""Every change to yt-dlp: one module each, named after what it changes, with one verb, install().
 
-Its docstring says what yt-dlp does by itself; its test runs that too, and fails once a new yt-dlp does it right.
+A module's docstring says what yt-dlp does by itself; its test runs that too, and fails once a new yt-dlp does it right.
+preload.PATCHES are installed once, in the zygote. The others are given something of one download's, so its child
+installs them: connections, duration_limit, ffmpeg_progress, fragment_progress, hls_announcements and programs.
+embed_search is installed when all extractors are known.
 """

@@ -15,7 +15,7 @@ DEFAULT_TIMEOUT = 20.0
 """seconds"""
 
 
-def route_through(channel: Channel) -> None:
+def install(channel: Channel) -> None:
     """From here on, no request handler of this process opens a socket itself."""
 
     def create_connection(address: tuple[str, int], timeout: Any = None, *_: Any, **__: Any) -> socket.socket:

@@ -1,43 +1,20 @@
-"""How long a stream of fragments says that it is: known from its list, before the first fragment is fetched.
+"""An HLS stream that is too long is given up once its playlist is here, before yt-dlp fetches its first segment."""
 
-What a site tells of a video's length may be nothing, or untrue.
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
 from yt_dlp.downloader.hls import HlsFD
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.dash.segments import Fragments
-from vidferry_worker.child.hls.durations import sum_seconds
+from vidferry_worker.child import durations
 
 
-def of_playlist(text: str) -> float:
-    """Seconds of an HLS media playlist, of the segments that are asked for."""
-    return sum_seconds(text.splitlines())
-
-
-def of_fragments(stream: Mapping[str, Any]) -> float:
-    """Seconds of a stream whose fragments extraction has listed, as of DASH, or of a file that a manifest names.
-
-    0 where neither is told.
-    """
-    fragments = stream.get("fragments")
-    if isinstance(fragments, Fragments):
-        return fragments.length or stream.get("announced_seconds") or 0
-    if isinstance(fragments, list):
-        return sum(fragment.get("duration") or 0 for fragment in fragments)
-    return stream.get("announced_seconds") or 0
-
-
-def hold(most: float) -> None:
-    """From here on an HLS stream of more seconds is given up once its playlist is here: JobFailure."""
+def install(most: float) -> None:
+    """From here on one of more seconds is a JobFailure."""
     can_download = HlsFD.can_download
 
-    def held(manifest: str, *args: Any, **options: Any) -> Any:
-        if of_playlist(manifest) > most:
+    def can_download_so_much(manifest: str, *args: Any, **options: Any) -> Any:
+        if durations.of_playlist(manifest) > most:
             raise JobFailure(ErrorCode.TOO_LONG, "as its playlist tells")
         return can_download(manifest, *args, **options)
 
-    HlsFD.can_download = staticmethod(held)
+    HlsFD.can_download = staticmethod(can_download_so_much)

@@ -13,7 +13,7 @@ _SEARCHES = ("extract_from_webpage", "_extract_from_webpage", "_extract_embed_ur
 """What an extractor that looks into pages has of its own, where it has no _EMBED_REGEX"""
 
 
-def ask_only_searching(ydl: Any) -> None:
+def install(ydl: Any) -> None:
     """From here on, in pages that yt-dlp has no extractor for; ydl is one that has all."""
     searching = {key: each for key, each in ydl._ies.items() if searches(each)}  # noqa: SLF001
     extract = GenericIE._extract_embeds  # noqa: SLF001

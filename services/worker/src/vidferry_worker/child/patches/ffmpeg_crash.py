@@ -5,7 +5,7 @@ from typing import Any
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor, FFmpegPostProcessorError
 
 
-def tell() -> None:
+def install() -> None:
     """From here on such an end is the conversion's failure, as any other is."""
     run = FFmpegPostProcessor.real_run_ffmpeg
 

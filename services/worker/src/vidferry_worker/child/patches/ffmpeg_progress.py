@@ -21,7 +21,7 @@ INDEX_LAST = {"default": ["-movflags", "-faststart"]}
 Tell = Callable[[Converting], None]
 
 
-def watch(params: dict[str, Any], tell: Tell) -> None:
+def install(params: dict[str, Any], tell: Tell) -> None:
     """From here on each run, of a downloader with these params, tells `converting` with `written` bytes and, where they
     are known, `expected` ones.
     """

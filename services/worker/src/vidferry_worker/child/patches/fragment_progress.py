@@ -49,7 +49,7 @@ class Tally:
         }
 
 
-def count_with(put: Callable[[Facts, Facts], None]) -> None:
+def install(put: Callable[[Facts, Facts], None]) -> None:
     """From here on, put(info, facts) is called for each block of a fragment, from several threads."""
 
     def start(_: Any, ctx: Facts, info: Facts) -> float:

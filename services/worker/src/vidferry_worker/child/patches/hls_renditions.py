@@ -29,7 +29,7 @@ def without_sound(playlist: str) -> Iterator[str]:
             apart = False
 
 
-def tell_apart() -> None:
+def install() -> None:
     """From here on yt-dlp takes such variants for pictures alone."""
     parse = InfoExtractor._parse_m3u8_formats_and_subtitles  # noqa: SLF001
 

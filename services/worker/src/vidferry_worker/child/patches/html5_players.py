@@ -10,11 +10,11 @@ from typing import Any
 
 from yt_dlp.extractor.genericembeds import HTML5MediaEmbedIE
 
+from vidferry_worker.child import page_limits
 from vidferry_worker.child.page import document
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.players import find_players
 from vidferry_worker.child.page.sources import Formats
-from vidferry_worker.child.patches import page_limits
 
 
 def install() -> None:

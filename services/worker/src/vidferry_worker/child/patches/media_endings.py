@@ -6,9 +6,10 @@ Fragments), and refuses what it finds unusual (`stream.php`, yt-dlp#10459, #1743
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
-from yt_dlp import YoutubeDL, utils
+from yt_dlp import utils
 from yt_dlp.extractor import common, generic
 from yt_dlp.utils import _utils, mimetype2ext
 
@@ -25,7 +26,8 @@ def install() -> None:
         found: str | None = determine_by_itself(without_fragment(url), default_ext)
         return found
 
-    for module in (_utils, utils, common, generic, YoutubeDL):
+    downloader: Any = import_module("yt_dlp.YoutubeDL")  # by attribute this name is its class
+    for module in (_utils, utils, common, generic, downloader):
         module.determine_ext = determine_ext
 
 

@@ -3,7 +3,6 @@
 It fetches the first alone, but reads all: a page of a hundred thousand takes it more than ten seconds.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -13,13 +12,10 @@ from yt_dlp.extractor import common, generic
 from yt_dlp.extractor.common import InfoExtractor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.page_limits import MOST, check_json, check_page, check_players, check_xml
 
-MOST = 1000
-"""players on a page; embeds of one site on it; formats of a video, of which large sites offer some hundred"""
 MOST_DOCUMENTS = 50
 """of one kind that lead to each other"""
-MOST_ELEMENTS = 1_000_000
-"""tags of an XML document, values of a JSON document: in Python's objects each takes up to some 400 bytes"""
 _DOCUMENTS = {
     "_parse_f4m_formats": {"media"},
     "_parse_ism_formats_and_subtitles": {"QualityLevel"},
@@ -27,10 +23,9 @@ _DOCUMENTS = {
     "_parse_xspf": {"location", "track"},
 }
 """yt-dlp's readers of XML that bound nothing, and the elements of which each becomes a video or a format"""
-_PLAYERS = re.compile(r"<(?:(?:amp|dl8(?:-live)?)-)?(?:video|audio|source)\b")
 
 
-def hold() -> None:
+def install() -> None:
     """From here on a page of more is refused with JobFailure."""
     parse, embeds = InfoExtractor._parse_html5_media_entries, InfoExtractor.extract_from_webpage.__func__  # noqa: SLF001
 
@@ -80,40 +75,3 @@ def _bounded(parse: Callable[..., Any], names: set[str]) -> Callable[..., Any]:
         return parse(extractor, document, *args, **options)
 
     return parse_bounded
-
-
-def check_players(webpage: str) -> None:
-    """JobFailure where a page has too many players and sources."""
-    check_page(sum(1 for _ in islice(_PLAYERS.finditer(webpage), MOST + 1)))
-
-
-def check_xml(text: str | bytes) -> None:
-    """JobFailure where a document would take too much memory as elements."""
-    _check_elements(_count(text, "<"))
-
-
-def check_json(text: Any) -> None:
-    """JobFailure where a document would take too much memory as objects; what is no text is none."""
-    if isinstance(text, str | bytes):
-        _check_elements(sum(_count(text, mark) for mark in ",[{"))
-
-
-def _count(text: str | bytes, mark: str) -> int:
-    return text.count(mark) if isinstance(text, str) else text.count(mark.encode())
-
-
-def _check_elements(count: int) -> None:
-    if count > MOST_ELEMENTS:
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a document of more than {MOST_ELEMENTS} elements")
-
-
-def check_page(count: int) -> None:
-    """JobFailure where that is too many videos."""
-    if count > MOST:
-        raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the page has more than {MOST} videos")
-
-
-def check_formats(video: dict[str, Any]) -> None:
-    """JobFailure where a video has too many: yt-dlp compares them all."""
-    if len(video.get("formats") or ()) > MOST:
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"the video has more than {MOST} formats")

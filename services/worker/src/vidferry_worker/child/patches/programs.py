@@ -19,7 +19,7 @@ DEMUXERS = (
 GUARD = ("-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(DEMUXERS))
 
 
-def hold() -> None:
+def install() -> None:
     """From here on, for every program that yt-dlp starts: all through its own Popen."""
     start = Popen.__init__
 

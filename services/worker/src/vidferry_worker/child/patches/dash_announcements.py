@@ -1,0 +1,24 @@
+"""How long a DASH manifest says that the whole presentation is (ISO/IEC 23009-1 §5.3.1.2), in each of its formats.
+
+yt-dlp keeps nothing of it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from yt_dlp.extractor.common import InfoExtractor
+
+from vidferry_worker.child import announced
+
+
+def install() -> None:
+    parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001 - what is changed here is yt-dlp's own
+
+    def parse_with_length(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        told = announced.of_presentation(mpd_doc)
+        for period in parse(extractor, mpd_doc, *args, **options):
+            for each in period.get("formats", ()):
+                each[announced.PRESENTATION] = told
+            yield period
+
+    InfoExtractor._parse_mpd_periods = parse_with_length  # noqa: SLF001
