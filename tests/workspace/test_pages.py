@@ -1,4 +1,4 @@
-"""What the pages name is there: settings, make targets, files, headings."""
+"""What the pages name is there: settings, make targets, tests, files, headings."""
 
 import re
 from functools import cache
@@ -77,3 +77,9 @@ def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", text(Path("Makefile")), re.MULTILINE))
     named = {name for command in COMMAND.findall(text(page)) for name in TARGET.findall(command)}
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_tests_exist(page: Path) -> None:
+    named = set(re.findall(r"\btests/[\w/]+\.py", text(page)))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
