@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class FragmentBudget:
-    """One for all downloads of a worker."""
+    """The parts that all downloads of a worker may fetch at once, by site."""
 
     def __init__(self, of_one: int, of_all: int) -> None:
         self._of_one, self._of_all = of_one, of_all

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 class State:
-    """What the admin port says about this worker."""
+    """The state of this worker, as its admin port tells it."""
 
     worker: DownloadWorker | None = None
 

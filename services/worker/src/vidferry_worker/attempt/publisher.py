@@ -21,7 +21,7 @@ class Source(Protocol):
 
 
 class Publisher:
-    """One for all attempts of a worker. What could not be sent stays with its source, and is asked for again."""
+    """The sender of all attempts of a worker. What could not be sent stays with its source, and is asked for again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

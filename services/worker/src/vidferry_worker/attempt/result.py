@@ -31,7 +31,7 @@ class DownloadResult:
 
 
 class ResultBuilder:
-    """Of one attempt."""
+    """Builds the result of one attempt, of an object that is in the bucket."""
 
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState) -> None:
         self._context, self._claim, self._state = context, claim, state

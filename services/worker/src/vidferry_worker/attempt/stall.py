@@ -10,7 +10,7 @@ LONGEST_WAITS = 60.0
 
 
 class Stall:
-    """Of one download."""
+    """Tells whether one download stands still."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit

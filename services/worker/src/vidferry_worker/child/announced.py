@@ -25,7 +25,7 @@ Info = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What a list says of a stream."""
+    """The length of a stream, as its list announces it."""
 
     seconds: float
     tolerated: float

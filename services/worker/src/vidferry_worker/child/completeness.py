@@ -20,7 +20,7 @@ _COMPARED = frozenset({"mov", "matroska", "ogg", "flac", "wav", "gif"})
 
 @dataclass(slots=True)
 class Announcements:
-    """What the lists of a download's streams say; HLS tells it only when the stream is fetched."""
+    """The lengths that the lists of a download's streams announce; HLS tells them only when the stream is fetched."""
 
     _of: dict[str, Announced] = field(default_factory=dict)
 

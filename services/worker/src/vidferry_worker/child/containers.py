@@ -19,7 +19,7 @@ MOST_STREAMS = 200
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """What a container holds, by ffmpeg's names of codecs; None is whatever ffmpeg knows."""
+    """The codecs that a container holds, by ffmpeg's names of codecs; None is whatever ffmpeg knows."""
 
     video: frozenset[str] | None
     audio: frozenset[str] | None

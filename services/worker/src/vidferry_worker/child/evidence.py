@@ -40,7 +40,7 @@ Answer = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list of segments names."""
+    """A list of segments, by its digest and a sample of them."""
 
     digest: str
     sample: tuple[str, ...]

@@ -36,7 +36,7 @@ def is_kept(fmt: Format, streams: Sequence[Mapping[str, Any]]) -> bool:
 
 
 class Growing:
-    """Of one download. A thread looks into the file, so that its bytes don't wait."""
+    """Watches one download's file grow. A thread looks into the file, so that its bytes don't wait."""
 
     def __init__(
         self,

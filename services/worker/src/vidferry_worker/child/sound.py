@@ -42,7 +42,7 @@ GOOD_MP3 = ["-q:a", "0"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a sound becomes; without words its file stays as it is."""
+    """The file that a sound becomes; without words its file stays as it is."""
 
     extension: str
     words: list[str]

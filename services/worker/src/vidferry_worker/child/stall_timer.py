@@ -13,7 +13,7 @@ SHORTEST_WAIT = 1.0
 
 
 class StallTimer:
-    """Of the extraction. Downloads are watched from outside, where many requests run side by side."""
+    """The time without a byte in an extraction. Downloads are watched from outside: many requests run side by side."""
 
     def __init__(self) -> None:
         self._limit, self._seconds = float("inf"), 0.0

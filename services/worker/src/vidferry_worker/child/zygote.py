@@ -38,7 +38,7 @@ def main() -> None:
 
 
 class Zygote:
-    """Forks, kills and reaps."""
+    """The process that forks, kills and reaps children."""
 
     def __init__(self, control: socket.socket, sandbox: PreparedSandbox) -> None:
         self._control, self._sandbox = control, sandbox

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Sandbox(StrEnum):
-    """What happens where the kernel can't hold a child."""
+    """The policy for a kernel that can't hold a child."""
 
     REQUIRED = "required"
     """nothing is downloaded"""
@@ -21,7 +21,7 @@ class Sandbox(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """For all children of a worker."""
+    """The bounds of all children of a worker."""
 
     sandbox: Sandbox = Sandbox.REQUIRED
     readable: tuple[str, ...] = ()

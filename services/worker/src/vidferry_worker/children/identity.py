@@ -13,7 +13,7 @@ from vidferry_common.contract.identity import Identity, site_of
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the worker knows of a download by itself."""
+    """The facts of a download that the worker knows by itself."""
 
     url: str
     """that was sent"""

@@ -128,7 +128,7 @@ class ConnectRequest:
 
 @dataclass(slots=True)
 class Extractors:
-    """Of the site of the URL, before the first ConnectRequest: children/identity.py tells why."""
+    """The extractors of the URL's site, told before the first ConnectRequest: children/identity.py says why."""
 
     extractors: list[str]
 
@@ -211,7 +211,7 @@ class Progress:
 
 @dataclass(slots=True)
 class FileDescription:
-    """What ffprobe found in a file."""
+    """A file as ffprobe describes it."""
 
     file: str
     """its name, in the end"""

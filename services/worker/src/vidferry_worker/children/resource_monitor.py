@@ -38,7 +38,7 @@ _BUFFERS = {stat.S_IFSOCK: SOCKET, stat.S_IFIFO: PIPE}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What downloads may take."""
+    """The bounds of downloads."""
 
     download: int
     """bytes on disk of one: two streams and what they are merged into"""
@@ -51,7 +51,7 @@ class Bounds:
 
 @dataclass(slots=True)
 class Usage:
-    """What a child takes."""
+    """The resources that a child takes."""
 
     disk: int = 0
     memory: int = 0
@@ -72,7 +72,7 @@ class _Process:
 
 
 class ResourceMonitor:
-    """One for all children of a worker."""
+    """The monitor of all children of a worker."""
 
     def __init__(self, zygote: Zygote, bounds: Bounds, processes: int = MAX_PROCESSES) -> None:
         self._zygote, self._bounds, self._processes = zygote, bounds, processes

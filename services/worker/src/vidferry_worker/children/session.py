@@ -22,7 +22,7 @@ from vidferry_worker.children.zygote import Child
 
 @dataclass(frozen=True, slots=True)
 class ExtractionLimits:
-    """What the way from an address to its formats may take."""
+    """The bounds of the way from an address to its formats."""
 
     seconds: float
     cpu_seconds: float

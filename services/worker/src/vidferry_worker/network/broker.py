@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 class Broker:
-    """One for all children of a worker."""
+    """The broker of all children of a worker."""
 
     def __init__(self, policy: EgressPolicy, way: Dial = dial.direct) -> None:
         self._policy, self._dial = policy, way

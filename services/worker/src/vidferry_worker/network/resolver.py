@@ -25,7 +25,7 @@ class TooManyLookups(OSError):
 
 
 class Share:
-    """What one child may look up at once. A look-up counts until its thread ends, also where its asker has given up."""
+    """The look-ups that one child may have at once. It counts until its thread ends, even where its asker gave up."""
 
     def __init__(self, resolver: "Resolver") -> None:
         self._resolver = resolver
@@ -45,7 +45,7 @@ class Share:
 
 
 class Resolver:
-    """One for all children of a worker."""
+    """The resolver of all children of a worker."""
 
     def __init__(self) -> None:
         self._running = 0

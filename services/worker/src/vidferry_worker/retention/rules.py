@@ -19,7 +19,7 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What the bucket has of one video."""
+    """All stored objects of one video."""
 
     formats: Sequence[ListedObject]
     picture: ListedObject | None

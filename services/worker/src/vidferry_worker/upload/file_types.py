@@ -18,7 +18,7 @@ from vidferry_worker.children.protocol import FileDescription
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file is called outside."""
+    """The media type and the ending that a file has outside."""
 
     media_type: str
     extension: str

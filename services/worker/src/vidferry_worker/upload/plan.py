@@ -13,7 +13,7 @@ from vidferry_worker.upload import evidence, file_types
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """Of one attempt."""
+    """The object that one attempt will make."""
 
     name: str
     extraction: Extraction

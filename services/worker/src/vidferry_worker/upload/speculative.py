@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class SpeculativeUpload:
-    """Of one file."""
+    """The upload of one file that is still downloaded."""
 
     def __init__(
         self, bucket: Bucket, what: Upload, source: BinaryIO, size: int, told: Callable[[int], object]

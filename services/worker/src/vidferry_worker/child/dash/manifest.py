@@ -58,7 +58,7 @@ class Track:
 
 @dataclass
 class Manifest:
-    """What was read."""
+    """A manifest as it was read."""
 
     outline: Element
     """what yt-dlp is to read, see outline.py"""

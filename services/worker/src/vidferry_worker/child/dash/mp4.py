@@ -26,7 +26,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What has to be the same before one track's fragments can follow another's."""
+    """The facts that have to be the same before one track's fragments can follow another's."""
 
     handler: bytes
     timescale: int

@@ -59,7 +59,7 @@ def byte_range(span: str | None) -> Fragment:
 
 @dataclass(frozen=True)
 class Segments:
-    """Of one track in one period."""
+    """The segments of one track in one period."""
 
     base: str
     beginning: tuple[Fragment, ...]

@@ -15,7 +15,7 @@ MOST_ENTRIES = 10_000
 
 @dataclass(frozen=True)
 class Master:
-    """What yt-dlp gets instead of a multivariant playlist, and what it is to add to the formats that it makes of it."""
+    """The text that yt-dlp gets for a multivariant playlist, and what it is to add to the formats that it makes."""
 
     text: str
     variables: Variables = field(default_factory=dict)

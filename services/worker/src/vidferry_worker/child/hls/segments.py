@@ -52,7 +52,7 @@ IsSame = Callable[[Section, Section], bool]
 
 @dataclass(frozen=True)
 class Playlist:
-    """What yt-dlp gets."""
+    """The media playlist that yt-dlp gets."""
 
     text: str
     discontinuities: frozenset[int]

@@ -36,7 +36,7 @@ SKIP_PIECE = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an answer tells of the file it is from."""
+    """The version of a file, as an answer tells it."""
 
     etag: str = ""
     modified: str = ""

@@ -23,7 +23,7 @@ _TEXTS = frozenset({"vtt", "ttml", "srt", "json", "dfxp"})
 
 
 class NoMedia(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no types
-    """What came for a fragment is none. Of a kind that yt-dlp asks again for."""
+    """The bytes that came for a fragment are none: a failure of the kind that yt-dlp tries again."""
 
     def __init__(self, msg: str) -> None:
         super().__init__(partial=0)

@@ -16,7 +16,7 @@ Facts = dict[str, Any]
 
 
 class Tally:
-    """Of one stream."""
+    """The fragments of one stream that are here or under way."""
 
     def __init__(self, total: int | None) -> None:
         self.total = total

@@ -30,7 +30,7 @@ Read = Callable[..., bytes]
 
 
 class _Link(Exception):
-    """What was asked for is a list of links."""
+    """The answer is a list of links."""
 
     def __init__(self, link: link_lists.Link) -> None:
         super().__init__(link)

@@ -66,7 +66,7 @@ def abi() -> int:
 
 
 class Rules:
-    """What all children of a zygote may touch, found and opened once."""
+    """The files that all children of a zygote may touch, found and opened once."""
 
     def __init__(self, version: int) -> None:
         self._handled = _Ruleset(
