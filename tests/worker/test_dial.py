@@ -40,7 +40,7 @@ def address(listener: socket.socket) -> Address:
 
 async def test_one_that_does_not_answer_is_not_waited_for(silent: Address, listener: socket.socket) -> None:
     async with asyncio.timeout(10):
-        with await dial.first([silent, address(listener)], dial.direct) as connected:
+        with await dial.dial_first([silent, address(listener)], dial.dial_directly) as connected:
             assert connected.getpeername() == listener.getsockname()
 
 
@@ -48,7 +48,7 @@ async def test_the_next_is_tried_at_once_where_one_refuses(listener: socket.sock
     with socket.create_server(("127.0.0.1", 0)) as closed:
         refusing = address(closed)
     begun = asyncio.get_running_loop().time()
-    with await dial.first([refusing, refusing, address(listener)], dial.direct):
+    with await dial.dial_first([refusing, refusing, address(listener)], dial.dial_directly):
         assert asyncio.get_running_loop().time() - begun < dial.NEXT_SECONDS
 
 
@@ -56,9 +56,9 @@ async def test_none_answers(listener: socket.socket) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         refusing = address(closed)
     with pytest.raises(ConnectionRefusedError):
-        await dial.first([refusing, refusing], dial.direct)
+        await dial.dial_first([refusing, refusing], dial.dial_directly)
     with pytest.raises(OSError, match="no address"):
-        await dial.first([], dial.direct)
+        await dial.dial_first([], dial.dial_directly)
 
 
 async def test_what_comes_too_late_is_closed(silent: Address, listener: socket.socket) -> None:
@@ -66,16 +66,16 @@ async def test_what_comes_too_late_is_closed(silent: Address, listener: socket.s
     both = asyncio.Barrier(2)
 
     async def together(to: Address) -> socket.socket:
-        sock = await dial.direct(to)
+        sock = await dial.dial_directly(to)
         await both.wait()
         return sock
 
     before = set(open_files().values())
-    with await dial.first([address(listener), address(listener)], together):
+    with await dial.dial_first([address(listener), address(listener)], together):
         pass
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await dial.first([silent, silent], dial.direct)
+            await dial.dial_first([silent, silent], dial.dial_directly)
     assert set(open_files().values()) <= before
 
 

@@ -142,7 +142,7 @@ async def test_a_video_is_known_again_only_where_the_origin_says_so(
     url = site.url(change.path)
     outcome = await download(zygote, tmp_path, url)
     assert outcome.file.is_file()
-    before = evidence.of_object(evidence.write(parse_evidence(outcome.events[-1]["evidence"])))
+    before = evidence.from_metadata(evidence.to_metadata(parse_evidence(outcome.events[-1]["evidence"])))
     for path, answer in change.after.items():
         site.put(path, answer)
 
@@ -261,9 +261,9 @@ def test_what_is_the_same(before: Evidence, now: Evidence, same: bool) -> None:
 def test_ill_formed_evidence_is_refused(told: Any) -> None:
     with pytest.raises(InvalidEventError):
         parse_evidence(told)
-    assert evidence.of_object({"origin": orjson.dumps(told).decode()}) is None
+    assert evidence.from_metadata({"origin": orjson.dumps(told).decode()}) is None
 
 
 @pytest.mark.parametrize("metadata", [{}, {"origin": ""}, {"origin": "null"}, {"origin": "[{"}])
 def test_an_object_that_says_nothing_of_its_origin(metadata: dict[str, str]) -> None:
-    assert evidence.of_object(metadata) is None
+    assert evidence.from_metadata(metadata) is None

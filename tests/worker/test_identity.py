@@ -16,7 +16,7 @@ from vidferry_worker.child.identity import Step, Trail, identify
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.results import settle
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.children.identity import Known, bound
+from vidferry_worker.children.identity import Known, limit_identity
 from vidferry_worker.children.zygote import Zygote
 from worker.conftest import LOOPBACK
 from worker.downloads import next_event, order
@@ -35,9 +35,9 @@ def known(url: str = TUBE, **changes: Any) -> Known:
 
 
 def test_a_sites_own_id_counts_for_the_site() -> None:
-    assert bound(OWN, KNOWN) == OWN
-    assert bound(OWN, known("https://youtu.be/abc")) == OWN
-    assert bound(OWN, known(sites={"m.youtube.com"})) == OWN
+    assert limit_identity(OWN, KNOWN) == OWN
+    assert limit_identity(OWN, known("https://youtu.be/abc")) == OWN
+    assert limit_identity(OWN, known(sites={"m.youtube.com"})) == OWN
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,16 @@ def test_a_sites_own_id_counts_for_the_site() -> None:
     ],
 )  # fmt: skip
 def test_any_other_counts_for_the_url_alone(knows: Known) -> None:
-    left = bound(OWN, knows)
+    left = limit_identity(OWN, knows)
 
     assert (left.page, left.by_address) == (knows.url, False)
     assert left.folder() != OWN.folder()
 
 
 def test_a_video_of_another_site_counts_for_the_url_alone() -> None:
-    assert bound(Identity("youtube", "vimeo.com", "1"), KNOWN) == Identity("youtube", "youtube.com", "1", page=TUBE)
+    assert limit_identity(Identity("youtube", "vimeo.com", "1"), KNOWN) == Identity(
+        "youtube", "youtube.com", "1", page=TUBE
+    )
 
 
 @pytest.mark.parametrize("kind", ["address", "page"])
@@ -77,11 +79,11 @@ def test_pages_and_addresses_are_those_of_the_site(
 ) -> None:
     knows = Known(url, (), sites)
     if kind == "address":
-        assert bound(Identity("any", "any", told, by_address=True), knows) == Identity.of_address(
+        assert limit_identity(Identity("any", "any", told, by_address=True), knows) == Identity.of_address(
             told if is_left else url
         )
     else:
-        left = bound(Identity("any", "any", "1", page=told), knows)
+        left = limit_identity(Identity("any", "any", "1", page=told), knows)
         assert left == Identity("any", "a.example", "1", page=told if is_left else url)
 
 
@@ -172,7 +174,7 @@ async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:
     try:
         order(child, url)
         event = await next_event(child)
-        return bound(Identity(**event["identity"]), Known(url, child.extractors, child.sites))
+        return limit_identity(Identity(**event["identity"]), Known(url, child.extractors, child.sites))
     finally:
         await child.close()
 

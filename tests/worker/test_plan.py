@@ -23,7 +23,7 @@ async def planned(records: Records, folder: Path, told: Found, origin: Evidence)
     path = folder / "media.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom")
     with path.open("rb") as source:
-        return UploadPlan("videos/a", Extraction.read(told, KNOWN), claim, NEW).of(source, FILE, origin)
+        return UploadPlan("videos/a", Extraction.read(told, KNOWN), claim, NEW).describe_upload(source, FILE, origin)
 
 
 async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ class Child:
         assert self.upload
         source, size = open_regular(self.folder / "work", name)
         with source:
-            return await self.upload.finish(self.plan.of(source, replace(FILE, **changes), None), source, size)
+            return await self.upload.finish(
+                self.plan.describe_upload(source, replace(FILE, **changes), None), source, size
+            )
 
     def incoming(self) -> list[Path]:
         return list((self.folder / "bucket" / "incoming").iterdir())

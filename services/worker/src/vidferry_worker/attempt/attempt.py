@@ -113,10 +113,10 @@ class Attempt:
         self._state.enter_step(stages.started(self._claim.attempt, self._claim.last.message))
         if self._claim.seen and not self._claim.force:
             results = ResultBuilder(self._context, self._claim, self._state)
-            known = await results.find(self._claim.seen)
+            known = await results.find_object(self._claim.seen)
             if known:
                 self._state.enter_step(stages.INFO, title=known.metadata.get("title"))
-                return await results.reuse(known)
+                return await results.build_reused(known)
         self._folder.mkdir(mode=0o700)
         try:
             child = await self._context.zygote.fork(self._folder)

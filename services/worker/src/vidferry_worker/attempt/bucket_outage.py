@@ -13,7 +13,7 @@ AWAY = "The bucket can't be reached. It is tried again by itself."
 
 
 @contextlib.asynccontextmanager
-async def told(bucket: Bucket, state: AttemptState) -> AsyncIterator[None]:
+async def tell_while_away(bucket: Bucket, state: AttemptState) -> AsyncIterator[None]:
     """Tells the watchers, while the bucket is waited for within, that it can't be reached."""
     telling = asyncio.create_task(_tell(bucket, state))
     try:

@@ -50,11 +50,11 @@ class Pipeline:
         await self._identify(name)
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
-        stored = await self._results.find(name)
+        stored = await self._results.find_object(name)
         lasting = not extraction.identity.by_address
         if stored and await self._is_the_result(stored, extraction):
             self._session.dismiss()
-            return await self._results.reuse(stored, lasting=lasting)
+            return await self._results.build_reused(stored, lasting=lasting)
         plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
         with self._context.fragment_budget.share(extraction.identity.domain) as fragments:
             self._session.go_on(fragments=fragments, growing=self._context.early)
@@ -63,7 +63,7 @@ class Pipeline:
         made, reused = await self._uploader.upload_video(plan, done)
         self._state.enter_step(stages.UPLOADED, speed=None, eta=None)
         await self._uploader.finish_thumbnail()
-        return await self._results.done(made, reused=reused, lasting=lasting)
+        return await self._results.build(made, reused=reused, lasting=lasting)
 
     def _order(self) -> DownloadOrder:
         claim, settings = self._claim, self._context.settings
@@ -88,7 +88,7 @@ class Pipeline:
 
     async def _is_still(self, stored: StoredObject) -> bool:
         """Whether the origin has what it had when the object was made, as far as it tells that."""
-        before = evidence.of_object(stored.metadata)
+        before = evidence.from_metadata(stored.metadata)
         return bool(before) and evidence.is_same(before, await self._session.ask_evidence())
 
     async def _download(self, plan: UploadPlan) -> Done:

@@ -36,27 +36,27 @@ class ResultBuilder:
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState) -> None:
         self._context, self._claim, self._state = context, claim, state
 
-    async def find(self, name: str) -> StoredObject | None:
+    async def find_object(self, name: str) -> StoredObject | None:
         """The object; retention then leaves it alone until a link to it has been told and followed.
 
         JobFailure where retention is removing it at this moment: the next try fetches the video anew.
         """
         if not await until_redis_answers(lambda: self._context.store.spare(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
-        async with bucket_outage.told(self._context.bucket, self._state):
+        async with bucket_outage.tell_while_away(self._context.bucket, self._state):
             return await self._context.bucket.stat(name)
 
-    async def reuse(self, stored: StoredObject, *, lasting: bool = True) -> DownloadResult:
+    async def build_reused(self, stored: StoredObject, *, lasting: bool = True) -> DownloadResult:
         """The steps of a video that is in the bucket already."""
         for step in stages.STORED_VIDEO[2:-2]:
             self._state.enter_step(step)
-        picture = await self._context.bucket.stat(thumbnail_beside(stored.name))
-        if picture:
-            await self.note_picture(picture.name)
+        thumbnail = await self._context.bucket.stat(thumbnail_beside(stored.name))
+        if thumbnail:
+            await self.record_thumbnail(thumbnail.name)
         self._state.enter_step(stages.STORED_VIDEO[-2])
-        return await self.done(stored, reused=True, lasting=lasting)
+        return await self.build(stored, reused=True, lasting=lasting)
 
-    async def done(self, stored: StoredObject, *, reused: bool, lasting: bool) -> DownloadResult:
+    async def build(self, stored: StoredObject, *, reused: bool, lasting: bool) -> DownloadResult:
         """The last message: what was made, under its name of today, and the link to it."""
         title = self._state.current.title or stored.metadata.get("title")
         filename = stored.filename
@@ -80,8 +80,8 @@ class ResultBuilder:
         )
         return DownloadResult(stored, update, lasting)
 
-    async def note_picture(self, name: str) -> None:
-        """From here on the job's picture can be shown."""
+    async def record_thumbnail(self, name: str) -> None:
+        """From here on the job's thumbnail can be shown."""
         with contextlib.suppress(StoreUnavailable):
             await self._context.store.note(self._claim.download_id, {THUMBNAIL: name})
             self._state.add_facts(has_thumbnail=True)

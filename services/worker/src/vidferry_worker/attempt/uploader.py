@@ -61,7 +61,7 @@ class Uploader:
     def note_growth(self) -> None:
         """There may be more of the file that grows."""
         if self._speculative:
-            self._speculative.look()
+            self._speculative.note_growth()
 
     async def upload_video(self, plan: UploadPlan, done: Done) -> tuple[StoredObject, bool]:
         """What is in the bucket then, and whether it was another who put it there."""
@@ -69,14 +69,14 @@ class Uploader:
         with source:
             if size > self._context.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
-            what = plan.of(source, done.description, done.evidence)
+            what = plan.describe_upload(source, done.description, done.evidence)
             self._state.enter_step(stages.UPLOADING)
             try:
-                async with bucket_outage.told(self._context.bucket, self._state):
+                async with bucket_outage.tell_while_away(self._context.bucket, self._state):
                     stored = await self._finish_speculative(what, source, size) or await self._send(what, source, size)
             except PreconditionFailed:
                 # Somebody else wrote the object while this attempt downloaded: what is there is the result.
-                if there := await self._results.find(what.name):
+                if there := await self._results.find_object(what.name):
                     return there, True
                 # Or what it was to replace has been removed.
                 stored = await self._send(replace(what, if_generation=NEW), source, size)
@@ -138,4 +138,4 @@ class Uploader:
 
     async def _keep_thumbnail(self, file: str, name: str) -> None:
         if await keep_thumbnail(self._context.bucket, self._folder, file, name):
-            await self._results.note_picture(name)
+            await self._results.record_thumbnail(name)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
-from vidferry_worker.children.identity import Known, bound
+from vidferry_worker.children.identity import Known, limit_identity
 from vidferry_worker.children.protocol import Found, FoundStream
 
 
@@ -23,4 +23,6 @@ class Extraction:
     def read(cls, told: Found, known: Known) -> "Extraction":
         # Sites cut titles in the middle of a UTF-16 pair.
         title = remove_controls(told.title.encode(errors="replace").decode()).strip()
-        return cls(bound(Identity(**asdict(told.identity)), known), title, told.duration, told.source, told.streams)
+        return cls(
+            limit_identity(Identity(**asdict(told.identity)), known), title, told.duration, told.source, told.streams
+        )

@@ -23,7 +23,7 @@ class Known:
     """that the broker has connected the child to"""
 
 
-def bound(told: Identity, known: Known) -> Identity:
+def limit_identity(told: Identity, known: Known) -> Identity:
     """The identity that a child tells, or the one that is left of it."""
     site = site_of(known.url)
     was_asked = any(each == site or each.endswith(f".{site}") for each in known.sites)

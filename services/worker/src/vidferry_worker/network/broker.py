@@ -26,7 +26,7 @@ class Refused(Exception):
 class Broker:
     """The broker of all children of a worker."""
 
-    def __init__(self, policy: EgressPolicy, way: Dial = dial.direct) -> None:
+    def __init__(self, policy: EgressPolicy, way: Dial = dial.dial_directly) -> None:
         self._policy, self._dial = policy, way
         self._resolver = Resolver()
 
@@ -46,7 +46,7 @@ class Broker:
             raise OSError(str(error)) from error
 
     async def _connect(self, host: str, port: int, names: Share) -> socket.socket:
-        return await dial.first(await self._resolve(host, port, names), self._dial)
+        return await dial.dial_first(await self._resolve(host, port, names), self._dial)
 
     async def _resolve(self, host: str, port: int, names: Share) -> list[Address]:
         if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits

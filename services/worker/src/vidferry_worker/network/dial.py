@@ -25,7 +25,7 @@ class Address(NamedTuple):
 Dial = Callable[[Address], Awaitable[socket.socket]]
 
 
-async def direct(address: Address) -> socket.socket:
+async def dial_directly(address: Address) -> socket.socket:
     """A connected socket; OSError."""
     sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -37,7 +37,7 @@ async def direct(address: Address) -> socket.socket:
     return sock
 
 
-async def first(addresses: Sequence[Address], dial: Dial) -> socket.socket:
+async def dial_first(addresses: Sequence[Address], dial: Dial) -> socket.socket:
     """The first connection that stands; the last one's OSError where none does.
 
     An address that does not answer would use up the child's patience: the next is begun when one has failed, or has

@@ -51,7 +51,9 @@ class Proxy:
         """Connected to the address, through the proxy; OSError."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-        sock = await dial.first([Address(item[0], str(item[4][0]), self.port) for item in found], dial.direct)
+        sock = await dial.dial_first(
+            [Address(item[0], str(item[4][0]), self.port) for item in found], dial.dial_directly
+        )
         try:
             await (self._connect if self.scheme == "http" else self._socks)(sock, address)
         except BaseException:

@@ -22,19 +22,19 @@ class Video:
     """All stored objects of one video."""
 
     formats: Sequence[ListedObject]
-    picture: ListedObject | None
+    thumbnail: ListedObject | None
 
     @classmethod
     def of(cls, objects: Sequence[ListedObject]) -> "Video":
-        pictures = [each for each in objects if each.name.endswith(f"/{THUMBNAIL}")]
-        return cls([each for each in objects if each not in pictures], pictures[0] if pictures else None)
+        thumbnails = [each for each in objects if each.name.endswith(f"/{THUMBNAIL}")]
+        return cls([each for each in objects if each not in thumbnails], thumbnails[0] if thumbnails else None)
 
     def ages(self) -> Iterator[tuple[float, int]]:
-        """When each object was made, and its size. The picture is as old as the format that it goes with, the last."""
+        """When each object was made, and its size. The thumbnail is as old as its last format."""
         for each in self.formats:
             yield each.created, each.size
-        if self.picture:
-            yield max(each.created for each in (self.picture, *self.formats)), self.picture.size
+        if self.thumbnail:
+            yield max(each.created for each in (self.thumbnail, *self.formats)), self.thumbnail.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Retention:
     days: float
     bytes: int
     longest_attempt: float
-    """Seconds. A picture comes before its video, so it may belong to one that is on its way for so long."""
+    """Seconds. A thumbnail comes before its video, so it may belong to one that is on its way for so long."""
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> "Retention":
@@ -65,19 +65,19 @@ class Retention:
     async def _last_too_much(self, bucket: Bucket) -> float:
         """When the youngest of those was made that have to go for the sake of the others."""
         moments, sizes = array("d"), array("q")  # 16 bytes an object, also where there are a million
-        async with aclosing(videos(bucket)) as found:
+        async with aclosing(list_videos(bucket)) as found:
             async for video in found:
                 for moment, size in video.ages():
                     moments.append(moment)
                     sizes.append(size)
         return await asyncio.to_thread(_last_beyond, moments, sizes, self.bytes)
 
-    def outlived(self, picture: ListedObject, cutoff: float) -> bool:
-        """Whether a picture without a format is nobody's."""
-        return picture.created <= min(cutoff, time.time() - self.longest_attempt)
+    def outlived(self, thumbnail: ListedObject, cutoff: float) -> bool:
+        """Whether a thumbnail without a format is nobody's."""
+        return thumbnail.created <= min(cutoff, time.time() - self.longest_attempt)
 
 
-async def videos(bucket: Bucket) -> AsyncGenerator[Video, None]:
+async def list_videos(bucket: Bucket) -> AsyncGenerator[Video, None]:
     """All that are stored, one by one; what else is in the bucket is left out."""
     pending: list[ListedObject] = []
     async with aclosing(bucket.listing(ROOT)) as pages:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from vidferry_common.bucket import Bucket, BucketError, ListedObject, ObjectNotFound, PreconditionFailed
 from vidferry_common.store import Store, StoreUnavailable
 from vidferry_worker.metrics import WorkerMetrics
-from vidferry_worker.retention.rules import Retention, Video, videos
+from vidferry_worker.retention.rules import Retention, Video, list_videos
 from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -65,17 +65,17 @@ class Sweeper:
         """How many objects went, and their bytes."""
         cutoff = await self._retention.cutoff(self._bucket)
         objects = size = 0
-        async with aclosing(videos(self._bucket)) as found:
+        async with aclosing(list_videos(self._bucket)) as found:
             async for video in found:
                 for each in await self._remove_from(video, cutoff):
                     objects, size = objects + 1, size + each.size
         return objects, size
 
     async def _remove_from(self, video: Video, cutoff: float) -> list[ListedObject]:
-        """What is removed of one video; the picture stays as long as any format does."""
+        """What is removed of one video; the thumbnail stays as long as any format does."""
         gone = await self._remove([each for each in video.formats if each.created <= cutoff])
-        if video.picture and len(gone) == len(video.formats) and self._retention.outlived(video.picture, cutoff):
-            gone += await self._remove([video.picture])
+        if video.thumbnail and len(gone) == len(video.formats) and self._retention.outlived(video.thumbnail, cutoff):
+            gone += await self._remove([video.thumbnail])
         return gone
 
     async def _remove(self, objects: Sequence[ListedObject]) -> list[ListedObject]:

@@ -19,13 +19,13 @@ Stream = Mapping[str, str]
 """What is known of one stream: `url`, and validators or digests"""
 
 
-def write(evidence: Evidence) -> dict[str, str]:
+def to_metadata(evidence: Evidence) -> dict[str, str]:
     """As an object's metadata."""
     written = orjson.dumps(evidence).decode()
     return {METADATA: written} if evidence and len(written.encode()) <= MOST_METADATA else {}
 
 
-def of_object(metadata: Mapping[str, str]) -> Evidence:
+def from_metadata(metadata: Mapping[str, str]) -> Evidence:
     """What an object's metadata says; None where it says nothing, or what can't be read."""
     try:
         return parse_evidence(orjson.loads(metadata.get(METADATA, "null")))

@@ -21,7 +21,7 @@ class UploadPlan:
     if_generation: int
     """the generation to replace, NEW where there is none"""
 
-    def of(self, source: BinaryIO, told: FileDescription, origin: Evidence) -> Upload:
+    def describe_upload(self, source: BinaryIO, told: FileDescription, origin: Evidence) -> Upload:
         """The object of a file, by what its child told of it and of its origin.
 
         JobFailure where it is no media that we know.
@@ -33,7 +33,7 @@ class UploadPlan:
             self.name,
             kind.media_type,
             filename=file_types.file_name(self.extraction.title, kind.extension),
-            metadata=_metadata(known, self.claim.download_id) | evidence.write(origin),
+            metadata=_metadata(known, self.claim.download_id) | evidence.to_metadata(origin),
             if_generation=self.if_generation,
         )
 

@@ -59,13 +59,13 @@ class SpeculativeUpload:
         except JobFailure:
             return None
         try:
-            what = plan.of(source, event.description, event.evidence)
+            what = plan.describe_upload(source, event.description, event.evidence)
         except JobFailure:
             source.close()
             return None
         return cls(bucket, what, source, event.total, told)
 
-    def look(self) -> None:
+    def note_growth(self) -> None:
         """There may be more of the file."""
         self._growth.tell()
 
