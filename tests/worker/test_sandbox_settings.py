@@ -15,7 +15,7 @@ from worker.test_egress import settings
 
 PYTHON = """#!{python}
 import runpy, sys
-from vidferry_worker.child import kernel, seccomp
+from vidferry_worker.child.sandbox import kernel, seccomp
 kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
 seccomp.install(seccomp.refusing(kernel.machine(), ["landlock_create_ruleset"]))
 sys.argv = sys.argv[2:]
