@@ -288,7 +288,7 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "resources", change({"requests": {"cpu": "7m"}}, deployment, "resources.requests.cpu=7m")
     yield "terminationGracePeriodSeconds", change(700, deployment, "terminationGracePeriodSeconds=700")
     yield "safeToEvict", change(None, deployment, f"not safe-to-evict={'false' if name == 'worker' else 'true'}")
-    yield "strategy", change({"type": "Recreate", "rollingUpdate": None}, deployment, "strategy.type=Recreate")
+    yield "strategy", change({"rollingUpdate": {"maxSurge": 2}}, deployment, "rollingUpdate.maxSurge=2")
     budget = f"PodDisruptionBudget/vidferry-{name}"
     yield "podDisruptionBudget.enabled", change(False, budget, "not maxUnavailable=1")
     yield "podDisruptionBudget.maxUnavailable", change("50%", budget, "maxUnavailable=50%")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, SENTINEL, http_route, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
 from support.chart import CHART, merged, nested, refusal, render
 
 KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
@@ -49,6 +49,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "set api.resources.requests.cpu",
     ),
     (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
+    *(
+        (nested(f"{name}.strategy", {"type": "Recreate", "rollingUpdate": None}), f"{name}.strategy.type is Recreate")
+        for name in ("api", "worker", "gateway")
+    ),
+    *(
+        (
+            merged(values, nested("worker.strategy.rollingUpdate", rolling)),
+            "worker.strategy.rollingUpdate may take away the last pod",
+        )
+        for values, rolling in (
+            (nested("worker.replicas", 1), {"maxUnavailable": 1}),
+            (nested("worker.replicas", 2), {"maxUnavailable": 2}),
+            (nested("worker.replicas", 3), {"maxUnavailable": "100%"}),
+            # Kubernetes takes 0 and 0, which would never end, for 1 and 0.
+            (nested("worker.replicas", 1), {"maxUnavailable": "25%", "maxSurge": "0%"}),
+            (KEDA, {"maxUnavailable": 1}),
+        )
+    ),
     (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
     (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
@@ -136,6 +154,10 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
         nested("endedBytes", "160Mi"),
         merged(EXTERNAL_REDIS, nested("endedBytes", "9Gi")),
         nested("worker", {"terminationGracePeriodSeconds": 45}),
+        nested("worker.strategy.rollingUpdate", {"maxUnavailable": 1}),
+        nested("worker", {"replicas": 3, "strategy": {"rollingUpdate": {"maxUnavailable": "60%"}}}),
+        nested("worker", {"replicas": 1, "strategy": {"rollingUpdate": None}}),
+        nested("worker", {"replicas": 0, "strategy": {"rollingUpdate": {"maxUnavailable": 1}}}),
         nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
         nested("gateway", {"terminationGracePeriodSeconds": 25}),
         merged(ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}])),

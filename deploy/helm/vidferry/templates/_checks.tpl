@@ -3,6 +3,7 @@
 {{- include "vidferry.checks.redis" . -}}
 {{- include "vidferry.checks.bucket" . -}}
 {{- include "vidferry.checks.scaling" . -}}
+{{- include "vidferry.checks.upgrading" . -}}
 {{- include "vidferry.checks.sizes" . -}}
 {{- include "vidferry.checks.stopping" . -}}
 {{- include "vidferry.checks.traffic" . -}}
@@ -89,6 +90,36 @@
 {{- end -}}
 {{- if and .Values.gateway.autoscaling.keda.enabled (not .Values.gateway.autoscaling.keda.serverAddress) -}}
 {{- fail "gateway.autoscaling.keda asks a Prometheus for the open sockets: name it by gateway.autoscaling.keda.serverAddress." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.upgrading" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- $service := index $.Values $name -}}
+{{- if eq ($service.strategy.type | default "RollingUpdate") "Recreate" -}}
+{{- fail (printf "%s.strategy.type is Recreate, which takes all pods away before a new one is ready, so that a wrong image leaves none: use RollingUpdate." $name) -}}
+{{- end -}}
+{{- $pods := int $service.replicas -}}
+{{- if include "vidferry.autoscaled" $service -}}
+{{- $pods = max 1 (int $service.autoscaling.minReplicas) -}}
+{{- end -}}
+{{- $rolling := $service.strategy.rollingUpdate | default dict -}}
+{{- $unavailable := include "vidferry.share" (list (dig "maxUnavailable" "25%" $rolling) $pods "floor") | int -}}
+{{- $surge := include "vidferry.share" (list (dig "maxSurge" "25%" $rolling) $pods "ceil") | int -}}
+{{- if and (gt $pods 0) (or (ge $unavailable $pods) (and (eq $pods 1) (eq $surge 0))) -}}
+{{- fail (printf "%s.strategy.rollingUpdate may take away the last pod before a new one is ready, so that a wrong image leaves none: set maxUnavailable to 0 and maxSurge to 1." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A number, or a percentage of a number of pods as Deployments round it. Takes (number or percentage, pods, rounding). */}}
+{{- define "vidferry.share" -}}
+{{- $given := index . 0 | toString -}}
+{{- if hasSuffix "%" $given -}}
+{{- $exact := divf (mulf (trimSuffix "%" $given) (index . 1)) 100 -}}
+{{- eq (index . 2) "ceil" | ternary (ceil $exact) (floor $exact) | int -}}
+{{- else -}}
+{{- int $given -}}
 {{- end -}}
 {{- end }}
 
