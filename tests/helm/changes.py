@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from helm.value_sets import EXTERNAL_REDIS, GCS, GCS_KEY, HPA, KEDA, REDIS_TLS, SENTINEL, http_route, ingress
+from support.chart import merged, nested
 
 
 class Change(NamedTuple):
@@ -29,6 +30,7 @@ CONTAINER = f"{POD}.containers[0]"
 PEER = [{"ipBlock": {"cidr": "10.9.0.0/16"}}]
 POLICY = "NetworkPolicy/vidferry-"
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}
+SCALED = merged(HPA, nested("worker.autoscaling.keda.enabled", True))
 HOSTS = ",".join(
     f"vidferry-{name}{domain}"
     for name in ("api", "gateway")
@@ -45,6 +47,7 @@ UNSHOWN = {
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
     "redis.external.cluster": "only refused: test_refusals.py",
+    "worker.autoscaling.hpa.enabled": "only refused: test_refusals.py",
     "metrics.dashboards.enabled": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.labels": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.annotations": "needs a dashboard: test_metrics.py",
@@ -279,12 +282,15 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "image.digest", change(DIGEST, deployment, f"image=vidferry-{name}@{DIGEST}")
     yield "replicas", change(7, deployment, "spec.replicas=7")
     yield "settings", change({"VIDFERRY_NEW": True}, f"ConfigMap/vidferry-{name}", "VIDFERRY_NEW=true")
-    scaler = f"HorizontalPodAutoscaler/vidferry-{name}"
-    yield "autoscaling.minReplicas", change(7, scaler, "minReplicas=7", HPA)
-    yield "autoscaling.maxReplicas", change(7, scaler, "maxReplicas=7", HPA)
-    yield "autoscaling.behavior", change({"scaleDown": {"a": 7}}, scaler, "behavior.scaleDown.a=7", HPA)
-    yield "autoscaling.hpa.enabled", change(True, scaler, f"scaleTargetRef.name=vidferry-{name}")
-    yield "autoscaling.hpa.targetCPUUtilizationPercentage", change(7, scaler, "averageUtilization=7", HPA)
+    scaler, count = (f"HorizontalPodAutoscaler/vidferry-{name}", "Replicas")
+    if name == "worker":
+        scaler, count = (f"ScaledObject/vidferry-{name}", "ReplicaCount")
+    yield "autoscaling.minReplicas", change(7, scaler, f"min{count}=7", SCALED)
+    yield "autoscaling.maxReplicas", change(7, scaler, f"max{count}=7", SCALED)
+    yield "autoscaling.behavior", change({"scaleDown": {"a": 7}}, scaler, "behavior.scaleDown.a=7", SCALED)
+    if name != "worker":
+        yield "autoscaling.hpa.enabled", change(True, scaler, f"scaleTargetRef.name=vidferry-{name}")
+        yield "autoscaling.hpa.targetCPUUtilizationPercentage", change(7, scaler, "averageUtilization=7", HPA)
     yield "resources", change({"requests": {"cpu": "7m"}}, deployment, "resources.requests.cpu=7m")
     yield "terminationGracePeriodSeconds", change(700, deployment, "terminationGracePeriodSeconds=700")
     yield "safeToEvict", change(None, deployment, f"not safe-to-evict={'false' if name == 'worker' else 'true'}")

@@ -31,19 +31,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         for name in ("api", "worker")
     ),
     (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),
-    (
-        nested("worker.autoscaling", {"hpa": {"enabled": True}, "keda": {"enabled": True}}),
-        "worker.autoscaling.hpa and worker.autoscaling.keda exclude each other",
-    ),
+    (nested("worker.autoscaling.hpa.enabled", True), "Scale by the queue with worker.autoscaling.keda"),
     *(
         (
             nested(f"{name}.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 9, "maxReplicas": 8}),
             f"{name}.autoscaling.minReplicas is more than",
         )
-        for name in ("api", "worker", "gateway")
+        for name in ("api", "gateway")
     ),
     (nested("worker.autoscaling", {"keda": {"enabled": True}, "minReplicas": 11}), "minReplicas is more than"),
-    (nested("worker.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 0}), "CPU can't lead out of"),
     (
         merged(nested("api.autoscaling.hpa.enabled", True), nested("api.resources.requests", {"cpu": None})),
         "set api.resources.requests.cpu",

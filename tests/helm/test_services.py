@@ -75,9 +75,8 @@ def test_the_folder_holds_what_the_program_allows() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_number_of_pods_is_its_autoscalers(name: str) -> None:
     assert render().get("Deployment", name)["spec"]["replicas"] == 2
-    assert "replicas" not in render(HPA).get("Deployment", name)["spec"]
-    if name != "api":
-        assert "replicas" not in render(KEDA).get("Deployment", name)["spec"]
+    for values, scaled in ((HPA, ("api", "gateway")), (KEDA, ("worker", "gateway"))):
+        assert ("replicas" in render(values).get("Deployment", name)["spec"]) == (name not in scaled)
 
 
 def test_each_is_scaled_by_itself() -> None:

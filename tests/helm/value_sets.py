@@ -60,7 +60,7 @@ SENTINEL_TLS: dict[str, Any] = merged(
     },
 )
 HPA: dict[str, Any] = {
-    name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "worker", "gateway")
+    name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "gateway")
 }
 KEDA: dict[str, Any] = {
     "worker": {"autoscaling": {"minReplicas": 0, "keda": {"enabled": True}}},

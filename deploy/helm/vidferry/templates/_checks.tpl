@@ -67,6 +67,9 @@
 {{- end }}
 
 {{- define "vidferry.checks.scaling" -}}
+{{- if .Values.worker.autoscaling.hpa.enabled -}}
+{{- fail "worker.autoscaling.hpa: CPU does not tell a full worker from an idle one, since downloads wait for sites. Scale by the queue with worker.autoscaling.keda, or set worker.replicas." -}}
+{{- end -}}
 {{- range $name := list "api" "worker" "gateway" -}}
 {{- $service := index $.Values $name -}}
 {{- $scaling := $service.autoscaling -}}
@@ -80,9 +83,6 @@
 {{- end -}}
 {{- end -}}
 {{- if $scaling.hpa.enabled -}}
-{{- if lt (int $scaling.minReplicas) 1 -}}
-{{- fail (printf "%s.autoscaling.minReplicas is 0, which CPU can't lead out of: scale to zero with %s.autoscaling.keda, or set 1." $name $name) -}}
-{{- end -}}
 {{- if not (($service.resources).requests).cpu -}}
 {{- fail (printf "%s.autoscaling.hpa measures by the CPU asked for: set %s.resources.requests.cpu." $name $name) -}}
 {{- end -}}
