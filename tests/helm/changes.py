@@ -75,7 +75,13 @@ CHANGES: dict[str, Change] = {
     "log.format": change("text", "ConfigMap/vidferry-worker", "VIDFERRY_LOG_FORMAT=text"),
     "recordDays": change(0.5, "ConfigMap/vidferry-api", "VIDFERRY_RECORD_DAYS=0.5"),
     "endedBytes": change("1Mi", "ConfigMap/vidferry-worker", "VIDFERRY_ENDED_BYTES=1048576"),
-    "settings": change({"VIDFERRY_NEW": 1}, "ConfigMap/vidferry-gateway", "data.VIDFERRY_NEW=1"),
+    "settings": change({"VIDFERRY_QUEUE_CAP": 1}, "ConfigMap/vidferry-api", "data.VIDFERRY_QUEUE_CAP=1"),
+    "trustedProxies": change(
+        ["10.7.0.0/16", "fd00::/8"],
+        "ConfigMap/vidferry-gateway",
+        "VIDFERRY_TRUSTED_PROXIES=10.7.0.0/16,fd00::/8",
+        ingress("traefik"),
+    ),
     "adminPort": change(9100, WORKER, "ports[0].containerPort=9100"),
     "podSecurityContext": change({"runAsUser": 1001}, API, "securityContext.runAsUser=1001"),
     "securityContext": change({"procMount": "Default"}, API, "securityContext.procMount=Default"),
@@ -214,7 +220,7 @@ CHANGES: dict[str, Change] = {
         "nginx",
         "Ingress/vidferry",
         "proxy-read-timeout=86400",
-        ingress("other", annotations={}) | {"networkPolicy": {"enabled": False}},
+        ingress("other", annotations={}) | {"networkPolicy": {"enabled": False}, "trustedProxies": []},
     ),
     "traffic.socketSeconds": change(7200, "BackendConfig/vidferry-gateway", "spec.timeoutSec=7200", GKE),
     "traffic.requestSeconds": change(7200, "BackendConfig/vidferry-api", "spec.timeoutSec=7200", GKE),
@@ -255,10 +261,6 @@ CHANGES: dict[str, Change] = {
     "networkPolicy.bucketRanges": change(["10.9.0.0/16"], f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
     "networkPolicy.notPublic": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.except[0]=10.9.0.0/16"),
     "networkPolicy.notPublic6": change(["2002::/16"], f"{POLICY}worker", "ipBlock.except[0]=2002::/16"),
-    "otlp.endpoint": change("https://a/v1", f"{POLICY}gateway", "egress[2].ports[0].port=443"),
-    "otlp.peers": change(
-        PEER, f"{POLICY}gateway", "to[0].ipBlock.cidr=10.9.0.0/16", {"otlp": {"endpoint": "http://a"}}
-    ),
     "metrics.podMonitor.enabled": change(True, "PodMonitor/vidferry", "podMetricsEndpoints[0].port=admin"),
     "metrics.serviceMonitor.enabled": change(True, "ServiceMonitor/vidferry", "endpoints[0].port=admin"),
     "metrics.interval": change(7, "PodMonitor/vidferry", "interval=7s", POD_MONITOR),
@@ -281,7 +283,8 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "image.tag", change("7", deployment, f"image=vidferry-{name}:7")
     yield "image.digest", change(DIGEST, deployment, f"image=vidferry-{name}@{DIGEST}")
     yield "replicas", change(7, deployment, "spec.replicas=7")
-    yield "settings", change({"VIDFERRY_NEW": True}, f"ConfigMap/vidferry-{name}", "VIDFERRY_NEW=true")
+    records = "VIDFERRY_ENDED_RECORDS"
+    yield "settings", change({records: 7}, f"ConfigMap/vidferry-{name}", f"{records}=7")
     scaler, count = (f"HorizontalPodAutoscaler/vidferry-{name}", "Replicas")
     if name == "worker":
         scaler, count = (f"ScaledObject/vidferry-{name}", "ReplicaCount")

@@ -138,15 +138,6 @@ def test_sentinels_and_their_servers_are_reached_on_their_ports(name: str) -> No
     assert not allows(anywhere, name, "egress", PRIVATE, 443)
 
 
-def test_traces_are_sent_only_where_values_say_so() -> None:
-    collector: Pod = ("monitoring", {"app": "collector"})
-    told = render({"otlp": {"endpoint": "http://collector.monitoring:4317"}})
-    for name in SERVICES:
-        assert not allows(render(), name, "egress", collector, 4317)
-        assert allows(told, name, "egress", collector, 4317)
-        assert told.settings(name)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
-
-
 @pytest.mark.parametrize("name", SERVICES)
 def test_prometheus_reaches_the_admin_port_alone(name: str) -> None:
     assert allows(render(), name, "ingress", PROMETHEUS, 9090)

@@ -85,7 +85,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
     (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
     (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
+    (merged(ingress("other"), nested("networkPolicy.controllers", [{"podSelector": {}}])), "trustedProxies: the chart"),
+    (merged(ingress("nginx"), nested("networkPolicy.enabled", False)), "trustedProxies: the chart"),
+    (
+        merged(http_route("traefik"), nested("networkPolicy.clients", [{"podSelector": {}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(GCS, ingress("gke"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "10.9.0.0/16"}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(ingress("nginx"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "0.0.0.0/0"}}])),
+        "trustedProxies: the chart",
+    ),
     (nested("settings", {"VIDFERRY_REDIS_PASSWORD": "a"}), "is a secret"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY_PASSWORD": "a"}), "is a secret"),
     (nested("settings", {"VIDFERRY_REDIS_SENTINEL_PASSWORD": "a"}), "is a secret"),
     (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
     (
@@ -95,6 +110,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
     (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
     (nested("settings", {"VIDFERRY_REDIS_SENTINEL_USERNAME": "a"}), "is set by the chart"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY": "http://a:1"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_TRUSTED_PROXIES": "10.0.0.0/8"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_QUEUE_CAPS": 1}), "no such setting of any service. Is VIDFERRY_QUEUE_CAP meant?"),
+    (nested("worker.settings", {"VIDFERRY_RETRY": 1}), "no such setting of worker. Is VIDFERRY_RETRY_DELAY meant?"),
+    (
+        nested("gateway.settings", {"VIDFERRY_GATEWAY_SLOW_SECONS": 1}),
+        "no such setting of gateway. Is VIDFERRY_GATEWAY_SLOW_SECONDS meant?",
+    ),
+    (nested("api.settings", {"VIDFERRY_LEASE": 1}), "no such setting of api."),
+    (nested("worker.settings", {"VIDFERRY_MAX_DISK": 10 * 1024**3}), "VIDFERRY_MAX_DISK is more than"),
 ]
 
 
@@ -156,8 +181,10 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
         nested("worker", {"replicas": 0, "strategy": {"rollingUpdate": {"maxUnavailable": 1}}}),
         nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
         nested("gateway", {"terminationGracePeriodSeconds": 25}),
-        merged(ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}])),
-        merged(ingress("other"), nested("networkPolicy.enabled", False)),
+        merged(
+            ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}]), {"trustedProxies": []}
+        ),
+        merged(ingress("other"), nested("networkPolicy.enabled", False), {"trustedProxies": ["10.0.0.0/8"]}),
         merged(ingress("traefik"), http_route("traefik"), {"publicUrl": "https://media.example.org"}),
         nested("worker", {"work": {"storageClass": "fast"}, "resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
     ],

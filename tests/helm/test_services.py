@@ -48,7 +48,14 @@ def test_a_changed_setting_restarts_the_pods(name: str) -> None:
         return found
 
     assert checksum({}) == checksum({"commonAnnotations": {"a": "b"}})
-    assert checksum({}) != checksum(nested(f"{name}.settings", {"VIDFERRY_NEW": "1"}))
+    assert checksum({}) != checksum(nested(f"{name}.settings", {"VIDFERRY_ENDED_RECORDS": 1}))
+
+
+def test_a_setting_reaches_the_services_that_know_it() -> None:
+    rendered = render(nested("settings", {"VIDFERRY_QUEUE_CAP": 5, "VIDFERRY_ENDED_RECORDS": 6}))
+    told = {name: rendered.settings(name) for name in SERVICES}
+    assert [name for name in SERVICES if "VIDFERRY_QUEUE_CAP" in told[name]] == ["api"]
+    assert {settings["VIDFERRY_ENDED_RECORDS"] for settings in told.values()} == {"6"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -116,7 +116,6 @@ SETS: dict[str, dict[str, Any]] = {
         "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         "redis": {"bundled": {"runAsUser": None}},
     },
-    "otlp": {"otlp": {"endpoint": "http://collector.monitoring:4317"}},
     "everything": merged(
         GCS,
         ingress("gke"),

@@ -190,6 +190,9 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (or $v.ingress.enabled $v.httpRoute.enabled) (kindIs "invalid" $v.trustedProxies) (not (include "vidferry.trustedProxies" .)) -}}
+{{- fail "trustedProxies: the chart can't tell which ranges your proxies connect from, and without them all callers are one to limits and shares. Name the ranges (CIDR), or set [] to leave it at that." -}}
+{{- end -}}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs." -}}
 {{- end -}}
@@ -202,17 +205,43 @@
 {{- end }}
 
 {{- define "vidferry.checks.settings" -}}
-{{- range $name := list "api" "worker" "gateway" -}}
-{{- $own := include "vidferry.settings" (list $ $name) | fromYaml -}}
-{{- range $where, $named := dict "settings" $.Values.settings (printf "%s.settings" $name) (index $.Values $name).settings -}}
-{{- range $setting, $_ := $named -}}
-{{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_REDIS_SENTINEL_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
-{{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret." $where $setting) -}}
+{{- $names := .Files.Get "files/settings.json" | fromJson -}}
+{{- $services := list "api" "worker" "gateway" -}}
+{{- $all := concat $names.api $names.worker $names.gateway | uniq -}}
+{{- range $where := list "settings" "api.settings" "worker.settings" "gateway.settings" -}}
+{{- $service := trimSuffix "settings" $where | trimSuffix "." -}}
+{{- $known := $service | empty | ternary $all (index $names $service) -}}
+{{- range $setting, $_ := ($service | empty | ternary $.Values (index $.Values $service)).settings -}}
+{{- if has $setting $names.secret -}}
+{{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret, or by extraEnv where no value takes it." $where $setting) -}}
 {{- end -}}
-{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME" "VIDFERRY_REDIS_SENTINEL_USERNAME")) -}}
+{{- if has $setting $names.own -}}
 {{- fail (printf "%s.%s is set by the chart from a value of its own: README.md tells which." $where $setting) -}}
 {{- end -}}
+{{- if not (has $setting $known) -}}
+{{- fail (printf "%s.%s: there is no such setting of %s. Is %s meant? docs/settings.md lists them." $where $setting (default "any service" $service) (include "vidferry.nearest" (list $setting $known))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with $.Values.worker.settings.VIDFERRY_MAX_DISK | int64 -}}
+{{- if gt . (include "vidferry.bytes" $.Values.worker.work.sizeLimit | int64) -}}
+{{- fail "worker.settings.VIDFERRY_MAX_DISK is more than worker.work.sizeLimit: the pod would be evicted before the worker ends a download." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The name of a list that has the most of another's three letters in a row. Takes (name, list). */}}
+{{- define "vidferry.nearest" -}}
+{{- $name := index . 0 -}}
+{{- $best := "" -}}
+{{- $most := -1 -}}
+{{- range $other := index . 1 -}}
+{{- $shared := 0 -}}
+{{- range $start := untilStep 9 (sub (len $name) 2 | int) 1 -}}
+{{- if contains (substr (int $start) (add $start 3 | int) $name) $other }}{{ $shared = add $shared 1 }}{{ end -}}
+{{- end -}}
+{{- $score := div (mul 1000 $shared) (add (len $name) (len $other)) -}}
+{{- if gt $score $most }}{{ $best = $other }}{{ $most = $score }}{{ end -}}
+{{- end -}}
+{{ $best }}
 {{- end }}

@@ -69,14 +69,6 @@
 {{- end }}
 {{- end }}
 
-{{- define "vidferry.policy.otlp" -}}
-{{- with .Values.otlp.endpoint }}
-- to:
-    {{- toYaml $.Values.otlp.peers | nindent 4 }}
-  ports: [{protocol: TCP, port: {{ include "vidferry.portOf" . }}}]
-{{- end }}
-{{- end }}
-
 {{/* The port of an address. */}}
 {{- define "vidferry.portOf" -}}
 {{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
