@@ -85,7 +85,7 @@ CHANGES: dict[str, Change] = {
     "adminPort": change(9100, WORKER, "ports[0].containerPort=9100"),
     "podSecurityContext": change({"runAsUser": 1001}, API, "securityContext.runAsUser=1001"),
     "securityContext": change({"procMount": "Default"}, API, "securityContext.procMount=Default"),
-    "tmpSizeLimit": change("1Gi", WORKER, "volumes[0].emptyDir.sizeLimit=1Gi"),
+    "tmpSizeLimit": change("128Mi", WORKER, "volumes[0].emptyDir.sizeLimit=128Mi"),
     "bucket.type": change(
         "gcs",
         "ConfigMap/vidferry-worker",
@@ -178,7 +178,7 @@ CHANGES: dict[str, Change] = {
     "worker.slots": change(1, "ConfigMap/vidferry-worker", "VIDFERRY_WORKER_SLOTS=1"),
     "worker.maxBytes": change("1G", "ConfigMap/vidferry-worker", "VIDFERRY_MAX_BYTES=1000000000"),
     "worker.childMemory": change("500M", "ConfigMap/vidferry-worker", "VIDFERRY_CHILD_MEMORY=500000000"),
-    "worker.work.sizeLimit": change("10Gi", WORKER, "emptyDir.sizeLimit=10Gi"),
+    "worker.work.sizeLimit": change("9100Mi", WORKER, "emptyDir.sizeLimit=9100Mi"),
     "worker.work.storageClass": change("fast", WORKER, "ephemeral.volumeClaimTemplate.spec.storageClassName=fast"),
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
@@ -276,6 +276,18 @@ CHANGES: dict[str, Change] = {
 }
 
 
+def of_place(deployment: str) -> Iterator[tuple[str, Change]]:
+    """Where and on what the pods of a service run."""
+    yield "runtimeClassName", change("gvisor", deployment, "runtimeClassName=gvisor")
+    yield "dnsConfig", change({"searches": ["a.example"]}, deployment, "dnsConfig.searches[0]=a.example")
+    spread = [{"maxSkew": 7, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    yield "topologySpreadConstraints", change(spread, deployment, "topologySpreadConstraints[0].maxSkew=7")
+    yield "affinity", change({"nodeAffinity": {"a": "b"}}, deployment, "affinity.nodeAffinity.a=b")
+    yield "nodeSelector", change({"a": "b"}, deployment, "nodeSelector.a=b")
+    yield "tolerations", change([{"operator": "Exists"}], deployment, "tolerations[0].operator=Exists")
+    yield "priorityClassName", change("high", deployment, "priorityClassName=high")
+
+
 def of_service(name: str) -> Iterator[tuple[str, Change]]:
     """What all three services have."""
     deployment, policy = f"Deployment/vidferry-{name}", f"{POLICY}{name}"
@@ -306,12 +318,12 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "serviceAccount.annotations", change({"a": "b"}, f"ServiceAccount/vidferry-{name}", "annotations.a=b")
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         yield probe, change({"failureThreshold": 7}, deployment, f"{probe}.failureThreshold=7")
-    spread = [{"maxSkew": 7, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
-    yield "topologySpreadConstraints", change(spread, deployment, "topologySpreadConstraints[0].maxSkew=7")
-    yield "affinity", change({"nodeAffinity": {"a": "b"}}, deployment, "affinity.nodeAffinity.a=b")
-    yield "nodeSelector", change({"a": "b"}, deployment, "nodeSelector.a=b")
-    yield "tolerations", change([{"operator": "Exists"}], deployment, "tolerations[0].operator=Exists")
-    yield "priorityClassName", change("high", deployment, "priorityClassName=high")
+    yield "revisionHistoryLimit", change(7, deployment, "revisionHistoryLimit=7")
+    hook = {"postStart": {"sleep": {"seconds": 7}}}
+    yield "lifecycle", change(hook, deployment, "lifecycle.postStart.sleep.seconds=7")
+    more = [{"name": "more", "image": "a"}]
+    yield "initContainers", change(more, deployment, "initContainers[0].name=more")
+    yield "extraContainers", change(more, deployment, "containers[1].name=more")
     yield "annotations", change({"a": "b"}, deployment, " metadata.annotations.a=b")
     yield "podAnnotations", change({"a": "b"}, deployment, "template.metadata.annotations.a=b")
     yield "podLabels", change({"a": "b"}, deployment, "template.metadata.labels.a=b")
@@ -320,6 +332,7 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "extraVolumes", change([{"name": "a", "emptyDir": {}}], deployment, "name=a")
     yield "extraVolumeMounts", change([{"name": "a", "mountPath": "/a"}], deployment, "mountPath=/a")
     yield "extraEgress", change([{"to": PEER}], policy, "to[0].ipBlock.cidr=10.9.0.0/16")
+    yield from of_place(deployment)
     if name != "worker":
         service = f"Service/vidferry-{name}"
         yield "port", change(8000, service, "ports[0].port=8000")

@@ -67,7 +67,25 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
-    (nested("worker.resources.limits.ephemeral-storage", "9Gi"), "limits.ephemeral-storage is less"),
+    *(
+        (
+            nested(f"{name}.resources.limits.ephemeral-storage", limit),
+            f"{name}.resources.limits.ephemeral-storage must hold",
+        )
+        for name, limit in (("api", "511Mi"), ("worker", "9727Mi"), ("gateway", "511Mi"), ("redis.bundled", "511Mi"))
+    ),
+    (nested("worker.work.sizeLimit", "10Gi"), "worker.resources.limits.ephemeral-storage must hold"),
+    (nested("tmpSizeLimit", "257Mi"), "api.resources.limits.ephemeral-storage must hold"),
+    *(
+        (nested(f"{name}.lifecycle.preStop.sleep.seconds", 5), f"set {name}.terminationGracePeriodSeconds")
+        for name in ("api", "worker", "gateway")
+    ),
+    (
+        nested("api", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 60}),
+        "set api.preStopSeconds=0",
+    ),
+    (nested("api.port", 9090), "adminPort and api.port are the same"),
+    (nested("adminPort", 3002), "adminPort and gateway.port are the same"),
     (nested("endedBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
     (nested("api.queueBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
     (nested("redis.bundled.maxMemory", "341Mi"), "at most three quarters of redis.bundled.maxMemory"),
@@ -135,7 +153,9 @@ def test_every_sentence_is_among_them() -> None:
     checks = (CHART / "templates" / "_checks.tpl").read_text()
     sentences = re.findall(r'fail \(?(?:printf )?"(.+?)"', checks)
     assert len(sentences) == checks.count("fail ")
-    wanted = {re.sub(r"\b(api|worker|gateway|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED}
+    wanted = {
+        re.sub(r"\b(api|worker|gateway|redis\.bundled|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED
+    }
     wanted |= {each for _, each in REFUSED}
     for sentence in sentences:
         assert any(each in sentence for each in wanted), sentence
@@ -157,6 +177,10 @@ def test_every_sentence_is_among_them() -> None:
         ({"redis": {"external": {"sentinel": {"hosts": ["redis://a"]}}}}, "at '/redis/external/sentinel/hosts/0'"),
         ({"redis": {"external": {"sentinel": {"master": ""}}}}, "at '/redis/external/sentinel/master'"),
         ({"settings": {"LOG": "a"}}, "'LOG' does not match pattern"),
+        (
+            {"worker": {"lifecycle": {"stopSignal": "SIGKILL"}}},
+            "at '/worker/lifecycle': additional properties 'stopSignal'",
+        ),
         ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
         ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),
         ({"api": {"image": {"digest": "sha256:abc"}}}, "at '/api/image/digest'"),
@@ -170,7 +194,13 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
 @pytest.mark.parametrize(
     "values",
     [
-        nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+        merged(
+            nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+            nested("worker.resources.limits.ephemeral-storage", "12800Mi"),
+        ),
+        nested("worker.resources.limits.ephemeral-storage", "9728Mi"),
+        nested("api.resources.limits.ephemeral-storage", "512Mi"),
+        nested("worker", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 65}),
         nested("worker.resources.limits.memory", "2Gi"),
         nested("endedBytes", "160Mi"),
         merged(EXTERNAL_REDIS, nested("endedBytes", "9Gi")),

@@ -116,6 +116,19 @@ SETS: dict[str, dict[str, Any]] = {
         "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         "redis": {"bundled": {"runAsUser": None}},
     },
+    "placed": {
+        name: {
+            "runtimeClassName": "gvisor",
+            "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+            "revisionHistoryLimit": 0,
+            "lifecycle": {"postStart": {"sleep": {"seconds": 1}}},
+            "initContainers": [{"name": "wait", "image": "wait:1", "restartPolicy": "Always"}],
+        }
+        for name in ("api", "worker", "gateway")
+    },
+    "trusted-proxies": merged(
+        ingress("other"), {"trustedProxies": ["10.0.0.0/8"], "networkPolicy": {"enabled": False}}
+    ),
     "everything": merged(
         GCS,
         ingress("gke"),

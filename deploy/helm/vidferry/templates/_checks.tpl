@@ -129,9 +129,14 @@
 {{- if lt $folder (mul 2 $worker.slots (include "vidferry.bytes" $worker.maxBytes | int64)) -}}
 {{- fail "worker.work.sizeLimit must be at least 2 × worker.slots × worker.maxBytes (streams and merged file are there together): a pod whose folder is larger than its limit is evicted." -}}
 {{- end -}}
-{{- with index ($worker.resources.limits | default dict) "ephemeral-storage" -}}
-{{- if and (not $worker.work.storageClass) (lt (include "vidferry.bytes" . | int64) (add $folder (include "vidferry.bytes" $.Values.tmpSizeLimit | int64))) -}}
-{{- fail "worker.resources.limits.ephemeral-storage is less than worker.work.sizeLimit and tmpSizeLimit together: the pod would be evicted before its folder is full." -}}
+{{- range $name := list "api" "worker" "gateway" "redis.bundled" -}}
+{{- $service := eq $name "redis.bundled" | ternary $.Values.redis.bundled (index $.Values $name) -}}
+{{- $least := add (include "vidferry.bytes" $.Values.tmpSizeLimit | int64) 268435456 -}}
+{{- if and (eq $name "worker") (not $worker.work.storageClass) }}{{ $least = add $least $folder }}{{ end -}}
+{{- with index ($service.resources.limits | default dict) "ephemeral-storage" -}}
+{{- if lt (include "vidferry.bytes" . | int64) $least -}}
+{{- fail (printf "%s.resources.limits.ephemeral-storage must hold tmpSizeLimit and 256Mi for the log, and for a worker without work.storageClass its work.sizeLimit too: a pod over its limit is evicted. Set %dMi or more." $name (div (add $least 1048575) 1048576)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- with ($worker.resources.limits | default dict).memory -}}
@@ -151,6 +156,14 @@
 {{- end }}
 
 {{- define "vidferry.checks.stopping" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- if and (index $.Values $name).lifecycle.preStop (not (index $.Values $name).terminationGracePeriodSeconds) -}}
+{{- fail (printf "%s.lifecycle.preStop takes its time from what the program has to stop in: set %s.terminationGracePeriodSeconds, with the hook's longest time in it." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.api.lifecycle.preStop .Values.api.preStopSeconds -}}
+{{- fail "api.lifecycle.preStop takes the place of the pause in which the Service forgets the pod: let the hook take as long, and set api.preStopSeconds=0." -}}
+{{- end -}}
 {{- $worker := .Values.worker -}}
 {{- $api := .Values.api -}}
 {{- $gateway := .Values.gateway -}}
@@ -173,6 +186,11 @@
 
 {{- define "vidferry.checks.traffic" -}}
 {{- $v := .Values -}}
+{{- range $name := list "api" "gateway" -}}
+{{- if eq (int (index $v $name).port) (int $v.adminPort) -}}
+{{- fail (printf "adminPort and %s.port are the same, and a program can listen on it once: choose another." $name) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "ingress" "httpRoute" -}}
 {{- $way := index $v $name -}}
 {{- if $way.enabled -}}
