@@ -272,6 +272,9 @@ CHANGES: dict[str, Change] = {
     ),
     "tests.enabled": change(False, "Pod/vidferry-test", "not restartPolicy=Never"),
     "tests.origin": change("https://a/b.mp4", "Pod/vidferry-test", "value=https://a/b.mp4"),
+    "tests.public.enabled": change(False, "Pod/vidferry-test", "not name=PUBLIC", NGINX),
+    "tests.public.connectTo": change("a:443", "Pod/vidferry-test", "value=a:443", NGINX),
+    "tests.public.checkCertificate": change(False, "Pod/vidferry-test", "value=false", NGINX),
     "tests.seconds": change(7, "Pod/vidferry-test", "value=7"),
 }
 

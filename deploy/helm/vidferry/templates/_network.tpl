@@ -91,3 +91,8 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Vidferry's address where `helm test` asks for it; empty where it does not. */}}
+{{- define "vidferry.tests.public" -}}
+{{- if and .Values.tests.public.enabled (or .Values.ingress.enabled .Values.httpRoute.enabled) }}{{ include "vidferry.publicUrl" . }}{{ end -}}
+{{- end }}
