@@ -82,6 +82,16 @@ annotations:
 {{- include "vidferry.image" (list $root (index $root.Values (index . 1)).image $root.Values.image.registry ($root.Values.image.tag | default $root.Chart.AppVersion)) -}}
 {{- end }}
 
+{{- define "vidferry.redis.image" -}}
+{{- $image := .Values.redis.bundled.image -}}
+{{- include "vidferry.image" (list . $image ($image.registry | default .Values.image.registry) "") -}}
+{{- end }}
+
+{{/* A storage class in words. */}}
+{{- define "vidferry.classNamed" -}}
+{{ empty . | ternary "the default class" (printf "class %s" .) }}
+{{- end }}
+
 {{- define "vidferry.pullSecrets" -}}
 {{- with concat .Values.image.pullSecrets ((.Values.global).imagePullSecrets | default list) }}
 imagePullSecrets:
