@@ -85,6 +85,14 @@ def http_route(controller: str, **more: Any) -> dict[str, Any]:
     }
 
 
+SIDECAR: dict[str, Any] = {
+    "name": "sidecar",
+    "image": "sidecar:1",
+    "restartPolicy": "Always",
+    "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "8Mi"}},
+}
+
+
 SETS: dict[str, dict[str, Any]] = {
     "default": {},
     "gcs": GCS,
@@ -122,7 +130,7 @@ SETS: dict[str, dict[str, Any]] = {
             "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
             "revisionHistoryLimit": 0,
             "lifecycle": {"postStart": {"sleep": {"seconds": 1}}},
-            "initContainers": [{"name": "wait", "image": "wait:1", "restartPolicy": "Always"}],
+            "initContainers": [SIDECAR],
         }
         for name in ("api", "worker", "gateway")
     },
