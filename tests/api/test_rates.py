@@ -129,7 +129,7 @@ def test_before_redis_refuses_the_api_does(full_redis: RedisServer, start_api: S
         while (answer := client.post("/api/download", json={"url": f"{long}{time.monotonic()}"})).is_success:
             assert time.monotonic() < deadline
 
-        problem(answer, 503, "memory_full")
+        problem(answer, 503, "redis_full")
         assert "errorstat_OOM" not in full_redis.info("errorstats")
         backstage.begin(job["job_id"])
         assert client.get(job["status_url"]).json()["status"] == "processing"

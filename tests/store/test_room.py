@@ -21,9 +21,9 @@ from vidferry_common.store import (
     Cause,
     Ending,
     Kept,
-    MemoryFull,
     NewJob,
     QueueFull,
+    RedisFull,
     RedisSettings,
     Requeue,
     Store,
@@ -284,7 +284,7 @@ async def test_a_flood_is_refused_before_redis_refuses(small: Records) -> None:
         while not refused.is_set():
             try:
                 await small.store.create(new_job(f"https://example.com/{'a' * 4000}{uuid.uuid4()}"), 10**6)
-            except MemoryFull:
+            except RedisFull:
                 refused.set()
 
     flooding = asyncio.gather(*(flood() for _ in range(50)))
@@ -320,7 +320,7 @@ async def test_in_a_full_redis_what_runs_goes_on(small: Records) -> None:
     waiting = await small.created()
     running = [await small.claimed(lease=60) for _ in range(6)]
     await full(small)
-    with pytest.raises(MemoryFull):
+    with pytest.raises(RedisFull):
         await small.created()
 
     _, claim = await small.claimed(waiting)

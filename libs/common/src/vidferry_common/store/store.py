@@ -55,7 +55,7 @@ class QueueFull(Exception):
     """As many downloads wait as the queue may hold."""
 
 
-class MemoryFull(StoreUnavailable):
+class RedisFull(StoreUnavailable):
     """Redis' memory is used up but for what those that run need."""
 
 
@@ -248,7 +248,7 @@ class Store:
     async def create(
         self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
     ) -> Created:
-        """Makes a job and starts or joins its download: QueueFull, MemoryFull, CallerOverRate, IdempotencyMismatch.
+        """Makes a job and starts or joins its download: QueueFull, RedisFull, CallerOverRate, IdempotencyMismatch.
 
         caller_rate: requests a minute of one caller; 0: any number.
         """
@@ -271,7 +271,7 @@ class Store:
         if outcome == b"full":
             raise QueueFull
         if outcome == b"no_memory":
-            raise MemoryFull
+            raise RedisFull
         if outcome == b"mismatch":
             raise IdempotencyMismatch
         job_id, state = made
@@ -443,7 +443,7 @@ class Store:
         try:
             return await reply
         except OutOfMemoryError as error:  # others have filled it since a script looked
-            raise MemoryFull from error
+            raise RedisFull from error
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
 
