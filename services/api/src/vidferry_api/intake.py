@@ -124,7 +124,7 @@ class Intake:
             raise
         except RedisFull:
             services.metrics.refused.add("redis_full")
-            logger.warning("Redis' memory is used up: no job is accepted")
+            services.memory_log.refused()
             raise
 
     def _answer(self, root: str, created: Created) -> Accepted:
