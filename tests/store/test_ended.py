@@ -1,6 +1,7 @@
 """What has ended keeps its last state and what it is asked for; the rest goes within minutes."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ async def finished(records: Records, number: int) -> NewJob:
     _, claim = await records.claimed(job)
     name = f"videos/youtube/youtube.com/dQw4w{number:06}/1080-any"
     assert await records.store.identify(claim, name)
-    facts = {
+    facts: dict[str, Any] = {
         "title": TITLE, "has_thumbnail": True, "downloaded_bytes": 123_456_789, "total_bytes": 987_654_321,
         "max_retries": 3,
     }  # fmt: skip
