@@ -140,13 +140,14 @@ end
 -- The end of a download: nothing attaches to it any more. That it ended, and by which body, stays for a while: whoever
 -- ran it may not have heard of it.
 local function close(download, download_id, body)
-  local record = redis.call('HMGET', download, 'bytes', 'identity', 'address', 'merged', 'attempt')
+  local record = redis.call('HMGET', download, 'bytes', 'identity', 'address', 'merged', 'attempt', 'retries', 'deaths')
   local doomed = { download, download .. ':steps' }
   for index in string.gmatch(table.concat({ record[2] or '', record[3], record[4] or '' }, ' '), '%S+') do
     if redis.call('GET', index) == download_id then doomed[#doomed + 1] = index end
   end
   redis.call('DEL', unpack(doomed))
-  redis.call('HSET', download, 'status', 'ended', 'attempt', record[5], 'body', body and redis.sha1hex(body) or '')
+  redis.call('HSET', download, 'status', 'ended', 'attempt', record[5], 'retries', record[6], 'deaths', record[7],
+    'body', body and redis.sha1hex(body) or '')
   occupy(-record[1])
   expire(download, whole_s())
 end
