@@ -180,8 +180,9 @@ class Jobs:
 
     async def field(self, job: NewJob, name: str) -> str:
         """Of the download's record, or of the job's once both have ended."""
-        fields = await self.store.download(job.download_id)
-        return (fields | await cast("Any", self.redis.hgetall(keys.JOB + job.job_id)))[name.encode()].decode()
+        kept = await cast("Any", self.redis.hget(keys.JOB + job.job_id, name))
+        value: bytes = kept or (await self.store.download(job.download_id))[name.encode()]
+        return value.decode()
 
 
 @asynccontextmanager

@@ -65,7 +65,7 @@ local function occupy(bytes)
   if redis.call('HINCRBY', 'vidferry:room', 'open', bytes) < 0 then redis.call('HSET', 'vidferry:room', 'open', 0) end
 end
 
--- How long what only those ask for who came too late for the end stays.
+-- How long that stays which is asked for only by those who were cut off around the end.
 local function whole_s()
   return look() < WATCHED and WHOLE_S or WHOLE_WATCHED_S
 end
@@ -85,7 +85,7 @@ local function end_job(job_id, body, facts, seen, ttl)
   redis.call('EXPIRE', job .. ':history', whole_s())
   redis.call('PUBLISH', 'websocket:' .. job_id, message)
   local size = redis.pcall('MEMORY', 'USAGE', job, 'SAMPLES', 0)
-  if type(size) == 'table' then size = 1024 + #message end -- a server that does not tell
+  if type(size) == 'table' then size = 1024 + #message + #record[6] end -- a server that does not tell
   local idempotency = record[8] ~= '' and record[8]
   size = size + BESIDE + (idempotency and EACH or 0) + (seen and EACH or 0)
   return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (seen or '- 0')
