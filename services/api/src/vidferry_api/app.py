@@ -13,6 +13,7 @@ from vidferry_api import problems
 from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
 from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
+from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.routes import cancel, downloads, files, health, jobs, live, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
@@ -67,13 +68,16 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect(settings, max_connections=64)
         store = Store(redis, settings.record_seconds, settings.kept)
-        services = app.state.services = Services(settings, store, bucket, app.state.metrics)
+        memory_log = RedisMemoryLog(store)
+        services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)
         queue = QueueReader(registry, store)
         seeking = asyncio.create_task(_seek(services))
+        memory_log.start()
         try:
             yield
         finally:
             seeking.cancel()
+            memory_log.close()
             queue.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)

@@ -101,7 +101,7 @@ JOBS_REFUSED = Definition(
     "Requests for a job that were refused: the caller is over its rate, the queue is full by number or bytes, "
     "Redis has no memory left for another job.",
     _API,
-    (Label("reason", ("caller_rate", "queue_full", "memory_full")),),
+    (Label("reason", ("caller_rate", "queue_full", "redis_full")),),
 )
 REDIS_MEMORY = Definition(
     "vidferry_redis_memory_bytes",

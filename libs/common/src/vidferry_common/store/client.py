@@ -27,7 +27,7 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How many ended records are kept, whatever their age."""
+    """How many ended jobs are kept, whatever their age."""
 
     records: int = 100_000
     bytes: int = 128 * 1024**2
@@ -54,13 +54,12 @@ class RedisSettings(Settings):
         100_000,
         ge=100,
         le=10_000_000,
-        description="Records of ended jobs and downloads that are kept at the most; the oldest go first, before "
-        "their days are over.",
+        description="Ended jobs that are kept at the most; the oldest go first, before their days are over.",
     )
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
-        description="Bytes of Redis' memory that records of ended jobs and downloads may take; the oldest go first. "
+        description="Bytes of Redis' memory that ended jobs may take, up to 4 KiB each; the oldest go first. "
         "With VIDFERRY_QUEUE_BYTES at most three quarters of `maxmemory`.",
     )
 
