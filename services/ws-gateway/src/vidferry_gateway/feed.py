@@ -37,6 +37,8 @@ class Feed:
         self._traffic = sockets.traffic
         self.hub = Hub(self._wake, self._traffic)
         self._connection: Connection | None = None
+        self.reached = False
+        """Redis has been there, now or before"""
         self._flush_due = False
         self._complaint = ""
         self._lost: Connection | None = None
@@ -77,7 +79,7 @@ class Feed:
             connection = await open_connection(self._options, NAME, self._make)
         except (OSError, ValueError, RedisRefused) as error:
             return error
-        self._connection = connection
+        self._connection, self.reached = connection, True
         self._traffic.connections += 1
         self._count_loss(connection)
         self._complaint = ""
