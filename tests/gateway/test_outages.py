@@ -43,7 +43,7 @@ async def job(redis: RedisServer, store_of: OpenStore) -> Job:
 
 async def cut(client: RedisClient) -> None:
     """Ends the gateway's connection, as Redis does with a subscriber that falls behind."""
-    (connection,) = [each for each in await client.client_list() if each["name"] == "vidferry-gateway"]
+    (connection,) = [each for each in await client.client_list() if each["name"].startswith("vidferry-gateway:")]
     await client.client_kill_filter(_id=connection["id"])
 
 
@@ -149,7 +149,9 @@ async def test_a_gateway_that_falls_behind_is_dropped_by_redis_and_recovers(
     assert (status, seen.code) == (STEPS, 1000)
     found = await asyncio.to_thread(admin.scrape)
     reasons = ("behind", "silent", "refused", "closed")
-    assert [found.value("vidferry_gateway_redis_lost_total", reason=reason) for reason in reasons] == [1, 0, 0, 0]
+    told = {reason: found.value("vidferry_gateway_redis_lost_total", reason=reason) for reason in reasons}
+    counts = "client_output_buffer_limit_disconnections" in redis.info("stats")  # Redis 7.0 does not
+    assert told == {**dict.fromkeys(reasons, 0), "behind" if counts else "closed": 1}
 
 
 async def test_why_a_connection_was_lost_is_counted(

@@ -31,7 +31,7 @@ class ServerFacts:
 
     @classmethod
     def read(cls, info: bytes) -> "ServerFacts":
-        """Of INFO's answer; Redis counts since 7.0."""
+        """Of INFO's answer. Redis 7.0 does not count yet."""
         fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
         dropped = fields.get(b"client_output_buffer_limit_disconnections", b"0")
         return cls(fields.get(b"run_id", b""), int(dropped))
