@@ -250,11 +250,17 @@ async def test_a_password_and_a_user(start_gateway: StartGateway, store_of: Open
         "+exec",
     )
     with redis_server("--user", "gateway", *rights) as server:
-        gateway = start_gateway(server.url, redis_username="gateway", redis_password="secret")
+        told = {"redis_username": "gateway", "redis_password": "secret", "gateway_probe_seconds": "0.05"}
+        gateway = start_gateway(server.url, **told)
         await gateway.connected()
         job = await Job.create(await store_of(server))
         await job.finish()
         assert (await watch(gateway.uri(job.id))).code == 1000
+        async with redis_client(server) as client:
+            # A probe follows the answer to the one before it.
+            while (await client.info("commandstats")).get("cmdstat_time", {}).get("rejected_calls", 0) < 2:
+                await asyncio.sleep(0.01)
+        assert not gateway.logged("Redis is away"), "it may not ask for the time"
 
 
 async def test_a_wrong_password_is_said_once_and_not_shown(start_gateway: StartGateway) -> None:

@@ -118,7 +118,7 @@ class Feed:
             _log.warning("Redis is away: %s", reason)
 
     def _make(self) -> Connection:
-        return Connection(self, self._probe)
+        return Connection(self, self._probe, self._traffic.clock_offset)
 
     # Out: all that came up in one iteration of the loop leaves in one write.
 

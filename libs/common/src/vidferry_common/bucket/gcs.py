@@ -379,10 +379,10 @@ def _client_with(found: tuple[Any, str | None], options: dict[str, str]) -> stor
 def _keep_a_connection_for_each_thread(session: google.auth.transport.requests.AuthorizedSession) -> None:
     """By itself requests keeps 10 to a host: the eleventh thread's is closed after its reply, with a warning."""
     tokens: requests.Session = session._auth_request.session  # noqa: SLF001 - as above
-    for each in (session, tokens):
-        for prefix, adapter in tuple(each.adapters.items()):
-            each.mount(prefix, requests.adapters.HTTPAdapter(pool_maxsize=ALL_THREADS, max_retries=adapter.max_retries))
-    session.configure_mtls_channel()  # which the client did before; it keeps the size
+    for each, tries in ((session, 0), (tokens, 3)):  # as they have it
+        for scheme in ("http://", "https://"):
+            each.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=ALL_THREADS, max_retries=tries))
+    session.configure_mtls_channel()  # type: ignore[no-untyped-call]  # as the client did before; it keeps the size
 
 
 def _stored(name: str, blob: storage.Blob) -> StoredObject:

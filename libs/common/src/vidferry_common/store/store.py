@@ -423,6 +423,12 @@ class Store:
         told = await self._ask(self._redis.info("memory"))
         return int(told["used_memory"]), int(told.get("maxmemory", 0))
 
+    async def time(self) -> tuple[float, float]:
+        """Redis' Unix time, and the seconds that its reply took."""
+        asked = time.monotonic()
+        seconds, micros = await self._ask(self._redis.time())
+        return seconds + micros / 1e6, time.monotonic() - asked
+
     async def ping(self) -> None:
         await self._ask(self._redis.ping())
 
