@@ -103,8 +103,9 @@ class GatewayProcess:
     @property
     def sees_redis(self) -> bool:
         """Whether it is connected to Redis, as its log says."""
-        events = [entry for entry in self.logged("") if entry["message"].startswith(("connected to Redis", "Redis is away"))]
-        return bool(events) and events[-1]["message"] == "connected to Redis"
+        told = [entry["message"] for entry in self.logged("")]
+        told = [message for message in told if message.startswith(("connected to Redis", "Redis is away"))]
+        return told[-1:] == ["connected to Redis"]
 
     def uri(self, job_id: str, query: str = "", prefix: str = "") -> str:
         return f"ws://127.0.0.1:{self.port}{prefix}/ws/download/{job_id}{query}"

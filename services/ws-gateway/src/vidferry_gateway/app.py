@@ -35,7 +35,8 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         if gateway.ready:
             return JSONResponse({"status": "ready"})
-        return ProblemResponse(ProblemCode.NOT_READY, "Redis has not been reached since the start, or the gateway stops.")
+        detail = "Redis has not been reached since the start, or the gateway stops."
+        return ProblemResponse(ProblemCode.NOT_READY, detail)
 
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz)],

@@ -309,8 +309,8 @@ REDIS_LOST = Definition(
     "vidferry_gateway_redis_lost_total",
     Kind.COUNTER,
     "Connections to Redis that were lost and have been replaced, with everything watched read again. `behind`: Redis "
-    "dropped a client that did not take what it was sent (as it tells itself, though not yet 7.0); `silent`: no answer to a "
-    "probe; `refused`: it answered with an error; `closed`: anything else.",
+    "dropped a client that did not take what it was sent (as it tells itself, though not yet 7.0); `silent`: no answer "
+    "to a probe; `refused`: it answered with an error; `closed`: anything else.",
     _GATEWAY,
     (Label("reason", tuple(RedisLoss)),),
 )
