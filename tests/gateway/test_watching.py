@@ -158,7 +158,7 @@ async def test_many_watchers_of_many_jobs_over_one_connection(
         for _ in watchers:
             await ready.acquire()
         async with redis_client(redis) as client:
-            connections = [each for each in await client.client_list() if each["name"] == "vidferry-gateway"]
+            connections = [each for each in await client.client_list() if each["name"].startswith("vidferry-gateway:")]
         assert [each["sub"] for each in connections] == ["20"]
         await asyncio.gather(*(job.steps(0, 11) for job in jobs))
         await asyncio.gather(*(job.finish() for job in jobs))

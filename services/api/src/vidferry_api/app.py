@@ -23,6 +23,7 @@ from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Store, connect
+from vidferry_common.store.client import connection_name
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
 """a public address below one of these can't be told from the path itself: there the proxy takes it off"""
@@ -66,7 +67,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        redis = connect(settings, max_connections=64)
+        redis = connect(settings, connection_name("api", "records"), max_connections=64)
         store = Store(redis, settings.record_seconds, settings.kept)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)

@@ -73,7 +73,7 @@ class QueueReader:
     """Asks Redis at a scrape, at most once a second, and never keeps a scrape waiting for long."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
-        self._store = store
+        self._store, self._clock_offset = store, registry.clock_offset
         self._depth: QueueDepth | None = None
         self._memory: RedisMemory | None = None
         self._read_at = float("-inf")
@@ -111,6 +111,7 @@ class QueueReader:
 
     async def _read(self) -> None:
         try:
+            self._clock_offset.measured(*await self._store.time())
             self._memory = await self._store.memory()
             self._depth = await self._store.queue()
             self._read_at = asyncio.get_running_loop().time()

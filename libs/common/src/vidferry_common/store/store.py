@@ -431,6 +431,12 @@ class Store:
         used, aside = int(told["used_memory"]), int(told.get("mem_not_counted_for_evict", 0))
         return RedisMemory(used, int(told.get("maxmemory", 0)), used - aside)
 
+    async def time(self) -> tuple[float, float]:
+        """Redis' Unix time, and the seconds that its reply took."""
+        asked = time.monotonic()
+        seconds, micros = await self._ask(self._redis.time())
+        return seconds + micros / 1e6, time.monotonic() - asked
+
     async def ping(self) -> None:
         await self._ask(self._redis.ping())
 
