@@ -18,7 +18,7 @@ from worker.taken_over import TESTS
 
 __all__ = ["origin", "site"]
 
-pytestmark = [pytest.mark.xdist_group("life-out-of-memory"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.memory, pytest.mark.xdist_group("life-out-of-memory"), pytest.mark.timeout(300)]
 
 MIB = 1024**2
 LIMIT, CHILD_MEMORY = 1000 * MIB, 320 * MIB

@@ -98,6 +98,7 @@ def test_one_without_a_limit(groups: str, mount: str, files: dict[str, str], tmp
     assert (group.limit, group.left()) == (None, float("inf"))
 
 
+@pytest.mark.memory
 def test_what_the_kernel_counts(tmp_path: Path) -> None:
     """Shared memory is taken; the pages of a file are not, for they can be given back."""
     limit = 500 * MIB
