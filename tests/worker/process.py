@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from support import ffmpeg
 from support.redis_server import RedisServer
@@ -54,15 +54,14 @@ class WorkerProcess:
             **{f"VIDFERRY_{name.upper()}": value for name, value in given.items()},
         }
         (home / "bucket").mkdir(exist_ok=True)
+        self.command = [sys.executable, "-m", "vidferry_worker"]
         self._lines: list[str] = []
         self._over = False
         self._news = threading.Condition()
 
     def start(self, until: str = "worker ready") -> Self:
         """Returns when it has logged that: by default, when it takes downloads."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "vidferry_worker"], env=self.environment, stderr=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(self.command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.wait_for(until)
@@ -179,8 +178,10 @@ class Jobs:
         return [json.loads(message)["data"] for message in await reply]
 
     async def field(self, job: NewJob, name: str) -> str:
-        """Of the download's record."""
-        return (await self.store.download(job.download_id))[name.encode()].decode()
+        """Of the download's record, or of the job's once both have ended."""
+        kept = await cast("Any", self.redis.hget(keys.JOB + job.job_id, name))
+        value: bytes = kept or (await self.store.download(job.download_id))[name.encode()]
+        return value.decode()
 
 
 @asynccontextmanager

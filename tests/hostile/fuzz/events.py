@@ -25,6 +25,7 @@ from vidferry_common.store import RedisSettings, Store, connect
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
+from vidferry_worker.children.memory_group import MemoryGroup
 from vidferry_worker.children.zygote import MAX_EVENTS, Child, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
@@ -168,7 +169,15 @@ def _open() -> Iterator[Check]:
         work = Path(home, "work")
         work.mkdir()
         context = WorkerContext(
-            settings, store, bucket, line, FragmentBudget(1, 1), worker_metrics(), early=True, folder=work
+            settings,
+            store,
+            bucket,
+            line,
+            FragmentBudget(1, 1),
+            worker_metrics(),
+            MemoryGroup.of(),
+            early=True,
+            folder=work,
         )
         records = Records(store, redis)
 

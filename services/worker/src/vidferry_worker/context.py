@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
+from vidferry_worker.children.memory_group import MemoryGroup
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -21,6 +22,8 @@ class WorkerContext:
     zygote: Zygote
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
+    memory: MemoryGroup
+    """of the worker and its children"""
     early: bool
     """whether a file is uploaded while it is still downloaded"""
     folder: Path

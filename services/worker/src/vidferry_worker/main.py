@@ -20,9 +20,11 @@ from vidferry_common.notify import ready
 from vidferry_common.settings import load
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Store, StoreUnavailable, connect
-from vidferry_common.store.client import RedisError, connection_pool
+from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.children.memory_monitor import MemoryMonitor
 from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
@@ -95,7 +97,7 @@ async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminSer
 
 async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
-        store = Store(connect(settings), settings.record_seconds, settings.kept)
+        store = Store(connect(settings, connection_name("worker", "records")), settings.record_seconds, settings.kept)
         zygote = Zygote(_broker(settings), settings.confinement)
         metrics.confined(lambda: zygote.confined_by)
         metrics.asks(bucket.health)
@@ -105,7 +107,9 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            await _serve(WorkerContext(settings, store, bucket, zygote, budget, metrics, early, folder), state)
+            memory = MemoryGroup.of()
+            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, memory, early, folder)
+            await _serve(context, state)
         finally:
             await zygote.close()
             await store.close()
@@ -128,7 +132,8 @@ async def _serve(context: WorkerContext, state: State) -> None:
     settings = context.settings
     publisher = Publisher(context.store)
     runner = Runner(context, publisher)
-    pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
+    waiting = connection_pool(settings, connection_name("worker", "queue"))
+    pool = ArqRedis(pool_or_conn=waiting, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
         lambda count: context.store.pick(count, settings.limits),
@@ -177,6 +182,9 @@ def _beside(
         "publisher": publisher.run(),
         "bucket": bucket_outage.ask_until_it_answers(context.bucket),
         "watch": ResourceMonitor(context.zygote, bounds).run(),
+        "memory": MemoryMonitor(
+            context.zygote, context.memory, settings.child_memory, files_in_memory=is_in_memory(context.folder)
+        ).run(),
     }
 
 

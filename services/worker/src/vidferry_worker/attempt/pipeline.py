@@ -35,7 +35,7 @@ class Pipeline:
         settings = context.settings
         self._session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
         self._results = ResultBuilder(context, claim, state)
-        self._uploader = Uploader(context, claim, state, self._results, folder)
+        self._uploader = Uploader(context, state, self._results, folder)
 
     async def run(self) -> DownloadResult:
         """Raises JobFailure, BucketError, ChildEnded, TimeoutError, Merged, FenceLost."""

@@ -1,7 +1,6 @@
 """One video's way from its child's folder into the bucket, some of it while the rest is still downloaded."""
 
 import asyncio
-import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.stages import Stage
-from vidferry_common.store import Claim
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.progress import Sending
 from vidferry_worker.attempt.result import ResultBuilder
@@ -26,18 +24,14 @@ from vidferry_worker.upload.plan import UploadPlan
 from vidferry_worker.upload.speculative import SpeculativeUpload
 from vidferry_worker.upload.thumbnail import keep_thumbnail
 
-logger = logging.getLogger(__name__)
-
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 
 
 class Uploader:
     """The uploads of one attempt: its video's, and its thumbnail's."""
 
-    def __init__(
-        self, context: WorkerContext, claim: Claim, state: AttemptState, results: ResultBuilder, folder: Path
-    ) -> None:
-        self._context, self._claim, self._state, self._results = context, claim, state, results
+    def __init__(self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path) -> None:
+        self._context, self._state, self._results = context, state, results
         self._folder = folder
         self._thumbnail: asyncio.Task[None] | None = None
         self._speculative: SpeculativeUpload | None = None
@@ -117,10 +111,7 @@ class Uploader:
             self._sending = Sending(size, 0, time.monotonic())
             try:
                 return await self._context.bucket.upload(what, source, size, sent, given=True)
-            except StorageUnavailable as error:
-                logger.warning(
-                    "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
-                )
+            except StorageUnavailable:  # which is in the log, once an outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
