@@ -38,7 +38,8 @@ class Broker:
         """Connected to the host within so many seconds; Refused, TimeoutError, or OSError where that can't be."""
         try:
             # In this order a NaN ends as the most.
-            return await asyncio.wait_for(self._connect(host, port, names), min(MAX_SECONDS, seconds))
+            async with asyncio.timeout(min(MAX_SECONDS, seconds)):
+                return await self._connect(host, port, names)
         except Refused:
             logger.info("refused to connect", extra={"host": host, "port": port})
             raise
@@ -52,7 +53,8 @@ class Broker:
         if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
             msg = "no such host or port"
             raise OSError(msg)
-        found = await asyncio.wait_for(names.look_up(host, port), RESOLVE_SECONDS)
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            found = await names.look_up(host, port)
         addresses = [Address(item[0], str(item[4][0]), port) for item in found]
         permitted = [address for address in addresses if self._policy.permits(address.host, port)]
         if found and not permitted:
