@@ -27,12 +27,12 @@ pytestmark = pytest.mark.anyio
 BOUNDED = {
     "many_processes", "many_threads", "many_files", "many_small_files", "files_without_a_name",
     "folders_within_folders", "one_large_file", "much_memory", "shared_memory", "memory_of_several", "all_the_memory",
-    "memory_of_sockets", "memory_of_tables",
+    "memory_of_sockets", "memory_of_tables", "memory_at_once", "memory_in_files",
 }  # fmt: skip
 KILLED = {"another_architectures_calls"}
 HARMLESS = {
     "flooding", "endless_work", "javascript", "a_process_that_stays", "writing_on", "naming_extractors",
-    "naming_extractors_first",
+    "naming_extractors_first", "pages_of_a_file",
 }  # fmt: skip
 TRIED = sorted(set(ATTACKS) - BOUNDED - KILLED - HARMLESS)
 # Without a sandbox too: user namespaces by many a container, and in every chroot; keys by a container's own filter.
