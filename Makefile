@@ -94,9 +94,10 @@ format: $(VENV)/.dev ## write the style
 install: $(VENV)/.dev ## all packages, for work on Vidferry
 
 lock: $(VENV)/.tools ## pin anew what the members' pyproject.toml ask for (LOCK_ARGS=--upgrade for newer ones)
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \
+	@$(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" $(PACKAGES:%=--no-emit-package %) $(LOCK_ARGS) \
 	  $(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
+	@$(BIN)/python deploy/lock_changes.py $(LOCK_ARGS)
 
 clean: ## remove what was installed and cached; data/ stays
 	rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache

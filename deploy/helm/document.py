@@ -24,11 +24,14 @@ HEAD = """# Vidferry's chart
 {description}
 
     helm install vidferry deploy/helm/vidferry --namespace vidferry --create-namespace \\
+      --set image.registry=registry.example.org/media \\
       --set bucket.type=gcs,bucket.gcs.name=my-bucket,bucket.gcs.workloadIdentity.enabled=true
 
-[docs/operations.md](../../../docs/operations.md) tells how to install it on GKE and elsewhere, upgrade, scale and back
-up. It needs Kubernetes {kubernetes}; KEDA, the Prometheus Operator and the Gateway API only where values ask
-for them. Values that can't be are refused with a sentence, and so are keys that aren't in this list.
+The images come from a registry of yours, so push them first. [docs/runbook.md](../../../docs/runbook.md) has the
+commands for that, and for storage, restores and rotations; [docs/operations.md](../../../docs/operations.md) tells how
+to install on GKE and elsewhere, upgrade and scale. It needs Kubernetes {kubernetes}; KEDA, the Prometheus Operator and
+the Gateway API only where values ask for them. Values that can't be are refused with a sentence, and so are keys that
+aren't in this list.
 
 ## Values
 

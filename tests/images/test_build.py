@@ -54,6 +54,15 @@ def test_it_says_what_it_is(one: Built) -> None:
     assert "Apache-2.0" in labels["org.opencontainers.image.licenses"]
 
 
+def test_a_tag_of_its_own_names_the_commit(one: Built) -> None:
+    asked = ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}"]
+    ids = [
+        subprocess.run([*asked, f"localhost/{tag}"], check=True, capture_output=True, text=True).stdout
+        for tag in (one.name, one.commit_name)
+    ]
+    assert ids[0] == ids[1]
+
+
 def test_it_starts_without_a_shell_and_not_as_root(one: Built) -> None:
     config = one.image.config["config"]
     assert config["Entrypoint"] == ["python", "-m", one.name.partition(":")[0].replace("-", "_")]

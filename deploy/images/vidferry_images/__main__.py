@@ -22,7 +22,8 @@ def main() -> None:
     except builders.BuildFailed as error:
         sys.exit(str(error))
     print(table(built))
-    print(f"\nArchives and SBOMs are in {options.out}.")
+    print(f"\nNamed by commit, too: {', '.join(one.commit_name for one in built)}")
+    print(f"Archives and SBOMs are in {options.out}.")
 
 
 def table(built: list[Built]) -> str:

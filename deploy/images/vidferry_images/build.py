@@ -18,7 +18,9 @@ MEMBERS = {"api": "services/api", "worker": "services/worker", "gateway": "servi
 @dataclass(frozen=True)
 class Built:
     name: str
-    """with its tag"""
+    """with the version as its tag"""
+    commit_name: str
+    """with a tag of its own for each commit"""
     image: Image
     sbom: Path
     size: int
@@ -34,24 +36,26 @@ def build_all(builder: Builder, out: Path, *, base: str | None = None) -> list[B
     """The three images, each also as an archive in `out`, with its SBOM. Raises BuildFailed."""
     out.mkdir(parents=True, exist_ok=True)
     revision, timestamp = _commit()
-    images = {}
+    images: dict[tuple[str, str], Image] = {}
     with tempfile.TemporaryDirectory(prefix="vidferry-images-") as folder:
         secrets = network.secrets(Path(folder))
         for target, member in MEMBERS.items():
-            tag = f"vidferry-{target}:{version(member)}"
+            name = f"vidferry-{target}:{version(member)}"
+            commit_name = f"{name}-{commit_tag(revision)}"
             arguments = {"VERSION": version(member), "REVISION": revision} | ({"BASE": base} if base else {})
-            builder.build(Order(target, tag, arguments, secrets, timestamp), ROOT)
+            builder.build(Order(target, [name, commit_name], arguments, secrets, timestamp), ROOT)
             archive = out / f"vidferry-{target}.tar"
-            builder.save(tag, archive)
-            images[tag] = Image(archive)
-    return [_built(tag, image, list(images.values())) for tag, image in images.items()]
+            builder.save(name, archive)
+            images[name, commit_name] = Image(archive)
+    return [_built(*names, image, list(images.values())) for names, image in images.items()]
 
 
-def _built(tag: str, image: Image, all_images: list[Image]) -> Built:
+def _built(name: str, commit_name: str, image: Image, all_images: list[Image]) -> Built:
     sbom = image.path.with_suffix(".cdx.json")
-    write_sbom(image, tag, sbom)
+    write_sbom(image, name, sbom)
     return Built(
-        name=tag,
+        name=name,
+        commit_name=commit_name,
         image=image,
         sbom=sbom,
         size=sum(image.size(layer) for layer in image.layers),
@@ -62,6 +66,12 @@ def _built(tag: str, image: Image, all_images: list[Image]) -> Built:
 def version(member: str) -> str:
     project = tomllib.loads((ROOT / member / "pyproject.toml").read_text())["project"]
     return str(project["version"])
+
+
+def commit_tag(revision: str) -> str:
+    """The revision as the end of a tag: twelve digits, still marked where files differ from it."""
+    commit, dirty, _ = revision.partition("-dirty")
+    return commit[:12] + dirty
 
 
 def _commit() -> tuple[str, int]:

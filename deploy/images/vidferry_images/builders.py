@@ -20,7 +20,8 @@ class Order:
     """One image to be built from the Dockerfile."""
 
     target: str
-    tag: str
+    names: list[str]
+    """with their tags; all of them name the same image"""
     arguments: dict[str, str]
     secrets: dict[str, Path]
     timestamp: int
@@ -34,7 +35,9 @@ class Builder:
         self.name = name
 
     def build(self, order: Order, context: Path) -> None:
-        command = [self.name, *self._verb(order.timestamp), "--target", order.target, "--tag", order.tag]
+        command = [self.name, *self._verb(order.timestamp), "--target", order.target]
+        for name in order.names:
+            command += ["--tag", name]
         for name, value in order.arguments.items():
             command += ["--build-arg", f"{name}={value}"]
         for name, path in order.secrets.items():
