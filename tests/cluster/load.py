@@ -27,7 +27,7 @@ workers' grace."""
 PEOPLE = 6
 WINDOWS = 2
 PAUSE = 0.5
-"""seconds from a refusal to the next try"""
+"""seconds from a refusal, or an answer that there is no such job, to the next try"""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def load(client: Client, people: int = PEOPLE) -> Iterator[Load]:
                 result.jobs.append(job)
                 client.watch_by(job.windows, job.document)
                 job.left = time.monotonic()
+                if job.unknown:
+                    stop.wait(PAUSE)
 
     with ThreadPoolExecutor(people) as pool:
         futures: list[Future[None]] = [pool.submit(use, SECONDS + person) for person in range(people)]
