@@ -245,10 +245,11 @@ def wrong(one: Happened) -> list[str]:
     """In what an event was not as it should be."""
     event, quiet = one.event, silence(one)
     silent = event.silence + (one.over - one.begun if event.away else 0)
-    lost = [job for job in one.jobs if one.within(job.left) and not job.completed and outcome(job) != event.costs]
+    lost = Counter(map(outcome, (job for job in one.jobs if one.within(job.left))))
+    del lost["completed"], lost[event.costs]
     return [
         *one.faults,
-        *(f"job {job.document['job_id']}: {last(job)}" for job in lost),
+        *(f"jobs {what}: {number}" for what, number in lost.items()),
         *(f"not told: {words}" for words in event.told if words not in one.told),
         *([f"{quiet:.1f} s of silence"] if quiet > silent else []),
         *([f"recovered after {one.recovered:.1f} s"] if one.recovered > event.recovered else []),
@@ -267,10 +268,6 @@ def outcome(job: Job) -> str:
 
 def counted(what: Counter[str]) -> str:
     return ", ".join(f"{each} ×{number}" if number > 1 else each for each, number in sorted(what.items()))
-
-
-def last(job: Job) -> str:
-    return "; ".join(f"{[data['status'] for data in window.data[-1:]]}, {window.close_code}" for window in job.windows)
 
 
 HEAD = ["event", "jobs", "ended", "told", "longest silence, s", "recovered after, s", "took, s"]

@@ -41,7 +41,9 @@ def test_an_operators_day(standing: Standing, setting: Setting) -> None:
         day.release.uninstall()
         kube.until_nothing(lambda: kube.everything(NAMESPACE) - before)
     found = {one.event.name: faults for one in day.happened if (faults := wrong(one))}
-    report = table(day.happened) + "".join(f"\nNot right, {name}: {'; '.join(each)}\n" for name, each in found.items())
+    report = f"{table(day.happened)}\n" + "".join(
+        f"\nNot right, {name}: {'; '.join(each)}\n" for name, each in found.items()
+    )
     print(f"\n\n{setting.name}\n\n{report}\n")
     keep(setting.name, report, DOCUMENT)
     assert not day.people.faults
