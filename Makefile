@@ -8,7 +8,7 @@ UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
 .PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
-.PHONY: images lint types docs format lock clean
+.PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,6 +78,14 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python deploy/dashboards --check
 	$(BIN)/python deploy/helm/document.py --check
+
+lint-chart: $(VENV)/.dev .cache/checkov/.installed ## the chart by helm, kubernetes-validate and checkov (300 MB, kept in .cache)
+	@PYTHONPATH=tests $(BIN)/python -m helm.lint .cache/checkov/bin/checkov
+
+.cache/checkov/.installed: | $(VENV)/.tools
+	@$(PYTHON) -m venv --without-pip .cache/checkov
+	@$(BIN)/uv --quiet --no-progress pip install --python .cache/checkov/bin/python checkov==3.3.30
+	@touch $@
 
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy

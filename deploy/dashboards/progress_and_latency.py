@@ -90,6 +90,10 @@ ROWS: dict[str, list[Any]] = {
     "Messages": [
         lines("Message latency", "From the worker's clock to the socket's write; the clocks must agree.", "s",
               quantiles(m.MESSAGE_LATENCY)),
+        lines("Clocks", "How far the clocks of processes are from Redis'; latencies are wrong by as much.", "s",
+              [(f"max by (pod) (abs({select(m.CLOCK_OFFSET)}))", "{{pod}}")]),
+        lines("Below nothing", "Latencies and durations that are negative, since one machine's clock is ahead.", "ops",
+              [(rate(m.NEGATIVE_LATENCIES), "messages"), (rate(m.NEGATIVE_DURATIONS), "downloads")]),
         lines("Messages", "Published by workers, received by gateways, written to sockets, held for slow ones.",
               "ops",
               [(rate(m.PUBLISHED), "published"), (rate(m.MESSAGES_RECEIVED), "received"),

@@ -1,4 +1,5 @@
-"""Writes the chart's README.md and values.schema.json from its values.yaml: `make docs`; `--check` only compares.
+"""Writes the chart's README.md and values.schema.json from its values.yaml, and files/settings.json from the services'
+settings: `make docs`; `--check` only compares.
 
 A value is told by the comment above it. Its type is that of its default; a last comment line `@schema {…}` adds to it.
 A mapping with members refuses others; an empty one takes any.
@@ -7,15 +8,24 @@ A mapping with members refuses others; an empty one takes any.
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
+from pydantic import SecretStr
+
+from vidferry_api.settings import ApiSettings
+from vidferry_common.metrics import AdminSettings
+from vidferry_common.settings import Settings
+from vidferry_gateway.settings import GatewaySettings
+from vidferry_worker.settings import WorkerSettings
 
 CHART = Path(__file__).parent / "vidferry"
 KEY = re.compile(r"^( *)([A-Za-z0-9]+):")
+SERVICES: dict[str, type[Settings]] = {"api": ApiSettings, "worker": WorkerSettings, "gateway": GatewaySettings}
+SET_BY_TEMPLATES = re.compile(r"^(?:- name: )?(VIDFERRY_[A-Z_]+)", re.MULTILINE)
 STEP = 2
 """spaces a level"""
 
@@ -113,6 +123,26 @@ def _schema_of(value: Value) -> dict[str, Any]:
     return {"description": value.meaning, **kind, **value.rules}
 
 
+def settings() -> dict[str, list[str]]:
+    """The names that `settings` of the chart may hold, by service, and why others may not be there."""
+    templates = "".join(path.read_text() for path in sorted((CHART / "templates").glob("_*.tpl")))
+    fields = {name: {**kind.model_fields, **AdminSettings.model_fields} for name, kind in SERVICES.items()}
+    secret = {name for each in fields.values() for name, info in each.items() if SecretStr in _types(info.annotation)}
+    return {
+        **{name: _variables(each) for name, each in fields.items()},
+        "secret": _variables(secret),
+        "own": sorted(set(SET_BY_TEMPLATES.findall(templates))),
+    }
+
+
+def _types(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) or (annotation,)
+
+
+def _variables(fields: Iterable[str]) -> list[str]:
+    return sorted(f"VIDFERRY_{name.upper()}" for name in fields)
+
+
 def readme(found: list[Value]) -> str:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     head = HEAD.format(
@@ -139,11 +169,12 @@ def main() -> int:
     files = {
         CHART / "README.md": readme(found),
         CHART / "values.schema.json": json.dumps(schema(found), indent=2, ensure_ascii=False) + "\n",
+        CHART / "files" / "settings.json": json.dumps(settings(), indent=2) + "\n",
     }
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if "--check" in sys.argv:
-            print(f"{path.name} of the chart is not what values.yaml says: run make docs")
+            print(f"{path.name} of the chart is not what values.yaml and the services say: run make docs")
         else:
             path.write_text(files[path])
     return 1 if stale and "--check" in sys.argv else 0

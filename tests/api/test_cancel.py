@@ -44,12 +44,11 @@ def test_a_job_that_waits_or_runs_is_ended(api: httpx2.Client, backstage: Backst
 
 def test_the_worker_that_runs_it_is_told(api: httpx2.Client, backstage: Backstage) -> None:
     job = post(api)
-    backstage.begin(job["job_id"])
+    claim = backstage.begin(job["job_id"])
 
     api.delete(job["status_url"])
 
-    told = backstage.store(lambda store: store.stopped("test", 5))
-    assert told == (backstage.download_id(job["job_id"]), 1)
+    assert backstage.store(lambda store: store.stopped("test", 5)) == (claim.download_id, 1)
 
 
 def test_a_watcher_is_told(api: httpx2.Client, backstage: Backstage) -> None:

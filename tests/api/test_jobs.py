@@ -155,15 +155,34 @@ def test_a_file_that_is_being_removed_is_gone(api: httpx2.Client, backstage: Bac
     problem(api.get(f"{job['status_url']}/file"), 410, "object_gone")
 
 
-def test_a_file_whose_download_was_forgotten_is_gone(
-    api: httpx2.Client, backstage: Backstage, stored: StoredObject
-) -> None:
+def test_the_file_outlives_the_download(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:
     job = post(api)
-    backstage.complete(job["job_id"], stored)
     download_id = backstage.download_id(job["job_id"])
-    backstage.redis(lambda redis: redis.delete(keys.DOWNLOAD + download_id))
+    backstage.complete(job["job_id"], stored)
+    assert 0 < backstage.redis(lambda redis: redis.ttl(keys.DOWNLOAD + download_id)) <= 300
+    backstage.redis(lambda redis: redis.delete(keys.DOWNLOAD + download_id))  # as if that time had passed
 
-    problem(api.get(f"{job['status_url']}/file"), 410, "object_gone")
+    assert api.get(f"{job['status_url']}/file", follow_redirects=True).content == b"0123456789"
+    assert api.get(job["status_url"]).json()["url"] == VIDEO
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_picture_is_there_from_the_download_to_long_after(
+    api: httpx2.Client, backstage: Backstage, stored: StoredObject, cancelled: bool
+) -> None:
+    picture = backstage.put(f"{stored.name}-picture", PICTURE, "image/png")
+    job = post(api)
+    download_id = backstage.download_id(job["job_id"])
+    claim = backstage.begin(job["job_id"])
+    backstage.store(lambda store: store.note(download_id, {b"thumbnail": picture.name}))
+    assert api.get(f"{job['status_url']}/thumbnail").content == PICTURE
+
+    if cancelled:
+        assert api.delete(job["status_url"]).status_code == 200
+    else:
+        backstage.finish(claim, queued().failed(ErrorCode.NETWORK))
+    backstage.redis(lambda redis: redis.delete(keys.DOWNLOAD + download_id))
+    assert api.get(f"{job['status_url']}/thumbnail").content == PICTURE
 
 
 def test_a_file_that_was_fetched_anew_since_is_the_new_one(

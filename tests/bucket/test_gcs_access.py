@@ -24,9 +24,12 @@ import pytest
 from bucket.conftest import OpenGcs
 from bucket.sources import NAME, put
 from support.gcs import Gcs
+from support.gcs_faults import Fault, Gate
 from support.gcs_rules import Account
 from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, content_disposition
 from vidferry_common.bucket.gcs import GcsBucket, translated
+from vidferry_common.bucket.threads import THREADS
+from worker.downloads import until
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +49,20 @@ async def main():
     link = await bucket.sign(stored, 6 * 86400)
     await bucket.close()
     print(json.dumps([link.url, link.expires_at.timestamp()]))
+
+asyncio.run(main())
+"""
+
+MANY = """
+import asyncio, logging
+from vidferry_common.bucket import BucketSettings, open_bucket
+from vidferry_common.bucket.threads import THREADS
+
+async def main():
+    logging.basicConfig(level=logging.WARNING)
+    bucket = open_bucket(BucketSettings())
+    await asyncio.gather(*(bucket.stat(f"videos/{number}") for number in range(THREADS)))
+    await bucket.close()
 
 asyncio.run(main())
 """
@@ -115,10 +132,8 @@ async def test_a_link_is_to_one_generation(cloud: GcsBucket) -> None:
 
 async def test_workload_identity_signs_through_iam(gcs: Gcs) -> None:
     """A process of its own with no key at all, as on GKE."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GOOGLE_", "GCE_", "VIDFERRY_"))}
-    environment |= gcs.environment(workload_identity=True)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKLOAD, env=environment, stdout=subprocess.PIPE
+        sys.executable, "-c", WORKLOAD, env=_at_google(gcs), stdout=subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert process.returncode == 0
@@ -131,6 +146,12 @@ async def test_workload_identity_signs_through_iam(gcs: Gcs) -> None:
     status, headers, body = await asyncio.to_thread(_get, url)
     assert (status, body) == (200, b"0123456789")
     assert headers["Content-Disposition"] == content_disposition("Ein Film.mp4")
+
+
+def _at_google(gcs: Gcs) -> dict[str, str]:
+    """The environment of a process on GKE."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("GOOGLE_", "GCE_", "VIDFERRY_"))}
+    return {**mine, **gcs.environment(workload_identity=True)}
 
 
 async def _without_key(open_gcs: OpenGcs, monkeypatch: pytest.MonkeyPatch, gcs: Gcs, **settings: str) -> GcsBucket:
@@ -273,3 +294,27 @@ async def test_a_prefix_is_part_of_every_name(open_gcs: OpenGcs, cloud: GcsBucke
     assert (await asyncio.to_thread(_get, (await within.sign(stored, 60)).url))[2] == b"film"
     await within.delete(NAME, stored.generation)
     assert await cloud.stat(f"team/a/{NAME}") is None
+
+
+async def test_each_thread_keeps_its_connection(cloud: GcsBucket, gcs: Gcs, caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    gcs.layer.faults.add("read", "begin", gate=gate, times=2 * THREADS)
+    calls = [asyncio.create_task(cloud.stat(NAME)) for _ in range(THREADS)]
+    calls += [asyncio.create_task(put(cloud, b"film", f"{NAME}-{number}")) for number in range(THREADS)]
+    await until(lambda: len(gcs.layer.calls) >= 2 * THREADS)
+    gate.open()
+    await asyncio.gather(*calls)
+    assert not [text for text in caplog.messages if "pool is full" in text]
+
+
+async def test_each_thread_keeps_its_connection_to_where_tokens_come_from(gcs: Gcs) -> None:
+    """As where a token has ended: all that call then fetch a new one."""
+    gate, asked = Gate(), "service-accounts/default/token"
+    gcs.layer.faults.put(Fault(lambda call: call.target.split("?")[0].endswith(asked), gate=gate, times=THREADS))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MANY, env=_at_google(gcs), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    await until(lambda: sum(asked in call.target for call in gcs.layer.calls) >= THREADS)
+    gate.open()
+    _, log = await process.communicate()
+    assert (process.returncode, log.decode()) == (0, "")

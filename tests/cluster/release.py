@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster import kube
 from cluster.around import BUCKET, ORIGIN, STORAGE, Around
-from cluster.settings import CHART, CLASS, CONTROLLER, HOST, NAMESPACE, RELEASE, image, tag
+from cluster.settings import CHART, CLASS, CONTROLLER, HOST, INGRESS_SERVICE, NAMESPACE, RELEASE, image, tag
 
 SLOTS = 8
 """of one worker: somewhat more than people have jobs at once, so that none of them waits in the queue"""
@@ -59,7 +59,10 @@ def values(around: Around) -> dict[str, Any]:
             "tls": {"enabled": True, "secretName": "certificate"},
             **({"className": CLASS} if CLASS else {}),
         },
-        "tests": {"origin": f"{ORIGIN}/u/helm/media/clip.mp4"},
+        "tests": {
+            "origin": f"{ORIGIN}/u/helm/media/clip.mp4",
+            "public": {"connectTo": INGRESS_SERVICE, "checkCertificate": False},
+        },
         "log": {"level": "debug"},
     }
 

@@ -13,6 +13,8 @@ INGRESS = os.environ.get("VIDFERRY_TEST_INGRESS", "127.0.0.1:443")
 """where the ingress controller serves https"""
 INGRESS_HTTP = os.environ.get("VIDFERRY_TEST_INGRESS_HTTP", "127.0.0.1:80")
 """where it serves http"""
+INGRESS_SERVICE = os.environ.get("VIDFERRY_TEST_INGRESS_SERVICE", "traefik.ingress.svc.cluster.local:443")
+"""the ingress controller's Service, by which `helm test` reaches it from within the cluster"""
 CLASS = os.environ.get("VIDFERRY_TEST_INGRESS_CLASS", "")
 """its IngressClass; empty: the cluster's default"""
 CONTROLLER = os.environ.get("VIDFERRY_TEST_CONTROLLER", "traefik")

@@ -86,7 +86,7 @@ def test_a_person_in_a_browser(installed: Installed, tmp_path: Path) -> None:
 def test_helm_test(installed: Installed) -> None:
     told = kube.run("helm", "test", RELEASE, "--namespace", NAMESPACE, "--logs", "--timeout=300s")
     print(told)
-    for check in ("services_answer", "address_refused", "unknown_job", "whole_download"):
+    for check in ("services_answer", "address_refused", "unknown_job", "whole_download", "public_address"):
         assert f"passed {check}" in told
 
 

@@ -11,7 +11,7 @@ NAME = re.compile(r"'((?:vidferry|arq|websocket):[a-z:-]*|:[a-z]+)'")
 USED = {
     keys.JOB, keys.HISTORY, keys.DOWNLOAD, keys.JOBS, keys.STEPS, keys.LEASES, keys.DOORBELL, keys.CHANNEL, keys.QUEUE,
     keys.ARQ_JOB, keys.ARQ_RETRY, keys.STOPPED, keys.SITE, keys.CALLER, keys.PARKED, keys.LINE, keys.WORKERS,
-    keys.KEEPER, keys.DELAYED, keys.ENDED, keys.ROOM, keys.CALLERS,
+    keys.KEEPER, keys.DELAYED, keys.ENDED, keys.ROOM,
 }  # fmt: skip
 
 

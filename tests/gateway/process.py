@@ -100,6 +100,13 @@ class GatewayProcess:
         """Until it has found Redis for the count-th time."""
         await asyncio.to_thread(self.wait_for, "connected to Redis", count)
 
+    @property
+    def sees_redis(self) -> bool:
+        """Whether it is connected to Redis, as its log says."""
+        told = [entry["message"] for entry in self.logged("")]
+        told = [message for message in told if message.startswith(("connected to Redis", "Redis is away"))]
+        return told[-1:] == ["connected to Redis"]
+
     def uri(self, job_id: str, query: str = "", prefix: str = "") -> str:
         return f"ws://127.0.0.1:{self.port}{prefix}/ws/download/{job_id}{query}"
 

@@ -9,7 +9,7 @@ from gateway.process import STEPS, TIMEOUT, GatewayProcess, Job, OpenStore, Star
 from gateway.raw import RawClient
 from gateway.sse import Event, close_code, follow, messages, progress, stream
 from support.redis_server import RedisServer
-from vidferry_common.contract.keys import CHANNEL
+from vidferry_common.contract.keys import CHANNEL, HISTORY, JOB
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +102,23 @@ async def test_who_comes_back_after_the_end_is_told_to_stop(shared_gateway: Gate
     opened = await follow(shared_gateway, job.id)
     again = await follow(shared_gateway, job.id, last_event_id=messages(opened.seen)[-1].id)
     assert (again.status, again.body) == (204, "")
+
+
+async def test_once_the_history_of_an_ended_job_is_gone(
+    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job
+) -> None:
+    """Who comes back from before the end is told the end, who has seen it is told to stop."""
+    await job.steps(0, 11)
+    await job.finish()
+    whole = messages((await follow(shared_gateway, job.id)).seen)
+    async with redis_client(shared_redis) as client:
+        await client.delete(JOB + job.id + HISTORY)
+
+    for last_event_id in (whole[3].id, "00000000-3"):
+        back = await follow(shared_gateway, job.id, last_event_id=last_event_id)
+        assert [event.json for event in messages(back.seen)] == [whole[-1].json]
+        assert close_code(back.seen) == 1000
+    assert (await follow(shared_gateway, job.id, last_event_id=whole[-1].id)).status == 204
 
 
 @pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense", "", "%2e%2e/x"])

@@ -118,6 +118,8 @@ def test_whom_a_list_of_proxies_speaks_for(peer: str, forwarded: list[str], clie
 def test_what_counts_as_one_client() -> None:
     assert subscriber("203.0.113.9") == subscriber("::ffff:203.0.113.9") == "203.0.113.9"
     assert subscriber("2001:db8:1:2:3::4") == subscriber("2001:db8:1:2::5") != subscriber("2001:db8:1:3::4")
+    proxies = Proxies(ProxySettings.model_validate({"trusted_proxies": "10.0.0.0/8"}).trusted_proxies)
+    assert proxies.subscriber("10.1.1.1", ["2001:db8:1:2::5"]) == "2001:db8:1:2::/64"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 
 from gateway.process import STEPS, GatewayProcess, Job, OpenStore, StartGateway, listen, received, redis_client, watch
 from support.redis_server import RedisServer
-from vidferry_common.contract.keys import CHANNEL
+from vidferry_common.contract.keys import CHANNEL, HISTORY, JOB
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +50,22 @@ async def test_after_the_end(shared_gateway: GatewayProcess, job: Job) -> None:
     await job.finish()
     seen = await watch(shared_gateway.uri(job.id))
     assert (seen.progress, seen.code) == (STEPS, 1000)
+
+
+@pytest.mark.parametrize("query", ["", "?after={epoch}-4", "?after={epoch}-13"])
+async def test_once_the_history_of_an_ended_job_is_gone(
+    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job, query: str
+) -> None:
+    """Nobody is left waiting, and nobody takes an older step for the end."""
+    await job.steps(0, 11)
+    await job.finish()
+    async with redis_client(shared_redis) as client:
+        assert 0 < await client.ttl(JOB + job.id + HISTORY) <= 300
+        await client.delete(JOB + job.id + HISTORY)  # as if that time had passed
+    epoch = (await watch(shared_gateway.uri(job.id))).cursor.partition("-")[0]
+    seen = await watch(shared_gateway.uri(job.id, query.format(epoch=epoch)))
+    assert (seen.progress, seen.code) == ([100], 1000)
+    assert seen.messages[0]["data"]["status"] == "completed"
 
 
 async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job: Job) -> None:
@@ -142,7 +158,7 @@ async def test_many_watchers_of_many_jobs_over_one_connection(
         for _ in watchers:
             await ready.acquire()
         async with redis_client(redis) as client:
-            connections = [each for each in await client.client_list() if each["name"] == "vidferry-gateway"]
+            connections = [each for each in await client.client_list() if each["name"].startswith("vidferry-gateway:")]
         assert [each["sub"] for each in connections] == ["20"]
         await asyncio.gather(*(job.steps(0, 11) for job in jobs))
         await asyncio.gather(*(job.finish() for job in jobs))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from helm.value_sets import EXTERNAL_REDIS, GCS, GCS_KEY, HPA, KEDA, REDIS_TLS, SENTINEL, http_route, ingress
+from support.chart import merged, nested
 
 
 class Change(NamedTuple):
@@ -29,6 +30,7 @@ CONTAINER = f"{POD}.containers[0]"
 PEER = [{"ipBlock": {"cidr": "10.9.0.0/16"}}]
 POLICY = "NetworkPolicy/vidferry-"
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}
+SCALED = merged(HPA, nested("worker.autoscaling.keda.enabled", True))
 HOSTS = ",".join(
     f"vidferry-{name}{domain}"
     for name in ("api", "gateway")
@@ -45,6 +47,7 @@ UNSHOWN = {
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
     "redis.external.cluster": "only refused: test_refusals.py",
+    "worker.autoscaling.hpa.enabled": "only refused: test_refusals.py",
     "metrics.dashboards.enabled": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.labels": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.annotations": "needs a dashboard: test_metrics.py",
@@ -72,11 +75,17 @@ CHANGES: dict[str, Change] = {
     "log.format": change("text", "ConfigMap/vidferry-worker", "VIDFERRY_LOG_FORMAT=text"),
     "recordDays": change(0.5, "ConfigMap/vidferry-api", "VIDFERRY_RECORD_DAYS=0.5"),
     "endedBytes": change("1Mi", "ConfigMap/vidferry-worker", "VIDFERRY_ENDED_BYTES=1048576"),
-    "settings": change({"VIDFERRY_NEW": 1}, "ConfigMap/vidferry-gateway", "data.VIDFERRY_NEW=1"),
+    "settings": change({"VIDFERRY_QUEUE_CAP": 1}, "ConfigMap/vidferry-api", "data.VIDFERRY_QUEUE_CAP=1"),
+    "trustedProxies": change(
+        ["10.7.0.0/16", "fd00::/8"],
+        "ConfigMap/vidferry-gateway",
+        "VIDFERRY_TRUSTED_PROXIES=10.7.0.0/16,fd00::/8",
+        ingress("traefik"),
+    ),
     "adminPort": change(9100, WORKER, "ports[0].containerPort=9100"),
     "podSecurityContext": change({"runAsUser": 1001}, API, "securityContext.runAsUser=1001"),
     "securityContext": change({"procMount": "Default"}, API, "securityContext.procMount=Default"),
-    "tmpSizeLimit": change("1Gi", WORKER, "volumes[0].emptyDir.sizeLimit=1Gi"),
+    "tmpSizeLimit": change("128Mi", WORKER, "volumes[0].emptyDir.sizeLimit=128Mi"),
     "bucket.type": change(
         "gcs",
         "ConfigMap/vidferry-worker",
@@ -169,7 +178,7 @@ CHANGES: dict[str, Change] = {
     "worker.slots": change(1, "ConfigMap/vidferry-worker", "VIDFERRY_WORKER_SLOTS=1"),
     "worker.maxBytes": change("1G", "ConfigMap/vidferry-worker", "VIDFERRY_MAX_BYTES=1000000000"),
     "worker.childMemory": change("500M", "ConfigMap/vidferry-worker", "VIDFERRY_CHILD_MEMORY=500000000"),
-    "worker.work.sizeLimit": change("10Gi", WORKER, "emptyDir.sizeLimit=10Gi"),
+    "worker.work.sizeLimit": change("9100Mi", WORKER, "emptyDir.sizeLimit=9100Mi"),
     "worker.work.storageClass": change("fast", WORKER, "ephemeral.volumeClaimTemplate.spec.storageClassName=fast"),
     "worker.grace": change(599.5, WORKER, "terminationGracePeriodSeconds=630"),
     "worker.egressAllow": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.cidr=10.9.0.0/16"),
@@ -211,7 +220,7 @@ CHANGES: dict[str, Change] = {
         "nginx",
         "Ingress/vidferry",
         "proxy-read-timeout=86400",
-        ingress("other", annotations={}) | {"networkPolicy": {"enabled": False}},
+        ingress("other", annotations={}) | {"networkPolicy": {"enabled": False}, "trustedProxies": []},
     ),
     "traffic.socketSeconds": change(7200, "BackendConfig/vidferry-gateway", "spec.timeoutSec=7200", GKE),
     "traffic.requestSeconds": change(7200, "BackendConfig/vidferry-api", "spec.timeoutSec=7200", GKE),
@@ -252,10 +261,6 @@ CHANGES: dict[str, Change] = {
     "networkPolicy.bucketRanges": change(["10.9.0.0/16"], f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
     "networkPolicy.notPublic": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.except[0]=10.9.0.0/16"),
     "networkPolicy.notPublic6": change(["2002::/16"], f"{POLICY}worker", "ipBlock.except[0]=2002::/16"),
-    "otlp.endpoint": change("https://a/v1", f"{POLICY}gateway", "egress[2].ports[0].port=443"),
-    "otlp.peers": change(
-        PEER, f"{POLICY}gateway", "to[0].ipBlock.cidr=10.9.0.0/16", {"otlp": {"endpoint": "http://a"}}
-    ),
     "metrics.podMonitor.enabled": change(True, "PodMonitor/vidferry", "podMetricsEndpoints[0].port=admin"),
     "metrics.serviceMonitor.enabled": change(True, "ServiceMonitor/vidferry", "endpoints[0].port=admin"),
     "metrics.interval": change(7, "PodMonitor/vidferry", "interval=7s", POD_MONITOR),
@@ -267,8 +272,23 @@ CHANGES: dict[str, Change] = {
     ),
     "tests.enabled": change(False, "Pod/vidferry-test", "not restartPolicy=Never"),
     "tests.origin": change("https://a/b.mp4", "Pod/vidferry-test", "value=https://a/b.mp4"),
+    "tests.public.enabled": change(False, "Pod/vidferry-test", "not name=PUBLIC", NGINX),
+    "tests.public.connectTo": change("a:443", "Pod/vidferry-test", "value=a:443", NGINX),
+    "tests.public.checkCertificate": change(False, "Pod/vidferry-test", "value=false", NGINX),
     "tests.seconds": change(7, "Pod/vidferry-test", "value=7"),
 }
+
+
+def of_place(deployment: str) -> Iterator[tuple[str, Change]]:
+    """Where and on what the pods of a service run."""
+    yield "runtimeClassName", change("gvisor", deployment, "runtimeClassName=gvisor")
+    yield "dnsConfig", change({"searches": ["a.example"]}, deployment, "dnsConfig.searches[0]=a.example")
+    spread = [{"maxSkew": 7, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    yield "topologySpreadConstraints", change(spread, deployment, "topologySpreadConstraints[0].maxSkew=7")
+    yield "affinity", change({"nodeAffinity": {"a": "b"}}, deployment, "affinity.nodeAffinity.a=b")
+    yield "nodeSelector", change({"a": "b"}, deployment, "nodeSelector.a=b")
+    yield "tolerations", change([{"operator": "Exists"}], deployment, "tolerations[0].operator=Exists")
+    yield "priorityClassName", change("high", deployment, "priorityClassName=high")
 
 
 def of_service(name: str) -> Iterator[tuple[str, Change]]:
@@ -278,17 +298,21 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "image.tag", change("7", deployment, f"image=vidferry-{name}:7")
     yield "image.digest", change(DIGEST, deployment, f"image=vidferry-{name}@{DIGEST}")
     yield "replicas", change(7, deployment, "spec.replicas=7")
-    yield "settings", change({"VIDFERRY_NEW": True}, f"ConfigMap/vidferry-{name}", "VIDFERRY_NEW=true")
-    scaler = f"HorizontalPodAutoscaler/vidferry-{name}"
-    yield "autoscaling.minReplicas", change(7, scaler, "minReplicas=7", HPA)
-    yield "autoscaling.maxReplicas", change(7, scaler, "maxReplicas=7", HPA)
-    yield "autoscaling.behavior", change({"scaleDown": {"a": 7}}, scaler, "behavior.scaleDown.a=7", HPA)
-    yield "autoscaling.hpa.enabled", change(True, scaler, f"scaleTargetRef.name=vidferry-{name}")
-    yield "autoscaling.hpa.targetCPUUtilizationPercentage", change(7, scaler, "averageUtilization=7", HPA)
+    records = "VIDFERRY_ENDED_RECORDS"
+    yield "settings", change({records: 7}, f"ConfigMap/vidferry-{name}", f"{records}=7")
+    scaler, count = (f"HorizontalPodAutoscaler/vidferry-{name}", "Replicas")
+    if name == "worker":
+        scaler, count = (f"ScaledObject/vidferry-{name}", "ReplicaCount")
+    yield "autoscaling.minReplicas", change(7, scaler, f"min{count}=7", SCALED)
+    yield "autoscaling.maxReplicas", change(7, scaler, f"max{count}=7", SCALED)
+    yield "autoscaling.behavior", change({"scaleDown": {"a": 7}}, scaler, "behavior.scaleDown.a=7", SCALED)
+    if name != "worker":
+        yield "autoscaling.hpa.enabled", change(True, scaler, f"scaleTargetRef.name=vidferry-{name}")
+        yield "autoscaling.hpa.targetCPUUtilizationPercentage", change(7, scaler, "averageUtilization=7", HPA)
     yield "resources", change({"requests": {"cpu": "7m"}}, deployment, "resources.requests.cpu=7m")
     yield "terminationGracePeriodSeconds", change(700, deployment, "terminationGracePeriodSeconds=700")
     yield "safeToEvict", change(None, deployment, f"not safe-to-evict={'false' if name == 'worker' else 'true'}")
-    yield "strategy", change({"type": "Recreate", "rollingUpdate": None}, deployment, "strategy.type=Recreate")
+    yield "strategy", change({"rollingUpdate": {"maxSurge": 2}}, deployment, "rollingUpdate.maxSurge=2")
     budget = f"PodDisruptionBudget/vidferry-{name}"
     yield "podDisruptionBudget.enabled", change(False, budget, "not maxUnavailable=1")
     yield "podDisruptionBudget.maxUnavailable", change("50%", budget, "maxUnavailable=50%")
@@ -297,12 +321,12 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "serviceAccount.annotations", change({"a": "b"}, f"ServiceAccount/vidferry-{name}", "annotations.a=b")
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         yield probe, change({"failureThreshold": 7}, deployment, f"{probe}.failureThreshold=7")
-    spread = [{"maxSkew": 7, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
-    yield "topologySpreadConstraints", change(spread, deployment, "topologySpreadConstraints[0].maxSkew=7")
-    yield "affinity", change({"nodeAffinity": {"a": "b"}}, deployment, "affinity.nodeAffinity.a=b")
-    yield "nodeSelector", change({"a": "b"}, deployment, "nodeSelector.a=b")
-    yield "tolerations", change([{"operator": "Exists"}], deployment, "tolerations[0].operator=Exists")
-    yield "priorityClassName", change("high", deployment, "priorityClassName=high")
+    yield "revisionHistoryLimit", change(7, deployment, "revisionHistoryLimit=7")
+    hook = {"postStart": {"sleep": {"seconds": 7}}}
+    yield "lifecycle", change(hook, deployment, "lifecycle.postStart.sleep.seconds=7")
+    more = [{"name": "more", "image": "a"}]
+    yield "initContainers", change(more, deployment, "initContainers[0].name=more")
+    yield "extraContainers", change(more, deployment, "containers[1].name=more")
     yield "annotations", change({"a": "b"}, deployment, " metadata.annotations.a=b")
     yield "podAnnotations", change({"a": "b"}, deployment, "template.metadata.annotations.a=b")
     yield "podLabels", change({"a": "b"}, deployment, "template.metadata.labels.a=b")
@@ -311,6 +335,7 @@ def of_service(name: str) -> Iterator[tuple[str, Change]]:
     yield "extraVolumes", change([{"name": "a", "emptyDir": {}}], deployment, "name=a")
     yield "extraVolumeMounts", change([{"name": "a", "mountPath": "/a"}], deployment, "mountPath=/a")
     yield "extraEgress", change([{"to": PEER}], policy, "to[0].ipBlock.cidr=10.9.0.0/16")
+    yield from of_place(deployment)
     if name != "worker":
         service = f"Service/vidferry-{name}"
         yield "port", change(8000, service, "ports[0].port=8000")

@@ -73,7 +73,7 @@ def test_selectors_find_their_pods_alone(rendered: Rendered) -> None:
     for resource in rendered.all("Service"):
         if resource["metadata"]["name"] != "vidferry-metrics":
             found = _selected({"matchLabels": resource["spec"]["selector"]}, labels)
-            assert found == [resource["metadata"]["name"]]
+            assert found == [resource["metadata"]["name"].removesuffix("-headless")]
 
 
 def test_what_pods_refer_to_is_made_or_named_by_values(rendered: Rendered) -> None:

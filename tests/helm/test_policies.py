@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
 from support.chart import NAMESPACE, Rendered, merged, nested, render
 
 PUBLIC, PUBLIC6, PRIVATE, METADATA = "93.184.215.14", "2606:2800:220:1::1", "10.20.30.40", "169.254.169.254"
@@ -138,15 +138,6 @@ def test_sentinels_and_their_servers_are_reached_on_their_ports(name: str) -> No
     assert not allows(anywhere, name, "egress", PRIVATE, 443)
 
 
-def test_traces_are_sent_only_where_values_say_so() -> None:
-    collector: Pod = ("monitoring", {"app": "collector"})
-    told = render({"otlp": {"endpoint": "http://collector.monitoring:4317"}})
-    for name in SERVICES:
-        assert not allows(render(), name, "egress", collector, 4317)
-        assert allows(told, name, "egress", collector, 4317)
-        assert told.settings(name)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
-
-
 @pytest.mark.parametrize("name", SERVICES)
 def test_prometheus_reaches_the_admin_port_alone(name: str) -> None:
     assert allows(render(), name, "ingress", PROMETHEUS, 9090)
@@ -172,3 +163,11 @@ def test_the_tests_reach_what_they_check() -> None:
     for name, port in (("api", 3001), ("gateway", 3002)):
         assert allows(rendered, "test", "egress", own(name), port)
         assert allows(rendered, name, "ingress", own("test"), port)
+
+
+def test_the_tests_reach_the_public_address_where_there_is_one() -> None:
+    for peer, port in ((TRAEFIK, 8443), (PRIVATE, 443), (PUBLIC, 443)):
+        assert allows(render(http_route("traefik")), "test", "egress", peer, port)
+        assert not allows(
+            render(merged(http_route("traefik"), nested("tests.public.enabled", False))), "test", "egress", peer, port
+        )

@@ -26,6 +26,22 @@ def test_the_bundled_one_loses_nothing() -> None:
     assert container["command"][-2:] == ["--requirepass", "$(REDISCLI_AUTH)"]
 
 
+def test_its_pod_has_a_name_by_a_headless_service() -> None:
+    headless = render().get("Service", render().get("StatefulSet", "redis")["spec"]["serviceName"].partition("-")[2])
+    assert headless["spec"]["clusterIP"] == "None"
+    assert "clusterIP" not in render().get("Service", "redis")["spec"]
+
+
+def test_its_image_comes_from_the_registry_of_all_images() -> None:
+    def image(values: dict[str, Any]) -> str:
+        (container,) = render(values).get("StatefulSet", "redis")["spec"]["template"]["spec"]["containers"]
+        return str(container["image"])
+
+    assert image(nested("image.registry", "r.example/a")) == "r.example/a/valkey/valkey:8.1"
+    own = {"image": {"registry": "r.example"}, **nested("redis.bundled.image.registry", "docker.io")}
+    assert image(own) == "docker.io/valkey/valkey:8.1"
+
+
 @pytest.mark.parametrize(("answer", "healthy"), [("PONG", True), ("NOAUTH", False), ("LOADING", False)])
 def test_its_probes_want_the_answer_and_not_the_exit(tmp_path: Path, answer: str, healthy: bool) -> None:
     """redis-cli exits with 0 also where Redis refuses."""

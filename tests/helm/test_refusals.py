@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helm.value_sets import EXTERNAL_REDIS, GCS, SENTINEL, http_route, ingress
+from helm.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
 from support.chart import CHART, merged, nested, refusal, render
 
 KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
@@ -31,29 +31,61 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         for name in ("api", "worker")
     ),
     (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),
-    (
-        nested("worker.autoscaling", {"hpa": {"enabled": True}, "keda": {"enabled": True}}),
-        "worker.autoscaling.hpa and worker.autoscaling.keda exclude each other",
-    ),
+    (nested("worker.autoscaling.hpa.enabled", True), "Scale by the queue with worker.autoscaling.keda"),
     *(
         (
             nested(f"{name}.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 9, "maxReplicas": 8}),
             f"{name}.autoscaling.minReplicas is more than",
         )
-        for name in ("api", "worker", "gateway")
+        for name in ("api", "gateway")
     ),
     (nested("worker.autoscaling", {"keda": {"enabled": True}, "minReplicas": 11}), "minReplicas is more than"),
-    (nested("worker.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 0}), "CPU can't lead out of"),
     (
         merged(nested("api.autoscaling.hpa.enabled", True), nested("api.resources.requests", {"cpu": None})),
         "set api.resources.requests.cpu",
     ),
     (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
+    *(
+        (nested(f"{name}.strategy", {"type": "Recreate", "rollingUpdate": None}), f"{name}.strategy.type is Recreate")
+        for name in ("api", "worker", "gateway")
+    ),
+    *(
+        (
+            merged(values, nested("worker.strategy.rollingUpdate", rolling)),
+            "worker.strategy.rollingUpdate may take away the last pod",
+        )
+        for values, rolling in (
+            (nested("worker.replicas", 1), {"maxUnavailable": 1}),
+            (nested("worker.replicas", 2), {"maxUnavailable": 2}),
+            (nested("worker.replicas", 3), {"maxUnavailable": "100%"}),
+            # Kubernetes takes 0 and 0, which would never end, for 1 and 0.
+            (nested("worker.replicas", 1), {"maxUnavailable": "25%", "maxSurge": "0%"}),
+            (KEDA, {"maxUnavailable": 1}),
+        )
+    ),
     (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
     (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
-    (nested("worker.resources.limits.ephemeral-storage", "9Gi"), "limits.ephemeral-storage is less"),
+    *(
+        (
+            nested(f"{name}.resources.limits.ephemeral-storage", limit),
+            f"{name}.resources.limits.ephemeral-storage must hold",
+        )
+        for name, limit in (("api", "511Mi"), ("worker", "9727Mi"), ("gateway", "511Mi"), ("redis.bundled", "511Mi"))
+    ),
+    (nested("worker.work.sizeLimit", "10Gi"), "worker.resources.limits.ephemeral-storage must hold"),
+    (nested("tmpSizeLimit", "257Mi"), "api.resources.limits.ephemeral-storage must hold"),
+    *(
+        (nested(f"{name}.lifecycle.preStop.sleep.seconds", 5), f"set {name}.terminationGracePeriodSeconds")
+        for name in ("api", "worker", "gateway")
+    ),
+    (
+        nested("api", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 60}),
+        "set api.preStopSeconds=0",
+    ),
+    (nested("api.port", 9090), "adminPort and api.port are the same"),
+    (nested("adminPort", 3002), "adminPort and gateway.port are the same"),
     (nested("endedBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
     (nested("api.queueBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
     (nested("redis.bundled.maxMemory", "341Mi"), "at most three quarters of redis.bundled.maxMemory"),
@@ -71,7 +103,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
     (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
     (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
+    (merged(ingress("other"), nested("networkPolicy.controllers", [{"podSelector": {}}])), "trustedProxies: the chart"),
+    (merged(ingress("nginx"), nested("networkPolicy.enabled", False)), "trustedProxies: the chart"),
+    (
+        merged(http_route("traefik"), nested("networkPolicy.clients", [{"podSelector": {}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(GCS, ingress("gke"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "10.9.0.0/16"}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(ingress("nginx"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "0.0.0.0/0"}}])),
+        "trustedProxies: the chart",
+    ),
     (nested("settings", {"VIDFERRY_REDIS_PASSWORD": "a"}), "is a secret"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY_PASSWORD": "a"}), "is a secret"),
     (nested("settings", {"VIDFERRY_REDIS_SENTINEL_PASSWORD": "a"}), "is a secret"),
     (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
     (
@@ -81,6 +128,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
     (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
     (nested("settings", {"VIDFERRY_REDIS_SENTINEL_USERNAME": "a"}), "is set by the chart"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY": "http://a:1"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_TRUSTED_PROXIES": "10.0.0.0/8"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_QUEUE_CAPS": 1}), "no such setting of any service. Is VIDFERRY_QUEUE_CAP meant?"),
+    (nested("worker.settings", {"VIDFERRY_RETRY": 1}), "no such setting of worker. Is VIDFERRY_RETRY_DELAY meant?"),
+    (
+        nested("gateway.settings", {"VIDFERRY_GATEWAY_SLOW_SECONS": 1}),
+        "no such setting of gateway. Is VIDFERRY_GATEWAY_SLOW_SECONDS meant?",
+    ),
+    (nested("api.settings", {"VIDFERRY_LEASE": 1}), "no such setting of api."),
+    (nested("worker.settings", {"VIDFERRY_MAX_DISK": 10 * 1024**3}), "VIDFERRY_MAX_DISK is more than"),
 ]
 
 
@@ -96,7 +153,9 @@ def test_every_sentence_is_among_them() -> None:
     checks = (CHART / "templates" / "_checks.tpl").read_text()
     sentences = re.findall(r'fail \(?(?:printf )?"(.+?)"', checks)
     assert len(sentences) == checks.count("fail ")
-    wanted = {re.sub(r"\b(api|worker|gateway|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED}
+    wanted = {
+        re.sub(r"\b(api|worker|gateway|redis\.bundled|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED
+    }
     wanted |= {each for _, each in REFUSED}
     for sentence in sentences:
         assert any(each in sentence for each in wanted), sentence
@@ -118,6 +177,10 @@ def test_every_sentence_is_among_them() -> None:
         ({"redis": {"external": {"sentinel": {"hosts": ["redis://a"]}}}}, "at '/redis/external/sentinel/hosts/0'"),
         ({"redis": {"external": {"sentinel": {"master": ""}}}}, "at '/redis/external/sentinel/master'"),
         ({"settings": {"LOG": "a"}}, "'LOG' does not match pattern"),
+        (
+            {"worker": {"lifecycle": {"stopSignal": "SIGKILL"}}},
+            "at '/worker/lifecycle': additional properties 'stopSignal'",
+        ),
         ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
         ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),
         ({"api": {"image": {"digest": "sha256:abc"}}}, "at '/api/image/digest'"),
@@ -131,15 +194,27 @@ def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> Non
 @pytest.mark.parametrize(
     "values",
     [
-        nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+        merged(
+            nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+            nested("worker.resources.limits.ephemeral-storage", "12800Mi"),
+        ),
+        nested("worker.resources.limits.ephemeral-storage", "9728Mi"),
+        nested("api.resources.limits.ephemeral-storage", "512Mi"),
+        nested("worker", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 65}),
         nested("worker.resources.limits.memory", "2Gi"),
         nested("endedBytes", "160Mi"),
         merged(EXTERNAL_REDIS, nested("endedBytes", "9Gi")),
         nested("worker", {"terminationGracePeriodSeconds": 45}),
+        nested("worker.strategy.rollingUpdate", {"maxUnavailable": 1}),
+        nested("worker", {"replicas": 3, "strategy": {"rollingUpdate": {"maxUnavailable": "60%"}}}),
+        nested("worker", {"replicas": 1, "strategy": {"rollingUpdate": None}}),
+        nested("worker", {"replicas": 0, "strategy": {"rollingUpdate": {"maxUnavailable": 1}}}),
         nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
         nested("gateway", {"terminationGracePeriodSeconds": 25}),
-        merged(ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}])),
-        merged(ingress("other"), nested("networkPolicy.enabled", False)),
+        merged(
+            ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}]), {"trustedProxies": []}
+        ),
+        merged(ingress("other"), nested("networkPolicy.enabled", False), {"trustedProxies": ["10.0.0.0/8"]}),
         merged(ingress("traefik"), http_route("traefik"), {"publicUrl": "https://media.example.org"}),
         nested("worker", {"work": {"storageClass": "fast"}, "resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
     ],

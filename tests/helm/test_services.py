@@ -40,6 +40,53 @@ def test_probes_ask_the_admin_port(name: str) -> None:
     assert render().settings(name)["VIDFERRY_ADMIN_PORT"] == "9090"
 
 
+def test_another_admin_port_is_known_to_all_that_ask_it() -> None:
+    rendered = render({"adminPort": 9100, **nested("metrics.serviceMonitor.enabled", True)})
+    for name in SERVICES:
+        (container,) = rendered.pod(name)["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports["admin"] == 9100
+        assert {container[probe]["httpGet"]["port"] for probe in ("startupProbe", "readinessProbe")} == {"admin"}
+        assert rendered.settings(name)["VIDFERRY_ADMIN_PORT"] == "9100"
+        rules = rendered.get("NetworkPolicy", name)["spec"]["ingress"]
+        assert {"protocol": "TCP", "port": 9100} in [port for rule in rules for port in rule["ports"]]
+    (port,) = rendered.get("Service", "metrics")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (9100, "admin")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_pods_of_one_version_are_spread_over_zones_and_nodes(name: str) -> None:
+    """Those of the former version must not count, or the new ones go where no old one was and stay uneven."""
+    rules = render().pod(name)["topologySpreadConstraints"]
+    assert [rule["topologyKey"] for rule in rules] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    own = {"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
+    (given,) = render(nested(f"{name}.topologySpreadConstraints", [own])).pod(name)["topologySpreadConstraints"]
+    assert given["maxSkew"] == 2
+    labels = render().get("Deployment", name)["spec"]["selector"]["matchLabels"]
+    for rule in (*rules, given):
+        assert rule["matchLabelKeys"] == ["pod-template-hash"]
+        assert rule["labelSelector"] == {"matchLabels": labels}
+    whole = {**own, "labelSelector": {"matchLabels": {"a": "b"}}}
+    assert render(nested(f"{name}.topologySpreadConstraints", [whole])).pod(name)["topologySpreadConstraints"] == [
+        whole
+    ]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_more_containers_are_restricted_too(name: str) -> None:
+    more = [{"name": "proxy", "image": "a"}, {"name": "own", "image": "a", "securityContext": {"runAsUser": 7}}]
+    pod = render(nested(name, {"initContainers": more, "extraContainers": more})).pod(name)
+    for found in (pod["initContainers"], pod["containers"][1:]):
+        assert found[0]["securityContext"] == pod["containers"][0]["securityContext"]
+        assert found[1]["securityContext"] == {"runAsUser": 7}
+
+
+def test_a_hook_leaves_the_apis_pause() -> None:
+    (container,) = render(nested("api.lifecycle.postStart.sleep.seconds", 1)).pod("api")["containers"]
+    assert container["lifecycle"] == {"postStart": {"sleep": {"seconds": 1}}, "preStop": {"sleep": {"seconds": 5}}}
+    assert "lifecycle" not in render(nested("api.preStopSeconds", 0)).pod("api")["containers"][0]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_changed_setting_restarts_the_pods(name: str) -> None:
     def checksum(values: dict[str, Any]) -> str:
@@ -48,7 +95,14 @@ def test_a_changed_setting_restarts_the_pods(name: str) -> None:
         return found
 
     assert checksum({}) == checksum({"commonAnnotations": {"a": "b"}})
-    assert checksum({}) != checksum(nested(f"{name}.settings", {"VIDFERRY_NEW": "1"}))
+    assert checksum({}) != checksum(nested(f"{name}.settings", {"VIDFERRY_ENDED_RECORDS": 1}))
+
+
+def test_a_setting_reaches_the_services_that_know_it() -> None:
+    rendered = render(nested("settings", {"VIDFERRY_QUEUE_CAP": 5, "VIDFERRY_ENDED_RECORDS": 6}))
+    told = {name: rendered.settings(name) for name in SERVICES}
+    assert [name for name in SERVICES if "VIDFERRY_QUEUE_CAP" in told[name]] == ["api"]
+    assert {settings["VIDFERRY_ENDED_RECORDS"] for settings in told.values()} == {"6"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -75,9 +129,8 @@ def test_the_folder_holds_what_the_program_allows() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_number_of_pods_is_its_autoscalers(name: str) -> None:
     assert render().get("Deployment", name)["spec"]["replicas"] == 2
-    assert "replicas" not in render(HPA).get("Deployment", name)["spec"]
-    if name != "api":
-        assert "replicas" not in render(KEDA).get("Deployment", name)["spec"]
+    for values, scaled in ((HPA, ("api", "gateway")), (KEDA, ("worker", "gateway"))):
+        assert ("replicas" in render(values).get("Deployment", name)["spec"]) == (name not in scaled)
 
 
 def test_each_is_scaled_by_itself() -> None:

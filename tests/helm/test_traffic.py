@@ -6,6 +6,8 @@ import pytest
 
 from helm.value_sets import GCS, http_route, ingress
 from support.chart import merged, render
+from vidferry_common.proxies import ProxySettings
+from vidferry_common.settings import load
 
 
 @pytest.mark.parametrize(("path", "prefix"), [("/", ""), ("/vidferry", "/vidferry"), ("/vidferry/", "/vidferry")])
@@ -50,6 +52,35 @@ def test_both_services_answer_to_the_way_in_and_to_the_services_names(values: di
         hosts = settings["VIDFERRY_ALLOWED_HOSTS"].split(",")
         assert {"media.example.org", f"vidferry-{name}", f"vidferry-{name}.media.svc.cluster.local"} <= set(hosts)
         assert "*" not in hosts
+
+
+@pytest.mark.parametrize(
+    ("values", "callers"),
+    [
+        (ingress("nginx"), [("10.1.2.3", "203.0.113.9", "203.0.113.9"), ("fd00::5", "2001:db9::1", "2001:db9::1")]),
+        (http_route("traefik"), [("100.64.0.7", "203.0.113.9", "203.0.113.9")]),
+        (ingress("nginx"), [("10.1.2.3", "198.51.100.1, 203.0.113.9", "203.0.113.9")]),  # the first is made up
+        (ingress("nginx"), [("203.0.113.9", "198.51.100.1", "203.0.113.9")]),  # who came past the controller
+        (
+            merged(GCS, ingress("gke")),
+            [("35.191.0.9", "203.0.113.9", "203.0.113.9"), ("10.1.2.3", "7.7.7.7", "10.1.2.3")],
+        ),
+        (merged(ingress("nginx"), {"trustedProxies": []}), [("10.1.2.3", "203.0.113.9", "10.1.2.3")]),
+        ({}, [("10.1.2.3", "203.0.113.9", "10.1.2.3")]),
+    ],
+    ids=str,
+)
+def test_callers_are_told_apart_behind_what_brings_them(
+    values: dict[str, Any], callers: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render(values)
+    for name in ("api", "gateway"):
+        ranges = rendered.settings(name).get("VIDFERRY_TRUSTED_PROXIES", "")
+        monkeypatch.setenv("VIDFERRY_TRUSTED_PROXIES", ranges)
+        proxies = load(ProxySettings).proxies
+        for peer, forwarded_for, caller in callers:
+            assert proxies.client(peer, [forwarded_for]) == caller
+    assert "VIDFERRY_TRUSTED_PROXIES" not in rendered.settings("worker")
 
 
 def test_nginx_leaves_sockets_open() -> None:

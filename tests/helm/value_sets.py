@@ -60,7 +60,7 @@ SENTINEL_TLS: dict[str, Any] = merged(
     },
 )
 HPA: dict[str, Any] = {
-    name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "worker", "gateway")
+    name: {"autoscaling": {"minReplicas": 1, "hpa": {"enabled": True}}} for name in ("api", "gateway")
 }
 KEDA: dict[str, Any] = {
     "worker": {"autoscaling": {"minReplicas": 0, "keda": {"enabled": True}}},
@@ -83,6 +83,14 @@ def http_route(controller: str, **more: Any) -> dict[str, Any]:
         "traffic": {"controller": controller},
         "httpRoute": {"enabled": True, "host": "media.example.org", "parentRefs": PARENTS, **more},
     }
+
+
+SIDECAR: dict[str, Any] = {
+    "name": "sidecar",
+    "image": "sidecar:1",
+    "restartPolicy": "Always",
+    "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "8Mi"}},
+}
 
 
 SETS: dict[str, dict[str, Any]] = {
@@ -116,7 +124,19 @@ SETS: dict[str, dict[str, Any]] = {
         "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
         "redis": {"bundled": {"runAsUser": None}},
     },
-    "otlp": {"otlp": {"endpoint": "http://collector.monitoring:4317"}},
+    "placed": {
+        name: {
+            "runtimeClassName": "gvisor",
+            "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+            "revisionHistoryLimit": 0,
+            "lifecycle": {"postStart": {"sleep": {"seconds": 1}}},
+            "initContainers": [SIDECAR],
+        }
+        for name in ("api", "worker", "gateway")
+    },
+    "trusted-proxies": merged(
+        ingress("other"), {"trustedProxies": ["10.0.0.0/8"], "networkPolicy": {"enabled": False}}
+    ),
     "everything": merged(
         GCS,
         ingress("gke"),

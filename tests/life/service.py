@@ -120,7 +120,7 @@ class Service:
 
     def watch(self, job_id: str) -> Watcher:
         """From now on; like any client it waits where the gateway has lost its Redis."""
-        eventually(lambda: self.gateway.status("/readyz") == 200)
+        eventually(lambda: self.gateway.sees_redis)
         return Watcher(self.gateway.uri(job_id)).start()
 
     def run(self, url: str) -> Watcher:

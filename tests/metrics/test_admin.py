@@ -167,13 +167,13 @@ def test_a_blocked_loop_does_not_answer(product: Product) -> None:
 def test_without_redis_all_live_and_tell_their_figures(own_redis: RedisServer, tmp_path: Path) -> None:
     with Product(own_redis, tmp_path).running() as product:
         own_redis.kill()
-        product.gateway_admin.wait("/readyz", 503)
         product.worker_admin.wait("/readyz", 503)
+        product.gateway_admin.until(lambda scrape: scrape.value("vidferry_gateway_redis_connected") == 0)
         lost = product.api_admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 0)
         assert lost.labels("vidferry_queue_downloads") == lost.labels("vidferry_queue_oldest_waiting_seconds") == []
-        assert product.gateway_admin.scrape().value("vidferry_gateway_redis_connected") == 0
         assert [admin.status("/healthz") for admin in product.admins] == [200, 200, 200]
         assert product.api_admin.status("/readyz") == 200, "as the public one: an outage is told by 503s"
+        assert product.gateway_admin.status("/readyz") == 200, "it is told by 1013"
 
         own_redis.start()
         for admin in product.admins:

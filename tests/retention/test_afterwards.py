@@ -13,6 +13,7 @@ from retention.homes import DAY, FolderHome, GcsHome, names, store, sweeping
 from support.origin.site import Site
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
+from vidferry_common.contract.identity import digest
 from vidferry_common.store import NewJob
 from worker.downloads import until
 from worker.process import Jobs, WorkerProcess
@@ -109,8 +110,7 @@ async def test_what_an_address_led_to_is_looked_for_before_it_is_handed_out(
     """As after a job of a site with ids of its own."""
     url = site.url("/media/clip.mp4")
     first, name = await made(jobs, url)
-    seen = await jobs.field(first, "seen")
-    await jobs.redis.set(seen, name)
+    await jobs.redis.set(keys.SEEN + digest(first.url, first.format.canonical()), name)
     used, _ = await made(jobs, url)
     assert (await jobs.end(used))["result"]["reused"] is True
     await removed(folder_home, worker, jobs, name)

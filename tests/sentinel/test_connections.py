@@ -14,8 +14,9 @@ from gateway.tls import TlsFront, self_signed
 from sentinel.conftest import Watch
 from support.ports import free_port
 from support.redis_server import RedisServer, redis_server
-from support.sentinel import NAME, SentinelProcess, client
+from support.sentinel import NAME, SentinelProcess, client, until
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.store.client import connection_name, connection_options
 
 pytestmark = pytest.mark.anyio
 OpenStore = Callable[..., Awaitable[Store]]
@@ -77,6 +78,12 @@ def name_instead(sentinel: SentinelProcess, port: int) -> None:
     sentinel.ask("monitor", NAME, "127.0.0.1", port, 1)
 
 
+def names_at(port: int) -> set[str]:
+    """Of the connections to a server or Sentinel."""
+    with client(port) as redis:
+        return {each["name"] for each in redis.client_list()}
+
+
 def vidferry(server: RedisServer) -> dict[str, str]:
     """Id and database of the connections that are Vidferry's: over TCP, as only its are beside the Sentinel's."""
     with client(server.port) as redis:
@@ -89,6 +96,24 @@ async def test_a_sentinel_that_is_away_is_passed_over(server: RedisServer, watch
     store = await open_store(f"redis+sentinel://127.0.0.1:{free_port()},localhost:{sentinel.port}/{NAME}/3")
     await store.ping()
     assert list(vidferry(server).values()) == ["3"]
+
+
+async def test_a_sentinel_sees_who_asks_it(server: RedisServer, watch: Watch, start_gateway: StartGateway) -> None:
+    """For as long as a question takes, which is why there are many."""
+    sentinel, name = watch(server.port), connection_name("worker", "queue")
+    options = connection_options(RedisSettings.model_validate({"redis_url": sentinel.url}), name)
+
+    async def ask_on() -> None:
+        while True:
+            await options["sentinels"].primary()
+
+    asking = asyncio.create_task(ask_on())
+    await asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks")
+    asking.cancel()
+    gateway = start_gateway(sentinel.url, gateway_probe_seconds="0.001")
+    await gateway.connected()
+    named = connection_name("gateway", "messages")
+    await asyncio.to_thread(until, lambda: named in names_at(sentinel.port), "the gateway's name")
 
 
 async def test_what_each_sentinel_says_is_told(server: RedisServer, watch: Watch, open_store: OpenStore) -> None:

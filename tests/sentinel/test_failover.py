@@ -1,6 +1,7 @@
 """All of Vidferry behind Sentinels, while the primary goes: a download goes on, and its watcher sees the end."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from websockets.asyncio.client import connect
 from api.process import ApiProcess
 from gateway.process import GatewayProcess, Seen, listen, watch
 from support.origin.site import Site
-from support.sentinel import SECONDS, SentinelSet
+from support.sentinel import SECONDS, SentinelSet, until
 from worker.process import WorkerProcess
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +99,28 @@ async def test_the_primary_is_switched_amid_a_download(vidferry: Vidferry, senti
     assert (after.messages[-1]["data"]["status"], after.code) == ("completed", 1000)
     other = await watch(vidferry.gateway.uri(accepted.json()["job_id"]))
     assert (other.messages[-1]["data"]["status"], other.code) == ("completed", 1000)
+
+
+async def test_connections_tell_whose_they_are_also_after_a_failover(
+    vidferry: Vidferry, sentinels: SentinelSet, site: Site
+) -> None:
+    host = socket.gethostname()
+    purposes = ("api:records", "worker:records", "worker:queue", "gateway:messages")
+    names = {f"vidferry-{purpose}:{host}" for purpose in purposes}
+    job_id = (await vidferry.post(site.url("/media/clip.mp4"))).json()["job_id"]
+    await watch(vidferry.gateway.uri(job_id))
+    await asyncio.to_thread(until, lambda: own(sentinels) == names, "each connection has its name")
+    await asyncio.to_thread(sentinels.switch)
+    await vidferry.gateway.connected(2)
+    await moved(vidferry, sentinels, job_id)
+    await asyncio.to_thread(until, lambda: own(sentinels) == names, "each connection has its name again")
+
+
+def own(sentinels: SentinelSet) -> set[str]:
+    """The names of the connections to the primary that are not the other servers' or this test's."""
+    others = ("sentinel-", "client|list")
+    clients = [each for each in sentinels.clients() if "S" not in each["flags"]]
+    return {each["name"] for each in clients if not each["name"].startswith(others) and each["cmd"] not in others}
 
 
 async def moved(vidferry: Vidferry, sentinels: SentinelSet, job_id: str) -> None:

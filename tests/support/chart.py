@@ -68,31 +68,31 @@ class Rendered:
         ]
 
 
-def render(values: Values | None = None, chart: Path = CHART) -> Rendered:
+def render(values: Values | None = None, chart: Path = CHART, release: str = RELEASE) -> Rendered:
     """Fails where helm refuses."""
-    return _render(json.dumps(values or {}, sort_keys=True), chart)
+    return _render(json.dumps(values or {}, sort_keys=True), chart, release)
 
 
 @cache
-def _render(values: str, chart: Path) -> Rendered:
-    done = _template(values, chart)
+def _render(values: str, chart: Path, release: str) -> Rendered:
+    done = _template(values, chart, release)
     assert done.returncode == 0, done.stderr
     return Rendered(done.stdout)
 
 
 def refusal(values: Values, chart: Path = CHART) -> str:
     """What helm says; fails where it renders."""
-    done = _template(json.dumps(values), chart)
+    done = _template(json.dumps(values), chart, RELEASE)
     assert done.returncode != 0, f"{values} was rendered"
     said: str = done.stderr
     return said.removesuffix("\n\nUse --debug flag to render out invalid YAML\n")
 
 
-def _template(values: str, chart: Path) -> Any:
+def _template(values: str, chart: Path, release: str) -> Any:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(values)
         file.flush()
-        return kubernetes.run("helm", "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--values", file.name)
+        return kubernetes.run("helm", "template", release, str(chart), "--namespace", NAMESPACE, "--values", file.name)
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Layer(ThreadingHTTPServer):
     """The server; rules and faults may be changed while it runs."""
 
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
 
     def __init__(self, backend: int, account: Account, listen: tuple[str, int] = LOOPBACK, url: str = "") -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from support import ffmpeg
 from support.redis_server import RedisServer
@@ -179,8 +179,10 @@ class Jobs:
         return [json.loads(message)["data"] for message in await reply]
 
     async def field(self, job: NewJob, name: str) -> str:
-        """Of the download's record."""
-        return (await self.store.download(job.download_id))[name.encode()].decode()
+        """Of the download's record, or of the job's once both have ended."""
+        kept = await cast("Any", self.redis.hget(keys.JOB + job.job_id, name))
+        value: bytes = kept or (await self.store.download(job.download_id))[name.encode()]
+        return value.decode()
 
 
 @asynccontextmanager

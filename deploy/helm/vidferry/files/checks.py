@@ -1,24 +1,50 @@
 """What `helm test` asks of an installed Vidferry, with the standard library alone.
 
-Whether the services answer, whether an address that isn't public is refused, whether an unknown job is none; and where
-ORIGIN names an address, whether it is downloaded wholly. Jobs are watched over the gateway's WebSocket.
+Whether the services answer, whether an address that isn't public is refused, whether an unknown job is none; where
+ORIGIN names an address, whether it is downloaded wholly; and where PUBLIC is Vidferry's own address, whether a job can
+be asked for and watched by it, at CONNECT_TO (`host:port`) instead of where its name leads. Jobs are watched over the
+gateway's WebSocket.
 """
 
 import base64
+import http.client
 import json
 import os
 import secrets
 import socket
+import ssl
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-API = os.environ["API"]
-GATEWAY = os.environ["GATEWAY"]
+
+@dataclass(frozen=True)
+class Way:
+    """How api and gateway are reached: their addresses, and where to connect for them if not there."""
+
+    api: str
+    gateway: str
+    connect_to: str = ""
+
+    def connect(self, address: str) -> socket.socket:
+        parts = urlsplit(address)
+        default = 443 if parts.scheme == "https" else 80
+        host, _, port = (self.connect_to or f"{parts.hostname}:{parts.port or default}").rpartition(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        if parts.scheme == "https":
+            return TLS.wrap_socket(connection, server_hostname=parts.hostname)
+        return connection
+
+
+INSIDE = Way(os.environ["API"], os.environ["GATEWAY"])
+PUBLIC = Way(os.environ.get("PUBLIC", ""), os.environ.get("PUBLIC", ""), os.environ.get("CONNECT_TO", ""))
+TLS = ssl.create_default_context()
+if os.environ.get("CHECK_CERTIFICATE") == "false":
+    TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 ORIGIN = os.environ.get("ORIGIN", "")
 SECONDS = float(os.environ.get("SECONDS", "180"))
 
@@ -39,6 +65,8 @@ def main() -> None:
     checks = [services_answer, address_refused, unknown_job]
     if ORIGIN:
         checks.append(whole_download)
+    if PUBLIC.api:
+        checks.append(public_address)
     failures = 0
     for check in checks:
         begun = time.monotonic()
@@ -53,14 +81,14 @@ def main() -> None:
 
 
 def services_answer() -> None:
-    for address in (API, f"http://{GATEWAY}"):
+    for address in (INSIDE.api, INSIDE.gateway):
         for path in ("/healthz", "/readyz"):
-            status, _ = request(address + path)
+            status, _ = request(INSIDE, address + path)
             require(status == 200, f"{address}{path} answers with {status}")
 
 
-def address_refused() -> None:
-    last, code = watch(post(NEVER_PUBLIC))
+def address_refused(way: Way = INSIDE) -> None:
+    last, code = watch(post(NEVER_PUBLIC, way), way)
     require(code == ENDED, f"the socket was closed with {code}")
     error = (last.get("error") or {}).get("code")
     require(error == "forbidden_address", f"the job ended as {last.get('status')}, {error}, not as forbidden_address")
@@ -68,7 +96,7 @@ def address_refused() -> None:
 
 def unknown_job() -> None:
     unknown = str(uuid.uuid4())
-    status, _ = request(f"{API}/api/jobs/{unknown}")
+    status, _ = request(INSIDE, f"{INSIDE.api}/api/jobs/{unknown}")
     require(status == 404, f"the api answers for an unknown job with {status}")
     _, code = watch(unknown)
     require(code == NO_SUCH_JOB, f"the gateway closes the socket of an unknown job with {code}")
@@ -80,24 +108,41 @@ def whole_download() -> None:
     require(code == ENDED, f"the socket was closed with {code}")
     require(last.get("status") == "completed", f"{ORIGIN} ended as {last.get('status')}: {last.get('error')}")
     require(last["result"]["size"] > 0, "the file is empty")
-    status, answer = request(f"{API}/api/jobs/{job}")
+    status, answer = request(INSIDE, f"{INSIDE.api}/api/jobs/{job}")
     require(status == 200 and answer["status"] == "completed", f"the api answers for it with {status}: {answer}")
 
 
-def post(url: str) -> str:
+def public_address() -> None:
+    try:
+        address_refused(PUBLIC)
+    except (Failed, OSError) as error:
+        raise Failed(
+            f"{PUBLIC.api}: {error}. Where it can't be reached from within the cluster, name the ingress controller's "
+            "Service by tests.public.connectTo, or set tests.public.enabled=false"
+        ) from None
+
+
+def post(url: str, way: Way = INSIDE) -> str:
     """The new job's id."""
-    status, answer = request(f"{API}/api/download", json.dumps({"url": url}).encode())
+    status, answer = request(way, f"{way.api}/api/download", json.dumps({"url": url}).encode())
     require(status == 202, f"POST /api/download answers with {status}: {answer}")
     return str(answer["job_id"])
 
 
-def request(url: str, body: bytes | None = None) -> tuple[int, Any]:
-    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+def request(way: Way, url: str, body: bytes | None = None) -> tuple[int, Any]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    connection.sock = way.connect(url)
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            return answer.status, json.loads(answer.read() or "null")
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
+        headers = {"Host": parts.netloc, "Content-Type": "application/json"}
+        connection.request("POST" if body else "GET", parts.path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+        return answer.status, json.loads(text or "null") if answer.status < 300 else text
+    except http.client.HTTPException as error:
+        raise Failed(f"{url} answers with what is no HTTP: {error!r}") from None
+    finally:
+        connection.close()
 
 
 def require(holds: bool, sentence: str) -> None:
@@ -105,24 +150,25 @@ def require(holds: bool, sentence: str) -> None:
         raise Failed(sentence)
 
 
-def watch(job: str) -> tuple[dict[str, Any], int]:
+def watch(job: str, way: Way = INSIDE) -> tuple[dict[str, Any], int]:
     """A job's last message and the close code of its socket."""
     last: dict[str, Any] = {}
-    for kind, payload in frames(job):
+    for kind, payload in frames(job, way):
         if kind == CLOSE:
             return last, int.from_bytes(payload[:2], "big")
         last = json.loads(payload)["data"]
     raise Failed(f"the socket of job {job} was cut")
 
 
-def frames(job: str) -> Iterator[tuple[int, bytes]]:
+def frames(job: str, way: Way) -> Iterator[tuple[int, bytes]]:
     """What the gateway sends, answering its pings (RFC 6455; it sends no fragments)."""
-    host, _, port = GATEWAY.rpartition(":")
+    parts = urlsplit(way.gateway)
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     deadline = time.monotonic() + SECONDS
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with way.connect(way.gateway) as connection:
         connection.sendall(
-            f"GET /ws/download/{job} HTTP/1.1\r\nHost: {GATEWAY}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {parts.path}/ws/download/{job} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         stream = connection.makefile("rb")

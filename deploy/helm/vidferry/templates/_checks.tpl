@@ -3,6 +3,7 @@
 {{- include "vidferry.checks.redis" . -}}
 {{- include "vidferry.checks.bucket" . -}}
 {{- include "vidferry.checks.scaling" . -}}
+{{- include "vidferry.checks.upgrading" . -}}
 {{- include "vidferry.checks.sizes" . -}}
 {{- include "vidferry.checks.stopping" . -}}
 {{- include "vidferry.checks.traffic" . -}}
@@ -66,6 +67,9 @@
 {{- end }}
 
 {{- define "vidferry.checks.scaling" -}}
+{{- if .Values.worker.autoscaling.hpa.enabled -}}
+{{- fail "worker.autoscaling.hpa: CPU does not tell a full worker from an idle one, since downloads wait for sites. Scale by the queue with worker.autoscaling.keda, or set worker.replicas." -}}
+{{- end -}}
 {{- range $name := list "api" "worker" "gateway" -}}
 {{- $service := index $.Values $name -}}
 {{- $scaling := $service.autoscaling -}}
@@ -79,9 +83,6 @@
 {{- end -}}
 {{- end -}}
 {{- if $scaling.hpa.enabled -}}
-{{- if lt (int $scaling.minReplicas) 1 -}}
-{{- fail (printf "%s.autoscaling.minReplicas is 0, which CPU can't lead out of: scale to zero with %s.autoscaling.keda, or set 1." $name $name) -}}
-{{- end -}}
 {{- if not (($service.resources).requests).cpu -}}
 {{- fail (printf "%s.autoscaling.hpa measures by the CPU asked for: set %s.resources.requests.cpu." $name $name) -}}
 {{- end -}}
@@ -92,15 +93,50 @@
 {{- end -}}
 {{- end }}
 
+{{- define "vidferry.checks.upgrading" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- $service := index $.Values $name -}}
+{{- if eq ($service.strategy.type | default "RollingUpdate") "Recreate" -}}
+{{- fail (printf "%s.strategy.type is Recreate, which takes all pods away before a new one is ready, so that a wrong image leaves none: use RollingUpdate." $name) -}}
+{{- end -}}
+{{- $pods := int $service.replicas -}}
+{{- if include "vidferry.autoscaled" $service -}}
+{{- $pods = max 1 (int $service.autoscaling.minReplicas) -}}
+{{- end -}}
+{{- $rolling := $service.strategy.rollingUpdate | default dict -}}
+{{- $unavailable := include "vidferry.share" (list (dig "maxUnavailable" "25%" $rolling) $pods "floor") | int -}}
+{{- $surge := include "vidferry.share" (list (dig "maxSurge" "25%" $rolling) $pods "ceil") | int -}}
+{{- if and (gt $pods 0) (or (ge $unavailable $pods) (and (eq $pods 1) (eq $surge 0))) -}}
+{{- fail (printf "%s.strategy.rollingUpdate may take away the last pod before a new one is ready, so that a wrong image leaves none: set maxUnavailable to 0 and maxSurge to 1." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A number, or a percentage of a number of pods as Deployments round it. Takes (number or percentage, pods, rounding). */}}
+{{- define "vidferry.share" -}}
+{{- $given := index . 0 | toString -}}
+{{- if hasSuffix "%" $given -}}
+{{- $exact := divf (mulf (trimSuffix "%" $given) (index . 1)) 100 -}}
+{{- eq (index . 2) "ceil" | ternary (ceil $exact) (floor $exact) | int -}}
+{{- else -}}
+{{- int $given -}}
+{{- end -}}
+{{- end }}
+
 {{- define "vidferry.checks.sizes" -}}
 {{- $worker := .Values.worker -}}
 {{- $folder := include "vidferry.bytes" $worker.work.sizeLimit | int64 -}}
 {{- if lt $folder (mul 2 $worker.slots (include "vidferry.bytes" $worker.maxBytes | int64)) -}}
 {{- fail "worker.work.sizeLimit must be at least 2 × worker.slots × worker.maxBytes (streams and merged file are there together): a pod whose folder is larger than its limit is evicted." -}}
 {{- end -}}
-{{- with index ($worker.resources.limits | default dict) "ephemeral-storage" -}}
-{{- if and (not $worker.work.storageClass) (lt (include "vidferry.bytes" . | int64) (add $folder (include "vidferry.bytes" $.Values.tmpSizeLimit | int64))) -}}
-{{- fail "worker.resources.limits.ephemeral-storage is less than worker.work.sizeLimit and tmpSizeLimit together: the pod would be evicted before its folder is full." -}}
+{{- range $name := list "api" "worker" "gateway" "redis.bundled" -}}
+{{- $service := eq $name "redis.bundled" | ternary $.Values.redis.bundled (index $.Values $name) -}}
+{{- $least := add (include "vidferry.bytes" $.Values.tmpSizeLimit | int64) 268435456 -}}
+{{- if and (eq $name "worker") (not $worker.work.storageClass) }}{{ $least = add $least $folder }}{{ end -}}
+{{- with index ($service.resources.limits | default dict) "ephemeral-storage" -}}
+{{- if lt (include "vidferry.bytes" . | int64) $least -}}
+{{- fail (printf "%s.resources.limits.ephemeral-storage must hold tmpSizeLimit and 256Mi for the log, and for a worker without work.storageClass its work.sizeLimit too: a pod over its limit is evicted. Set %dMi or more." $name (div (add $least 1048575) 1048576)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- with ($worker.resources.limits | default dict).memory -}}
@@ -120,6 +156,14 @@
 {{- end }}
 
 {{- define "vidferry.checks.stopping" -}}
+{{- range $name := list "api" "worker" "gateway" -}}
+{{- if and (index $.Values $name).lifecycle.preStop (not (index $.Values $name).terminationGracePeriodSeconds) -}}
+{{- fail (printf "%s.lifecycle.preStop takes its time from what the program has to stop in: set %s.terminationGracePeriodSeconds, with the hook's longest time in it." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.api.lifecycle.preStop .Values.api.preStopSeconds -}}
+{{- fail "api.lifecycle.preStop takes the place of the pause in which the Service forgets the pod: let the hook take as long, and set api.preStopSeconds=0." -}}
+{{- end -}}
 {{- $worker := .Values.worker -}}
 {{- $api := .Values.api -}}
 {{- $gateway := .Values.gateway -}}
@@ -142,6 +186,11 @@
 
 {{- define "vidferry.checks.traffic" -}}
 {{- $v := .Values -}}
+{{- range $name := list "api" "gateway" -}}
+{{- if eq (int (index $v $name).port) (int $v.adminPort) -}}
+{{- fail (printf "adminPort and %s.port are the same, and a program can listen on it once: choose another." $name) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "ingress" "httpRoute" -}}
 {{- $way := index $v $name -}}
 {{- if $way.enabled -}}
@@ -159,6 +208,9 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (or $v.ingress.enabled $v.httpRoute.enabled) (kindIs "invalid" $v.trustedProxies) (not (include "vidferry.trustedProxies" .)) -}}
+{{- fail "trustedProxies: the chart can't tell which ranges your proxies connect from, and without them all callers are one to limits and shares. Name the ranges (CIDR), or set [] to leave it at that." -}}
+{{- end -}}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs." -}}
 {{- end -}}
@@ -171,17 +223,43 @@
 {{- end }}
 
 {{- define "vidferry.checks.settings" -}}
-{{- range $name := list "api" "worker" "gateway" -}}
-{{- $own := include "vidferry.settings" (list $ $name) | fromYaml -}}
-{{- range $where, $named := dict "settings" $.Values.settings (printf "%s.settings" $name) (index $.Values $name).settings -}}
-{{- range $setting, $_ := $named -}}
-{{- if has $setting (list "VIDFERRY_REDIS_PASSWORD" "VIDFERRY_REDIS_SENTINEL_PASSWORD" "VIDFERRY_SIGNING_KEY") -}}
-{{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret." $where $setting) -}}
+{{- $names := .Files.Get "files/settings.json" | fromJson -}}
+{{- $services := list "api" "worker" "gateway" -}}
+{{- $all := concat $names.api $names.worker $names.gateway | uniq -}}
+{{- range $where := list "settings" "api.settings" "worker.settings" "gateway.settings" -}}
+{{- $service := trimSuffix "settings" $where | trimSuffix "." -}}
+{{- $known := $service | empty | ternary $all (index $names $service) -}}
+{{- range $setting, $_ := ($service | empty | ternary $.Values (index $.Values $service)).settings -}}
+{{- if has $setting $names.secret -}}
+{{- fail (printf "%s.%s is a secret, and would be readable in a ConfigMap: name a Secret by existingSecret, or by extraEnv where no value takes it." $where $setting) -}}
 {{- end -}}
-{{- if or (hasKey $own $setting) (has $setting (list "VIDFERRY_WORKER_NAME" "VIDFERRY_REDIS_USERNAME" "VIDFERRY_REDIS_SENTINEL_USERNAME")) -}}
+{{- if has $setting $names.own -}}
 {{- fail (printf "%s.%s is set by the chart from a value of its own: README.md tells which." $where $setting) -}}
 {{- end -}}
+{{- if not (has $setting $known) -}}
+{{- fail (printf "%s.%s: there is no such setting of %s. Is %s meant? docs/settings.md lists them." $where $setting (default "any service" $service) (include "vidferry.nearest" (list $setting $known))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with $.Values.worker.settings.VIDFERRY_MAX_DISK | int64 -}}
+{{- if gt . (include "vidferry.bytes" $.Values.worker.work.sizeLimit | int64) -}}
+{{- fail "worker.settings.VIDFERRY_MAX_DISK is more than worker.work.sizeLimit: the pod would be evicted before the worker ends a download." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The name of a list that has the most of another's three letters in a row. Takes (name, list). */}}
+{{- define "vidferry.nearest" -}}
+{{- $name := index . 0 -}}
+{{- $best := "" -}}
+{{- $most := -1 -}}
+{{- range $other := index . 1 -}}
+{{- $shared := 0 -}}
+{{- range $start := untilStep 9 (sub (len $name) 2 | int) 1 -}}
+{{- if contains (substr (int $start) (add $start 3 | int) $name) $other }}{{ $shared = add $shared 1 }}{{ end -}}
+{{- end -}}
+{{- $score := div (mul 1000 $shared) (add (len $name) (len $other)) -}}
+{{- if gt $score $most }}{{ $best = $other }}{{ $most = $score }}{{ end -}}
+{{- end -}}
+{{ $best }}
 {{- end }}

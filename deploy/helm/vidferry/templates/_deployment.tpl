@@ -11,7 +11,7 @@ spec:
   {{- if not (include "vidferry.autoscaled" $service) }}
   replicas: {{ $service.replicas }}
   {{- end }}
-  revisionHistoryLimit: 3
+  revisionHistoryLimit: {{ $service.revisionHistoryLimit }}
   strategy:
     {{- toYaml $service.strategy | nindent 4 }}
   selector:
@@ -38,6 +38,13 @@ spec:
       securityContext:
         {{- toYaml $root.Values.podSecurityContext | nindent 8 }}
       {{- include "vidferry.pullSecrets" $root | nindent 6 }}
+      {{- with $service.runtimeClassName }}
+      runtimeClassName: {{ . }}
+      {{- end }}
+      {{- with $service.dnsConfig }}
+      dnsConfig:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with $service.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
@@ -55,6 +62,10 @@ spec:
       {{- end }}
       topologySpreadConstraints:
         {{- include "vidferry.spread" . | nindent 8 }}
+      {{- with include "vidferry.containers" (list $root $service.initContainers) }}
+      initContainers:
+        {{- . | nindent 8 }}
+      {{- end }}
       containers:
         - name: {{ $name }}
           image: {{ include "vidferry.serviceImage" . | quote }}
@@ -82,17 +93,32 @@ spec:
             {{- toYaml $service.readinessProbe | nindent 12 }}
           livenessProbe:
             {{- toYaml $service.livenessProbe | nindent 12 }}
-          {{- if $service.preStopSeconds }}
+          {{- $pause := $service.preStopSeconds | empty | ternary dict (dict "preStop" (dict "sleep" (dict "seconds" $service.preStopSeconds))) }}
+          {{- with merge $pause $service.lifecycle }}
           lifecycle:
-            preStop:
-              sleep: {seconds: {{ $service.preStopSeconds }}}
+            {{- toYaml . | nindent 12 }}
           {{- end }}
           resources:
             {{- toYaml $service.resources | nindent 12 }}
           volumeMounts:
             {{- include "vidferry.mounts" . | nindent 12 }}
+        {{- with include "vidferry.containers" (list $root $service.extraContainers) }}
+        {{- . | nindent 8 }}
+        {{- end }}
       volumes:
         {{- include "vidferry.volumes" . | nindent 8 }}
+{{- end }}
+
+{{/* Containers named by values, restricted where they don't say otherwise. Takes (root, containers). */}}
+{{- define "vidferry.containers" -}}
+{{- $context := dict "securityContext" (index . 0).Values.securityContext -}}
+{{- $containers := list -}}
+{{- range index . 1 -}}
+{{- $containers = append $containers (hasKey . "securityContext" | ternary . (merge (deepCopy .) $context)) -}}
+{{- end -}}
+{{- with $containers -}}
+{{ toYaml . }}
+{{- end -}}
 {{- end }}
 
 {{/* What comes from Secrets and from the pod itself. */}}
@@ -209,11 +235,14 @@ podAffinity:
 {{- end }}
 
 {{- define "vidferry.spread" -}}
-{{- $selector := dict "matchLabels" (include "vidferry.selector" . | fromYaml) -}}
-{{- $default := list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway") -}}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "vidferry.selector" . | fromYaml)) "matchLabelKeys" (list "pod-template-hash") -}}
+{{- $default := list -}}
+{{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" -}}
+{{- $default = append $default (dict "maxSkew" 1 "topologyKey" $key "whenUnsatisfiable" "ScheduleAnyway") -}}
+{{- end -}}
 {{- $rules := list -}}
 {{- range (index (index . 0).Values (index . 1)).topologySpreadConstraints | default $default -}}
-{{- $rules = append $rules (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
+{{- $rules = append $rules (hasKey . "labelSelector" | ternary . (merge (deepCopy .) $own)) -}}
 {{- end -}}
 {{ toYaml $rules }}
 {{- end }}

@@ -1,16 +1,26 @@
-{{/* The chart's name, the resources' common beginning, and the labels that tell whose they are. */}}
+{{/* The chart's name, by which a parent chart tells its aliases apart, the resources' common beginning, and labels. */}}
 {{- define "vidferry.name" -}}
-{{ .Values.nameOverride | default "vidferry" | trunc 40 | trimSuffix "-" }}
+{{ include "vidferry.shortened" (.Values.nameOverride | default .Chart.Name) }}
 {{- end }}
 
+{{/* A release whose name holds the chart's stands for both, but in a parent chart, where it may hold those of two. */}}
 {{- define "vidferry.fullname" -}}
 {{- $name := include "vidferry.name" . -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else if or (eq $name .Release.Name) (and .Chart.IsRoot (contains $name .Release.Name)) -}}
+{{ include "vidferry.shortened" .Release.Name }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{ include "vidferry.shortened" (printf "%s-%s" .Release.Name $name) }}
+{{- end -}}
+{{- end }}
+
+{{/* At most 40 characters; what is cut off still counts. */}}
+{{- define "vidferry.shortened" -}}
+{{- if gt (len .) 40 -}}
+{{ printf "%s-%s" (trunc 31 . | trimSuffix "-") (sha256sum . | trunc 8) }}
+{{- else -}}
+{{ . }}
 {{- end -}}
 {{- end }}
 
@@ -70,6 +80,16 @@ annotations:
 {{- define "vidferry.serviceImage" -}}
 {{- $root := index . 0 -}}
 {{- include "vidferry.image" (list $root (index $root.Values (index . 1)).image $root.Values.image.registry ($root.Values.image.tag | default $root.Chart.AppVersion)) -}}
+{{- end }}
+
+{{- define "vidferry.redis.image" -}}
+{{- $image := .Values.redis.bundled.image -}}
+{{- include "vidferry.image" (list . $image ($image.registry | default .Values.image.registry) "") -}}
+{{- end }}
+
+{{/* A storage class in words. */}}
+{{- define "vidferry.classNamed" -}}
+{{ empty . | ternary "the default class" (printf "class %s" .) }}
 {{- end }}
 
 {{- define "vidferry.pullSecrets" -}}

@@ -69,14 +69,6 @@
 {{- end }}
 {{- end }}
 
-{{- define "vidferry.policy.otlp" -}}
-{{- with .Values.otlp.endpoint }}
-- to:
-    {{- toYaml $.Values.otlp.peers | nindent 4 }}
-  ports: [{protocol: TCP, port: {{ include "vidferry.portOf" . }}}]
-{{- end }}
-{{- end }}
-
 {{/* The port of an address. */}}
 {{- define "vidferry.portOf" -}}
 {{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
@@ -98,4 +90,9 @@
       app.kubernetes.io/name: {{ ternary "ingress-nginx" "traefik" (eq $controller "nginx") }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Vidferry's address where `helm test` asks for it; empty where it does not. */}}
+{{- define "vidferry.tests.public" -}}
+{{- if and .Values.tests.public.enabled (or .Values.ingress.enabled .Values.httpRoute.enabled) }}{{ include "vidferry.publicUrl" . }}{{ end -}}
 {{- end }}

@@ -19,8 +19,8 @@ VIDFERRY_REDIS_USERNAME: {{ . | quote }}
 {{- with $values.redis.external.sentinel.username }}
 VIDFERRY_REDIS_SENTINEL_USERNAME: {{ . | quote }}
 {{- end }}
-{{- with $values.otlp.endpoint }}
-OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
+{{- with and (ne $name "worker") (include "vidferry.trustedProxies" $root) }}
+VIDFERRY_TRUSTED_PROXIES: {{ . | quote }}
 {{- end }}
 {{- include (printf "vidferry.settings.%s" $name) $root }}
 {{- end }}
@@ -87,8 +87,11 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{- define "vidferry.allSettings" -}}
 {{- $root := index . 0 -}}
 {{- $all := include "vidferry.settings" . | fromYaml -}}
+{{- $known := index ($root.Files.Get "files/settings.json" | fromJson) (index . 1) -}}
 {{- range $named := list $root.Values.settings (index $root.Values (index . 1)).settings -}}
-{{- range $name, $value := $named }}{{ $_ := set $all $name (toString $value) }}{{ end -}}
+{{- range $name, $value := $named -}}
+{{- if has $name $known }}{{ $_ := set $all $name (toString $value) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{ toYaml $all }}
 {{- end }}
@@ -115,6 +118,25 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{- end -}}
 {{- end -}}
 {{ $hosts | uniq | join "," }}
+{{- end }}
+
+{{/*
+Ranges of proxies whose X-Forwarded-For is believed; empty where none is. Ranges that aren't public are safe to believe
+where NetworkPolicies admit the controller's pods alone: a caller that connected to one of those was written down by it,
+in place of what the caller had sent.
+*/}}
+{{- define "vidferry.trustedProxies" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $controller := .Values.traffic.controller -}}
+{{- if not (kindIs "invalid" .Values.trustedProxies) -}}
+{{ join "," .Values.trustedProxies }}
+{{- else if or .Values.ingress.enabled .Values.httpRoute.enabled -}}
+{{- if and (eq $controller "gke") (not $policy.controllers) -}}
+130.211.0.0/22,35.191.0.0/16
+{{- else if and (has $controller (list "nginx" "traefik")) $policy.enabled (not $policy.clients) (not (contains "ipBlock" (toJson $policy.controllers))) -}}
+{{ append $policy.notPublic "fc00::/7" | join "," }}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* Vidferry's address as its users see it; empty where values do not tell. */}}

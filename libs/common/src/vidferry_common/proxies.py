@@ -49,6 +49,10 @@ class Proxies:
                 break
         return peer
 
+    def subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
+        """What counts as one client where limits are kept, by whom the trusted proxies name."""
+        return subscriber(self.client(peer, forwarded_for))
+
 
 class ProxySettings(Settings):
     """For services that answer through a reverse proxy."""

@@ -13,6 +13,7 @@ from vidferry_api import problems
 from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
 from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
 from vidferry_api.problems import ProblemDocument
+from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.routes import cancel, downloads, files, health, jobs, live, page, retry
 from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
@@ -22,6 +23,7 @@ from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Store, connect
+from vidferry_common.store.client import connection_name
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
 """a public address below one of these can't be told from the path itself: there the proxy takes it off"""
@@ -65,15 +67,18 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        redis = connect(settings, max_connections=64)
+        redis = connect(settings, connection_name("api", "records"), max_connections=64)
         store = Store(redis, settings.record_seconds, settings.kept)
-        services = app.state.services = Services(settings, store, bucket, app.state.metrics)
+        memory_log = RedisMemoryLog(store)
+        services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)
         queue = QueueReader(registry, store)
         seeking = asyncio.create_task(_seek(services))
+        memory_log.start()
         try:
             yield
         finally:
             seeking.cancel()
+            memory_log.close()
             queue.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)

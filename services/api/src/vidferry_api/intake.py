@@ -17,7 +17,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import CallerOverRate, Created, MemoryFull, NewJob, QueueFull
+from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, RedisFull
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
             ProblemCode.IDEMPOTENCY_MISMATCH,
             ProblemCode.TOO_MANY_REQUESTS,
             ProblemCode.QUEUE_FULL,
-            ProblemCode.MEMORY_FULL,
+            ProblemCode.REDIS_FULL,
             ProblemCode.REDIS_UNAVAILABLE,
         ),
     }
@@ -122,9 +122,9 @@ class Intake:
         except QueueFull:
             services.metrics.refused.add("queue_full")
             raise
-        except MemoryFull:
-            services.metrics.refused.add("memory_full")
-            logger.warning("Redis' memory is used up: no job is accepted")
+        except RedisFull:
+            services.metrics.refused.add("redis_full")
+            services.memory_log.refused()
             raise
 
     def _answer(self, root: str, created: Created) -> Accepted:

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
 from vidferry_common.metrics import Registry, catalogue
-from vidferry_common.store import QueueDepth, Store, StoreUnavailable
+from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ class QueueReader:
     """Asks Redis at a scrape, at most once a second, and never keeps a scrape waiting for long."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
-        self._store = store
+        self._store, self._clock_offset = store, registry.clock_offset
         self._depth: QueueDepth | None = None
-        self._memory = (0, 0)
+        self._memory: RedisMemory | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._refresh)
@@ -95,7 +95,8 @@ class QueueReader:
         return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
 
     def _kinds(self) -> dict[tuple[str, ...], float]:
-        return {} if self._depth is None else {("used",): self._memory[0], ("max",): self._memory[1]}
+        memory = self._memory
+        return {} if self._depth is None or memory is None else {("used",): memory.used, ("max",): memory.maximum}
 
     async def _refresh(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -110,6 +111,7 @@ class QueueReader:
 
     async def _read(self) -> None:
         try:
+            self._clock_offset.measured(*await self._store.time())
             self._memory = await self._store.memory()
             self._depth = await self._store.queue()
             self._read_at = asyncio.get_running_loop().time()

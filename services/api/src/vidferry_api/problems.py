@@ -18,7 +18,7 @@ from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
-from vidferry_common.store import CallerOverRate, IdempotencyMismatch, MemoryFull, QueueFull, Quota, StoreUnavailable
+from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable
 from vidferry_common.store.store import MINUTE
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreUnavailable, _redis_away)
     app.add_exception_handler(QueueFull, _queue_full)
-    app.add_exception_handler(MemoryFull, _memory_full)
+    app.add_exception_handler(RedisFull, _redis_full)
     app.add_exception_handler(CallerOverRate, _over_rate)
     app.add_exception_handler(IdempotencyMismatch, _mismatch)
     app.add_exception_handler(BucketError, _bucket)
@@ -184,9 +184,9 @@ def _queue_full(_: Request, __: Exception) -> JSONResponse:
     ).response()
 
 
-def _memory_full(_: Request, __: Exception) -> JSONResponse:
+def _redis_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
-        ProblemCode.MEMORY_FULL, "Try again when some of the running downloads are done.", headers={"Retry-After": "30"}
+        ProblemCode.REDIS_FULL, "Try again when some of the running downloads are done.", headers={"Retry-After": "30"}
     ).response()
 
 

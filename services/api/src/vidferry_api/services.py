@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from vidferry_api.metrics import ApiMetrics
 from vidferry_api.problems import Problem
+from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract.errors import ProblemCode
@@ -24,6 +25,7 @@ class Services:
     store: Store
     bucket: Bucket
     metrics: ApiMetrics
+    memory_log: RedisMemoryLog
     ready: bool = False
     """Redis and the bucket have been seen; from then on an outage is answered request by request"""
 

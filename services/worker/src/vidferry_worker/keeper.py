@@ -41,6 +41,7 @@ class Keeper:
             await asyncio.sleep(self._tick)
 
     async def _look(self) -> None:
+        self._metrics.clock_offset.measured(*await self._store.time())
         silence, gap = self._tick * TICKS_OF_SILENCE, self._lease * GAP
         for download_id in await self._store.keep(self._worker, silence, gap, self._lease, self._slots()) or ():
             await self._reap(download_id)

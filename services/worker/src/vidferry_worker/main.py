@@ -21,7 +21,7 @@ from vidferry_common.notify import ready
 from vidferry_common.settings import load
 from vidferry_common.startup import until_both_answer
 from vidferry_common.store import Claim, Ending, Store, StoreUnavailable, connect
-from vidferry_common.store.client import RedisError, connection_pool
+from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker import bucket_outage
 from vidferry_worker.arq_worker import DownloadWorker
 from vidferry_worker.attempt import Attempt
@@ -97,7 +97,7 @@ async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminSer
 
 async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
-        store = Store(connect(settings), settings.record_seconds, settings.kept)
+        store = Store(connect(settings, connection_name("worker", "records")), settings.record_seconds, settings.kept)
         zygote = Zygote(_broker(settings), settings.confinement)
         metrics.confined(lambda: zygote.confined_by)
         metrics.asks(bucket.health)
@@ -129,7 +129,8 @@ def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
 async def _serve(parts: Parts, state: State) -> None:
     settings = parts.settings
     runner = Runner(parts)
-    pool = ArqRedis(pool_or_conn=connection_pool(settings), default_queue_name=keys.QUEUE)
+    waiting = connection_pool(settings, connection_name("worker", "queue"))
+    pool = ArqRedis(pool_or_conn=waiting, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
         lambda count: parts.store.pick(count, settings.limits),

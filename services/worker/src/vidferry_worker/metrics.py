@@ -8,7 +8,7 @@ from vidferry_common.bucket.health import Health
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.metrics import Histogram, Registry, catalogue
+from vidferry_common.metrics import Histogram, NegativeLatencies, Registry, catalogue
 from vidferry_common.store import Claim
 
 
@@ -22,6 +22,12 @@ class WorkerMetrics:
         self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.histogram(catalogue.STAGE_DURATION)
         self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
+        self.clock_offset = registry.clock_offset
+        self._negative = NegativeLatencies(
+            registry.counter(catalogue.NEGATIVE_DURATIONS),
+            self.clock_offset,
+            "a download ended before its POST: an api's clock is ahead of this worker's",
+        )
         self._finished = registry.counter(catalogue.DOWNLOADS_FINISHED)
         for outcome in ("completed", "reused", "cancelled"):
             self._finished.begin(outcome, catalogue.NO_CODE)
@@ -80,9 +86,11 @@ class WorkerMetrics:
 
     def _end(self, created: str, outcome: str, code: str) -> None:
         self._finished.add(outcome, code)
-        begun = datetime.fromisoformat(created)
-        # Two clocks: what they differ by must not make the whole shorter than nothing.
-        self._durations.observe(max(0.0, (datetime.now(UTC) - begun).total_seconds()), outcome)
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+        if seconds >= 0:
+            self._durations.observe(seconds, outcome)
+        else:
+            self._negative.add(-seconds)
 
 
 class StageClock:

@@ -1,7 +1,6 @@
 """What is done to a video within one attempt: extract, decide, download, upload. Each step is told as it happens."""
 
 import asyncio
-import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +27,6 @@ from vidferry_worker.patience import retry_delay, until_redis_answers
 from vidferry_worker.progress import Pace, Sending, Transfer, number
 from vidferry_worker.reporter import FenceLost, Reporter
 from vidferry_worker.stall import Stall
-
-logger = logging.getLogger(__name__)
 
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 SILENCE_SECONDS = 1.0
@@ -279,10 +276,7 @@ class Pipeline:
             self._sending = Sending(size, 0, time.monotonic())
             try:
                 return await self._parts.bucket.upload(what, source, size, sent, given=True)
-            except StorageUnavailable as error:
-                logger.warning(
-                    "the bucket is away", extra={"download_id": self._claim.download_id, "error": str(error)}
-                )
+            except StorageUnavailable:  # which is in the log, once an outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._parts.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 

@@ -1,4 +1,4 @@
-"""HTTP on the gateway's own port: whether it lives, and whether it may be sent clients."""
+"""HTTP on the gateway's own port: whether it lives, and whether it is to be sent clients."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +35,8 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         if gateway.ready:
             return JSONResponse({"status": "ready"})
-        return ProblemResponse(ProblemCode.NOT_READY, "Redis can't be reached now, or the gateway stops.")
+        detail = "Redis has not been reached since the start, or the gateway stops."
+        return ProblemResponse(ProblemCode.NOT_READY, detail)
 
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz)],

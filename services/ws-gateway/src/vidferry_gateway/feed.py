@@ -9,16 +9,13 @@ from typing import Any
 from vidferry_common.contract import keys
 from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
-from vidferry_common.store.client import connection_options
+from vidferry_common.store.client import connection_name, connection_options
 from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.resp import Connection, RedisRefused, ServerFacts, command, open_connection
 from vidferry_gateway.sockets import Sockets
 
 _log = logging.getLogger(__name__)
-
-NAME = "vidferry-gateway"
-"""What CLIENT LIST shows."""
 
 WINDOW = 128
 """Reads under way at once. An answer is up to 65 messages, and Redis cuts a subscriber that has 32 MiB to take."""
@@ -33,10 +30,13 @@ class Feed:
     """Carries the hub's work to Redis, and what Redis says to the hub."""
 
     def __init__(self, settings: RedisSettings, probe: float, sockets: Sockets) -> None:
-        self._options, self._probe, self._sockets = connection_options(settings), probe, sockets
+        self._name = connection_name("gateway", "messages")
+        self._options, self._probe, self._sockets = connection_options(settings, self._name), probe, sockets
         self._traffic = sockets.traffic
         self.hub = Hub(self._wake, self._traffic)
         self._connection: Connection | None = None
+        self.reached = False
+        """Redis has been there, now or before"""
         self._flush_due = False
         self._complaint = ""
         self._lost: Connection | None = None
@@ -74,10 +74,10 @@ class Feed:
     async def _connect_and_serve(self) -> Exception:
         """Returns when the connection is lost, or none could be had, with the reason."""
         try:
-            connection = await open_connection(self._options, NAME, self._make)
+            connection = await open_connection(self._options, self._name, self._make)
         except (OSError, ValueError, RedisRefused) as error:
             return error
-        self._connection = connection
+        self._connection, self.reached = connection, True
         self._traffic.connections += 1
         self._count_loss(connection)
         self._complaint = ""
@@ -118,7 +118,7 @@ class Feed:
             _log.warning("Redis is away: %s", reason)
 
     def _make(self) -> Connection:
-        return Connection(self, self._probe)
+        return Connection(self, self._probe, self._traffic.clock_offset)
 
     # Out: all that came up in one iteration of the loop leaves in one write.
 

@@ -54,8 +54,12 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether a new client is served: Redis is there, and the process does not stop."""
-        return self._feed.connected and not self._draining
+        """Whether clients are to be sent here: Redis has been there since the start, and the process does not stop.
+
+        An outage of Redis, which all gateways share, changes nothing: without any of them a proxy has nobody who tells
+        clients to come back. refusal() does.
+        """
+        return self._feed.reached and not self._draining
 
     @property
     def uvicorn_options(self) -> UvicornOptions:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ import hiredis
 from redis.asyncio.connection import Connection as RedisConnection
 from redis.asyncio.connection import SSLConnection
 
+from vidferry_common.metrics import ClockOffset
 from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.buffer import SharedBuffer
 
 _log = logging.getLogger(__name__)
 _NOTHING = object()
+_SPARED = re.compile(r"NOPERM .*'(?:info|time)'")
+"""what a user may be kept from: it is no more than nice to have"""
 
 
 class RedisRefused(Exception):
@@ -31,7 +35,7 @@ class ServerFacts:
 
     @classmethod
     def read(cls, info: bytes) -> "ServerFacts":
-        """Of INFO's answer; Redis counts since 7.0."""
+        """Of INFO's answer. Redis 7.0 does not count yet."""
         fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
         dropped = fields.get(b"client_output_buffer_limit_disconnections", b"0")
         return cls(fields.get(b"run_id", b""), int(dropped))
@@ -57,14 +61,16 @@ class Listener(Protocol):
 class Connection(SharedBuffer):
     """closed tells why the connection ended."""
 
-    def __init__(self, listener: Listener, probe: float) -> None:
-        self._listener, self._probe_seconds = listener, probe
+    def __init__(self, listener: Listener, probe: float, clock_offset: ClockOffset) -> None:
+        self._listener, self._probe_seconds, self._clock_offset = listener, probe, clock_offset
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._loop = asyncio.get_running_loop()
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
         self._unanswered = False
+        self._probed = 0.0
+        """when, by the loop's clock"""
         self._failure: Exception | None = None
         self.closed: asyncio.Future[Exception] = self._loop.create_future()
         self.role = ""
@@ -126,8 +132,7 @@ class Connection(SharedBuffer):
 
     def _take(self, item: Any) -> None:
         if isinstance(item, hiredis.ReplyError):
-            # A user may be kept from INFO, which is no more than nice to have.
-            if not (str(item).startswith("NOPERM") and "'info'" in str(item)):
+            if not _SPARED.match(str(item)):
                 raise RedisRefused(str(item))
         elif item == b"PONG":
             self._unanswered = False
@@ -135,7 +140,10 @@ class Connection(SharedBuffer):
                 self._greeted.set_result(None)
                 self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
         elif self._greeted.done():
-            self._listener.reply(item)
+            if isinstance(item, list) and isinstance(item[-1], bytes):  # a read's ends with a list
+                self._clock_offset.measured(int(item[0]) + int(item[1]) / 1e6, self._loop.time() - self._probed)
+            else:
+                self._listener.reply(item)
         elif isinstance(item, dict):  # the answer to HELLO
             self.role = item[b"role"].decode()
         elif isinstance(item, bytes) and b"run_id:" in item:
@@ -147,7 +155,8 @@ class Connection(SharedBuffer):
             self.abort(TimeoutError(f"Redis did not answer for {self._probe_seconds:g} s"))
             return
         self._unanswered = True
-        self.send(command("PING"))
+        self._probed = self._loop.time()
+        self.send(_PROBE)
         self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
 
 
@@ -155,6 +164,9 @@ def command(*words: str) -> bytes:
     """A command as Redis reads it."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # the stub allows a tuple of one
     return packed
+
+
+_PROBE = command("TIME") + command("PING")
 
 
 async def open_connection(options: dict[str, Any], name: str, make: Callable[[], Connection]) -> Connection:

@@ -6,7 +6,7 @@ so it costs what a published message costs, however many watch. It is that of th
 
 from datetime import UTC, datetime
 
-from vidferry_common.metrics import Registry, catalogue
+from vidferry_common.metrics import NegativeLatencies, Registry, catalogue
 
 
 class Traffic:
@@ -16,7 +16,9 @@ class Traffic:
         "_closed",
         "_latency",
         "_lost",
+        "_negative",
         "_owed",
+        "clock_offset",
         "closed",
         "connections",
         "held",
@@ -32,6 +34,12 @@ class Traffic:
         self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
         self._lost = registry.counter(catalogue.REDIS_LOST)
         self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
+        self.clock_offset = registry.clock_offset
+        self._negative = NegativeLatencies(
+            registry.counter(catalogue.NEGATIVE_LATENCIES),
+            self.clock_offset,
+            "messages are from the future: a worker's clock is ahead of this gateway's",
+        )
         self._owed: dict[bytes, int] = {}
         """the timestamps of the messages that leave with the next flush, and for how many watchers"""
         registry.reading(catalogue.SOCKETS, lambda: self.opened - self.closed)
@@ -65,8 +73,10 @@ class Traffic:
                 late = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
             except (ValueError, TypeError):
                 continue  # another publisher's
-            # Two clocks: where the worker's is ahead, there is no latency to be seen.
-            observe(late if late > 0 else 0.0, watchers)
+            if late >= 0:
+                observe(late, watchers)
+            else:
+                self._negative.add(-late, watchers)
         self._owed.clear()
 
 

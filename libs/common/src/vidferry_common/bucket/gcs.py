@@ -21,6 +21,7 @@ import google.auth.credentials
 import google.auth.environment_vars
 import google.auth.exceptions
 import google.auth.transport.requests
+import requests.adapters
 from google.api_core import exceptions as service
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
@@ -45,7 +46,7 @@ from vidferry_common.bucket.interface import (
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsAddress
 from vidferry_common.bucket.source import Source
-from vidferry_common.bucket.threads import Threads
+from vidferry_common.bucket.threads import ALL_THREADS, Threads
 from vidferry_common.bucket.uploads import prepared
 
 TIMEOUT = (10, 30)
@@ -371,7 +372,17 @@ def _client_with(found: tuple[Any, str | None], options: dict[str, str]) -> stor
     client = storage.Client(project=project or "none", credentials=credentials, client_options=options)
     # Otherwise 3.17 asks for the bucket itself, in a thread, for spans that nobody records: a right we don't need.
     client._bucket_metadata_cache = None  # noqa: SLF001 - every use of it asks first whether it is there
+    _keep_a_connection_for_each_thread(client._http)  # noqa: SLF001 - the library offers no other way to it
     return client
+
+
+def _keep_a_connection_for_each_thread(session: google.auth.transport.requests.AuthorizedSession) -> None:
+    """By itself requests keeps 10 to a host: the eleventh thread's is closed after its reply, with a warning."""
+    tokens: requests.Session = session._auth_request.session  # noqa: SLF001 - as above
+    for each, tries in ((session, 0), (tokens, 3)):  # as they have it
+        for scheme in ("http://", "https://"):
+            each.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=ALL_THREADS, max_retries=tries))
+    session.configure_mtls_channel()  # type: ignore[no-untyped-call]  # as the client did before; it keeps the size
 
 
 def _stored(name: str, blob: storage.Blob) -> StoredObject:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 THREADS = 32
 """calls at once, made as needed; more wait their turn"""
+ALL_THREADS = 2 * THREADS
+"""of both pools"""
 WAITING = THREADS // 2
 """of these, at most, for work that waits for others than the storage"""
 STOP_SECONDS = 1.0

@@ -134,7 +134,7 @@ class ProblemCode(StrEnum):
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     TOO_MANY_REQUESTS = "too_many_requests"
     QUEUE_FULL = "queue_full"
-    MEMORY_FULL = "memory_full"
+    REDIS_FULL = "redis_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     NOT_READY = "not_ready"
@@ -182,7 +182,7 @@ _PROBLEMS = {
     ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for another request"),
     ProblemCode.TOO_MANY_REQUESTS: (429, "The caller sends too many requests"),
     ProblemCode.QUEUE_FULL: (503, "Too many downloads wait"),
-    ProblemCode.MEMORY_FULL: (503, "Redis has no memory for another job"),
+    ProblemCode.REDIS_FULL: (503, "Redis has no memory for another job"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
     ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
     ProblemCode.NOT_READY: (503, "The service is not ready yet"),

@@ -6,7 +6,18 @@ plain integers; prometheus_client writes them out when somebody asks.
 
 from vidferry_common.metrics import catalogue
 from vidferry_common.metrics.admin import AdminServer, AdminSettings, PortTaken
+from vidferry_common.metrics.clocks import ClockOffset, NegativeLatencies
 from vidferry_common.metrics.instruments import Counter, Histogram
 from vidferry_common.metrics.registry import Registry
 
-__all__ = ["AdminServer", "AdminSettings", "Counter", "Histogram", "PortTaken", "Registry", "catalogue"]
+__all__ = [
+    "AdminServer",
+    "AdminSettings",
+    "ClockOffset",
+    "Counter",
+    "Histogram",
+    "NegativeLatencies",
+    "PortTaken",
+    "Registry",
+    "catalogue",
+]

@@ -64,6 +64,14 @@ BUILD_INFO = Definition(
     ),
 )
 
+CLOCK_OFFSET = Definition(
+    "vidferry_clock_offset_seconds",
+    Kind.GAUGE,
+    "How far this process' clock is ahead of Redis', below 0 where it is behind. Measured where Redis is probed anyway "
+    "(api: at a scrape), to half a round trip; the best of the last eight. Absent before the first one.",
+    _EVERY,
+)
+
 # The api: what comes in, and what waits.
 
 HTTP_REQUESTS = Definition(
@@ -101,7 +109,7 @@ JOBS_REFUSED = Definition(
     "Requests for a job that were refused: the caller is over its rate, the queue is full by number or bytes, "
     "Redis has no memory left for another job.",
     _API,
-    (Label("reason", ("caller_rate", "queue_full", "memory_full")),),
+    (Label("reason", ("caller_rate", "queue_full", "redis_full")),),
 )
 REDIS_MEMORY = Definition(
     "vidferry_redis_memory_bytes",
@@ -147,10 +155,18 @@ STAGE_DURATION = Definition(
 DOWNLOAD_DURATION = Definition(
     "vidferry_download_duration_seconds",
     Kind.HISTOGRAM,
-    "From the POST to the end of its download, waiting and retries included, by the clocks of api and worker.",
+    "From the POST to the end of its download, waiting and retries included, by the clocks of api and worker. Those "
+    "that come out below 0 count apart.",
     _WORKER,
     (_OUTCOME,),
     _WORK_BUCKETS,
+)
+NEGATIVE_DURATIONS = Definition(
+    "vidferry_download_negative_durations_total",
+    Kind.COUNTER,
+    "Downloads that ended before their POST, since the api's clock is ahead of the worker's: their duration is not in "
+    "the histogram.",
+    _WORKER,
 )
 DOWNLOADS_FINISHED = Definition(
     "vidferry_downloads_finished_total",
@@ -268,9 +284,16 @@ MESSAGE_LATENCY = Definition(
     "vidferry_gateway_message_latency_seconds",
     Kind.HISTOGRAM,
     "From a message's timestamp, by the worker's clock, to its write to a socket, by the gateway's. A message counts "
-    "once for each socket that takes it at once; held ones don't.",
+    "once for each socket that takes it at once; held ones don't. Those that come out below 0 count apart.",
     _GATEWAY,
     buckets=_LATENCY_BUCKETS,
+)
+NEGATIVE_LATENCIES = Definition(
+    "vidferry_gateway_message_negative_latencies_total",
+    Kind.COUNTER,
+    "Messages that were written before their timestamp, since the worker's clock is ahead of the gateway's: their "
+    "latency is not in the histogram. They count as they would there.",
+    _GATEWAY,
 )
 REDIS_CONNECTED = Definition(
     "vidferry_gateway_redis_connected", Kind.GAUGE, "1 while the subscription to Redis stands.", _GATEWAY
@@ -286,8 +309,8 @@ REDIS_LOST = Definition(
     "vidferry_gateway_redis_lost_total",
     Kind.COUNTER,
     "Connections to Redis that were lost and have been replaced, with everything watched read again. `behind`: Redis "
-    "dropped a client that did not take what it was sent (as it tells itself, from 7.0 on); `silent`: no answer to a "
-    "probe; `refused`: it answered with an error; `closed`: anything else.",
+    "dropped a client that did not take what it was sent (as it tells itself, though not yet 7.0); `silent`: no answer "
+    "to a probe; `refused`: it answered with an error; `closed`: anything else.",
     _GATEWAY,
     (Label("reason", tuple(RedisLoss)),),
 )

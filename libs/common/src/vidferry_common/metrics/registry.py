@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from vidferry_common.metrics import catalogue
+from vidferry_common.metrics.clocks import ClockOffset
 from vidferry_common.metrics.definitions import Definition, Kind, Service
 from vidferry_common.metrics.instruments import Counter, Histogram
 
@@ -35,6 +36,9 @@ class Registry(Collector):
             (service.value, version(f"vidferry-{service}"), platform.python_version()): 1.0 for service in services
         }
         self.reading(catalogue.BUILD_INFO, lambda: builds)
+        self.clock_offset = ClockOffset()
+        """whoever probes Redis tells it"""
+        self.reading(catalogue.CLOCK_OFFSET, lambda: self.clock_offset.seconds)
 
     def counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
         """sets: the values of those labels whose set only the program knows."""

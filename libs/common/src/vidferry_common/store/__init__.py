@@ -1,7 +1,7 @@
 """Records in Redis: jobs, downloads, leases. Each change is one script, so one atomic step."""
 
 from vidferry_common.store.client import Kept, RedisSettings, StoreUnavailable, connect
-from vidferry_common.store.records import Claim, JobRecord, QueueDepth
+from vidferry_common.store.records import Claim, JobRecord, QueueDepth, RedisMemory
 from vidferry_common.store.store import (
     NO_LIMITS,
     SPARED_SECONDS,
@@ -12,12 +12,12 @@ from vidferry_common.store.store import (
     Ending,
     IdempotencyMismatch,
     Limits,
-    MemoryFull,
     NewJob,
     Outcome,
     Publication,
     QueueFull,
     Quota,
+    RedisFull,
     Requeue,
     Store,
 )
@@ -35,13 +35,14 @@ __all__ = [
     "JobRecord",
     "Kept",
     "Limits",
-    "MemoryFull",
     "NewJob",
     "Outcome",
     "Publication",
     "QueueDepth",
     "QueueFull",
     "Quota",
+    "RedisFull",
+    "RedisMemory",
     "RedisSettings",
     "Requeue",
     "Store",

@@ -1,6 +1,9 @@
 """The connection to Redis: a standalone or managed one, by address or Unix socket, or the primary of Sentinels."""
 
 import re
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +14,7 @@ from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as CutOff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from vidferry_common.settings import Settings
 from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, SentinelAddress, Sentinels
@@ -27,7 +30,7 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How many ended records are kept, whatever their age."""
+    """How many ended jobs are kept, whatever their age."""
 
     records: int = 100_000
     bytes: int = 128 * 1024**2
@@ -54,13 +57,12 @@ class RedisSettings(Settings):
         100_000,
         ge=100,
         le=10_000_000,
-        description="Records of ended jobs and downloads that are kept at the most; the oldest go first, before "
-        "their days are over.",
+        description="Ended jobs that are kept at the most; the oldest go first, before their days are over.",
     )
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
-        description="Bytes of Redis' memory that records of ended jobs and downloads may take; the oldest go first. "
+        description="Bytes of Redis' memory that ended jobs may take, up to 4 KiB each; the oldest go first. "
         "With VIDFERRY_QUEUE_BYTES at most three quarters of `maxmemory`.",
     )
 
@@ -104,8 +106,31 @@ def _check(url: str) -> None:
         raise ValueError(f"names an option behind ? that a connection does not have: {names}") from None
 
 
-def connection_options(settings: RedisSettings) -> dict[str, Any]:
-    """What every connection is opened with, as redis-py takes it; ValueError where the address can't be read."""
+def connection_name(service: str, purpose: str) -> str:
+    """What CLIENT LIST shows of a connection: whose it is, what for, and the host, which in Kubernetes is the pod."""
+    return re.sub(r"[^!-~]", "-", f"vidferry-{service}:{purpose}:{socket.gethostname()}")  # Redis takes no others
+
+
+def _naming(name: str) -> Callable[[Connection], Awaitable[None]]:
+    """redis-py's hook for each new connection, which is then called so: to a primary, to a Sentinel, after a cut.
+
+    Its own `client_name` would give up a connection where a user may not name it.
+    """
+
+    async def on_connect(connection: Connection) -> None:
+        await connection.on_connect()
+        with suppress(ResponseError):
+            await connection.send_command("CLIENT", "SETNAME", name, check_health=False)
+            await connection.read_response()
+
+    return on_connect
+
+
+def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any]:
+    """What every connection is opened with, as redis-py takes it; ValueError where the address can't be read.
+
+    name: as connection_name() makes it, also of the connections to Sentinels; empty: they have none.
+    """
     address = SentinelAddress.read(settings.redis_url)
     url = address.server if address else settings.redis_url
     options: dict[str, Any] = {
@@ -113,6 +138,7 @@ def connection_options(settings: RedisSettings) -> dict[str, Any]:
         "password": _secret(settings.redis_password),
         "socket_connect_timeout": 5,
         "health_check_interval": 15,
+        **({"redis_connect_func": _naming(name)} if name else {}),
         # redis-py itself checks a certificate, and not whose it is.
         **({"ssl_check_hostname": True} if url.startswith("rediss://") else {}),
         **parse_url(url),
@@ -128,7 +154,7 @@ def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], setting
         username=settings.redis_sentinel_username,
         password=_secret(settings.redis_sentinel_password),
         **({"ssl": True} if tls else {}),
-        **{name: value for name, value in options.items() if name.startswith("ssl_")},
+        **{name: value for name, value in options.items() if name.startswith(("ssl_", "redis_connect_func"))},
     )
     kind = PrimarySSLConnection if tls else PrimaryConnection
     return {**options, "connection_class": kind, "sentinels": sentinels}
@@ -138,7 +164,7 @@ def _secret(password: SecretStr | None) -> str | None:
     return password.get_secret_value() if password else None
 
 
-def connection_pool(settings: RedisSettings, max_connections: int = 32) -> BlockingConnectionPool:
+def connection_pool(settings: RedisSettings, name: str = "", max_connections: int = 32) -> BlockingConnectionPool:
     """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut.
 
     What was sent on one that was cut is sent again: all of it may be, as it is scripts that know themselves again. What
@@ -151,14 +177,14 @@ def connection_pool(settings: RedisSettings, max_connections: int = 32) -> Block
             "socket_timeout": 10,
             "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3, supported_errors=(CutOff,)),
             "retry_on_error": [CutOff],
-            **connection_options(settings),
+            **connection_options(settings, name),
         }
     )
 
 
-def connect(settings: RedisSettings, max_connections: int = 32) -> RedisClient:
+def connect(settings: RedisSettings, name: str = "", max_connections: int = 32) -> RedisClient:
     """A client; nothing is sent yet. Values are bytes."""
-    return Redis(connection_pool=connection_pool(settings, max_connections))
+    return Redis(connection_pool=connection_pool(settings, name, max_connections))
 
 
 __all__ = [
@@ -167,6 +193,7 @@ __all__ = [
     "RedisSettings",
     "StoreUnavailable",
     "connect",
+    "connection_name",
     "connection_options",
     "connection_pool",
 ]

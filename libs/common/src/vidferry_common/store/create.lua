@@ -1,87 +1,85 @@
 -- One POST: a job, attached to the download that runs for its address and format, or to a new one on the queue.
--- KEYS: job, address index, idempotency ('' without a key), new download
--- ARGV: job id, download id, epoch, owner, url, format, root, traceparent, created, queued body,
---       fingerprint, idempotency seconds, queue cap, record seconds, arq id, arq payload, arq milliseconds,
---       cap of a download's jobs, seen key, site, priority, head start ms, force ('1' or ''), retry of,
+-- KEYS: job, address index, idempotency ('' without a key), new download, the requests of its caller
+-- ARGV: job id, download id, epoch, url, format, root, traceparent, created, queued body, request,
+--       idempotency seconds, queue cap, record seconds, arq id, arq payload, arq milliseconds,
+--       cap of a download's jobs, seen key, site, head start ms, force ('1' or ''),
 --       caller, requests a minute of one caller (0: any number), bytes of the job and of the download, cap of all bytes
 -- Returns {outcome, ms until the caller's minute is whole again, job id, newest message}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate.
-local job_id, download_id, ttl = ARGV[1], ARGV[2], ARGV[14]
+local job_id, download_id, request, ttl, caller, rate = ARGV[1], ARGV[2], ARGV[10], ARGV[13], ARGV[22], ARGV[23]
+local now = now_ms()
 
 -- One request of a caller: the ms until the minute that it has is whole again, more than MINUTE_MS where it is spent.
--- GCRA: a caller is known by one number, and by none once that is past; of too many the least spent are forgotten.
-local MINUTE_MS, MAX_CALLERS = 60000, 100000
-local function spend(caller, rate)
-  local now = now_ms()
-  local spent = math.max(0, (redis.call('ZSCORE', 'vidferry:callers', caller) or 0) - now) + MINUTE_MS / rate
-  if spent > MINUTE_MS then return math.ceil(spent) end
-  redis.call('ZADD', 'vidferry:callers', now + spent, caller)
-  local first = redis.call('ZRANGE', 'vidferry:callers', 0, 1, 'WITHSCORES')
-  local full = redis.call('ZCARD', 'vidferry:callers') > MAX_CALLERS
-  for i = 1, #first, 2 do
-    if full or tonumber(first[i + 1]) < now then redis.call('ZREM', 'vidferry:callers', first[i]) end
-  end
+-- GCRA: a caller is known by one number, which expires once it is past.
+local MINUTE_MS = 60000
+local function spend()
+  local spent = math.max(0, (redis.call('GET', KEYS[5]) or 0) - now) + MINUTE_MS / rate
+  if spent <= MINUTE_MS then redis.call('SET', KEYS[5], now + spent, 'PX', math.ceil(spent)) end
   return math.ceil(spent)
 end
 
 -- The same script again, after its reply was lost.
-local made = redis.call('HMGET', KEYS[1], 'download', 'state')
-if made[1] then return { made[1] == download_id and 'created' or 'attached', 0, job_id, made[2] } end
+local made = redis.call('HGET', KEYS[1], 'state')
+if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made } end
 
 local share, open = look()
 if share >= EVICTED then
-  make_room(16, share)
+  make_room(16, share, redis.call('LLEN', 'vidferry:ended'), redis.call('HGET', 'vidferry:room', 'ended') or 0)
   share = measure()
 end
 
 local spent = 0
-if ARGV[26] ~= '0' and share < REFUSED then
-  spent = spend(ARGV[25], ARGV[26])
+if rate ~= '0' and share < REFUSED then
+  spent = spend()
   if spent > MINUTE_MS then return { 'over_rate', spent } end
 end
 
 if KEYS[3] ~= '' then
-  local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'job')
-  if known[1] then
-    if known[1] ~= ARGV[11] then return { 'mismatch', spent } end
-    return { 'replayed', spent, known[2], redis.call('HGET', 'vidferry:job:' .. known[2], 'state') }
+  local known = redis.call('GET', KEYS[3])
+  if known then
+    local record = redis.call('HMGET', 'vidferry:job:' .. known, 'request', 'state')
+    if record[1] and record[1] ~= request then return { 'mismatch', spent } end
+    return { 'replayed', spent, known, record[2] }
   end
 end
 if share >= REFUSED then return { 'no_memory', spent } end
 
-local outcome, bytes = 'attached', tonumber(ARGV[27])
 local running = redis.call('GET', KEYS[2])
-local download = running and download_key(running)
-if not running or redis.call('HGET', download, 'status') == 'ended' or redis.call('EXISTS', download) == 0 then
-  outcome, running, download, bytes = 'created', download_id, KEYS[4], bytes + ARGV[28]
-  local waiting = redis.call('ZCARD', 'arq:queue')
-  -- What records that expired while they waited had taken is told off here.
-  local is_idle = waiting == 0 and redis.call('ZCARD', 'vidferry:leases') == 0
-  if is_idle then open = 0 end
-  if waiting >= tonumber(ARGV[13]) or open + bytes > tonumber(ARGV[29]) then return { 'full', spent } end
-  if is_idle then redis.call('HDEL', 'vidferry:room', 'open') end
-  redis.call('HSET', download, 'v', 1, 'url', ARGV[5], 'format', ARGV[6], 'address', KEYS[2], 'seen', ARGV[19],
-    'site', ARGV[20], 'caller', ARGV[25], 'head_start', ARGV[22], 'force', ARGV[23], 'attempt', 0, 'retries', 0, 'deaths', 0,
-    'created', ARGV[9], 'traceparent', ARGV[8], 'body', ARGV[10])
-  redis.call('SET', KEYS[2], running, 'EX', ttl)
-  enqueue(download, ARGV[15], ARGV[16], now_ms(), now_ms(), ARGV[17])
-elseif open + bytes > tonumber(ARGV[29]) then
+local status = running and redis.call('HGET', download_key(running), 'status')
+local attached = status and status ~= 'ended'
+local download = attached and download_key(running) or KEYS[4]
+local bytes = attached and ARGV[24] or ARGV[24] + ARGV[25]
+local waiting = not attached and redis.call('ZCARD', 'arq:queue')
+if waiting == 0 and open > 0 and redis.call('ZCARD', 'vidferry:leases') == 0 then
+  redis.call('HDEL', 'vidferry:room', 'open') -- of records that expired while they waited
+  open = 0
+end
+if open + bytes > tonumber(ARGV[26]) or not attached and waiting >= tonumber(ARGV[12])
+  or attached and redis.call('SCARD', download .. ':jobs') >= tonumber(ARGV[17]) then
   return { 'full', spent }
 end
 
-if redis.call('SCARD', download .. ':jobs') >= tonumber(ARGV[18]) then return { 'full', spent } end
-
-redis.call('HSET', KEYS[1], 'v', 1, 'epoch', ARGV[3], 'owner', ARGV[4], 'url', ARGV[5], 'format', ARGV[6],
-  'root', ARGV[7], 'traceparent', ARGV[8], 'created', ARGV[9], 'download', running, 'seq', 0,
-  'priority', ARGV[21], 'force', ARGV[23], 'retry_of', ARGV[24], 'bytes', ARGV[27], 'idempotency', KEYS[3])
-occupy(download, bytes)
+local job = { 'epoch', ARGV[3], 'request', request, 'root', ARGV[6], 'traceparent', ARGV[7], 'created', ARGV[8],
+  'download', attached and running or download_id, 'bytes', ARGV[24], 'idempotency', KEYS[3] }
+local message
+if attached then
+  redis.call('HSET', KEYS[1], 'seq', 0, unpack(job))
+  redis.call('HINCRBY', download, 'bytes', bytes)
+  hasten(download, running, ARGV[20])
+  catch_up(job_id, download, ttl)
+  message = redis.call('HGET', KEYS[1], 'state')
+else
+  message = compose(job_id, { ARGV[3], ARGV[7], ARGV[6], 0 }, ARGV[9], false)
+  redis.call('HSET', KEYS[1], 'seq', 1, 'state', message, unpack(job))
+  redis.call('HSET', download, 'v', 1, 'url', ARGV[4], 'format', ARGV[5], 'address', KEYS[2], 'seen', ARGV[18],
+    'site', ARGV[19], 'caller', caller, 'head_start', ARGV[20], 'force', ARGV[21], 'attempt', 0, 'retries', 0, 'deaths', 0,
+    'created', ARGV[8], 'traceparent', ARGV[7], 'body', ARGV[9], 'status', 'queued', 'due', now, 'place', now, 'bytes', bytes)
+  redis.call('SET', KEYS[2], download_id, 'EX', ttl)
+  enqueue(ARGV[14], ARGV[15], now, now - ARGV[20], ARGV[16])
+end
+occupy(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. ':jobs', job_id)
 expire(download, ttl)
-if KEYS[3] ~= '' then
-  redis.call('HSET', KEYS[3], 'fingerprint', ARGV[11], 'job', job_id)
-  redis.call('EXPIRE', KEYS[3], math.min(tonumber(ARGV[12]), tonumber(ttl)))
-end
-hasten(download, running, ARGV[22])
-catch_up(job_id, download, ttl)
-return { outcome, spent, job_id, redis.call('HGET', KEYS[1], 'state') }
+if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(ARGV[11], ttl)) end
+return { attached and 'attached' or 'created', spent, job_id, message }

@@ -25,14 +25,15 @@ for _, job_id in ipairs(jobs) do
   redis.call('HSET', job, 'download', other_id, 'ahead', math.max(0, reached - begins_at))
   catch_up(job_id, other, ARGV[3])
 end
-local bytes = redis.call('HGET', KEYS[1], 'bytes') or 0
-occupy(KEYS[1], 0 - bytes)
-occupy(other, bytes)
-hasten(other, other_id, redis.call('HGET', KEYS[1], 'head_start'))
+local record = redis.call('HMGET', KEYS[1], 'bytes', 'head_start', 'address', 'merged')
+redis.call('HINCRBY', other, 'bytes', record[1])
+occupy(record[1])
+hasten(other, other_id, record[2])
 redis.call('DEL', KEYS[1] .. ':jobs')
-local address = redis.call('HGET', KEYS[1], 'address')
 leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
-close(KEYS[1], ARGV[1], ARGV[3])
-settle({}, ARGV[1])
-redis.call('SET', address, other_id, 'EX', ARGV[3])
+close(KEYS[1], ARGV[1])
+-- Who asks for one of these addresses now joins the other download, whose end forgets them.
+local addresses = record[3] .. ' ' .. (record[4] or '')
+for address in string.gmatch(addresses, '%S+') do redis.call('SET', address, other_id, 'EX', ARGV[3]) end
+redis.call('HSET', other, 'merged', addresses .. ' ' .. (redis.call('HGET', other, 'merged') or ''))
 return 'merged'

@@ -17,16 +17,15 @@ local function catch_up(job_id, download, ttl)
   local state = redis.call('HGET', 'vidferry:job:' .. job_id, 'state')
   local seen, body = state and number_in(state, 'progress') or -1, redis.call('HGET', download, 'body')
   for _, missed in ipairs(redis.call('LRANGE', download .. ':steps', 0, -1)) do
-    if number_in(missed, 'progress') > seen then deliver(job_id, missed, true, false, ttl) end
+    if number_in(missed, 'progress') > seen then deliver(job_id, missed, true, ttl) end
   end
   if redis.call('LINDEX', download .. ':steps', -1) ~= body and number_in(body, 'progress') >= seen then
-    deliver(job_id, body, false, false, ttl)
+    deliver(job_id, body, false, ttl)
   end
 end
 
 local function ring()
-  redis.call('LPUSH', 'vidferry:doorbell', '1')
-  redis.call('LTRIM', 'vidferry:doorbell', 0, 999)
+  if redis.call('LPUSH', 'vidferry:doorbell', '1') > 1000 then redis.call('LTRIM', 'vidferry:doorbell', 0, 999) end
 end
 
 -- From when on a download has waited for its turn, less the head start of its class.
@@ -102,16 +101,14 @@ local function hasten(download, download_id, head_start)
   end
 end
 
--- Puts an attempt on arq's queue and wakes a worker, or leaves it there until it is due. It stands where one stands
--- that was due at place, which may have been an earlier attempt of the same download.
-local function enqueue(download, arq_id, payload, due, place, arq_ttl_ms)
-  redis.call('HSET', download, 'status', 'queued', 'due', due, 'place', place)
+-- Puts an attempt on arq's queue at its score and wakes a worker, or leaves it there until it is due.
+local function enqueue(arq_id, payload, due, score, arq_ttl_ms)
   redis.call('SET', 'arq:job:' .. arq_id, payload, 'PX', arq_ttl_ms)
   if due > now_ms() then
     redis.call('ZADD', 'arq:queue', due, arq_id)
     redis.call('ZADD', 'vidferry:delayed', due, arq_id)
   else
-    redis.call('ZADD', 'arq:queue', order(download), arq_id)
+    redis.call('ZADD', 'arq:queue', score, arq_id)
     ring()
   end
 end
@@ -140,23 +137,39 @@ local function leave(download, download_id, arq_id)
   end
 end
 
--- The end of a download: nothing attaches to it any more, and who asked for it is forgotten.
-local function close(download, download_id, ttl)
-  redis.call('HSET', download, 'status', 'ended')
-  redis.call('HDEL', download, 'caller')
-  occupy(download, 0 - (redis.call('HGET', download, 'bytes') or 0))
-  for _, index in ipairs(redis.call('HMGET', download, 'address', 'identity')) do
-    if index and redis.call('GET', index) == download_id then redis.call('DEL', index) end
+-- The end of a download: nothing attaches to it any more. That it ended, and by which body, stays for a while: whoever
+-- ran it may not have heard of it.
+local function close(download, download_id, body)
+  local record = redis.call('HMGET', download, 'bytes', 'identity', 'address', 'merged', 'attempt', 'retries', 'deaths')
+  local doomed = { download, download .. ':steps' }
+  for index in string.gmatch(table.concat({ record[2] or '', record[3], record[4] or '' }, ' '), '%S+') do
+    if redis.call('GET', index) == download_id then doomed[#doomed + 1] = index end
   end
-  redis.call('DEL', download .. ':steps')
-  expire(download, ttl)
+  redis.call('DEL', unpack(doomed))
+  redis.call('HSET', download, 'status', 'ended', 'attempt', record[5], 'retries', record[6], 'deaths', record[7],
+    'body', body and redis.sha1hex(body) or '')
+  occupy(-record[1])
+  expire(download, whole_s())
 end
 
--- Ends a download and all its jobs. Returns the jobs' ids.
-local function end_download(download, download_id, attempt, body, ttl)
-  local jobs = tell(download, body, true, true, ttl)
+-- What a job's record keeps of its download, beside what it was told: the facts given, and the picture where there is one.
+local function facts_of(download, facts)
+  local thumbnail = redis.call('HGET', download, 'thumbnail')
+  if thumbnail then
+    facts[#facts + 1] = 'thumbnail'
+    facts[#facts + 1] = thumbnail
+  end
+  return facts
+end
+
+-- Ends a download and all its jobs, which are told facts of it: field, value for each. Returns the jobs' ids.
+local function end_download(download, download_id, attempt, body, facts, seen, ttl)
+  local jobs, line = redis.call('SMEMBERS', download .. ':jobs'), {}
+  for _, job_id in ipairs(jobs) do
+    line[#line + 1] = end_job(job_id, body, facts, #line == 0 and seen or nil, ttl)
+  end
   leave(download, download_id, download_id .. ':' .. attempt)
-  close(download, download_id, ttl)
-  settle(jobs, download_id)
+  close(download, download_id, body)
+  settle(line)
   return jobs
 end

@@ -35,7 +35,7 @@ end
 local function explain(download)
   local body = redis.call('HGET', download, 'body')
   local from, to = string.find(body, ARGV[8], 1, true)
-  if from then tell(download, string.sub(body, 1, from - 1) .. ARGV[9] .. string.sub(body, to + 1), false, false) end
+  if from then tell(download, string.sub(body, 1, from - 1) .. ARGV[9] .. string.sub(body, to + 1), false) end
 end
 
 -- The line moves once a look: then it is where this look has left it.

@@ -11,11 +11,11 @@ from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Status
 
 OBJECT = b"object"
-"""field of a download: the name of its object in the bucket"""
+"""field of a job that has completed: the name of its object in the bucket"""
 GENERATION = b"generation"
-"""field of a download: the generation of that object, decimal"""
+"""field beside it: the generation of that object, decimal"""
 THUMBNAIL = b"thumbnail"
-"""field of a download: the name of the picture in the bucket, once it is there"""
+"""field of a download that runs, then of its jobs: the name of the picture in the bucket, once it is there"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +28,37 @@ class JobRecord:
     created: str
     """RFC 3339"""
     download_id: str
+    """empty once the job has ended"""
     state: dict[str, Any]
     """the `data` of its newest message"""
     cursor: str
     priority: Priority
     force: bool
     retry_of: str | None
+    object: str
+    """the name of its object in the bucket; empty where it has not completed"""
+    generation: str
+    """of that object, decimal"""
+    thumbnail: str
+    """the name of the picture in the bucket, once the job has ended; empty where there is none"""
 
     @classmethod
     def read(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
-        message = orjson.loads(fields[b"state"])
+        message, request = orjson.loads(fields[b"state"]), orjson.loads(fields[b"request"])
         return cls(
             job_id=job_id,
-            url=fields[b"url"].decode(),
-            format=Format.parse(fields[b"format"].decode()),
+            url=request["url"],
+            format=Format.parse(request["format"]),
             created=fields[b"created"].decode(),
-            download_id=fields[b"download"].decode(),
+            download_id=fields.get(b"download", b"").decode(),
             state=message["data"],
             cursor=message["cursor"],
-            priority=Priority(fields[b"priority"].decode()),
-            force=bool(fields[b"force"]),
-            retry_of=fields[b"retry_of"].decode() or None,
+            priority=Priority(request["priority"]),
+            force=request["force"],
+            retry_of=request["retry_of"],
+            object=fields.get(OBJECT, b"").decode(),
+            generation=fields.get(GENERATION, b"").decode(),
+            thumbnail=fields.get(THUMBNAIL, b"").decode(),
         )
 
     @property
@@ -106,3 +116,19 @@ class QueueDepth:
     running: int
     oldest: float
     """seconds since the one that waits longest was due; 0 where none waits"""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisMemory:
+    """Bytes of Redis' memory."""
+
+    used: int
+    maximum: int
+    """`maxmemory`; 0 where that is not set"""
+    counted: int
+    """what counts against the maximum: all that is used but the buffers of replicas and of the append-only file"""
+
+    @property
+    def share(self) -> float:
+        """Of the maximum; 0 where there is none."""
+        return self.counted / self.maximum if self.maximum else 0

@@ -16,14 +16,16 @@ if ARGV[3] == 'deaths' then
 end
 admit(KEYS[1])
 if ARGV[3] ~= '' and redis.call('HINCRBY', KEYS[1], ARGV[3], 1) > tonumber(ARGV[10]) then
-  end_download(KEYS[1], ARGV[1], ARGV[2], ARGV[11], ARGV[6])
+  end_download(KEYS[1], ARGV[1], ARGV[2], ARGV[11], facts_of(KEYS[1], {}), nil, ARGV[6])
   return 'ended'
 end
 leave(KEYS[1], ARGV[1], ARGV[1] .. ':' .. ARGV[2])
-tell(KEYS[1], ARGV[5], false, false, ARGV[6])
+tell(KEYS[1], ARGV[5], false, ARGV[6])
 expire(KEYS[1], ARGV[6])
 -- What did not fail keeps its place before those who came later.
 local due = now_ms() + ARGV[4]
-local place = ARGV[4] == '0' and redis.call('HGET', KEYS[1], 'place') or due
-enqueue(KEYS[1], ARGV[7], ARGV[8], due, place, ARGV[9])
+local record = redis.call('HMGET', KEYS[1], 'place', 'head_start')
+local place = ARGV[4] == '0' and record[1] or due
+redis.call('HSET', KEYS[1], 'status', 'queued', 'due', due, 'place', place)
+enqueue(ARGV[7], ARGV[8], due, place - record[2], ARGV[9])
 return 'requeued'

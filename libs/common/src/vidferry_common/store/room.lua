@@ -8,23 +8,25 @@ local WATCHED, EVICTED, REFUSED, LOOKED_MS, LOOKED_BYTES = 0.7, 0.8, 0.9, 100, 2
 -- So many stay even then: who made a job is told its end.
 local NEWEST = 100
 
--- With its fraction: what comes within one millisecond keeps its order.
+-- Seconds for which the history of a job that has ended and the record of its download stay: below WATCHED, and above.
+local WHOLE_S, WHOLE_WATCHED_S = 300, 10
+-- Bytes that an ended job takes beside what its key holds: its expiry and its place in line, and each key that goes with it.
+local BESIDE, EACH = 320, 240
+
+local clock
+-- With its fraction: what comes within one millisecond keeps its order. To Redis a script is one moment.
 local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + time[2] / 1000
+  if not clock then
+    local time = redis.call('TIME')
+    clock = time[1] * 1000 + time[2] / 1000
+  end
+  return clock
 end
 
 -- Redis refuses a script's first write where its memory is used up, and none that follows one which takes nothing.
 -- What runs goes on then: it was let in while there was room, and its end makes some.
 local function admit(key)
   redis.call('HDEL', key, '')
-end
-
--- Bytes that a key takes, as Redis counts them. 0 where there is none.
-local function size_of(key)
-  local bytes = redis.pcall('MEMORY', 'USAGE', key)
-  if type(bytes) == 'table' then return 2048 end -- a server that does not tell
-  return bytes or 0
 end
 
 -- The share of maxmemory that is used; 0 where there is no bound, or the server does not tell.
@@ -39,86 +41,88 @@ local function measure()
   return most > 0 and (figure('used_memory') - figure('mem_not_counted_for_evict')) / most or 0
 end
 
--- That share, as of now where it matters, and the bytes that waiting and running records take.
+local share_seen, open_seen
+-- That share, as of now where it matters, and the bytes that waiting and running records take; the same all script long.
 local function look()
+  if share_seen then return share_seen, open_seen end
   local now, seen = now_ms(), redis.call('HMGET', 'vidferry:room', 'looked', 'share', 'open', 'looked_open')
   local share, open = tonumber(seen[2] or 1), tonumber(seen[3] or 0)
-  local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS
-  if is_recent and open - seen[4] < LOOKED_BYTES then return share, open end
-  share = measure()
-  if share < WATCHED then
-    redis.call('HSET', 'vidferry:room', 'looked', now, 'share', share, 'looked_open', open)
-  else
-    redis.call('HDEL', 'vidferry:room', 'looked', 'share')
+  local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS and open - seen[4] < LOOKED_BYTES
+  if not is_recent then
+    share = measure()
+    if share < WATCHED then
+      redis.call('HSET', 'vidferry:room', 'looked', now, 'share', share, 'looked_open', open)
+    else
+      redis.call('HDEL', 'vidferry:room', 'looked', 'share')
+    end
   end
+  share_seen, open_seen = share, open
   return share, open
 end
 
--- A download's record grows, by what is expected of it and of its jobs, or goes.
-local function occupy(download, bytes)
-  redis.call('HINCRBY', download, 'bytes', bytes)
+-- Waiting and running records take so many bytes more, as they are foreseen.
+local function occupy(bytes)
   if redis.call('HINCRBY', 'vidferry:room', 'open', bytes) < 0 then redis.call('HSET', 'vidferry:room', 'open', 0) end
 end
 
--- Deletes a job that has ended, and the Idempotency-Key that answers with it.
-local function forget_job(job_id)
+-- How long that stays which is asked for only by those who were cut off around the end.
+local function whole_s()
+  return look() < WATCHED and WHOLE_S or WHOLE_WATCHED_S
+end
+
+-- The end of a job: its last message, and all that stays of its record, which is what it is asked for from now on.
+-- facts: field, value of that record for each. seen: where the job's address leads to, as finish.lua tells it, or nil.
+-- Returns the job's place in the line of what has ended; nil where it had ended before.
+local function end_job(job_id, body, facts, seen, ttl)
   local job = 'vidferry:job:' .. job_id
-  local idempotency = redis.call('HGET', job, 'idempotency')
+  local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'root', 'seq', 'ahead', 'request', 'created', 'idempotency')
+  if not record[1] then return end
+  local message = compose(job_id, record, body, true)
+  redis.call('DEL', job) -- a hash keeps the room of fields that are deleted one by one
+  redis.call('HSET', job, 'request', record[6], 'created', record[7], 'state', message, unpack(facts))
+  redis.call('EXPIRE', job, ttl)
+  redis.call('RPUSH', job .. ':history', message)
+  redis.call('EXPIRE', job .. ':history', whole_s())
+  redis.call('PUBLISH', 'websocket:' .. job_id, message)
+  local size = redis.pcall('MEMORY', 'USAGE', job, 'SAMPLES', 0)
+  if type(size) == 'table' then size = 1024 + #message + #record[6] end -- a server that does not tell
+  local idempotency = record[8] ~= '' and record[8]
+  size = size + BESIDE + (idempotency and EACH or 0) + (seen and EACH or 0)
+  return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (seen or '- 0')
+end
+
+-- Deletes a job that has ended, the Idempotency-Key that answers with it, and what its address led to unless a later one
+-- has found that again.
+local function forget(job_id, idempotency, seen, seen_until)
+  local job = 'vidferry:job:' .. job_id
   redis.call('UNLINK', job, job .. ':history')
-  if idempotency and idempotency ~= '' and redis.call('HGET', idempotency, 'job') == job_id then redis.call('UNLINK', idempotency) end
+  if idempotency ~= '-' and redis.call('GET', idempotency) == job_id then redis.call('UNLINK', idempotency) end
+  if seen ~= '-' and redis.call('PTTL', seen) <= seen_until - now_ms() + 1000 then redis.call('UNLINK', seen) end
 end
 
--- Deletes a download that has ended, and what its address led to unless a later one has found that again.
-local function forget_download(download_id)
-  local download = 'vidferry:download:' .. download_id
-  local record = redis.call('HMGET', download, 'address', 'seen', 'seen_until')
-  redis.call('UNLINK', download, download .. ':jobs')
-  local running = record[1] and redis.call('GET', record[1])
-  if running and redis.call('HGET', 'vidferry:download:' .. running, 'address') ~= record[1] then
-    redis.call('UNLINK', record[1])
-  end
-  local until_s = record[3] and tonumber(record[3])
-  if until_s and redis.call('TTL', record[2]) <= until_s - redis.call('TIME')[1] + 1 then
-    redis.call('UNLINK', record[2])
-  end
-end
-
--- Deletes up to so many of the ended records, the oldest first, while there are more than there may be. What has
--- expired before leaves the line too, and what Redis' memory is short of is not waited for.
-local function make_room(most, share)
-  local bytes, records = tonumber(redis.call('HGET', 'vidferry:room', 'ended') or 0), redis.call('LLEN', 'vidferry:ended')
+-- Deletes up to so many of the ended jobs, the oldest first, while there are more than there may be. What has expired
+-- before leaves the line too, and what Redis' memory is short of is not waited for.
+local function make_room(most, share, jobs, bytes)
   local freed, spare = 0, share >= EVICTED and math.min(most, 16) or 0
   for _ = 1, most do
     local oldest = redis.call('LINDEX', 'vidferry:ended', 0)
     if not oldest then break end
-    local kind, id, size = string.match(oldest, '^(%a)(%S+) (%d+)$')
-    local key = (kind == 'j' and 'vidferry:job:' or 'vidferry:download:') .. id
-    local over = spare > 0 and records > NEWEST or records > ENDED_RECORDS or bytes - freed > ENDED_BYTES
-    if not over and redis.call('EXISTS', key) == 1 then break end
+    local job_id, size, idempotency, seen, seen_until = string.match(oldest, '^(%S+) (%d+) (%S+) (%S+) (%d+)$')
+    local over = spare > 0 and jobs > NEWEST or jobs > ENDED_RECORDS or bytes - freed > ENDED_BYTES
+    if not over and redis.call('EXISTS', 'vidferry:job:' .. job_id) == 1 then break end
     redis.call('LPOP', 'vidferry:ended')
-    if kind == 'j' then forget_job(id) else forget_download(id) end
-    freed, records, spare = freed + size, records - 1, spare - 1
+    forget(job_id, idempotency, seen, seen_until)
+    freed, jobs, spare = freed + size, jobs - 1, spare - 1
   end
   if freed > 0 then redis.call('HINCRBY', 'vidferry:room', 'ended', -freed) end
 end
 
--- Records that have ended stand in line to be deleted. The largest takes less than 64 times what the smallest does, so
+-- Jobs that have ended stand in line to be deleted. The largest takes less than 64 times what the smallest does, so
 -- that the line can't grow whatever comes.
-local function settle(jobs, download_id)
-  local line, bytes = {}, 0
-  local function stand(kind, id, size)
-    if size > 0 then line[#line + 1], bytes = kind .. id .. ' ' .. size, bytes + size end
-  end
-  for _, job_id in ipairs(jobs) do
-    local job = 'vidferry:job:' .. job_id
-    stand('j', job_id, size_of(job) + size_of(job .. ':history'))
-  end
-  if download_id then
-    local download = 'vidferry:download:' .. download_id
-    stand('d', download_id, size_of(download) + size_of(download .. ':jobs'))
-  end
-  if bytes == 0 then return end
-  redis.call('RPUSH', 'vidferry:ended', unpack(line))
-  redis.call('HINCRBY', 'vidferry:room', 'ended', bytes)
-  make_room(64 * #line, (look()))
+local function settle(line)
+  if not line[1] then return end
+  local bytes = 0
+  for _, place in ipairs(line) do bytes = bytes + string.match(place, ' (%d+)') end
+  local jobs = redis.call('RPUSH', 'vidferry:ended', unpack(line))
+  make_room(64 * #line, (look()), jobs, redis.call('HINCRBY', 'vidferry:room', 'ended', bytes))
 end

@@ -22,7 +22,7 @@ from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
 from vidferry_common.store.client import Kept, RedisClient, RedisError, StoreUnavailable
-from vidferry_common.store.records import Claim, JobRecord, QueueDepth
+from vidferry_common.store.records import Claim, JobRecord, QueueDepth, RedisMemory
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 MAX_JOBS = 1000
@@ -55,7 +55,7 @@ class QueueFull(Exception):
     """As many downloads wait as the queue may hold."""
 
 
-class MemoryFull(StoreUnavailable):
+class RedisFull(StoreUnavailable):
     """Redis' memory is used up but for what those that run need."""
 
 
@@ -157,11 +157,18 @@ class NewJob:
         return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
 
     @property
-    def request(self) -> str:
-        """Equal for equal requests."""
-        bulk = self.priority if self.priority is not Priority.INTERACTIVE else ""
-        more = [part for part in (bulk, self.retry_of) if part]
-        return digest(self.fingerprint, *more) if more else self.fingerprint
+    def request(self) -> bytes:
+        """What the job's record keeps of the request, as long as there is one; equal for equal requests."""
+        asked = {
+            "v": 1,
+            "url": self.url,
+            "format": self.format.canonical(),
+            "priority": self.priority,
+            "force": self.force,
+            "retry_of": self.retry_of or None,
+            "owner": self.owner,
+        }
+        return orjson.dumps(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,7 @@ class Ending:
     """What stays of a download that has ended."""
 
     facts: Mapping[bytes, str] = field(default_factory=dict)
-    """for its record"""
+    """for the records of its jobs"""
     leads_to: str = ""
     """the object that its address leads to, as far as that can be told without asking the site"""
     known_for: float = 0
@@ -248,7 +255,7 @@ class Store:
     async def create(
         self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
     ) -> Created:
-        """Makes a job and starts or joins its download: QueueFull, MemoryFull, CallerOverRate, IdempotencyMismatch.
+        """Makes a job and starts or joins its download: QueueFull, RedisFull, CallerOverRate, IdempotencyMismatch.
 
         caller_rate: requests a minute of one caller; 0: any number.
         """
@@ -257,12 +264,12 @@ class Store:
         idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, spent_ms, *made = await self._run(
             "create",
-            [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id],
-            job.job_id, job.download_id, job.epoch, job.owner, job.url, fmt,
+            [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id,
+             keys.REQUESTS + job.caller_digest],
+            job.job_id, job.download_id, job.epoch, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
             job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
-            keys.SEEN + digest(job.url, fmt), job.site, job.priority, job.priority.head_start_ms,
-            "1" if job.force else "", job.retry_of,
+            keys.SEEN + digest(job.url, fmt), job.site, job.priority.head_start_ms, "1" if job.force else "",
             job.caller_digest, caller_rate, JOB_BYTES + text, DOWNLOAD_BYTES + text, queue_bytes,
         )  # fmt: skip
         quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
@@ -271,7 +278,7 @@ class Store:
         if outcome == b"full":
             raise QueueFull
         if outcome == b"no_memory":
-            raise MemoryFull
+            raise RedisFull
         if outcome == b"mismatch":
             raise IdempotencyMismatch
         job_id, state = made
@@ -359,7 +366,7 @@ class Store:
         return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._ttl]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
-        """Ends the download and all its jobs, keeping facts in its record; as publish."""
+        """Ends the download and all its jobs, keeping facts in their records; as publish."""
         pairs = [item for pair in ending.facts.items() for item in pair]
         told = await self._run(
             "finish",
@@ -418,10 +425,17 @@ class Store:
         waiting, deferred, running, oldest_ms = await self._run("queue", [], Priority.INTERACTIVE.head_start_ms)
         return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
-    async def memory(self) -> tuple[int, int]:
-        """Bytes that Redis uses, and its `maxmemory`; 0 where that is not set."""
+    async def memory(self) -> RedisMemory:
+        """What Redis uses of its memory."""
         told = await self._ask(self._redis.info("memory"))
-        return int(told["used_memory"]), int(told.get("maxmemory", 0))
+        used, aside = int(told["used_memory"]), int(told.get("mem_not_counted_for_evict", 0))
+        return RedisMemory(used, int(told.get("maxmemory", 0)), used - aside)
+
+    async def time(self) -> tuple[float, float]:
+        """Redis' Unix time, and the seconds that its reply took."""
+        asked = time.monotonic()
+        seconds, micros = await self._ask(self._redis.time())
+        return seconds + micros / 1e6, time.monotonic() - asked
 
     async def ping(self) -> None:
         await self._ask(self._redis.ping())
@@ -443,7 +457,7 @@ class Store:
         try:
             return await reply
         except OutOfMemoryError as error:  # others have filled it since a script looked
-            raise MemoryFull from error
+            raise RedisFull from error
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
 

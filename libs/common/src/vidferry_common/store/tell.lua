@@ -29,18 +29,24 @@ local function ahead_by(body, attempts)
   return told
 end
 
--- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
--- An ended job stays as it ended. A record's time begins anew with each step, of which every attempt has some.
-local function deliver(job_id, body, step, ended, ttl)
-  local key = 'vidferry:job:' .. job_id
-  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'ended', 'seq', 'ahead')
-  if not record[1] or record[4] then return end
-  if (record[6] or '0') ~= '0' then body = ahead_by(body, record[6]) end
-  local seq = record[5] + 1
-  local message = '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
+-- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, root, seq and ahead.
+local function compose(job_id, record, body, step)
+  if (record[5] or '0') ~= '0' then body = ahead_by(body, record[5]) end
+  local seq = record[4] + 1
+  return '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
-    replace(replace(body, '\1', record[3]), '\2', job_id) .. '}}'
-  redis.call('HSET', key, 'seq', seq, 'state', message, unpack(ended and { 'ended', '1' } or {}))
+    replace(replace(body, '\1', record[3]), '\2', job_id) .. '}}', seq
+end
+
+-- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
+-- A job that has ended has no epoch any more (room.lua), and stays as it ended. A record's time begins anew with each
+-- step, of which every attempt has some.
+local function deliver(job_id, body, step, ttl)
+  local key = 'vidferry:job:' .. job_id
+  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'seq', 'ahead')
+  if not record[1] then return end
+  local message, seq = compose(job_id, record, body, step)
+  redis.call('HSET', key, 'seq', seq, 'state', message)
   if step then
     redis.call('RPUSH', key .. ':history', message)
     redis.call('LTRIM', key .. ':history', -64, -1)
@@ -52,7 +58,7 @@ end
 
 -- Sends one body to every job of a download, and keeps it for those that attach later. Returns the jobs' ids.
 -- The same step again is a script that was sent again after its reply was lost.
-local function tell(download, body, step, ended, ttl)
+local function tell(download, body, step, ttl)
   local jobs = redis.call('SMEMBERS', download .. ':jobs')
   if step and redis.call('LPOS', download .. ':steps', body) then return jobs end
   local stored = redis.pcall('HSET', download, 'body', body)
@@ -65,6 +71,6 @@ local function tell(download, body, step, ended, ttl)
     redis.call('LTRIM', download .. ':steps', -64, -1)
     redis.call('EXPIRE', download .. ':steps', ttl)
   end
-  for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ended, ttl) end
+  for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ttl) end
   return jobs
 end

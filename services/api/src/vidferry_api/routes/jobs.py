@@ -15,7 +15,7 @@ from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageD
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
-from vidferry_common.store.records import GENERATION, OBJECT, THUMBNAIL
+from vidferry_common.store.records import THUMBNAIL
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
@@ -95,14 +95,12 @@ async def get_file(job: JobDep, request: Request, services: ServicesDep) -> Redi
         raise Problem(ProblemCode.JOB_NOT_ENDED, "Wait for the job's end: follow its ws_url, or ask for it again.")
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "The job's error says why; make a new job to try again.")
-    download = await services.store.download(job.download_id)
-    name = download.get(OBJECT)
-    stored = await _handed_out(services, name.decode()) if name else None
+    stored = await _handed_out(services, job.object) if job.object else None
     if stored is None:
         raise Problem(
             ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Make a new job to fetch it again."
         )
-    is_the_result = download.get(GENERATION) == str(stored.generation).encode()
+    is_the_result = job.generation == str(stored.generation)
     filename = _filename(job) if is_the_result else ""  # what replaced it may be of another kind
     link = await services.bucket.sign(stored, services.settings.link_lifetime, filename)
     url = public_root(request, services.settings) + link.url if link.url.startswith("/") else link.url
@@ -137,8 +135,10 @@ async def _handed_out(services: Services, name: str) -> StoredObject | None:
 )
 async def get_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """As Vidferry keeps it beside the file: a page that shows it tells the video's site nothing."""
-    name = (await services.store.download(job.download_id)).get(THUMBNAIL)
-    picture = await _picture(services.bucket, name.decode()) if name else None
+    name = job.thumbnail
+    if job.download_id:
+        name = (await services.store.download(job.download_id)).get(THUMBNAIL, b"").decode()
+    picture = await _picture(services.bucket, name) if name else None
     if picture is None:
         raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
     stored, content = picture

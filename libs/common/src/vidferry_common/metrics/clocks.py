@@ -1,0 +1,53 @@
+"""What machines' clocks differ by: how far this one is from Redis', and latencies that are below nothing for it."""
+
+import logging
+from collections import deque
+from time import monotonic, time
+
+from vidferry_common.metrics.instruments import Counter
+
+logger = logging.getLogger(__name__)
+
+MEASURES = 8
+NOTABLE_SECONDS = 0.05
+"""more than the clocks of machines differ by that keep time by NTP"""
+TELL_SECONDS = 60.0
+
+
+class ClockOffset:
+    """How far this process' clock is ahead of Redis'.
+
+    A reply to TIME is taken for half a round trip old, so a measure errs by that at the most. Of the last ones that
+    with the shortest round trip counts, as in NTP (RFC 5905 §10).
+    """
+
+    def __init__(self) -> None:
+        self._measures: deque[tuple[float, float]] = deque(maxlen=MEASURES)
+
+    @property
+    def seconds(self) -> float | None:
+        """Negative where it is behind; None before the first measure."""
+        return min(self._measures)[1] if self._measures else None
+
+    def measured(self, redis_time: float, round_trip: float) -> None:
+        """The reply came just now, with that Unix time, after so many seconds."""
+        self._measures.append((round_trip, time() - round_trip / 2 - redis_time))
+
+
+class NegativeLatencies:
+    """Latencies from one machine's clock to this one's that are below 0: counted apart, and told once a minute."""
+
+    def __init__(self, counter: Counter, offset: ClockOffset, told: str) -> None:
+        """told: the log's sentence."""
+        self._counter, self._offset, self._told = counter, offset, told
+        self._quiet_until = float("-inf")
+
+    def add(self, ahead: float, count: int = 1) -> None:
+        """The other clock is ahead by so many seconds, at least."""
+        self._counter.add(by=count)
+        now = monotonic()
+        if ahead < NOTABLE_SECONDS or now < self._quiet_until:
+            return
+        self._quiet_until = now + TELL_SECONDS
+        extra = {"ahead_seconds": round(ahead, 3), "own_offset_seconds": self._offset.seconds}
+        logger.warning("%s; keep the machines' clocks in step", self._told, extra=extra)
