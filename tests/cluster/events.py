@@ -283,7 +283,7 @@ def of_a_day(sentinel: bool) -> list[Event]:
         Event("gateway killed", partial(kill, "gateway"), silence=START + BACK, told=["1006"]),
         Event("Redis killed", kill_redis, away=True, silence=BACK, recovered=10),
         *([Event("Redis failed over by hand", fail_over, away=True, silence=BACK, recovered=15)] if sentinel else []),
-        Event("Redis full, and room again", redis_full, told=["503 ", "Redis' memory is used up", "jobs_refused"]),
+        Event("Redis full, and room again", redis_full, told=["503 redis_full", "api: Redis is full", "jobs_refused"]),
         Event("the bucket away for 60 s", bucket_away, silence=UNANSWERED, recovered=10,
               told=["the bucket can't be reached", "“The bucket can't be reached", "bucket_up 0"]),
         Event("the bucket refuses for 20 s", bucket_refuses, costs="storage_denied", recovered=10,

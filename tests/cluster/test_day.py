@@ -31,8 +31,8 @@ COMMON = {
 def test_an_operators_day(standing: Standing, setting: Setting) -> None:
     replicas = {service: {"replicas": setting.replicas} for service in SERVICES}
     sentinel = setting.redis is REPLICATED
-    before = kube.everything(NAMESPACE)
     with replicated() if sentinel else nullcontext():
+        before = kube.everything(NAMESPACE)
         day = Day(setting, Release(standing.around, COMMON, replicas, setting.values), standing.client)
         with day.people_work():
             for event in of_a_day(sentinel):
