@@ -226,9 +226,12 @@ def logged(seconds: float) -> Counter[str]:
         "--tail=-1", "--ignore-errors", "--max-log-requests=50",
     ).splitlines()  # fmt: skip
     entries = [json.loads(line) for line in lines if line.startswith("{")]
-    return Counter(
-        f"{each['service']}: {each['message'].partition(': ')[0]}" for each in entries if each["level"] in LOG_LEVELS
-    )
+    return Counter(f"{each['service']}: {brief(each['message'])}" for each in entries if each["level"] in LOG_LEVELS)
+
+
+def brief(message: str) -> str:
+    """What it says, but for the particulars."""
+    return message.splitlines()[0].partition(": ")[0]
 
 
 def measured(seconds: float) -> list[str]:
