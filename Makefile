@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-hostile test-dashboard test-images test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
+.PHONY: help up install test test-hostile test-memory test-dashboard test-images test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## the tests, with all that they need
 
 test-hostile: $(VENV)/.dev ## sites that attack a worker, in network namespaces of their own
 	$(BIN)/pytest -m hostile tests/hostile -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+test-memory: $(VENV)/.dev ## downloads that take all the memory of their worker's container; needs root and control groups
+	$(BIN)/pytest -m memory tests/life tests/worker $(PYTEST_ARGS)
 
 test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
 	$(BIN)/pytest -m dashboard tests/prometheus $(PYTEST_ARGS)

@@ -8,7 +8,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure, ProblemCode
 DOC = Path(__file__).parents[2] / "docs" / "errors.md"
 FINAL = {"private", "login_required", "geo_blocked", "drm", "live", "unavailable", "unsupported_site", "too_large",
          "forbidden_address", "format_unavailable", "unsupported_stream", "certificate_invalid"}  # fmt: skip
-PASSING = {"network", "origin_error", "rate_limited", "storage_unavailable", "disk_full"}
+PASSING = {"network", "origin_error", "rate_limited", "storage_unavailable", "disk_full", "out_of_memory"}
 
 
 @pytest.mark.parametrize("code", ErrorCode)

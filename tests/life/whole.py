@@ -130,8 +130,10 @@ def gone(pids: set[int]) -> bool:
 
 
 @contextmanager
-def whole(home: Path, *workers: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Iterator[Whole]:
-    """Running; for each worker its settings, and for all of them more of the environment."""
+def whole(
+    home: Path, *workers: Mapping[str, str], environment: Mapping[str, str] | None = None, begin: bool = True
+) -> Iterator[Whole]:
+    """Running; for each worker its settings, and for all of them more of the environment. They may be begun later."""
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         (home / "bucket").mkdir()
@@ -145,7 +147,7 @@ def whole(home: Path, *workers: Mapping[str, str], environment: Mapping[str, str
             worker = WorkerProcess(redis, home, worker_name=f"worker-{number}", **{"log_level": "info", **settings})
             worker.environment.update(environment or {})
             stack.callback(_close, worker)
-            product.workers.append(worker.start())
+            product.workers.append(worker.start() if begin else worker)
         yield product
 
 

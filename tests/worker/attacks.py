@@ -612,6 +612,31 @@ def all_the_memory(_: Target) -> None:
 
 
 @attack
+def memory_at_once(target: Target) -> None:
+    """By one call, of a kind that RLIMIT_DATA does not count."""
+    mmap.mmap(-1, target["bytes"], flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+    signal.pause()
+
+
+@attack
+def memory_in_files(target: Target) -> None:
+    """Where its folder is in memory."""
+    with Path("large").open("wb") as file:
+        file.writelines(bytes(2**20) for _number in range(target["bytes"] // 2**20))
+    signal.pause()
+
+
+@attack
+def pages_of_a_file(target: Target) -> None:
+    """No attack: they are the disk's, and the kernel takes them back."""
+    with Path("large").open("w+b") as file:
+        file.truncate(target["bytes"])
+        held = mmap.mmap(file.fileno(), target["bytes"])
+        for at in range(0, len(held), mmap.PAGESIZE):
+            held[at] = 1
+
+
+@attack
 def folders_within_folders(_: Target) -> None:
     for _number in range(1500):
         Path("x").mkdir()

@@ -54,15 +54,14 @@ class WorkerProcess:
             **{f"VIDFERRY_{name.upper()}": value for name, value in given.items()},
         }
         (home / "bucket").mkdir(exist_ok=True)
+        self.command = [sys.executable, "-m", "vidferry_worker"]
         self._lines: list[str] = []
         self._over = False
         self._news = threading.Condition()
 
     def start(self, until: str = "worker ready") -> Self:
         """Returns when it has logged that: by default, when it takes downloads."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "vidferry_worker"], env=self.environment, stderr=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(self.command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.wait_for(until)

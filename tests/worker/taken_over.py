@@ -1,7 +1,7 @@
 """A worker some of whose children are hostile: where an address ends in the name of an attack, attacks.py runs it.
 
-`python -m worker.taken_over [unwatched]` is the real worker, with its zygote and its sandbox; `unwatched` switches off
-the watch over what children take.
+`python -m worker.taken_over [unwatched | unbounded]` is the real worker, with its zygote and its sandbox. `unbounded`
+switches off the watch over what each child takes, `unwatched` that over the container's memory as well.
 """
 
 import sys
@@ -22,10 +22,12 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 def main() -> None:
-    from vidferry_worker import main, watch  # noqa: PLC0415 - the zygote has none of it
+    from vidferry_worker import main, memory_watch, watch  # noqa: PLC0415 - the zygote has none of it
 
-    if "unwatched" in sys.argv:
+    if {"unbounded", "unwatched"} & {*sys.argv}:
         watch.INTERVAL = 1e9
+    if "unwatched" in sys.argv:
+        memory_watch.SHORTEST = 1e9
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "python")
         python.write_text(LAUNCHER)

@@ -14,6 +14,7 @@ from vidferry_common.contract.messages import queued
 from vidferry_common.store import Cause, NewJob, Requeue
 from vidferry_worker.attempt import Attempt
 from vidferry_worker.confinement import Confinement
+from vidferry_worker.memory_group import MemoryGroup
 from vidferry_worker.parts import Parts
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
@@ -39,8 +40,9 @@ async def parts(records: Records, worker_environment: pytest.MonkeyPatch, tmp_pa
         work = tmp_path / "work"
         await asyncio.to_thread(work.mkdir)
         yield Parts(
-            settings, records.store, bucket, zygote, publisher, Sites(1, 1), worker_metrics(), early=False, folder=work
-        )
+            settings, records.store, bucket, zygote, publisher, Sites(1, 1), worker_metrics(), MemoryGroup.of(),
+            early=False, folder=work,
+        )  # fmt: skip
     sending.cancel()
     await bucket.close()
 

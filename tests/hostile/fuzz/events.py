@@ -27,6 +27,7 @@ from vidferry_worker.attempt import Attempt
 from vidferry_worker.broker import Broker
 from vidferry_worker.children import MAX_EVENTS, Child, Zygote
 from vidferry_worker.egress import EgressPolicy
+from vidferry_worker.memory_group import MemoryGroup
 from vidferry_worker.parts import Parts
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
@@ -166,7 +167,10 @@ def _open() -> Iterator[Check]:
         bucket, publisher = open_bucket(BucketSettings.model_validate(told)), Publisher(store)
         work = Path(home, "work")
         work.mkdir()
-        parts = Parts(settings, store, bucket, line, publisher, Sites(1, 1), worker_metrics(), early=True, folder=work)
+        parts = Parts(
+            settings, store, bucket, line, publisher, Sites(1, 1), worker_metrics(), MemoryGroup.of(), early=True,
+            folder=work,
+        )  # fmt: skip
         records = Records(store, redis)
 
         async def attempt(says: list[bytes]) -> None:

@@ -116,9 +116,14 @@ class Attempt:
                 return await delivery.reuse(known)
         self._folder.mkdir(mode=0o700)
         try:
+            kills = self._parts.memory.kills()
             child = await self._parts.zygote.fork(self._folder)
             try:
                 return await Pipeline(self._parts, self._claim, self._reporter, child, self._folder).run()
+            except (ChildEnded, JobFailure) as error:
+                if _may_be_the_kernels(error) and self._parts.memory.kills() > kills:
+                    raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
+                raise
             finally:
                 await child.close()
         finally:
@@ -181,6 +186,11 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     while task and task.cancelling():
         task.uncancel()
+
+
+def _may_be_the_kernels(error: ChildEnded | JobFailure) -> bool:
+    """Whether a child may fail so because it, or ffmpeg, was ended by the kernel: neither says a word then."""
+    return isinstance(error, ChildEnded) or error.code is ErrorCode.CONVERSION_FAILED
 
 
 def _code(error: BucketError | ChildEnded | OSError) -> ErrorCode:

@@ -31,6 +31,8 @@ from vidferry_worker.egress import EgressPolicy
 from vidferry_worker.folder import work_folder
 from vidferry_worker.keeper import Keeper
 from vidferry_worker.leases import Leases
+from vidferry_worker.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.memory_watch import MemoryWatch
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.parts import Parts
 from vidferry_worker.patience import until_redis_answers
@@ -107,7 +109,9 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await until_both_answer(store, bucket, writing=True)
             sites = Sites(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            await _serve(Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, early, folder), state)
+            memory = MemoryGroup.of()
+            parts = Parts(settings, store, bucket, zygote, Publisher(store), sites, metrics, memory, early, folder)
+            await _serve(parts, state)
         finally:
             await zygote.close()
             await store.close()
@@ -174,6 +178,9 @@ def _beside(parts: Parts, leases: Leases, worker: DownloadWorker) -> dict[str, C
         "publisher": parts.publisher.run(),
         "bucket": bucket_outage.ask_until_it_answers(parts.bucket),
         "watch": Watch(parts.zygote, bounds).run(),
+        "memory": MemoryWatch(
+            parts.zygote, parts.memory, settings.child_memory, files_in_memory=is_in_memory(parts.folder)
+        ).run(),
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.children import Zygote
+from vidferry_worker.memory_group import MemoryGroup
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.publisher import Publisher
 from vidferry_worker.settings import WorkerSettings
@@ -23,6 +24,8 @@ class Parts:
     publisher: Publisher
     sites: Sites
     metrics: WorkerMetrics
+    memory: MemoryGroup
+    """of the worker and its children"""
     early: bool
     """whether a file is uploaded while it is still downloaded"""
     folder: Path

@@ -33,6 +33,8 @@ _MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")
 SOCKET, PIPE = 256 * 1024, 64 * 1024
 """bytes of the kernel's that each may hold, as if it were full: the pod's limit counts them"""
 
+_GONE = (b"Z", b"X")
+"""of proc_pid_stat(5): ended, and not yet reaped"""
 _BUFFERS = {stat.S_IFSOCK: SOCKET, stat.S_IFIFO: PIPE}
 
 
@@ -56,6 +58,8 @@ class Usage:
     disk: int = 0
     memory: int = 0
     processes: int = 0
+    living: int = 0
+    """of them: those that wait to be reaped have given everything back, which an end may take long for"""
     threads: int = 0
     cpu_seconds: float = 0
     hidden: str = ""
@@ -66,6 +70,7 @@ class Usage:
 class _Process:
     pid: int
     group: int
+    is_living: bool
     threads: int
     cpu_seconds: float
     """with that of its children that have ended"""
@@ -94,10 +99,10 @@ class Watch:
         running = [child for child in children if not child.exited.done()]
         for child in running:
             if too_much := self._excess(child, used[child.pid]):
-                self._end(child, *too_much)
+                end(child, *too_much)
         if running and sum(usage.disk for usage in used.values()) > self._bounds.worker:
             largest = max(running, key=lambda child: used[child.pid].disk)
-            self._end(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
+            end(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
 
     def _excess(self, child: Child, used: Usage) -> tuple[ErrorCode, str] | None:
         """What a child has too much of, and the code for that."""
@@ -112,29 +117,32 @@ class Watch:
         )
         return next(((code, why) for is_too_much, code, why in checks if is_too_much), None)
 
-    def _end(self, child: Child, code: ErrorCode, why: str) -> None:
-        logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
-        child.fail(code, why)
+
+def end(child: Child, code: ErrorCode, why: str) -> None:
+    """Ends a child that has too much of something."""
+    logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
+    child.fail(code, why)
 
 
-def measure(children: Sequence[tuple[int, Path]]) -> dict[int, Usage]:
-    """What each of them takes, given by its pid, which is its group's, and its folder."""
+def measure(children: Sequence[tuple[int, Path | None]]) -> dict[int, Usage]:
+    """What each takes: given are its pid, which is its group's, and its folder, None where files don't matter."""
     groups: dict[int, list[_Process]] = defaultdict(list)
     for process in _processes():
         groups[process.group].append(process)
     return {pid: _of_child(folder, groups[pid]) for pid, folder in children}
 
 
-def _of_child(folder: Path, processes: Sequence[_Process]) -> Usage:
+def _of_child(folder: Path | None, processes: Sequence[_Process]) -> Usage:
     used = Usage(
         processes=len(processes),
+        living=sum(process.is_living for process in processes),
         threads=sum(process.threads for process in processes),
         cpu_seconds=sum(process.cpu_seconds for process in processes),
     )
     if used.processes > MAX_PROCESSES:  # that is enough to know
         return used
     try:
-        used.disk = tree.measure(folder)
+        used.disk = tree.measure(folder) if folder else 0
         held: dict[tuple[int, int], int] = {}
         for process in processes:
             memory, files = _held_by(process.pid)
@@ -203,5 +211,5 @@ def _processes() -> Iterator[_Process]:
                 with contextlib.suppress(OSError):
                     # Bytes: a name among them is whatever its process chose.
                     fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
-                    ticks = sum(map(int, fields[11:15]))
-                    yield _Process(int(entry.name), int(fields[2]), int(fields[17]), ticks / _TICKS_A_SECOND)
+                    is_living, ticks = fields[0] not in _GONE, sum(map(int, fields[11:15]))
+                    yield _Process(int(entry.name), int(fields[2]), is_living, int(fields[17]), ticks / _TICKS_A_SECOND)

@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     STORAGE_DENIED = "storage_denied"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     DISK_FULL = "disk_full"
+    OUT_OF_MEMORY = "out_of_memory"
     RESOURCES_EXCEEDED = "resources_exceeded"
     CONVERSION_FAILED = "conversion_failed"
     WORKER_LOST = "worker_lost"
@@ -71,6 +72,7 @@ _SENTENCES = {
     ErrorCode.STORAGE_DENIED: "The service may not write to its bucket. Its operator has to grant that.",
     ErrorCode.STORAGE_UNAVAILABLE: "The bucket can't be reached. Try again later.",
     ErrorCode.DISK_FULL: "The service has no room for this video now. Try again later.",
+    ErrorCode.OUT_OF_MEMORY: "The service has no memory for this video now. Try again later.",
     ErrorCode.RESOURCES_EXCEEDED: "This video takes more memory or processes to fetch than this service allows.",
     ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be put together into a playable file.",
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
@@ -85,6 +87,7 @@ _RETRYABLE = {
     ErrorCode.STALLED,
     ErrorCode.STORAGE_UNAVAILABLE,
     ErrorCode.DISK_FULL,
+    ErrorCode.OUT_OF_MEMORY,
     ErrorCode.WORKER_LOST,
     ErrorCode.INTERNAL,
 }
