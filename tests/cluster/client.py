@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from cluster import kube
 from cluster.settings import HOST, INGRESS, INGRESS_HTTP, address
 
-END_SECONDS = 120
-"""for one job on a busy machine"""
+END_SECONDS = 240
+"""for one job on a busy machine, an outage in its middle included"""
 OPEN_SECONDS = 10
 BACKOFF, BACKOFF_MOST = 0.5, 15.0
 """as the page's own client waits between two connections"""
@@ -61,6 +61,8 @@ class Broken:
     """A connection that did not last to the job's end."""
 
     cause: str
+    at: float
+    """when it ended, by the monotonic clock"""
     opened: float
     """seconds after the watcher came"""
     lasted: float
@@ -75,6 +77,8 @@ class Watched:
     """What a client was sent over all its connections."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
+    """when each of them came, by the monotonic clock"""
     close_code: int | None = None
     broken: list[Broken] = field(default_factory=list)
     silence: float = 0
@@ -82,12 +86,13 @@ class Watched:
     silent_at: str = ""
     """between which two messages that was"""
 
-    def take(self, message: dict[str, Any], waited: float) -> None:
-        """A message, and the seconds since the one before."""
+    def take(self, message: dict[str, Any], now: float, waited: float) -> None:
+        """A message, when it came, and the seconds since the one before."""
         if waited > self.silence:
             self.silence = waited
             self.silent_at = " → ".join(shown(each) for each in (*self.data[-1:], message["data"]))
         self.messages.append(message)
+        self.heard.append(now)
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -104,6 +109,11 @@ class Watched:
 
 def shown(data: Mapping[str, Any]) -> str:
     return f"{data['stage'] or data['status']} {data['progress']:.0f} %"
+
+
+def refusal(error: Exception) -> str:
+    """Why a connection was not had."""
+    return f"answered with {error.response.status_code}" if isinstance(error, InvalidStatus) else type(error).__name__
 
 
 class Client:
@@ -164,19 +174,20 @@ class Client:
 
     def watch(self, job: Mapping[str, Any]) -> Watched:
         """To the job's end, as the page's client does: a connection that breaks is opened again, with the cursor."""
-        (watched,) = self.watch_by(1, job)
+        watched = Watched()
+        self.watch_by([watched], job)
         return watched
 
-    def watch_by(self, sockets: int, job: Mapping[str, Any]) -> list[Watched]:
-        """The same by several at once."""
+    def watch_by(self, windows: Sequence[Watched], job: Mapping[str, Any]) -> None:
+        """The same by several at once, each of which can be looked at meanwhile."""
 
-        async def all_of_them() -> list[Watched]:
-            return await asyncio.gather(*(self._watch(job) for _ in range(sockets)))
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self._watch(job, window) for window in windows))
 
-        return asyncio.run(all_of_them())
+        asyncio.run(all_of_them())
 
-    async def _watch(self, job: Mapping[str, Any]) -> Watched:
-        watched, failures = Watched(), 0
+    async def _watch(self, job: Mapping[str, Any], watched: Watched) -> None:
+        failures = 0
         begun = heard = time.monotonic()
         while (opened := time.monotonic()) < begun + END_SECONDS:
             messages = len(watched.messages)
@@ -185,21 +196,31 @@ class Client:
                     while True:
                         message = json.loads(await ws.recv())
                         now = time.monotonic()
-                        watched.take(message, now - heard)
+                        watched.take(message, now, now - heard)
                         heard, failures = now, 0
             except ConnectionClosed as closed:
                 watched.close_code = closed.rcvd.code if closed.rcvd else 1006
                 if watched.ended or watched.close_code >= FINAL:
-                    return watched
-                cause = repr(closed)
+                    return
+                cause = f"closed with {watched.close_code}"
             except (OSError, InvalidHandshake) as error:  # refused, cut, or answered by the controller itself
-                watched.close_code, cause = None, repr(error)
-            lasted, got = time.monotonic() - opened, len(watched.messages) - messages
-            watched.broken.append(Broken(cause, opened - begun, lasted, got))
+                watched.close_code, cause = None, refusal(error)
+            now, got = time.monotonic(), len(watched.messages) - messages
+            watched.broken.append(Broken(cause, now, opened - begun, now - opened, got))
             await asyncio.sleep(random.uniform(0, min(BACKOFF_MOST, BACKOFF * 2**failures)))
             failures += 1
         watched.silence = max(watched.silence, time.monotonic() - heard)
-        return watched
+
+    async def first_message(self, job: Mapping[str, Any], seconds: float) -> None:
+        """Returns when a socket was told of the job."""
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    async with self.socket(job) as ws:
+                        await ws.recv()
+                        return
+                except (OSError, InvalidHandshake, ConnectionClosed):
+                    await asyncio.sleep(kube.ASK_AGAIN_SECONDS)
 
     def run(self, url: str) -> Watched:
         return self.watch(self.post(url))

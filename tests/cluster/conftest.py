@@ -1,13 +1,13 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from cluster import around, kube
+from cluster.around import Around
 from cluster.client import Client, certificate
-from cluster.events import Event, table
 from cluster.release import Release
 from cluster.settings import AROUND, NAMESPACE, ROOT
 
@@ -24,25 +24,37 @@ class Installed:
     """what was in the namespace"""
     begun: float
     """when helm was called, by the monotonic clock"""
-    events: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class Standing:
+    """What is there without a release."""
+
+    around: Around
+    certificate: bytes
+    client: Client
 
 
 @pytest.fixture(scope="session")
-def installed() -> Iterator[Installed]:
+def standing() -> Iterator[Standing]:
     assert os.environ.get("KUBECONFIG"), "KUBECONFIG must name a cluster that may be installed into"
     around.stop()  # what a run that was cut off has left
-    standing = around.start()
+    found = around.start()
     pem, key = certificate()
     for name in (NAMESPACE, AROUND):
         kube.apply(around.secret(name, "certificate", {"tls.crt": pem, "tls.key": key}, "kubernetes.io/tls"))
-    release, client, before = Release(standing), Client(pem), kube.everything(NAMESPACE)
-    begun = time.monotonic()
-    found = Installed(release, client, release.install(), pem, before, begun)
-    yield found
+    client = Client(pem)
+    yield Standing(found, pem, client)
     client.close()
-    print(f"\n\n{table(found.events)}")
     keep_logs()
     around.stop()
+
+
+@pytest.fixture(scope="session")
+def installed(standing: Standing) -> Installed:
+    release, before = Release(standing.around), kube.everything(NAMESPACE)
+    begun = time.monotonic()
+    return Installed(release, standing.client, release.install(), standing.certificate, before, begun)
 
 
 def keep_logs() -> None:

@@ -1,17 +1,23 @@
 """People who use Vidferry without a break, each with one job after the other, while something is done to it.
 
-Each has the job open in several windows, so many more sockets are held than a machine could run downloads.
+Each has the job open in several windows. A request that is refused, or finds nobody, is sent again with its
+Idempotency-Key, as a careful client's is.
 """
 
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
 
 from cluster.around import ORIGIN
-from cluster.client import Client, Watched
+from cluster.client import ENDS, FINAL, Client, Watched
 from support.origin.media import CLIP_BYTES
 
 SECONDS = 12
@@ -19,40 +25,50 @@ SECONDS = 12
 than those of the one before, so that not all end, and are stored, at the same moment; the longest take less than the
 workers' grace."""
 PEOPLE = 6
-WINDOWS = 5
+WINDOWS = 2
+PAUSE = 0.5
+"""seconds from a refusal, or an answer that there is no such job, to the next try"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    at: float
+    """by the monotonic clock"""
+    why: str
+
+
+@dataclass
+class Job:
+    """One accepted job, and what its windows see of it."""
+
+    accepted: float
+    """when, by the monotonic clock"""
+    document: dict[str, Any]
+    windows: list[Watched] = field(default_factory=lambda: [Watched() for _ in range(WINDOWS)])
+    left: float = float("inf")
+    """when its last window was closed"""
+
+    @property
+    def ended(self) -> bool:
+        """Whether each window saw one end, and the same."""
+        ends = [[data["status"] for data in window.data if data["status"] in ENDS] for window in self.windows]
+        return all(end == ends[0] and len(end) == 1 for end in ends)
+
+    @property
+    def completed(self) -> bool:
+        return self.ended and all(window.data[-1]["status"] == "completed" for window in self.windows)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the gateway says that there is no such job."""
+        return all((window.close_code or 0) >= FINAL for window in self.windows)
 
 
 @dataclass
 class Load:
-    seen: list[list[Watched]] = field(default_factory=list)
-    """for each job its windows"""
-    jobs: int = 0
+    jobs: list[Job] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
-
-    @property
-    def sockets(self) -> list[Watched]:
-        return [window for windows in self.seen for window in windows]
-
-    @property
-    def ended(self) -> int:
-        """completed, and each of its windows has seen it"""
-        return sum(all(map(completed, windows)) for windows in self.seen)
-
-    @property
-    def silence(self) -> float:
-        return self._quietest.silence
-
-    @property
-    def silent_at(self) -> str:
-        return self._quietest.silent_at
-
-    @property
-    def _quietest(self) -> Watched:
-        return max(self.sockets, key=lambda window: window.silence, default=Watched())
-
-
-def completed(window: Watched) -> bool:
-    return window.ended and window.data[-1]["status"] == "completed"
 
 
 def address(seconds: int = SECONDS) -> str:
@@ -60,26 +76,47 @@ def address(seconds: int = SECONDS) -> str:
     return f"{ORIGIN}/u/{uuid.uuid4().hex}/slow/clip.mp4?rate={CLIP_BYTES // seconds}"
 
 
+def accepted(client: Client, url: str, note: Callable[[Refusal], None], give_up: threading.Event) -> Job | None:
+    """The job, as soon as it is accepted."""
+    key = uuid.uuid4().hex
+    while not give_up.is_set():
+        try:
+            answer = client.request("POST", "/api/download", json={"url": url}, headers={"Idempotency-Key": key})
+        except httpx2.HTTPError as error:
+            why = type(error).__name__
+        else:
+            if answer.status_code == HTTPStatus.ACCEPTED:
+                return Job(time.monotonic(), dict(answer.json()))
+            why = f"{answer.status_code} {code_of(answer)}"
+        note(Refusal(time.monotonic(), why))
+        give_up.wait(PAUSE)
+    return None
+
+
+def code_of(answer: httpx2.Response) -> str:
+    """A problem's code; empty where somebody else than the api has answered."""
+    is_problem = answer.headers.get("Content-Type", "").startswith("application/problem+json")
+    return str(answer.json()["code"]) if is_problem else ""
+
+
 @contextmanager
 def load(client: Client, people: int = PEOPLE) -> Iterator[Load]:
-    """The body runs from when each has a job that runs; afterwards each sees its last job through."""
+    """They work while the body runs; afterwards each sees its last job through."""
     result, stop = Load(), threading.Event()
-    started = threading.Barrier(people + 1)
 
     def use(seconds: int) -> None:
-        first = True
-        while first or not stop.is_set():
-            job = client.post(address(seconds))
-            result.jobs += 1
-            if first:
-                started.wait(60)
-            first = False
-            result.seen.append(client.watch_by(WINDOWS, job))
+        while not stop.is_set():
+            job = accepted(client, address(seconds), result.refusals.append, stop)
+            if job is not None:
+                result.jobs.append(job)
+                client.watch_by(job.windows, job.document)
+                job.left = time.monotonic()
+                if job.unknown:
+                    stop.wait(PAUSE)
 
     with ThreadPoolExecutor(people) as pool:
         futures: list[Future[None]] = [pool.submit(use, SECONDS + person) for person in range(people)]
         try:
-            started.wait(60)
             yield result
         finally:
             stop.set()

@@ -12,6 +12,7 @@ from cluster.settings import CHART, CLASS, CONTROLLER, HOST, INGRESS_SERVICE, NA
 
 SLOTS = 8
 """of one worker: somewhat more than people have jobs at once, so that none of them waits in the queue"""
+SELECTOR, COMPONENT = f"app.kubernetes.io/instance={RELEASE}", "app.kubernetes.io/component"
 SERVICES = ("api", "worker", "gateway")
 GRACE = 30
 """seconds that a worker's downloads are given; those of the tests take less"""
@@ -67,9 +68,11 @@ def values(around: Around) -> dict[str, Any]:
 
 
 class Release:
-    def __init__(self, around: Around) -> None:
-        self.around = around
-        self._values = values(around)
+    def __init__(self, around: Around, *changes: Mapping[str, Any]) -> None:
+        self._first = values(around)
+        for change in changes:
+            self._first = merged(self._first, change)
+        self._values = self._first
 
     def install(self) -> float:
         """Seconds until all pods are ready."""
@@ -79,7 +82,7 @@ class Release:
 
     def present(self) -> None:
         """As it was installed at first, also where it was changed or uninstalled since; settled."""
-        self._values = values(self.around)
+        self._values = self._first
         self._helm("upgrade", "--install")
         for name in SERVICES:
             settled(name)
@@ -90,16 +93,28 @@ class Release:
             self._values = merged(self._values, change)
         self._helm("upgrade")
 
+    def fails_to_upgrade(self, change: Mapping[str, Any], seconds: int) -> None:
+        """With a change that is not kept, whose pods helm waits for in vain."""
+        try:
+            self._helm("upgrade", values=merged(self._values, change), seconds=seconds)
+        except kube.CommandFailed:
+            return
+        raise AssertionError("helm has upgraded to what can't start")
+
+    def roll_back(self) -> None:
+        """To the revision before."""
+        kube.run("helm", "rollback", RELEASE, "--namespace", NAMESPACE, "--wait", f"--timeout={kube.WAIT_SECONDS}s")
+
     def uninstall(self) -> None:
         kube.run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", f"--timeout={kube.WAIT_SECONDS}s")
 
-    def _helm(self, *verb: str) -> None:
+    def _helm(self, *verb: str, values: Mapping[str, Any] | None = None, seconds: float = kube.WAIT_SECONDS) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(self._values, file)
+            json.dump(values or self._values, file)
             file.flush()
             kube.run(
                 "helm", *verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--values", file.name, "--wait",
-                f"--timeout={kube.WAIT_SECONDS}s",
+                f"--timeout={seconds}s",
             )  # fmt: skip
 
 
@@ -125,9 +140,14 @@ def settled(component: str) -> None:
         kube.kubectl("-n", NAMESPACE, "wait", "--for=delete", *leaving, f"--timeout={kube.WAIT_SECONDS}s")
 
 
+def ready(component: str) -> None:
+    """Returns when it has all pods that it should have, and all are ready."""
+    what = f"deployment/{RELEASE}-{component}"
+    kube.kubectl("-n", NAMESPACE, "rollout", "status", what, f"--timeout={kube.WAIT_SECONDS}s")
+
+
 def _all(component: str) -> list[dict[str, Any]]:
-    labels = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
-    found: list[dict[str, Any]] = kube.get(NAMESPACE, "pods", "-l", labels)
+    found: list[dict[str, Any]] = kube.get(NAMESPACE, "pods", "-l", f"{SELECTOR},{COMPONENT}={component}")
     return found
 
 

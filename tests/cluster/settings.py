@@ -25,10 +25,11 @@ GATEWAY = os.environ.get("VIDFERRY_TEST_GATEWAY", "ingress/shared")
 """namespace and name of a Gateway that takes routes of all namespaces, and serves http"""
 GATEWAY_CLASS = os.environ.get("VIDFERRY_TEST_GATEWAY_CLASS", "traefik")
 """of the Gateway that the tests make, which serves https"""
-HOST = "vidferry.test"
-NAMESPACE = "vidferry-test"
+HOST = os.environ.get("VIDFERRY_TEST_HOST", "vidferry.test")
+"""of the Ingress"""
+NAMESPACE = os.environ.get("VIDFERRY_TEST_NAMESPACE", "vidferry-test")
 """Vidferry's own"""
-AROUND = "vidferry-test-around"
+AROUND = f"{NAMESPACE}-around"
 """what stands around it"""
 RELEASE = "vidferry"
 

@@ -18,7 +18,6 @@ from cluster.around import ORIGIN, STORAGE, query
 from cluster.browser import person
 from cluster.client import Client, follow
 from cluster.conftest import Installed
-from cluster.events import disturbed
 from cluster.probes import connects
 from cluster.release import SERVICES, pod, pods, settled
 from cluster.settings import AROUND, HOST, NAMESPACE, RELEASE
@@ -144,21 +143,6 @@ def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installe
 
 def gives(expression: str) -> bool:
     return any(math.isfinite(float(series["value"][1])) for series in query(expression))
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_scaled_and_replaced_while_people_work(installed: Installed, service: str) -> None:
-    others = {one["metadata"]["uid"] for name in SERVICES if name != service for one in pods(name)}
-    for event, change, replicas in (
-        ("1 → 3", {"replicas": 3}, 3),
-        ("rolling update of 3", {"podAnnotations": {"round": service}}, 3),
-        ("3 → 1", {"replicas": 1}, 1),
-    ):
-        with disturbed(installed.client, f"{service}: {event}", installed.events):
-            installed.release.upgrade({service: change})
-            settled(service)
-            assert len(pods(service)) == replicas
-    assert {one["metadata"]["uid"] for name in SERVICES if name != service for one in pods(name)} == others
 
 
 def test_keda_scales_workers_from_none_and_back(installed: Installed) -> None:

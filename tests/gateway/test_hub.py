@@ -159,6 +159,35 @@ def test_no_such_job() -> None:
     assert core.work(10).unsubscribe == [JOB]
 
 
+def test_no_such_job_is_told_once_that_is_believed() -> None:
+    asked = []
+    core = Hub(lambda: None, Traffic(Registry(Service.GATEWAY)), doubt=lambda: asked.append(1))
+    early, late = Client(), Client()
+    core.join(early)
+    core.work(10)
+    core.answer(None, [])
+    before = core.doubted()
+    core.join(late)
+    assert (asked, early.code) == ([1], None)
+    core.believe(before)
+    assert (early.code, late.code) == (CloseCode.NO_SUCH_JOB, CloseCode.NO_SUCH_JOB)
+    assert core.work(10).unsubscribe == [JOB]
+
+
+def test_what_another_server_knows_was_doubted_rightly() -> None:
+    core = Hub(lambda: None, Traffic(Registry(Service.GATEWAY)), doubt=lambda: None)
+    client = Client()
+    core.join(client)
+    core.work(10)
+    core.answer(None, [])
+    before = core.doubted()
+    core.lost()
+    assert core.work(10).read == [JOB]
+    core.believe(before)
+    core.answer(status(1), [])
+    assert (client.seqs(), client.code) == ([1], None)
+
+
 def test_the_last_watcher_unsubscribes_and_the_next_one_keeps_what_was_not_yet_dropped() -> None:
     core = hub()
     first = joined(core, Client(), status(1))

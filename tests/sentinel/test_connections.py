@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.process import GatewayProcess, Job
+from gateway.process import watch as seen_by
 from gateway.tls import TlsFront, self_signed
 from sentinel.conftest import Watch
 from support.ports import free_port
@@ -178,6 +179,23 @@ async def test_another_primary_is_found_while_the_old_one_stays(
     await gateway.connected(2)
     assert await store.job(job.id) is None
     assert len(vidferry(other)) == 2
+
+
+async def test_a_job_is_not_missed_at_a_server_that_is_the_primary_no_more(
+    server: RedisServer, other: RedisServer, watch: Watch, open_store: OpenStore, start_gateway: StartGateway
+) -> None:
+    """Before the gateway asks by itself who the primary is, which it does once an hour here."""
+    sentinel = watch(server.port)
+    gateway = start_gateway(sentinel.url, gateway_probe_seconds="3600")
+    await gateway.connected()
+    unknown = await seen_by(gateway.uri("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"))
+    assert (unknown.code, unknown.messages) == (4504, [])
+
+    name_instead(sentinel, other.port)
+    job = await Job.create(await open_store(sentinel.url))
+    await job.finish()
+    known = await seen_by(gateway.uri(job.id))
+    assert (known.code, known.messages[-1]["data"]["status"]) == (1000, "completed")
 
 
 @pytest.mark.usefixtures("always_asking")

@@ -12,12 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cluster.outside import discovery
 from support.gcs import fake_server
+from support.gcs_faults import Fault
 from support.gcs_layer import running
 from support.gcs_rules import Account
 from support.origin.server import Origin
 
 EVERYWHERE = "0.0.0.0"
+EVERY = -1
+"""times of a fault that is not used up"""
 STOPS = {signal.SIGINT, signal.SIGTERM}
+REFUSE, GRANT = signal.SIGUSR1, signal.SIGUSR2
+"""make the bucket refuse every call with 403, and not any more"""
 
 
 def main() -> None:
@@ -30,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     port = urlsplit(options.address).port
     assert port
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # before any thread starts, which inherits it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPS, REFUSE, GRANT})  # before any thread starts, which inherits it
     if options.part == "origin":
         with Origin(port, EVERYWHERE, options.address):
             signal.sigwait(STOPS)
@@ -52,8 +57,11 @@ def serve_bucket(port: int, address: str, key_file: Path, bucket: str) -> None:
         made = Request(url, body, {"Content-Type": "application/json"})
         with urlopen(made, timeout=10):
             pass
-        with running(backend, account, (EVERYWHERE, port), address):
-            signal.sigwait(STOPS)
+        with running(backend, account, (EVERYWHERE, port), address) as layer:
+            while (told := signal.sigwait({*STOPS, REFUSE, GRANT})) not in STOPS:
+                layer.faults.clear()
+                if told == REFUSE:
+                    layer.faults.put(Fault(lambda call: call.kind != "token", status=403, times=EVERY))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from vidferry_common.contract import keys
 from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_name, connection_options
-from vidferry_common.store.sentinel import NoPrimary
+from vidferry_common.store.sentinel import NoPrimary, Sentinels
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.resp import Connection, RedisRefused, ServerFacts, command, open_connection
 from vidferry_gateway.sockets import Sockets
@@ -22,6 +22,8 @@ WINDOW = 128
 
 _PREFIX = len(keys.CHANNEL)
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.05, 2.0
+_ASKED_AGAIN = 0.1
+"""Seconds between two questions to Sentinels, however many ask for jobs that are not there."""
 _SETTLED = 5.0
 """Seconds after which a connection counts as good, and the back-off begins anew."""
 
@@ -33,7 +35,9 @@ class Feed:
         self._name = connection_name("gateway", "messages")
         self._options, self._probe, self._sockets = connection_options(settings, self._name), probe, sockets
         self._traffic = sockets.traffic
-        self.hub = Hub(self._wake, self._traffic)
+        self._sentinels: Sentinels | None = self._options.get("sentinels")
+        self._doubt = asyncio.Event()
+        self.hub = Hub(self._wake, self._traffic, self._doubt.set if self._sentinels else None)
         self._connection: Connection | None = None
         self.reached = False
         """Redis has been there, now or before"""
@@ -95,15 +99,24 @@ class Feed:
             self.hub.lost()
 
     async def _follow(self, connection: Connection) -> None:
-        """Gives the connection up when Sentinels name another primary: one that they can't reach would keep it open."""
-        sentinels = self._options.get("sentinels")
-        known = sentinels and sentinels.newest
-        while sentinels:
-            await asyncio.sleep(self._probe)
+        """Gives the connection up when Sentinels name another primary: one that they can't reach would keep it open.
+
+        A server that is no primary any more, and does not know it yet, knows no job that was made since.
+        """
+        if self._sentinels is None:
+            return
+        known = self._sentinels.newest
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._doubt.wait(), self._probe)
+            self._doubt.clear()
+            doubted = self.hub.doubted()
             with contextlib.suppress(NoPrimary):
-                if await sentinels.primary() != known:
+                if await self._sentinels.primary() != known:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
+                self.hub.believe(doubted)
+            await asyncio.sleep(_ASKED_AGAIN)
 
     def _count_loss(self, connection: Connection) -> None:
         """Why the last one was lost, which Redis itself tells only when it is asked again."""

@@ -86,10 +86,15 @@ class Work:
 
 
 class Hub:
-    """wake is called when there is work; it may be called often and must not call back at once."""
+    """wake is called when there is work; it may be called often and must not call back at once.
 
-    def __init__(self, wake: Callable[[], None], traffic: Traffic) -> None:
-        self._wake, self._traffic = wake, traffic
+    doubt is called so where Redis knows no such job, if what it says may be out of date; believe() answers. Without it
+    Redis is believed.
+    """
+
+    def __init__(self, wake: Callable[[], None], traffic: Traffic, doubt: Callable[[], None] | None = None) -> None:
+        self._wake, self._traffic, self._doubt = wake, traffic, doubt
+        self._doubted: set[Topic] = set()
         self._debug = _log.isEnabledFor(logging.DEBUG)
         """asked once: the logger itself takes longer to answer than a message takes here"""
         self._topics: dict[bytes, Topic] = {}
@@ -159,6 +164,7 @@ class Hub:
         """The connection is gone, and with it subscriptions and answers: everything watched is read again."""
         self._flying.clear()
         self._dropped.clear()
+        self._doubted.clear()
         for topic in self._topics.values():
             topic.subscribed, topic.stale = False, True
             for question in topic.reads:
@@ -200,6 +206,12 @@ class Hub:
         topic = question.topic
         topic.reads.remove(question)
         self._pass_on(topic, alone=False)
+        self._doubted.discard(topic)
+        if state is None and self._doubt is not None:
+            topic.waiting.extend(question.watchers)
+            self._doubted.add(topic)
+            self._doubt()
+            return
         if state is None:
             self._end(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
             return
@@ -222,6 +234,17 @@ class Hub:
             self._end(topic, topic.joined, CloseCode.ENDED)
         else:
             self._drop_if_idle(topic)
+
+    def doubted(self) -> set[Topic]:
+        """Those without a job, as Redis said before now."""
+        return self._doubted.copy()
+
+    def believe(self, topics: set[Topic]) -> None:
+        """What Redis said of these was right, unless it has been asked again since."""
+        for topic in topics & self._doubted:
+            self._doubted.discard(topic)
+            waiting, topic.waiting = topic.waiting, []
+            self._end(topic, [*topic.joined, *waiting], CloseCode.NO_SUCH_JOB)
 
     # Within.
 
@@ -282,6 +305,7 @@ class Hub:
             return
         del self._topics[topic.job_id.encode()]
         self._wanted.pop(topic, None)
+        self._doubted.discard(topic)
         if topic.subscribed:
             self._dropped[topic.job_id] = None
             self._wake()
