@@ -10,7 +10,7 @@ FOLDER = resources.files("vidferry_common.store")
 NAME = re.compile(r"'((?:vidferry|arq|websocket):[a-z:-]*|:[a-z]+)'")
 USED = {
     keys.JOB, keys.HISTORY, keys.DOWNLOAD, keys.JOBS, keys.STEPS, keys.LEASES, keys.DOORBELL, keys.CHANNEL, keys.QUEUE,
-    keys.ARQ_JOB, keys.ARQ_RETRY, keys.STOPPED, keys.SITE, keys.CALLER, keys.PARKED, keys.LINE, keys.WORKERS,
+    keys.ARQ_JOB, keys.STOPPED, keys.SITE, keys.CALLER, keys.PARKED, keys.LINE, keys.WORKERS,
     keys.KEEPER, keys.DELAYED, keys.ENDED, keys.ROOM,
 }  # fmt: skip
 

@@ -203,6 +203,22 @@ async def test_in_an_outage_it_stays_in_rotation_and_tells_clients_to_come_back(
     assert (await watch(gateway.uri(job.id))).code == 1000
 
 
+async def test_in_a_full_redis_jobs_are_watched_as_ever(
+    gateway: GatewayProcess, job: Job, redis: RedisServer, store_of: OpenStore
+) -> None:
+    async with redis_client(redis) as client:
+        await client.config_set("maxmemory", 1)
+        async with connect(gateway.uri(job.id)) as socket:
+            first = await listen(socket, received(1))
+            await job.finish()
+            rest = await listen(socket)
+        again = await watch(gateway.uri(job.id))
+        await client.config_set("maxmemory", 0)
+    assert [*first.messages, *rest.messages][-1]["data"]["status"] == "completed"
+    assert (rest.code, again.code) == (1000, 1000)
+    assert not any("Redis is away" in line for line in gateway.lines)
+
+
 async def test_a_redis_that_says_nothing_more_is_noticed(
     start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
 ) -> None:
@@ -247,8 +263,7 @@ async def test_a_password_and_a_user(start_gateway: StartGateway, store_of: Open
         "+@connection",
         "+@read",
         "+@pubsub",
-        "+multi",
-        "+exec",
+        "+eval",
     )
     with redis_server("--user", "gateway", *rights) as server:
         told = {"redis_username": "gateway", "redis_password": "secret", "gateway_probe_seconds": "0.05"}

@@ -1,6 +1,7 @@
 """What is changed of arq's worker, on a real Redis."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,8 +9,9 @@ from arq.connections import ArqRedis
 
 from store.conftest import records, shared_server
 from store.records import Records
+from support.redis_server import redis_server
 from vidferry_common.contract import keys
-from vidferry_common.store import store
+from vidferry_common.store import RedisSettings, Store, connect, store
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from worker.downloads import until
 
@@ -36,11 +38,8 @@ class Stage:
             self.begun.append(download_id)
             await self.let_go.wait()
 
-        async def abandon(download_id: str, attempt: int) -> None:
-            raise AssertionError(download_id, attempt)
-
         pool = ArqRedis(pool_or_conn=records.redis.connection_pool, default_queue_name=keys.QUEUE)
-        return DownloadWorker(pool, pick, run, abandon, may_pick=lambda: True, slots=4, max_seconds=60, grace=1)
+        return DownloadWorker(pool, pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1)
 
 
 async def test_what_is_picked_again_while_it_runs_is_not_begun_again(
@@ -60,6 +59,29 @@ async def test_what_is_picked_again_while_it_runs_is_not_begun_again(
     assert await records.redis.zscore(keys.QUEUE, arq_id) is None
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_full_redis_holds_nothing_up(own: Records) -> None:
+    """A worker begins and ends what was accepted before: no write of its own is one that Redis refuses then."""
+    job, stage = await own.created(), Stage()
+    await own.redis.config_set("maxmemory", 1)
+    worker = stage.worker(own)
+    running = asyncio.create_task(worker.async_run())
+    await until(lambda: stage.begun)
+    stage.let_go.set()
+    await until(lambda: not worker.job_counter)
+    assert await own.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 1)) is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[Records]:
+    """On a Redis of its own."""
+    with redis_server() as server:
+        redis = connect(RedisSettings.model_validate({"redis_url": server.url}))
+        yield Records(Store(redis, 3600), redis)
+        await redis.aclose(close_connection_pool=True)
 
 
 @pytest.mark.parametrize("left", ["its task", "arq's mark"])

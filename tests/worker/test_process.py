@@ -157,24 +157,6 @@ async def test_what_does_not_pass_ends_with_its_code(running: WorkerProcess, job
     await empty(running)
 
 
-async def test_an_expired_arq_job_ends_its_record(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
-    held = [await jobs.give(site.url(f"/gated/g{number}/clip.mp4")) for number in range(4)]  # every slot
-    for number in range(4):
-        await asyncio.to_thread(site.gate(f"g{number}").wait_held)
-    job = await jobs.give(site.url("/media/clip.mp4"))
-    assert await jobs.redis.delete(keys.ARQ_JOB + keys.arq_id(job.download_id, 1)) == 1
-    for number in range(4):
-        site.gate(f"g{number}").open()
-
-    end = await jobs.end(job)
-
-    assert (end["status"], end["error"]["code"]) == ("failed", "internal")
-    for other in held:
-        assert (await jobs.end(other))["status"] == "completed"
-    assert await jobs.redis.zcard(keys.LEASES) == 0
-    await until(lambda: not running.left())
-
-
 async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url("/media/clip.mp4"))
     await jobs.end(job)

@@ -138,7 +138,6 @@ async def _serve(context: WorkerContext, state: State) -> None:
         pool,
         lambda count: context.store.pick(count, settings.limits),
         runner.run,
-        runner.fail_unstartable,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,
         max_seconds=settings.max_seconds,

@@ -166,9 +166,7 @@ class Feed:
             _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX:].decode()})
 
     def reply(self, item: Any) -> None:
-        if not isinstance(item, list):
-            return  # OK and QUEUED, around a read
-        state, history = _checked(item)
+        state, history = item
         self.hub.answer(state, history)
         if not self.hub.idle:
             self._wake()
@@ -190,16 +188,12 @@ def _cause(reason: Exception, before: ServerFacts | None, now: ServerFacts | Non
 
 
 def _read(job_id: str) -> bytes:
-    """One moment of the record: without MULTI a message published between the two commands could be in neither."""
+    """One moment of the record: a message published between two commands could be in neither.
+
+    By a script, as a Redis whose memory is used up refuses each command within MULTI, reads too.
+    """
     key = keys.JOB + job_id
-    return _MULTI + command("HGET", key, "state") + command("LRANGE", key + keys.HISTORY, "0", "-1") + _EXEC
+    return command("EVAL", _READ, "2", key, key + keys.HISTORY)
 
 
-def _checked(item: list[Any]) -> list[Any]:
-    for part in item:
-        if isinstance(part, Exception):
-            raise RedisRefused(str(part)) from part
-    return item
-
-
-_MULTI, _EXEC = command("MULTI"), command("EXEC")
+_READ = "return {redis.call('HGET', KEYS[1], 'state'), redis.call('LRANGE', KEYS[2], 0, -1)}"

@@ -59,7 +59,6 @@ QUEUE = "arq:queue"
 """arq's sorted set of all that waits or runs. What is ready has its order for a score (when it was due, less its head
 start), what is delayed the time it is due, what waits for its site or caller PARKED_SCORE, what runs RUNNING_SCORE"""
 ARQ_JOB = "arq:job:"
-ARQ_RETRY = "arq:retry:"
 FUNCTION = "download"
 """the arq function's name; its arguments are download id and attempt"""
 

@@ -4,7 +4,6 @@ No other module imports it.
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any, cast
 
 import orjson
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from arq.worker import Worker, func
 
 from vidferry_common.contract import keys
@@ -35,7 +35,7 @@ class DownloadWorker(Worker):
     - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and outlives
       Redis's outages;
     - `start_jobs` marks none as running: what is picked is kept for this worker, until its claim holds it;
-    - `finish_failed_job` ends the record of a job that arq could not even start;
+    - `run_job` needs no write that a Redis whose memory is used up refuses: claim counts attempts, not it;
     - SIGTERM and SIGINT: nothing new is taken, what runs has its grace, then gives itself back;
     - `record_health` keeps out of the health key that all workers would share.
     """
@@ -45,7 +45,6 @@ class DownloadWorker(Worker):
         pool: ArqRedis,
         pick: Callable[[int], Awaitable[tuple[list[bytes], float | None]]],
         run: Callable[[str, int], Awaitable[None]],
-        fail_unstartable: Callable[[str, int], Awaitable[None]],
         *,
         may_pick: Callable[[], bool],
         slots: int,
@@ -63,13 +62,12 @@ class DownloadWorker(Worker):
             job_timeout=max_seconds + TIMEOUT_MARGIN,
             keep_result=0,
             poll_delay=0,
-            max_tries=10_000,
             job_completion_wait=max(int(grace), 1),
             job_serializer=orjson.dumps,
             job_deserializer=orjson.loads,
             log_results=False,
         )
-        self._pick, self._may_pick, self._fail_unstartable = pick, may_pick, fail_unstartable
+        self._pick, self._may_pick = pick, may_pick
         self._wait = SHORTEST_WAIT
         self._reached_redis = False
 
@@ -130,11 +128,30 @@ class DownloadWorker(Worker):
                 del self.tasks[arq_id]
                 task.result()
 
-    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+    async def run_job(self, job_id: str, score: int) -> None:  # noqa: ARG002 - arq's own signature
+        """One attempt, which its id names; a cancelled one has handed itself back."""
         download_id, _, attempt = job_id.rpartition(":")
-        with contextlib.suppress(ValueError):  # not one of ours
-            await self._fail_unstartable(download_id, int(attempt))
-        await super().finish_failed_job(job_id, result_data)
+        ended = True
+        try:
+            run = self.functions[keys.FUNCTION].coroutine(self.ctx, download_id, int(attempt))
+            await asyncio.wait_for(run, self.job_timeout_s)
+        except asyncio.CancelledError:
+            ended = False
+            self.jobs_retried += 1
+        except Exception:
+            logger.exception("an attempt broke off", extra={"arq_id": job_id})
+            self.jobs_failed += 1
+        else:
+            self.jobs_complete += 1
+        if ended:
+            await asyncio.shield(self._take_off_the_queue(job_id))
+
+    async def _take_off_the_queue(self, arq_id: str) -> None:
+        """Not in a transaction, within which a Redis whose memory is used up refuses every command."""
+        async with self.pool.pipeline(transaction=False) as pipe:
+            pipe.zrem(self.queue_name, arq_id)
+            pipe.delete(keys.ARQ_JOB + arq_id, in_progress_key_prefix + arq_id)
+            await pipe.execute()
 
     async def record_health(self) -> None:
         """A worker's health is its own: see its admin port."""

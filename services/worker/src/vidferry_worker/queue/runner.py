@@ -2,8 +2,7 @@
 
 import logging
 
-from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.store import Claim, Ending
+from vidferry_common.store import Claim
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.context import WorkerContext
@@ -43,14 +42,6 @@ class Runner:
         """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
         record = await until_redis_answers(lambda: self._context.store.download(download_id))
         return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
-
-    async def fail_unstartable(self, download_id: str, attempt: int) -> None:
-        """Ends a download whose arq job expired or can't be read."""
-        claim = await self._claim(download_id, attempt)
-        if claim:
-            update = claim.last.failed(ErrorCode.INTERNAL)
-            if await self._context.store.finish(claim, update.body(), Ending()) is not None:
-                self._context.metrics.finished(claim, update)
 
     async def _claim(self, download_id: str, attempt: int) -> Claim | None:
         settings = self._context.settings
