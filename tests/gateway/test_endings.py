@@ -165,7 +165,7 @@ from starlette.applications import Starlette
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.gateway import Gateway
-from vidferry_gateway.server import DrainingServer
+from vidferry_gateway.uvicorn.server import DrainingServer
 from vidferry_gateway.settings import GatewaySettings
 
 @contextlib.asynccontextmanager

@@ -23,8 +23,8 @@ from support.redis_server import RedisServer
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.gateway import Gateway
-from vidferry_gateway.server import DrainingServer
 from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.uvicorn.server import DrainingServer
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.frames import payload
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind, Message, Outgoing, read
-from vidferry_gateway.traffic import Traffic
+from vidferry_gateway.metrics import Traffic
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
 

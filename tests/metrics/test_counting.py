@@ -22,7 +22,7 @@ from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
 from vidferry_gateway.message import Outgoing
-from vidferry_gateway.traffic import Traffic
+from vidferry_gateway.metrics import Traffic
 from vidferry_worker.metrics import Rise, WorkerMetrics
 from vidferry_worker.queue.reaper import LeaseReaper
 
@@ -163,7 +163,7 @@ def message(seq: int, timestamp: str) -> bytes:
 async def test_whatever_a_publisher_writes_as_a_time(
     text: Any, late: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
+    monkeypatch.setattr("vidferry_gateway.metrics.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
     traffic = Traffic(registry)
     traffic.owe(str(text).encode(), 1)
@@ -175,7 +175,7 @@ async def test_whatever_a_publisher_writes_as_a_time(
 
 
 async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidferry_gateway.traffic.utc_now", lambda: NOW)
+    monkeypatch.setattr("vidferry_gateway.metrics.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
     traffic = Traffic(registry)
     hub = Hub(lambda: None, traffic)

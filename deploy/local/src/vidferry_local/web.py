@@ -20,8 +20,8 @@ from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 from vidferry_gateway.gateway import Gateway
-from vidferry_gateway.server import DrainingServer
 from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.uvicorn.server import DrainingServer
 
 READY_POLL = 0.02
 

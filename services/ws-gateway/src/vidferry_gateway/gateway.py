@@ -6,16 +6,16 @@ from typing import Literal, TypedDict
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry, catalogue
-from vidferry_gateway.door import Door
-from vidferry_gateway.events import EventStream
-from vidferry_gateway.feed import Feed
-from vidferry_gateway.handover import HandoverProtocol
+from vidferry_gateway.admission import Door
+from vidferry_gateway.clients.registry import Sockets
+from vidferry_gateway.clients.sse import EventStream
+from vidferry_gateway.clients.websocket import GatewaySocket
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.metrics import Traffic
+from vidferry_gateway.redis.feed import Feed
 from vidferry_gateway.refusals import websocket_only
 from vidferry_gateway.settings import GatewaySettings
-from vidferry_gateway.sockets import Sockets
-from vidferry_gateway.traffic import Traffic
-from vidferry_gateway.websocket import GatewaySocket
+from vidferry_gateway.uvicorn.http_protocol import HandoverProtocol
 
 
 class UvicornOptions(TypedDict):

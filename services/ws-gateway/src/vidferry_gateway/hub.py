@@ -19,7 +19,7 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
 from vidferry_gateway.message import Foreign, Kind, Message, Outgoing, read
-from vidferry_gateway.traffic import Traffic
+from vidferry_gateway.metrics import Traffic
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 from vidferry_gateway.app import make_app
 from vidferry_gateway.gateway import Gateway
-from vidferry_gateway.server import DrainingServer
 from vidferry_gateway.settings import GatewaySettings
+from vidferry_gateway.uvicorn.server import DrainingServer
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048

@@ -11,9 +11,9 @@ from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_name, connection_options
 from vidferry_common.store.sentinel import NoPrimary, Sentinels
+from vidferry_gateway.clients.registry import Sockets
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.resp import Connection, RedisRefused, ServerFacts, command, open_connection
-from vidferry_gateway.sockets import Sockets
+from vidferry_gateway.redis.connection import Connection, RedisRefused, ServerFacts, command, open_connection
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Protocol
 
 from vidferry_common.contract.close import CloseCode
+from vidferry_gateway.metrics import Traffic
 from vidferry_gateway.settings import GatewaySettings
-from vidferry_gateway.traffic import Traffic
 
 _SLOTS = 50
 """Of the wheel: a turn is the time between two pings, a slot the share of the sockets that is pinged at once."""

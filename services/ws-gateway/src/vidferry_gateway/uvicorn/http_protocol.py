@@ -14,7 +14,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import App
 from vidferry_common.http.request_bounds import BoundedRequests
 from vidferry_gateway.buffer import SharedBuffer
-from vidferry_gateway.events import EventStream
+from vidferry_gateway.clients.sse import EventStream
 
 _PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
 """Below any prefix: a proxy may keep its own or take it off."""

@@ -8,9 +8,9 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.contract.subscriptions import Subscribe, SubscriptionError, Unsubscribe
 from vidferry_gateway import frames
+from vidferry_gateway.clients.connection import JOB_ID
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind, Message, Outgoing
-from vidferry_gateway.outlet import JOB_ID
 
 _AT_ONCE = 4
 """Jobs of one socket that are read at once. Each answer is a whole history: who subscribes to hundreds is sent them one

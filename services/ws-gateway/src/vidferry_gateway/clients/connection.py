@@ -15,12 +15,12 @@ from urllib.parse import parse_qs
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_gateway.admission import Door
 from vidferry_gateway.buffer import SharedBuffer
-from vidferry_gateway.door import Door
+from vidferry_gateway.clients.registry import Sockets
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind
 from vidferry_gateway.settings import GatewaySettings
-from vidferry_gateway.sockets import Sockets
 
 HIGH_WATER = 16 * 1024
 """Bytes that wait in the process, and as many in the kernel, before a client counts as slow."""

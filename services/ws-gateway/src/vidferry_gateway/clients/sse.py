@@ -24,8 +24,8 @@ from vidferry_common.contract.messages import Cursor
 from vidferry_common.http import problems
 from vidferry_common.http.problems import response_head
 from vidferry_gateway import frames
+from vidferry_gateway.clients.connection import JOB_ID, Outlet, cursor_in
 from vidferry_gateway.message import Kind, Message, Outgoing
-from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
 
 _ABNORMAL = 1006
 _RETRY_MS = (1000, 3000)

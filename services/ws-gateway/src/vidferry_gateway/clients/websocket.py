@@ -23,10 +23,10 @@ from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.handshake import header_pairs, read_request, respond
+from vidferry_gateway.clients.connection import JOB_ID, Outlet, cursor_in
+from vidferry_gateway.clients.handshake import header_pairs, read_request, respond
+from vidferry_gateway.clients.subscriptions import Subscriptions
 from vidferry_gateway.message import Kind, Message, Outgoing
-from vidferry_gateway.outlet import JOB_ID, Outlet, cursor_in
-from vidferry_gateway.subscriptions import Subscriptions
 
 MAX_CLIENT_MESSAGE = 4096
 

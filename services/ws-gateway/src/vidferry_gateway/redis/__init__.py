@@ -1,0 +1,1 @@
+"""The connection to Redis: what it tells becomes messages of the hub."""
