@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from api.conftest import OpenApp
-from vidferry_api.models import Accepted, DownloadRequest, Job
+from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Container, Quality
 from vidferry_common.contract.stages import Status

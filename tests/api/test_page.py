@@ -5,13 +5,13 @@ import re
 import httpx2
 import pytest
 
-from vidferry_api.routes.page import FOLDER, TYPES
+from vidferry_api.page.routes import FOLDER, TYPES
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
+FILES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path.suffix != ".py")
 
 
 def test_the_page(api: httpx2.Client) -> None:
@@ -41,6 +41,12 @@ def test_every_part_has_its_type_and_is_asked_for_anew(api: httpx2.Client, name:
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["content-security-policy"] == POLICY
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/static/routes.py", "/static/./routes.py", "/static/__init__.py"])
+def test_the_folder_s_python_is_not_served(api: httpx2.Client, path: str) -> None:
+    assert (FOLDER / path.removeprefix("/static/")).exists()
+    assert api.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js"])

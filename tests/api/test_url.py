@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_api.url import MAX_LENGTH, canonical
+from vidferry_api.jobs.url import MAX_LENGTH, canonical
 
 SPELLINGS = {
     "https://example.org/": [

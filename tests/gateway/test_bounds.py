@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.process import TIMEOUT
 from gateway.raw import handshake
 from gateway.test_hook import Recorder, gateway, serving
-from vidferry_api.protocol import ApiProtocol
+from vidferry_api.http.protocol import ApiProtocol
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import request_bounds
 from vidferry_common.http.request_bounds import MAX_HEAD, BoundedRequests

@@ -9,14 +9,19 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from vidferry_api import problems
+from vidferry_api.dependencies import Services
+from vidferry_api.health import routes as health
+from vidferry_api.http import problems
+from vidferry_api.http.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
+from vidferry_api.http.problems import ProblemDocument
+from vidferry_api.jobs import cancel, downloads, retry
+from vidferry_api.jobs import routes as jobs
 from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
-from vidferry_api.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
-from vidferry_api.problems import ProblemDocument
+from vidferry_api.objects import routes as files
+from vidferry_api.page import routes as page
 from vidferry_api.redis_memory import RedisMemoryLog
-from vidferry_api.routes import cancel, downloads, files, health, jobs, live, page, retry
-from vidferry_api.services import Services
 from vidferry_api.settings import ApiSettings
+from vidferry_api.watch import routes as live
 from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import KnownHost

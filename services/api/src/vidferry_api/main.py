@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from vidferry_api.app import create_app
-from vidferry_api.protocol import ApiProtocol
-from vidferry_api.services import Services
+from vidferry_api.dependencies import Services
+from vidferry_api.http.protocol import ApiProtocol
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log
 from vidferry_common.bucket import BucketError

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from vidferry_api.problems import Problem
+from vidferry_api.http.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems

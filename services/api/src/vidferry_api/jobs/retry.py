@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request
 
-from vidferry_api.addresses import job_address, public_root
-from vidferry_api.intake import TRACEPARENT, IntakeDep, answers
-from vidferry_api.models import Accepted
-from vidferry_api.problems import Problem
-from vidferry_api.services import JobDep, ServicesDep
+from vidferry_api.dependencies import JobDep, ServicesDep
+from vidferry_api.http.problems import Problem
+from vidferry_api.http.public_urls import job_address, public_root
+from vidferry_api.jobs.create import TRACEPARENT, IntakeDep, answers
+from vidferry_api.jobs.schemas import Accepted
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 

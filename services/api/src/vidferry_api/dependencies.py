@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
-from vidferry_api.problems import Problem
 from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket

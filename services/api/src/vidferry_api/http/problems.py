@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from vidferry_api.schemas import Uri
+from vidferry_api.http.field_types import Uri
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers

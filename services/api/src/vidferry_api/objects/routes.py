@@ -7,10 +7,10 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from vidferry_api.conditional import is_known, not_modified
-from vidferry_api.problems import Problem
-from vidferry_api.routes.jobs import INERT
-from vidferry_api.services import ServicesDep
+from vidferry_api.dependencies import ServicesDep
+from vidferry_api.http.conditional import is_known, not_modified
+from vidferry_api.http.problems import Problem
+from vidferry_api.jobs.routes import INERT
 from vidferry_common.bucket import (
     FolderBucket,
     LinkExpired,

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from fastapi import Depends, Header, Request, Response
 
-from vidferry_api.addresses import events_address, job_address, public_root, socket_address
-from vidferry_api.callers import caller_of
-from vidferry_api.models import Accepted
-from vidferry_api.problems import RATE_HEADERS, Problem, rate_headers, responses
-from vidferry_api.services import ServicesDep
+from vidferry_api.dependencies import ServicesDep
+from vidferry_api.http.callers import caller_of
+from vidferry_api.http.problems import RATE_HEADERS, Problem, rate_headers, responses
+from vidferry_api.http.public_urls import events_address, job_address, public_root, socket_address
+from vidferry_api.jobs.schemas import Accepted
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vidferry_api.schemas import DateTime, Double, Int32, Int64, Uri, Uuid
-from vidferry_api.url import canonical
+from vidferry_api.http.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
+from vidferry_api.jobs.url import canonical
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority

@@ -10,8 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidferry_api.http.problems import Problem, internal
 from vidferry_api.metrics import ApiMetrics
-from vidferry_api.problems import Problem, internal
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from vidferry_api.problems import Problem
+from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter(include_in_schema=False)

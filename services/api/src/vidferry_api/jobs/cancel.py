@@ -5,11 +5,11 @@ import logging
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from vidferry_api.addresses import public_root
-from vidferry_api.models import Job
-from vidferry_api.problems import Problem, responses
-from vidferry_api.routes.jobs import shown
-from vidferry_api.services import JobDep, Services, ServicesDep, known_job
+from vidferry_api.dependencies import JobDep, Services, ServicesDep, known_job
+from vidferry_api.http.problems import Problem, responses
+from vidferry_api.http.public_urls import public_root
+from vidferry_api.jobs.routes import shown
+from vidferry_api.jobs.schemas import Job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Cancelled, JobRecord

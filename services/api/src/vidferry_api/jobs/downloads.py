@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from vidferry_api.intake import TRACEPARENT, IntakeDep, answers
-from vidferry_api.models import Accepted, DownloadRequest
+from vidferry_api.jobs.create import TRACEPARENT, IntakeDep, answers
+from vidferry_api.jobs.schemas import Accepted, DownloadRequest
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter(tags=["downloads"])

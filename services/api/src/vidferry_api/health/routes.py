@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from vidferry_api.models import Health
-from vidferry_api.problems import Problem, responses
-from vidferry_api.services import ServicesDep
+from vidferry_api.dependencies import ServicesDep
+from vidferry_api.http.problems import Problem, responses
+from vidferry_api.jobs.schemas import Health
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
 

@@ -1,5 +1,6 @@
 """The web page and its parts, from the package."""
 
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,18 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-"""The machine's own table may be missing or wrong, and with nosniff a module of a wrong type does not run."""
+"""Of what the page is made of. The machine's own table may be missing or wrong, and with nosniff a module of a wrong
+type does not run."""
 
 
 class Parts(StaticFiles):
-    """Always asked for anew (by ETag), so that a page and its modules are of one release."""
+    """The page's files, and no others of its folder.
+
+    They are always asked for anew (by ETag), so that a page and its modules are of one release.
+    """
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        return super().lookup_path(path) if Path(path).suffix in TYPES else ("", None)
 
     def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(full_path, *args, **kwargs)

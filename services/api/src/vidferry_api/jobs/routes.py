@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.addresses import events_address, public_root, socket_address
-from vidferry_api.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
-from vidferry_api.models import Job
-from vidferry_api.problems import Problem, responses
-from vidferry_api.services import JobDep, Services, ServicesDep
+from vidferry_api.dependencies import JobDep, Services, ServicesDep
+from vidferry_api.http.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
+from vidferry_api.http.problems import Problem, responses
+from vidferry_api.http.public_urls import events_address, public_root, socket_address
+from vidferry_api.jobs.schemas import Job
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status

@@ -1,0 +1,1 @@
+"""The objects of a folder, by their signed links."""

@@ -1,1 +1,0 @@
-"""What the api answers, a module a subject."""
