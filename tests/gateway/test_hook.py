@@ -123,7 +123,7 @@ async def test_how_the_class_is_made_and_called() -> None:
 
 
 async def test_uvicorn_itself_still_loses_what_follows_a_handshake() -> None:
-    """When this fails, HandoverProtocol need not keep it any more."""
+    """When this fails, GatewayHttpProtocol need not keep it any more."""
     async with serving(ws=Recorder, http=HttpToolsProtocol) as uvicorn_here:
         recorder = await uvicorn_here.upgraded(handshake("some-job") + frame(9, b"early"))
         assert recorder.data.endswith(b"\r\n\r\n")

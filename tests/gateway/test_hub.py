@@ -11,10 +11,10 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_gateway.frames import payload
+from vidferry_gateway.frames import payload_of
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind, Message, Outgoing, read
-from vidferry_gateway.metrics import Traffic
+from vidferry_gateway.message import Kind, Message, Outgoing, parse_message
+from vidferry_gateway.metrics import GatewayMetrics
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
 
@@ -38,10 +38,10 @@ class Client:
 
     def deliver(self, message: Outgoing, kind: Kind) -> None:
         assert self.code is None, "nothing is sent after the end"
-        self.got.append(payload(message.frame))
+        self.got.append(payload_of(message.frame))
         self.kinds.append(kind)
 
-    def send(self, message: Message, kind: Kind) -> int:
+    def deliver_at_once(self, message: Message, kind: Kind) -> int:
         self.deliver(message, kind)
         self.at_once.append(message.seq)
         return 1
@@ -51,17 +51,17 @@ class Client:
         self.code = code
 
     def seqs(self) -> list[int]:
-        return [message.seq for message in map(read, self.got) if message]
+        return [message.seq for message in map(parse_message, self.got) if message]
 
 
 def hub() -> Hub:
-    return Hub(lambda: None, Traffic(Registry(Service.GATEWAY)))
+    return Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)))
 
 
 def joined(core: Hub, client: Client, state: bytes, *history: bytes) -> Client:
     core.join(client)
-    core.work(10)
-    core.answer(state, history)
+    core.take_work(10)
+    core.answer_read(state, history)
     return client
 
 
@@ -69,14 +69,14 @@ def published(core: Hub, *messages: bytes) -> None:
     """All in one read of the connection."""
     for raw in messages:
         core.receive(JOB.encode(), raw)
-    core.flush()
+    core.deliver_due()
 
 
 def test_a_join_subscribes_and_reads_once() -> None:
     core = hub()
     core.join(Client())
     core.join(Client())
-    work = core.work(10)
+    work = core.take_work(10)
     assert (work.subscribe, work.read, work.unsubscribe) == ([JOB], [JOB], [])
     assert core.idle
 
@@ -85,7 +85,7 @@ def test_a_second_watcher_reads_and_does_not_subscribe_again() -> None:
     core = hub()
     joined(core, Client(), status(1))
     core.join(Client())
-    work = core.work(10)
+    work = core.take_work(10)
     assert (work.subscribe, work.read) == ([], [JOB])
 
 
@@ -103,10 +103,10 @@ def test_a_state_that_is_the_last_step_is_sent_once() -> None:
 def test_what_came_before_the_answer_is_covered_by_it() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.work(10)
+    core.take_work(10)
     published(core, status(1), status(2))
     assert client.got == []
-    core.answer(status(2), [status(1)])
+    core.answer_read(status(2), [status(1)])
     published(core, status(3))
     assert client.seqs() == [1, 2, 3]
 
@@ -130,7 +130,7 @@ def test_the_end_closes_and_unsubscribes() -> None:
     client = joined(core, Client(), status(1))
     published(core, status(2, end=True))
     assert (client.seqs(), client.code) == ([1, 2], CloseCode.ENDED)
-    assert core.work(10).unsubscribe == [JOB]
+    assert core.take_work(10).unsubscribe == [JOB]
 
 
 def test_a_job_that_has_ended_is_shown_and_closed() -> None:
@@ -143,48 +143,48 @@ def test_the_end_between_two_reads_reaches_those_who_joined_and_those_who_wait()
     early = joined(core, Client(), status(1))
     late = Client()
     core.join(late)
-    core.work(10)
+    core.take_work(10)
     published(core, status(2, end=True))
     assert (early.seqs(), early.code, late.got) == ([1, 2], CloseCode.ENDED, [])
-    core.answer(status(2, end=True), [])
+    core.answer_read(status(2, end=True), [])
     assert (late.seqs(), late.code) == ([2], CloseCode.ENDED)
 
 
 def test_no_such_job() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.work(10)
-    core.answer(None, [])
+    core.take_work(10)
+    core.answer_read(None, [])
     assert client.code == CloseCode.NO_SUCH_JOB
-    assert core.work(10).unsubscribe == [JOB]
+    assert core.take_work(10).unsubscribe == [JOB]
 
 
 def test_no_such_job_is_told_once_that_is_believed() -> None:
     asked = []
-    core = Hub(lambda: None, Traffic(Registry(Service.GATEWAY)), doubt=lambda: asked.append(1))
+    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), doubt=lambda: asked.append(1))
     early, late = Client(), Client()
     core.join(early)
-    core.work(10)
-    core.answer(None, [])
-    before = core.doubted()
+    core.take_work(10)
+    core.answer_read(None, [])
+    before = core.doubted_topics()
     core.join(late)
     assert (asked, early.code) == ([1], None)
-    core.believe(before)
+    core.believe_absence(before)
     assert (early.code, late.code) == (CloseCode.NO_SUCH_JOB, CloseCode.NO_SUCH_JOB)
-    assert core.work(10).unsubscribe == [JOB]
+    assert core.take_work(10).unsubscribe == [JOB]
 
 
 def test_what_another_server_knows_was_doubted_rightly() -> None:
-    core = Hub(lambda: None, Traffic(Registry(Service.GATEWAY)), doubt=lambda: None)
+    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), doubt=lambda: None)
     client = Client()
     core.join(client)
-    core.work(10)
-    core.answer(None, [])
-    before = core.doubted()
-    core.lost()
-    assert core.work(10).read == [JOB]
-    core.believe(before)
-    core.answer(status(1), [])
+    core.take_work(10)
+    core.answer_read(None, [])
+    before = core.doubted_topics()
+    core.connection_lost()
+    assert core.take_work(10).read == [JOB]
+    core.believe_absence(before)
+    core.answer_read(status(1), [])
     assert (client.seqs(), client.code) == ([1], None)
 
 
@@ -193,7 +193,7 @@ def test_the_last_watcher_unsubscribes_and_the_next_one_keeps_what_was_not_yet_d
     first = joined(core, Client(), status(1))
     core.leave(first)
     core.join(Client())
-    work = core.work(10)
+    work = core.take_work(10)
     assert (work.unsubscribe, work.subscribe, work.read) == ([], [], [JOB])
 
 
@@ -201,14 +201,14 @@ def test_an_answer_to_those_who_left_is_nobody_elses() -> None:
     """Between the two reads nothing was subscribed: the first one's answer may not count for the second watcher."""
     core, first, second = hub(), Client(), Client()
     core.join(first)
-    core.work(10)
+    core.take_work(10)
     core.leave(first)
-    assert core.work(10).unsubscribe == [JOB]
+    assert core.take_work(10).unsubscribe == [JOB]
     core.join(second)
-    core.work(10)
-    core.answer(status(1), [])
+    core.take_work(10)
+    core.answer_read(status(1), [])
     assert (first.got, second.got) == ([], [])
-    core.answer(status(5), [])
+    core.answer_read(status(5), [])
     assert second.seqs() == [5]
 
 
@@ -225,18 +225,18 @@ def test_foreign_messages_pass_unchanged(raw: bytes) -> None:
 def test_a_foreign_message_before_the_answer_follows_the_state() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.work(10)
+    core.take_work(10)
     published(core, b"hello")
-    core.answer(status(1), [])
+    core.answer_read(status(1), [])
     assert client.got == [status(1), b"hello"]
 
 
 def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.work(10)
+    core.take_work(10)
     published(core, b"hello")
-    core.answer(None, [])
+    core.answer_read(None, [])
     assert client.got == []
 
 
@@ -270,17 +270,17 @@ def test_what_leaves_in_one_write_is_owed_in_its_order(messages: list[bytes], go
     client = joined(core, Client(), status(1))
     published(core, *messages)
     assert client.got[1:] == got
-    assert client.at_once == [message.seq for message in [read(got[-1])] if message and not message.terminal]
+    assert client.at_once == [message.seq for message in [parse_message(got[-1])] if message and not message.terminal]
 
 
 def test_what_came_before_an_answer_in_the_same_read_is_for_those_who_had_joined() -> None:
     core = hub()
     first, second = joined(core, Client(), status(1)), Client()
     core.join(second)
-    core.work(10)
+    core.take_work(10)
     core.receive(JOB.encode(), status(2))
-    core.answer(status(3), [])
-    core.flush()
+    core.answer_read(status(3), [])
+    core.deliver_due()
     assert (first.seqs(), second.seqs()) == ([1, 2, 3], [3])
     assert (first.at_once, second.at_once) == ([], [])
 
@@ -288,11 +288,11 @@ def test_what_came_before_an_answer_in_the_same_read_is_for_those_who_had_joined
 def after_an_outage(sent: bytes, state: bytes, *history: bytes) -> Client:
     core = hub()
     client = joined(core, Client(), sent)
-    core.lost()
-    work = core.work(10)
+    core.connection_lost()
+    work = core.take_work(10)
     assert (work.subscribe, work.read) == ([JOB], [JOB])
     client.got.clear()
-    core.answer(state, history)
+    core.answer_read(state, history)
     return client
 
 
@@ -322,9 +322,9 @@ def test_a_record_that_went_back_and_came_to_the_same_seq_counts() -> None:
 def test_after_an_outage_messages_count_from_the_record() -> None:
     core = hub()
     client = joined(core, Client(), status(9))
-    core.lost()
-    core.work(10)
-    core.answer(status(7), [])
+    core.connection_lost()
+    core.take_work(10)
+    core.answer_read(status(7), [])
     published(core, status(8))
     assert client.seqs() == [9, 7, 8]
 
@@ -332,10 +332,10 @@ def test_after_an_outage_messages_count_from_the_record() -> None:
 def test_who_waited_when_the_connection_was_lost_is_served_by_the_next() -> None:
     core, client = hub(), Client(after=Cursor("0000000a", 1))
     core.join(client)
-    core.work(10)
-    core.lost()
-    assert core.work(10).read == [JOB]
-    core.answer(status(2), [status(1), status(2)])
+    core.take_work(10)
+    core.connection_lost()
+    assert core.take_work(10).read == [JOB]
+    core.answer_read(status(2), [status(1), status(2)])
     assert client.seqs() == [2]
 
 
@@ -343,20 +343,20 @@ def test_no_more_reads_than_there_is_room_for() -> None:
     core = hub()
     for number in range(5):
         core.join(Client(job_id=f"job {number}"))
-    assert len(core.work(2).read) == 2
+    assert len(core.take_work(2).read) == 2
     assert not core.idle
-    assert len(core.work(10).read) == 3
-    assert core.flying == 5
+    assert len(core.take_work(10).read) == 3
+    assert core.reads_in_flight == 5
 
 
 def test_after_an_outage_no_message_overtakes_the_record() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
-    core.lost()
-    core.work(10)
+    core.connection_lost()
+    core.take_work(10)
     published(core, status(4))
     assert client.seqs() == [1]
-    core.answer(status(4), [status(2), status(3)])
+    core.answer_read(status(4), [status(2), status(3)])
     assert client.seqs() == [1, 2, 3, 4]
 
 
@@ -385,7 +385,7 @@ class Redis:
 
     def send(self) -> None:
         if self.up:
-            work = self.core.work(self.rng.randrange(1, 4))
+            work = self.core.take_work(self.rng.randrange(1, 4))
             self.inbox += [("unsubscribe", job) for job in work.unsubscribe]
             self.inbox += [("subscribe", job) for job in work.subscribe]
             self.inbox += [("read", job) for job in work.read]
@@ -408,18 +408,18 @@ class Redis:
                 assert raw is not None
                 self.core.receive(job.encode(), raw)
             else:
-                self.core.answer(raw, history)
+                self.core.answer_read(raw, history)
             if self.rng.random() < 0.5:  # else the same read brings more
-                self.core.flush()
+                self.core.deliver_due()
 
     def cut(self) -> None:
         if self.up:
             self.up = False
-            self.core.flush()
+            self.core.deliver_due()
             self.inbox.clear()
             self.outbox.clear()
             self.subscribed.clear()
-            self.core.lost()
+            self.core.connection_lost()
 
     def up_again(self) -> None:
         self.up = True
@@ -430,7 +430,7 @@ class Redis:
             self.send()
             self.execute()
             self.hear()
-            self.core.flush()
+            self.core.deliver_due()
             if self.core.idle and not (self.inbox or self.outbox):
                 return
         raise AssertionError("does not settle")

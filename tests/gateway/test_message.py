@@ -9,7 +9,7 @@ from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import ENVELOPE, Cursor, Update
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_gateway.message import Kind, Message, _read_whole, read
+from vidferry_gateway.message import Kind, Message, _parse_document, parse_message
 
 pytestmark = pytest.mark.anyio
 
@@ -37,13 +37,13 @@ async def test_of_the_scripts_messages_the_beginning_tells_the_same_as_the_whole
     assert len(stored) == 13
     for raw in stored:
         assert ENVELOPE.match(raw), raw
-        assert facts(read(raw)) == facts(_read_whole(raw))
-    first, *_, last = map(read, stored)
+        assert facts(parse_message(raw)) == facts(_parse_document(raw))
+    first, *_, last = map(parse_message, stored)
     assert first is not None
     assert last is not None
     assert (first.step, last.step, last.terminal) == (False, True, True)
-    assert first.kind(last) is Kind.STEP, "another stage"
-    assert first.kind(first) is Kind.PROGRESS
+    assert first.kind_after(last) is Kind.STEP, "another stage"
+    assert first.kind_after(first) is Kind.PROGRESS
 
 
 def written(**changes: object) -> bytes:
@@ -52,9 +52,9 @@ def written(**changes: object) -> bytes:
 
 
 def test_another_release_may_write_it_otherwise() -> None:
-    message = read(written(step=True))
+    message = parse_message(written(step=True))
     assert facts(message)[1:6] == (b"0000000a", 7, b"x", True, True)
-    assert facts(read(written(step="yes")))[4] is False
+    assert facts(parse_message(written(step="yes")))[4] is False
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_another_release_may_write_it_otherwise() -> None:
      written(data={"seq": 7, "status": 5, "stage": "x"}), b"[]", b'"text"', b"{", b"\xff"],
 )  # fmt: skip
 def test_what_is_no_status_message(raw: bytes) -> None:
-    assert read(raw) is None
+    assert parse_message(raw) is None
 
 
 def begun(seq: int, rest: bytes) -> bytes:
@@ -76,15 +76,15 @@ def begun(seq: int, rest: bytes) -> bytes:
 
 def test_a_beginning_alone_is_not_believed() -> None:
     assert ENVELOPE.match(begun(7, b""))
-    assert read(begun(7, b'"progress":1}}')) is not None
-    assert read(begun(8, b'"progress":1}}')) is None, "the cursor is of another message"
-    assert read(begun(7, b'"title":"\xff"}}')) is None, "no client would take it for text"
+    assert parse_message(begun(7, b'"progress":1}}')) is not None
+    assert parse_message(begun(8, b'"progress":1}}')) is None, "the cursor is of another message"
+    assert parse_message(begun(7, b'"title":"\xff"}}')) is None, "no client would take it for text"
 
 
 def test_order() -> None:
     seven, eight = (
-        read(begun(7, b'"a":1}}')),
-        read(begun(7, b'"a":1}}').replace(b"a-7", b"a-8").replace(b":7,", b":8,")),
+        parse_message(begun(7, b'"a":1}}')),
+        parse_message(begun(7, b'"a":1}}').replace(b"a-7", b"a-8").replace(b":7,", b":8,")),
     )
     assert seven is not None
     assert eight is not None
@@ -92,7 +92,7 @@ def test_order() -> None:
         True, False, False, True,
     )  # fmt: skip
     cursors = [None, Cursor("0000000a", 6), Cursor("0000000a", 7), Cursor("0000000b", 9)]
-    assert [seven.after(cursor) for cursor in cursors] == [True, True, False, True]
-    assert seven.same(seven)
-    assert not seven.same(eight)
-    assert not seven.same(None)
+    assert [seven.is_after(cursor) for cursor in cursors] == [True, True, False, True]
+    assert seven.is_same_as(seven)
+    assert not seven.is_same_as(eight)
+    assert not seven.is_same_as(None)

@@ -22,7 +22,7 @@ from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Kind as MessageKind
 from vidferry_gateway.message import Outgoing
-from vidferry_gateway.metrics import Traffic
+from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_worker.metrics import Rise, WorkerMetrics
 from vidferry_worker.queue.reaper import LeaseReaper
 
@@ -128,7 +128,7 @@ class Watcher:
         if self._hold:
             self._hold()
 
-    def send(self, message: Outgoing, kind: MessageKind) -> int:
+    def deliver_at_once(self, message: Outgoing, kind: MessageKind) -> int:
         self.deliver(message, kind)
         return 0
 
@@ -165,10 +165,10 @@ async def test_whatever_a_publisher_writes_as_a_time(
 ) -> None:
     monkeypatch.setattr("vidferry_gateway.metrics.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
-    traffic = Traffic(registry)
-    traffic.owe(str(text).encode(), 1)
-    traffic.owe(b"2026-11-23T10:00:00.550Z", 2)
-    traffic.flushed()
+    metrics = GatewayMetrics(registry)
+    metrics.note_delivery(str(text).encode(), 1)
+    metrics.note_delivery(b"2026-11-23T10:00:00.550Z", 2)
+    metrics.observe_latencies()
     found = await scraped(registry)
     assert found.value("vidferry_gateway_message_latency_seconds_count") == (2 if late is None else 3)
     assert math.isclose(found.value("vidferry_gateway_message_latency_seconds_sum"), late or 0, abs_tol=1e-5)
@@ -177,27 +177,27 @@ async def test_whatever_a_publisher_writes_as_a_time(
 async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidferry_gateway.metrics.utc_now", lambda: NOW)
     registry = Registry(Service.GATEWAY)
-    traffic = Traffic(registry)
-    hub = Hub(lambda: None, traffic)
+    metrics = GatewayMetrics(registry)
+    hub = Hub(lambda: None, metrics)
 
     def hold() -> None:
-        traffic.held += 1
+        metrics.messages_held += 1
 
     for watcher in (Watcher(), Watcher(), Watcher(hold)):
         hub.join(watcher)
-    hub.work(10)
+    hub.take_work(10)
     stamp = "2026-11-23T10:00:00.250Z"
-    hub.answer(message(1, stamp), [])
-    traffic.flushed()
+    hub.answer_read(message(1, stamp), [])
+    metrics.observe_latencies()
     found = await scraped(registry)
     assert found.value("vidferry_gateway_joins_total") == 3
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
 
     for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
         hub.receive(Watcher.job_id.encode(), message(seq, time))
-        hub.flush()
-    traffic.flushed()
-    traffic.flushed()
+        hub.deliver_due()
+    metrics.observe_latencies()
+    metrics.observe_latencies()
     found = await scraped(registry)
     assert found.value("vidferry_gateway_messages_received_total") == 4
     assert found.value("vidferry_gateway_messages_held_total") == 5

@@ -27,7 +27,7 @@ ENVELOPE = (
 
 def frame() -> bytes:
     filled = BODY.replace(b"0" * 20, b"%020d" % time.monotonic_ns())
-    return frames.text(ENVELOPE % filled)
+    return frames.text_frame(ENVELOPE % filled)
 
 
 def main() -> None:

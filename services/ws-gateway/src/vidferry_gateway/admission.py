@@ -11,8 +11,8 @@ from vidferry_gateway.settings import GatewaySettings
 _log = logging.getLogger(__name__)
 
 
-class Door:
-    """Counts those who are in, of the process and of each address."""
+class Admission:
+    """The rules by which clients are let in, and the count of those who are, of the process and of each address."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._proxies, self._hosts = settings.proxies, settings.hosts
@@ -27,24 +27,24 @@ class Door:
         """Why a request is refused for the host that it names, whatever it asks for; None where it is not."""
         return self._hosts.refusal(headers, http_version, reached, by_proxy=self._proxies.trusted(peer))
 
-    def allows(self, origin: str | None) -> bool:
+    def allows_origin(self, origin: str | None) -> bool:
         """Whether pages of that origin may watch; programs, which send none, always may."""
         return origin is None or not self._origins or bool(self._origins & {"*", origin})
 
-    def allowed_origin(self, origin: str | None) -> str | None:
+    def cors_origin(self, origin: str | None) -> str | None:
         """What a browser has to be told (Access-Control-Allow-Origin) so that a page elsewhere may read the answer."""
         if not self._origins or "*" in self._origins:
             return "*"
         return origin if origin in self._origins else None
 
-    def address(self, peer: str, forwarded_for: Sequence[str]) -> str:
+    def client_address(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """What counts as one client; empty where nobody counts them."""
         if not self._address_limit:
             return ""
         return subscriber(self._proxies.client(peer, forwarded_for))
 
     def refusal(self, origin: str | None, address: str) -> CloseCode | None:
-        if not self.allows(origin):
+        if not self.allows_origin(origin):
             return CloseCode.ORIGIN_REFUSED
         if self._limit and self._inside >= self._limit:
             _log.warning("as many clients as VIDFERRY_GATEWAY_MAX_SOCKETS allows", extra={"clients": self._inside})
@@ -59,12 +59,12 @@ class Door:
             return CloseCode.TOO_MANY
         return None
 
-    def enter(self, address: str) -> None:
+    def admit(self, address: str) -> None:
         self._inside += 1
         if address:
             self._addresses[address] = self._addresses.get(address, 0) + 1
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         self._inside -= 1
         if address:
             self._addresses[address] -= 1

@@ -42,11 +42,11 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
         routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
         lifespan=lifespan,
         middleware=[Middleware(KnownHost, hosts=gateway.settings.hosts, proxies=gateway.settings.proxies)],
-        exception_handlers={HTTPException: _refuse},
+        exception_handlers={HTTPException: _answer_error},
     )
 
 
-def _refuse(request: Request, error: Exception) -> Response:
+def _answer_error(request: Request, error: Exception) -> Response:
     """Starlette refuses in plain text."""
     assert isinstance(error, HTTPException)
     known = error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status

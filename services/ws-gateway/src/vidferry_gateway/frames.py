@@ -19,31 +19,31 @@ _HEADS = {126: 4, 127: 10}
 _LINES = re.compile(rb"\r\n|\r|\n")
 
 
-def text(payload: bytes) -> bytes:
+def text_frame(payload: bytes) -> bytes:
     """A message in one text frame; payload is UTF-8."""
-    return _frame(_TEXT, payload)
+    return _build_frame(_TEXT, payload)
 
 
-def unchanged(payload: bytes) -> bytes:
+def unchanged_frame(payload: bytes) -> bytes:
     """Any bytes in one frame: text where they are UTF-8, else binary, since a client fails on wrong text."""
     try:
         payload.decode()
     except UnicodeDecodeError:
-        return _frame(_BINARY, payload)
-    return _frame(_TEXT, payload)
+        return _build_frame(_BINARY, payload)
+    return _build_frame(_TEXT, payload)
 
 
-def seen_ping(payload: bytes) -> bytes:
+def visible_ping(payload: bytes) -> bytes:
     """A ping, and a message for a client that isn't told of pings."""
-    return PING + text(payload)
+    return PING + text_frame(payload)
 
 
-def payload(frame: bytes) -> bytes:
+def payload_of(frame: bytes) -> bytes:
     """What one of these frames holds."""
     return frame[_HEADS.get(frame[1], 2) :]
 
 
-def event(data: bytes, cursor: str = "", name: str = "") -> bytes:
+def event_of(data: bytes, cursor: str = "", name: str = "") -> bytes:
     """A message as an event, with its cursor as the id that a browser hands back; event streams are UTF-8 only."""
     fields = [f"event: {name}\n".encode()] if name else []
     if cursor:
@@ -52,7 +52,7 @@ def event(data: bytes, cursor: str = "", name: str = "") -> bytes:
     return b"".join([*fields, b"\n"])
 
 
-def _frame(head: int, payload: bytes) -> bytes:
+def _build_frame(head: int, payload: bytes) -> bytes:
     size = len(payload)
     if _SHORT <= size < _MEDIUM:
         return _medium(head, 126, size) + payload

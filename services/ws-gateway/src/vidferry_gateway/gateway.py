@@ -6,16 +6,16 @@ from typing import Literal, TypedDict
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry, catalogue
-from vidferry_gateway.admission import Door
-from vidferry_gateway.clients.registry import Sockets
+from vidferry_gateway.admission import Admission
+from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.clients.sse import EventStream
-from vidferry_gateway.clients.websocket import GatewaySocket
+from vidferry_gateway.clients.websocket import WebSocketConnection
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.metrics import Traffic
+from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.feed import Feed
 from vidferry_gateway.refusals import websocket_only
 from vidferry_gateway.settings import GatewaySettings
-from vidferry_gateway.uvicorn.http_protocol import HandoverProtocol
+from vidferry_gateway.uvicorn.http_protocol import GatewayHttpProtocol
 
 
 class UvicornOptions(TypedDict):
@@ -28,25 +28,28 @@ class UvicornOptions(TypedDict):
 
 
 class Gateway:
-    """One a process: `uvicorn.Config(app, **gateway.uvicorn_options)`, with start and stop in the app's lifespan."""
+    """The gateway of a process, which is served by `uvicorn.Config(app, **gateway.uvicorn_options)`.
+
+    start and stop belong in the app's lifespan.
+    """
 
     def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
         self.settings = settings
-        traffic = Traffic(registry)
-        self.door = Door(settings)
-        self.sockets = Sockets(settings, traffic)
-        self._feed = Feed(settings, settings.gateway_probe_seconds, self.sockets)
+        metrics = GatewayMetrics(registry)
+        self.admission = Admission(settings)
+        self.connections = ConnectionRegistry(settings, metrics)
+        self._feed = Feed(settings, settings.gateway_probe_seconds, self.connections)
         registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
-        registry.reading(catalogue.SLOW_SOCKETS, lambda: self.sockets.slow)
-        registry.reading(catalogue.SLOW_BYTES, self.sockets.backlog)
+        registry.reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
+        registry.reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)
         self._draining = False
         self._drained = False
         # uvicorn hands over its own arguments and no more, so each gateway has classes of its own.
-        self._socket = type("BoundGatewaySocket", (GatewaySocket,), {"__slots__": (), "home": self})
-        stream = type("BoundEventStream", (EventStream,), {"__slots__": (), "home": self})
+        self._socket = type("BoundWebSocketConnection", (WebSocketConnection,), {"__slots__": (), "services": self})
+        stream = type("BoundEventStream", (EventStream,), {"__slots__": (), "services": self})
         refusing = KnownHost(websocket_only, settings.hosts, settings.proxies)
-        bound = {"stream": stream, "websocket_only": refusing}
-        self._http = type("BoundHandoverProtocol", (HandoverProtocol,), bound)
+        bound = {"stream_class": stream, "websocket_only": refusing}
+        self._http = type("BoundGatewayHttpProtocol", (GatewayHttpProtocol,), bound)
 
     @property
     def hub(self) -> Hub:
@@ -67,12 +70,12 @@ class Gateway:
 
     async def start(self) -> None:
         """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""
-        self.sockets.start()
+        self.connections.start()
         self._feed.start()
 
     async def stop(self) -> None:
         """Gives back the connection to Redis; sockets are closed before, by drain() or by uvicorn's shutdown."""
-        self.sockets.stop()
+        self.connections.stop()
         await self._feed.stop()
 
     async def drain(self) -> None:
@@ -82,15 +85,15 @@ class Gateway:
         """
         self._draining = True
         await asyncio.sleep(self.settings.gateway_settle_seconds)
-        await self.sockets.drain(self.settings.gateway_drain_seconds)
+        await self.connections.drain(self.settings.gateway_drain_seconds)
         self._drained = True
-        await self.sockets.all_gone()
+        await self.connections.wait_until_closed()
 
     def refusal(self, origin: str | None, address: str) -> CloseCode | None:
         """Why a client is turned away whatever it asks for; None lets it in."""
         if self._drained:
             return CloseCode.DRAINING
-        refusal = self.door.refusal(origin, address)
+        refusal = self.admission.refusal(origin, address)
         if refusal is None and not self._feed.connected:
             return CloseCode.REDIS_AWAY
         return refusal

@@ -27,7 +27,7 @@ _OTHER_DESCRIPTORS = 100
 def main() -> None:
     settings = load(GatewaySettings)
     set_up(settings, "gateway")
-    listener = _listen(settings.gateway_host, settings.gateway_port)
+    listener = _open_listener(settings.gateway_host, settings.gateway_port)
     registry = Registry(Service.GATEWAY)
     gateway = Gateway(settings, registry)
     try:
@@ -46,12 +46,12 @@ def main() -> None:
     )
     host, port = listener.getsockname()[:2]
     _log.info("listening", extra={"host": host, "port": port})
-    _allow_descriptors(settings.gateway_max_sockets)
-    _leave_alone_what_stays()
+    _raise_descriptor_limit(settings.gateway_max_sockets)
+    _freeze_collector()
     DrainingServer(config, gateway).run([listener])
 
 
-def _allow_descriptors(sockets: int) -> None:
+def _raise_descriptor_limit(sockets: int) -> None:
     """As many as the system lets this process have: by default it begins with 1,024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -59,14 +59,14 @@ def _allow_descriptors(sockets: int) -> None:
         _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", most)
 
 
-def _leave_alone_what_stays() -> None:
+def _freeze_collector() -> None:
     """The collector need not look through all that was imported, nor run at every seventh socket that comes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _open_listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)

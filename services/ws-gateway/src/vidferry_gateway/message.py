@@ -13,7 +13,7 @@ _ENDS = frozenset(status.value.encode() for status in Status if status.terminal)
 
 
 class Kind(Enum):
-    """What a slow client's socket may do with a message."""
+    """What may happen to a message whose client is slow."""
 
     PROGRESS = auto()
     """a newer state replaces it"""
@@ -44,22 +44,22 @@ class Message:
     def event(self) -> bytes:
         """The message as it goes to every event stream."""
         if not self._event:
-            self._event = frames.event(frames.payload(self.frame), f"{self.epoch.decode()}-{self.seq}")
+            self._event = frames.event_of(frames.payload_of(self.frame), f"{self.epoch.decode()}-{self.seq}")
         return self._event
 
-    def after(self, cursor: Cursor | None) -> bool:
+    def is_after(self, cursor: Cursor | None) -> bool:
         """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
         return cursor is None or cursor.seq < self.seq or cursor.epoch.encode() != self.epoch
 
     def follows(self, other: "Message | None") -> bool:
-        """As after, of a message."""
+        """As is_after, of a message."""
         return other is None or other.seq < self.seq or other.epoch != self.epoch
 
-    def same(self, other: "Message | None") -> bool:
+    def is_same_as(self, other: "Message | None") -> bool:
         """Whether it is the same message. After a failover another one may have the same cursor."""
         return other is not None and self.frame == other.frame
 
-    def kind(self, previous: "Message | None") -> Kind:
+    def kind_after(self, previous: "Message | None") -> Kind:
         """STEP where the publisher says so, at the end, or in another stage than the message before it."""
         if self.step or self.terminal or previous is None or previous.stage != self.stage:
             return Kind.STEP
@@ -74,26 +74,26 @@ class Foreign:
 
     @property
     def event(self) -> bytes:
-        return frames.event(frames.payload(self.frame))
+        return frames.event_of(frames.payload_of(self.frame))
 
 
 Outgoing = Message | Foreign
 
 
-def read(raw: bytes) -> Message | None:
+def parse_message(raw: bytes) -> Message | None:
     """None where raw is no status message with cursor and seq: some other publisher's."""
     match = ENVELOPE.match(raw)
-    if match is None or not _is_text(raw):
-        return _read_whole(raw)
+    if match is None or not _is_utf8(raw):
+        return _parse_document(raw)
     step, epoch, seq, same_seq, status, stage, timestamp = match.groups()
     if seq != same_seq:
         return None
     return Message(
-        frames.text(raw), epoch, int(seq), stage, timestamp, step is not None, status in _ENDS
+        frames.text_frame(raw), epoch, int(seq), stage, timestamp, step is not None, status in _ENDS
     )  # fmt: skip
 
 
-def _is_text(raw: bytes) -> bool:
+def _is_utf8(raw: bytes) -> bool:
     """Whether it is UTF-8: a client fails on a text frame that is not."""
     if raw.isascii():
         return True
@@ -104,7 +104,7 @@ def _is_text(raw: bytes) -> bool:
     return True
 
 
-def _read_whole(raw: bytes) -> Message | None:
+def _parse_document(raw: bytes) -> Message | None:
     """The same facts, in whatever order another release writes them."""
     try:
         document = orjson.loads(raw)
@@ -115,7 +115,7 @@ def _read_whole(raw: bytes) -> Message | None:
             return None
         ends, step, timestamp = status.encode() in _ENDS, document.get("step") is True, str(data.get("timestamp"))
         return Message(
-            frames.text(raw), cursor.epoch.encode(), seq, stage.encode(), timestamp.encode(), step, ends
+            frames.text_frame(raw), cursor.epoch.encode(), seq, stage.encode(), timestamp.encode(), step, ends
         )  # fmt: skip
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -9,28 +9,28 @@ from datetime import UTC, datetime
 from vidferry_common.metrics import NegativeLatencies, Registry, catalogue
 
 
-class Traffic:
-    """A gateway's figures."""
+class GatewayMetrics:
+    """The counters of a gateway."""
 
     __slots__ = (
         "_closed",
+        "_delivered",
         "_latency",
         "_lost",
         "_negative",
-        "_owed",
         "clock_offset",
-        "closed",
-        "connections",
-        "held",
+        "connections_closed",
+        "connections_opened",
         "joins",
-        "opened",
-        "owed",
-        "received",
-        "sent",
+        "messages_held",
+        "messages_received",
+        "messages_sent",
+        "redis_connections",
     )
 
     def __init__(self, registry: Registry) -> None:
-        self.opened = self.closed = self.joins = self.received = self.sent = self.held = self.connections = 0
+        self.connections_opened = self.connections_closed = self.redis_connections = self.joins = 0
+        self.messages_received = self.messages_sent = self.messages_held = 0
         self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
         self._lost = registry.counter(catalogue.REDIS_LOST)
         self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
@@ -40,35 +40,35 @@ class Traffic:
             self.clock_offset,
             "messages are from the future: a worker's clock is ahead of this gateway's",
         )
-        self._owed: dict[bytes, int] = {}
+        self._delivered: dict[bytes, int] = {}
         """the timestamps of the messages that leave with the next flush, and for how many watchers"""
-        registry.reading(catalogue.SOCKETS, lambda: self.opened - self.closed)
-        registry.reading(catalogue.SOCKETS_OPENED, lambda: self.opened)
+        registry.reading(catalogue.SOCKETS, lambda: self.connections_opened - self.connections_closed)
+        registry.reading(catalogue.SOCKETS_OPENED, lambda: self.connections_opened)
         registry.reading(catalogue.JOINS, lambda: self.joins)
-        registry.reading(catalogue.MESSAGES_RECEIVED, lambda: self.received)
-        registry.reading(catalogue.MESSAGES_SENT, lambda: self.sent)
-        registry.reading(catalogue.MESSAGES_HELD, lambda: self.held)
-        registry.reading(catalogue.REDIS_CONNECTIONS, lambda: self.connections)
+        registry.reading(catalogue.MESSAGES_RECEIVED, lambda: self.messages_received)
+        registry.reading(catalogue.MESSAGES_SENT, lambda: self.messages_sent)
+        registry.reading(catalogue.MESSAGES_HELD, lambda: self.messages_held)
+        registry.reading(catalogue.REDIS_CONNECTIONS, lambda: self.redis_connections)
 
-    def gone(self, code: int) -> None:
-        """A socket that was opened, with the close code that came first."""
-        self.closed += 1
+    def connection_closed(self, code: int) -> None:
+        """Counts the end of a client's connection, with the close code that came first."""
+        self.connections_closed += 1
         self._closed.add(str(code))
 
-    def lost(self, reason: catalogue.RedisLoss) -> None:
-        """The connection to Redis."""
+    def redis_connection_lost(self, reason: catalogue.RedisLoss) -> None:
+        """Counts a loss of the connection to Redis."""
         self._lost.add(reason)
 
-    def owe(self, timestamp: bytes, watchers: int) -> None:
-        """A message leaves with the next flush. Those of one millisecond are as late as each other."""
-        self._owed[timestamp] = self._owed.get(timestamp, 0) + watchers
+    def note_delivery(self, timestamp: bytes, watchers: int) -> None:
+        """Remembers that a message leaves with the next flush. Those of one millisecond are as late as each other."""
+        self._delivered[timestamp] = self._delivered.get(timestamp, 0) + watchers
 
-    def flushed(self) -> None:
-        """All that was owed has been written."""
-        if not self._owed:
+    def observe_latencies(self) -> None:
+        """The flush has written all of them: how late they are is known now."""
+        if not self._delivered:
             return
         now, observe = utc_now(), self._latency.observe
-        for timestamp, watchers in self._owed.items():
+        for timestamp, watchers in self._delivered.items():
             try:
                 late = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
             except (ValueError, TypeError):
@@ -77,7 +77,7 @@ class Traffic:
                 observe(late, watchers)
             else:
                 self._negative.add(-late, watchers)
-        self._owed.clear()
+        self._delivered.clear()
 
 
 def utc_now() -> datetime:

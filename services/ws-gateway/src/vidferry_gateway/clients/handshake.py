@@ -18,7 +18,7 @@ _RULES = "Send a handshake as RFC 6455 §4.1 describes it: Sec-WebSocket-Version
 _VERSION = {"Sec-WebSocket-Version": "13"}
 
 
-def read_request(text: bytes) -> Request:
+def parse_request(text: bytes) -> Request:
     """As uvicorn writes it, from what it has parsed and checked."""
     first, *lines = text.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, path, _ = first.split(" ", 2)
@@ -34,7 +34,7 @@ def header_pairs(request: Request) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.raw_items()]
 
 
-def respond(request: Request, *, refused: ProblemCode | None, known_path: bool) -> tuple[bool, bytes]:
+def answer_handshake(request: Request, *, refused: ProblemCode | None, known_path: bool) -> tuple[bool, bytes]:
     """Whether the handshake succeeds, and the response that says so or why not. refused: for the host it names."""
     if refused is not None:
         return False, _refusal(request, refused, problems.HOST_DETAILS[refused])

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Protocol
 
 from vidferry_common.contract.close import CloseCode
-from vidferry_gateway.metrics import Traffic
+from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.settings import GatewaySettings
 
 _SLOTS = 50
@@ -14,8 +14,8 @@ _SLOTS = 50
 _DRAIN_STEP = 0.05
 
 
-class Kept(Protocol):
-    """A client's connection, as this module needs it."""
+class ManagedConnection(Protocol):
+    """The part of a client's connection that the registry uses."""
 
     slot: int
     """of the wheel; -1 outside of it"""
@@ -24,27 +24,30 @@ class Kept(Protocol):
 
     def flush(self) -> int: ...
     def ping(self) -> None: ...
-    def unresponsive(self) -> None: ...
+    def close_unresponsive(self) -> None: ...
     def end(self, code: CloseCode) -> None: ...
     def abort(self) -> None: ...
-    def backlog(self) -> int: ...
+    def buffered_bytes(self) -> int: ...
 
 
-class Sockets:
-    """Open sockets are in a wheel that turns once between two pings; slow and closing ones have deadlines."""
+class ConnectionRegistry:
+    """The clients' connections of a gateway.
 
-    def __init__(self, settings: GatewaySettings, traffic: Traffic) -> None:
-        self._settings, self.traffic = settings, traffic
+    Open ones are in a wheel that turns once between two pings; slow and closing ones have deadlines.
+    """
+
+    def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
+        self._settings, self.metrics = settings, metrics
         self._tick_seconds = settings.gateway_ping_seconds / _SLOTS
-        self._patience = min(math.ceil(settings.gateway_pong_seconds / self._tick_seconds), _SLOTS - 1)
+        self._pong_ticks = min(math.ceil(settings.gateway_pong_seconds / self._tick_seconds), _SLOTS - 1)
         """ticks between a ping and the look for its answer"""
-        self._wheel: list[set[Kept]] = [set() for _ in range(_SLOTS)]
+        self._wheel: list[set[ManagedConnection]] = [set() for _ in range(_SLOTS)]
         self._position = 0
-        self._slow: dict[Kept, float] = {}
-        self._closing: dict[Kept, float] = {}
-        self._owing: list[Kept] = []
-        self._held = False
-        """whoever makes them owe something flushes them itself"""
+        self._slow: dict[ManagedConnection, float] = {}
+        self._closing: dict[ManagedConnection, float] = {}
+        self._scheduled: list[ManagedConnection] = []
+        self._flush_held = False
+        """whoever enqueues now calls flush() afterwards"""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -57,71 +60,72 @@ class Sockets:
             self._timer.cancel()
 
     def __len__(self) -> int:
-        """Sockets that are open."""
+        """Connections that are open."""
         return sum(map(len, self._wheel))
 
     @property
-    def slow(self) -> int:
-        """Sockets that don't take what they are sent."""
+    def slow_count(self) -> int:
+        """Connections that don't take what they are sent."""
         return len(self._slow)
 
-    def backlog(self) -> int:
-        """Bytes that wait in this process for slow sockets."""
-        return sum(socket.backlog() for socket in self._slow)
+    def buffered_bytes(self) -> int:
+        """Bytes that wait in this process for slow connections."""
+        return sum(connection.buffered_bytes() for connection in self._slow)
 
-    # A socket's life.
+    # A connection's life.
 
-    def opened(self, socket: Kept) -> None:
-        socket.slot = self._position
-        self._wheel[socket.slot].add(socket)
+    def add(self, connection: ManagedConnection) -> None:
+        connection.slot = self._position
+        self._wheel[connection.slot].add(connection)
 
-    def left(self, socket: Kept) -> None:
-        """It is not open any more: no ping, and nothing is owed; may be called again."""
-        if socket.slot >= 0:
-            self._wheel[socket.slot].discard(socket)
-            socket.slot = -1
-        self._slow.pop(socket, None)
+    def remove(self, connection: ManagedConnection) -> None:
+        """It is not open any more: no ping, and nothing more is written; may be called again."""
+        if connection.slot >= 0:
+            self._wheel[connection.slot].discard(connection)
+            connection.slot = -1
+        self._slow.pop(connection, None)
 
-    def closing(self, socket: Kept) -> None:
+    def expect_close(self, connection: ManagedConnection) -> None:
         """It has to be gone in time, or it is cut."""
         if self._loop is not None:
-            self._closing.setdefault(socket, self._loop.time() + self._settings.gateway_close_seconds)
+            self._closing.setdefault(connection, self._loop.time() + self._settings.gateway_close_seconds)
 
-    def gone(self, socket: Kept) -> None:
-        self.left(socket)
-        self._closing.pop(socket, None)
+    def forget(self, connection: ManagedConnection) -> None:
+        """It has been lost."""
+        self.remove(connection)
+        self._closing.pop(connection, None)
 
-    def paused(self, socket: Kept) -> None:
+    def mark_slow(self, connection: ManagedConnection) -> None:
         """It does not take what it is sent."""
         if self._loop is not None:
-            self._slow[socket] = self._loop.time() + self._settings.gateway_slow_seconds
+            self._slow[connection] = self._loop.time() + self._settings.gateway_slow_seconds
 
-    def too_slow(self, socket: Kept) -> None:
+    def mark_too_slow(self, connection: ManagedConnection) -> None:
         """It is closed at the next tick: not now, since who finds out is in the midst of writing to others."""
-        self._slow[socket] = 0
+        self._slow[connection] = 0
 
-    def resumed(self, socket: Kept) -> None:
-        self._slow.pop(socket, None)
+    def unmark_slow(self, connection: ManagedConnection) -> None:
+        self._slow.pop(connection, None)
 
-    def owe(self, socket: Kept) -> None:
-        """It has something to write at the end of this iteration."""
-        if not (self._owing or self._held) and self._loop is not None:
+    def schedule_flush(self, connection: ManagedConnection) -> None:
+        """Has the connection write at the end of this iteration of the loop."""
+        if not (self._scheduled or self._flush_held) and self._loop is not None:
             self._loop.call_soon(self.flush)
-        self._owing.append(socket)
+        self._scheduled.append(connection)
 
-    def hold(self) -> None:
-        """Much is going to be owed at once, and then flush() is called."""
-        self._held = True
+    def hold_flush(self) -> None:
+        """Much is going to be enqueued at once, and then flush() is called."""
+        self._flush_held = True
 
     def flush(self) -> None:
-        """Writes what is owed."""
-        self._held = False
-        owing, self._owing = self._owing, []
+        """Has all connections that were scheduled write what is enqueued."""
+        self._flush_held = False
+        scheduled, self._scheduled = self._scheduled, []
         sent = 0
-        for socket in owing:
-            sent += socket.flush()
-        self.traffic.sent += sent
-        self.traffic.flushed()
+        for connection in scheduled:
+            sent += connection.flush()
+        self.metrics.messages_sent += sent
+        self.metrics.observe_latencies()
 
     # Everyone's end.
 
@@ -129,16 +133,16 @@ class Sockets:
         """Closes all sockets, those too that come in the meantime, at an even pace over that time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while open_now := [socket for slot in self._wheel for socket in slot]:
+        while open_now := [connection for slot in self._wheel for connection in slot]:
             steps = max(1, math.ceil((deadline - loop.time()) / _DRAIN_STEP))
-            for socket in islice(open_now, math.ceil(len(open_now) / steps)):
-                socket.end(CloseCode.DRAINING)
+            for connection in islice(open_now, math.ceil(len(open_now) / steps)):
+                connection.end(CloseCode.DRAINING)
             await asyncio.sleep(_DRAIN_STEP)
 
-    async def all_gone(self) -> None:
-        """Until every socket that is closing now has answered or was cut."""
+    async def wait_until_closed(self) -> None:
+        """Until every connection that is closing now has answered or was cut."""
         closing = set(self._closing)
-        while closing & self._closing.keys():  # noqa: ASYNC110 - an event would have to be kept for every socket
+        while closing & self._closing.keys():  # noqa: ASYNC110 - an event would have to be kept for every connection
             await asyncio.sleep(_DRAIN_STEP)
 
     # Within.
@@ -147,13 +151,13 @@ class Sockets:
         assert self._loop is not None
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         self._position = (self._position + 1) % _SLOTS
-        for socket in self._wheel[self._position]:
-            socket.ping()
-        for socket in tuple(self._wheel[(self._position - self._patience) % _SLOTS]):
-            if socket.unanswered:
-                socket.unresponsive()
+        for connection in self._wheel[self._position]:
+            connection.ping()
+        for connection in tuple(self._wheel[(self._position - self._pong_ticks) % _SLOTS]):
+            if connection.unanswered:
+                connection.close_unresponsive()
         now = self._loop.time()
-        for socket in [socket for socket, deadline in self._slow.items() if deadline <= now]:
-            socket.end(CloseCode.TOO_SLOW)
-        for socket in [socket for socket, deadline in self._closing.items() if deadline <= now]:
-            socket.abort()
+        for connection in [connection for connection, deadline in self._slow.items() if deadline <= now]:
+            connection.end(CloseCode.TOO_SLOW)
+        for connection in [connection for connection, deadline in self._closing.items() if deadline <= now]:
+            connection.abort()

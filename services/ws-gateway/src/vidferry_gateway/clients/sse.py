@@ -24,7 +24,7 @@ from vidferry_common.contract.messages import Cursor
 from vidferry_common.http import problems
 from vidferry_common.http.problems import response_head
 from vidferry_gateway import frames
-from vidferry_gateway.clients.connection import JOB_ID, Outlet, cursor_in
+from vidferry_gateway.clients.connection import JOB_ID, ClientConnection, cursor_from_query
 from vidferry_gateway.message import Kind, Message, Outgoing
 
 _ABNORMAL = 1006
@@ -48,14 +48,24 @@ Headers = Sequence[tuple[bytes, bytes]]
 """in their order, names in lower case"""
 
 
-class EventStream(Outlet):
-    """A client's watch of one job."""
+class EventStream(ClientConnection):
+    """An event stream of a client that watches one job."""
 
-    __slots__ = ("_begun", "_cors", "_counted", "_ended", "_head_only", "_knows_end", "_retry", "after", "job_id")
+    __slots__ = (
+        "_cors",
+        "_counted",
+        "_first_close_code",
+        "_head_only",
+        "_head_sent",
+        "_retry",
+        "_seen_end",
+        "after",
+        "job_id",
+    )
 
     def __init__(self, connections: set[Any]) -> None:
         super().__init__(connections)
-        self._begun = False
+        self._head_sent = False
         """the answer's head has been sent"""
         self._head_only = False
         """HEAD was asked: the answer ends with its head"""
@@ -63,35 +73,35 @@ class EventStream(Outlet):
         """the field that goes with the first event"""
         self._counted = False
         """it is none that was answered with a status alone"""
-        self._knows_end = False
+        self._seen_end = False
         """the client has seen the job's last message before"""
-        self._ended = _ABNORMAL
+        self._first_close_code = _ABNORMAL
         self._cors: dict[str, str] = {}
         self.job_id = ""
         self.after: Cursor | None = None
 
-    def asked(self, method: bytes, job_id: str, query: str, headers: Headers, http_version: str) -> None:
-        """The request."""
+    def answer_request(self, method: bytes, job_id: str, query: str, headers: Headers, http_version: str) -> None:
+        """Answers the request: with the stream, or with a refusal."""
         named = dict(headers)
         forwarded_for = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
         origin = named[b"origin"].decode("latin-1") if b"origin" in named else None
-        if allowed := self.home.door.allowed_origin(origin):
+        if allowed := self.services.admission.cors_origin(origin):
             self._cors = {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
         self._head_only = method == b"HEAD"
         if refused := self._host_refusal(headers, http_version):
-            self._problem(refused, problems.HOST_DETAILS[refused])
+            self._refuse(refused, problems.HOST_DETAILS[refused])
         elif method == b"OPTIONS":
-            self._reply(HTTPStatus.NO_CONTENT, _PREFLIGHT)
+            self._answer_empty(HTTPStatus.NO_CONTENT, _PREFLIGHT)
         elif method not in {b"GET", b"HEAD"}:
-            self._problem(ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", _METHODS)
+            self._refuse(ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", _METHODS)
         else:
             last = Cursor.parse(named.get(b"last-event-id", b"").decode("latin-1"))
-            self._admit(job_id.lower(), last or cursor_in(query), origin, forwarded_for)
+            self._start_watching(job_id.lower(), last or cursor_from_query(query), origin, forwarded_for)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self._counted:
-            self.home.sockets.traffic.gone(self._ended)
+            self.services.connections.metrics.connection_closed(self._first_close_code)
 
     def data_received(self, data: bytes) -> None:
         """Whatever a client says behind its request means nothing here."""
@@ -99,15 +109,15 @@ class EventStream(Outlet):
     # The hub
 
     def deliver(self, message: Outgoing, kind: Kind) -> None:
-        if not self._begun:
-            if isinstance(message, Message) and message.terminal and not message.after(self.after):
-                self._knows_end = True
+        if not self._head_sent:
+            if isinstance(message, Message) and message.terminal and not message.is_after(self.after):
+                self._seen_end = True
                 return
-            self._begin(_RETRY_MS)
+            self._send_head(_RETRY_MS)
         if not self._head_only:
-            self.put(self.job_id, self._first() + message.event, kind)
+            self.enqueue(self.job_id, self._take_retry() + message.event, kind)
 
-    def send(self, message: Message, kind: Kind) -> int:
+    def deliver_at_once(self, message: Message, kind: Kind) -> int:
         if not self._clear:
             self.deliver(message, kind)
             return 0
@@ -116,7 +126,7 @@ class EventStream(Outlet):
 
     def end(self, code: CloseCode) -> None:
         if self._open:
-            self._ended = int(code)
+            self._first_close_code = int(code)
         super().end(code)
 
     # The common timer
@@ -125,93 +135,95 @@ class EventStream(Outlet):
         """Nobody answers a comment: whether the client is there, the kernel finds out."""
         if self._paused:
             return
-        if not self._begun:  # Redis keeps it waiting, and a proxy would give up
-            self._begin(_RETRY_MS)
+        if not self._head_sent:  # Redis keeps it waiting, and a proxy would give up
+            self._send_head(_RETRY_MS)
         if not self._head_only:
             self._write(frames.KEEPALIVE)
 
-    def unresponsive(self) -> None:
-        """Never: it owes no answers."""
+    def close_unresponsive(self) -> None:
+        """Never called: an event stream has no pings to answer."""
 
     # Within
 
-    def _admit(self, job_id: str, after: Cursor | None, origin: str | None, forwarded_for: Sequence[str]) -> None:
+    def _start_watching(
+        self, job_id: str, after: Cursor | None, origin: str | None, forwarded_for: Sequence[str]
+    ) -> None:
         if not JOB_ID.fullmatch(job_id):
-            self._problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
+            self._refuse(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
             return
-        refusal = self._refusal(origin, forwarded_for)
+        refusal = self._ask_admission(origin, forwarded_for)
         if refusal is CloseCode.ORIGIN_REFUSED:
-            self._problem(ProblemCode.CORS_REFUSED, "Serve the page from an origin in VIDFERRY_GATEWAY_ORIGINS.")
+            self._refuse(ProblemCode.CORS_REFUSED, "Serve the page from an origin in VIDFERRY_GATEWAY_ORIGINS.")
         elif refusal is not None:
             # Not with a status: an EventSource would never come back.
-            self._count()
-            self._ended = int(refusal)
-            self._begin(_LATER_MS)
-            self._write(b"".join(self._farewell(refusal)))
+            self._count_opened()
+            self._first_close_code = int(refusal)
+            self._send_head(_LATER_MS)
+            self._write(b"".join(self.close_frames(refusal)))
         else:
-            self._count()
-            self._die_with_client()
+            self._count_opened()
+            self._set_user_timeout()
             self.job_id, self.after = job_id, after
-            self._opened()
-            self.home.hub.join(self)
+            self._register()
+            self.services.hub.join(self)
 
-    def _count(self) -> None:
+    def _count_opened(self) -> None:
         self._counted = True
-        self.home.sockets.traffic.opened += 1
+        self.services.connections.metrics.connections_opened += 1
 
-    def _die_with_client(self) -> None:
+    def _set_user_timeout(self) -> None:
         """A client that is gone without a word does not acknowledge what it is sent (Linux, tcp(7))."""
         raw: socket.socket | None = self._transport.get_extra_info("socket")
         if raw is not None and raw.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
-            settings = self.home.settings
+            settings = self.services.settings
             seconds = settings.gateway_ping_seconds + settings.gateway_pong_seconds
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
-    def _begin(self, retry: tuple[int, int]) -> None:
-        self._begun = True
+    def _send_head(self, retry: tuple[int, int]) -> None:
+        self._head_sent = True
         self._transport.write(response_head(HTTPStatus.OK, {**_STREAM, **self._cors}))
         if self._head_only:
             self._close_soon()
         else:
             self._retry = b"retry: %d\n" % random.randint(*retry)  # noqa: S311 - spreads load, guards nothing
 
-    def _first(self) -> bytes:
+    def _take_retry(self) -> bytes:
         """What stands before an event: something before the first alone."""
         retry, self._retry = self._retry, b""
         return retry
 
-    def _unwatch(self) -> None:
-        self.home.hub.leave(self)
+    def _stop_watching(self) -> None:
+        self.services.hub.leave(self)
 
-    def _farewell(self, code: CloseCode) -> Sequence[bytes]:
-        if self._begun and self._head_only:
+    def close_frames(self, code: CloseCode) -> Sequence[bytes]:
+        if self._head_sent and self._head_only:
             return ()
-        if self._begun:
+        if self._head_sent:
             self._close_soon()
-            return (self._first() + frames.event(orjson.dumps({"code": int(code)}), name="close"),)
+            return (self._take_retry() + frames.event_of(orjson.dumps({"code": int(code)}), name="close"),)
         if code is CloseCode.NO_SUCH_JOB:
-            self._problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
-        elif self._knows_end:
-            self._reply(HTTPStatus.NO_CONTENT, {})
+            self._refuse(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
+        elif self._seen_end:
+            self._answer_empty(HTTPStatus.NO_CONTENT, {})
         else:
-            self._begin(_RETRY_MS)
-            return self._farewell(code)
+            self._send_head(_RETRY_MS)
+            return self.close_frames(code)
         return ()
 
-    def _problem(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def _refuse(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
         fields = {**problems.problem_headers(code, headers), **self._cors}
         self._transport.write(problems.problem_bytes(code, detail, fields, body=not self._head_only))
         self._close_soon()
 
-    def _reply(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+    def _answer_empty(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         """An answer that has no body."""
         self._transport.write(response_head(status, {**headers, **self._cors}))
         self._close_soon()
 
     def _close_soon(self) -> None:
         """Once what is to be written now has been sent; a client that does not take it is cut."""
-        self.home.sockets.closing(self)
+        self.services.connections.expect_close(self)
         asyncio.get_running_loop().call_soon(self._transport.close)
 
-    def _names(self) -> dict[str, str]:
+    def _log_fields(self) -> dict[str, str]:
         return {"job_id": self.job_id}

@@ -18,19 +18,19 @@ after the other, as it takes them, and is not taken for a slow one."""
 
 
 class Socket(Protocol):
-    """A WebSocket, as this module needs it."""
+    """The part of a WebSocket that its subscriptions use."""
 
     @property
     def paused(self) -> bool:
         """Whether the client does not take what it is sent."""
 
-    def put(self, job_id: str, data: bytes, kind: Kind) -> None: ...
-    def keep(self, data: bytes) -> None: ...
-    def drop(self, job_id: str) -> None: ...
+    def enqueue(self, job_id: str, data: bytes, kind: Kind) -> None: ...
+    def enqueue_required(self, data: bytes) -> None: ...
+    def forget_progress(self, job_id: str) -> None: ...
 
 
 class Subscription:
-    """The hub's watcher of one of the jobs."""
+    """A subscription of a WebSocket to one job: the hub's watcher of it."""
 
     __slots__ = ("_group", "after", "job_id")
 
@@ -40,17 +40,17 @@ class Subscription:
     def deliver(self, message: Outgoing, kind: Kind) -> None:
         self._group.deliver(self, message, kind)
 
-    def send(self, message: Message, kind: Kind) -> int:
-        """Owed, since another job's may come in the same read."""
+    def deliver_at_once(self, message: Message, kind: Kind) -> int:
+        """Not at once, since another job's may come in the same read."""
         self._group.deliver(self, message, kind)
         return 0
 
     def end(self, code: CloseCode) -> None:
-        self._group.ended(self, code)
+        self._group.end_subscription(self, code)
 
 
 class Subscriptions:
-    """A socket's jobs: subscribed to, or about to be."""
+    """The jobs of a WebSocket: subscribed to, or about to be."""
 
     def __init__(self, socket: Socket, hub: Hub, limit: int) -> None:
         self._socket, self._hub, self._limit = socket, hub, limit
@@ -59,27 +59,27 @@ class Subscriptions:
         self._reading: set[Subscription] = set()
         """joined, and nothing has come yet"""
 
-    def heard(self, text: str) -> None:
+    def handle_message(self, text: str) -> None:
         """A client's message."""
         match subscriptions.parse(text):
             case Subscribe(jobs):
                 for job_id, after in jobs.items():
                     self._subscribe(job_id, after)
-                self.go_on()
+                self.join_waiting()
             case Unsubscribe(job_ids):
                 for job_id in job_ids:
-                    self._forget(job_id)
-                    self._say(subscriptions.unsubscribed(job_id))
+                    self._remove(job_id)
+                    self._send_text(subscriptions.unsubscribed(job_id))
             case None:
-                self._say(SubscriptionError.INVALID_MESSAGE.message())
+                self._send_text(SubscriptionError.INVALID_MESSAGE.message())
 
-    def leave(self) -> None:
+    def unsubscribe_all(self) -> None:
         """The socket has ended."""
         self._waiting.clear()
         for job_id in tuple(self._jobs):
-            self._forget(job_id)
+            self._remove(job_id)
 
-    def go_on(self) -> None:
+    def join_waiting(self) -> None:
         """Joins as many jobs as there is room for: after each write, and when the client has read on."""
         while self._waiting and len(self._reading) < _AT_ONCE and not self._socket.paused:
             subscription = self._waiting.popleft()
@@ -91,34 +91,34 @@ class Subscriptions:
 
     def deliver(self, subscription: Subscription, message: Outgoing, kind: Kind) -> None:
         self._reading.discard(subscription)
-        self._socket.put(subscription.job_id, message.frame, kind)
+        self._socket.enqueue(subscription.job_id, message.frame, kind)
 
-    def ended(self, subscription: Subscription, code: CloseCode) -> None:
+    def end_subscription(self, subscription: Subscription, code: CloseCode) -> None:
         """The last message has been sent, or there is no such job."""
         self._reading.discard(subscription)
         del self._jobs[subscription.job_id]
         if code is CloseCode.NO_SUCH_JOB:
-            self._say(SubscriptionError.JOB_NOT_FOUND.message(subscription.job_id))
+            self._send_text(SubscriptionError.JOB_NOT_FOUND.message(subscription.job_id))
 
     # Within
 
     def _subscribe(self, job_id: str, after: Cursor | None) -> None:
         """Anew where it was subscribed to already: then the new cursor counts."""
-        self._forget(job_id)
+        self._remove(job_id)
         if not JOB_ID.fullmatch(job_id):
-            self._say(SubscriptionError.JOB_NOT_FOUND.message(job_id))
+            self._send_text(SubscriptionError.JOB_NOT_FOUND.message(job_id))
         elif len(self._jobs) >= self._limit:
-            self._say(SubscriptionError.TOO_MANY_JOBS.message(job_id))
+            self._send_text(SubscriptionError.TOO_MANY_JOBS.message(job_id))
         else:
             subscription = self._jobs[job_id] = Subscription(self, job_id, after)
             self._waiting.append(subscription)
 
-    def _forget(self, job_id: str) -> None:
+    def _remove(self, job_id: str) -> None:
         subscription = self._jobs.pop(job_id, None)
         if subscription is not None:
             self._reading.discard(subscription)
             self._hub.leave(subscription)
-            self._socket.drop(job_id)
+            self._socket.forget_progress(job_id)
 
-    def _say(self, payload: bytes) -> None:
-        self._socket.keep(frames.text(payload))
+    def _send_text(self, payload: bytes) -> None:
+        self._socket.enqueue_required(frames.text_frame(payload))

@@ -23,8 +23,8 @@ from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.clients.connection import JOB_ID, Outlet, cursor_in
-from vidferry_gateway.clients.handshake import header_pairs, read_request, respond
+from vidferry_gateway.clients.connection import JOB_ID, ClientConnection, cursor_from_query
+from vidferry_gateway.clients.handshake import answer_handshake, header_pairs, parse_request
 from vidferry_gateway.clients.subscriptions import Subscriptions
 from vidferry_gateway.message import Kind, Message, Outgoing
 
@@ -32,7 +32,7 @@ MAX_CLIENT_MESSAGE = 4096
 
 _PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
 """Below any prefix: a proxy may keep its own or take it off."""
-_SEEN_PING = frames.seen_ping(subscriptions.PING)
+_SEEN_PING = frames.visible_ping(subscriptions.PING)
 _PONG = b"\x8a\x80"
 """the head of an empty pong of a client; four bytes of mask follow"""
 _PONG_SIZE = 6
@@ -42,8 +42,8 @@ _core_log = logging.getLogger("websockets.server")
 _Utf8 = codecs.getincrementaldecoder("utf-8")
 
 
-class Core(Protocol):
-    """websockets' state machine, but a close may come amid a fragmented message (RFC 6455 §5.4)."""
+class TolerantProtocol(Protocol):
+    """The state machine of websockets, but for a close amid a fragmented message, which is allowed (RFC 6455 §5.4)."""
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -51,10 +51,10 @@ class Core(Protocol):
         super().recv_frame(frame)
 
 
-class GatewaySocket(Outlet):
-    """A client's watch of one job, of which it is the hub's watcher itself, or of many."""
+class WebSocketConnection(ClientConnection):
+    """A WebSocket of a client that watches one job, and is the hub's watcher of it itself, or many."""
 
-    __slots__ = ("_core", "_counted", "_decoder", "_many", "_ping", "_refused", "_text", "after", "job_id")
+    __slots__ = ("_accepted", "_core", "_decoder", "_ping", "_refused", "_subscriptions", "_text", "after", "job_id")
 
     def __init__(
         self,
@@ -66,23 +66,23 @@ class GatewaySocket(Outlet):
         super().__init__(cast("set[Any]", server_state.connections))
         self._core: Protocol | None = None
         """websockets' state machine, from the first frame on that needs one"""
-        self._counted = False
+        self._accepted = False
         """its handshake succeeded"""
         self._refused = False
         """it did not"""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
         self._ping = frames.PING
-        self._many: Subscriptions | None = None
+        self._subscriptions: Subscriptions | None = None
         self.job_id = ""
         self.after: Cursor | None = None
 
     # asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        if not self._counted:
+        if not self._accepted:
             if not self._refused:
-                self._shake_hands(read_request(data))
+                self._shake_hands(parse_request(data))
             return
         if self._core is None and len(data) == _PONG_SIZE and data.startswith(_PONG):
             self.unanswered = False
@@ -91,39 +91,39 @@ class GatewaySocket(Outlet):
         core.receive_data(data)
         for event in core.events_received():
             if isinstance(event, Frame):
-                self._take(event, core)
+                self._handle_frame(event, core)
         if core.state is not State.OPEN:
-            self._leave()
-        self._pump(core)
+            self._discard_output()
+        self._write_core_output(core)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._counted:
-            self.home.sockets.traffic.gone(self._first_close())
+        if self._accepted:
+            self.services.connections.metrics.connection_closed(self._first_close_code())
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._many is not None:
-            self._many.go_on()
+        if self._subscriptions is not None:
+            self._subscriptions.join_waiting()
 
     # The hub
 
     def deliver(self, message: Outgoing, kind: Kind) -> None:
-        self.put(self.job_id, message.frame, kind)
+        self.enqueue(self.job_id, message.frame, kind)
 
-    def send(self, message: Message, kind: Kind) -> int:
+    def deliver_at_once(self, message: Message, kind: Kind) -> int:
         if not self._clear:
-            self.put(self.job_id, message.frame, kind)
+            self.enqueue(self.job_id, message.frame, kind)
             return 0
         self._send_now(message.frame)
         return 1
 
-    # The sockets' common timer and flush
+    # The connections' common timer and flush
 
     def flush(self) -> int:
         count = super().flush()
-        if self._many is not None:
-            self._many.go_on()
+        if self._subscriptions is not None:
+            self._subscriptions.join_waiting()
         return count
 
     def ping(self) -> None:
@@ -131,7 +131,7 @@ class GatewaySocket(Outlet):
             self.unanswered = True
             self._write(self._ping)
 
-    def unresponsive(self) -> None:
+    def close_unresponsive(self) -> None:
         """A ping was not answered in time."""
         self._fail(Failure.INTERNAL_ERROR, "keepalive ping timeout")
 
@@ -141,37 +141,39 @@ class GatewaySocket(Outlet):
         path, _, query = request.path.partition("?")
         match = _PATH.fullmatch(path)
         refused = self._host_refusal(header_pairs(request), "1.1")  # no other version has WebSockets (RFC 6455 §4.1)
-        accepted, response = respond(request, refused=refused, known_path=match is not None)
+        accepted, response = answer_handshake(request, refused=refused, known_path=match is not None)
         self._transport.write(response)
         if match is None or not accepted:
             self._refused = True
-            self._finish()
+            self._end_stream()
             return
-        self._counted = True
-        self.home.sockets.traffic.opened += 1
-        refusal = self._admit(match["job"], query, request)
+        self._accepted = True
+        self.services.connections.metrics.connections_opened += 1
+        refusal = self._start_watching(match["job"], query, request)
         if refusal is not None:
             # A browser doesn't see the status of a failed upgrade: who is turned away gets a close code.
-            self._write(b"".join(self._farewell(refusal)))
+            self._write(b"".join(self.close_frames(refusal)))
 
-    def _admit(self, job: str | None, query: str, request: Request) -> CloseCode | None:
+    def _start_watching(self, job: str | None, query: str, request: Request) -> CloseCode | None:
         job_id = job.lower() if job is not None else ""
         refusal: CloseCode | None = None
         if job is not None and not JOB_ID.fullmatch(job_id):
             refusal = CloseCode.NO_SUCH_JOB
         headers = request.headers
-        refusal = refusal or self._refusal(headers.get("Origin"), headers.get_all("X-Forwarded-For"))
+        refusal = refusal or self._ask_admission(headers.get("Origin"), headers.get_all("X-Forwarded-For"))
         if refusal is not None:
             _log.debug("refused", extra={"job_id": job_id, "code": int(refusal)})
             return refusal
         if query and "pings" in parse_qs(query):
             self._ping = _SEEN_PING
-        self._opened()
+        self._register()
         if job is None:
-            self._many = Subscriptions(self, self.home.hub, self.home.settings.gateway_max_jobs_per_socket)
+            self._subscriptions = Subscriptions(
+                self, self.services.hub, self.services.settings.gateway_max_jobs_per_socket
+            )
         else:
-            self.job_id, self.after = job_id, cursor_in(query)
-            self.home.hub.join(self)
+            self.job_id, self.after = job_id, cursor_from_query(query)
+            self.services.hub.join(self)
         return None
 
     # Within
@@ -184,56 +186,56 @@ class GatewaySocket(Outlet):
     def _state_machine(self) -> Protocol:
         """Between two frames there is nothing to remember, so that who only answers pings needs none."""
         if self._core is None:
-            self._core = Core(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
+            self._core = TolerantProtocol(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
         return self._core
 
-    def _take(self, frame: Frame, core: Protocol) -> None:
+    def _handle_frame(self, frame: Frame, core: Protocol) -> None:
         if frame.opcode is Opcode.PONG:
             self.unanswered = False
         elif frame.opcode is Opcode.TEXT or (frame.opcode is Opcode.CONT and self._decoder is not None):
             try:
-                self._take_text(frame)
+                self._handle_text(frame)
             except UnicodeDecodeError:
                 # The core leaves this check to the application.
                 if core.state is State.OPEN:
                     core.fail(Failure.INVALID_DATA, "invalid UTF-8")
-        elif frame.opcode is Opcode.BINARY and self._many is not None and self._open:
-            self._many.heard("")
+        elif frame.opcode is Opcode.BINARY and self._subscriptions is not None and self._open:
+            self._subscriptions.handle_message("")
 
-    def _take_text(self, frame: Frame) -> None:
+    def _handle_text(self, frame: Frame) -> None:
         """Of a single job's watcher it means nothing, but it has to be right."""
         decoder = self._decoder or _Utf8()
         text = decoder.decode(frame.data, frame.fin)
         self._decoder = None if frame.fin else decoder
-        if self._many is None:
+        if self._subscriptions is None:
             return
         self._text += text
         if frame.fin:
             text, self._text = self._text, ""
             if self._open:
-                self._many.heard(text)
+                self._subscriptions.handle_message(text)
 
-    def _unwatch(self) -> None:
-        if self._many is not None:
-            self._many.leave()
+    def _stop_watching(self) -> None:
+        if self._subscriptions is not None:
+            self._subscriptions.unsubscribe_all()
         elif self.job_id:
-            self.home.hub.leave(self)
+            self.services.hub.leave(self)
 
-    def _farewell(self, code: CloseCode) -> Sequence[bytes]:
+    def close_frames(self, code: CloseCode) -> Sequence[bytes]:
         core = self._state_machine()
         if core.state is not State.OPEN:
             return ()
         core.send_close(code)
-        self.home.sockets.closing(self)
+        self.services.connections.expect_close(self)
         return core.data_to_send()
 
     def _fail(self, code: Failure, reason: str) -> None:
         core = self._state_machine()
         core.fail(code, reason)
-        self._leave()
-        self._pump(core)
+        self._discard_output()
+        self._write_core_output(core)
 
-    def _first_close(self) -> int:
+    def _first_close_code(self) -> int:
         """The code that began the close, this side's or the client's."""
         if self._core is None:
             return Failure.ABNORMAL_CLOSURE
@@ -241,20 +243,20 @@ class GatewaySocket(Outlet):
         begun = received if self._core.close_rcvd_then_sent or sent is None else sent
         return Failure.ABNORMAL_CLOSURE if begun is None else begun.code
 
-    def _pump(self, core: Protocol) -> None:
+    def _write_core_output(self, core: Protocol) -> None:
         """Writes what the core has to say; an empty chunk is the end of the stream."""
         chunks = core.data_to_send()
         self._write(b"".join(chunks))
         if chunks and not chunks[-1]:
-            self._finish()
+            self._end_stream()
 
-    def _finish(self) -> None:
-        self.home.sockets.closing(self)
+    def _end_stream(self) -> None:
+        self.services.connections.expect_close(self)
         if self._transport.can_write_eof():
             # Not close(): with bytes of the client unread it would reset the connection under the close frame.
             self._transport.write_eof()
         else:
             self._transport.close()
 
-    def _names(self) -> dict[str, str]:
+    def _log_fields(self) -> dict[str, str]:
         return {"job_id": self.job_id} if self.job_id else {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import hiredis
-from redis.asyncio.connection import Connection as RedisConnection
+from redis.asyncio.connection import Connection as PlainConnection
 from redis.asyncio.connection import SSLConnection
 
 from vidferry_common.metrics import ClockOffset
@@ -18,7 +18,7 @@ from vidferry_gateway.buffer import SharedBuffer
 
 _log = logging.getLogger(__name__)
 _NOTHING = object()
-_SPARED = re.compile(r"NOPERM .*'(?:info|time)'")
+_WITHHELD = re.compile(r"NOPERM .*'(?:info|time)'")
 """what a user may be kept from: it is no more than nice to have"""
 
 
@@ -28,13 +28,13 @@ class RedisRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """Which server it is, and how many clients it has dropped that did not take what they were sent."""
+    """What INFO tells of a server: which it is, and how many clients it has dropped for not reading on."""
 
     run_id: bytes
     dropped: int
 
     @classmethod
-    def read(cls, info: bytes) -> "ServerFacts":
+    def parse_info(cls, info: bytes) -> "ServerFacts":
         """Of INFO's answer. Redis 7.0 does not count yet."""
         fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
         dropped = fields.get(b"client_output_buffer_limit_disconnections", b"0")
@@ -42,24 +42,24 @@ class ServerFacts:
 
 
 class Listener(Protocol):
-    """Whom a connection tells what it hears."""
+    """The receiver of what a connection reads."""
 
-    def begun(self) -> None:
-        """Some bytes have come: what they hold follows at once."""
+    def read_begun(self) -> None:
+        """Some bytes have come: what they hold follows at once, then read_ended()."""
 
-    def message(self, channel: bytes, payload: bytes) -> None: ...
+    def message_received(self, channel: bytes, payload: bytes) -> None: ...
 
-    def push(self, kind: bytes, channel: bytes) -> None:
+    def push_received(self, kind: bytes, channel: bytes) -> None:
         """A push that is no message: subscribe and the like."""
 
-    def reply(self, item: Any) -> None: ...
+    def reply_received(self, item: Any) -> None: ...
 
-    def heard(self) -> None:
+    def read_ended(self) -> None:
         """That was all of it."""
 
 
-class Connection(SharedBuffer):
-    """closed tells why the connection ended."""
+class RespConnection(SharedBuffer):
+    """A connection to Redis in RESP3, probed; closed tells why it ended."""
 
     def __init__(self, listener: Listener, probe: float, clock_offset: ClockOffset) -> None:
         self._listener, self._probe_seconds, self._clock_offset = listener, probe, clock_offset
@@ -85,7 +85,7 @@ class Connection(SharedBuffer):
     async def greet(self, hello: tuple[str, ...], database: int) -> None:
         """Speaks RESP3, signs in and proves that commands are answered; raises RedisRefused, OSError."""
         commands = [hello, ("SELECT", str(database))] if database else [hello]
-        self.send(b"".join(command(*each) for each in (*commands, ("INFO",), ("PING",))))
+        self.send(b"".join(pack_command(*each) for each in (*commands, ("INFO",), ("PING",))))
         await self._greeted
 
     def abort(self, reason: Exception) -> None:
@@ -102,12 +102,12 @@ class Connection(SharedBuffer):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        self._listener.begun()
+        self._listener.read_begun()
         try:
-            self._take_all()
+            self._handle_all()
         except (hiredis.HiredisError, RedisRefused) as error:
             self.abort(error)
-        self._listener.heard()
+        self._listener.read_ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         reason = self._failure or exc or ConnectionResetError("Redis closed the connection")
@@ -119,37 +119,37 @@ class Connection(SharedBuffer):
 
     # Within.
 
-    def _take_all(self) -> None:
+    def _handle_all(self) -> None:
         """Messages are nearly all that comes, so they are looked for first."""
-        gets, message = self._reader.gets, self._listener.message
+        gets, message = self._reader.gets, self._listener.message_received
         while self._failure is None and (item := gets()) is not _NOTHING:
             if type(item) is not hiredis.PushNotification:
-                self._take(item)
+                self._handle_reply(item)
             elif item[0] == b"message":
                 message(item[1], item[2])
             else:
-                self._listener.push(item[0], item[1])
+                self._listener.push_received(item[0], item[1])
 
-    def _take(self, item: Any) -> None:
+    def _handle_reply(self, item: Any) -> None:
         if isinstance(item, hiredis.ReplyError):
-            if not _SPARED.match(str(item)):
+            if not _WITHHELD.match(str(item)):
                 raise RedisRefused(str(item))
         elif item == b"PONG":
             self._unanswered = False
             if not self._greeted.done():
                 self._greeted.set_result(None)
-                self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
+                self._probe_timer = self._loop.call_later(self._probe_seconds, self._send_probe)
         elif self._greeted.done():
             if isinstance(item, list) and isinstance(item[-1], bytes):  # a read's ends with a list
                 self._clock_offset.measured(int(item[0]) + int(item[1]) / 1e6, self._loop.time() - self._probed)
             else:
-                self._listener.reply(item)
+                self._listener.reply_received(item)
         elif isinstance(item, dict):  # the answer to HELLO
             self.role = item[b"role"].decode()
         elif isinstance(item, bytes) and b"run_id:" in item:
-            self.server = ServerFacts.read(item)
+            self.server = ServerFacts.parse_info(item)
 
-    def _probe(self) -> None:
+    def _send_probe(self) -> None:
         """A connection can be dead without a sign: no packet tells that the other side is gone."""
         if self._unanswered:
             self.abort(TimeoutError(f"Redis did not answer for {self._probe_seconds:g} s"))
@@ -157,29 +157,29 @@ class Connection(SharedBuffer):
         self._unanswered = True
         self._probed = self._loop.time()
         self.send(_PROBE)
-        self._probe_timer = self._loop.call_later(self._probe_seconds, self._probe)
+        self._probe_timer = self._loop.call_later(self._probe_seconds, self._send_probe)
 
 
-def command(*words: str) -> bytes:
+def pack_command(*words: str) -> bytes:
     """A command as Redis reads it."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # the stub allows a tuple of one
     return packed
 
 
-_PROBE = command("TIME") + command("PING")
+_PROBE = pack_command("TIME") + pack_command("PING")
 
 
-async def open_connection(options: dict[str, Any], name: str, make: Callable[[], Connection]) -> Connection:
+async def open_connection(options: dict[str, Any], name: str, make: Callable[[], RespConnection]) -> RespConnection:
     """A connection that has signed in; raises OSError (TimeoutError among them) and RedisRefused.
 
     The options are those of the other services' client.
     """
     if "sentinels" in options:
-        options = {**options, **await _primary(options)}
+        options = {**options, **await _primary_address(options)}
     async with asyncio.timeout(options["socket_connect_timeout"]):
         connection = await _connect(options, make)
         try:
-            await connection.greet(_hello(options, name), options.get("db", 0))
+            await connection.greet(_hello_command(options, name), options.get("db", 0))
             _check_role(connection, options)
         except BaseException:
             connection.abort(ConnectionAbortedError("given up"))
@@ -187,13 +187,13 @@ async def open_connection(options: dict[str, Any], name: str, make: Callable[[],
     return connection
 
 
-def _check_role(connection: Connection, options: dict[str, Any]) -> None:
+def _check_role(connection: RespConnection, options: dict[str, Any]) -> None:
     """What Sentinels name may have been demoted already."""
     if "sentinels" in options and connection.role != "master":
         raise RedisRefused(f"{options['host']}:{options['port']} is no primary (any more)")
 
 
-async def _primary(options: dict[str, Any]) -> dict[str, Any]:
+async def _primary_address(options: dict[str, Any]) -> dict[str, Any]:
     try:
         host, port = await options["sentinels"].primary()
     except NoPrimary as error:
@@ -201,26 +201,26 @@ async def _primary(options: dict[str, Any]) -> dict[str, Any]:
     return {"host": host, "port": port}
 
 
-async def _connect(options: dict[str, Any], make: Callable[[], Connection]) -> Connection:
+async def _connect(options: dict[str, Any], make: Callable[[], RespConnection]) -> RespConnection:
     loop = asyncio.get_running_loop()
     if "path" in options:
         _, connection = await loop.create_unix_connection(make, options["path"])
     else:
         _, connection = await loop.create_connection(
-            make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls(options)
+            make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls_context(options)
         )
     return connection
 
 
-def _hello(options: dict[str, Any], name: str) -> tuple[str, ...]:
+def _hello_command(options: dict[str, Any], name: str) -> tuple[str, ...]:
     password = options.get("password")
     sign_in = ("AUTH", options.get("username") or "default", password) if password else ()
     return ("HELLO", "3", *sign_in, "SETNAME", name)
 
 
-def _tls(options: dict[str, Any]) -> ssl.SSLContext | None:
+def _tls_context(options: dict[str, Any]) -> ssl.SSLContext | None:
     """The address's `ssl_` options, as the other services' client reads them."""
-    if not issubclass(options.get("connection_class", RedisConnection), SSLConnection):
+    if not issubclass(options.get("connection_class", PlainConnection), SSLConnection):
         return None
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
     if options.get("ssl_certfile"):

@@ -11,9 +11,9 @@ from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_name, connection_options
 from vidferry_common.store.sentinel import NoPrimary, Sentinels
-from vidferry_gateway.clients.registry import Sockets
+from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.redis.connection import Connection, RedisRefused, ServerFacts, command, open_connection
+from vidferry_gateway.redis.connection import RedisRefused, RespConnection, ServerFacts, open_connection, pack_command
 
 _log = logging.getLogger(__name__)
 
@@ -29,21 +29,21 @@ _SETTLED = 5.0
 
 
 class Feed:
-    """Carries the hub's work to Redis, and what Redis says to the hub."""
+    """The hub's link to Redis: carries its work there, and what Redis says back."""
 
-    def __init__(self, settings: RedisSettings, probe: float, sockets: Sockets) -> None:
+    def __init__(self, settings: RedisSettings, probe: float, connections: ConnectionRegistry) -> None:
         self._name = connection_name("gateway", "messages")
-        self._options, self._probe, self._sockets = connection_options(settings, self._name), probe, sockets
-        self._traffic = sockets.traffic
+        self._options, self._probe, self._clients = connection_options(settings, self._name), probe, connections
+        self._metrics = connections.metrics
         self._sentinels: Sentinels | None = self._options.get("sentinels")
         self._doubt = asyncio.Event()
-        self.hub = Hub(self._wake, self._traffic, self._doubt.set if self._sentinels else None)
-        self._connection: Connection | None = None
+        self.hub = Hub(self._schedule_send, self._metrics, self._doubt.set if self._sentinels else None)
+        self._connection: RespConnection | None = None
         self.reached = False
         """Redis has been there, now or before"""
-        self._flush_due = False
-        self._complaint = ""
-        self._lost: Connection | None = None
+        self._send_scheduled = False
+        self._logged_reason = ""
+        self._lost: RespConnection | None = None
         """the connection before this one"""
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +53,7 @@ class Feed:
 
     def start(self) -> None:
         """Begins to connect; returns at once."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(self._stay_connected())
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -63,14 +63,14 @@ class Feed:
 
     # The connection's life.
 
-    async def _run(self) -> None:
+    async def _stay_connected(self) -> None:
         failures = 0
         while True:
             began = asyncio.get_running_loop().time()
             reason = await self._connect_and_serve()
             if asyncio.get_running_loop().time() - began > _SETTLED:
                 failures = 0
-            self._complain(str(reason) or type(reason).__name__)
+            self._log_outage(str(reason) or type(reason).__name__)
             ceiling = min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**failures)
             failures = min(failures + 1, 10)
             await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - spreads load, guards nothing
@@ -78,17 +78,17 @@ class Feed:
     async def _connect_and_serve(self) -> Exception:
         """Returns when the connection is lost, or none could be had, with the reason."""
         try:
-            connection = await open_connection(self._options, self._name, self._make)
+            connection = await open_connection(self._options, self._name, self._make_connection)
         except (OSError, ValueError, RedisRefused) as error:
             return error
         self._connection, self.reached = connection, True
-        self._traffic.connections += 1
+        self._metrics.redis_connections += 1
         self._count_loss(connection)
-        self._complaint = ""
+        self._logged_reason = ""
         _log.info("connected to Redis")
-        following = asyncio.get_running_loop().create_task(self._follow(connection))
+        following = asyncio.get_running_loop().create_task(self._follow_primary(connection))
         try:
-            self._wake()
+            self._schedule_send()
             return await asyncio.shield(connection.closed)
         finally:
             following.cancel()
@@ -96,9 +96,9 @@ class Feed:
             self._lost = connection
             connection.abort(ConnectionAbortedError("stopping"))
             await connection.closed
-            self.hub.lost()
+            self.hub.connection_lost()
 
-    async def _follow(self, connection: Connection) -> None:
+    async def _follow_primary(self, connection: RespConnection) -> None:
         """Gives the connection up when Sentinels name another primary: one that they can't reach would keep it open.
 
         A server that is no primary any more, and does not know it yet, knows no job that was made since.
@@ -110,73 +110,73 @@ class Feed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._doubt.wait(), self._probe)
             self._doubt.clear()
-            doubted = self.hub.doubted()
+            doubted = self.hub.doubted_topics()
             with contextlib.suppress(NoPrimary):
                 if await self._sentinels.primary() != known:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
-                self.hub.believe(doubted)
+                self.hub.believe_absence(doubted)
             await asyncio.sleep(_ASKED_AGAIN)
 
-    def _count_loss(self, connection: Connection) -> None:
+    def _count_loss(self, connection: RespConnection) -> None:
         """Why the last one was lost, which Redis itself tells only when it is asked again."""
         lost, self._lost = self._lost, None
         if lost is not None:
-            self._traffic.lost(_cause(lost.closed.result(), lost.server, connection.server))
+            self._metrics.redis_connection_lost(_loss_reason(lost.closed.result(), lost.server, connection.server))
 
-    def _complain(self, reason: str) -> None:
+    def _log_outage(self, reason: str) -> None:
         """Once an outage, and once more where its reason changes."""
-        if reason != self._complaint:
-            self._complaint = reason
+        if reason != self._logged_reason:
+            self._logged_reason = reason
             _log.warning("Redis is away: %s", reason)
 
-    def _make(self) -> Connection:
-        return Connection(self, self._probe, self._traffic.clock_offset)
+    def _make_connection(self) -> RespConnection:
+        return RespConnection(self, self._probe, self._metrics.clock_offset)
 
     # Out: all that came up in one iteration of the loop leaves in one write.
 
-    def _wake(self) -> None:
-        if self._connection is not None and not self._flush_due:
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+    def _schedule_send(self) -> None:
+        if self._connection is not None and not self._send_scheduled:
+            self._send_scheduled = True
+            asyncio.get_running_loop().call_soon(self._send_work)
 
-    def _flush(self) -> None:
-        self._flush_due = False
+    def _send_work(self) -> None:
+        self._send_scheduled = False
         if self._connection is None:
             return
-        work = self.hub.work(WINDOW - self.hub.flying)
+        work = self.hub.take_work(WINDOW - self.hub.reads_in_flight)
         out = []
         if work.unsubscribe:
-            out.append(command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.unsubscribe)))
+            out.append(pack_command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.unsubscribe)))
         if work.subscribe:
-            out.append(command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.subscribe)))
-        out.extend(_read(job_id) for job_id in work.read)
+            out.append(pack_command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.subscribe)))
+        out.extend(_read_command(job_id) for job_id in work.read)
         self._connection.send(b"".join(out))
 
     # In: what came in one read of the connection leaves in one write to each socket.
 
-    def begun(self) -> None:
-        self._sockets.hold()
+    def read_begun(self) -> None:
+        self._clients.hold_flush()
 
-    def message(self, channel: bytes, payload: bytes) -> None:
+    def message_received(self, channel: bytes, payload: bytes) -> None:
         self.hub.receive(channel[_PREFIX:], payload)
 
-    def push(self, kind: bytes, channel: bytes) -> None:
+    def push_received(self, kind: bytes, channel: bytes) -> None:
         if kind == b"subscribe" and _log.isEnabledFor(logging.DEBUG):
             _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX:].decode()})
 
-    def reply(self, item: Any) -> None:
+    def reply_received(self, item: Any) -> None:
         state, history = item
-        self.hub.answer(state, history)
+        self.hub.answer_read(state, history)
         if not self.hub.idle:
-            self._wake()
+            self._schedule_send()
 
-    def heard(self) -> None:
-        self.hub.flush()
-        self._sockets.flush()
+    def read_ended(self) -> None:
+        self.hub.deliver_due()
+        self._clients.flush()
 
 
-def _cause(reason: Exception, before: ServerFacts | None, now: ServerFacts | None) -> RedisLoss:
+def _loss_reason(reason: Exception, before: ServerFacts | None, now: ServerFacts | None) -> RedisLoss:
     if isinstance(reason, TimeoutError):
         return RedisLoss.SILENT
     if isinstance(reason, RedisRefused):
@@ -187,13 +187,13 @@ def _cause(reason: Exception, before: ServerFacts | None, now: ServerFacts | Non
     return RedisLoss.CLOSED
 
 
-def _read(job_id: str) -> bytes:
+def _read_command(job_id: str) -> bytes:
     """One moment of the record: a message published between two commands could be in neither.
 
     By a script, as a Redis whose memory is used up refuses each command within MULTI, reads too.
     """
     key = keys.JOB + job_id
-    return command("EVAL", _READ, "2", key, key + keys.HISTORY)
+    return pack_command("EVAL", _READ, "2", key, key + keys.HISTORY)
 
 
 _READ = "return {redis.call('HGET', KEYS[1], 'state'), redis.call('LRANGE', KEYS[2], 0, -1)}"

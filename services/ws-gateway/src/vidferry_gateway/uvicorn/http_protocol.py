@@ -21,7 +21,7 @@ _PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))
 _WEBSOCKET_PATH = re.compile(rb"(?:/[^?]*)?/ws/download(?:s|/[^?]*)(?:\?.*)?")
 
 
-class Asked(NamedTuple):
+class StreamRequest(NamedTuple):
     """A request for an event stream."""
 
     method: bytes
@@ -31,8 +31,8 @@ class Asked(NamedTuple):
     http_version: str
 
 
-class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
-    """uvicorn's `http=` class wherever GatewaySocket is its `ws=` class.
+class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
+    """uvicorn's `http=` class wherever WebSocketConnection is its `ws=` class.
 
     uvicorn rebuilds the request's text from its headers for the WebSocket protocol, and drops the rest of the segment:
     a ping that a client sent at once is never answered.
@@ -43,15 +43,15 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
 
     max_connections = 10_000
     """for handshakes of all that come back at once"""
-    stream: type[EventStream]
+    stream_class: type[EventStream]
     websocket_only: App
     """answers at a WebSocket's path who asks for none"""
-    _taken: Asked | None = None
+    _stream_request: StreamRequest | None = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._taken is not None and not self.transport.is_closing():
-            self._hand_over_stream(self._taken)
+        if self._stream_request is not None and not self.transport.is_closing():
+            self._hand_over_stream(self._stream_request)
 
     def accept_request(self) -> None:
         """All but a request for an event stream is an application's, or asks for a WebSocket."""
@@ -62,23 +62,23 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
             return
         job, query = match["job"].decode("latin-1"), (match["query"] or b"").decode("latin-1")
         version = self.parser.get_http_version()
-        self._taken = Asked(self.parser.get_method(), job, query, [*self.headers], version)
+        self._stream_request = StreamRequest(self.parser.get_method(), job, query, [*self.headers], version)
 
     def on_headers_complete(self) -> None:
-        if self._taken is None:
+        if self._stream_request is None:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self._taken is None:
+        if self._stream_request is None:
             super().on_body(body)
 
     def on_message_begin(self) -> None:
         # What a client sends behind its request for a stream is no second request.
-        if self._taken is None:
+        if self._stream_request is None:
             super().on_message_begin()
 
     def on_message_complete(self) -> None:
-        if self._taken is None:
+        if self._stream_request is None:
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -102,10 +102,10 @@ class HandoverProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
         """Whether no earlier request on this connection waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
 
-    def _hand_over_stream(self, asked: Asked) -> None:
+    def _hand_over_stream(self, request: StreamRequest) -> None:
         self.hand_over()
         self.connections.discard(self)
-        stream = self.stream(cast("set[Any]", self.connections))
+        stream = self.stream_class(cast("set[Any]", self.connections))
         stream.connection_made(self.transport)
         self.transport.set_protocol(stream)
-        stream.asked(asked.method, asked.job_id, asked.query, asked.headers, asked.http_version)
+        stream.answer_request(request.method, request.job_id, request.query, request.headers, request.http_version)

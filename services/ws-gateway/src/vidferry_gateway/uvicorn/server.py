@@ -24,7 +24,7 @@ class DrainingServer(Server):
         self._gateway = gateway
         self._starting: asyncio.Task[None] | None = None
         self._drain: asyncio.Task[None] | None = None
-        self._asked = False
+        self._stop_requested = False
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         with contextlib.suppress(asyncio.CancelledError):  # the start was given up
@@ -33,28 +33,28 @@ class DrainingServer(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._starting = asyncio.current_task()
         for number in HANDLED_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._heed)
-        if self._asked:
-            self._end()
+            asyncio.get_running_loop().add_signal_handler(number, self._handle_signal)
+        if self._stop_requested:
+            self._begin_drain()
         await super().startup(sockets)
         self._starting = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """By uvicorn's own handler, before there is one of the loop's."""
-        self._asked = True
+        self._stop_requested = True
 
-    def _heed(self) -> None:
+    def _handle_signal(self) -> None:
         """By the loop's, which wakes it: uvicorn's handler does not, where a signal comes right before the loop waits.
 
         Its main loop wakes ten times a second by itself, but a start that waits for something does not.
         """
-        if self._asked:
+        if self._stop_requested:
             self.should_exit = self.force_exit = True
             return
-        self._asked = True
-        self._end()
+        self._stop_requested = True
+        self._begin_drain()
 
-    def _end(self) -> None:
+    def _begin_drain(self) -> None:
         if self._starting is not None:
             # uvicorn would log the lifespan's cancellation as an error.
             logging.getLogger("uvicorn.error").disabled = True
