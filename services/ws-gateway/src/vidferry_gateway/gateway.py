@@ -9,13 +9,13 @@ from vidferry_common.metrics import Registry, catalogue
 from vidferry_gateway.admission import Admission
 from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.clients.sse import EventStream
-from vidferry_gateway.clients.websocket import WebSocketConnection
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.feed import Feed
 from vidferry_gateway.refusals import websocket_only
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.http_protocol import GatewayHttpProtocol
+from vidferry_gateway.uvicorn.websocket_protocol import GatewayWebSocketProtocol
 
 
 class UvicornOptions(TypedDict):
@@ -38,18 +38,19 @@ class Gateway:
         metrics = GatewayMetrics(registry)
         self.admission = Admission(settings)
         self.connections = ConnectionRegistry(settings, metrics)
-        self._feed = Feed(settings, settings.gateway_probe_seconds, self.connections)
+        self._feed = Feed(settings, settings.gateway_probe_seconds, metrics, self.connections)
         registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         registry.reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
         registry.reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)
         self._draining = False
         self._drained = False
         # uvicorn hands over its own arguments and no more, so each gateway has classes of its own.
-        self._socket = type("BoundWebSocketConnection", (WebSocketConnection,), {"__slots__": (), "services": self})
-        stream = type("BoundEventStream", (EventStream,), {"__slots__": (), "services": self})
+        bound = {"__slots__": (), "services": self}
+        self._websocket = type("BoundGatewayWebSocketProtocol", (GatewayWebSocketProtocol,), bound)
+        stream = type("BoundEventStream", (EventStream,), bound)
         refusing = KnownHost(websocket_only, settings.hosts, settings.proxies)
-        bound = {"stream_class": stream, "websocket_only": refusing}
-        self._http = type("BoundGatewayHttpProtocol", (GatewayHttpProtocol,), bound)
+        answering = {"stream_class": stream, "websocket_only": refusing}
+        self._http = type("BoundGatewayHttpProtocol", (GatewayHttpProtocol,), answering)
 
     @property
     def hub(self) -> Hub:
@@ -66,7 +67,7 @@ class Gateway:
 
     @property
     def uvicorn_options(self) -> UvicornOptions:
-        return {"ws": self._socket, "http": self._http, "loop": "asyncio"}
+        return {"ws": self._websocket, "http": self._http, "loop": "asyncio"}
 
     async def start(self) -> None:
         """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""

@@ -1,19 +1,12 @@
-"""A WebSocket: what uvicorn makes of an upgraded connection when this is its `ws=` class.
+"""A WebSocket of a client: its handshake, what it is sent, what it says, and its close."""
 
-uvicorn (0.54, `handle_websocket_upgrade`) builds it with config, server_state and app_state, calls connection_made,
-hands it the request's text through data_received, and makes it the transport's protocol.
-"""
-
-import asyncio
 import codecs
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 from websockets.frames import CloseCode as Failure
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -56,14 +49,8 @@ class WebSocketConnection(ClientConnection):
 
     __slots__ = ("_accepted", "_core", "_decoder", "_ping", "_refused", "_subscriptions", "_text", "after", "job_id")
 
-    def __init__(
-        self,
-        config: Config,  # noqa: ARG002 - uvicorn's hook
-        server_state: ServerState,
-        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's hook
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(cast("set[Any]", server_state.connections))
+    def __init__(self, connections: set[Any]) -> None:
+        super().__init__(connections)
         self._core: Protocol | None = None
         """websockets' state machine, from the first frame on that needs one"""
         self._accepted = False

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 import random
-from typing import Any
+from typing import Any, Protocol
 
 from vidferry_common.contract import keys
 from vidferry_common.metrics.catalogue import RedisLoss
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_name, connection_options
 from vidferry_common.store.sentinel import NoPrimary, Sentinels
-from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.connection import RedisRefused, RespConnection, ServerFacts, open_connection, pack_command
 
 _log = logging.getLogger(__name__)
@@ -28,13 +28,20 @@ _SETTLED = 5.0
 """Seconds after which a connection counts as good, and the back-off begins anew."""
 
 
+class Clients(Protocol):
+    """The clients' connections, which write what one read of Redis brought in one flush."""
+
+    def hold_flush(self) -> None: ...
+    def flush(self) -> None: ...
+
+
 class Feed:
     """The hub's link to Redis: carries its work there, and what Redis says back."""
 
-    def __init__(self, settings: RedisSettings, probe: float, connections: ConnectionRegistry) -> None:
+    def __init__(self, settings: RedisSettings, probe: float, metrics: GatewayMetrics, clients: Clients) -> None:
         self._name = connection_name("gateway", "messages")
-        self._options, self._probe, self._clients = connection_options(settings, self._name), probe, connections
-        self._metrics = connections.metrics
+        self._options, self._probe, self._clients = connection_options(settings, self._name), probe, clients
+        self._metrics = metrics
         self._sentinels: Sentinels | None = self._options.get("sentinels")
         self._doubt = asyncio.Event()
         self.hub = Hub(self._schedule_send, self._metrics, self._doubt.set if self._sentinels else None)

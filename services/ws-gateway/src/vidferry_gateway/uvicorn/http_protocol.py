@@ -32,7 +32,7 @@ class StreamRequest(NamedTuple):
 
 
 class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
-    """uvicorn's `http=` class wherever WebSocketConnection is its `ws=` class.
+    """uvicorn's `http=` class wherever GatewayWebSocketProtocol is its `ws=` class.
 
     uvicorn rebuilds the request's text from its headers for the WebSocket protocol, and drops the rest of the segment:
     a ping that a client sent at once is never answered.

@@ -5,23 +5,28 @@ import contextlib
 import logging
 import socket
 from types import FrameType
+from typing import Protocol
 
 from uvicorn import Config, Server
 from uvicorn.server import HANDLED_SIGNALS
 
-from vidferry_gateway.gateway import Gateway
+
+class Drainable(Protocol):
+    """What is served: it knows how to end well."""
+
+    async def drain(self) -> None: ...
 
 
 class DrainingServer(Server):
     """On SIGTERM uvicorn closes the listener and all sockets at once, and raises the signal anew at its end.
 
-    Here the first signal begins the gateway's drain while the listener stays, and the process ends by itself.
+    Here the first signal begins the drain of what is served while the listener stays, and the process ends by itself.
     A second one ends it at once. A start that still waits, for Redis perhaps, is given up.
     """
 
-    def __init__(self, config: Config, gateway: Gateway) -> None:
+    def __init__(self, config: Config, served: Drainable) -> None:
         super().__init__(config)
-        self._gateway = gateway
+        self._served = served
         self._starting: asyncio.Task[None] | None = None
         self._drain: asyncio.Task[None] | None = None
         self._stop_requested = False
@@ -64,6 +69,6 @@ class DrainingServer(Server):
 
     async def _drain_and_exit(self) -> None:
         try:
-            await self._gateway.drain()
+            await self._served.drain()
         finally:
             self.should_exit = True
