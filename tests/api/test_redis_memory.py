@@ -29,9 +29,9 @@ def test_each_change_is_told_once(shares: list[float | str], told: list[str], ca
     memory_log = RedisMemoryLog(NOBODY)
     for share in shares:
         if isinstance(share, str):
-            memory_log.refused()
+            memory_log.note_refusal()
         else:
-            memory_log.see(share)
+            memory_log.note_share(share)
 
     assert len(caplog.messages) == len(told)
     assert all(each in line for each, line in zip(told, caplog.messages, strict=True))

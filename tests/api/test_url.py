@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_api.jobs.url import MAX_LENGTH, canonical
+from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
 
 SPELLINGS = {
     "https://example.org/": [
@@ -26,16 +26,16 @@ SPELLINGS = {
 
 @pytest.mark.parametrize(("spelling", "expected"), [(each, one) for one, many in SPELLINGS.items() for each in many])
 def test_spellings_of_one_address(spelling: str, expected: str) -> None:
-    assert canonical(spelling) == expected
-    assert canonical(expected) == expected
+    assert canonical_url(spelling) == expected
+    assert canonical_url(expected) == expected
 
 
 def test_the_longest_address() -> None:
     longest = "https://example.org/".ljust(MAX_LENGTH, "a")
 
-    assert canonical(longest) == longest
+    assert canonical_url(longest) == longest
     with pytest.raises(ValueError, match=f"at most {MAX_LENGTH} characters"):
-        canonical(longest + "a")
+        canonical_url(longest + "a")
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_the_longest_address() -> None:
 )
 def test_what_is_refused_is_told_what_to_do(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        canonical(text)
+        canonical_url(text)

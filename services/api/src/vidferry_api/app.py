@@ -12,11 +12,11 @@ from starlette.middleware import Middleware
 from vidferry_api.dependencies import Services
 from vidferry_api.health import routes as health
 from vidferry_api.http import problems
-from vidferry_api.http.middleware import BelowPrefix, BoundedBody, Cors, Requests, SafeHeaders
+from vidferry_api.http.middleware import BoundedBody, Cors, RequestLog, SafeHeaders, StripPrefix
 from vidferry_api.http.problems import ProblemDocument
 from vidferry_api.jobs import cancel, downloads, retry
 from vidferry_api.jobs import routes as jobs
-from vidferry_api.metrics import ApiMetrics, QueueReader, Routes
+from vidferry_api.metrics import ApiMetrics, QueueReader, RouteTemplates
 from vidferry_api.objects import routes as files
 from vidferry_api.page import routes as page
 from vidferry_api.redis_memory import RedisMemoryLog
@@ -49,21 +49,21 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
-        responses=problems.responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
+        responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
-    problems.install(app)
+    problems.install_handlers(app)
     modules = (downloads, jobs, cancel, retry, files, health, live)
     for module in modules:
         app.include_router(module.router)
-    page.mount(app)
+    page.mount_page(app)
     # FastAPI keeps an included router whole: its routes aren't among the app's.
     own = [route for module in (*modules, page) for route in module.router.routes]
     app.state.routes = [*own, *app.routes]
-    app.state.metrics = ApiMetrics(registry, Routes(app.state.routes))
+    app.state.metrics = ApiMetrics(registry, RouteTemplates(app.state.routes))
     # Those added last are the outermost.
-    for each in reversed(_middleware(settings, app.state.metrics)):
+    for each in reversed(_middleware_stack(settings, app.state.metrics)):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
-    _describe(app)
+    _describe_problems(app)
     return app
 
 
@@ -77,12 +77,12 @@ def _lifespan(
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)
         queue = QueueReader(registry, store)
-        seeking = asyncio.create_task(_seek(services))
+        waiting = asyncio.create_task(_wait_until_ready(services))
         memory_log.start()
         try:
             yield
         finally:
-            seeking.cancel()
+            waiting.cancel()
             memory_log.close()
             queue.close()
             await bucket.close()
@@ -91,12 +91,12 @@ def _lifespan(
     return lifespan
 
 
-async def _seek(services: Services) -> None:
+async def _wait_until_ready(services: Services) -> None:
     await until_both_answer(services.store, services.bucket)
     services.ready = True
 
 
-def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
+def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
     """The outermost first."""
     cors = Middleware(
         Cors,
@@ -115,18 +115,18 @@ def _middleware(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
         ],
         max_age=3600,
     )
-    prefix = Middleware(BelowPrefix, prefix=settings.prefix)
+    prefix = Middleware(StripPrefix, prefix=settings.prefix)
     return [
         Middleware(SafeHeaders),
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
-        Middleware(Requests, metrics=metrics),
+        Middleware(RequestLog, metrics=metrics),
         Middleware(KnownHost, hosts=settings.hosts, proxies=settings.proxies),
         Middleware(BoundedBody),
     ]
 
 
-def _describe(app: FastAPI) -> None:
+def _describe_problems(app: FastAPI) -> None:
     """FastAPI describes its own form of a 422, which never leaves this app."""
     generate = app.openapi
 

@@ -30,15 +30,15 @@ class Services:
     """Redis and the bucket have been seen; from then on an outage is answered request by request"""
 
 
-def _services(request: Request) -> Services:
+def _get_services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-ServicesDep = Annotated[Services, Depends(_services)]
+ServicesDep = Annotated[Services, Depends(_get_services)]
 JobId = Annotated[str, Path(description="The job's UUID.")]
 
 
-async def known_job(job_id: JobId, services: ServicesDep) -> JobRecord:
+async def find_job(job_id: JobId, services: ServicesDep) -> JobRecord:
     """The job of the path as it is now; a malformed id is no job's."""
     try:
         known = await services.store.job(str(UUID(job_id)))
@@ -49,4 +49,4 @@ async def known_job(job_id: JobId, services: ServicesDep) -> JobRecord:
     return known
 
 
-JobDep = Annotated[JobRecord, Depends(known_job)]
+JobDep = Annotated[JobRecord, Depends(find_job)]

@@ -43,7 +43,7 @@ def main() -> None:
         sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:
         sys.exit(str(error))
-    app.router.lifespan_context = _beside(app, admin)
+    app.router.lifespan_context = _within_admin_port(app, admin)
     uvicorn.run(
         app,
         host=settings.host,
@@ -61,7 +61,7 @@ def is_ready(app: FastAPI) -> bool:
     return services is not None and services.ready
 
 
-def _beside(app: FastAPI, admin: AdminServer) -> Any:
+def _within_admin_port(app: FastAPI, admin: AdminServer) -> Any:
     """The app's lifespan, within the admin port's."""
     own = app.router.lifespan_context
 

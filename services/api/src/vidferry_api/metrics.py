@@ -25,7 +25,7 @@ SCRAPE_SECONDS = 1.0
 class ApiMetrics:
     """The api's instruments."""
 
-    def __init__(self, registry: Registry, routes: "Routes") -> None:
+    def __init__(self, registry: Registry, routes: "RouteTemplates") -> None:
         self._routes = routes
         self._requests = registry.counter(catalogue.HTTP_REQUESTS, route=routes.templates)
         for route, method, status in routes.answers:
@@ -35,24 +35,24 @@ class ApiMetrics:
         self.refused = registry.counter(catalogue.JOBS_REFUSED)
         self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
 
-    def request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
+    def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
         """One was answered; status is 0 where it was not."""
-        route, method = self._routes.template(scope), scope["method"]
+        route, method = self._routes.template_of(scope), scope["method"]
         self._requests.add(route, method, str(status) if status else catalogue.NO_CODE)
         self._durations.observe(seconds, route, method)
 
 
-class Routes:
+class RouteTemplates:
     """The templates of an app's routes; every path has one of them or none."""
 
     def __init__(self, routes: list[BaseRoute]) -> None:
         paths = [str(getattr(route, "path", "")) for route in routes]
         self.templates = tuple(dict.fromkeys(filter(None, paths)))
-        self.answers = tuple(_answers(routes))
+        self.answers = tuple(_declared_answers(routes))
         """(template, method, status) of what the routes say that they answer, and of what any may"""
         self._mounts = tuple(f"{route.path}/" for route in routes if isinstance(route, Mount))
 
-    def template(self, scope: Mapping[str, Any]) -> str:
+    def template_of(self, scope: Mapping[str, Any]) -> str:
         """Of a request that was routed; its path where no route says so, which the counter's own set bounds."""
         found = getattr(scope.get("route"), "path", None)
         if found:
@@ -61,7 +61,7 @@ class Routes:
         return next((mount[:-1] for mount in self._mounts if path.startswith(mount)), path)
 
 
-def _answers(routes: list[BaseRoute]) -> Iterator[tuple[str, str, str]]:
+def _declared_answers(routes: list[BaseRoute]) -> Iterator[tuple[str, str, str]]:
     for route in routes:
         if isinstance(route, APIRoute):
             statuses = {route.status_code or HTTPStatus.OK, *ANY_ROUTE, *route.responses}
@@ -79,8 +79,8 @@ class QueueReader:
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._refresh)
-        registry.reading(catalogue.QUEUE, self._states)
-        registry.reading(catalogue.REDIS_MEMORY, self._kinds)
+        registry.reading(catalogue.QUEUE, self._queue_states)
+        registry.reading(catalogue.REDIS_MEMORY, self._memory_kinds)
         registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
         registry.reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
@@ -88,13 +88,13 @@ class QueueReader:
         if self._reading is not None:
             self._reading.cancel()
 
-    def _states(self) -> dict[tuple[str, ...], float]:
+    def _queue_states(self) -> dict[tuple[str, ...], float]:
         depth = self._depth
         if depth is None:
             return {}
         return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
 
-    def _kinds(self) -> dict[tuple[str, ...], float]:
+    def _memory_kinds(self) -> dict[tuple[str, ...], float]:
         memory = self._memory
         return {} if self._depth is None or memory is None else {("used",): memory.used, ("max",): memory.maximum}
 
@@ -103,13 +103,13 @@ class QueueReader:
         if now - self._read_at < SCRAPE_SECONDS:
             return
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read())
+            self._reading = asyncio.create_task(self._read_redis())
         # Not cancelled after that time: a client of Redis that is cut off in a reply costs a connection.
         await asyncio.wait({self._reading}, timeout=SCRAPE_SECONDS)
         if not self._reading.done():
             self._depth = None
 
-    async def _read(self) -> None:
+    async def _read_redis(self) -> None:
         try:
             self._clock_offset.measured(*await self._store.time())
             self._memory = await self._store.memory()

@@ -35,26 +35,26 @@ class RedisMemoryLog:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._look())
+        self._task = asyncio.create_task(self._watch_memory())
 
     def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def refused(self) -> None:
+    def note_refusal(self) -> None:
         """A job was refused for want of memory, which the next look may be too late to see."""
         self._change(Level.FULL)
 
-    def see(self, share: float) -> None:
+    def note_share(self, share: float) -> None:
         """So much of the memory is used."""
         level = max(level for level in Level if share >= level.limit)
         if level > self._level or share < self._level.limit - SLACK:
             self._change(level)
 
-    async def _look(self) -> None:
+    async def _watch_memory(self) -> None:
         while True:
             try:
-                self.see((await self._store.memory()).share)
+                self.note_share((await self._store.memory()).share)
             except StoreUnavailable as error:
                 logger.debug("Redis' memory is unknown", extra={"error": str(error)})
             await asyncio.sleep(LOOK_SECONDS)

@@ -10,12 +10,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidferry_api.http.problems import Problem, internal
+from vidferry_api.http.problems import Problem, internal_problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
 
-logger = logging.getLogger("vidferry_api.requests")
+logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 """bytes"""
@@ -39,7 +39,7 @@ class Cors(CORSMiddleware):
         return problem.response()
 
 
-class BelowPrefix:
+class StripPrefix:
     """Takes the public address's path off the request's, where the proxy before Vidferry has left it on."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
@@ -66,7 +66,7 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
-        first = await _read(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
+        first = await _read_body(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
         if first is None:
             # The connection stays open: a client that is still sending would miss the answer if it were cut.
             await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {MAX_BODY} bytes.").response()(
@@ -81,7 +81,7 @@ class BoundedBody:
         await self._app(scope, replayed, send)
 
 
-async def _read(receive: Receive) -> Message | None:
+async def _read_body(receive: Receive) -> Message | None:
     """The whole body as one message, or that the client is gone; None where it is over the bound."""
     body = bytearray()
     while True:
@@ -114,7 +114,7 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-class Requests:
+class RequestLog:
     """Gives each request a place in a trace (`request.state.traceparent`), logs and counts it by its route and never
     by its query, and turns what nobody caught into a 500.
     """
@@ -140,19 +140,19 @@ class Requests:
         try:
             await self._app(scope, receive, noticed)
         except Exception:
-            logger.exception("a request broke", extra=_facts(scope, trace))
+            logger.exception("a request broke", extra=_log_fields(scope, trace))
             if status:
                 raise
-            await internal(trace_id(trace))(scope, receive, noticed)
+            await internal_problem(trace_id(trace))(scope, receive, noticed)
         finally:
             seconds = time.monotonic() - begun
             ms = round(seconds * 1000, 1)
-            self._metrics.request(scope, status, seconds)
+            self._metrics.count_request(scope, status, seconds)
             level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
-            logger.log(level, "request", extra={**_facts(scope, trace), "status": status, "ms": ms})
+            logger.log(level, "request", extra={**_log_fields(scope, trace), "status": status, "ms": ms})
 
 
-def _facts(scope: MutableMapping[str, Any], trace: str) -> dict[str, Any]:
+def _log_fields(scope: MutableMapping[str, Any], trace: str) -> dict[str, Any]:
     return {
         "method": scope["method"],
         "route": getattr(scope.get("route"), "path", ""),

@@ -79,7 +79,7 @@ class Problem(Exception):
         return JSONResponse(body, self.code.status, self.headers, media_type=MEDIA_TYPE)
 
 
-def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of these refusals."""
     return {
         code.status: {
@@ -91,33 +91,33 @@ def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """From here on no other form of an error leaves the app."""
     app.add_exception_handler(Problem, lambda _, error: cast("Problem", error).response())
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(StoreUnavailable, _redis_away)
-    app.add_exception_handler(QueueFull, _queue_full)
-    app.add_exception_handler(RedisFull, _redis_full)
-    app.add_exception_handler(CallerOverRate, _over_rate)
-    app.add_exception_handler(IdempotencyMismatch, _mismatch)
-    app.add_exception_handler(BucketError, _bucket)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(StoreUnavailable, _answer_redis_away)
+    app.add_exception_handler(QueueFull, _answer_queue_full)
+    app.add_exception_handler(RedisFull, _answer_redis_full)
+    app.add_exception_handler(CallerOverRate, _answer_over_rate)
+    app.add_exception_handler(IdempotencyMismatch, _answer_mismatch)
+    app.add_exception_handler(BucketError, _answer_bucket_error)
 
 
-def internal(trace_id: str) -> JSONResponse:
+def internal_problem(trace_id: str) -> JSONResponse:
     """What nobody foresaw: the log has the rest, under the trace id."""
     return Problem(
         ProblemCode.INTERNAL, f"Try again; if it stays so, tell the operator the trace id {trace_id}."
     ).response()
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     if not _declares_json(request):
         return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
     found = cast("RequestValidationError", error).errors()
     if any(item["type"] == "json_invalid" for item in found):
         return Problem(ProblemCode.INVALID_JSON, ORDER).response()
-    errors = [{"field": _field(item), "message": _sentence(item)} for item in found]
+    errors = [{"field": _field_path(item), "message": _field_message(item)} for item in found]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
     detail = ORDER if errors[0]["field"] == "body" else " ".join(f"{e['field']}: {e['message']}." for e in errors[:5])
     return Problem(code, detail, errors=errors[:20]).response()
@@ -128,12 +128,12 @@ def _declares_json(request: Request) -> bool:
     return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
-def _field(item: Mapping[str, Any]) -> str:
+def _field_path(item: Mapping[str, Any]) -> str:
     """The field's place. A name may be the caller's own, of any length."""
     return ".".join(str(part)[:SHOWN] for part in item["loc"][1:]) or "body"
 
 
-def _sentence(item: Mapping[str, Any]) -> str:
+def _field_message(item: Mapping[str, Any]) -> str:
     """Pydantic's message without its own prefix; never what the caller sent."""
     if item["type"] == "extra_forbidden":
         return "this field is not known, remove it"
@@ -142,10 +142,10 @@ def _sentence(item: Mapping[str, Any]) -> str:
     return str(item["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _http(request: Request, error: Exception) -> Response:
+def _answer_http_error(request: Request, error: Exception) -> Response:
     raised = cast("HTTPException", error)
     if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
-        allowed = ", ".join(_methods(request, (raised.headers or {}).get("Allow", "")))
+        allowed = ", ".join(_allowed_methods(request, (raised.headers or {}).get("Allow", "")))
         if request.method == "OPTIONS" and not _is_preflight(request):
             return Response(status_code=204, headers={"Allow": allowed})
         return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers={"Allow": allowed}).response()
@@ -158,7 +158,7 @@ def _http(request: Request, error: Exception) -> Response:
     return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
 
 
-def _methods(request: Request, told: str) -> list[str]:
+def _allowed_methods(request: Request, told: str) -> list[str]:
     """All that the path takes: Starlette tells those of one route, and each method has a route of its own."""
     found = {"OPTIONS", *filter(None, told.split(", "))}
     for route in request.app.state.routes:
@@ -172,25 +172,25 @@ def _is_preflight(request: Request) -> bool:
     return "origin" in request.headers and "access-control-request-method" in request.headers
 
 
-def _redis_away(request: Request, error: Exception) -> JSONResponse:
+def _answer_redis_away(request: Request, error: Exception) -> JSONResponse:
     logger.warning("Redis is away", extra={"error": str(error)})
     safely = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
     return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{safely}.").response()
 
 
-def _queue_full(_: Request, __: Exception) -> JSONResponse:
+def _answer_queue_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
         ProblemCode.QUEUE_FULL, "Try again when some of the waiting downloads are done.", headers={"Retry-After": "30"}
     ).response()
 
 
-def _redis_full(_: Request, __: Exception) -> JSONResponse:
+def _answer_redis_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
         ProblemCode.REDIS_FULL, "Try again when some of the running downloads are done.", headers={"Retry-After": "30"}
     ).response()
 
 
-def _over_rate(_: Request, error: Exception) -> JSONResponse:
+def _answer_over_rate(_: Request, error: Exception) -> JSONResponse:
     quota = cast("CallerOverRate", error).quota
     headers = {"Retry-After": str(quota.retry_after), **rate_headers(quota)}
     detail = f"Send at most {quota.rate} requests a minute; the next one in {quota.retry_after} s."
@@ -205,10 +205,10 @@ def rate_headers(quota: Quota) -> dict[str, str]:
     }
 
 
-def _mismatch(_: Request, __: Exception) -> JSONResponse:
+def _answer_mismatch(_: Request, __: Exception) -> JSONResponse:
     return Problem(ProblemCode.IDEMPOTENCY_MISMATCH, "Use a new Idempotency-Key for another request.").response()
 
 
-def _bucket(_: Request, error: Exception) -> JSONResponse:
+def _answer_bucket_error(_: Request, error: Exception) -> JSONResponse:
     logger.error("the bucket can't be used", extra={"error": str(error)})
     return Problem(ProblemCode.STORAGE_UNAVAILABLE, "Try again in a few seconds.").response()

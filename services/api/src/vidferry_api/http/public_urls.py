@@ -18,27 +18,27 @@ def public_root(request: Request, settings: ApiSettings) -> str:
         return settings.public_url
     scheme, host = request.url.scheme, request.headers.get("host", "")
     if settings.proxies.trusted(request.client.host if request.client else ""):
-        scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
+        scheme = _first_listed(request.headers.get("x-forwarded-proto")) or scheme
         host = forwarded_host(request.scope["headers"]) or host
     if not host or scheme not in {"http", "https"}:
         raise Problem(ProblemCode.INVALID_HOST, problems.INVALID_HOST)
-    return f"{scheme}://{_spelled(host)}{request.scope.get('root_path', '').rstrip('/')}"
+    return f"{scheme}://{_normalize_host(host)}{request.scope.get('root_path', '').rstrip('/')}"
 
 
-def job_address(root: str, job_id: str) -> str:
+def job_url(root: str, job_id: str) -> str:
     return f"{root}/api/jobs/{job_id}"
 
 
-def socket_address(root: str, job_id: str) -> str:
+def websocket_url(root: str, job_id: str) -> str:
     """Http becomes ws, https becomes wss."""
     return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
 
 
-def events_address(root: str, job_id: str) -> str:
+def events_url(root: str, job_id: str) -> str:
     return f"{root}/sse/download/{job_id}"
 
 
-def _spelled(host: str) -> str:
+def _normalize_host(host: str) -> str:
     """A host in its one spelling, so that links and what is kept by their root don't depend on it."""
     name, colon, port = host.rpartition(":")
     if not port.isdecimal():
@@ -46,6 +46,6 @@ def _spelled(host: str) -> str:
     return f"{name.lower().removesuffix('.')}{colon}{port}"
 
 
-def _first(header: str | None) -> str:
+def _first_listed(header: str | None) -> str:
     """What the outermost proxy saw."""
     return (header or "").split(",")[0].strip()

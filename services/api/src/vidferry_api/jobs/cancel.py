@@ -5,10 +5,10 @@ import logging
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from vidferry_api.dependencies import JobDep, Services, ServicesDep, known_job
-from vidferry_api.http.problems import Problem, responses
+from vidferry_api.dependencies import JobDep, Services, ServicesDep, find_job
+from vidferry_api.http.problems import Problem, problem_responses
 from vidferry_api.http.public_urls import public_root
-from vidferry_api.jobs.routes import shown
+from vidferry_api.jobs.routes import job_document
 from vidferry_api.jobs.schemas import Job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
@@ -27,7 +27,7 @@ vain, nothing is gained by one more."""
     operation_id="cancelJob",
     summary="Cancel a job",
     response_model=Job,
-    responses=responses(
+    responses=problem_responses(
         ProblemCode.INVALID_HOST,
         ProblemCode.JOB_NOT_FOUND,
         ProblemCode.JOB_ENDED,
@@ -41,7 +41,7 @@ async def cancel_job(job: JobDep, request: Request, services: ServicesDep) -> JS
     Its download goes on for the other jobs that were attached to it, and stops with the last.
     """
     root = public_root(request, services.settings)
-    return JSONResponse(shown(await _cancel(job, services), root))
+    return JSONResponse(job_document(await _cancel(job, services), root))
 
 
 async def _cancel(job: JobRecord, services: Services) -> JobRecord:
@@ -51,7 +51,7 @@ async def _cancel(job: JobRecord, services: Services) -> JobRecord:
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
             logger.info("job cancelled", extra={"job_id": job.job_id})
-        job = await known_job(job.job_id, services)
+        job = await find_job(job.job_id, services)
         if job.status is Status.CANCELLED:
             return job
         if outcome is Cancelled.ENDED:

@@ -10,8 +10,8 @@ from fastapi import Depends, Header, Request, Response
 
 from vidferry_api.dependencies import ServicesDep
 from vidferry_api.http.callers import caller_of
-from vidferry_api.http.problems import RATE_HEADERS, Problem, rate_headers, responses
-from vidferry_api.http.public_urls import events_address, job_address, public_root, socket_address
+from vidferry_api.http.problems import RATE_HEADERS, Problem, problem_responses, rate_headers
+from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
 from vidferry_api.jobs.schemas import Accepted
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
@@ -32,7 +32,7 @@ TRACEPARENT = {
 }
 
 
-def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
+def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of what a request for a job is answered; refusals are those of its own."""
     return {
         202: {
@@ -46,7 +46,7 @@ def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
                 },
             },
         },
-        **responses(
+        **problem_responses(
             *refusals,
             ProblemCode.INVALID_HOST,
             ProblemCode.INVALID_REQUEST,
@@ -59,7 +59,7 @@ def answers(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _key(
+def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -75,15 +75,19 @@ def _key(
     return idempotency_key or ""
 
 
-class Intake:
+class JobCreator:
     """Takes the job of one request in."""
 
     def __init__(
-        self, request: Request, response: Response, services: ServicesDep, key: Annotated[str, Depends(_key)]
+        self,
+        request: Request,
+        response: Response,
+        services: ServicesDep,
+        key: Annotated[str, Depends(_idempotency_key)],
     ) -> None:
         self._request, self._response, self._services, self._key = request, response, services, key
 
-    async def accept(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
+    async def create(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
         """Makes the job, or finds the one that the same request made before. url is a canonical one."""
         services = self._services
         job = NewJob(
@@ -100,13 +104,13 @@ class Intake:
             retry_of=retry_of,
             caller=caller_of(self._request.scope, services.settings.proxies),
         )
-        created = await self._create(job)
+        created = await self._store_job(job)
         trace = trace_id(job.traceparent)
         logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
         services.metrics.accepted.add(created.outcome)
-        return self._answer(job.root, created)
+        return self._describe_accepted(job.root, created)
 
-    async def _create(self, job: NewJob) -> Created:
+    async def _store_job(self, job: NewJob) -> Created:
         """Counts a refusal, and logs whom it was given to: of a proxy that is not named as one, all callers are one."""
         services, settings = self._services, self._services.settings
         try:
@@ -124,24 +128,24 @@ class Intake:
             raise
         except RedisFull:
             services.metrics.refused.add("redis_full")
-            services.memory_log.refused()
+            services.memory_log.note_refusal()
             raise
 
-    def _answer(self, root: str, created: Created) -> Accepted:
+    def _describe_accepted(self, root: str, created: Created) -> Accepted:
         if created.status is None:
             raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
         if created.quota:
             self._response.headers.update(rate_headers(created.quota))
-        self._response.headers["Location"] = job_address(root, created.job_id)
+        self._response.headers["Location"] = job_url(root, created.job_id)
         if created.replayed:
             self._response.headers["Idempotency-Replayed"] = "true"
         return Accepted(
             job_id=created.job_id,
             status=created.status,
-            status_url=job_address(root, created.job_id),
-            ws_url=socket_address(root, created.job_id),
-            events_url=events_address(root, created.job_id),
+            status_url=job_url(root, created.job_id),
+            ws_url=websocket_url(root, created.job_id),
+            events_url=events_url(root, created.job_id),
         )
 
 
-IntakeDep = Annotated[Intake, Depends()]
+JobCreatorDep = Annotated[JobCreator, Depends()]

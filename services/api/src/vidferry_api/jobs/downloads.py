@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from vidferry_api.jobs.create import TRACEPARENT, IntakeDep, answers
+from vidferry_api.jobs.create import TRACEPARENT, JobCreatorDep, creation_responses
 from vidferry_api.jobs.schemas import Accepted, DownloadRequest
 from vidferry_common.contract.errors import ProblemCode
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["downloads"])
     operation_id="createDownload",
     summary="Fetch a video",
     status_code=202,
-    responses=answers(
+    responses=creation_responses(
         ProblemCode.INVALID_JSON,
         ProblemCode.BODY_TOO_LARGE,
         ProblemCode.UNSUPPORTED_MEDIA_TYPE,
@@ -22,6 +22,6 @@ router = APIRouter(tags=["downloads"])
     ),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def create_download(order: DownloadRequest, intake: IntakeDep) -> Accepted:
+async def create_download(order: DownloadRequest, creator: JobCreatorDep) -> Accepted:
     """Makes a job for the video and answers at once. Its steps are sent by `ws_url` and `events_url`."""
-    return await intake.accept(order.url, order.format, order.priority, force=order.force)
+    return await creator.create(order.url, order.format, order.priority, force=order.force)

@@ -8,8 +8,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.dependencies import JobDep, Services, ServicesDep
 from vidferry_api.http.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
-from vidferry_api.http.problems import Problem, responses
-from vidferry_api.http.public_urls import events_address, public_root, socket_address
+from vidferry_api.http.problems import Problem, problem_responses
+from vidferry_api.http.public_urls import events_url, public_root, websocket_url
 from vidferry_api.jobs.schemas import Job
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
@@ -37,18 +37,20 @@ INERT = "default-src 'none'; sandbox"
     responses={
         200: {"headers": {"ETag": {"description": "Of this very answer.", "schema": {"type": "string"}}}},
         304: {"description": "Nothing has changed since the answer whose ETag the request names (If-None-Match)."},
-        **responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+        **problem_responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
 async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """The same facts that the WebSocket sends, as of its newest message."""
-    answer = JSONResponse(shown(job, public_root(request, services.settings)), headers={"Cache-Control": REVALIDATED})
+    answer = JSONResponse(
+        job_document(job, public_root(request, services.settings)), headers={"Cache-Control": REVALIDATED}
+    )
     answer.headers["ETag"] = etag_of(bytes(answer.body))
     return not_modified(answer.headers) if is_known(request, answer.headers["ETag"]) else answer
 
 
-def shown(job: JobRecord, root: str) -> dict[str, Any]:
+def job_document(job: JobRecord, root: str) -> dict[str, Any]:
     """A job as callers see it; root is the public one.
 
     As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
@@ -61,8 +63,8 @@ def shown(job: JobRecord, root: str) -> dict[str, Any]:
         "force": job.force,
         "retry_of": job.retry_of,
         "created_at": job.created,
-        "ws_url": socket_address(root, job.job_id),
-        "events_url": events_address(root, job.job_id),
+        "ws_url": websocket_url(root, job.job_id),
+        "events_url": events_url(root, job.job_id),
         "cursor": job.cursor,
     }
 
@@ -79,7 +81,7 @@ def shown(job: JobRecord, root: str) -> dict[str, Any]:
             "description": "To a fresh signed link.",
             "headers": {"Location": {"description": "The link.", "schema": {"type": "string", "format": "uri"}}},
         },
-        **responses(
+        **problem_responses(
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.JOB_NOT_ENDED,
             ProblemCode.JOB_FAILED,
@@ -125,7 +127,7 @@ async def _handed_out(services: Services, name: str) -> StoredObject | None:
     response_class=Response,
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **responses(
+        **problem_responses(
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.NO_THUMBNAIL,
             ProblemCode.REDIS_UNAVAILABLE,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.http.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
-from vidferry_api.jobs.url import canonical
+from vidferry_api.jobs.url import canonical_url
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
@@ -19,7 +19,7 @@ class DownloadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[str, AfterValidator(canonical)] = Field(
+    url: Annotated[str, AfterValidator(canonical_url)] = Field(
         description="The address of a page with a video, of a playlist (HLS, DASH), or of a file. http or https, "
         "at most 2048 characters, without user name and password. Of a page with several videos the first is taken.",
         examples=["https://example.org/video"],

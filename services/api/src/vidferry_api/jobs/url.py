@@ -19,7 +19,7 @@ _SMUGGLED = "__youtubedl_smuggle"
 _NO_HOST = "the address's host is no name of a host; check its spelling"
 
 
-def canonical(text: str) -> str:
+def canonical_url(text: str) -> str:
     """The address in its one spelling; ValueError, with a sentence, where it can't be downloaded from."""
     text = text.strip()
     if not text:
@@ -29,7 +29,7 @@ def canonical(text: str) -> str:
         raise ValueError("this address carries instructions for a downloader; paste the address of the page instead")
     if _FORBIDDEN.search(text):
         raise ValueError("an address holds no spaces, backslashes or control characters; encode a space as %20")
-    address = _rebuilt(_split(text))
+    address = _rebuild(_split(text))
     _check_length(address)
     return address
 
@@ -54,18 +54,18 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _rebuilt(parts: SplitResult) -> str:
+def _rebuild(parts: SplitResult) -> str:
     """Scheme and host in small letters, no default port, no fragment, what needs it encoded."""
     if parts.port == 0:
         raise ValueError("the address names port 0, which does not exist")
-    host = _ipv6(parts.hostname or "") if "[" in parts.netloc else _host(parts.hostname or "")
+    host = _canonical_ipv6(parts.hostname or "") if "[" in parts.netloc else _canonical_host(parts.hostname or "")
     netloc = host if parts.port in {None, DEFAULT_PORTS[parts.scheme]} else f"{host}:{parts.port}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._[]")
     query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._[]?")
     return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
-def _ipv6(host: str) -> str:
+def _canonical_ipv6(host: str) -> str:
     try:
         address = IPv6Address(host)
     except ValueError:
@@ -75,18 +75,18 @@ def _ipv6(host: str) -> str:
     return f"[{address.compressed}]"
 
 
-def _host(host: str) -> str:
+def _canonical_host(host: str) -> str:
     """A name in its ASCII form, or an IPv4 address."""
-    name = (host if host.isascii() else _punycode(host)).removesuffix(".")
+    name = (host if host.isascii() else _to_ascii(host)).removesuffix(".")
     labels = name.split(".")
     if len(name) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(_NO_HOST)
     if _NUMBER.fullmatch(labels[-1]):
-        return _ipv4(name)
+        return _canonical_ipv4(name)
     return name
 
 
-def _punycode(host: str) -> str:
+def _to_ascii(host: str) -> str:
     """As browsers do it (IDNA 2008 with UTS 46), so that both reach the same site."""
     try:
         return idna.encode(host, uts46=True).decode()
@@ -94,7 +94,7 @@ def _punycode(host: str) -> str:
         raise ValueError(_NO_HOST) from None
 
 
-def _ipv4(name: str) -> str:
+def _canonical_ipv4(name: str) -> str:
     """127.1, 0x7f000001 and the like mean different things to different programs."""
     try:
         return str(IPv4Address(name))

@@ -46,21 +46,21 @@ class OpenFileResponse(FileResponse):
                 await send(message)
 
         try:
-            await super().__call__(_without_nonsense(scope), receive, checked)
+            await super().__call__(_drop_unreadable_range(scope), receive, checked)
         finally:
             self._opened.file.close()
         if refused:
-            await _no_such_range(self._opened.stored.size).response()(scope, receive, send)
+            await _range_problem(self._opened.stored.size).response()(scope, receive, send)
 
 
-def _without_nonsense(scope: Scope) -> Scope:
+def _drop_unreadable_range(scope: Scope) -> Scope:
     """A Range that can't be read counts as none, and so does that of a HEAD (RFC 9110 §14.2)."""
     if scope["method"] == "GET" and _RANGE.fullmatch(Headers(scope=scope).get("range", "")):
         return scope
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
 
 
-def _no_such_range(size: int) -> Problem:
+def _range_problem(size: int) -> Problem:
     return Problem(
         ProblemCode.RANGE_NOT_SATISFIABLE,
         f"Ask for bytes from 0 to {size - 1}, or leave out the Range header.",
@@ -76,7 +76,7 @@ def _no_such_range(size: int) -> Problem:
 )
 async def get_signed_file(name: str, request: Request, services: ServicesDep) -> Response:
     """Range requests are served; the file is saved under its title."""
-    opened = await _opened(name, request, services)
+    opened = await _open_object(name, request, services)
     stored = opened.stored
     headers = {
         "Content-Disposition": content_disposition(stored.filename),
@@ -90,7 +90,7 @@ async def get_signed_file(name: str, request: Request, services: ServicesDep) ->
     return OpenFileResponse(opened, headers)
 
 
-async def _opened(name: str, request: Request, services: ServicesDep) -> OpenedObject:
+async def _open_object(name: str, request: Request, services: ServicesDep) -> OpenedObject:
     if not isinstance(services.bucket, FolderBucket):
         raise Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.")
     try:

@@ -28,7 +28,7 @@ TYPES = {
 type does not run."""
 
 
-class Parts(StaticFiles):
+class PageFiles(StaticFiles):
     """The page's files, and no others of its folder.
 
     They are always asked for anew (by ETag), so that a page and its modules are of one release.
@@ -46,15 +46,15 @@ class Parts(StaticFiles):
         return response
 
 
-parts = Parts(directory=FOLDER)
+page_files = PageFiles(directory=FOLDER)
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
+async def get_index(request: Request) -> Response:
     """Nothing in the page needs a template: its addresses are relative."""
-    return await parts.get_response("index.html", request.scope)
+    return await page_files.get_response("index.html", request.scope)
 
 
-def mount(app: FastAPI) -> None:
+def mount_page(app: FastAPI) -> None:
     app.include_router(router)
-    app.mount("/static", parts, name="static")
+    app.mount("/static", page_files, name="static")

@@ -14,6 +14,6 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ws/download/{job_id}")
 @router.head("/sse/download/{job_id}")
 @router.get("/sse/download/{job_id}")
-async def follow() -> None:
+async def refuse_watching() -> None:
     """A refusal for now, where a 404 would tell a client that there is no such job."""
     raise Problem(ProblemCode.NOT_READY, "No ws-gateway is ready, or a proxy does not send it its paths: try again.")
