@@ -9,19 +9,18 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+import vidferry_api.health.routes as health
+import vidferry_api.jobs.routes as jobs
+import vidferry_api.objects.routes as objects
+import vidferry_api.page.routes as page
+import vidferry_api.watch.routes as watch
 from vidferry_api.dependencies import Services
-from vidferry_api.health import routes as health
 from vidferry_api.http import problems
 from vidferry_api.http.middleware import BoundedBody, Cors, RequestLog, SafeHeaders, StripPrefix
 from vidferry_api.http.problems import ProblemDocument
-from vidferry_api.jobs import cancel, downloads, retry
-from vidferry_api.jobs import routes as jobs
 from vidferry_api.metrics import ApiMetrics, QueueReader, RouteTemplates
-from vidferry_api.objects import routes as files
-from vidferry_api.page import routes as page
 from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
-from vidferry_api.watch import routes as live
 from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import KnownHost
@@ -52,7 +51,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install_handlers(app)
-    modules = (downloads, jobs, cancel, retry, files, health, live)
+    modules = (jobs, objects, health, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

@@ -19,7 +19,7 @@ from vidferry_common.store import JobRecord, Store
 
 @dataclass(slots=True)
 class Services:
-    """The api's parts."""
+    """What the routes of an api share: its settings, store, bucket and counters."""
 
     settings: ApiSettings
     store: Store

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from vidferry_api.dependencies import ServicesDep
+from vidferry_api.health.schemas import Health
 from vidferry_api.http.problems import Problem, problem_responses
-from vidferry_api.jobs.schemas import Health
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
 

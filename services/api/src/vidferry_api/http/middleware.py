@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidferry_api.http.content_policy import NO_CONTENT
 from vidferry_api.http.problems import Problem, internal_problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
@@ -19,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 """bytes"""
-POLICY = "default-src 'none'; frame-ancestors 'none'"
-"""for all that is no page"""
 QUIET = frozenset({"/healthz", "/readyz"})
 
 
@@ -105,7 +104,7 @@ class SafeHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", POLICY)
+                headers.setdefault("Content-Security-Policy", NO_CONTENT)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cache-Control", "no-store")

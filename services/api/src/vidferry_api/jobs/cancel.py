@@ -1,51 +1,25 @@
-"""DELETE /api/jobs/{job_id}"""
+"""How a job is cancelled."""
 
 import logging
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
-
-from vidferry_api.dependencies import JobDep, Services, ServicesDep, find_job
-from vidferry_api.http.problems import Problem, problem_responses
-from vidferry_api.http.public_urls import public_root
-from vidferry_api.jobs.routes import job_document
-from vidferry_api.jobs.schemas import Job
+from vidferry_api.dependencies import Services, find_job
+from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Cancelled, JobRecord
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
 
 TRIES = 20
 """A download tells something every few hundred milliseconds, a try takes two round trips to Redis. Where so many are in
 vain, nothing is gained by one more."""
 
 
-@router.delete(
-    "",
-    operation_id="cancelJob",
-    summary="Cancel a job",
-    response_model=Job,
-    responses=problem_responses(
-        ProblemCode.INVALID_HOST,
-        ProblemCode.JOB_NOT_FOUND,
-        ProblemCode.JOB_ENDED,
-        ProblemCode.JOB_BUSY,
-        ProblemCode.REDIS_UNAVAILABLE,
-    ),
-)
-async def cancel_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
-    """Ends a job that waits or runs, and answers with it; once more is no different.
+async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
+    """The job as it is then. What it told meanwhile is not lost: only the state that was read is ended.
 
-    Its download goes on for the other jobs that were attached to it, and stops with the last.
+    Problem where the job ends otherwise first, or changes with every try.
     """
-    root = public_root(request, services.settings)
-    return JSONResponse(job_document(await _cancel(job, services), root))
-
-
-async def _cancel(job: JobRecord, services: Services) -> JobRecord:
-    """The job as it is then. What it told meanwhile is not lost: only the state that was read is ended."""
     for _ in range(TRIES):
         outcome = await services.store.cancel(job)
         if outcome is Cancelled.CANCELLED:

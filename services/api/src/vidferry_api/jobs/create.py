@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 
 from vidferry_api.dependencies import ServicesDep
 from vidferry_api.http.callers import caller_of
-from vidferry_api.http.problems import RATE_HEADERS, Problem, problem_responses, rate_headers
+from vidferry_api.http.problems import Problem, rate_headers
 from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
 from vidferry_api.jobs.schemas import Accepted
 from vidferry_common.contract.errors import ProblemCode
@@ -23,40 +23,6 @@ logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEY_SCHEMA: dict[str, Any] = {"pattern": "^[\\x21-\\x7e]{1,255}$"}
-
-TRACEPARENT = {
-    "name": "traceparent",
-    "in": "header",
-    "description": "W3C trace context; the job goes on in that trace, else in a new one.",
-    "schema": {"type": "string"},
-}
-
-
-def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of what a request for a job is answered; refusals are those of its own."""
-    return {
-        202: {
-            "description": "The job is on the queue, or attached to a download of the same video that runs already.",
-            "headers": {
-                "Location": {"description": "The job.", "schema": {"type": "string"}},
-                **RATE_HEADERS,
-                "Idempotency-Replayed": {
-                    "description": "`true` where the job was made by an earlier request with the same key.",
-                    "schema": {"type": "string"},
-                },
-            },
-        },
-        **problem_responses(
-            *refusals,
-            ProblemCode.INVALID_HOST,
-            ProblemCode.INVALID_REQUEST,
-            ProblemCode.IDEMPOTENCY_MISMATCH,
-            ProblemCode.TOO_MANY_REQUESTS,
-            ProblemCode.QUEUE_FULL,
-            ProblemCode.REDIS_FULL,
-            ProblemCode.REDIS_UNAVAILABLE,
-        ),
-    }
 
 
 def _idempotency_key(
@@ -76,7 +42,7 @@ def _idempotency_key(
 
 
 class JobCreator:
-    """Takes the job of one request in."""
+    """The creator of the job that one request asks for."""
 
     def __init__(
         self,
@@ -87,6 +53,11 @@ class JobCreator:
     ) -> None:
         self._request, self._response, self._services, self._key = request, response, services, key
 
+    @property
+    def public_root(self) -> str:
+        """Of the request; Problem where it names no host."""
+        return public_root(self._request, self._services.settings)
+
     async def create(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
         """Makes the job, or finds the one that the same request made before. url is a canonical one."""
         services = self._services
@@ -96,7 +67,7 @@ class JobCreator:
             epoch=secrets.token_hex(4),
             url=url,
             format=fmt,
-            root=public_root(self._request, services.settings),
+            root=self.public_root,
             traceparent=self._request.state.traceparent,
             idempotency_key=self._key,
             priority=priority,

@@ -1,36 +1,53 @@
-"""GET /api/jobs/{job_id}, its file and its picture."""
-
-import logging
-from typing import Any
+"""The routes of jobs: `POST /api/download`, and all below `/api/jobs/{job_id}`."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.dependencies import JobDep, Services, ServicesDep
+from vidferry_api.dependencies import JobDep, ServicesDep
 from vidferry_api.http.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
-from vidferry_api.http.problems import Problem, problem_responses
-from vidferry_api.http.public_urls import events_url, public_root, websocket_url
-from vidferry_api.jobs.schemas import Job
-from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
+from vidferry_api.http.content_policy import INERT
+from vidferry_api.http.problems import problem_responses
+from vidferry_api.http.public_urls import public_root
+from vidferry_api.jobs.cancel import cancel_job
+from vidferry_api.jobs.create import JobCreatorDep
+from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.file import sign_file_link
+from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
+from vidferry_api.jobs.retry import retry_job
+from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
+from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.stages import Status
-from vidferry_common.store import JobRecord
-from vidferry_common.store.records import THUMBNAIL
 
-logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
+router = APIRouter()
 
-MAX_PICTURE = 5 * 1024**2
-PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+JOB = "/api/jobs/{job_id}"
 REVALIDATED = "private, no-cache"
 """a cache may keep it, and asks each time whether it still holds"""
-INERT = "default-src 'none'; sandbox"
-"""the policy of what strangers made: it is shown or saved, and nothing in it runs"""
 
 
-@router.head("", include_in_schema=False)
+@router.post(
+    "/api/download",
+    tags=["downloads"],
+    operation_id="createDownload",
+    summary="Fetch a video",
+    status_code=202,
+    responses=creation_responses(
+        ProblemCode.INVALID_JSON,
+        ProblemCode.BODY_TOO_LARGE,
+        ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+        ProblemCode.INVALID_URL,
+    ),
+    openapi_extra={"parameters": [TRACEPARENT]},
+)
+async def post_download(order: DownloadRequest, creator: JobCreatorDep) -> Accepted:
+    """Makes a job for the video and answers at once. Its steps are sent by `ws_url` and `events_url`."""
+    return await creator.create(order.url, order.format, order.priority, force=order.force)
+
+
+@router.head(JOB, include_in_schema=False)
 @router.get(
-    "",
+    JOB,
+    tags=["jobs"],
     operation_id="getJob",
     summary="A job as it is now",
     response_model=Job,
@@ -43,35 +60,16 @@ INERT = "default-src 'none'; sandbox"
 )
 async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """The same facts that the WebSocket sends, as of its newest message."""
-    answer = JSONResponse(
-        job_document(job, public_root(request, services.settings)), headers={"Cache-Control": REVALIDATED}
-    )
+    document = job_document(job, public_root(request, services.settings))
+    answer = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     answer.headers["ETag"] = etag_of(bytes(answer.body))
     return not_modified(answer.headers) if is_known(request, answer.headers["ETag"]) else answer
 
 
-def job_document(job: JobRecord, root: str) -> dict[str, Any]:
-    """A job as callers see it; root is the public one.
-
-    As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
-    """
-    return {
-        **job.state,
-        "url": job.url,
-        "format": job.format.model_dump(mode="json"),
-        "priority": job.priority,
-        "force": job.force,
-        "retry_of": job.retry_of,
-        "created_at": job.created,
-        "ws_url": websocket_url(root, job.job_id),
-        "events_url": events_url(root, job.job_id),
-        "cursor": job.cursor,
-    }
-
-
-@router.head("/file", include_in_schema=False)
+@router.head(f"{JOB}/file", include_in_schema=False)
 @router.get(
-    "/file",
+    f"{JOB}/file",
+    tags=["jobs"],
     operation_id="getJobFile",
     summary="The file",
     status_code=307,
@@ -91,37 +89,17 @@ def job_document(job: JobRecord, root: str) -> dict[str, Any]:
         ),
     },
 )
-async def get_file(job: JobDep, request: Request, services: ServicesDep) -> RedirectResponse:
+async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> RedirectResponse:
     """Redirects to a signed link that was just made."""
-    if not job.status.terminal:
-        raise Problem(ProblemCode.JOB_NOT_ENDED, "Wait for the job's end: follow its ws_url, or ask for it again.")
-    if job.status is not Status.COMPLETED:
-        raise Problem(ProblemCode.JOB_FAILED, "The job's error says why; make a new job to try again.")
-    stored = await _handed_out(services, job.object) if job.object else None
-    if stored is None:
-        raise Problem(
-            ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Make a new job to fetch it again."
-        )
-    is_the_result = job.generation == str(stored.generation)
-    filename = _filename(job) if is_the_result else ""  # what replaced it may be of another kind
-    link = await services.bucket.sign(stored, services.settings.link_lifetime, filename)
-    url = public_root(request, services.settings) + link.url if link.url.startswith("/") else link.url
+    link = await sign_file_link(job, services)
+    url = public_root(request, services.settings) + link if link.startswith("/") else link
     return RedirectResponse(url, headers={"Cache-Control": "no-store"})
 
 
-def _filename(job: JobRecord) -> str:
-    """What the job's result calls its file."""
-    return str((job.state.get("result") or {}).get("filename") or "")
-
-
-async def _handed_out(services: Services, name: str) -> StoredObject | None:
-    """The object, which retention then leaves alone until its link was followed; None where it is gone."""
-    return await services.bucket.stat(name) if await services.store.spare(name) else None
-
-
-@router.head("/thumbnail", include_in_schema=False)
+@router.head(f"{JOB}/thumbnail", include_in_schema=False)
 @router.get(
-    "/thumbnail",
+    f"{JOB}/thumbnail",
+    tags=["jobs"],
     operation_id="getJobThumbnail",
     summary="The video's picture",
     response_class=Response,
@@ -135,15 +113,9 @@ async def _handed_out(services: Services, name: str) -> StoredObject | None:
         ),
     },
 )
-async def get_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
+async def get_job_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
     """As Vidferry keeps it beside the file: a page that shows it tells the video's site nothing."""
-    name = job.thumbnail
-    if job.download_id:
-        name = (await services.store.download(job.download_id)).get(THUMBNAIL, b"").decode()
-    picture = await _picture(services.bucket, name) if name else None
-    if picture is None:
-        raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
-    stored, content = picture
+    stored, content = await read_thumbnail(job, services)
     headers = {
         "ETag": f'"{stored.generation}"',
         "Cache-Control": "private, max-age=86400",
@@ -154,15 +126,41 @@ async def get_thumbnail(job: JobDep, request: Request, services: ServicesDep) ->
     return Response(content, media_type=stored.content_type, headers=headers)
 
 
-async def _picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes] | None:
-    """The picture and its bytes; None where it is gone, too large to serve from memory, or no picture."""
-    try:
-        stored, content = await bucket.read(name, MAX_PICTURE)
-    except (StorageDenied, StorageUnavailable):
-        raise
-    except ObjectNotFound:
-        return None
-    except BucketError as error:
-        logger.warning("a picture can't be served", extra={"error": str(error)})
-        return None
-    return (stored, content) if stored.content_type in PICTURES else None
+@router.delete(
+    JOB,
+    tags=["jobs"],
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    response_model=Job,
+    responses=problem_responses(
+        ProblemCode.INVALID_HOST,
+        ProblemCode.JOB_NOT_FOUND,
+        ProblemCode.JOB_ENDED,
+        ProblemCode.JOB_BUSY,
+        ProblemCode.REDIS_UNAVAILABLE,
+    ),
+)
+async def delete_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
+    """Ends a job that waits or runs, and answers with it; once more is no different.
+
+    Its download goes on for the other jobs that were attached to it, and stops with the last.
+    """
+    root = public_root(request, services.settings)
+    return JSONResponse(job_document(await cancel_job(job, services), root))
+
+
+@router.post(
+    f"{JOB}/retry",
+    tags=["jobs"],
+    operation_id="retryJob",
+    summary="Try a job again",
+    status_code=202,
+    responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
+    openapi_extra={"parameters": [TRACEPARENT]},
+)
+async def post_job_retry(job: JobDep, creator: JobCreatorDep) -> Accepted:
+    """Makes a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
+
+    The new one has the same address, format, priority and force, and names the old one as its `retry_of`.
+    """
+    return await retry_job(job, creator)

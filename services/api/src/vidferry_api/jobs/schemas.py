@@ -133,9 +133,3 @@ class Job(BaseModel):
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
     result: Result | None = None
     error: Failure | None = None
-
-
-class Health(BaseModel):
-    """Whether the service can be used."""
-
-    status: str = Field(examples=["ok"])

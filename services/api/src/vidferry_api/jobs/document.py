@@ -1,0 +1,25 @@
+"""The document of a job: what GET and DELETE answer."""
+
+from typing import Any
+
+from vidferry_api.http.public_urls import events_url, websocket_url
+from vidferry_common.store import JobRecord
+
+
+def job_document(job: JobRecord, root: str) -> dict[str, Any]:
+    """A job as callers see it; root is the public one.
+
+    As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
+    """
+    return {
+        **job.state,
+        "url": job.url,
+        "format": job.format.model_dump(mode="json"),
+        "priority": job.priority,
+        "force": job.force,
+        "retry_of": job.retry_of,
+        "created_at": job.created,
+        "ws_url": websocket_url(root, job.job_id),
+        "events_url": events_url(root, job.job_id),
+        "cursor": job.cursor,
+    }
