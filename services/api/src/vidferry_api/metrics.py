@@ -23,7 +23,7 @@ SCRAPE_SECONDS = 1.0
 
 
 class ApiMetrics:
-    """The api's instruments."""
+    """The counters and histograms of an api."""
 
     def __init__(self, registry: Registry, routes: "RouteTemplates") -> None:
         self._routes = routes
@@ -70,7 +70,7 @@ def _declared_answers(routes: list[BaseRoute]) -> Iterator[tuple[str, str, str]]
 
 
 class QueueReader:
-    """Asks Redis at a scrape, at most once a second, and never keeps a scrape waiting for long."""
+    """The reader of the queue's depth: asks Redis at a scrape, at most once a second, and never for long."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._store, self._clock_offset = store, registry.clock_offset

@@ -27,7 +27,7 @@ class Level(IntEnum):
 
 
 class RedisMemoryLog:
-    """Looks at Redis' memory now and then, and logs what changes."""
+    """The log of how full Redis is: looks now and then, and tells what changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,11 +42,11 @@ class RedisMemoryLog:
             self._task.cancel()
 
     def note_refusal(self) -> None:
-        """A job was refused for want of memory, which the next look may be too late to see."""
+        """Takes in that a job was refused for want of memory, which the next look may be too late to see."""
         self._change(Level.FULL)
 
     def note_share(self, share: float) -> None:
-        """So much of the memory is used."""
+        """Takes in the share of the memory that is used."""
         level = max(level for level in Level if share >= level.limit)
         if level > self._level or share < self._level.limit - SLACK:
             self._change(level)

@@ -24,7 +24,7 @@ QUIET = frozenset({"/healthz", "/readyz"})
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, but a preflight is refused as everything else is."""
+    """Starlette's CORS middleware, but a preflight is refused as everything else is."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
@@ -39,7 +39,7 @@ class Cors(CORSMiddleware):
 
 
 class StripPrefix:
-    """Takes the public address's path off the request's, where the proxy before Vidferry has left it on."""
+    """The middleware that takes the public URL's path off the request's, where the proxy has left it on."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app, self._prefix = app, prefix
@@ -55,7 +55,7 @@ class StripPrefix:
 
 
 class BoundedBody:
-    """Reads a body before anything is done with it, and no further than the bound, whatever length it declares."""
+    """The bound on bodies: each is read first, and no further than the bound, whatever length it declares."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -114,8 +114,9 @@ class SafeHeaders:
 
 
 class RequestLog:
-    """Gives each request a place in a trace (`request.state.traceparent`), logs and counts it by its route and never
-    by its query, and turns what nobody caught into a 500.
+    """The log and the count of requests, by their route and never by their query.
+
+    Gives each a place in a trace (`request.state.traceparent`), and turns what nobody caught into a 500.
     """
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:

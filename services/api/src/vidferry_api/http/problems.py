@@ -60,7 +60,7 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """Ends a request with a problem document."""
+    """An error that ends a request with a problem document."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Vidferry's own addresses as the caller sees them: by the setting, else by the request's host."""
+"""Vidferry's own URLs as the caller sees them: by the setting, else by the request's host."""
 
 from starlette.requests import Request
 

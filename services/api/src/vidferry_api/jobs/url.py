@@ -1,4 +1,4 @@
-"""Which addresses are accepted, and their one spelling: downloads are shared by address."""
+"""Which URLs are accepted, and their one spelling: downloads are shared by URL."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -20,7 +20,7 @@ _NO_HOST = "the address's host is no name of a host; check its spelling"
 
 
 def canonical_url(text: str) -> str:
-    """The address in its one spelling; ValueError, with a sentence, where it can't be downloaded from."""
+    """The URL in its one spelling; ValueError, with a sentence, where it can't be downloaded from."""
     text = text.strip()
     if not text:
         raise ValueError("paste the address of a video, such as https://example.org/video")

@@ -51,7 +51,7 @@ page_files = PageFiles(directory=FOLDER)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def get_index(request: Request) -> Response:
-    """Nothing in the page needs a template: its addresses are relative."""
+    """Nothing in the page needs a template: its URLs are relative."""
     return await page_files.get_response("index.html", request.scope)
 
 

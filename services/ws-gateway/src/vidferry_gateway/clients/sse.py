@@ -188,7 +188,7 @@ class EventStream(ClientConnection):
             self._retry = b"retry: %d\n" % random.randint(*retry)  # noqa: S311 - spreads load, guards nothing
 
     def _take_retry(self) -> bytes:
-        """What stands before an event: something before the first alone."""
+        """Returns what stands before an event: something before the first alone."""
         retry, self._retry = self._retry, b""
         return retry
 

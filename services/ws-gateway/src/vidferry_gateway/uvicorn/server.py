@@ -18,7 +18,9 @@ class Drainable(Protocol):
 
 
 class DrainingServer(Server):
-    """On SIGTERM uvicorn closes the listener and all sockets at once, and raises the signal anew at its end.
+    """uvicorn's server, which drains before it ends.
+
+    On SIGTERM uvicorn closes the listener and all sockets at once, and raises the signal anew at its end.
 
     Here the first signal begins the drain of what is served while the listener stays, and the process ends by itself.
     A second one ends it at once. A start that still waits, for Redis perhaps, is given up.
