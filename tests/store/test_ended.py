@@ -14,7 +14,7 @@ from vidferry_common.store import Ending, NewJob, RedisSettings, Store, connect
 from vidferry_common.store.records import GENERATION, OBJECT, THUMBNAIL
 
 pytestmark = pytest.mark.anyio
-JOBS = 400
+JOBS = 200
 KIBIBYTE = 1024
 TITLE = "A talk about distributed systems – Öffentliche Vorlesung, part 7"
 GENERATION_TOLD = "1764452643123456"

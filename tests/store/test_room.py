@@ -330,6 +330,7 @@ async def test_in_a_full_redis_what_runs_goes_on(small: Records) -> None:
     assert await small.store.publish(claim, body(INFO), step=True) is not None
     await small.store.note(claim.download_id, {b"thumbnail": "x"})
     assert await small.expired() == []
+    assert await small.store.sweep_due("keeper", 60, ended=True) is not None
     assert await small.store.renew({claim.download_id: 1}, 90) == set()
     assert await small.store.identify(claim, "object") is True
     assert await small.store.identify(running[0][1], "object") is False

@@ -49,7 +49,8 @@ class LeaseReaper:
     async def _reap(self, download_id: str) -> None:
         fields = await self._store.download(download_id)
         attempt = int(fields.get(b"attempt", b"0"))
-        last = Update.read(fields[b"body"]) if fields else queued()  # its record may have expired before its lease
+        # Its record may have expired before its lease, or it has ended since: then requeue() does nothing.
+        last = Update.read(fields[b"body"]) if fields.get(b"status") == b"running" else queued()
         how = Requeue(Cause.DEATH, last.waiting(), limit=MAX_DEATHS - 1, failure=ErrorCode.WORKER_LOST)
         outcome = await self._store.requeue(download_id, attempt, how)
         if outcome == "stale":
