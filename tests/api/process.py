@@ -24,7 +24,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
 from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect
-from vidferry_common.store.store import SCRIPTS, script_text
+from vidferry_common.store.scripts import SCRIPTS, script_text
 
 START_SECONDS = 30
 HEARD_SECONDS = 20

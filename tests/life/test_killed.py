@@ -81,7 +81,7 @@ def test_its_video_is_another_downloads_by_then(service: Service, origin: Origin
     """The job follows one that has had fewer attempts, and its watchers see no number fall."""
     pages = addresses(origin, site.url("/gated/g/clip.mp4"))
     victim = service.worker("victim", worker_slots="1")
-    identified = victim.proxy.hold("identify")
+    identified = victim.proxy.hold("claim_object")
     follower = service.run(pages[0])
     identified.wait_reached()
     service.worker("other", worker_slots="2")

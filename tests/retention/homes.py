@@ -97,7 +97,7 @@ async def sweep(jobs: Jobs, home: Home, **settings: str) -> None:
     read = WorkerSettings.model_validate({"bucket": home.environment["VIDFERRY_BUCKET"], **settings})
     await jobs.store.keep(read.worker_name, silence=60, gap=60, lease=60)
     task = asyncio.create_task(Sweeper(jobs.store, home.bucket, read, worker_metrics()).run())
-    await eventually(lambda: of(jobs.redis.hexists(keys.KEEPER, "swept")))
+    await eventually(lambda: of(jobs.redis.hexists(keys.LEADER, "swept")))
     task.cancel()
 
 

@@ -88,12 +88,12 @@ async def test_who_keeps_house_no_more_removes_nothing_more(
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
         later = time.time() * 1000 + 60_000  # no worker is so silent
-        await of(jobs.redis.hset(keys.KEEPER, mapping={"worker": "another", "seen": later}))
+        await of(jobs.redis.hset(keys.LEADER, mapping={"worker": "another", "last_seen": later}))
         gate.open()
         worker.wait_for("another worker goes on with the sweep")
     assert sweeps(worker) == 0
     assert len(await names(gcs_home)) == 2
-    assert await of(jobs.redis.hget(keys.KEEPER, "swept")) is None
+    assert await of(jobs.redis.hget(keys.LEADER, "swept")) is None
 
 
 async def test_a_sweep_holds_up_no_lease(
@@ -159,7 +159,7 @@ async def test_what_was_replaced_in_a_folder_stays(
     with ExitStack() as held:
         lock = held.enter_context(files.locked(OLD))
         with sweeping(redis, tmp_path / "w", folder_home, **QUICK) as worker:
-            await eventually(lambda: jobs.redis.zscore(keys.CONDEMNED, OLD))
+            await eventually(lambda: jobs.redis.zscore(keys.DELETING, OLD))
             newer = replace(listed, generation=next_generation(lock, listed), size=5, crc32c=crc32c(b"newer"))
             with files.incoming() as (written, target):
                 os.write(target, b"newer")

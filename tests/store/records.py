@@ -92,7 +92,7 @@ class Records:
         """As if its attempt on the queue had been put there then."""
         due, key = int(await self.now_ms() - seconds_ago * 1000), keys.DOWNLOAD + job.download_id
         attempt = int(await of(self.redis.hget(key, "attempt"))) + 1
-        await of(self.redis.hset(key, mapping={"due": due, "place": due}))
+        await of(self.redis.hset(key, mapping={"due": due, "queued_since": due}))
         score = due - int(await of(self.redis.hget(key, "head_start")))
         await self.redis.zadd(keys.QUEUE, {keys.arq_id(job.download_id, attempt): score})
 

@@ -23,7 +23,7 @@ async def test_the_last_job_takes_a_waiting_download_along(records: Records) -> 
     assert (told["data"]["status"], told["data"]["seq"]) == ("cancelled", 2)
     assert await records.redis.keys("arq:*") == []
     assert await records.store.claim(job.download_id, 1, 60, "worker") is None
-    assert await records.redis.keys(keys.ADDRESS + "*") == []
+    assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
 
 
 async def test_the_last_job_stops_a_running_download(records: Records) -> None:
@@ -47,8 +47,8 @@ async def test_a_stop_is_for_the_worker_that_runs_it(records: Records) -> None:
     await records.cancel(job)
 
     assert await records.store.stopped("another", 1) is None
-    (list_of_stops,) = await records.redis.keys(keys.STOPPED + "*")
-    assert list_of_stops.decode() == keys.STOPPED + "worker"
+    (list_of_stops,) = await records.redis.keys(keys.CANCELLATIONS + "*")
+    assert list_of_stops.decode() == keys.CANCELLATIONS + "worker"
     assert 0 < await records.redis.ttl(list_of_stops) <= 60, "a worker that is gone hears nothing"
 
 

@@ -100,7 +100,7 @@ async def test_all_that_stays(records: Records) -> None:
 
     left = {key.decode() for key in await records.redis.keys("*")}
     assert {key.rpartition(":")[0] for key in left} == {"vidferry", *(
-        prefix.removesuffix(":") for prefix in (keys.JOB, keys.SEEN, keys.IDEMPOTENCY)
+        prefix.removesuffix(":") for prefix in (keys.JOB, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
     )}  # fmt: skip
     assert set(await of(records.redis.hkeys(keys.JOB + job.job_id))) == {
         b"request", b"created", b"state", b"object", b"generation", b"thumbnail"

@@ -164,7 +164,7 @@ async def test_a_persons_job_hastens_the_one_that_it_follows(records: Records) -
 async def test_after_the_end_the_object_is_anyones(records: Records) -> None:
     _, claim = await making(records)
     await records.store.finish(claim, DONE, Ending())
-    assert await records.redis.keys(keys.IDENTITY + "*") == []
+    assert await records.redis.keys(keys.DOWNLOAD_BY_OBJECT + "*") == []
 
     await making(records)
 

@@ -17,11 +17,11 @@ async def keep(records: Records, worker: str) -> list[str] | None:
 
 async def silent_for(records: Records, seconds: float) -> None:
     """As if nobody had kept house for so long."""
-    await moved(records, "seen", -seconds)
+    await moved(records, "last_seen", -seconds)
 
 
 async def moved(records: Records, field: str, seconds: float) -> None:
-    await of(records.redis.hincrbyfloat(keys.KEEPER, field, int(seconds * 1000)))
+    await of(records.redis.hincrbyfloat(keys.LEADER, field, int(seconds * 1000)))
 
 
 async def dead(records: Records) -> str:

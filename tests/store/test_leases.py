@@ -15,12 +15,12 @@ pytestmark = pytest.mark.anyio
 HANDOVER = Requeue(Cause.HANDOVER, at(INFO))
 RETRY = Requeue(Cause.RETRY, at(INFO, retries=1), delay=5, limit=2, failure=ErrorCode.NETWORK)
 DEATH = Requeue(Cause.DEATH, queued(), limit=2, failure=ErrorCode.WORKER_LOST)
-WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.KEEPER, keys.ROOM, keys.ENDED}
+WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.LEADER, keys.ROOM, keys.ENDED}
 
 
 async def counters(records: Records, download_id: str) -> tuple[bytes, bytes, bytes]:
     fields = await records.store.download(download_id)
-    return fields[b"status"], fields[b"retries"], fields[b"deaths"]
+    return fields[b"status"], fields[b"retries"], fields[b"worker_losses"]
 
 
 async def test_a_handover_costs_nothing_however_often(records: Records) -> None:
@@ -56,7 +56,7 @@ async def test_a_retry_counts_waits_and_ends_at_the_limit(records: Records) -> N
         "code": "network", "message": ErrorCode.NETWORK.sentence, "retryable": True,
     }  # fmt: skip
     assert await records.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 4)) is None
-    assert await records.redis.keys(keys.ADDRESS + "*") == []
+    assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
 
 
 async def test_a_death_waits_for_the_leases_end(records: Records) -> None:
@@ -171,7 +171,7 @@ async def test_what_happens_renews_the_expiry(records: Records) -> None:
     everything = [
         key
         for key in await found(records, "vidferry:")
-        if key not in WITHOUT_EXPIRY and not key.startswith((keys.ADDRESS, keys.SITE))
+        if key not in WITHOUT_EXPIRY and not key.startswith((keys.DOWNLOAD_BY_URL, keys.SITE))
     ]
     assert len(everything) == 5
     for key in everything:

@@ -109,7 +109,7 @@ async def test_a_delayed_one_takes_its_place_by_when_it_was_due(records: Records
     since = await records.created()
     await records.made_due(since, 10)
     due = await records.now_ms() - 20_000
-    await of(records.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"due": due, "place": due}))
+    await of(records.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"due": due, "queued_since": due}))
     await records.redis.zadd(keys.DELAYED, {keys.arq_id(job.download_id, 2): due})
 
     assert await records.picked() == [job.download_id, since.download_id]

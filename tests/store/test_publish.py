@@ -166,14 +166,14 @@ async def test_what_an_address_led_to_is_known_to_the_next_claim_of_it(records: 
         _, again = await records.claimed(await records.created(url=url, format=Format.parse(fmt)))
         assert again.seen == seen
         await records.store.finish(again, done(), Ending({}, "videos/forgotten", 0))
-    (key,) = await records.redis.keys(keys.SEEN + "*")
+    (key,) = await records.redis.keys(keys.OBJECT_BY_URL + "*")
     assert 50 < await records.redis.ttl(key) <= 60
 
 
 async def test_after_the_end_the_address_starts_anew(records: Records) -> None:
     first, claim = await records.claimed(await records.created(url="https://example.com/x"))
     await records.store.finish(claim, done(), Ending())
-    assert await records.redis.keys(keys.ADDRESS + "*") == []
+    assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
 
     second = await records.created(url="https://example.com/x")
 
@@ -186,7 +186,7 @@ async def test_after_the_end_the_address_starts_anew(records: Records) -> None:
 async def test_the_end_of_an_older_download_keeps_a_newer_ones_address(records: Records) -> None:
     url = "https://example.com/x"
     _, claim = await records.claimed(await records.created(url=url))
-    (key,) = await records.redis.keys(keys.ADDRESS + "*")
+    (key,) = await records.redis.keys(keys.DOWNLOAD_BY_URL + "*")
     await records.redis.set(key, "newer")
 
     await records.store.finish(claim, done(), Ending())

@@ -35,7 +35,7 @@ KIBIBYTE, MEBIBYTE = 1024, 1024**2
 FAILED = queued().failed(ErrorCode.UNAVAILABLE).body()
 BESIDE = 320
 """as room.lua has it"""
-RECORDS = (keys.JOB, keys.DOWNLOAD, keys.ADDRESS, keys.IDENTITY, keys.SEEN, keys.IDEMPOTENCY)
+RECORDS = (keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL, keys.DOWNLOAD_BY_OBJECT, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
 
 
 async def ended(records: Records, job: NewJob | None = None, **ending: Any) -> NewJob:
@@ -137,16 +137,16 @@ async def test_what_a_later_job_uses_stays(records: Records) -> None:
     url, leads = "https://example.com/again", {"leads_to": "object", "known_for": 90}
     first = await ended(records, await records.created(url=url, idempotency_key="k"), **leads)
     await of(records.redis.delete(*await stored(records, keys.IDEMPOTENCY)))  # its time is over
-    (seen,) = await stored(records, keys.SEEN)
+    (seen,) = await stored(records, keys.OBJECT_BY_URL)
     second = await records.created(url=url, idempotency_key="k")
     _, claim = await records.claimed(second)
     assert await records.store.finish(claim, FAILED, Ending({}, "object", 100)) is not None
     third = await records.created(url=url, force=False)
 
     assert await known(records, [first, second, third]) == [False, True, True]
-    assert await stored(records, keys.SEEN) == [seen]
+    assert await stored(records, keys.OBJECT_BY_URL) == [seen]
     assert (await records.store.create(new_job(url, idempotency_key="k"), CAP)).job_id == second.job_id
-    assert len(await stored(records, keys.ADDRESS)) == 1
+    assert len(await stored(records, keys.DOWNLOAD_BY_URL)) == 1
 
 
 async def test_an_expired_record_leaves_the_line(records: Records) -> None:
@@ -203,7 +203,7 @@ async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None
 async def test_what_expired_while_it_waited_takes_no_room(records: Records) -> None:
     bound = 10 * KIBIBYTE
     await records.store.create(new_job(), CAP, bound)
-    await of(records.redis.delete(*await stored(records, keys.JOB, keys.DOWNLOAD, keys.ADDRESS), keys.QUEUE))
+    await of(records.redis.delete(*await stored(records, keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL), keys.QUEUE))
 
     for _ in range(3):
         job = new_job()

@@ -73,7 +73,7 @@ async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
         await eventually(lambda: is_later(jobs, job.download_id, (first or 0) + 1000))  # two leases after its end
 
     assert await jobs.field(job, "attempt") == "1"
-    assert await jobs.field(job, "deaths") == "0"
+    assert await jobs.field(job, "worker_losses") == "0"
 
 
 async def is_later(jobs: Jobs, download_id: str, moment: float) -> bool:
@@ -108,7 +108,7 @@ async def test_a_stop_of_an_earlier_attempt_is_none(jobs: Jobs) -> None:
     await jobs.store.claim(job.download_id, 1, 600, "worker")
     await jobs.cancel(job)
     async with running(leases.listen_for_cancellations()):
-        await eventually(lambda: nothing_of(jobs, keys.STOPPED))
+        await eventually(lambda: nothing_of(jobs, keys.CANCELLATIONS))
 
 
 async def nothing_of(jobs: Jobs, prefix: str) -> bool:
@@ -163,7 +163,7 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
 async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
     async with running(keeping(jobs, 1.5)):
-        await eventually(lambda: jobs.redis.exists(keys.KEEPER))
+        await eventually(lambda: jobs.redis.exists(keys.LEADER))
         own_redis.kill()
         await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
         own_redis.start()

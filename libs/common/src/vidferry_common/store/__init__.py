@@ -2,6 +2,7 @@
 
 from vidferry_common.store.client import Kept, RedisSettings, StoreUnavailable, connect
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth, RedisMemory
+from vidferry_common.store.scripts import RedisFull
 from vidferry_common.store.store import (
     NO_LIMITS,
     SPARED_SECONDS,
@@ -17,7 +18,6 @@ from vidferry_common.store.store import (
     Publication,
     QueueFull,
     Quota,
-    RedisFull,
     Requeue,
     Store,
 )

@@ -99,7 +99,7 @@ class Claim:
             traceparent=fields[b"traceparent"].decode(),
             last=Update.read(fields[b"body"]),
             force=bool(fields[b"force"]),
-            seen=fields[b"object_seen"].decode(),
+            seen=fields[b"known_object"].decode(),
             created=fields[b"created"].decode(),
             waited=waited,
         )

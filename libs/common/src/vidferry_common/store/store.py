@@ -5,13 +5,11 @@ import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib import resources
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
 from arq.jobs import serialize_job
-from redis.exceptions import OutOfMemoryError
 
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
@@ -21,8 +19,9 @@ from vidferry_common.contract.messages import PARKED, WAITING, Update, queued, u
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
-from vidferry_common.store.client import Kept, RedisClient, RedisError, StoreUnavailable
+from vidferry_common.store.client import Kept, RedisClient, RedisError
 from vidferry_common.store.records import Claim, JobRecord, QueueDepth, RedisMemory
+from vidferry_common.store.scripts import ALL_KEPT, RedisFull, ScriptRunner
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 MAX_JOBS = 1000
@@ -42,10 +41,6 @@ QUEUE_BYTES = 128 * 1024**2
 JOB_BYTES = 4096
 DOWNLOAD_BYTES = 2048
 """What the record of a job, and of a download, grows to, but for the address and the root that it names"""
-ALL_KEPT = Kept()
-"""as the settings have it where nobody says otherwise"""
-SCRIPTS = ("cancel", "claim", "condemn", "create", "finish", "identify", "keep", "note", "pick", "publish", "queue",
-           "renew", "requeue", "spare", "sweep")  # fmt: skip
 _PARKED = [orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED)]
 # Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
@@ -53,10 +48,6 @@ _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
 class QueueFull(Exception):
     """As many downloads wait as the queue may hold."""
-
-
-class RedisFull(StoreUnavailable):
-    """Redis' memory is used up but for what those that run need."""
 
 
 class CallerOverRate(Exception):
@@ -99,7 +90,7 @@ class Cause(StrEnum):
 
     HANDOVER = ""
     RETRY = "retries"
-    DEATH = "deaths"
+    DEATH = "worker_losses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +241,7 @@ class Store:
     def __init__(self, redis: RedisClient, record_seconds: int, kept: Kept = ALL_KEPT) -> None:
         self._redis = redis
         self._ttl = record_seconds
-        self._scripts = {name: redis.register_script(script_text(name, kept)) for name in SCRIPTS}
+        self._scripts = ScriptRunner(redis, kept)
 
     async def create(
         self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
@@ -262,14 +253,14 @@ class Store:
         fmt, text = job.format.canonical(), len(job.url) + len(job.root)
         whose = (job.owner, job.caller, job.root)
         idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
-        outcome, spent_ms, *made = await self._run(
+        outcome, spent_ms, *made = await self._scripts.run(
             "create",
-            [keys.JOB + job.job_id, keys.ADDRESS + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id,
+            [keys.JOB + job.job_id, keys.DOWNLOAD_BY_URL + job.fingerprint, idempotency, keys.DOWNLOAD + job.download_id,
              keys.REQUESTS + job.caller_digest],
             job.job_id, job.download_id, job.epoch, job.url, fmt,
             orjson.dumps(job.root)[1:-1], job.traceparent, utc_now(), queued().body(),
             job.request, IDEMPOTENCY_SECONDS, queue_cap, self._ttl, *self._arq(job.download_id, 1), MAX_JOBS,
-            keys.SEEN + digest(job.url, fmt), job.site, job.priority.head_start_ms, "1" if job.force else "",
+            keys.OBJECT_BY_URL + digest(job.url, fmt), job.site, job.priority.head_start_ms, "1" if job.force else "",
             job.caller_digest, caller_rate, JOB_BYTES + text, DOWNLOAD_BYTES + text, queue_bytes,
         )  # fmt: skip
         quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
@@ -287,12 +278,12 @@ class Store:
 
     async def job(self, job_id: str) -> JobRecord | None:
         """The job as it is now, None where there is none (any more)."""
-        fields = await self._ask(self._redis.hgetall(keys.JOB + job_id))
+        fields = await self._scripts.ask(self._redis.hgetall(keys.JOB + job_id))
         return JobRecord.read(job_id, fields) if fields else None
 
     async def cancel(self, job: JobRecord) -> Cancelled:
         """Ends the job as it was read; its download stops with its last job, on whichever worker it runs."""
-        outcome = await self._run(
+        outcome = await self._scripts.run(
             "cancel",
             [keys.JOB + job.job_id],
             job.job_id, job.state["seq"], Update.of(job.state | _CANCELLED).cancelled().body(), self._ttl,
@@ -301,7 +292,7 @@ class Store:
 
     async def stopped(self, worker: str, seconds: int) -> tuple[str, int] | None:
         """The next download of the worker that nobody wants any more, and its attempt; None where there is none yet."""
-        found = await self._ask(self._redis.blpop([keys.STOPPED + worker], timeout=seconds))
+        found = await self._scripts.ask(self._redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds))
         if not found:
             return None
         download_id, _, attempt = found[1].decode().rpartition(":")
@@ -309,16 +300,16 @@ class Store:
 
     async def download(self, download_id: str) -> Mapping[bytes, bytes]:
         """The download's record as it is stored; empty where there is none."""
-        return cast("Mapping[bytes, bytes]", await self._ask(self._redis.hgetall(keys.DOWNLOAD + download_id)))
+        return cast("Mapping[bytes, bytes]", await self._scripts.ask(self._redis.hgetall(keys.DOWNLOAD + download_id)))
 
     async def note(self, download_id: str, fields: Mapping[bytes, str]) -> None:
         """Keeps facts of a download in its record."""
         pairs = [item for pair in fields.items() for item in pair]
-        await self._run("note", [keys.DOWNLOAD + download_id], *pairs)
+        await self._scripts.run("set_fields", [keys.DOWNLOAD + download_id], *pairs)
 
     async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
         """Arq ids to start, kept for whoever asks for PICK_SECONDS; the seconds until there may be more."""
-        due_ms, *arq_ids = await self._run(
+        due_ms, *arq_ids = await self._scripts.run(
             "pick", [], count, int(PICK_SECONDS * 1000), limits.slots, limits.site_share, limits.site_limit,
             limits.caller_share, 0, *_PARKED,
         )  # fmt: skip
@@ -326,7 +317,7 @@ class Store:
 
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
         """Takes an attempt for lease seconds; None where it is not the next one. Again by the same worker: the same."""
-        flat = await self._run("claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker)
+        flat = await self._scripts.run("claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker)
         if not flat:
             return None
         waited_ms, *record = flat
@@ -337,9 +328,9 @@ class Store:
 
         None where the claim is not the current one any more.
         """
-        outcome = await self._run(
-            "identify",
-            [keys.DOWNLOAD + claim.download_id, keys.IDENTITY + digest(name, *(["force"] if claim.force else []))],
+        outcome = await self._scripts.run(
+            "claim_object",
+            [keys.DOWNLOAD + claim.download_id, keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))],
             claim.download_id, claim.attempt, self._ttl, MAX_JOBS,
         )  # fmt: skip
         return None if outcome is None else bool(outcome == b"mine")
@@ -347,15 +338,15 @@ class Store:
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
         name, *args = self._publication(claim, body, step=step)
-        return _ids(await self._run("publish", [name], *args))
+        return _ids(await self._scripts.run("publish", [name], *args))
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
         """As publish, in one pipeline."""
         given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
-        script, pipe = self._scripts["publish"], self._redis.pipeline(transaction=False)
+        sha, pipe = self._scripts.sha("publish"), self._redis.pipeline(transaction=False)
         for names_and_args in given:
-            pipe.evalsha(script.sha, 1, *names_and_args)
-        replies = await self._ask(pipe.execute(raise_on_error=False))
+            pipe.evalsha(sha, 1, *names_and_args)
+        replies = await self._scripts.ask(pipe.execute(raise_on_error=False))
         # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
         return [
             await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
@@ -368,7 +359,7 @@ class Store:
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in their records; as publish."""
         pairs = [item for pair in ending.facts.items() for item in pair]
-        told = await self._run(
+        told = await self._scripts.run(
             "finish",
             [keys.DOWNLOAD + claim.download_id],
             claim.download_id, claim.attempt, body, self._ttl, ending.leads_to, int(ending.known_for), *pairs,
@@ -378,11 +369,11 @@ class Store:
     async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
         """Renews the leases of {download id: attempt} for lease seconds; the ids that are lost."""
         pairs = [item for pair in claims.items() for item in pair]
-        return {lost.decode() for lost in await self._run("renew", [], int(lease * 1000), *pairs)}
+        return {lost.decode() for lost in await self._scripts.run("renew", [], int(lease * 1000), *pairs)}
 
     async def requeue(self, download_id: str, attempt: int, how: Requeue) -> str:
         """Puts a running download back for its next attempt: `requeued`, `ended` or `stale`."""
-        outcome = await self._run(
+        outcome = await self._scripts.run(
             "requeue",
             [keys.DOWNLOAD + download_id],
             download_id, attempt, how.cause, int(how.delay * 1000), how.update.body(), self._ttl,
@@ -398,47 +389,47 @@ class Store:
         slots count among those of all; 0: it takes nothing any more.
         """
         times = [int(seconds * 1000) for seconds in (silence, gap, lease)]
-        found = await self._run("keep", [keys.KEEPER], worker, *times, MAX_REAPED, slots)
+        found = await self._scripts.run("expired_leases", [keys.LEADER], worker, *times, MAX_REAPED, slots)
         return None if found is None else [member.decode() for member in found]
 
     async def sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
         """Seconds until the bucket is to be swept, None where another worker keeps house. ended: one was, just now."""
-        due_ms = await self._run("sweep", [keys.KEEPER], worker, int(interval * 1000), "1" if ended else "")
+        due_ms = await self._scripts.run("sweep_due", [keys.LEADER], worker, int(interval * 1000), "1" if ended else "")
         return None if due_ms is None else due_ms / 1000
 
     async def spare(self, name: str) -> bool:
         """Keeps retention from an object that is about to be handed out; False where it is being removed just now."""
-        return bool(await self._run("spare", [keys.SPARED, keys.CONDEMNED], name, int(SPARED_SECONDS * 1000)))
+        return bool(await self._scripts.run("pin", [keys.PINNED, keys.DELETING], name, int(SPARED_SECONDS * 1000)))
 
     async def condemn(self, worker: str, names: Sequence[str]) -> list[str] | None:
         """Those of the objects that may be removed, until acquit(); None where another worker keeps house."""
-        names_of = [keys.KEEPER, keys.SPARED, keys.CONDEMNED]
-        found = await self._run("condemn", names_of, worker, int(CONDEMNED_SECONDS * 1000), *names)
+        names_of = [keys.LEADER, keys.PINNED, keys.DELETING]
+        found = await self._scripts.run("mark_deleting", names_of, worker, int(CONDEMNED_SECONDS * 1000), *names)
         return None if found is None else [name.decode() for name in found]
 
     async def acquit(self, names: Sequence[str]) -> None:
         """The objects are removed, or stay after all."""
-        await self._ask(self._redis.zrem(keys.CONDEMNED, *names))
+        await self._scripts.ask(self._redis.zrem(keys.DELETING, *names))
 
     async def queue(self) -> QueueDepth:
         """How much waits and runs; cheap, whatever the queue's length."""
-        waiting, deferred, running, oldest_ms = await self._run("queue", [], Priority.INTERACTIVE.head_start_ms)
+        waiting, deferred, running, oldest_ms = await self._scripts.run("queue_depth", [], Priority.INTERACTIVE.head_start_ms)
         return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
     async def memory(self) -> RedisMemory:
         """What Redis uses of its memory."""
-        told = await self._ask(self._redis.info("memory"))
+        told = await self._scripts.ask(self._redis.info("memory"))
         used, aside = int(told["used_memory"]), int(told.get("mem_not_counted_for_evict", 0))
         return RedisMemory(used, int(told.get("maxmemory", 0)), used - aside)
 
     async def time(self) -> tuple[float, float]:
         """Redis' Unix time, and the seconds that its reply took."""
         asked = time.monotonic()
-        seconds, micros = await self._ask(self._redis.time())
+        seconds, micros = await self._scripts.ask(self._redis.time())
         return seconds + micros / 1e6, time.monotonic() - asked
 
     async def ping(self) -> None:
-        await self._ask(self._redis.ping())
+        await self._scripts.ask(self._redis.ping())
 
     async def close(self) -> None:
         await self._redis.aclose(close_connection_pool=True)
@@ -448,30 +439,6 @@ class Store:
         now = int(time.time() * 1000)
         payload = serialize_job(keys.FUNCTION, (download_id, attempt), {}, None, now, serializer=orjson.dumps)
         return keys.arq_id(download_id, attempt), payload, self._ttl * 1000
-
-    async def _run(self, script: str, names: list[str], *args: Any) -> Any:
-        return await self._ask(self._scripts[script](keys=names, args=list(args)))
-
-    @staticmethod
-    async def _ask(reply: Awaitable[Any] | Any) -> Any:
-        try:
-            return await reply
-        except OutOfMemoryError as error:  # others have filled it since a script looked
-            raise RedisFull from error
-        except (RedisError, OSError) as error:
-            raise StoreUnavailable(str(error) or type(error).__name__) from error
-
-
-def script_text(name: str, kept: Kept = ALL_KEPT) -> str:
-    """One of SCRIPTS, whole, as Redis is given it."""
-    if name == "publish":
-        return _text("tell") + _text(name)
-    bounds = f"local ENDED_RECORDS, ENDED_BYTES = {kept.records}, {kept.bytes}\n"
-    return bounds + "".join(map(_text, ("tell", "room", "lib", name)))
-
-
-def _text(part: str) -> str:
-    return (resources.files(__package__) / f"{part}.lua").read_text()
 
 
 def _ids(reply: list[bytes] | None) -> list[str] | None:

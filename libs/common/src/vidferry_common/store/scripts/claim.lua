@@ -10,15 +10,15 @@ if not again then
   if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end
   redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', ARGV[2], 'worker', ARGV[4])
 end
-redis.call('ZADD', 'vidferry:leases', now + ARGV[3], ARGV[1])
+redis.call('ZADD', keys.LEASES, now + ARGV[3], ARGV[1])
 local groups = groups_of(record[5], record[6])
 hold_places(groups, ARGV[1], now + ARGV[3])
 -- It may have been parked since it was picked, where its worker stood still for longer than it was kept for it.
 unpark(groups, arq_id)
 -- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.
-redis.call('ZADD', 'arq:queue', 'XX', RUNNING, arq_id)
+redis.call('ZADD', keys.QUEUE, 'XX', keys.RUNNING_SCORE, arq_id)
 local claimed = redis.call('HGETALL', KEYS[1])
-claimed[#claimed + 1] = 'object_seen'
-claimed[#claimed + 1] = redis.call('GET', redis.call('HGET', KEYS[1], 'seen')) or ''
+claimed[#claimed + 1] = 'known_object'
+claimed[#claimed + 1] = redis.call('GET', redis.call('HGET', KEYS[1], 'object_by_url')) or ''
 table.insert(claimed, 1, math.max(0, now - record[4]))
 return claimed

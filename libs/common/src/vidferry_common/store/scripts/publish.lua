@@ -4,4 +4,4 @@
 if not holds(KEYS[1], ARGV[1]) then return false end
 local step = ARGV[3] == '1'
 if step then expire(KEYS[1], ARGV[4]) end
-return tell(KEYS[1], ARGV[2], step, ARGV[4])
+return deliver_to_all(KEYS[1], ARGV[2], step, ARGV[4])

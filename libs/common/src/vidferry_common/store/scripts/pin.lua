@@ -1,6 +1,6 @@
--- An object is about to be handed out: it is not removed for a while.
--- KEYS: spared, condemned; ARGV: object, ms
--- Returns false where it is being removed at this moment.
+-- An object is about to be handed out: it is not deleted for a while.
+-- KEYS: pinned, deleting; ARGV: object, ms
+-- Returns false where it is being deleted at this moment.
 local now = now_ms()
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end

@@ -1,6 +1,6 @@
--- Who keeps house may remove objects, but none that is being handed out: each of these is spared for a while.
--- KEYS: keeper, spared, condemned; ARGV: worker, ms after which a condemned object is none any more, objects
--- Returns those that may be removed now, or false where another worker keeps house.
+-- The leader may delete objects, but none that is being handed out: each of these is pinned for a while.
+-- KEYS: leader, pinned, deleting; ARGV: worker, ms after which a mark is none any more, objects
+-- Returns those that may be deleted now, or false where another worker leads.
 if redis.call('HGET', KEYS[1], 'worker') ~= ARGV[1] then return false end
 local now, found = now_ms(), {}
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
