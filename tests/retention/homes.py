@@ -95,7 +95,7 @@ def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> I
 async def sweep(jobs: Jobs, home: Home, **settings: str) -> None:
     """Sweeps once by what the settings say, without a worker around it."""
     read = WorkerSettings.model_validate({"bucket": home.environment["VIDFERRY_BUCKET"], **settings})
-    await jobs.store.keep(read.worker_name, silence=60, gap=60, lease=60)
+    await jobs.store.leases.find_expired(read.worker_name, silence=60, gap=60, lease=60)
     task = asyncio.create_task(Sweeper(jobs.store, home.bucket, read, worker_metrics()).run())
     await eventually(lambda: of(jobs.redis.hexists(keys.LEADER, "swept")))
     task.cancel()

@@ -101,7 +101,7 @@ async def test_a_sweep_holds_up_no_lease(
 ) -> None:
     gate = hold_listing(gcs_home)
     job = await jobs.give(site.url("/media/clip.mp4"))
-    await jobs.store.claim(job.download_id, 1, 0, "a worker that died")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "a worker that died")
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
         end = await jobs.end(job)

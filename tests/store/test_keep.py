@@ -12,7 +12,7 @@ SILENCE, GAP, LEASE = 10.0, 30.0, 60.0
 
 
 async def keep(records: Records, worker: str) -> list[str] | None:
-    return await records.store.keep(worker, SILENCE, GAP, LEASE)
+    return await records.store.leases.find_expired(worker, SILENCE, GAP, LEASE)
 
 
 async def silent_for(records: Records, seconds: float) -> None:
@@ -70,7 +70,7 @@ async def test_a_lease_renewed_within_the_grace_is_not_reaped(records: Records) 
     await silent_for(records, GAP + 1)
     await keep(records, "first")
 
-    assert await records.store.renew({lost: 1}, LEASE) == set()
+    assert await records.store.leases.renew({lost: 1}, LEASE) == set()
 
     await moved(records, "reap_from", -LEASE)
     assert await keep(records, "first") == []

@@ -64,7 +64,7 @@ def keeping(jobs: Jobs, lease: float, worker: str = "worker") -> Coroutine[Any, 
 
 async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0.5, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0.5, "worker")
     first = await jobs.redis.zscore(keys.LEASES, job.download_id)
 
     leases = Leases(jobs.store, "worker", 0.5)
@@ -94,7 +94,7 @@ async def test_what_nobody_wants_any_more_learns_it_without_waiting_for_its_leas
     stopped = asyncio.Event()
     leases = Leases(jobs.store, "worker", 600)
     for given, on_lost in ((job, stopped.set), (other, lambda: pytest.fail("it goes on"))):
-        await jobs.store.claim(given.download_id, 1, 600, "worker")
+        await jobs.store.leases.claim(given.download_id, 1, 600, "worker")
         leases.hold(given.download_id, 1, on_lost)
     async with running(leases.listen_for_cancellations()):
         await jobs.cancel(job)
@@ -105,7 +105,7 @@ async def test_a_stop_of_an_earlier_attempt_is_none(jobs: Jobs) -> None:
     leases = Leases(jobs.store, "worker", 600)
     job = await jobs.give(URL)
     leases.hold(job.download_id, 2, lambda: pytest.fail("it goes on"))
-    await jobs.store.claim(job.download_id, 1, 600, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 600, "worker")
     await jobs.cancel(job)
     async with running(leases.listen_for_cancellations()):
         await eventually(lambda: nothing_of(jobs, keys.CANCELLATIONS))
@@ -117,7 +117,7 @@ async def nothing_of(jobs: Jobs, prefix: str) -> bool:
 
 async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 60, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 60, "worker")
     leases = Leases(jobs.store, "worker", 60)
     leases.hold(job.download_id, 1, lambda: None)
     leases.release(job.download_id, 0)
@@ -144,7 +144,7 @@ async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(own_re
 
 async def test_what_nobody_holds_goes_back_on_the_queue(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
 
     async with running(keeping(jobs, 0.3)):
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
@@ -153,7 +153,7 @@ async def test_what_nobody_holds_goes_back_on_the_queue(jobs: Jobs) -> None:
 async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs) -> None:
     """Records expire while no worker runs; the leases' set does not, and is read a few at a time."""
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
     await jobs.redis.zadd(keys.LEASES, {str(uuid.uuid4()): number for number in range(1, 16)})
 
     async with running(keeping(jobs, 0.3)):
@@ -168,7 +168,7 @@ async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_r
         await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
         own_redis.start()
         back = asyncio.get_running_loop().time()
-        await jobs.store.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
+        await jobs.store.leases.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
         waited = asyncio.get_running_loop().time() - back
     assert waited > 0.7  # a lease, less what passed before it was known that Redis is back
@@ -191,7 +191,9 @@ async def working(
     """arq's loop around run."""
     settings = RedisSettings.model_validate({"redis_url": server.url})
     pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect(settings), 3600)
-    worker = DownloadWorker(pool, pick or store.pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1)
+    worker = DownloadWorker(
+        pool, pick or store.queue.pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1
+    )
     task = asyncio.create_task(worker.async_run())
     try:
         yield task

@@ -219,7 +219,7 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
             site.gate("g").open()
             assert (await jobs.end(job))["status"] == "completed"
             assert await asyncio.to_thread(process.wait) == 0
-        record = await jobs.store.job(later.job_id)
+        record = await jobs.store.jobs.read(later.job_id)
         assert record is not None
         assert record.state["status"] == "queued"  # nothing new was taken
 

@@ -136,7 +136,7 @@ async def _serve(context: WorkerContext, state: State) -> None:
     pool = ArqRedis(pool_or_conn=waiting, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
-        lambda count: context.store.pick(count, settings.limits),
+        lambda count: context.store.queue.pick(count, settings.limits),
         runner.run,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,

@@ -47,7 +47,7 @@ async def cancel_job(job: JobDep, request: Request, services: ServicesDep) -> JS
 async def _cancel(job: JobRecord, services: Services) -> JobRecord:
     """The job as it is then. What it told meanwhile is not lost: only the state that was read is ended."""
     for _ in range(TRIES):
-        outcome = await services.store.cancel(job)
+        outcome = await services.store.jobs.cancel(job)
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
             logger.info("job cancelled", extra={"job_id": job.job_id})

@@ -15,7 +15,6 @@ from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageD
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
-from vidferry_common.store.records import THUMBNAIL
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
@@ -114,7 +113,7 @@ def _filename(job: JobRecord) -> str:
 
 async def _handed_out(services: Services, name: str) -> StoredObject | None:
     """The object, which retention then leaves alone until its link was followed; None where it is gone."""
-    return await services.bucket.stat(name) if await services.store.spare(name) else None
+    return await services.bucket.stat(name) if await services.store.objects.pin(name) else None
 
 
 @router.head("/thumbnail", include_in_schema=False)
@@ -137,7 +136,8 @@ async def get_thumbnail(job: JobDep, request: Request, services: ServicesDep) ->
     """As Vidferry keeps it beside the file: a page that shows it tells the video's site nothing."""
     name = job.thumbnail
     if job.download_id:
-        name = (await services.store.download(job.download_id)).get(THUMBNAIL, b"").decode()
+        download = await services.store.downloads.read(job.download_id)
+        name = download.thumbnail if download else ""
     picture = await _picture(services.bucket, name) if name else None
     if picture is None:
         raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
