@@ -129,7 +129,7 @@ class DownloadStore:
 
     async def record_thumbnail(self, download_id: str, name: str) -> None:
         """The picture is in the bucket under that name."""
-        await self._scripts.run("set_fields", [keys.DOWNLOAD + download_id], "thumbnail", name)
+        await self._scripts.run("set_fields", [keys.DOWNLOAD + download_id], fields={"thumbnail": name})
 
     async def claim_object(self, claim: Claim, name: str) -> bool | None:
         """Whether the download is the one that makes that object: else its jobs have gone over to the one that does.
@@ -137,17 +137,21 @@ class DownloadStore:
         None where the claim is not the current one any more.
         """
         by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
+        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
         outcome = await self._scripts.run(
             "claim_object",
             [keys.DOWNLOAD + claim.download_id, by_object],
-            claim.download_id, claim.attempt, self._record_seconds, MAX_JOBS,
-        )  # fmt: skip
+            download_id=claim.download_id,
+            attempt=claim.attempt,
+            record_seconds=self._record_seconds,
+            max_jobs=MAX_JOBS,
+        )
         return None if outcome is None else bool(outcome == b"mine")
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
         name, *args = self._publication(claim, body, step=step)
-        return _ids(await self._scripts.run("publish", [name], *args))
+        return _ids(await self._scripts.run_positional("publish", [name], *args))
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
         """As publish, in one pipeline."""
@@ -167,16 +171,18 @@ class DownloadStore:
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
         """Ends the download and all its jobs, keeping facts in their records; as publish."""
-        facts = [
-            *(("object", ending.object) if ending.object else ()),
-            *(("generation", ending.generation) if ending.generation else ()),
-        ]
+        facts = {"object": ending.object, "generation": ending.generation}
         told = await self._scripts.run(
             "finish",
             [keys.DOWNLOAD + claim.download_id],
-            claim.download_id, claim.attempt, body, self._record_seconds, ending.leads_to,
-            int(ending.known_for), *facts,
-        )  # fmt: skip
+            download_id=claim.download_id,
+            attempt=claim.attempt,
+            body=body,
+            record_seconds=self._record_seconds,
+            leads_to=ending.leads_to,
+            known_s=int(ending.known_for),
+            facts=[item for pair in facts.items() if pair[1] for item in pair],
+        )
         return _ids(told)
 
     async def requeue(self, download_id: str, attempt: int, how: Requeue) -> RequeueOutcome:
@@ -184,9 +190,16 @@ class DownloadStore:
         outcome = await self._scripts.run(
             "requeue",
             [keys.DOWNLOAD + download_id],
-            download_id, attempt, how.cause, int(how.delay * 1000), how.update.body(), self._record_seconds,
-            *arq_job(download_id, attempt + 1, self._record_seconds), how.limit, how.update.failed(how.failure).body(),
-        )  # fmt: skip
+            download_id=download_id,
+            attempt=attempt,
+            cause=how.cause,
+            limit=how.limit,
+            delay_ms=int(how.delay * 1000),
+            body=how.update.body(),
+            failure=how.update.failed(how.failure).body(),
+            record_seconds=self._record_seconds,
+            arq=arq_job(download_id, attempt + 1, self._record_seconds),
+        )
         return RequeueOutcome(outcome.decode())
 
 

@@ -221,16 +221,42 @@ class JobStore:
         idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, spent_ms, *made = await self._scripts.run(
             "create",
-            [keys.JOB + job.job_id, keys.DOWNLOAD_BY_URL + job.fingerprint, idempotency,
-             keys.DOWNLOAD + job.download_id,
-             keys.REQUESTS + job.caller_digest],
-            job.job_id, job.download_id, job.epoch, job.url, fmt,
-            orjson.dumps(job.public_root)[1:-1], job.traceparent, utc_now(), queued().body(),
-            job.request, IDEMPOTENCY_SECONDS, queue_cap, self._record_seconds,
-            *arq_job(job.download_id, 1, self._record_seconds), MAX_JOBS,
-            keys.OBJECT_BY_URL + digest(job.url, fmt), job.site, job.priority.head_start_ms, "1" if job.force else "",
-            job.caller_digest, caller_rate, JOB_BYTES + text, DOWNLOAD_BYTES + text, queue_bytes,
-        )  # fmt: skip
+            [
+                keys.JOB + job.job_id,
+                keys.DOWNLOAD_BY_URL + job.fingerprint,
+                idempotency,
+                keys.DOWNLOAD + job.download_id,
+                keys.REQUESTS + job.caller_digest,
+            ],
+            job={
+                "id": job.job_id,
+                "epoch": job.epoch,
+                "request": job.request,
+                "public_root": orjson.dumps(job.public_root)[1:-1],
+                "bytes": JOB_BYTES + text,
+            },
+            download={
+                "id": job.download_id,
+                "url": job.url,
+                "format": fmt,
+                "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt),
+                "site": job.site,
+                "caller": job.caller_digest,
+                "head_start": job.priority.head_start_ms,
+                "force": job.force,
+                "bytes": DOWNLOAD_BYTES + text,
+            },
+            traceparent=job.traceparent,
+            created=utc_now(),
+            body=queued().body(),
+            record_seconds=self._record_seconds,
+            idempotency_seconds=IDEMPOTENCY_SECONDS,
+            arq=arq_job(job.download_id, 1, self._record_seconds),
+            queue_cap=queue_cap,
+            queue_bytes=queue_bytes,
+            max_jobs=MAX_JOBS,
+            caller_rate=caller_rate,
+        )
         quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
         if quota and outcome == b"over_rate":
             raise CallerOverRate(quota)
@@ -254,6 +280,9 @@ class JobStore:
         outcome = await self._scripts.run(
             "cancel",
             [keys.JOB + job.job_id],
-            job.job_id, job.state["seq"], Update.of(job.state | _CANCELLED).cancelled().body(), self._record_seconds,
-        )  # fmt: skip
+            job_id=job.job_id,
+            seq=job.state["seq"],
+            body=Update.of(job.state | _CANCELLED).cancelled().body(),
+            record_seconds=self._record_seconds,
+        )
         return Cancelled(outcome.decode())

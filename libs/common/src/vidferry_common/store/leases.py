@@ -68,7 +68,12 @@ class LeaseStore:
     async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
         """Takes an attempt for lease seconds; None where it is not the next one. Again by the same worker: the same."""
         flat = await self._scripts.run(
-            "claim", [keys.DOWNLOAD + download_id], download_id, attempt, int(lease * 1000), worker
+            "claim",
+            [keys.DOWNLOAD + download_id],
+            download_id=download_id,
+            attempt=attempt,
+            lease_ms=int(lease * 1000),
+            worker=worker,
         )
         if not flat:
             return None
@@ -77,8 +82,8 @@ class LeaseStore:
 
     async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
         """Renews the leases of {download id: attempt} for lease seconds; the ids that are lost."""
-        pairs = [item for pair in claims.items() for item in pair]
-        return {lost.decode() for lost in await self._scripts.run("renew", [], int(lease * 1000), *pairs)}
+        lost = await self._scripts.run("renew", [], lease_ms=int(lease * 1000), attempts=claims)
+        return {download_id.decode() for download_id in lost}
 
     async def find_expired(
         self, worker: str, silence: float, gap: float, lease: float, slots: int = 0
@@ -89,8 +94,16 @@ class LeaseStore:
         that many seconds: Redis was away, and who holds a lease has to renew it first. For one lease the worker's
         slots count among those of all; 0: it takes nothing any more.
         """
-        times = [int(seconds * 1000) for seconds in (silence, gap, lease)]
-        found = await self._scripts.run("expired_leases", [keys.LEADER], worker, *times, MAX_EXPIRED, slots)
+        found = await self._scripts.run(
+            "expired_leases",
+            [keys.LEADER],
+            worker=worker,
+            silence_ms=int(silence * 1000),
+            gap_ms=int(gap * 1000),
+            lease_ms=int(lease * 1000),
+            most=MAX_EXPIRED,
+            slots=slots,
+        )
         return None if found is None else [member.decode() for member in found]
 
     async def next_cancellation(self, worker: str, seconds: int) -> AttemptId | None:

@@ -20,12 +20,18 @@ class ObjectMarks:
 
     async def pin(self, name: str) -> bool:
         """Keeps retention from an object that is about to be handed out; False where it is being deleted just now."""
-        return bool(await self._scripts.run("pin", [keys.PINNED, keys.DELETING], name, int(PINNED_SECONDS * 1000)))
+        named = [keys.PINNED, keys.DELETING]
+        return bool(await self._scripts.run("pin", named, object=name, ms=int(PINNED_SECONDS * 1000)))
 
     async def mark_deleting(self, worker: str, names: Sequence[str]) -> list[str] | None:
         """Those of the objects that may be deleted, until unmark(); None where another worker leads."""
-        names_of = [keys.LEADER, keys.PINNED, keys.DELETING]
-        found = await self._scripts.run("mark_deleting", names_of, worker, int(DELETING_SECONDS * 1000), *names)
+        found = await self._scripts.run(
+            "mark_deleting",
+            [keys.LEADER, keys.PINNED, keys.DELETING],
+            worker=worker,
+            ms=int(DELETING_SECONDS * 1000),
+            objects=names,
+        )
         return None if found is None else [name.decode() for name in found]
 
     async def unmark(self, names: Sequence[str]) -> None:
@@ -34,5 +40,7 @@ class ObjectMarks:
 
     async def sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
         """Seconds until the bucket is to be swept, None where another worker leads. ended: one was, just now."""
-        due_ms = await self._scripts.run("sweep_due", [keys.LEADER], worker, int(interval * 1000), "1" if ended else "")
+        due_ms = await self._scripts.run(
+            "sweep_due", [keys.LEADER], worker=worker, interval_ms=int(interval * 1000), ended=ended
+        )
         return None if due_ms is None else due_ms / 1000

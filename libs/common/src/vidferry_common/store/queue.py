@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from arq.jobs import serialize_job
@@ -13,7 +14,7 @@ from vidferry_common.store.scripts import ScriptRunner
 
 PICK_SECONDS = 2.0
 """that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
-_PARKED = [orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED)]
+_WAITING_BODY, _PARKED_BODY = (orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +56,29 @@ class QueueStore:
     async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
         """Arq ids to start, kept for whoever asks for PICK_SECONDS; the seconds until there may be more."""
         due_ms, *arq_ids = await self._scripts.run(
-            "pick", [], count, int(PICK_SECONDS * 1000), limits.slots, limits.site_share, limits.site_limit,
-            limits.caller_share, 0, *_PARKED,
-        )  # fmt: skip
+            "pick",
+            [],
+            count=count,
+            kept_ms=int(PICK_SECONDS * 1000),
+            slots=limits.slots,
+            site_share=limits.site_share,
+            site_limit=limits.site_limit,
+            caller_share=limits.caller_share,
+            waiting=_WAITING_BODY,
+            parked=_PARKED_BODY,
+        )
         return arq_ids, due_ms / 1000 if due_ms >= 0 else None
 
     async def read_depth(self) -> QueueDepth:
         """How much waits and runs; cheap, whatever the queue's length."""
         waiting, deferred, running, oldest_ms = await self._scripts.run(
-            "queue_depth", [], Priority.INTERACTIVE.head_start_ms
+            "queue_depth", [], head_start_ms=Priority.INTERACTIVE.head_start_ms
         )
         return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
 
 
-def arq_job(download_id: str, attempt: int, seconds: int) -> tuple[str, bytes, int]:
-    """What arq needs to run an attempt: its job's id, its payload, the milliseconds that it is kept."""
+def arq_job(download_id: str, attempt: int, seconds: int) -> dict[str, Any]:
+    """What arq needs to run an attempt, as the scripts take it: its job's id, its payload, the ms that it is kept."""
     now = int(time.time() * 1000)
     payload = serialize_job(keys.FUNCTION, (download_id, attempt), {}, None, now, serializer=orjson.dumps)
-    return keys.arq_id(download_id, attempt), payload, seconds * 1000
+    return {"id": keys.arq_id(download_id, attempt), "payload": payload, "ms": seconds * 1000}

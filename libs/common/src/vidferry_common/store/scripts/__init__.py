@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from importlib import resources
 from typing import Any
 
+import orjson
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
@@ -35,8 +36,12 @@ class ScriptRunner:
         """The name of a script for EVALSHA."""
         return str(self._scripts[script].sha)
 
-    async def run(self, script: str, names: list[str], *args: Any) -> Any:
-        return await self.ask(self._scripts[script](keys=names, args=list(args)))
+    async def run(self, script: str, names: list[str], /, **arguments: Any) -> Any:
+        """Its arguments are named, and go as one JSON document; bytes are text in UTF-8."""
+        return await self.run_positional(script, names, orjson.dumps(arguments, default=bytes.decode))
+
+    async def run_positional(self, script: str, names: list[str], /, *arguments: Any) -> Any:
+        return await self.ask(self._scripts[script](keys=names, args=arguments))
 
     @staticmethod
     async def ask(reply: Awaitable[Any] | Any) -> Any:

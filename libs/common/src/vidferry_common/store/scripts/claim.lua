@@ -1,18 +1,19 @@
 -- A worker takes an attempt: it must be the one that follows the last.
--- KEYS: download; ARGV: download id, attempt, lease ms, worker
+-- KEYS: download; args: download_id, attempt, lease_ms, worker
 -- Returns the ms since the attempt was due, then the record as field, value, …; {} where the attempt is stale.
-local now = now_ms()
-local arq_id = ARGV[1] .. ':' .. ARGV[2]
+local args = cjson.decode(ARGV[1])
+local now, id, attempt = now_ms(), args.download_id, tostring(args.attempt)
+local arq_id = id .. ':' .. attempt
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due', 'site', 'caller')
 admit(KEYS[1])
-local again = record[1] == 'running' and record[2] == ARGV[2] and record[3] == ARGV[4] -- its reply was lost
+local again = record[1] == 'running' and record[2] == attempt and record[3] == args.worker -- its reply was lost
 if not again then
-  if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= tonumber(ARGV[2]) then return {} end
-  redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', ARGV[2], 'worker', ARGV[4])
+  if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= args.attempt then return {} end
+  redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', attempt, 'worker', args.worker)
 end
-redis.call('ZADD', keys.LEASES, now + ARGV[3], ARGV[1])
+redis.call('ZADD', keys.LEASES, now + args.lease_ms, id)
 local groups = groups_of(record[5], record[6])
-hold_places(groups, ARGV[1], now + ARGV[3])
+hold_places(groups, id, now + args.lease_ms)
 -- It may have been parked since it was picked, where its worker stood still for longer than it was kept for it.
 unpark(groups, arq_id)
 -- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.

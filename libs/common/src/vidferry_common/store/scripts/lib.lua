@@ -99,13 +99,14 @@ local function hasten(download, download_id, head_start)
 end
 
 -- Puts an attempt on arq's queue at its score and wakes a worker, or leaves it there until it is due.
-local function enqueue(arq_id, payload, due, score, arq_ttl_ms)
-  redis.call('SET', keys.ARQ_JOB .. arq_id, payload, 'PX', arq_ttl_ms)
+-- arq: its job's id, payload and the ms that it is kept.
+local function enqueue(arq, due, score)
+  redis.call('SET', keys.ARQ_JOB .. arq.id, arq.payload, 'PX', arq.ms)
   if due > now_ms() then
-    redis.call('ZADD', keys.QUEUE, due, arq_id)
-    redis.call('ZADD', keys.DELAYED, due, arq_id)
+    redis.call('ZADD', keys.QUEUE, due, arq.id)
+    redis.call('ZADD', keys.DELAYED, due, arq.id)
   else
-    redis.call('ZADD', keys.QUEUE, score, arq_id)
+    redis.call('ZADD', keys.QUEUE, score, arq.id)
     ring()
   end
 end

@@ -2,7 +2,7 @@
 -- function anew at each call, and the dozen of lib.lua took it a tenth of a message's time.
 -- What `keys` has stands in contract/keys.py, and is put in when a script is loaded (__init__.py).
 
--- Whether a download runs at that attempt: the fence.
+-- Whether a download runs at that attempt: the fence. attempt: as text, which is how Redis keeps it.
 local function holds(download, attempt)
   local record = redis.call('HMGET', download, 'status', 'attempt')
   return record[1] == 'running' and record[2] == attempt
