@@ -87,7 +87,7 @@ async def test_a_finished_job_costs_at_most_4_kib(own: Records) -> None:
     each = ((await own.store.read_memory()).used - before) / JOBS
     assert each <= 4 * KIBIBYTE
     counted = int(await of(own.redis.hget(keys.ROOM, "ended"))) - counted
-    assert counted / JOBS == pytest.approx(each, rel=0.1), "what VIDFERRY_ENDED_BYTES bounds"
+    assert 0.9 * each <= counted / JOBS <= 1.25 * each, "what VIDFERRY_ENDED_BYTES bounds, by any server's allocator"
 
 
 async def test_all_that_stays(records: Records) -> None:
