@@ -57,9 +57,9 @@ def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: 
 
 @pytest.mark.xdist_group("life")
 def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Site) -> None:
-    """Another worker keeps house meanwhile, and takes nothing."""
+    """Another worker leads meanwhile, and takes nothing."""
     earlier = service.objects()
-    service.worker("keeper", takes=False)
+    service.worker("leader", takes=False)
     causes = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL]
     workers = [service.worker(f"w{number}", takes=False, grace="0") for number in range(len(causes))]
     watcher = service.run(site.url("/gated/g/clip.mp4"))

@@ -82,7 +82,7 @@ async def names(home: Home) -> set[str]:
 
 @contextmanager
 def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> Iterator[WorkerProcess]:
-    """A worker that sweeps what its settings say, once it keeps house: at once where no other does."""
+    """A worker that sweeps what its settings say, once it leads: at once where no other does."""
     folder.mkdir(exist_ok=True)
     process = WorkerProcess(redis, folder, **settings)
     process.environment |= home.environment

@@ -26,7 +26,7 @@ SWEPT = "the bucket is swept"
 ASKED = "the next sweep"
 OLD = f"{VIDEO}/old/best-any"
 QUICK = {"retention_days": "1", "lease": "1"}
-"""another worker keeps house after half a second"""
+"""another worker leads after half a second"""
 
 
 def sweeps(*workers: WorkerProcess) -> int:
@@ -38,7 +38,7 @@ def asked_as_keeper(worker: WorkerProcess) -> bool:
 
 
 async def test_two_workers_make_one_sweep(redis: RedisServer, home: Home, tmp_path: Path) -> None:
-    """Nor does the second one when it keeps house, before the interval has passed."""
+    """Nor does the second one when it leads, before the interval has passed."""
     await store(home, {OLD: 2 * DAY})
     with (
         sweeping(redis, tmp_path / "a", home, worker_name="a", **QUICK) as first,

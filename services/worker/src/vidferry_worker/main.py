@@ -173,8 +173,8 @@ def _beside(
     )
     return {
         "leases": leases.renew(),
-        "stops": leases.listen_for_cancellations(),
-        "keeper": LeaseReaper(
+        "cancellations": leases.listen_for_cancellations(),
+        "reaper": LeaseReaper(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
