@@ -32,7 +32,7 @@ async def test_the_last_job_stops_a_running_download(records: Records) -> None:
 
     assert await records.cancel(job) is Cancelled.CANCELLED
 
-    assert await records.store.leases.next_cancellation("worker", 1) == (job.download_id, 1)
+    assert await records.store.leases.wait_for_cancellation("worker", 1) == (job.download_id, 1)
     assert await records.store.downloads.publish(claim, body(INFO), step=True) is None
     assert await records.store.downloads.finish(claim, body(DONE), Ending()) is None
     assert await records.store.leases.renew({job.download_id: 1}, 60) == {job.download_id}
@@ -46,7 +46,7 @@ async def test_a_stop_is_for_the_worker_that_runs_it(records: Records) -> None:
     job, _ = await records.claimed()
     await records.cancel(job)
 
-    assert await records.store.leases.next_cancellation("another", 1) is None
+    assert await records.store.leases.wait_for_cancellation("another", 1) is None
     (list_of_stops,) = await records.redis.keys(keys.CANCELLATIONS + "*")
     assert list_of_stops.decode() == keys.CANCELLATIONS + "worker"
     assert 0 < await records.redis.ttl(list_of_stops) <= 60, "a worker that is gone hears nothing"

@@ -149,7 +149,7 @@ async def test_a_job_that_has_gone_over_can_be_cancelled(records: Records) -> No
     assert await records.cancel(second) is Cancelled.CANCELLED
     assert await records.store.downloads.publish(claim, body(INFO), step=True) == [first.job_id]
     assert await records.cancel(first) is Cancelled.CANCELLED
-    assert await records.store.leases.next_cancellation("worker", 1) == (first.download_id, 1)
+    assert await records.store.leases.wait_for_cancellation("worker", 1) == (first.download_id, 1)
 
 
 async def test_a_persons_job_hastens_the_one_that_it_follows(records: Records) -> None:

@@ -227,11 +227,11 @@ async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
             store.leases.claim(job.download_id, 2, 1, "w"),
             store.leases.renew({}, 1),
             store.leases.find_expired("w", 1, 1, 1),
-            store.leases.next_cancellation("w", 1),
+            store.leases.wait_for_cancellation("w", 1),
             store.objects.pin("x"),
             store.objects.mark_deleting("w", ["x"]),
             store.objects.unmark(["x"]),
-            store.objects.sweep_due("w", 1),
+            store.objects.check_sweep_due("w", 1),
         ):
             with pytest.raises(StoreUnavailable, match=r"."):
                 await act

@@ -106,7 +106,7 @@ class LeaseStore:
         )
         return None if found is None else [member.decode() for member in found]
 
-    async def next_cancellation(self, worker: str, seconds: int) -> AttemptId | None:
+    async def wait_for_cancellation(self, worker: str, seconds: int) -> AttemptId | None:
         """The next attempt of the worker that nobody wants any more; None where there is none within seconds."""
         found = await self._scripts.ask(self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds))
         if not found:

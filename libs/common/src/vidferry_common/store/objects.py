@@ -38,7 +38,7 @@ class ObjectMarks:
         """The objects are deleted, or stay after all."""
         await self._scripts.ask(self._scripts.redis.zrem(keys.DELETING, *names))
 
-    async def sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
+    async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
         """Seconds until the bucket is to be swept, None where another worker leads. ended: one was, just now."""
         due_ms = await self._scripts.run(
             "sweep_due", [keys.LEADER], worker=worker, interval_ms=int(interval * 1000), ended=ended

@@ -48,7 +48,7 @@ class Leases:
         """
         while True:
             try:
-                unwanted = await self._store.leases.next_cancellation(self._worker, LISTEN_SECONDS)
+                unwanted = await self._store.leases.wait_for_cancellation(self._worker, LISTEN_SECONDS)
             except StoreUnavailable:
                 await asyncio.sleep(OUTAGE_SECONDS)
             else:

@@ -43,10 +43,10 @@ class Sweeper:
 
     async def _sweep_when_due(self) -> float:
         """Seconds until it may be due again."""
-        due = await self._store.objects.sweep_due(self._worker, self._interval)
+        due = await self._store.objects.check_sweep_due(self._worker, self._interval)
         if due == 0:
             await self._sweep()
-            due = await self._store.objects.sweep_due(self._worker, self._interval, ended=True)
+            due = await self._store.objects.check_sweep_due(self._worker, self._interval, ended=True)
         logger.debug("the next sweep", extra={"seconds": due})
         return LONGEST_WAIT if due is None else due
 
