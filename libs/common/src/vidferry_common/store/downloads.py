@@ -38,23 +38,27 @@ class DownloadRecord:
     worker_losses: int
     created: str
     """RFC 3339; empty once it has ended"""
-    last: Update | None
-    """what was told last; None once it has ended"""
+    body: bytes
+    """of the message that was told last; of one that has ended, its digest"""
     thumbnail: str
     """the name of the picture in the bucket; empty until it is there"""
 
     @classmethod
     def parse(cls, fields: dict[bytes, bytes]) -> "DownloadRecord":
-        status = DownloadStatus(fields[b"status"].decode())
         return cls(
-            status=status,
+            status=DownloadStatus(fields[b"status"].decode()),
             attempt=int(fields[b"attempt"]),
             retries=int(fields[b"retries"]),
             worker_losses=int(fields[b"worker_losses"]),
             created=fields.get(b"created", b"").decode(),
-            last=None if status is DownloadStatus.ENDED else Update.read(fields[b"body"]),
+            body=fields[b"body"],
             thumbnail=fields.get(b"thumbnail", b"").decode(),
         )
+
+    @property
+    def last(self) -> Update | None:
+        """What was told last; None once it has ended. Not for a service that may be older than the worker."""
+        return None if self.status is DownloadStatus.ENDED else Update.read(self.body)
 
 
 class Cause(StrEnum):

@@ -49,8 +49,9 @@ class LeaseReaper:
 
     async def _reap(self, download_id: str) -> None:
         record = await self._store.downloads.read(download_id)  # it may have expired before its lease
-        attempt, last = (record.attempt, record.last or queued()) if record else (0, queued())
-        how = Requeue(Cause.WORKER_LOSS, last.waiting(), limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST)
+        attempt, last = (record.attempt, record.last) if record else (0, None)
+        update = (last or queued()).waiting()
+        how = Requeue(Cause.WORKER_LOSS, update, limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST)
         outcome = await self._store.downloads.requeue(download_id, attempt, how)
         if outcome is RequeueOutcome.STALE:
             return
