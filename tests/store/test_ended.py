@@ -13,7 +13,7 @@ from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, NEW_VIDEO, S
 from vidferry_common.store import Ending, NewJob, RedisSettings, Store, connect
 
 pytestmark = pytest.mark.anyio
-JOBS = 400
+JOBS = 200
 KIBIBYTE = 1024
 TITLE = "A talk about distributed systems – Öffentliche Vorlesung, part 7"
 GENERATION_TOLD = "1764452643123456"

@@ -330,6 +330,7 @@ async def test_in_a_full_redis_what_runs_goes_on(small: Records) -> None:
     assert await small.store.downloads.publish(claim, body(INFO), step=True) is not None
     await small.store.downloads.record_thumbnail(claim.download_id, "x")
     assert await small.expired() == []
+    assert await small.store.objects.check_sweep_due("leader", 60, ended=True) is not None
     assert await small.store.leases.renew({claim.download_id: 1}, 90) == set()
     assert await small.store.downloads.claim_object(claim, "object") is True
     assert await small.store.downloads.claim_object(running[0][1], "object") is False

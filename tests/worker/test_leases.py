@@ -12,7 +12,8 @@ from arq.connections import ArqRedis
 
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.store import Ending, RedisSettings, Store, StoreUnavailable, connect
 from vidferry_common.store.client import connection_pool
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.queue.arq_worker import DownloadWorker
@@ -174,8 +175,26 @@ async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_r
     assert waited > 0.7  # a lease, less what passed before it was known that Redis is back
 
 
+@pytest.mark.parametrize("ending", ["finished", "cancelled"])
+async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, ending: str) -> None:
+    job = await jobs.give(URL)
+    claim = await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
+    assert claim is not None
+    if ending == "finished":
+        await jobs.store.downloads.finish(claim, claim.last.failed(ErrorCode.NETWORK).body(), Ending())
+    else:
+        record = await jobs.store.jobs.read(job.job_id)
+        assert record is not None
+        await jobs.store.jobs.cancel(record)
+    metrics = worker_metrics()
+    await LeaseReaper(jobs.store, "another", 1, metrics)._reap(job.download_id)
+    left = await jobs.store.jobs.read(job.job_id)
+    assert left is not None
+    assert left.status == ("failed" if ending == "finished" else "cancelled")
+
+
 @pytest.mark.parametrize("lease", [1, 2, 6, 12, 30, 600])
-def test_a_keepers_death_is_no_outage(lease: float) -> None:
+def test_a_leaders_death_is_no_outage(lease: float) -> None:
     """Else nothing would be reaped for one lease more."""
     no_store: Any = None
     tick = LeaseReaper(no_store, "worker", lease, worker_metrics())._tick

@@ -1,5 +1,6 @@
 """What is left of a container's memory, by either version of control groups."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -115,6 +116,11 @@ def test_what_the_kernel_counts(tmp_path: Path) -> None:
     assert 64 * MIB < limit - left < 100 * MIB
 
 
-def test_folders_in_memory(tmp_path: Path) -> None:
-    assert is_in_memory(Path("/dev/shm"))
-    assert not is_in_memory(Path("/proc"))
+@pytest.mark.parametrize(("kind", "is_memory"), [("tmpfs", True), ("ext4", False)])
+def test_folders_in_memory(kind: str, is_memory: bool, tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    mounted = f"{os.major(device)}:{os.minor(device)}"
+    (tmp_path / "mountinfo").write_text(
+        f"29 1 0:99 / / rw - overlay overlay rw\n30 29 {mounted} / / rw - {kind} none rw\n"
+    )
+    assert is_in_memory(tmp_path, tmp_path) is is_memory

@@ -157,11 +157,11 @@
 
 {{- define "vidferry.checks.stopping" -}}
 {{- range $name := list "api" "worker" "gateway" -}}
-{{- if and (index $.Values $name).lifecycle.preStop (not (index $.Values $name).terminationGracePeriodSeconds) -}}
+{{- if and ((index $.Values $name).lifecycle | default dict).preStop (not (index $.Values $name).terminationGracePeriodSeconds) -}}
 {{- fail (printf "%s.lifecycle.preStop takes its time from what the program has to stop in: set %s.terminationGracePeriodSeconds, with the hook's longest time in it." $name $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.api.lifecycle.preStop .Values.api.preStopSeconds -}}
+{{- if and (.Values.api.lifecycle | default dict).preStop .Values.api.preStopSeconds -}}
 {{- fail "api.lifecycle.preStop takes the place of the pause in which the Service forgets the pod: let the hook take as long, and set api.preStopSeconds=0." -}}
 {{- end -}}
 {{- $worker := .Values.worker -}}

@@ -94,7 +94,7 @@ spec:
           livenessProbe:
             {{- toYaml $service.livenessProbe | nindent 12 }}
           {{- $pause := $service.preStopSeconds | empty | ternary dict (dict "preStop" (dict "sleep" (dict "seconds" $service.preStopSeconds))) }}
-          {{- with merge $pause $service.lifecycle }}
+          {{- with merge $pause ($service.lifecycle | default dict) }}
           lifecycle:
             {{- toYaml . | nindent 12 }}
           {{- end }}

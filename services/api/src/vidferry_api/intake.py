@@ -63,7 +63,8 @@ def _key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Makes a repeated request of the same caller answer with the same job for 24 hours. "
+            description="Makes a repeated request of the same caller answer with the same job for 24 hours, "
+            "as long as that is known. "
             "1 to 255 visible ASCII characters.",
             json_schema_extra=_KEY_SCHEMA,
         ),

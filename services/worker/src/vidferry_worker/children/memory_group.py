@@ -41,7 +41,10 @@ class MemoryGroup:
     @classmethod
     def of(cls, process: Path = Path("/proc/self")) -> "MemoryGroup":
         """The one that a process is in; one without a limit where none is found."""
-        lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
+        try:
+            lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
+        except OSError:  # a kernel without control groups
+            return cls([])
         paths = {controller: path for _, controllers, path in lines for controller in controllers.split(",")}
         for controller, version in (("memory", _V1), ("", _V2)):
             if controller in paths:
@@ -66,8 +69,9 @@ class MemoryGroup:
         limit = _limit(folder, self._version)
         if limit is None:
             return float("inf")
-        stat = _fields(folder / "memory.stat")
-        used = int((folder / self._version.used).read_bytes())
+        stat, used = _fields(folder / "memory.stat"), _number(folder / self._version.used)
+        if used is None:
+            return float("inf")
         return limit - used + sum(stat.get(field, 0) for field in self._version.reclaimable)
 
 

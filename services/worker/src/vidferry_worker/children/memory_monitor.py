@@ -68,11 +68,22 @@ class MemoryMonitor:
             self._rest = min(max(spare / RATE, SHORTEST), LONGEST)
             children = {child for child in self._zygote.children if child.pid}
             if children and spare < self._child_memory:
-                _signal(children, signal.SIGSTOP)
-                used = self._measure([*(children | self._leaving.keys())])
+                used = self._measure_held(children)
                 self._rest = max(self._rest, LEAST_REST * (time.monotonic() - begun))
                 return used, spare
         return {}, 0
+
+    def _measure_held(self, children: set[Child]) -> dict[Child, Usage]:
+        """The children stand still afterwards, unless this fails, or the monitor has been stopped meanwhile."""
+        held = False
+        _signal(children, signal.SIGSTOP)
+        try:
+            used = self._measure([*(children | self._leaving.keys())])
+            held = not self._is_over.is_set()
+        finally:
+            if not held:
+                _signal(children, signal.SIGCONT)
+        return used
 
     def _measure(self, children: list[Child]) -> dict[Child, Usage]:
         used = measure([(child.pid, child.folder if self._files_in_memory else None) for child in children])

@@ -84,11 +84,11 @@ class DownloadWorker(Worker):
     async def _poll_iteration(self) -> None:
         try:
             await self._wait_for_work()
+            self._clear_away()
             if self._has_room:
                 arq_ids, due = await self._pick(self.max_jobs - self.job_counter)
                 await self.start_jobs(arq_ids)
                 self._wait = max(SHORTEST_WAIT, min(IDLE_SECONDS, IDLE_SECONDS if due is None else due))
-            self._clear_away()
             self._reached_redis = True
         except (RedisError, OSError, StoreUnavailable) as error:
             self._reached_redis = False

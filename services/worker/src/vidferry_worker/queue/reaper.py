@@ -48,7 +48,8 @@ class LeaseReaper:
             await self._reap(download_id)
 
     async def _reap(self, download_id: str) -> None:
-        record = await self._store.downloads.read(download_id)  # it may have expired before its lease
+        # Its record may have expired before its lease, or it has ended since: then requeue() does nothing.
+        record = await self._store.downloads.read(download_id)
         attempt, last = (record.attempt, record.last) if record else (0, None)
         update = (last or queued()).waiting()
         how = Requeue(Cause.WORKER_LOSS, update, limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST)
