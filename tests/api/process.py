@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -24,12 +24,13 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, queued
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
 from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect
-from vidferry_common.store.store import SCRIPTS, script_text
+from vidferry_common.store.scripts import SCRIPTS, script_text
 
 START_SECONDS = 30
 HEARD_SECONDS = 20
 KEY = "k" * 32
 
+NOTHING = Ending()
 T = TypeVar("T")
 
 
@@ -157,7 +158,7 @@ class Backstage:
         self.redis(lambda redis: redis.flushall())
 
     def download_id(self, job_id: str) -> str:
-        found = self.store(lambda store: store.job(job_id))
+        found = self.store(lambda store: store.jobs.read(job_id))
         assert found is not None
         return found.download_id
 
@@ -167,21 +168,21 @@ class Backstage:
         self.tell(claim, Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at(STARTED))
         return claim
 
-    def end(self, job_id: str, update: Update, facts: Mapping[bytes, str] | None = None) -> None:
+    def end(self, job_id: str, update: Update, ending: Ending = NOTHING) -> None:
         """A worker takes the job's download and ends it so."""
-        self.finish(self.claim(job_id), update, facts)
+        self.finish(self.claim(job_id), update, ending)
 
     def claim(self, job_id: str) -> Claim:
         download_id = self.download_id(job_id)
-        claim = self.store(lambda store: store.claim(download_id, 1, 30, "test"))
+        claim = self.store(lambda store: store.leases.claim(download_id, 1, 30, "test"))
         assert claim is not None
         return claim
 
     def tell(self, claim: Claim, update: Update) -> None:
-        assert self.store(lambda store: store.publish(claim, update.body(), step=True))
+        assert self.store(lambda store: store.downloads.publish(claim, update.body(), step=True))
 
-    def finish(self, claim: Claim, update: Update, facts: Mapping[bytes, str] | None = None) -> None:
-        assert self.store(lambda store: store.finish(claim, update.body(), Ending(facts or {})))
+    def finish(self, claim: Claim, update: Update, ending: Ending = NOTHING) -> None:
+        assert self.store(lambda store: store.downloads.finish(claim, update.body(), ending))
 
     def hear(self, job_id: str, act: Callable[[], object]) -> dict[str, Any]:
         """What a watcher of the job is told first when that is done."""
@@ -221,12 +222,13 @@ class Backstage:
             assert time.monotonic() < deadline, f"no {count} clients that wait for a change"
             time.sleep(0.01)
 
-    def complete(self, job_id: str, stored: StoredObject, filename: str = "", **facts: str) -> None:
-        known = {b"object": stored.name, b"generation": str(stored.generation)}
-        known.update({name.encode(): value for name, value in facts.items()})
+    def complete(self, job_id: str, stored: StoredObject, filename: str = "", thumbnail: str = "") -> None:
+        if thumbnail:
+            download_id = self.download_id(job_id)
+            self.store(lambda store: store.downloads.record_thumbnail(download_id, thumbnail))
         result = {"title": "Ein Test", "filename": filename or stored.filename, "reused": False}
         done = queued().at(DONE, status=Status.COMPLETED, result=result)
-        self.end(job_id, done, known)
+        self.end(job_id, done, Ending(stored.name, str(stored.generation)))
 
     def fail(self, job_id: str, code: ErrorCode) -> None:
         self.end(job_id, queued().failed(code))

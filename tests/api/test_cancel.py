@@ -48,7 +48,7 @@ def test_the_worker_that_runs_it_is_told(api: httpx2.Client, backstage: Backstag
 
     api.delete(job["status_url"])
 
-    assert backstage.store(lambda store: store.stopped("test", 5)) == (claim.download_id, 1)
+    assert backstage.store(lambda store: store.leases.wait_for_cancellation("test", 5)) == (claim.download_id, 1)
 
 
 def test_a_watcher_is_told(api: httpx2.Client, backstage: Backstage) -> None:

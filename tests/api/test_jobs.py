@@ -149,8 +149,8 @@ def test_a_file_that_was_removed_is_gone(api: httpx2.Client, backstage: Backstag
 def test_a_file_that_is_being_removed_is_gone(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:
     job = post(api)
     backstage.complete(job["job_id"], stored)
-    backstage.store(lambda store: store.keep("worker", 60, 60, 60))
-    assert backstage.store(lambda store: store.condemn("worker", [stored.name])) == [stored.name]
+    backstage.store(lambda store: store.leases.find_expired("worker", 60, 60, 60))
+    assert backstage.store(lambda store: store.objects.mark_deleting("worker", [stored.name])) == [stored.name]
 
     problem(api.get(f"{job['status_url']}/file"), 410, "object_gone")
 
@@ -174,7 +174,7 @@ def test_the_picture_is_there_from_the_download_to_long_after(
     job = post(api)
     download_id = backstage.download_id(job["job_id"])
     claim = backstage.begin(job["job_id"])
-    backstage.store(lambda store: store.note(download_id, {b"thumbnail": picture.name}))
+    backstage.store(lambda store: store.downloads.record_thumbnail(download_id, picture.name))
     assert api.get(f"{job['status_url']}/thumbnail").content == PICTURE
 
     if cancelled:

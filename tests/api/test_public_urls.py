@@ -23,7 +23,7 @@ def test_by_the_host_that_the_client_names(open_app: OpenApp, backstage: Backsta
 
     assert job["status_url"] == f"{root}/api/jobs/{job['job_id']}"
     assert job["ws_url"] == f"ws{root.removeprefix('http')}/ws/download/{job['job_id']}"
-    assert backstage.redis(lambda redis: redis.hget(keys.JOB + job["job_id"], "root")) == root.encode()
+    assert backstage.redis(lambda redis: redis.hget(keys.JOB + job["job_id"], "public_root")) == root.encode()
 
 
 NO_HOSTS = ["", "a b", "a/b", "a@b", "a:b", "a:123456", "a:99999", "a:0", 'a"', "a\\b", "<script>", "a?b", "a#b", "..",

@@ -12,6 +12,7 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import Store
+from vidferry_common.store.scripts import script_text
 
 MARK = b'"message":"@'
 """what stands before a message's time, in nanoseconds of the monotonic clock, which all processes share"""
@@ -42,8 +43,7 @@ async def make(server: RedisServer, count: int) -> tuple[list[Job], Published]:
             jobs += await asyncio.gather(*(Job.create(store) for _ in range(min(50, count - len(jobs)))))
         for first in range(0, count, 50):
             await asyncio.gather(*(job.steps(0, REPLAYED) for job in jobs[first : first + 50]))
-        script = store._scripts["publish"]
-        sha = await client.script_load(script.script)
+        sha = await client.script_load(script_text("publish"))
         return jobs, Published(str(server.socket_path), [_command(sha, job) for job in jobs])
 
 

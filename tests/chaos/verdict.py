@@ -45,10 +45,10 @@ def of_objects(cast: Cast, people: Sequence[Person]) -> list[str]:
 async def of_redis(cast: Cast) -> list[str]:
     """No queue, lease, mark or index is left."""
     client = connect(RedisSettings.model_validate({"redis_url": cast.redis.url}))
-    kept = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.SEEN, keys.REQUESTS)
+    kept = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.OBJECT_BY_URL, keys.REQUESTS)
     found = [key.decode() for key in await client.keys("*")]
     await client.aclose(close_connection_pool=True)
-    spare = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS, keys.ENDED, keys.ROOM}
+    spare = {keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM}
     return [f"in Redis: {key}" for key in found if not key.startswith(kept) and key not in spare]
 
 

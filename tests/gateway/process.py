@@ -150,20 +150,20 @@ class Job:
     @classmethod
     async def create(cls, store: Store) -> "Job":
         job_id, download_id = str(uuid.uuid4()), str(uuid.uuid4())
-        await store.create(
+        await store.jobs.create(
             NewJob(
                 job_id, download_id, os.urandom(4).hex(), f"https://example.com/{download_id}", Format(),
                 "http://localhost:3001", continue_trace(None),
             ),
             queue_cap=100_000,
         )  # fmt: skip
-        claim = await store.claim(download_id, 1, 60, "test")
+        claim = await store.leases.claim(download_id, 1, 60, "test")
         assert claim is not None
         return cls(store, job_id, claim)
 
     async def step(self, step: Step) -> None:
         self._update = self._update.at(step)
-        assert await self.store.publish(self.claim, self._update.body(), step=True) is not None
+        assert await self.store.downloads.publish(self.claim, self._update.body(), step=True) is not None
 
     async def steps(self, first: int, last: int) -> None:
         """Those of a new video, by their place in it."""
@@ -176,11 +176,11 @@ class Job:
 
     async def tell(self, update: Update) -> None:
         """Anything that is no step."""
-        assert await self.store.publish(self.claim, update.body(), step=False) is not None
+        assert await self.store.downloads.publish(self.claim, update.body(), step=False) is not None
 
     async def finish(self) -> None:
         done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt, result={"title": "A video"})
-        assert await self.store.finish(self.claim, done.body(), Ending()) is not None
+        assert await self.store.downloads.finish(self.claim, done.body(), Ending()) is not None
 
 
 STEPS = [step.progress for step in NEW_VIDEO]

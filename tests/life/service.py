@@ -36,7 +36,7 @@ class Worker:
     process: WorkerProcess
     proxy: RedisProxy
     picks: Gate
-    """Nothing is taken before it is opened. It keeps house meanwhile, and renews its leases."""
+    """Nothing is taken before it is opened. It leads meanwhile, and renews its leases."""
     _frozen: list[int] = field(default_factory=list)
 
     def freeze(self) -> None:

@@ -57,9 +57,9 @@ def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: 
 
 @pytest.mark.xdist_group("life")
 def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Site) -> None:
-    """Another worker keeps house meanwhile, and takes nothing."""
+    """Another worker leads meanwhile, and takes nothing."""
     earlier = service.objects()
-    service.worker("keeper", takes=False)
+    service.worker("leader", takes=False)
     causes = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL]
     workers = [service.worker(f"w{number}", takes=False, grace="0") for number in range(len(causes))]
     watcher = service.run(site.url("/gated/g/clip.mp4"))
@@ -81,7 +81,7 @@ def test_its_video_is_another_downloads_by_then(service: Service, origin: Origin
     """The job follows one that has had fewer attempts, and its watchers see no number fall."""
     pages = addresses(origin, site.url("/gated/g/clip.mp4"))
     victim = service.worker("victim", worker_slots="1")
-    identified = victim.proxy.hold("identify")
+    identified = victim.proxy.hold("claim_object")
     follower = service.run(pages[0])
     identified.wait_reached()
     service.worker("other", worker_slots="2")

@@ -27,9 +27,9 @@ SECONDS = 60.0
 """for what has no promised time: the machine may be busy with other tests"""
 GLANCE = 0.02
 TERMINAL = {"completed", "failed", "cancelled"}
-KEPT = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.SEEN, keys.REQUESTS)
+KEPT = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.OBJECT_BY_URL, keys.REQUESTS)
 """records, which stay until they expire"""
-SHARED = {keys.DOORBELL, keys.KEEPER, keys.SPARED, keys.WORKERS, keys.ENDED, keys.ROOM}
+SHARED = {keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM}
 
 
 @dataclass

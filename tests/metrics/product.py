@@ -67,6 +67,6 @@ class Product:
     def depth(self) -> QueueDepth:
         async def ask() -> QueueDepth:
             async with redis_client(self.redis) as client:
-                return await Store(client, 60).queue()
+                return await Store(client, 60).queue.read_depth()
 
         return asyncio.run(ask())

@@ -91,7 +91,7 @@ async def test_messages_from_the_future_are_counted_apart_and_told_once(
                 body = Update(Status.PROCESSING, Stage.DOWNLOADING, percent, "Downloading video", 1).body()
                 future = timestamp(datetime.now(UTC) + timedelta(hours=1)).encode()
                 late = re.sub(rb'(?<="timestamp":")[^"]+', future, body)
-                await records.store.publish(job.claim, late, step=True)
+                await records.store.downloads.publish(job.claim, late, step=True)
             await listen(socket, received(2))
         found = await asyncio.to_thread(admin.scrape)
     finally:

@@ -82,7 +82,7 @@ async def names(home: Home) -> set[str]:
 
 @contextmanager
 def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> Iterator[WorkerProcess]:
-    """A worker that sweeps what its settings say, once it keeps house: at once where no other does."""
+    """A worker that sweeps what its settings say, once it leads: at once where no other does."""
     folder.mkdir(exist_ok=True)
     process = WorkerProcess(redis, folder, **settings)
     process.environment |= home.environment
@@ -95,9 +95,9 @@ def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> I
 async def sweep(jobs: Jobs, home: Home, **settings: str) -> None:
     """Sweeps once by what the settings say, without a worker around it."""
     read = WorkerSettings.model_validate({"bucket": home.environment["VIDFERRY_BUCKET"], **settings})
-    await jobs.store.keep(read.worker_name, silence=60, gap=60, lease=60)
+    await jobs.store.leases.find_expired(read.worker_name, silence=60, gap=60, lease=60)
     task = asyncio.create_task(Sweeper(jobs.store, home.bucket, read, worker_metrics()).run())
-    await eventually(lambda: of(jobs.redis.hexists(keys.KEEPER, "swept")))
+    await eventually(lambda: of(jobs.redis.hexists(keys.LEADER, "swept")))
     task.cancel()
 
 

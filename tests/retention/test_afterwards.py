@@ -39,7 +39,7 @@ async def made(jobs: Jobs, url: str) -> tuple[NewJob, str]:
 async def removed(home: FolderHome, worker: WorkerProcess, jobs: Jobs, name: str) -> None:
     """As days later: it is old, and nobody was given it of late."""
     home.age(name, 2 * DAY)
-    await jobs.redis.delete(keys.SPARED)
+    await jobs.redis.delete(keys.PINNED)
     await until(lambda: any(entry["objects"] for entry in worker.logged("the bucket is swept")))
 
 
@@ -74,7 +74,7 @@ async def test_a_file_that_somebody_was_just_given_a_link_to_stays(
     api = ApiProcess(redis.url, folder_home.root).start()
     try:
         with httpx2.Client(base_url=api.url, timeout=20) as client:
-            await jobs.redis.delete(keys.SPARED)
+            await jobs.redis.delete(keys.PINNED)
             link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
             folder_home.age(name, 2 * DAY)
             sweeps = len(worker.logged("the bucket is swept"))
@@ -110,7 +110,7 @@ async def test_what_an_address_led_to_is_looked_for_before_it_is_handed_out(
     """As after a job of a site with ids of its own."""
     url = site.url("/media/clip.mp4")
     first, name = await made(jobs, url)
-    await jobs.redis.set(keys.SEEN + digest(first.url, first.format.canonical()), name)
+    await jobs.redis.set(keys.OBJECT_BY_URL + digest(first.url, first.format.canonical()), name)
     used, _ = await made(jobs, url)
     assert (await jobs.end(used))["result"]["reused"] is True
     await removed(folder_home, worker, jobs, name)
@@ -126,7 +126,7 @@ async def test_what_was_handed_out_of_late_stays(
     """A job that is just being finished as reused leads to an object that is there."""
     url = site.url("/media/clip.mp4")
     _, name = await made(jobs, url)
-    await jobs.redis.delete(keys.SPARED)
+    await jobs.redis.delete(keys.PINNED)
     used, _ = await made(jobs, url)
     assert (await jobs.end(used))["result"]["reused"] is True
     folder_home.age(name, 2 * DAY)
@@ -145,7 +145,7 @@ async def test_what_is_being_removed_is_not_handed_out(
         _, name = await made(jobs, url)
         gate = gcs_home.gcs.layer.faults.hold("delete")
         gcs_home.age(name, 2 * DAY)
-        await jobs.redis.delete(keys.SPARED)
+        await jobs.redis.delete(keys.PINNED)
         assert await asyncio.to_thread(gate.reached.wait, 20)
 
         job = await jobs.give(url)

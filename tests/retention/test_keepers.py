@@ -26,7 +26,7 @@ SWEPT = "the bucket is swept"
 ASKED = "the next sweep"
 OLD = f"{VIDEO}/old/best-any"
 QUICK = {"retention_days": "1", "lease": "1"}
-"""another worker keeps house after half a second"""
+"""another worker leads after half a second"""
 
 
 def sweeps(*workers: WorkerProcess) -> int:
@@ -38,7 +38,7 @@ def asked_as_keeper(worker: WorkerProcess) -> bool:
 
 
 async def test_two_workers_make_one_sweep(redis: RedisServer, home: Home, tmp_path: Path) -> None:
-    """Nor does the second one when it keeps house, before the interval has passed."""
+    """Nor does the second one when it leads, before the interval has passed."""
     await store(home, {OLD: 2 * DAY})
     with (
         sweeping(redis, tmp_path / "a", home, worker_name="a", **QUICK) as first,
@@ -88,12 +88,12 @@ async def test_who_keeps_house_no_more_removes_nothing_more(
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
         later = time.time() * 1000 + 60_000  # no worker is so silent
-        await of(jobs.redis.hset(keys.KEEPER, mapping={"worker": "another", "seen": later}))
+        await of(jobs.redis.hset(keys.LEADER, mapping={"worker": "another", "last_seen": later}))
         gate.open()
         worker.wait_for("another worker goes on with the sweep")
     assert sweeps(worker) == 0
     assert len(await names(gcs_home)) == 2
-    assert await of(jobs.redis.hget(keys.KEEPER, "swept")) is None
+    assert await of(jobs.redis.hget(keys.LEADER, "swept")) is None
 
 
 async def test_a_sweep_holds_up_no_lease(
@@ -101,7 +101,7 @@ async def test_a_sweep_holds_up_no_lease(
 ) -> None:
     gate = hold_listing(gcs_home)
     job = await jobs.give(site.url("/media/clip.mp4"))
-    await jobs.store.claim(job.download_id, 1, 0, "a worker that died")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "a worker that died")
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
         end = await jobs.end(job)
@@ -159,7 +159,7 @@ async def test_what_was_replaced_in_a_folder_stays(
     with ExitStack() as held:
         lock = held.enter_context(files.locked(OLD))
         with sweeping(redis, tmp_path / "w", folder_home, **QUICK) as worker:
-            await eventually(lambda: jobs.redis.zscore(keys.CONDEMNED, OLD))
+            await eventually(lambda: jobs.redis.zscore(keys.DELETING, OLD))
             newer = replace(listed, generation=next_generation(lock, listed), size=5, crc32c=crc32c(b"newer"))
             with files.incoming() as (written, target):
                 os.write(target, b"newer")

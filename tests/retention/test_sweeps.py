@@ -103,8 +103,8 @@ async def test_what_is_not_ours_stays(jobs: Jobs, home: Home) -> None:
 
 async def test_what_a_worker_hands_out_stays_for_a_while(jobs: Jobs, home: Home) -> None:
     await store(home, {f"{VIDEO}/{name}/best-any": 9 * DAY for name in ("used", "unused", "used before")})
-    assert await jobs.store.spare(f"{VIDEO}/used/best-any")
-    await jobs.redis.zadd(keys.SPARED, {f"{VIDEO}/used before/best-any": time.time() * 1000 - 1})
+    assert await jobs.store.objects.pin(f"{VIDEO}/used/best-any")
+    await jobs.redis.zadd(keys.PINNED, {f"{VIDEO}/used before/best-any": time.time() * 1000 - 1})
 
     await sweep(jobs, home, retention_days="1")
 

@@ -177,7 +177,7 @@ async def test_another_primary_is_found_while_the_old_one_stays(
     job = await Job.create(store)
     name_instead(sentinel, other.port)
     await gateway.connected(2)
-    assert await store.job(job.id) is None
+    assert await store.jobs.read(job.id) is None
     assert len(vidferry(other)) == 2
 
 
@@ -207,7 +207,7 @@ async def test_a_good_connection_stays_while_no_sentinel_answers(
     job = await Job.create(store)
     before = vidferry(server)
     sentinel.close()
-    assert await store.job(job.id)
+    assert await store.jobs.read(job.id)
     assert vidferry(server) == before
 
 

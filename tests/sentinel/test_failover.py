@@ -124,7 +124,7 @@ def own(sentinels: SentinelSet) -> set[str]:
 
 
 async def moved(vidferry: Vidferry, sentinels: SentinelSet, job_id: str) -> None:
-    """Until the worker keeps house at the new primary and looks for downloads there, and the api for a job."""
+    """Until the worker leads at the new primary and looks for downloads there, and the api for a job."""
     async with asyncio.timeout(SECONDS):
         while not {"evalsha", "blpop", "hgetall"} <= {each["cmd"] for each in sentinels.clients()}:
             await vidferry.job(job_id)

@@ -15,7 +15,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Cancelled, Cause, Claim, JobRecord, Limits, NewJob, Requeue, Store
+from vidferry_common.store import Cancelled, Cause, Claim, DownloadRecord, JobRecord, Limits, NewJob, Requeue, Store
 from vidferry_common.store.client import RedisClient
 
 SECONDS = 3600
@@ -31,7 +31,7 @@ def new_job(url: str = "", **fields: Any) -> NewJob:
         "epoch": os.urandom(4).hex(),
         "url": url or f"https://example.com/{uuid.uuid4()}",
         "format": Format(),
-        "root": ROOT,
+        "public_root": ROOT,
         "traceparent": continue_trace(None),
     }
     return NewJob(**(given | fields))
@@ -55,50 +55,55 @@ class Records:
 
     async def created(self, **fields: Any) -> NewJob:
         job = new_job(**fields)
-        await self.store.create(job, CAP)
+        await self.store.jobs.create(job, CAP)
         return job
 
     async def claimed(self, job: NewJob | None = None, attempt: int = 1, lease: float = 60) -> tuple[NewJob, Claim]:
         job = job or await self.created()
-        claim = await self.store.claim(job.download_id, attempt, lease, "worker")
+        claim = await self.store.leases.claim(job.download_id, attempt, lease, "worker")
         assert claim is not None
         return job, claim
 
     async def retried(self, job: NewJob, attempt: int = 1, delay: float = 60) -> None:
         """Its attempt failed, and waits for the next."""
         how = Requeue(Cause.RETRY, at(INFO, attempt), delay, limit=9)
-        assert await self.store.requeue(job.download_id, attempt, how) == "requeued"
+        assert await self.store.downloads.requeue(job.download_id, attempt, how) == "requeued"
 
     async def picked(self, count: int = 100, **limits: Any) -> list[str]:
         """The ids of the downloads that a worker with so many free slots may start."""
-        arq_ids, _ = await self.store.pick(count, Limits(**limits))
+        arq_ids, _ = await self.store.queue.pick(count, Limits(**limits))
         return [arq_id.decode().rpartition(":")[0] for arq_id in arq_ids]
 
     async def expired(self) -> list[str]:
-        """What the one who keeps house finds."""
-        found = await self.store.keep("keeper", 60, 60, 60)
+        """What the leader finds."""
+        found = await self.store.leases.find_expired("leader", 60, 60, 60)
         assert found is not None
         return found
 
     async def read(self, job: NewJob) -> JobRecord:
-        found = await self.store.job(job.job_id)
+        found = await self.store.jobs.read(job.job_id)
+        assert found is not None
+        return found
+
+    async def download(self, download_id: str) -> DownloadRecord:
+        found = await self.store.downloads.read(download_id)
         assert found is not None
         return found
 
     async def cancel(self, job: NewJob) -> Cancelled:
-        return await self.store.cancel(await self.read(job))
+        return await self.store.jobs.cancel(await self.read(job))
 
     async def made_due(self, job: NewJob, seconds_ago: float) -> None:
         """As if its attempt on the queue had been put there then."""
         due, key = int(await self.now_ms() - seconds_ago * 1000), keys.DOWNLOAD + job.download_id
         attempt = int(await of(self.redis.hget(key, "attempt"))) + 1
-        await of(self.redis.hset(key, mapping={"due": due, "place": due}))
+        await of(self.redis.hset(key, mapping={"due": due, "queued_since": due}))
         score = due - int(await of(self.redis.hget(key, "head_start")))
         await self.redis.zadd(keys.QUEUE, {keys.arq_id(job.download_id, attempt): score})
 
     async def step(self, claim: Claim, *steps: Step) -> None:
         for step in steps or (STARTED, INFO, DOWNLOAD_STARTED):
-            assert await self.store.publish(claim, body(step, claim.attempt), step=True) is not None
+            assert await self.store.downloads.publish(claim, body(step, claim.attempt), step=True) is not None
 
     async def state(self, job_id: str) -> dict[str, Any]:
         """The newest message, whole."""

@@ -16,10 +16,10 @@ COMPLETED = body(DONE, status=Status.COMPLETED)
 
 async def test_a_post(records: Records) -> None:
     first, second = new_job(URL, idempotency_key="k"), new_job(URL)
-    made = [await records.store.create(job, CAP) for job in (first, second)]
+    made = [await records.store.jobs.create(job, CAP) for job in (first, second)]
     before = await records.dump()
 
-    again = [await records.store.create(job, CAP) for job in (first, second)]
+    again = [await records.store.jobs.create(job, CAP) for job in (first, second)]
 
     assert again == made
     assert [each.outcome for each in again] == [Outcome.CREATED, Outcome.ATTACHED]
@@ -28,18 +28,18 @@ async def test_a_post(records: Records) -> None:
 
 async def test_a_post_is_answered_also_when_the_queue_has_filled_since(records: Records) -> None:
     job = new_job()
-    await records.store.create(job, 1)
+    await records.store.jobs.create(job, 1)
     with pytest.raises(QueueFull):
-        await records.store.create(new_job(), 1)
+        await records.store.jobs.create(new_job(), 1)
 
-    assert (await records.store.create(job, 1)).job_id == job.job_id
+    assert (await records.store.jobs.create(job, 1)).job_id == job.job_id
 
 
 async def test_a_post_whose_download_has_ended_since(records: Records) -> None:
     job, claim = await records.claimed()
-    await records.store.finish(claim, COMPLETED, Ending())
+    await records.store.downloads.finish(claim, COMPLETED, Ending())
 
-    again = await records.store.create(job, CAP)
+    again = await records.store.jobs.create(job, CAP)
 
     assert (again.status, again.outcome) == (Status.COMPLETED, Outcome.CREATED)
     assert await records.redis.zcard(keys.QUEUE) == 0
@@ -47,11 +47,11 @@ async def test_a_post_whose_download_has_ended_since(records: Records) -> None:
 
 async def test_a_claim_by_the_same_worker(records: Records) -> None:
     job, claim = await records.claimed(lease=1)
-    again = await records.store.claim(job.download_id, 1, 60, "worker")
+    again = await records.store.leases.claim(job.download_id, 1, 60, "worker")
 
     assert again is not None
     assert (again.attempt, again.url, again.last) == (claim.attempt, claim.url, claim.last)
-    assert await records.store.claim(job.download_id, 1, 60, "another") is None
+    assert await records.store.leases.claim(job.download_id, 1, 60, "another") is None
     lease = await records.redis.zscore(keys.LEASES, job.download_id)
     assert lease is not None
     assert lease > await records.now_ms() + 30_000, "it is held from the answer on"
@@ -60,11 +60,11 @@ async def test_a_claim_by_the_same_worker(records: Records) -> None:
 async def test_a_claim_of_an_attempt_that_has_ended_since_is_stale(records: Records) -> None:
     job, _ = await records.claimed()
     await records.retried(job)
-    assert await records.store.claim(job.download_id, 1, 60, "worker") is None
+    assert await records.store.leases.claim(job.download_id, 1, 60, "worker") is None
     _, claim = await records.claimed(job, attempt=2)
-    await records.store.finish(claim, COMPLETED, Ending())
+    await records.store.downloads.finish(claim, COMPLETED, Ending())
 
-    assert await records.store.claim(job.download_id, 2, 60, "worker") is None
+    assert await records.store.leases.claim(job.download_id, 2, 60, "worker") is None
 
 
 async def test_a_step(records: Records) -> None:
@@ -72,8 +72,8 @@ async def test_a_step(records: Records) -> None:
     await records.listen(job.job_id)
     step = body(STARTED)
     for _ in range(3):
-        assert await records.store.publish(claim, step, step=True) == [job.job_id]
-    await records.store.publish(claim, body(INFO), step=True)
+        assert await records.store.downloads.publish(claim, step, step=True) == [job.job_id]
+    await records.store.downloads.publish(claim, body(INFO), step=True)
 
     assert progress(await records.heard(job.job_id)) == [5, 10]
     assert progress(await records.history(job.job_id)) == [5, 10]
@@ -86,7 +86,7 @@ async def test_several_steps_at_once(records: Records) -> None:
     updates = [(at(STARTED), True), (at(INFO), True), (at(DOWNLOAD_STARTED), True), (at(DOWNLOAD_STARTED), False)]
     batch = [Publication(claim, update.body(), update, step=step) for update, step in updates]
     for _ in range(2):
-        assert await records.store.publish_all(batch) == [[job.job_id]] * 4
+        assert await records.store.downloads.publish_all(batch) == [[job.job_id]] * 4
 
     assert progress(await records.heard(job.job_id)) == [5, 10, 20, 20, 20]
     assert progress(await records.history(job.job_id)) == [5, 10, 20]
@@ -95,21 +95,21 @@ async def test_several_steps_at_once(records: Records) -> None:
 async def test_an_end(records: Records) -> None:
     job, claim = await records.claimed()
     await records.listen(job.job_id)
-    ending = Ending({b"object": "videos/x"}, "videos/x", 60)
+    ending = Ending("videos/x", leads_to="videos/x", known_for=60)
     for _ in range(2):
-        assert await records.store.finish(claim, COMPLETED, ending) == [job.job_id]
+        assert await records.store.downloads.finish(claim, COMPLETED, ending) == [job.job_id]
 
     assert progress(await records.heard(job.job_id)) == [100]
-    assert await records.store.finish(claim, body(DONE, status=Status.FAILED), Ending()) is None
+    assert await records.store.downloads.finish(claim, body(DONE, status=Status.FAILED), Ending()) is None
 
 
-@pytest.mark.parametrize("cause", [Cause.RETRY, Cause.HANDOVER, Cause.DEATH])
+@pytest.mark.parametrize("cause", [Cause.RETRY, Cause.HANDOVER, Cause.WORKER_LOSS])
 async def test_a_return_to_the_queue(cause: Cause, records: Records) -> None:
     job, _ = await records.claimed()
     await records.end_lease(job.download_id)
     how = Requeue(cause, queued(), limit=1, failure=ErrorCode.WORKER_LOST)
-    assert await records.store.requeue(job.download_id, 1, how) == "requeued"
+    assert await records.store.downloads.requeue(job.download_id, 1, how) == "requeued"
     before = await records.dump()
 
-    assert await records.store.requeue(job.download_id, 1, how) == "stale"
+    assert await records.store.downloads.requeue(job.download_id, 1, how) == "stale"
     assert await records.dump() == before

@@ -13,7 +13,7 @@ from vidferry_common.contract.formats import Format, Quality
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, INFO, STARTED, Status
-from vidferry_common.store import IdempotencyMismatch, QueueFull, store
+from vidferry_common.store import IdempotencyMismatch, QueueFull
 
 pytestmark = pytest.mark.anyio
 URL = "https://example.com/one"
@@ -22,7 +22,7 @@ URL = "https://example.com/one"
 async def test_a_new_job_waits_with_a_state_to_show(records: Records) -> None:
     job = await records.created()
 
-    found = await records.store.job(job.job_id)
+    found = await records.store.jobs.read(job.job_id)
     assert found is not None
     assert (found.url, found.format, found.download_id) == (job.url, job.format, job.download_id)
     assert (found.status, found.state["seq"], found.state["progress"]) == (Status.QUEUED, 1, 0)
@@ -32,8 +32,8 @@ async def test_a_new_job_waits_with_a_state_to_show(records: Records) -> None:
 
 
 async def test_there_is_no_job_that_nobody_made(records: Records) -> None:
-    assert await records.store.job(str(uuid.uuid4())) is None
-    assert await records.store.download(str(uuid.uuid4())) == {}
+    assert await records.store.jobs.read(str(uuid.uuid4())) is None
+    assert await records.store.downloads.read(str(uuid.uuid4())) is None
     assert await records.dump() == {}
 
 
@@ -55,13 +55,13 @@ async def test_arq_reads_what_the_script_queued(records: Records) -> None:
 async def test_one_that_comes_later_is_sent_what_it_missed(records: Records) -> None:
     first, claim = await records.claimed(await records.created(url=URL))
     await records.step(claim, STARTED, INFO, DOWNLOAD_STARTED)
-    await records.store.publish(
+    await records.store.downloads.publish(
         claim, b'"status":"processing","stage":"downloading","progress":31,"attempt":1', step=False
     )
 
     late = new_job(URL)
     await records.listen(late.job_id)
-    await records.store.create(late, CAP)
+    await records.store.jobs.create(late, CAP)
 
     heard = await records.heard(late.job_id)
     assert progress(heard) == [5, 10, 20, 31]
@@ -69,10 +69,10 @@ async def test_one_that_comes_later_is_sent_what_it_missed(records: Records) -> 
     assert heard[-1] == await records.state(late.job_id)
     assert heard[:-1] == await records.history(late.job_id)
     assert {message["data"]["job_id"] for message in heard} == {late.job_id}
-    found = await records.store.job(late.job_id)
+    found = await records.store.jobs.read(late.job_id)
     assert found is not None
     assert found.download_id == first.download_id
-    assert await records.store.publish(claim, b'"progress":32', step=False) is not None
+    assert await records.store.downloads.publish(claim, b'"progress":32', step=False) is not None
     assert [(await records.state(job.job_id))["data"]["progress"] for job in (first, late)] == [32, 32]
 
 
@@ -92,14 +92,14 @@ async def test_other_formats_and_other_addresses_are_other_downloads(records: Re
         await records.created(url=URL, format=Format(quality=Quality.P720)),
         await records.created(url=URL + "?v=2"),
     ]
-    found = [await records.store.job(job.job_id) for job in jobs]
+    found = [await records.store.jobs.read(job.job_id) for job in jobs]
     assert len({one.download_id for one in found if one}) == 3
     assert await records.redis.zcard(keys.QUEUE) == 3
 
 
 async def test_fifty_at_once_are_one_download(records: Records) -> None:
     jobs = [new_job(URL) for _ in range(50)]
-    created = await asyncio.gather(*(records.store.create(job, CAP) for job in jobs))
+    created = await asyncio.gather(*(records.store.jobs.create(job, CAP) for job in jobs))
 
     assert {one.job_id for one in created} == {job.job_id for job in jobs}
     assert not any(one.replayed for one in created)
@@ -109,9 +109,9 @@ async def test_fifty_at_once_are_one_download(records: Records) -> None:
     download_id = arq_id.decode().removesuffix(":1")
     attached = await of(records.redis.smembers(keys.DOWNLOAD + download_id + keys.JOBS))
     assert {member.decode() for member in attached} == {job.job_id for job in jobs}
-    claim = await records.store.claim(download_id, 1, 60, "worker")
+    claim = await records.store.leases.claim(download_id, 1, 60, "worker")
     assert claim is not None
-    told = await records.store.publish(claim, b'"progress":5', step=True)
+    told = await records.store.downloads.publish(claim, b'"progress":5', step=True)
     assert told is not None
     assert sorted(told) == sorted(job.job_id for job in jobs)
 
@@ -120,7 +120,7 @@ async def test_a_repeated_request_is_answered_with_its_job(records: Records) -> 
     job = await records.created(url=URL, idempotency_key="k", owner="o")
     before = await records.dump()
 
-    again = await records.store.create(new_job(URL, idempotency_key="k", owner="o"), CAP)
+    again = await records.store.jobs.create(new_job(URL, idempotency_key="k", owner="o"), CAP)
 
     assert (again.job_id, again.replayed) == (job.job_id, True)
     assert await records.dump() == before
@@ -137,21 +137,23 @@ async def test_another_request_with_the_same_key_is_refused(records: Records) ->
         new_job(URL, idempotency_key="k", format=Format(quality=Quality.BEST)),
     ):
         with pytest.raises(IdempotencyMismatch):
-            await records.store.create(other, CAP)
+            await records.store.jobs.create(other, CAP)
     assert await records.dump() == before
 
 
 async def test_a_key_is_its_owners(records: Records) -> None:
     job = await records.created(url=URL, idempotency_key="k", owner="a")
 
-    other = await records.store.create(new_job(URL, idempotency_key="k", owner="b"), CAP)
+    other = await records.store.jobs.create(new_job(URL, idempotency_key="k", owner="b"), CAP)
 
     assert not other.replayed
     assert other.job_id != job.job_id
 
 
 async def test_fifty_repetitions_at_once_are_one_job(records: Records) -> None:
-    created = await asyncio.gather(*(records.store.create(new_job(URL, idempotency_key="k"), CAP) for _ in range(50)))
+    created = await asyncio.gather(
+        *(records.store.jobs.create(new_job(URL, idempotency_key="k"), CAP) for _ in range(50))
+    )
     assert len({one.job_id for one in created}) == 1
     assert sum(not one.replayed for one in created) == 1
     assert len(await records.redis.keys(keys.JOB + "*")) == 1
@@ -159,40 +161,40 @@ async def test_fifty_repetitions_at_once_are_one_job(records: Records) -> None:
 
 async def test_a_full_queue_refuses_and_keeps_nothing(records: Records) -> None:
     for _ in range(2):
-        await records.store.create(new_job(), 2)
+        await records.store.jobs.create(new_job(), 2)
     before = await records.dump()
 
     with pytest.raises(QueueFull):
-        await records.store.create(new_job(idempotency_key="k"), 2)
+        await records.store.jobs.create(new_job(idempotency_key="k"), 2)
 
     assert await records.dump() == before
 
 
 async def test_a_full_queue_lets_in_who_joins_a_download(records: Records) -> None:
-    await records.store.create(new_job(URL), 1)
+    await records.store.jobs.create(new_job(URL), 1)
 
-    joined = await records.store.create(new_job(URL), 1)
+    joined = await records.store.jobs.create(new_job(URL), 1)
 
-    assert await records.store.job(joined.job_id) is not None
+    assert await records.store.jobs.read(joined.job_id) is not None
 
 
 async def test_a_download_takes_so_many_jobs(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them are told each step within one script."""
-    monkeypatch.setattr(store, "MAX_JOBS", 2)
+    monkeypatch.setattr("vidferry_common.store.jobs.MAX_JOBS", 2)
     for _ in range(2):
-        await records.store.create(new_job(URL), CAP)
+        await records.store.jobs.create(new_job(URL), CAP)
     before = await records.dump()
 
     with pytest.raises(QueueFull):
-        await records.store.create(new_job(URL), CAP)
+        await records.store.jobs.create(new_job(URL), CAP)
 
     assert await records.dump() == before
 
 
 async def test_a_full_queue_still_answers_repetitions(records: Records) -> None:
-    first = await records.store.create(new_job(URL, idempotency_key="k"), 1)
+    first = await records.store.jobs.create(new_job(URL, idempotency_key="k"), 1)
 
-    assert (await records.store.create(new_job(URL, idempotency_key="k"), 1)).job_id == first.job_id
+    assert (await records.store.jobs.create(new_job(URL, idempotency_key="k"), 1)).job_id == first.job_id
 
 
 async def test_an_index_that_points_nowhere_is_no_obstacle(records: Records) -> None:
@@ -202,7 +204,7 @@ async def test_an_index_that_points_nowhere_is_no_obstacle(records: Records) -> 
 
     job = await records.created(url=URL)
 
-    found = await records.store.job(job.job_id)
+    found = await records.store.jobs.read(job.job_id)
     assert found is not None
     assert found.download_id == job.download_id
-    assert await records.store.claim(job.download_id, 1, 60, "worker") is not None
+    assert await records.store.leases.claim(job.download_id, 1, 60, "worker") is not None

@@ -11,7 +11,6 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.messages import job_link
 from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, NEW_VIDEO, Status
 from vidferry_common.store import Ending, NewJob, RedisSettings, Store, connect
-from vidferry_common.store.records import GENERATION, OBJECT, THUMBNAIL
 
 pytestmark = pytest.mark.anyio
 JOBS = 200
@@ -34,30 +33,30 @@ def signed_link(name: str) -> str:
 async def finished(records: Records, number: int) -> NewJob:
     """A job with all the steps of a new video, some progress, a picture, and a result as they usually are."""
     job = await records.created(
-        url=f"https://www.youtube.com/watch?v=dQw4w{number:06}", root="https://media.example.org",
+        url=f"https://www.youtube.com/watch?v=dQw4w{number:06}", public_root="https://media.example.org",
         idempotency_key=f"key-{number}", caller=f"192.0.2.{number % 200}",
     )  # fmt: skip
     _, claim = await records.claimed(job)
     name = f"videos/youtube/youtube.com/dQw4w{number:06}/1080-any"
-    assert await records.store.identify(claim, name)
+    assert await records.store.downloads.claim_object(claim, name)
     facts: dict[str, Any] = {
         "title": TITLE, "has_thumbnail": True, "downloaded_bytes": 123_456_789, "total_bytes": 987_654_321,
         "max_retries": 3,
     }  # fmt: skip
-    await records.store.note(job.download_id, {THUMBNAIL: f"videos/youtube/youtube.com/dQw4w{number:06}/thumbnail"})
+    await records.store.downloads.record_thumbnail(
+        job.download_id, f"videos/youtube/youtube.com/dQw4w{number:06}/thumbnail"
+    )
     for step in NEW_VIDEO[:-1]:
-        assert await records.store.publish(claim, at(step, **facts).body(), step=True)
+        assert await records.store.downloads.publish(claim, at(step, **facts).body(), step=True)
         moved = at(DOWNLOAD_STARTED, **facts, speed=1234567.1, eta=12.3)
-        assert await records.store.publish(claim, moved.body(), step=False)
+        assert await records.store.downloads.publish(claim, moved.body(), step=False)
     result = {
         "title": TITLE, "duration": 3612.5, "size": 987_654_321, "media_type": "video/mp4", "filename": f"{TITLE}.mp4",
         "url": signed_link(name), "expires_at": "2026-12-06T21:44:03.000Z", "file_url": job_link("file"),
         "reused": False,
     }  # fmt: skip
     done = at(DONE, **facts, status=Status.COMPLETED, result=result)
-    assert await records.store.finish(
-        claim, done.body(), Ending({OBJECT: name, GENERATION: GENERATION_TOLD}, name, 86400)
-    )
+    assert await records.store.downloads.finish(claim, done.body(), Ending(name, GENERATION_TOLD, name, 86400))
     return job
 
 
@@ -79,13 +78,13 @@ async def pass_minutes(records: Records) -> None:
 async def test_a_finished_job_costs_at_most_4_kib(own: Records) -> None:
     await finished(own, JOBS)
     await pass_minutes(own)
-    before, counted = (await own.store.memory()).used, int(await of(own.redis.hget(keys.ROOM, "ended")))
+    before, counted = (await own.store.read_memory()).used, int(await of(own.redis.hget(keys.ROOM, "ended")))
 
     for number in range(JOBS):
         await finished(own, number)
     await pass_minutes(own)
 
-    each = ((await own.store.memory()).used - before) / JOBS
+    each = ((await own.store.read_memory()).used - before) / JOBS
     assert each <= 4 * KIBIBYTE
     counted = int(await of(own.redis.hget(keys.ROOM, "ended"))) - counted
     assert 0.9 * each <= counted / JOBS <= 1.25 * each, "what VIDFERRY_ENDED_BYTES bounds, by any server's allocator"
@@ -100,7 +99,7 @@ async def test_all_that_stays(records: Records) -> None:
 
     left = {key.decode() for key in await records.redis.keys("*")}
     assert {key.rpartition(":")[0] for key in left} == {"vidferry", *(
-        prefix.removesuffix(":") for prefix in (keys.JOB, keys.SEEN, keys.IDEMPOTENCY)
+        prefix.removesuffix(":") for prefix in (keys.JOB, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
     )}  # fmt: skip
     assert set(await of(records.redis.hkeys(keys.JOB + job.job_id))) == {
         b"request", b"created", b"state", b"object", b"generation", b"thumbnail"
@@ -109,12 +108,12 @@ async def test_all_that_stays(records: Records) -> None:
     found = await records.read(job)
     assert (found.url, found.format, found.priority, found.force) == (job.url, job.format, job.priority, False)
     assert found.thumbnail.endswith("/thumbnail")
-    assert (await records.store.create(job, CAP)).status is Status.COMPLETED
+    assert (await records.store.jobs.create(job, CAP)).status is Status.COMPLETED
 
 
 async def test_the_history_goes_sooner_where_memory_is_short(records: Records) -> None:
     for share, seconds in ((0.6, 300), (0.75, 10)):
-        await of(records.redis.config_set("maxmemory", int((await records.store.memory()).counted / share)))
+        await of(records.redis.config_set("maxmemory", int((await records.store.read_memory()).counted / share)))
         await of(records.redis.hdel(keys.ROOM, "looked", "share"))
         job = await finished(records, int(share * 100))
         await of(records.redis.config_set("maxmemory", 0))

@@ -12,14 +12,14 @@ from store.records import CAP, Records, new_job, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import PARKED, queued
 from vidferry_common.contract.priority import Priority
-from vidferry_common.store import Cancelled, Cause, Ending, Limits, NewJob, Requeue, store
+from vidferry_common.store import Cancelled, Cause, Ending, Limits, NewJob, Requeue
 
 pytestmark = pytest.mark.anyio
 HEAD_START = Priority.INTERACTIVE.head_start_ms / 1000
 
 
 async def test_an_empty_queue_gives_nothing(records: Records) -> None:
-    assert await records.store.pick(4) == ([], None)
+    assert await records.store.queue.pick(4) == ([], None)
 
 
 async def test_the_oldest_first_and_no_more_than_asked_for(records: Records) -> None:
@@ -32,7 +32,7 @@ async def test_the_oldest_first_and_no_more_than_asked_for(records: Records) -> 
 
 async def test_five_hundred_bulk_ones_do_not_stand_before_a_person(records: Records) -> None:
     for number in range(500):
-        await records.store.create(new_job(priority=Priority.BULK, url=f"https://example.com/{number}"), CAP)
+        await records.store.jobs.create(new_job(priority=Priority.BULK, url=f"https://example.com/{number}"), CAP)
     person = await records.created()
 
     assert await records.picked(1) == [person.download_id]
@@ -56,7 +56,7 @@ async def picked_alone(records: Records, job: NewJob) -> bool:
 async def test_what_is_picked_is_kept_for_the_one_who_picked_it(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "PICK_SECONDS", 0.2)
+    monkeypatch.setattr("vidferry_common.store.queue.PICK_SECONDS", 0.2)
     jobs = [await records.created() for _ in range(20)]
     found = await asyncio.gather(*(records.picked(3) for _ in range(10)))
     assert sorted(id_ for ids in found for id_ in ids) == sorted(job.download_id for job in jobs)
@@ -78,7 +78,7 @@ async def test_a_long_queue_of_running_downloads_hides_no_waiting_one(records: R
 async def test_what_runs_or_has_ended_is_not_picked(records: Records) -> None:
     await records.claimed()
     _, claim = await records.claimed()
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
 
     assert await records.picked() == []
 
@@ -88,18 +88,18 @@ async def test_a_delayed_one_is_picked_when_it_is_due_and_not_before(records: Re
     await records.retried(job, delay=60)
     later, _ = await records.claimed()
     await records.retried(later, delay=600)
-    arq_ids, seconds = await records.store.pick(4)
+    arq_ids, seconds = await records.store.queue.pick(4)
     assert arq_ids == []
     assert seconds is not None
     assert 50 < seconds <= 60, "of the next one"
 
     await records.redis.zadd(keys.DELAYED, {keys.arq_id(job.download_id, 2): await records.now_ms() - 1})
-    arq_ids, seconds = await records.store.pick(4)
+    arq_ids, seconds = await records.store.queue.pick(4)
 
     assert arq_ids == [keys.arq_id(job.download_id, 2).encode()]
     assert seconds is not None
     assert seconds > 500
-    assert await records.store.claim(job.download_id, 2, 60, "worker") is not None
+    assert await records.store.leases.claim(job.download_id, 2, 60, "worker") is not None
 
 
 async def test_a_delayed_one_takes_its_place_by_when_it_was_due(records: Records) -> None:
@@ -109,7 +109,7 @@ async def test_a_delayed_one_takes_its_place_by_when_it_was_due(records: Records
     since = await records.created()
     await records.made_due(since, 10)
     due = await records.now_ms() - 20_000
-    await of(records.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"due": due, "place": due}))
+    await of(records.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"due": due, "queued_since": due}))
     await records.redis.zadd(keys.DELAYED, {keys.arq_id(job.download_id, 2): due})
 
     assert await records.picked() == [job.download_id, since.download_id]
@@ -120,7 +120,7 @@ async def test_a_handed_over_one_keeps_its_place(records: Records) -> None:
     await records.made_due(job, 20)
     await records.made_due(waiting, 10)
     await records.claimed(job)
-    await records.store.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued()))
+    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued()))
 
     assert await records.picked() == [job.download_id, waiting.download_id]
 
@@ -140,7 +140,7 @@ async def test_a_site_takes_so_many_and_the_rest_wait_in_order(records: Records)
 
     assert await records.picked(site_limit=2) == []
     for claim, freed in zip(claims, jobs[2:4], strict=True):
-        await records.store.finish(claim, queued().body(), Ending())
+        await records.store.downloads.finish(claim, queued().body(), Ending())
         assert await records.picked(site_limit=2) == [freed.download_id]
 
 
@@ -160,7 +160,7 @@ async def test_a_full_site_does_not_hide_the_others_behind_it(records: Records) 
 async def test_a_place_is_free_however_the_download_leaves_it(ending: str, records: Records) -> None:
     running, claim = await records.claimed()
     _, other = await records.claimed(await records.created(url="https://elsewhere.example/x"))
-    assert await records.store.identify(other, "videos/x")
+    assert await records.store.downloads.claim_object(other, "videos/x")
     waiting = await records.created()
     assert await records.picked(site_limit=1) == []
 
@@ -168,12 +168,12 @@ async def test_a_place_is_free_however_the_download_leaves_it(ending: str, recor
         case "retry":
             await records.retried(running)
         case "handover":
-            await records.store.requeue(running.download_id, 1, Requeue(Cause.HANDOVER, queued()))
+            await records.store.downloads.requeue(running.download_id, 1, Requeue(Cause.HANDOVER, queued()))
             await records.cancel(running)
         case "cancel":
             await records.cancel(running)
         case "merge":
-            assert await records.store.identify(claim, "videos/x") is False
+            assert await records.store.downloads.claim_object(claim, "videos/x") is False
 
     assert await records.picked(site_limit=1) == [waiting.download_id]
 
@@ -185,7 +185,7 @@ async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(callers: str, 
     assert await records.picked(site_limit=1) == []
     await records.cancel(first)
 
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
 
     assert await records.picked(site_limit=1) == [second.download_id]
 
@@ -200,7 +200,7 @@ async def test_one_that_is_claimed_after_it_was_parked_waits_for_nothing(callers
     assert await records.picked(site_limit=1) == []
     await records.claimed(late)
 
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
 
     score = await records.redis.zscore(keys.QUEUE, keys.arq_id(late.download_id, 1))
     assert score is not None
@@ -217,7 +217,7 @@ async def test_a_dead_workers_place_is_free_when_its_lease_has_ended(records: Re
 
 async def test_a_renewed_lease_keeps_its_place(records: Records) -> None:
     job, _ = await records.claimed(lease=0)
-    await records.store.renew({job.download_id: 1}, 60)
+    await records.store.leases.renew({job.download_id: 1}, 60)
     await records.created()
 
     assert await records.picked(site_limit=1) == []
@@ -241,7 +241,7 @@ async def test_one_whose_record_is_gone_is_no_obstacle(records: Records) -> None
     await records.redis.delete(keys.DOWNLOAD + lost.download_id)
 
     assert await records.picked(site_limit=1) == [lost.download_id, job.download_id]
-    assert await records.store.claim(lost.download_id, 1, 60, "worker") is None
+    assert await records.store.leases.claim(lost.download_id, 1, 60, "worker") is None
 
 
 ONE_SITE: dict[str, Any] = {"slots": 4, "site_share": 0.5}
@@ -272,8 +272,8 @@ async def test_a_site_has_no_more_for_its_many_names(records: Records) -> None:
 
 async def test_the_slots_of_all_workers_count(records: Records) -> None:
     for number in range(3):
-        await records.store.keep(f"w{number}", 60, 60, 60, slots=4)
-    await records.store.keep("w2", 60, 60, 60, slots=4)
+        await records.store.leases.find_expired(f"w{number}", 60, 60, 60, slots=4)
+    await records.store.leases.find_expired("w2", 60, 60, 60, slots=4)
     await at_one_site(records, 12)
 
     assert len(await records.picked(**ONE_SITE)) == 6
@@ -282,9 +282,9 @@ async def test_the_slots_of_all_workers_count(records: Records) -> None:
 @pytest.mark.parametrize("gone", ["silent", "stopping"])
 async def test_those_of_a_worker_that_takes_nothing_any_more_do_not(gone: str, records: Records) -> None:
     """A silent one counts for as long as its leases do."""
-    await records.store.keep("other", 60, 60, 60, slots=40)
+    await records.store.leases.find_expired("other", 60, 60, 60, slots=40)
     await records.redis.zadd(keys.WORKERS, {"40:other": await records.now_ms() - 1})
-    await records.store.keep(*(("w", 60, 60, 60, 4) if gone == "silent" else ("other", 60, 60, 60, 0)))
+    await records.store.leases.find_expired(*(("w", 60, 60, 60, 4) if gone == "silent" else ("other", 60, 60, 60, 0)))
     await at_one_site(records, 12)
 
     assert len(await records.picked(**ONE_SITE)) == 2
@@ -301,9 +301,9 @@ async def test_where_there_are_more_slots_those_that_wait_get_them(records: Reco
     picked = await records.picked(**ONE_SITE)
     assert len(picked) == 2
     claims = [(await records.claimed(job))[1] for job in jobs[:2]]
-    await records.store.keep("w", 60, 60, 60, slots=8)
+    await records.store.leases.find_expired("w", 60, 60, 60, slots=8)
 
-    await records.store.finish(claims[0], queued().body(), Ending())
+    await records.store.downloads.finish(claims[0], queued().body(), Ending())
 
     assert await all_picked(records, **ONE_SITE) == [job.download_id for job in jobs[2:5]]
 
@@ -318,13 +318,13 @@ async def all_picked(records: Records, **limits: Any) -> list[str]:
 
 async def test_a_caller_leaves_slots_to_others(records: Records) -> None:
     jobs = await of_one_caller(records, 9)
-    await records.store.keep("w", 60, 60, 60, slots=4)
+    await records.store.leases.find_expired("w", 60, 60, 60, slots=4)
     assert await records.picked(**ONE_CALLER) == [job.download_id for job in jobs[:3]]
     other = await records.created(caller="192.0.2.8")
 
     assert await records.picked(**ONE_CALLER) == [other.download_id]
     _, claim = await records.claimed(jobs[0])
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
     assert await all_picked(records, **ONE_CALLER) == [jobs[3].download_id]
 
 
@@ -351,7 +351,7 @@ async def test_who_asked_is_kept_as_a_digest_and_until_the_download_ends(records
     assert b"192.0.2.7" not in repr(await records.dump()).encode()
 
     _, claim = await records.claimed(job)
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
 
     assert await of(records.redis.hget(keys.DOWNLOAD + job.download_id, "caller")) is None
     assert await records.redis.keys(keys.CALLER + "*") == []
@@ -365,13 +365,13 @@ async def test_a_full_caller_holds_up_nobody_at_a_site_nor_a_full_site_a_caller(
     of_full, of_idle = [await records.created(url=f"{site}{caller}", caller=caller) for caller in ("one", "two")]
     assert await all_picked(records, **limits) == []
 
-    await records.store.finish(at_site, queued().body(), Ending())
+    await records.store.downloads.finish(at_site, queued().body(), Ending())
     assert await all_picked(records, **limits) == [of_idle.download_id], "the older one waits for its caller by now"
 
     _, at_site = await records.claimed(of_idle)
-    await records.store.finish(elsewhere, queued().body(), Ending())
+    await records.store.downloads.finish(elsewhere, queued().body(), Ending())
     assert await all_picked(records, **limits) == [], "now it waits for its site again"
-    await records.store.finish(at_site, queued().body(), Ending())
+    await records.store.downloads.finish(at_site, queued().body(), Ending())
     assert await all_picked(records, **limits) == [of_full.download_id]
 
 
@@ -383,7 +383,7 @@ async def test_a_look_that_found_nothing_among_many_is_followed_by_another(recor
     found: list[bytes] = []
     due: float | None = 0
     while due == 0:
-        arq_ids, due = await records.store.pick(2, Limits(site_limit=1))
+        arq_ids, due = await records.store.queue.pick(2, Limits(site_limit=1))
         found += arq_ids
 
     assert found[1:] == [keys.arq_id(elsewhere.download_id, 1).encode()]
@@ -401,7 +401,7 @@ async def test_who_watches_is_told_once_why_it_waits(records: Records) -> None:
     joined = await records.created(url=parked.url)
     assert (await records.state(joined.job_id))["data"]["message"] == PARKED
 
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
     assert await records.picked(site_limit=1) == [parked.download_id]
     await records.retried((await records.claimed(parked))[0])
     assert (await records.state(parked.job_id))["data"]["message"] != PARKED
@@ -464,8 +464,8 @@ class Crowd:
         picked = await self.records.picked(**self.limits)
         while picked or await of(self.records.redis.lpop(keys.DOORBELL)):
             for download_id in picked:
-                attempt = int((await self.records.store.download(download_id))[b"attempt"]) + 1
-                assert await self.records.store.claim(download_id, attempt, 60, "worker") is not None
+                attempt = (await self.records.download(download_id)).attempt + 1
+                assert await self.records.store.leases.claim(download_id, attempt, 60, "worker") is not None
                 self.running[download_id] = attempt
             picked = await self.records.picked(**self.limits)
         full = self.full()
@@ -475,7 +475,7 @@ class Crowd:
     async def _end(self, chance: random.Random, download_id: str, attempt: int) -> None:
         del self.running[download_id]
         if chance.random() < 0.3:
-            await self.records.store.requeue(download_id, attempt, Requeue(Cause.HANDOVER, queued()))
+            await self.records.store.downloads.requeue(download_id, attempt, Requeue(Cause.HANDOVER, queued()))
             return
         await self._cancel(download_id)
 
@@ -504,7 +504,7 @@ async def test_a_persons_request_hastens_one_that_waits_for_its_site(records: Re
     assert await records.picked(site_limit=1) == []
 
     await records.created(url=URL)
-    await records.store.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued().body(), Ending())
 
     assert await records.picked(site_limit=1) == [bulk.download_id]
     assert first.download_id != bulk.download_id
@@ -529,6 +529,6 @@ async def test_what_expired_while_it_was_parked_holds_up_none_behind_it(records:
     _, claim = await records.claimed(running)
     await records.redis.delete(keys.DOWNLOAD + expired.download_id)
 
-    assert await records.store.finish(claim, claim.last.body(), Ending())
+    assert await records.store.downloads.finish(claim, claim.last.body(), Ending())
 
     assert last.download_id in await records.picked(slots=2, site_share=0.5)

@@ -9,7 +9,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update, job_link, public_link, queued
 from vidferry_common.contract.stages import DONE, INFO, NEW_VIDEO, STARTED, Stage, Status
-from vidferry_common.store import Cause, Ending, Requeue
+from vidferry_common.store import Cause, DownloadStatus, Ending, Requeue
 
 pytestmark = pytest.mark.anyio
 
@@ -20,21 +20,21 @@ def done(**changes: Any) -> bytes:
 
 async def test_only_the_next_attempt_is_claimed(records: Records) -> None:
     job = await records.created()
-    claims = [await records.store.claim(job.download_id, attempt, 60, "worker") for attempt in (0, 2, -1, 1, 2)]
+    claims = [await records.store.leases.claim(job.download_id, attempt, 60, "worker") for attempt in (0, 2, -1, 1, 2)]
 
     assert [claim is not None for claim in claims] == [False, False, False, True, False]
-    assert await records.store.claim(job.download_id, 1, 60, "another worker") is None
+    assert await records.store.leases.claim(job.download_id, 1, 60, "another worker") is None
     claim = claims[3]
     assert claim is not None
     assert (claim.attempt, claim.url, claim.format, claim.retries) == (1, job.url, job.format, 0)
     assert claim.traceparent == job.traceparent
     assert claim.last == queued()
-    assert await records.store.claim("no-such-download", 1, 60, "worker") is None
+    assert await records.store.leases.claim("no-such-download", 1, 60, "worker") is None
 
 
 async def test_of_twenty_at_once_one_gets_it(records: Records) -> None:
     job = await records.created()
-    claims = await asyncio.gather(*(records.store.claim(job.download_id, 1, 60, f"w{n}") for n in range(20)))
+    claims = await asyncio.gather(*(records.store.leases.claim(job.download_id, 1, 60, f"w{n}") for n in range(20)))
 
     assert sum(claim is not None for claim in claims) == 1
 
@@ -43,8 +43,8 @@ async def test_a_message_is_stored_before_it_is_sent_and_is_the_same(records: Re
     job, claim = await records.claimed()
     await records.listen(job.job_id)
 
-    assert await records.store.publish(claim, body(STARTED), step=True) == [job.job_id]
-    assert await records.store.publish(claim, body(INFO), step=False) == [job.job_id]
+    assert await records.store.downloads.publish(claim, body(STARTED), step=True) == [job.job_id]
+    assert await records.store.downloads.publish(claim, body(INFO), step=False) == [job.job_id]
 
     heard = await records.heard(job.job_id)
     assert progress(heard) == [5, 10]
@@ -57,17 +57,20 @@ async def test_a_message_is_stored_before_it_is_sent_and_is_the_same(records: Re
 async def test_a_stale_fence_leaves_no_trace(records: Records) -> None:
     job, stale = await records.claimed()
     await records.end_lease(job.download_id)
-    await records.store.requeue(job.download_id, 1, Requeue(Cause.DEATH, queued(), limit=2))
+    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.WORKER_LOSS, queued(), limit=2))
     for taken in (False, True):  # refused while it waits, and when another has it
         if taken:
             await records.claimed(job, attempt=2)
         await records.listen(job.job_id)
         before = await records.dump()
 
-        assert await records.store.publish(stale, body(INFO), step=True) is None
-        assert await records.store.finish(stale, done(), Ending({b"object": "forged"})) is None
-        assert await records.store.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued(), limit=9)) == "stale"
-        assert await records.store.renew({job.download_id: 1}, 60) == {job.download_id}
+        assert await records.store.downloads.publish(stale, body(INFO), step=True) is None
+        assert await records.store.downloads.finish(stale, done(), Ending("forged")) is None
+        assert (
+            await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued(), limit=9))
+            == "stale"
+        )
+        assert await records.store.leases.renew({job.download_id: 1}, 60) == {job.download_id}
 
         assert await records.dump() == before
         assert await records.heard(job.job_id) == []
@@ -79,9 +82,9 @@ async def test_seq_rises_over_all_attempts(records: Records) -> None:
     for attempt in (1, 2, 3):
         await records.step(claim)
         how = Requeue(Cause.RETRY, queued(), limit=9)
-        assert await records.store.requeue(job.download_id, attempt, how) == "requeued"
+        assert await records.store.downloads.requeue(job.download_id, attempt, how) == "requeued"
         _, claim = await records.claimed(job, attempt + 1)
-    await records.store.finish(claim, done(), Ending())
+    await records.store.downloads.finish(claim, done(), Ending())
 
     heard = seqs(await records.heard(job.job_id))
     assert heard == list(range(2, 2 + len(heard)))
@@ -95,7 +98,7 @@ async def test_figures_and_empty_lists_survive(records: Records) -> None:
     job, claim = await records.claimed()
     odd = {"large": 2**53 + 1, "larger": 2**63 - 1, "none": [], "empty": {}, "float": 0.1, "whole": 2.0, "null": None}
 
-    await records.store.finish(claim, done(downloaded_bytes=2**53 + 1, result=odd), Ending())
+    await records.store.downloads.finish(claim, done(downloaded_bytes=2**53 + 1, result=odd), Ending())
 
     data = (await records.state(job.job_id))["data"]
     assert data["downloaded_bytes"] == 9007199254740993
@@ -106,10 +109,10 @@ async def test_figures_and_empty_lists_survive(records: Records) -> None:
 async def test_marks_become_each_jobs_own_links(records: Records) -> None:
     one, claim = await records.claimed(await records.created(url="https://example.com/x"))
     # Whatever a replacement pattern could mean to Lua is to stay text.
-    other = await records.created(url="https://example.com/x", root="http://b%1%0:3001")
+    other = await records.created(url="https://example.com/x", public_root="http://b%1%0:3001")
     title = '%0 %1 %% \x01 \x02 "quoted" \\1 🌅'
 
-    await records.store.finish(
+    await records.store.downloads.finish(
         claim,
         done(title=title, has_thumbnail=True, result={"url": public_link("/f?x=%20"), "file_url": job_link("file")}),
         Ending(),
@@ -126,18 +129,18 @@ async def test_an_end_ends_every_job_and_nothing_comes_after_it(records: Records
     first, claim = await records.claimed(await records.created(url="https://example.com/x"))
     second = await records.created(url="https://example.com/x")
 
-    told = await records.store.finish(claim, done(), Ending({b"object": "videos/x", b"generation": "7"}))
+    told = await records.store.downloads.finish(claim, done(), Ending("videos/x", "7"))
 
     assert told is not None
     assert sorted(told) == sorted([first.job_id, second.job_id])
-    assert (await records.store.download(first.download_id))[b"status"] == b"ended"
+    assert (await records.download(first.download_id)).status is DownloadStatus.ENDED
     for job in (first, second):
         found = await records.read(job)
         assert (found.object, found.generation) == ("videos/x", "7")
     assert await records.redis.zcard(keys.LEASES) == 0
     before = await records.dump()
-    assert await records.store.publish(claim, body(INFO), step=True) is None
-    assert await records.store.finish(claim, body(INFO), Ending()) is None
+    assert await records.store.downloads.publish(claim, body(INFO), step=True) is None
+    assert await records.store.downloads.finish(claim, body(INFO), Ending()) is None
     assert await records.dump() == before
 
 
@@ -147,7 +150,7 @@ async def test_a_job_that_has_ended_hears_no_more_of_its_download(records: Recor
     await of(records.redis.hdel(keys.JOB + job.job_id, "epoch"))  # as none has that has ended
     before = await records.state(job.job_id)
 
-    await records.store.publish(claim, body(INFO), step=True)
+    await records.store.downloads.publish(claim, body(INFO), step=True)
 
     assert await records.state(job.job_id) == before
     assert await records.history(job.job_id) == []
@@ -155,29 +158,29 @@ async def test_a_job_that_has_ended_hears_no_more_of_its_download(records: Recor
 
 async def test_what_an_address_led_to_is_known_to_the_next_claim_of_it(records: Records) -> None:
     _, claim = await records.claimed(await records.created(url="https://example.com/x"))
-    assert claim.seen == ""
-    await records.store.finish(claim, done(), Ending({}, "videos/x", 60))
+    assert claim.known_object == ""
+    await records.store.downloads.finish(claim, done(), Ending(leads_to="videos/x", known_for=60))
 
-    for url, fmt, seen in (
+    for url, fmt, known in (
         ("https://example.com/x", "1080-any", "videos/x"),
         ("https://example.com/x", "720-any", ""),
         ("https://example.com/y", "1080-any", ""),
     ):
         _, again = await records.claimed(await records.created(url=url, format=Format.parse(fmt)))
-        assert again.seen == seen
-        await records.store.finish(again, done(), Ending({}, "videos/forgotten", 0))
-    (key,) = await records.redis.keys(keys.SEEN + "*")
+        assert again.known_object == known
+        await records.store.downloads.finish(again, done(), Ending(leads_to="videos/forgotten", known_for=0))
+    (key,) = await records.redis.keys(keys.OBJECT_BY_URL + "*")
     assert 50 < await records.redis.ttl(key) <= 60
 
 
 async def test_after_the_end_the_address_starts_anew(records: Records) -> None:
     first, claim = await records.claimed(await records.created(url="https://example.com/x"))
-    await records.store.finish(claim, done(), Ending())
-    assert await records.redis.keys(keys.ADDRESS + "*") == []
+    await records.store.downloads.finish(claim, done(), Ending())
+    assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
 
     second = await records.created(url="https://example.com/x")
 
-    found = await records.store.job(second.job_id)
+    found = await records.store.jobs.read(second.job_id)
     assert found is not None
     assert (found.download_id, found.status) == (second.download_id, Status.QUEUED)
     assert found.download_id != first.download_id
@@ -186,10 +189,10 @@ async def test_after_the_end_the_address_starts_anew(records: Records) -> None:
 async def test_the_end_of_an_older_download_keeps_a_newer_ones_address(records: Records) -> None:
     url = "https://example.com/x"
     _, claim = await records.claimed(await records.created(url=url))
-    (key,) = await records.redis.keys(keys.ADDRESS + "*")
+    (key,) = await records.redis.keys(keys.DOWNLOAD_BY_URL + "*")
     await records.redis.set(key, "newer")
 
-    await records.store.finish(claim, done(), Ending())
+    await records.store.downloads.finish(claim, done(), Ending())
 
     assert await records.redis.get(key) == b"newer"
 
@@ -197,7 +200,7 @@ async def test_the_end_of_an_older_download_keeps_a_newer_ones_address(records: 
 async def test_what_a_gateway_reads_is_complete(records: Records) -> None:
     job, claim = await records.claimed()
     await records.step(claim, *NEW_VIDEO[:-1])
-    await records.store.finish(claim, done(result={"title": "T"}), Ending())
+    await records.store.downloads.finish(claim, done(result={"title": "T"}), Ending())
 
     history, state = await records.history(job.job_id), await records.state(job.job_id)
     assert progress(history) == [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
@@ -215,7 +218,7 @@ async def test_what_a_gateway_reads_is_complete(records: Records) -> None:
 async def test_history_is_bounded_and_keeps_the_newest(records: Records) -> None:
     job, claim = await records.claimed()
     for number in range(70):
-        await records.store.publish(claim, b'"progress":%d' % number, step=True)
+        await records.store.downloads.publish(claim, b'"progress":%d' % number, step=True)
 
     assert progress(await records.history(job.job_id)) == list(range(6, 70))
     assert await of(records.redis.llen(keys.DOWNLOAD + job.download_id + keys.STEPS)) == 64
@@ -223,8 +226,8 @@ async def test_history_is_bounded_and_keeps_the_newest(records: Records) -> None
 
 async def test_a_failure_is_an_end(records: Records) -> None:
     job, claim = await records.claimed()
-    await records.store.finish(claim, queued().failed(ErrorCode.DRM).body(), Ending())
+    await records.store.downloads.finish(claim, queued().failed(ErrorCode.DRM).body(), Ending())
 
-    found = await records.store.job(job.job_id)
+    found = await records.store.jobs.read(job.job_id)
     assert found is not None
     assert (found.status, found.state["error"]["code"]) == (Status.FAILED, "drm")

@@ -35,17 +35,17 @@ KIBIBYTE, MEBIBYTE = 1024, 1024**2
 FAILED = queued().failed(ErrorCode.UNAVAILABLE).body()
 BESIDE = 320
 """as room.lua has it"""
-RECORDS = (keys.JOB, keys.DOWNLOAD, keys.ADDRESS, keys.IDENTITY, keys.SEEN, keys.IDEMPOTENCY)
+RECORDS = (keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL, keys.DOWNLOAD_BY_OBJECT, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
 
 
 async def ended(records: Records, job: NewJob | None = None, **ending: Any) -> NewJob:
     job, claim = await records.claimed(job)
-    assert await records.store.finish(claim, FAILED, Ending(**ending)) is not None
+    assert await records.store.downloads.finish(claim, FAILED, Ending(**ending)) is not None
     return job
 
 
 async def known(records: Records, jobs: list[NewJob]) -> list[bool]:
-    return [await records.store.job(job.job_id) is not None for job in jobs]
+    return [await records.store.jobs.read(job.job_id) is not None for job in jobs]
 
 
 async def stored(records: Records, *prefixes: str) -> list[bytes]:
@@ -123,11 +123,11 @@ async def one_of_each(records: Records, number: int) -> None:
     await ended(records, await records.created(idempotency_key=f"k{number}"), leads_to=f"o{number}", known_for=SECONDS)
     assert await records.cancel(await records.created()) is Cancelled.CANCELLED
     made, claim = await records.claimed()
-    assert await records.store.identify(claim, f"before{number}")
-    assert await records.store.identify(claim, f"object{number}")
+    assert await records.store.downloads.claim_object(claim, f"before{number}")
+    assert await records.store.downloads.claim_object(claim, f"object{number}")
     _, merged = await records.claimed()
-    assert await records.store.identify(merged, f"object{number}") is False
-    assert await records.store.finish(claim, FAILED, Ending()) is not None
+    assert await records.store.downloads.claim_object(merged, f"object{number}") is False
+    assert await records.store.downloads.finish(claim, FAILED, Ending()) is not None
     assert await records.read(made)
 
 
@@ -137,16 +137,16 @@ async def test_what_a_later_job_uses_stays(records: Records) -> None:
     url, leads = "https://example.com/again", {"leads_to": "object", "known_for": 90}
     first = await ended(records, await records.created(url=url, idempotency_key="k"), **leads)
     await of(records.redis.delete(*await stored(records, keys.IDEMPOTENCY)))  # its time is over
-    (seen,) = await stored(records, keys.SEEN)
+    (seen,) = await stored(records, keys.OBJECT_BY_URL)
     second = await records.created(url=url, idempotency_key="k")
     _, claim = await records.claimed(second)
-    assert await records.store.finish(claim, FAILED, Ending({}, "object", 100)) is not None
+    assert await records.store.downloads.finish(claim, FAILED, Ending(leads_to="object", known_for=100)) is not None
     third = await records.created(url=url, force=False)
 
     assert await known(records, [first, second, third]) == [False, True, True]
-    assert await stored(records, keys.SEEN) == [seen]
-    assert (await records.store.create(new_job(url, idempotency_key="k"), CAP)).job_id == second.job_id
-    assert len(await stored(records, keys.ADDRESS)) == 1
+    assert await stored(records, keys.OBJECT_BY_URL) == [seen]
+    assert (await records.store.jobs.create(new_job(url, idempotency_key="k"), CAP)).job_id == second.job_id
+    assert len(await stored(records, keys.DOWNLOAD_BY_URL)) == 1
 
 
 async def test_an_expired_record_leaves_the_line(records: Records) -> None:
@@ -164,15 +164,15 @@ async def test_the_queues_bytes_are_bounded(records: Records) -> None:
     bound = 50 * KIBIBYTE
     large = [new_job(f"https://example.com/{'a' * 8 * KIBIBYTE}{number}") for number in range(3)]
     for job in large[:2]:
-        await records.store.create(job, CAP, bound)
+        await records.store.jobs.create(job, CAP, bound)
     before = await records.dump()
     for refused in (large[2], new_job(large[0].url)):  # one that only joins takes room as well
         with pytest.raises(QueueFull):
-            await records.store.create(refused, CAP, bound)
+            await records.store.jobs.create(refused, CAP, bound)
     assert await records.dump() == before
 
     await ended(records, large[0])
-    await records.store.create(large[2], CAP, bound)
+    await records.store.jobs.create(large[2], CAP, bound)
 
 
 async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None:
@@ -185,29 +185,29 @@ async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None
     assert await room(records, "open") < before
     await records.cancel(jobs[1])
     _, claim = await records.claimed(jobs[0])
-    await records.store.identify(claim, "object")
+    await records.store.downloads.claim_object(claim, "object")
     _, other = await records.claimed(jobs[2])
-    await records.store.identify(other, "object")
+    await records.store.downloads.claim_object(other, "object")
     await records.claimed(jobs[3])
     await records.retried(jobs[3])
     await records.claimed(jobs[3], attempt=2)
     last = Requeue(Cause.RETRY, queued(), limit=1, failure=ErrorCode.NETWORK)
-    assert await records.store.requeue(jobs[3].download_id, 2, last) == "ended"
+    assert await records.store.downloads.requeue(jobs[3].download_id, 2, last) == "ended"
     assert await room(records, "open") > 0, "that of the two that are one now"
 
-    assert await records.store.finish(claim, FAILED, Ending()) is not None
+    assert await records.store.downloads.finish(claim, FAILED, Ending()) is not None
     assert await room(records, "open") == 0
     assert await room(records, "ended") == await taken(records)
 
 
 async def test_what_expired_while_it_waited_takes_no_room(records: Records) -> None:
     bound = 10 * KIBIBYTE
-    await records.store.create(new_job(), CAP, bound)
-    await of(records.redis.delete(*await stored(records, keys.JOB, keys.DOWNLOAD, keys.ADDRESS), keys.QUEUE))
+    await records.store.jobs.create(new_job(), CAP, bound)
+    await of(records.redis.delete(*await stored(records, keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL), keys.QUEUE))
 
     for _ in range(3):
         job = new_job()
-        await records.store.create(job, CAP, bound)
+        await records.store.jobs.create(job, CAP, bound)
         await ended(records, job)
 
 
@@ -215,7 +215,7 @@ async def test_a_callers_minute(records: Records) -> None:
     digest = new_job(caller="a").caller_digest
 
     async def post(caller: str, store: Store = records.store) -> int:
-        created = await store.create(new_job(caller=caller), CAP, caller_rate=3)
+        created = await store.jobs.create(new_job(caller=caller), CAP, caller_rate=3)
         assert created.quota is not None
         return created.quota.remaining
 
@@ -239,17 +239,17 @@ async def test_a_callers_minute(records: Records) -> None:
 async def test_a_lost_reply_is_no_request_of_its_own(records: Records) -> None:
     job = new_job(caller="a")
     for _ in range(5):
-        await records.store.create(job, CAP, caller_rate=2)
-    assert (await records.store.create(new_job(caller="a"), CAP, caller_rate=2)).job_id
+        await records.store.jobs.create(job, CAP, caller_rate=2)
+    assert (await records.store.jobs.create(new_job(caller="a"), CAP, caller_rate=2)).job_id
 
 
 async def test_a_caller_is_forgotten_once_its_minute_is_whole(records: Records) -> None:
     key = keys.REQUESTS + new_job(caller="a").caller_digest
     for _ in range(2):
-        await records.store.create(new_job(caller="a"), CAP, caller_rate=2)
+        await records.store.jobs.create(new_job(caller="a"), CAP, caller_rate=2)
 
     assert 50_000 < await records.redis.pttl(key) <= 60_000
-    await records.store.create(new_job(), CAP, caller_rate=0)
+    await records.store.jobs.create(new_job(), CAP, caller_rate=0)
     assert await stored(records, keys.REQUESTS) == [key.encode()]
 
 
@@ -268,7 +268,7 @@ async def small(small_server: RedisServer) -> AsyncIterator[Records]:
 
 
 async def share(records: Records) -> float:
-    return (await records.store.memory()).share
+    return (await records.store.read_memory()).share
 
 
 async def refusals(records: Records) -> int:
@@ -285,21 +285,21 @@ async def test_a_flood_is_refused_before_redis_refuses(small: Records) -> None:
     async def flood() -> None:
         while not refused.is_set():
             try:
-                await small.store.create(new_job(f"https://example.com/{'a' * 4000}{uuid.uuid4()}"), 10**6)
+                await small.store.jobs.create(new_job(f"https://example.com/{'a' * 4000}{uuid.uuid4()}"), 10**6)
             except RedisFull:
                 refused.set()
 
     flooding = asyncio.gather(*(flood() for _ in range(50)))
     told = 0
     while not flooding.done():
-        assert await small.store.publish(claim, body(STARTED, eta=told), step=False) == [job.job_id]
+        assert await small.store.downloads.publish(claim, body(STARTED, eta=told), step=False) == [job.job_id]
         told += 1
     await flooding
 
     assert 0.8 < await share(small) < 1
     await small.step(claim)
-    assert await small.store.renew({job.download_id: 1}, 60) == set()
-    assert await small.store.finish(claim, FAILED, Ending()) == [job.job_id]
+    assert await small.store.leases.renew({job.download_id: 1}, 60) == set()
+    assert await small.store.downloads.finish(claim, FAILED, Ending()) == [job.job_id]
     assert await refusals(small) == 0
     assert told
 
@@ -312,7 +312,7 @@ async def test_what_has_ended_makes_room(small: Records) -> None:
         await ended(small, jobs[-1])
 
     assert await share(small) < 0.9
-    assert await small.store.job(jobs[0].job_id) is None
+    assert await small.store.jobs.read(jobs[0].job_id) is None
     assert await small.read(jobs[-1])
     assert await refusals(small) == 0
 
@@ -326,21 +326,21 @@ async def test_in_a_full_redis_what_runs_goes_on(small: Records) -> None:
         await small.created()
 
     _, claim = await small.claimed(waiting)
-    assert await small.store.publish(claim, body(STARTED), step=False) is not None
-    assert await small.store.publish(claim, body(INFO), step=True) is not None
-    await small.store.note(claim.download_id, {b"thumbnail": "x"})
+    assert await small.store.downloads.publish(claim, body(STARTED), step=False) is not None
+    assert await small.store.downloads.publish(claim, body(INFO), step=True) is not None
+    await small.store.downloads.record_thumbnail(claim.download_id, "x")
     assert await small.expired() == []
-    assert await small.store.sweep_due("keeper", 60, ended=True) is not None
-    assert await small.store.renew({claim.download_id: 1}, 90) == set()
-    assert await small.store.identify(claim, "object") is True
-    assert await small.store.identify(running[0][1], "object") is False
-    assert await small.store.finish(claim, FAILED, Ending({b"object": "x"}, "x", 60)) is not None
+    assert await small.store.objects.check_sweep_due("leader", 60, ended=True) is not None
+    assert await small.store.leases.renew({claim.download_id: 1}, 90) == set()
+    assert await small.store.downloads.claim_object(claim, "object") is True
+    assert await small.store.downloads.claim_object(running[0][1], "object") is False
+    assert await small.store.downloads.finish(claim, FAILED, Ending("x", leads_to="x", known_for=60)) is not None
     assert await small.cancel(running[1][0]) is Cancelled.CANCELLED
     await small.retried(running[2][0], delay=0.001)
     await small.picked()
     await small.claimed(running[2][0], attempt=2)
     last = Requeue(Cause.RETRY, queued(), limit=0, failure=ErrorCode.NETWORK)
-    assert await small.store.requeue(running[3][0].download_id, 1, last) == "ended"
+    assert await small.store.downloads.requeue(running[3][0].download_id, 1, last) == "ended"
 
 
 async def full(records: Records) -> None:
@@ -356,6 +356,6 @@ async def full(records: Records) -> None:
 
 
 async def test_without_a_bound_nothing_is_refused_for_want_of_memory(records: Records) -> None:
-    assert (await records.store.memory()).maximum == 0
+    assert (await records.store.read_memory()).maximum == 0
     await records.created()
     assert float(await of(records.redis.hget(keys.ROOM, "share"))) == 0

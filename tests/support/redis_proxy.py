@@ -16,7 +16,7 @@ from functools import cache
 from typing import Self
 
 from support.redis_server import RedisServer
-from vidferry_common.store.store import script_text
+from vidferry_common.store.scripts import script_text
 
 PIECE = 256 * 1024
 SECONDS = 40.0

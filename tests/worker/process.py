@@ -140,16 +140,16 @@ class Jobs:
             str(uuid.uuid4()), str(uuid.uuid4()), os.urandom(4).hex(), url, Format.parse(fmt), "http://localhost:3001",
             continue_trace(None),
         )  # fmt: skip
-        await self.store.create(job, 1000)
+        await self.store.jobs.create(job, 1000)
         return job
 
     async def cancel(self, job: NewJob) -> None:
         """As the api does: what the job told since it was read asks for another try."""
         outcome = None
         while outcome is not Cancelled.CANCELLED:
-            record = await self.store.job(job.job_id)
+            record = await self.store.jobs.read(job.job_id)
             assert record is not None
-            outcome = await self.store.cancel(record)
+            outcome = await self.store.jobs.cancel(record)
             assert outcome is not Cancelled.ENDED
 
     async def until(
@@ -160,7 +160,7 @@ class Jobs:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    record = await self.store.job(job.job_id)
+                    record = await self.store.jobs.read(job.job_id)
                     assert record is not None
                     data = record.state
                     if check(data):
@@ -180,7 +180,7 @@ class Jobs:
     async def field(self, job: NewJob, name: str) -> str:
         """Of the download's record, or of the job's once both have ended."""
         kept = await cast("Any", self.redis.hget(keys.JOB + job.job_id, name))
-        value: bytes = kept or (await self.store.download(job.download_id))[name.encode()]
+        value: bytes = kept or await cast("Any", self.redis.hget(keys.DOWNLOAD + job.download_id, name))
         return value.decode()
 
 

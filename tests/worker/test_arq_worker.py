@@ -11,7 +11,7 @@ from store.conftest import records, shared_server
 from store.records import Records
 from support.redis_server import redis_server
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, Store, connect, store
+from vidferry_common.store import RedisSettings, Store, connect
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from worker.downloads import until
 
@@ -30,7 +30,7 @@ class Stage:
 
     def worker(self, records: Records) -> DownloadWorker:
         async def pick(count: int) -> tuple[list[bytes], float | None]:
-            found, _ = await records.store.pick(count)
+            found, _ = await records.store.queue.pick(count)
             self.picked.extend(found)
             return found, 0.05
 
@@ -46,7 +46,7 @@ async def test_what_is_picked_again_while_it_runs_is_not_begun_again(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an outage, through which it waited for its claim."""
-    monkeypatch.setattr(store, "PICK_SECONDS", 0.05)
+    monkeypatch.setattr("vidferry_common.store.queue.PICK_SECONDS", 0.05)
     job, stage = await records.created(), Stage()
     worker = stage.worker(records)
     running = asyncio.create_task(worker.async_run())

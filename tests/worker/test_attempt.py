@@ -1,7 +1,7 @@
 """One attempt, with a child that does what it likes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from store.records import Records
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued
-from vidferry_common.store import Cause, NewJob, Requeue
+from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
@@ -83,14 +83,14 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
 ) -> None:
     """Its lease tells it, and then its messages, while it looks at who runs now."""
     _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
-    look = records.store.download
+    look = records.store.downloads.read
 
-    async def look_and_learn(download_id: str) -> Mapping[bytes, bytes]:
+    async def look_and_learn(download_id: str) -> DownloadRecord | None:
         attempt.abandon()
         return await look(download_id)
 
-    monkeypatch.setattr(records.store, "download", look_and_learn)
-    await records.store.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
+    monkeypatch.setattr(records.store.downloads, "read", look_and_learn)
+    await records.store.downloads.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
     attempt = Attempt(context, publisher, claim)
     await attempt.run()
     assert attempt.lost
@@ -98,6 +98,6 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:
-    record = await records.store.job(job.job_id)
+    record = await records.store.jobs.read(job.job_id)
     assert record
     return dict(record.state)

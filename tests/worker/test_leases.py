@@ -65,7 +65,7 @@ def keeping(jobs: Jobs, lease: float, worker: str = "worker") -> Coroutine[Any, 
 
 async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0.5, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0.5, "worker")
     first = await jobs.redis.zscore(keys.LEASES, job.download_id)
 
     leases = Leases(jobs.store, "worker", 0.5)
@@ -74,7 +74,7 @@ async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
         await eventually(lambda: is_later(jobs, job.download_id, (first or 0) + 1000))  # two leases after its end
 
     assert await jobs.field(job, "attempt") == "1"
-    assert await jobs.field(job, "deaths") == "0"
+    assert await jobs.field(job, "worker_losses") == "0"
 
 
 async def is_later(jobs: Jobs, download_id: str, moment: float) -> bool:
@@ -95,7 +95,7 @@ async def test_what_nobody_wants_any_more_learns_it_without_waiting_for_its_leas
     stopped = asyncio.Event()
     leases = Leases(jobs.store, "worker", 600)
     for given, on_lost in ((job, stopped.set), (other, lambda: pytest.fail("it goes on"))):
-        await jobs.store.claim(given.download_id, 1, 600, "worker")
+        await jobs.store.leases.claim(given.download_id, 1, 600, "worker")
         leases.hold(given.download_id, 1, on_lost)
     async with running(leases.listen_for_cancellations()):
         await jobs.cancel(job)
@@ -106,10 +106,10 @@ async def test_a_stop_of_an_earlier_attempt_is_none(jobs: Jobs) -> None:
     leases = Leases(jobs.store, "worker", 600)
     job = await jobs.give(URL)
     leases.hold(job.download_id, 2, lambda: pytest.fail("it goes on"))
-    await jobs.store.claim(job.download_id, 1, 600, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 600, "worker")
     await jobs.cancel(job)
     async with running(leases.listen_for_cancellations()):
-        await eventually(lambda: nothing_of(jobs, keys.STOPPED))
+        await eventually(lambda: nothing_of(jobs, keys.CANCELLATIONS))
 
 
 async def nothing_of(jobs: Jobs, prefix: str) -> bool:
@@ -118,7 +118,7 @@ async def nothing_of(jobs: Jobs, prefix: str) -> bool:
 
 async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 60, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 60, "worker")
     leases = Leases(jobs.store, "worker", 60)
     leases.hold(job.download_id, 1, lambda: None)
     leases.release(job.download_id, 0)
@@ -145,7 +145,7 @@ async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(own_re
 
 async def test_what_nobody_holds_goes_back_on_the_queue(jobs: Jobs) -> None:
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
 
     async with running(keeping(jobs, 0.3)):
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
@@ -154,7 +154,7 @@ async def test_what_nobody_holds_goes_back_on_the_queue(jobs: Jobs) -> None:
 async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs) -> None:
     """Records expire while no worker runs; the leases' set does not, and is read a few at a time."""
     job = await jobs.give(URL)
-    await jobs.store.claim(job.download_id, 1, 0, "worker")
+    await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
     await jobs.redis.zadd(keys.LEASES, {str(uuid.uuid4()): number for number in range(1, 16)})
 
     async with running(keeping(jobs, 0.3)):
@@ -164,12 +164,12 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
 async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
     async with running(keeping(jobs, 1.5)):
-        await eventually(lambda: jobs.redis.exists(keys.KEEPER))
+        await eventually(lambda: jobs.redis.exists(keys.LEADER))
         own_redis.kill()
         await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
         own_redis.start()
         back = asyncio.get_running_loop().time()
-        await jobs.store.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
+        await jobs.store.leases.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
         waited = asyncio.get_running_loop().time() - back
     assert waited > 0.7  # a lease, less what passed before it was known that Redis is back
@@ -178,23 +178,23 @@ async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_r
 @pytest.mark.parametrize("ending", ["finished", "cancelled"])
 async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, ending: str) -> None:
     job = await jobs.give(URL)
-    claim = await jobs.store.claim(job.download_id, 1, 0, "worker")
+    claim = await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
     assert claim is not None
     if ending == "finished":
-        await jobs.store.finish(claim, claim.last.failed(ErrorCode.NETWORK).body(), Ending())
+        await jobs.store.downloads.finish(claim, claim.last.failed(ErrorCode.NETWORK).body(), Ending())
     else:
-        record = await jobs.store.job(job.job_id)
+        record = await jobs.store.jobs.read(job.job_id)
         assert record is not None
-        await jobs.store.cancel(record)
+        await jobs.store.jobs.cancel(record)
     metrics = worker_metrics()
     await LeaseReaper(jobs.store, "another", 1, metrics)._reap(job.download_id)
-    left = await jobs.store.job(job.job_id)
+    left = await jobs.store.jobs.read(job.job_id)
     assert left is not None
     assert left.status == ("failed" if ending == "finished" else "cancelled")
 
 
 @pytest.mark.parametrize("lease", [1, 2, 6, 12, 30, 600])
-def test_a_keepers_death_is_no_outage(lease: float) -> None:
+def test_a_leaders_death_is_no_outage(lease: float) -> None:
     """Else nothing would be reaped for one lease more."""
     no_store: Any = None
     tick = LeaseReaper(no_store, "worker", lease, worker_metrics())._tick
@@ -210,7 +210,9 @@ async def working(
     """arq's loop around run."""
     settings = RedisSettings.model_validate({"redis_url": server.url})
     pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect(settings), 3600)
-    worker = DownloadWorker(pool, pick or store.pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1)
+    worker = DownloadWorker(
+        pool, pick or store.queue.pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1
+    )
     task = asyncio.create_task(worker.async_run())
     try:
         yield task

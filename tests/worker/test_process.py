@@ -166,7 +166,7 @@ async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs:
 
     await eventually(cleared)
     forever = [key for key in await jobs.redis.keys("*") if await jobs.redis.ttl(key) < 0]
-    assert set(forever) <= {key.encode() for key in (keys.DOORBELL, keys.KEEPER, keys.ENDED, keys.ROOM)}
+    assert set(forever) <= {key.encode() for key in (keys.DOORBELL, keys.LEADER, keys.ENDED, keys.ROOM)}
 
 
 async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, 
         with worker(own_redis, tmp_path):
             end = await jobs.end(job)
         assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
-        assert (await jobs.field(job, "retries"), await jobs.field(job, "deaths")) == ("0", "0")
+        assert (await jobs.field(job, "retries"), await jobs.field(job, "worker_losses")) == ("0", "0")
         shown = await progress_of(jobs, job)
         assert (shown[:3], shown[-len(NEW_VIDEO) :]) == ([5, 10, 20], NEW_VIDEO)
         assert await begun(jobs, job) == ["Processing started", BEGUN_ANEW]
@@ -219,7 +219,7 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
             site.gate("g").open()
             assert (await jobs.end(job))["status"] == "completed"
             assert await asyncio.to_thread(process.wait) == 0
-        record = await jobs.store.job(later.job_id)
+        record = await jobs.store.jobs.read(later.job_id)
         assert record is not None
         assert record.state["status"] == "queued"  # nothing new was taken
 
@@ -243,7 +243,7 @@ async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, sit
                 await until(lambda: not names(second.folder / "second"))
         assert taken["attempt"] == 2
         assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
-        assert await jobs.field(job, "deaths") == "1"
+        assert await jobs.field(job, "worker_losses") == "1"
         assert await begun(jobs, job) == ["Processing started", BEGUN_ANEW]
         with worker(own_redis, tmp_path, worker_name="third") as third:
             assert names(third.folder) == ["third", "third.lock"]

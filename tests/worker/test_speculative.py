@@ -114,9 +114,9 @@ class Held:
 
     async def cancelled(self) -> bool:
         """False where something was told in between."""
-        record = await self.jobs.store.job(self.job.job_id)
+        record = await self.jobs.store.jobs.read(self.job.job_id)
         assert record
-        return await self.jobs.store.cancel(record) is Cancelled.CANCELLED
+        return await self.jobs.store.jobs.cancel(record) is Cancelled.CANCELLED
 
     async def end(self) -> dict[str, Any]:
         self.site.gate("g").open()

@@ -34,8 +34,8 @@ async def claims(store: Store) -> list[Claim]:
                 str(uuid.uuid4()), download_id, os.urandom(4).hex(), f"https://example.com/{download_id}", Format(),
                 "http://localhost:3001", continue_trace(None),
             )  # fmt: skip
-            await store.create(job, 100_000)
-        claim = await store.claim(download_id, 1, 600, "bench")
+            await store.jobs.create(job, 100_000)
+        claim = await store.leases.claim(download_id, 1, 600, "bench")
         assert claim
         found.append(claim)
     return found
@@ -69,7 +69,7 @@ async def one_by_one(store: Store, running: list[Claim], seconds: float) -> None
     while time.monotonic() < until:
         percent += 0.01
         for claim in running:
-            await store.publish(claim, replace(begun(), progress=percent).body(), step=False)
+            await store.downloads.publish(claim, replace(begun(), progress=percent).body(), step=False)
         await asyncio.sleep(TICK)
 
 

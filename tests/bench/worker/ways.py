@@ -173,7 +173,7 @@ class Vidferry:
                 await heard.first(job.job_id, ended, SECONDS)
             found = Cost(time.perf_counter() - begun, self._spent() - before)
         for job in given:
-            record = await self.jobs.store.job(job.job_id)
+            record = await self.jobs.store.jobs.read(job.job_id)
             assert record
             assert record.state["status"] == "completed", record.state
         return found

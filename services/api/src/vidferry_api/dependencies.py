@@ -41,7 +41,7 @@ JobId = Annotated[str, Path(description="The job's UUID.")]
 async def find_job(job_id: JobId, services: ServicesDep) -> JobRecord:
     """The job of the path as it is now; a malformed id is no job's."""
     try:
-        known = await services.store.job(str(UUID(job_id)))
+        known = await services.store.jobs.read(str(UUID(job_id)))
     except ValueError:
         known = None
     if known is None:

@@ -111,9 +111,9 @@ class QueueReader:
 
     async def _read_redis(self) -> None:
         try:
-            self._clock_offset.measured(*await self._store.time())
-            self._memory = await self._store.memory()
-            self._depth = await self._store.queue()
+            self._clock_offset.measured(*await self._store.read_clock())
+            self._memory = await self._store.read_memory()
+            self._depth = await self._store.queue.read_depth()
             self._read_at = asyncio.get_running_loop().time()
         except StoreUnavailable as error:
             self._depth = None

@@ -14,7 +14,7 @@ SLACK = 0.05
 
 
 class Level(IntEnum):
-    """How full Redis is; the limits are those of the store's room.lua."""
+    """How full Redis is; the limits are those of the store's scripts/room.lua."""
 
     ROOM = 0
     FILLS = 1
@@ -54,7 +54,7 @@ class RedisMemoryLog:
     async def _watch_memory(self) -> None:
         while True:
             try:
-                self.note_share((await self._store.memory()).share)
+                self.note_share((await self._store.read_memory()).share)
             except StoreUnavailable as error:
                 logger.debug("Redis' memory is unknown", extra={"error": str(error)})
             await asyncio.sleep(LOOK_SECONDS)

@@ -136,7 +136,7 @@ async def _serve(context: WorkerContext, state: State) -> None:
     pool = ArqRedis(pool_or_conn=waiting, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
-        lambda count: context.store.pick(count, settings.limits),
+        lambda count: context.store.queue.pick(count, settings.limits),
         runner.run,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,
@@ -173,8 +173,8 @@ def _beside(
     )
     return {
         "leases": leases.renew(),
-        "stops": leases.listen_for_cancellations(),
-        "keeper": LeaseReaper(
+        "cancellations": leases.listen_for_cancellations(),
+        "reaper": LeaseReaper(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),

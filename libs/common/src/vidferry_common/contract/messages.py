@@ -32,7 +32,7 @@ ENVELOPE = re.compile(
     rb'"traceparent":".{55}","data":\{"job_id":".{36}","seq":(?P<same_seq>\d+),'
     rb'"status":"(?P<status>[a-z]+)","stage":"(?P<stage>[a-z]+)","timestamp":"(?P<timestamp>.{24})",'
 )
-"""How a message of the scripts begins (store/tell.lua, then Update.body): what a gateway reads of it."""
+"""How a message of the scripts begins (store/scripts/messages.lua, then Update.body): what a gateway reads of it."""
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-(\d{1,15})")
 

@@ -1,35 +1,43 @@
-"""Records in Redis: jobs, downloads, leases. Each change is one script, so one atomic step."""
+"""Records in Redis: jobs, downloads, the queue, leases, objects. Each change is one script, so one atomic step."""
 
 from vidferry_common.store.client import Kept, RedisSettings, StoreUnavailable, connect
-from vidferry_common.store.records import Claim, JobRecord, QueueDepth, RedisMemory
-from vidferry_common.store.store import (
-    NO_LIMITS,
-    SPARED_SECONDS,
+from vidferry_common.store.downloads import (
+    Cause,
+    DownloadRecord,
+    DownloadStatus,
+    Ending,
+    Publication,
+    Requeue,
+    RequeueOutcome,
+)
+from vidferry_common.store.jobs import (
     CallerOverRate,
     Cancelled,
-    Cause,
     Created,
-    Ending,
     IdempotencyMismatch,
-    Limits,
+    JobRecord,
     NewJob,
     Outcome,
-    Publication,
     QueueFull,
     Quota,
-    RedisFull,
-    Requeue,
-    Store,
 )
+from vidferry_common.store.leases import AttemptId, Claim
+from vidferry_common.store.objects import PINNED_SECONDS
+from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
+from vidferry_common.store.scripts import RedisFull
+from vidferry_common.store.store import RedisMemory, Store
 
 __all__ = [
     "NO_LIMITS",
-    "SPARED_SECONDS",
+    "PINNED_SECONDS",
+    "AttemptId",
     "CallerOverRate",
     "Cancelled",
     "Cause",
     "Claim",
     "Created",
+    "DownloadRecord",
+    "DownloadStatus",
     "Ending",
     "IdempotencyMismatch",
     "JobRecord",
@@ -45,6 +53,7 @@ __all__ = [
     "RedisMemory",
     "RedisSettings",
     "Requeue",
+    "RequeueOutcome",
     "Store",
     "StoreUnavailable",
     "connect",

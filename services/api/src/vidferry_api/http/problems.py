@@ -19,7 +19,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
 from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable
-from vidferry_common.store.store import MINUTE
+from vidferry_common.store.jobs import MINUTE
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
     Problem where the job ends otherwise first, or changes with every try.
     """
     for _ in range(TRIES):
-        outcome = await services.store.cancel(job)
+        outcome = await services.store.jobs.cancel(job)
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
             logger.info("job cancelled", extra={"job_id": job.job_id})

@@ -68,7 +68,7 @@ class JobCreator:
             epoch=secrets.token_hex(4),
             url=url,
             format=fmt,
-            root=self.public_root,
+            public_root=self.public_root,
             traceparent=self._request.state.traceparent,
             idempotency_key=self._key,
             priority=priority,
@@ -80,13 +80,13 @@ class JobCreator:
         trace = trace_id(job.traceparent)
         logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
         services.metrics.accepted.add(created.outcome)
-        return self._describe_accepted(job.root, created)
+        return self._describe_accepted(job.public_root, created)
 
     async def _store_job(self, job: NewJob) -> Created:
         """Counts a refusal, and logs whom it was given to: of a proxy that is not named as one, all callers are one."""
         services, settings = self._services, self._services.settings
         try:
-            return await services.store.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+            return await services.store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
             logger.warning(

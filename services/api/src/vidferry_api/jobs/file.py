@@ -35,4 +35,4 @@ def _result_filename(job: JobRecord) -> str:
 
 async def _find_for_link(services: Services, name: str) -> StoredObject | None:
     """The object, which retention then leaves alone until its link was followed; None where it is gone."""
-    return await services.bucket.stat(name) if await services.store.spare(name) else None
+    return await services.bucket.stat(name) if await services.store.objects.pin(name) else None

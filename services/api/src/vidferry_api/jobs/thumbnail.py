@@ -7,7 +7,6 @@ from vidferry_api.http.problems import Problem
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.store import JobRecord
-from vidferry_common.store.records import THUMBNAIL
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,8 @@ async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObje
     """The object and its bytes; Problem where there is none."""
     name = job.thumbnail
     if job.download_id:
-        name = (await services.store.download(job.download_id)).get(THUMBNAIL, b"").decode()
+        download = await services.store.downloads.read(job.download_id)
+        name = download.thumbnail if download else ""
     picture = await _read_picture(services.bucket, name) if name else None
     if picture is None:
         raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")

@@ -14,8 +14,15 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.messages import Update, timestamp
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import Cause, Claim, Ending, Requeue, StoreUnavailable
-from vidferry_common.store.records import GENERATION, OBJECT
+from vidferry_common.store import (
+    Cause,
+    Claim,
+    DownloadStatus,
+    Ending,
+    Requeue,
+    RequeueOutcome,
+    StoreUnavailable,
+)
 from vidferry_worker.attempt.pipeline import Merged, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
@@ -84,8 +91,8 @@ class Attempt:
     async def _log_loss(self) -> None:
         """What people did is no warning: that of the last who waited, most of all."""
         with contextlib.suppress(StoreUnavailable):
-            record = await self._context.store.download(self._claim.download_id)
-            if (record.get(b"status"), record.get(b"attempt")) == (b"ended", str(self._claim.attempt).encode()):
+            record = await self._context.store.downloads.read(self._claim.download_id)
+            if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
                 logger.info("attempt stopped: nobody waits for it", extra=self._log)
                 return
         logger.warning("attempt lost: another one runs", extra=self._log)
@@ -111,9 +118,9 @@ class Attempt:
 
     async def _work(self) -> DownloadResult:
         self._state.enter_step(stages.started(self._claim.attempt, self._claim.last.message))
-        if self._claim.seen and not self._claim.force:
+        if self._claim.known_object and not self._claim.force:
             results = ResultBuilder(self._context, self._claim, self._state)
-            known = await results.find_object(self._claim.seen)
+            known = await results.find_object(self._claim.known_object)
             if known:
                 self._state.enter_step(stages.INFO, title=known.metadata.get("title"))
                 return await results.build_reused(known)
@@ -134,13 +141,13 @@ class Attempt:
 
     def _ending(self, result: DownloadResult) -> Ending:
         stored = result.stored
-        facts = {OBJECT: stored.name, GENERATION: str(stored.generation)}
-        return Ending(facts, stored.name if result.lasting else "", self._context.settings.address_memory)
+        leads_to = stored.name if result.lasting else ""
+        return Ending(stored.name, str(stored.generation), leads_to, self._context.settings.address_memory)
 
     async def _end(self, update: Update, ending: Ending) -> None:
         await self._reporter.flush()
         body = update.body()
-        told = await until_redis_answers(lambda: self._context.store.finish(self._claim, body, ending))
+        told = await until_redis_answers(lambda: self._context.store.downloads.finish(self._claim, body, ending))
         if told is None:
             raise FenceLost
         self._state.end(update)
@@ -162,9 +169,9 @@ class Attempt:
             retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
         outcome = await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
-        if outcome == "requeued":
+        if outcome is RequeueOutcome.REQUEUED:
             self._context.metrics.retries.add(code)
-        elif outcome == "ended":
+        elif outcome is RequeueOutcome.ENDED:
             self._context.metrics.failed(self._claim.created, code)
 
     async def _hand_back(self) -> None:
@@ -176,9 +183,9 @@ class Attempt:
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._requeue(Requeue(Cause.HANDOVER, self._state.current.waiting()))
 
-    async def _requeue(self, how: Requeue) -> str:
+    async def _requeue(self, how: Requeue) -> RequeueOutcome:
         return await until_redis_answers(
-            lambda: self._context.store.requeue(self._claim.download_id, self._claim.attempt, how)
+            lambda: self._context.store.downloads.requeue(self._claim.download_id, self._claim.attempt, how)
         )
 
 

@@ -72,7 +72,7 @@ class Pipeline:
         )
 
     async def _identify(self, name: str) -> None:
-        mine = await until_redis_answers(lambda: self._context.store.identify(self._claim, name))
+        mine = await until_redis_answers(lambda: self._context.store.downloads.claim_object(self._claim, name))
         if mine is None:
             raise FenceLost
         if not mine:

@@ -66,7 +66,7 @@ class Publisher:
         batch = [(source, each) for source in self._notified for each in source.pending(tick=tick)]
         if not batch:
             return
-        told = await self._store.publish_all([each for _, each in batch])
+        told = await self._store.downloads.publish_all([each for _, each in batch])
         for (source, publication), jobs in zip(batch, told, strict=True):
             if source in self._notified and not source.sent(publication, jobs):
                 self.forget(source)

@@ -11,7 +11,6 @@ from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
-from vidferry_common.store.records import THUMBNAIL
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.context import WorkerContext
@@ -39,9 +38,9 @@ class ResultBuilder:
     async def find_object(self, name: str) -> StoredObject | None:
         """The object; retention then leaves it alone until a link to it has been told and followed.
 
-        JobFailure where retention is removing it at this moment: the next try fetches the video anew.
+        JobFailure where retention is deleting it at this moment: the next try fetches the video anew.
         """
-        if not await until_redis_answers(lambda: self._context.store.spare(name)):
+        if not await until_redis_answers(lambda: self._context.store.objects.pin(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
         async with bucket_outage.tell_while_away(self._context.bucket, self._state):
             return await self._context.bucket.stat(name)
@@ -83,5 +82,5 @@ class ResultBuilder:
     async def record_thumbnail(self, name: str) -> None:
         """From here on the job's thumbnail can be shown."""
         with contextlib.suppress(StoreUnavailable):
-            await self._context.store.note(self._claim.download_id, {THUMBNAIL: name})
+            await self._context.store.downloads.record_thumbnail(self._claim.download_id, name)
             self._state.add_facts(has_thumbnail=True)

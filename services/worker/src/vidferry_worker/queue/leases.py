@@ -34,7 +34,7 @@ class Leases:
             held = {id_: attempt for id_, (attempt, _) in self._held.items()}
             pause = self._lease / RENEWALS
             try:
-                for download_id in await self._store.renew(held, self._lease) if held else ():
+                for download_id in await self._store.leases.renew(held, self._lease) if held else ():
                     self._abandon(download_id, held[download_id])
             except StoreUnavailable as error:
                 logger.warning("leases wait for Redis", extra={"error": str(error)})
@@ -48,12 +48,12 @@ class Leases:
         """
         while True:
             try:
-                stopped = await self._store.stopped(self._worker, LISTEN_SECONDS)
+                unwanted = await self._store.leases.wait_for_cancellation(self._worker, LISTEN_SECONDS)
             except StoreUnavailable:
                 await asyncio.sleep(OUTAGE_SECONDS)
             else:
-                if stopped:
-                    self._abandon(*stopped)
+                if unwanted:
+                    self._abandon(*unwanted)
 
     def _abandon(self, download_id: str, attempt: int) -> None:
         held = self._held.get(download_id)

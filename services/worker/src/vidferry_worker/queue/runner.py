@@ -2,7 +2,7 @@
 
 import logging
 
-from vidferry_common.store import Claim
+from vidferry_common.store import Claim, DownloadStatus
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.context import WorkerContext
@@ -40,11 +40,11 @@ class Runner:
 
     async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
         """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
-        record = await until_redis_answers(lambda: self._context.store.download(download_id))
-        return record.get(b"status") == b"queued" and int(record[b"attempt"]) == attempt - 1
+        record = await until_redis_answers(lambda: self._context.store.downloads.read(download_id))
+        return record is not None and (record.status, record.attempt) == (DownloadStatus.QUEUED, attempt - 1)
 
     async def _claim(self, download_id: str, attempt: int) -> Claim | None:
         settings = self._context.settings
         return await until_redis_answers(
-            lambda: self._context.store.claim(download_id, attempt, settings.lease, settings.worker_name)
+            lambda: self._context.store.leases.claim(download_id, attempt, settings.lease, settings.worker_name)
         )

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from vidferry_common.bucket import Bucket, ListedObject
 from vidferry_common.contract.identity import ROOT, THUMBNAIL, folder_of, is_stored_by_vidferry
-from vidferry_common.store import SPARED_SECONDS
+from vidferry_common.store import PINNED_SECONDS
 from vidferry_worker.settings import WorkerSettings
 
 DAY = 86400
@@ -60,7 +60,7 @@ class Retention:
         now = time.time()
         too_old = now - self.days * DAY if self.days else NEVER
         too_much = await self._last_too_much(bucket) if self.bytes else NEVER
-        return min(max(too_old, too_much), now - SPARED_SECONDS)
+        return min(max(too_old, too_much), now - PINNED_SECONDS)
 
     async def _last_too_much(self, bucket: Bucket) -> float:
         """When the youngest of those was made that have to go for the sake of the others."""

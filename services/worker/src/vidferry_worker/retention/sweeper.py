@@ -1,4 +1,4 @@
-"""Removes what retention keeps no longer. All workers ask for it, and the one that keeps house does it."""
+"""Removes what retention keeps no longer. All workers ask for it, and the leader does it."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ from vidferry_worker.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 2.0
-"""seconds until a worker asks again whether it keeps house now"""
+"""seconds until a worker asks again whether it leads now"""
 
 
 class LeadershipLost(Exception):
-    """Another worker keeps house now, and sweeps from the start."""
+    """Another worker leads now, and sweeps from the start."""
 
 
 class Sweeper:
@@ -43,10 +43,10 @@ class Sweeper:
 
     async def _sweep_when_due(self) -> float:
         """Seconds until it may be due again."""
-        due = await self._store.sweep_due(self._worker, self._interval)
+        due = await self._store.objects.check_sweep_due(self._worker, self._interval)
         if due == 0:
             await self._sweep()
-            due = await self._store.sweep_due(self._worker, self._interval, ended=True)
+            due = await self._store.objects.check_sweep_due(self._worker, self._interval, ended=True)
         logger.debug("the next sweep", extra={"seconds": due})
         return LONGEST_WAIT if due is None else due
 
@@ -82,13 +82,13 @@ class Sweeper:
         if not objects:
             return []
         names = [each.name for each in objects]
-        condemned = await self._store.condemn(self._worker, names)
-        if condemned is None:
+        marked = await self._store.objects.mark_deleting(self._worker, names)
+        if marked is None:
             raise LeadershipLost
         try:
-            return [each for each in objects if each.name in condemned and await self._delete(each)]
+            return [each for each in objects if each.name in marked and await self._delete(each)]
         finally:
-            await self._store.acquit(names)
+            await self._store.objects.unmark(names)
 
     async def _delete(self, listed: ListedObject) -> bool:
         """Whether it is gone: not where it was replaced since it was listed."""

@@ -1,8 +1,8 @@
 -- Prepended to every script; each script is one atomic step. What publish.lua needs, and no more: Redis makes every
 -- function anew at each call, and the dozen of lib.lua took it a tenth of a message's time.
--- Names are those of contract/keys.py; a test compares them.
+-- What `keys` has stands in contract/keys.py, and is put in when a script is loaded (__init__.py).
 
--- Whether a download runs at that attempt: the fence.
+-- Whether a download runs at that attempt: the fence. attempt: as text, which is how Redis keeps it.
 local function holds(download, attempt)
   local record = redis.call('HMGET', download, 'status', 'attempt')
   return record[1] == 'running' and record[2] == attempt
@@ -10,7 +10,7 @@ end
 
 local function expire(download, ttl)
   redis.call('EXPIRE', download, ttl)
-  redis.call('EXPIRE', download .. ':jobs', ttl)
+  redis.call('EXPIRE', download .. keys.JOBS, ttl)
 end
 
 -- A text with each mark replaced. Not by gsub, which looks at each character in turn: most of what a progress costs.
@@ -23,15 +23,15 @@ local function replace(text, mark, value)
   return text
 end
 
--- A body as it is told to a job that had so many more attempts before it went over to this download (identify.lua).
-local function ahead_by(body, attempts)
+-- A body as it is told to a job that had so many more attempts before it went over to this download (claim_object.lua).
+local function with_attempt_offset(body, attempts)
   local told = string.gsub(body, '"attempt":(%d+)', function(own) return '"attempt":' .. own + attempts end, 1)
   return told
 end
 
--- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, root, seq and ahead.
+-- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, public_root, seq and attempt_offset.
 local function compose(job_id, record, body, step)
-  if (record[5] or '0') ~= '0' then body = ahead_by(body, record[5]) end
+  if (record[5] or '0') ~= '0' then body = with_attempt_offset(body, record[5]) end
   local seq = record[4] + 1
   return '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
@@ -42,34 +42,34 @@ end
 -- A job that has ended has no epoch any more (room.lua), and stays as it ended. A record's time begins anew with each
 -- step, of which every attempt has some.
 local function deliver(job_id, body, step, ttl)
-  local key = 'vidferry:job:' .. job_id
-  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'root', 'seq', 'ahead')
+  local key = keys.JOB .. job_id
+  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset')
   if not record[1] then return end
   local message, seq = compose(job_id, record, body, step)
   redis.call('HSET', key, 'seq', seq, 'state', message)
   if step then
-    redis.call('RPUSH', key .. ':history', message)
-    redis.call('LTRIM', key .. ':history', -64, -1)
-    redis.call('EXPIRE', key .. ':history', ttl)
+    redis.call('RPUSH', key .. keys.HISTORY, message)
+    redis.call('LTRIM', key .. keys.HISTORY, -64, -1)
+    redis.call('EXPIRE', key .. keys.HISTORY, ttl)
     redis.call('EXPIRE', key, ttl)
   end
-  redis.call('PUBLISH', 'websocket:' .. job_id, message)
+  redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
 end
 
 -- Sends one body to every job of a download, and keeps it for those that attach later. Returns the jobs' ids.
 -- The same step again is a script that was sent again after its reply was lost.
-local function tell(download, body, step, ttl)
-  local jobs = redis.call('SMEMBERS', download .. ':jobs')
-  if step and redis.call('LPOS', download .. ':steps', body) then return jobs end
+local function deliver_to_all(download, body, step, ttl)
+  local jobs = redis.call('SMEMBERS', download .. keys.JOBS)
+  if step and redis.call('LPOS', download .. keys.STEPS, body) then return jobs end
   local stored = redis.pcall('HSET', download, 'body', body)
   if type(stored) == 'table' then -- Redis' memory is used up: after a write that takes none, room.lua tells, it takes this
     redis.call('HDEL', download, '')
     redis.call('HSET', download, 'body', body)
   end
   if step then
-    redis.call('RPUSH', download .. ':steps', body)
-    redis.call('LTRIM', download .. ':steps', -64, -1)
-    redis.call('EXPIRE', download .. ':steps', ttl)
+    redis.call('RPUSH', download .. keys.STEPS, body)
+    redis.call('LTRIM', download .. keys.STEPS, -64, -1)
+    redis.call('EXPIRE', download .. keys.STEPS, ttl)
   end
   for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ttl) end
   return jobs

@@ -1,0 +1,211 @@
+"""Downloads: the work for one video in one format, and what it tells all jobs that are attached to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from vidferry_common.contract import keys
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.identity import digest
+from vidferry_common.contract.messages import Update
+from vidferry_common.store.leases import Claim
+from vidferry_common.store.queue import arq_job
+from vidferry_common.store.scripts import ScriptRunner
+
+MAX_JOBS = 1000
+"""Of one download: each of its messages goes to all of them within one script."""
+
+
+class DownloadStatus(StrEnum):
+    """Where a download is; the names are the record's."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRecord:
+    """A download as it is now. Of one that has ended, its status and its counters are left."""
+
+    status: DownloadStatus
+    attempt: int
+    """the fence: the number of the last claim"""
+    retries: int
+    worker_losses: int
+    created: str
+    """RFC 3339; empty once it has ended"""
+    body: bytes
+    """of the message that was told last; of one that has ended, its digest"""
+    thumbnail: str
+    """the name of the picture in the bucket; empty until it is there"""
+
+    @classmethod
+    def parse(cls, fields: dict[bytes, bytes]) -> "DownloadRecord":
+        return cls(
+            status=DownloadStatus(fields[b"status"].decode()),
+            attempt=int(fields[b"attempt"]),
+            retries=int(fields[b"retries"]),
+            worker_losses=int(fields[b"worker_losses"]),
+            created=fields.get(b"created", b"").decode(),
+            body=fields[b"body"],
+            thumbnail=fields.get(b"thumbnail", b"").decode(),
+        )
+
+    @property
+    def last(self) -> Update | None:
+        """What was told last; None once it has ended. Not for a service that may be older than the worker."""
+        return None if self.status is DownloadStatus.ENDED else Update.read(self.body)
+
+
+class Cause(StrEnum):
+    """Why a running download goes back on the queue; the names are the record's counters."""
+
+    HANDOVER = ""
+    RETRY = "retries"
+    WORKER_LOSS = "worker_losses"
+
+
+class RequeueOutcome(StrEnum):
+    """What a requeue came to; the names are the script's."""
+
+    REQUEUED = "requeued"
+    ENDED = "ended"
+    """its cause has counted up to the limit"""
+    STALE = "stale"
+    """the attempt is not the current one any more"""
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """How a download goes back on the queue."""
+
+    cause: Cause
+    update: Update
+    """what its watchers see while it waits"""
+    delay: float = 0
+    """seconds"""
+    limit: int = 0
+    """the cause may count up to this; then the download ends"""
+    failure: ErrorCode = ErrorCode.INTERNAL
+    """with this"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What stays of a download that has ended. All is empty where it has failed."""
+
+    object: str = ""
+    """the name of the object that it made or found"""
+    generation: str = ""
+    """of that object, decimal"""
+    leads_to: str = ""
+    """the object that its URL leads to, as far as that can be told without asking the site"""
+    known_for: float = 0
+    """seconds that this is remembered"""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message of a download, for all its jobs."""
+
+    claim: Claim
+    body: bytes
+    update: Update
+    """what the body was made from"""
+    step: bool
+    """whether it is a change of stage, which is kept for those who join later"""
+
+
+class DownloadStore:
+    """The downloads in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner, record_seconds: int) -> None:
+        self._scripts, self._record_seconds = scripts, record_seconds
+
+    async def read(self, download_id: str) -> DownloadRecord | None:
+        """The download as it is now, None where there is none (any more)."""
+        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.DOWNLOAD + download_id))
+        return DownloadRecord.parse(fields) if fields else None
+
+    async def record_thumbnail(self, download_id: str, name: str) -> None:
+        """The picture is in the bucket under that name."""
+        await self._scripts.run("set_fields", [keys.DOWNLOAD + download_id], fields={"thumbnail": name})
+
+    async def claim_object(self, claim: Claim, name: str) -> bool | None:
+        """Whether the download is the one that makes that object: else its jobs have gone over to the one that does.
+
+        None where the claim is not the current one any more.
+        """
+        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
+        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
+        outcome = await self._scripts.run(
+            "claim_object",
+            [keys.DOWNLOAD + claim.download_id, by_object],
+            download_id=claim.download_id,
+            attempt=claim.attempt,
+            record_seconds=self._record_seconds,
+            max_jobs=MAX_JOBS,
+        )
+        return None if outcome is None else bool(outcome == b"mine")
+
+    async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
+        """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
+        name, *args = self._publication(claim, body, step=step)
+        return _ids(await self._scripts.run_positional("publish", [name], *args))
+
+    async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
+        """As publish, in one pipeline."""
+        given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
+        sha, pipe = self._scripts.sha("publish"), self._scripts.redis.pipeline(transaction=False)
+        for names_and_args in given:
+            pipe.evalsha(sha, 1, *names_and_args)
+        replies = await self._scripts.ask(pipe.execute(raise_on_error=False))
+        # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
+        return [
+            await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
+            for each, reply in zip(publications, replies, strict=True)
+        ]
+
+    def _publication(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
+        return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._record_seconds]
+
+    async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
+        """Ends the download and all its jobs, keeping facts in their records; as publish."""
+        facts = {"object": ending.object, "generation": ending.generation}
+        told = await self._scripts.run(
+            "finish",
+            [keys.DOWNLOAD + claim.download_id],
+            download_id=claim.download_id,
+            attempt=claim.attempt,
+            body=body,
+            record_seconds=self._record_seconds,
+            leads_to=ending.leads_to,
+            known_s=int(ending.known_for),
+            facts=[item for pair in facts.items() if pair[1] for item in pair],
+        )
+        return _ids(told)
+
+    async def requeue(self, download_id: str, attempt: int, how: Requeue) -> RequeueOutcome:
+        """Puts a running download back for its next attempt."""
+        outcome = await self._scripts.run(
+            "requeue",
+            [keys.DOWNLOAD + download_id],
+            download_id=download_id,
+            attempt=attempt,
+            cause=how.cause,
+            limit=how.limit,
+            delay_ms=int(how.delay * 1000),
+            body=how.update.body(),
+            failure=how.update.failed(how.failure).body(),
+            record_seconds=self._record_seconds,
+            arq=arq_job(download_id, attempt + 1, self._record_seconds),
+        )
+        return RequeueOutcome(outcome.decode())
+
+
+def _ids(reply: list[bytes] | None) -> list[str] | None:
+    return None if reply is None else [job_id.decode() for job_id in reply]

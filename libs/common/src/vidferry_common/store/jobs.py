@@ -1,0 +1,288 @@
+"""Jobs: one caller's request each, from its POST to its end."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from vidferry_common.contract import keys
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.identity import digest
+from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.priority import Priority
+from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.origins import registered_domain
+from vidferry_common.store.downloads import MAX_JOBS
+from vidferry_common.store.queue import arq_job
+from vidferry_common.store.scripts import RedisFull, ScriptRunner
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+MINUTE = 60
+QUEUE_BYTES = 128 * 1024**2
+"""that the records of all that waits or runs take at the most, where the caller of create() does not say"""
+JOB_BYTES = 4096
+DOWNLOAD_BYTES = 2048
+"""What the record of a job, and of a download, grows to, but for the URL and the public root that it names"""
+# Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
+_CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
+
+
+class QueueFull(Exception):
+    """As many downloads wait as the queue may hold."""
+
+
+class CallerOverRate(Exception):
+    """The caller has sent all requests of its minute."""
+
+    def __init__(self, quota: "Quota") -> None:
+        super().__init__()
+        self.quota = quota
+
+
+class IdempotencyMismatch(Exception):
+    """The Idempotency-Key was used for another request."""
+
+
+class Outcome(StrEnum):
+    """What a POST came to; the names are the script's."""
+
+    CREATED = "created"
+    """a download of its own is on the queue"""
+    ATTACHED = "attached"
+    """the job follows a download that was there already"""
+    REPLAYED = "replayed"
+    """the same request had been made before with this Idempotency-Key"""
+
+
+class Cancelled(StrEnum):
+    """What a cancellation came to; the names are the script's."""
+
+    CANCELLED = "cancelled"
+    ENDED = "ended"
+    """it had ended before"""
+    MOVED = "moved"
+    """there is a newer state than the one that was ended"""
+    NONE = "none"
+    """there is no such job"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as it is now."""
+
+    job_id: str
+    url: str
+    format: Format
+    created: str
+    """RFC 3339"""
+    download_id: str
+    """empty once the job has ended"""
+    state: dict[str, Any]
+    """the `data` of its newest message"""
+    cursor: str
+    priority: Priority
+    force: bool
+    retry_of: str | None
+    object: str
+    """the name of its object in the bucket; empty where it has not completed"""
+    generation: str
+    """of that object, decimal"""
+    thumbnail: str
+    """the name of the picture in the bucket, once the job has ended; empty where there is none"""
+
+    @classmethod
+    def parse(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
+        message, request = orjson.loads(fields[b"state"]), orjson.loads(fields[b"request"])
+        return cls(
+            job_id=job_id,
+            url=request["url"],
+            format=Format.parse(request["format"]),
+            created=fields[b"created"].decode(),
+            download_id=fields.get(b"download", b"").decode(),
+            state=message["data"],
+            cursor=message["cursor"],
+            priority=Priority(request["priority"]),
+            force=request["force"],
+            retry_of=request["retry_of"],
+            object=fields.get(b"object", b"").decode(),
+            generation=fields.get(b"generation", b"").decode(),
+            thumbnail=fields.get(b"thumbnail", b"").decode(),
+        )
+
+    @property
+    def status(self) -> Status:
+        return Status(self.state["status"])
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """One POST."""
+
+    job_id: str
+    download_id: str
+    epoch: str
+    url: str
+    format: Format
+    public_root: str
+    """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
+    traceparent: str
+    owner: str = ""
+    caller: str = ""
+    """who asked for it: an address, or the network of one; empty where nobody counts"""
+    idempotency_key: str = ""
+    priority: Priority = Priority.INTERACTIVE
+    force: bool = False
+    """fetched anew, also where it is in the bucket"""
+    retry_of: str = ""
+    """the job that this one tries again"""
+
+    @property
+    def site(self) -> str:
+        """What the limits of a site count by."""
+        return registered_domain(urlsplit(self.url).hostname or "")
+
+    @property
+    def caller_digest(self) -> str:
+        """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
+        return digest("caller", self.caller)[:16] if self.caller else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal where one download serves both."""
+        return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
+
+    @property
+    def request(self) -> bytes:
+        """What the job's record keeps of the request, as long as there is one; equal for equal requests."""
+        asked = {
+            "v": 1,
+            "url": self.url,
+            "format": self.format.canonical(),
+            "priority": self.priority,
+            "force": self.force,
+            "retry_of": self.retry_of or None,
+            "owner": self.owner,
+        }
+        return orjson.dumps(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a caller has left of its requests of a minute. They come back one by one."""
+
+    rate: int
+    spent: float
+    """seconds until all of them are left; more than a minute for a request that was refused"""
+
+    @property
+    def remaining(self) -> int:
+        return max(0, int((MINUTE - self.spent) * self.rate / MINUTE))
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until one more is left."""
+        return max(1, math.ceil(self.spent - MINUTE))
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What a POST came to."""
+
+    job_id: str
+    status: Status | None
+    """of the job now; None where it was made by an earlier request and its record has expired since"""
+    outcome: Outcome
+    quota: Quota | None = None
+    """None where the caller's requests are not counted"""
+
+    @property
+    def replayed(self) -> bool:
+        return self.outcome is Outcome.REPLAYED
+
+
+class JobStore:
+    """The jobs in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner, record_seconds: int) -> None:
+        self._scripts, self._record_seconds = scripts, record_seconds
+
+    async def create(
+        self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
+    ) -> Created:
+        """Makes a job and starts or joins its download: QueueFull, RedisFull, CallerOverRate, IdempotencyMismatch.
+
+        caller_rate: requests a minute of one caller; 0: any number.
+        """
+        fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
+        whose = (job.owner, job.caller, job.public_root)
+        idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
+        outcome, spent_ms, *made = await self._scripts.run(
+            "create",
+            [
+                keys.JOB + job.job_id,
+                keys.DOWNLOAD_BY_URL + job.fingerprint,
+                idempotency,
+                keys.DOWNLOAD + job.download_id,
+                keys.REQUESTS + job.caller_digest,
+            ],
+            job={
+                "id": job.job_id,
+                "epoch": job.epoch,
+                "request": job.request,
+                "public_root": orjson.dumps(job.public_root)[1:-1],
+                "bytes": JOB_BYTES + text,
+            },
+            download={
+                "id": job.download_id,
+                "url": job.url,
+                "format": fmt,
+                "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt),
+                "site": job.site,
+                "caller": job.caller_digest,
+                "head_start": job.priority.head_start_ms,
+                "force": job.force,
+                "bytes": DOWNLOAD_BYTES + text,
+            },
+            traceparent=job.traceparent,
+            created=utc_now(),
+            body=queued().body(),
+            record_seconds=self._record_seconds,
+            idempotency_seconds=IDEMPOTENCY_SECONDS,
+            arq=arq_job(job.download_id, 1, self._record_seconds),
+            queue_cap=queue_cap,
+            queue_bytes=queue_bytes,
+            max_jobs=MAX_JOBS,
+            caller_rate=caller_rate,
+        )
+        quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
+        if quota and outcome == b"over_rate":
+            raise CallerOverRate(quota)
+        if outcome == b"full":
+            raise QueueFull
+        if outcome == b"no_memory":
+            raise RedisFull
+        if outcome == b"mismatch":
+            raise IdempotencyMismatch
+        job_id, state = made
+        status = Status(orjson.loads(state)["data"]["status"]) if state else None
+        return Created(job_id.decode(), status, Outcome(outcome.decode()), quota)
+
+    async def read(self, job_id: str) -> JobRecord | None:
+        """The job as it is now, None where there is none (any more)."""
+        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.JOB + job_id))
+        return JobRecord.parse(job_id, fields) if fields else None
+
+    async def cancel(self, job: JobRecord) -> Cancelled:
+        """Ends the job as it was read; its download stops with its last job, on whichever worker it runs."""
+        outcome = await self._scripts.run(
+            "cancel",
+            [keys.JOB + job.job_id],
+            job_id=job.job_id,
+            seq=job.state["seq"],
+            body=Update.of(job.state | _CANCELLED).cancelled().body(),
+            record_seconds=self._record_seconds,
+        )
+        return Cancelled(outcome.decode())

@@ -1,0 +1,115 @@
+"""Leases: which worker runs which attempt, and the one worker that looks for those that have ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vidferry_common.contract import keys
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.messages import Update
+from vidferry_common.store.scripts import ScriptRunner
+
+MAX_EXPIRED = 10
+"""leases that are told at once"""
+
+
+class AttemptId(NamedTuple):
+    """Which attempt of which download."""
+
+    download_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt of a download, held by its lease."""
+
+    download_id: str
+    attempt: int
+    """the fence: it rises at every claim"""
+    url: str
+    format: Format
+    retries: int
+    traceparent: str
+    last: Update
+    """what was told last, of an earlier attempt or of the queue"""
+    force: bool
+    """whether the video is to be fetched anew, even where it is in the bucket"""
+    known_object: str
+    """the object that the URL has led to before; empty where that is not known"""
+    created: str
+    """RFC 3339: of the download, by the clock of the api"""
+    waited: float
+    """seconds from when the attempt was due to its claim"""
+
+    @classmethod
+    def parse(cls, download_id: str, fields: dict[bytes, bytes], waited: float) -> "Claim":
+        return cls(
+            download_id=download_id,
+            attempt=int(fields[b"attempt"]),
+            url=fields[b"url"].decode(),
+            format=Format.parse(fields[b"format"].decode()),
+            retries=int(fields[b"retries"]),
+            traceparent=fields[b"traceparent"].decode(),
+            last=Update.read(fields[b"body"]),
+            force=bool(fields[b"force"]),
+            known_object=fields[b"known_object"].decode(),
+            created=fields[b"created"].decode(),
+            waited=waited,
+        )
+
+
+class LeaseStore:
+    """The leases in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    async def claim(self, download_id: str, attempt: int, lease: float, worker: str) -> Claim | None:
+        """Takes an attempt for lease seconds; None where it is not the next one. Again by the same worker: the same."""
+        flat = await self._scripts.run(
+            "claim",
+            [keys.DOWNLOAD + download_id],
+            download_id=download_id,
+            attempt=attempt,
+            lease_ms=int(lease * 1000),
+            worker=worker,
+        )
+        if not flat:
+            return None
+        waited_ms, *record = flat
+        return Claim.parse(download_id, dict(zip(record[::2], record[1::2], strict=True)), waited_ms / 1000)
+
+    async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
+        """Renews the leases of {download id: attempt} for lease seconds; the ids that are lost."""
+        lost = await self._scripts.run("renew", [], lease_ms=int(lease * 1000), attempts=claims)
+        return {download_id.decode() for download_id in lost}
+
+    async def find_expired(
+        self, worker: str, silence: float, gap: float, lease: float, slots: int = 0
+    ) -> list[str] | None:
+        """Leads, where no other worker has within silence seconds; None where one has.
+
+        Ids of downloads whose lease has ended, the oldest first; none for one lease after a gap, when nobody led for
+        that many seconds: Redis was away, and who holds a lease has to renew it first. For one lease the worker's
+        slots count among those of all; 0: it takes nothing any more.
+        """
+        found = await self._scripts.run(
+            "expired_leases",
+            [keys.LEADER],
+            worker=worker,
+            silence_ms=int(silence * 1000),
+            gap_ms=int(gap * 1000),
+            lease_ms=int(lease * 1000),
+            most=MAX_EXPIRED,
+            slots=slots,
+        )
+        return None if found is None else [member.decode() for member in found]
+
+    async def wait_for_cancellation(self, worker: str, seconds: int) -> AttemptId | None:
+        """The next attempt of the worker that nobody wants any more; None where there is none within seconds."""
+        found = await self._scripts.ask(self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds))
+        if not found:
+            return None
+        download_id, _, attempt = found[1].decode().rpartition(":")
+        return AttemptId(download_id, int(attempt))

@@ -1,0 +1,46 @@
+"""Objects in the bucket, as far as all services have to agree on them: which are handed out, which are deleted."""
+
+from collections.abc import Sequence
+
+from vidferry_common.contract import keys
+from vidferry_common.store.scripts import ScriptRunner
+
+PINNED_SECONDS = 900.0
+"""for which retention leaves an object alone whatever the settings say, from its upload and each time that it is handed
+out: until the link to it has been told and followed"""
+DELETING_SECONDS = 300.0
+"""for which an object counts as being deleted where its worker died over it"""
+
+
+class ObjectMarks:
+    """The marks on objects. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    async def pin(self, name: str) -> bool:
+        """Keeps retention from an object that is about to be handed out; False where it is being deleted just now."""
+        named = [keys.PINNED, keys.DELETING]
+        return bool(await self._scripts.run("pin", named, object=name, ms=int(PINNED_SECONDS * 1000)))
+
+    async def mark_deleting(self, worker: str, names: Sequence[str]) -> list[str] | None:
+        """Those of the objects that may be deleted, until unmark(); None where another worker leads."""
+        found = await self._scripts.run(
+            "mark_deleting",
+            [keys.LEADER, keys.PINNED, keys.DELETING],
+            worker=worker,
+            ms=int(DELETING_SECONDS * 1000),
+            objects=names,
+        )
+        return None if found is None else [name.decode() for name in found]
+
+    async def unmark(self, names: Sequence[str]) -> None:
+        """The objects are deleted, or stay after all."""
+        await self._scripts.ask(self._scripts.redis.zrem(keys.DELETING, *names))
+
+    async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
+        """Seconds until the bucket is to be swept, None where another worker leads. ended: one was, just now."""
+        due_ms = await self._scripts.run(
+            "sweep_due", [keys.LEADER], worker=worker, interval_ms=int(interval * 1000), ended=ended
+        )
+        return None if due_ms is None else due_ms / 1000

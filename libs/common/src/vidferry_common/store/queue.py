@@ -1,0 +1,84 @@
+"""The queue: what waits for a worker, and in which order it is taken."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from arq.jobs import serialize_job
+
+from vidferry_common.contract import keys
+from vidferry_common.contract.messages import PARKED, WAITING
+from vidferry_common.contract.priority import Priority
+from vidferry_common.store.scripts import ScriptRunner
+
+PICK_SECONDS = 2.0
+"""that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
+_WAITING_BODY, _PARKED_BODY = (orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many downloads of one site, and of one caller, run at once: the rest of the slots is for others."""
+
+    slots: int = 0
+    """of the worker that asks; it counts with those of all workers that are known"""
+    site_share: float = 1
+    """of all slots, one at least; 1: no limit"""
+    site_limit: int = 0
+    """over all workers, too; 0: no limit"""
+    caller_share: float = 1
+    """as site_share"""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What waits and what runs, of all workers."""
+
+    waiting: int
+    """due, and not claimed yet"""
+    deferred: int
+    """until their next try"""
+    running: int
+    oldest: float
+    """seconds since the one that waits longest was due; 0 where none waits"""
+
+
+class QueueStore:
+    """The queue in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
+        """Arq ids to start, kept for whoever asks for PICK_SECONDS; the seconds until there may be more."""
+        due_ms, *arq_ids = await self._scripts.run(
+            "pick",
+            [],
+            count=count,
+            kept_ms=int(PICK_SECONDS * 1000),
+            slots=limits.slots,
+            site_share=limits.site_share,
+            site_limit=limits.site_limit,
+            caller_share=limits.caller_share,
+            waiting=_WAITING_BODY,
+            parked=_PARKED_BODY,
+        )
+        return arq_ids, due_ms / 1000 if due_ms >= 0 else None
+
+    async def read_depth(self) -> QueueDepth:
+        """How much waits and runs; cheap, whatever the queue's length."""
+        waiting, deferred, running, oldest_ms = await self._scripts.run(
+            "queue_depth", [], head_start_ms=Priority.INTERACTIVE.head_start_ms
+        )
+        return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
+
+
+def arq_job(download_id: str, attempt: int, seconds: int) -> dict[str, Any]:
+    """What arq needs to run an attempt, as the scripts take it: its job's id, its payload, the ms that it is kept."""
+    now = int(time.time() * 1000)
+    payload = serialize_job(keys.FUNCTION, (download_id, attempt), {}, None, now, serializer=orjson.dumps)
+    return {"id": keys.arq_id(download_id, attempt), "payload": payload, "ms": seconds * 1000}

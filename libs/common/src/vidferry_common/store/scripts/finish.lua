@@ -1,0 +1,22 @@
+-- Ends a download and all its jobs, if the caller holds the fence.
+-- KEYS: download; args: download_id, attempt, body, record_seconds, leads_to (the object that the URL leads to, or ''),
+--       known_s (seconds that this is known), facts (field, value of the jobs' records for each)
+-- Returns the ids of the jobs told, or false where another attempt has taken over.
+local args = cjson.decode(ARGV[1])
+local attempt = tostring(args.attempt)
+if not holds(KEYS[1], attempt) then
+  -- The same script again, after its reply was lost.
+  if redis.call('HGET', KEYS[1], 'body') == redis.sha1hex(args.body) then return redis.call('SMEMBERS', KEYS[1] .. keys.JOBS) end
+  return false
+end
+admit(KEYS[1])
+local known
+if args.leads_to ~= '' and args.known_s > 0 then
+  local index = redis.call('HGET', KEYS[1], 'object_by_url')
+  local ms = math.min(args.known_s, args.record_seconds) * 1000 -- it goes with a job's record, which is counted
+  redis.call('SET', index, args.leads_to, 'PX', ms)
+  known = index .. ' ' .. math.ceil(now_ms() + ms)
+end
+return end_download(
+  KEYS[1], args.download_id, attempt, args.body, facts_of(KEYS[1], args.facts), known, args.record_seconds
+)
