@@ -256,7 +256,7 @@ LEASE = 10
 """seconds after which another worker runs what a lost one ran"""
 BACK = 15
 """seconds that a client waits at most between two tries"""
-UNANSWERED = 20
+UNANSWERED = 35
 """seconds until a request to a bucket that swallows packets has failed, and a watcher is told"""
 START = 5
 """seconds that a killed container takes to be ready again; the kubelet waits 10 where it was killed before"""
@@ -282,7 +282,8 @@ def of_a_day(sentinel: bool) -> list[Event]:
               told=["worker_deaths", "a worker was lost", "the worker before has stopped"]),
         Event("gateway killed", partial(kill, "gateway"), silence=START + BACK, told=["1006"]),
         Event("Redis killed", kill_redis, away=True, silence=BACK, recovered=10),
-        *([Event("Redis failed over by hand", fail_over, away=True, silence=BACK, recovered=15)] if sentinel else []),
+        *([Event("Redis failed over by hand", fail_over, away=True, silence=BACK, recovered=15,
+                 costs=UNKNOWN)] if sentinel else []),
         Event("Redis full, and room again", redis_full, told=["503 redis_full", "api: Redis is full", "jobs_refused"]),
         Event("the bucket away for 60 s", bucket_away, silence=UNANSWERED, recovered=10,
               told=["the bucket can't be reached", "“The bucket can't be reached", "bucket_up 0"]),

@@ -23,6 +23,8 @@ SERVER = f"""
         'min-replicas-to-write 1' 'min-replicas-max-lag 10' "replica-announce-ip $HOSTNAME.{DOMAIN}"
     [ "$HOSTNAME" = {NAME}-0 ] || echo "replicaof {NAME}-0.{DOMAIN} {PORT}"
 }} > /data/redis.conf
+# What a failover rewrote holds the passwords of its time.
+sed -i '/^user default/d; /^requirepass/d; /^masterauth/d' /data/redis.conf
 exec redis-server /data/redis.conf --requirepass "$REDISCLI_AUTH" --masterauth "$REDISCLI_AUTH"
 """
 SENTINEL = f"""
