@@ -77,22 +77,36 @@ class MemoryGroup:
 
 def _folders(process: Path, version: _Version, path: str) -> list[Path]:
     """The group's own, and those above it as far as they can be seen: in a container often the first alone."""
-    for root, mount in _mounts(process, version):
-        if path.startswith("/..") or not PurePosixPath(path).is_relative_to(root):
-            return [mount]
-        within = PurePosixPath(path).relative_to(root)
-        return [mount / each for each in (within, *within.parents)]
+    for mount in _mounts(process):
+        if mount.kind != version.filesystem or (version.option and version.option not in mount.options):
+            continue
+        if path.startswith("/..") or not PurePosixPath(path).is_relative_to(mount.root):
+            return [mount.folder]
+        within = PurePosixPath(path).relative_to(mount.root)
+        return [mount.folder / each for each in (within, *within.parents)]
     return []
 
 
-def _mounts(process: Path, version: _Version) -> Iterator[tuple[str, Path]]:
-    """Which group is mounted where (proc_pid_mountinfo(5))."""
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """What is mounted somewhere, as a process sees it."""
+
+    device: str
+    """major:minor"""
+    root: str
+    """within the file system; of control groups, the group"""
+    folder: Path
+    kind: str
+    options: list[str]
+
+
+def _mounts(process: Path) -> Iterator[_Mount]:
+    """In the order of mounting (proc_pid_mountinfo(5))."""
     for line in (process / "mountinfo").read_text(errors="replace").splitlines():
         before, _, after = line.partition(" - ")
+        _, _, device, root, folder, *_ = before.split(" ")
         kind, _, options = after.split(" ", 2)
-        if kind == version.filesystem and (not version.option or version.option in options.split(",")):
-            _, _, _, root, mount, *_ = before.split(" ")
-            yield root, Path(mount)
+        yield _Mount(device, root, Path(folder), kind, options.split(","))
 
 
 def _limit(folder: Path, version: _Version) -> int | None:
@@ -122,9 +136,7 @@ _UNLIMITED = 2**62
 
 def is_in_memory(folder: Path, process: Path = Path("/proc/self")) -> bool:
     """Whether a folder's files are memory of the group (tmpfs)."""
-    device = folder.stat().st_dev
-    for line in (process / "mountinfo").read_text(errors="replace").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split(" ")[2] == f"{os.major(device)}:{os.minor(device)}":
-            return after.startswith(("tmpfs ", "ramfs "))
-    return False
+    number = folder.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    kinds = [mount.kind for mount in _mounts(process) if mount.device == device]
+    return kinds[:1] in (["tmpfs"], ["ramfs"])
