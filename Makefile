@@ -21,13 +21,13 @@ test: $(VENV)/.dev ## the tests, with all that they need
 	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 test-hostile: $(VENV)/.dev ## sites that attack a worker, in network namespaces of their own
-	$(BIN)/pytest -m hostile tests/hostile -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -m hostile tests/system/hostile -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-memory: $(VENV)/.dev ## downloads that take all the memory of their worker's container; needs root and control groups
-	$(BIN)/pytest -m memory tests/life tests/worker $(PYTEST_ARGS)
+	$(BIN)/pytest -m memory tests/system/reliability tests/unit/worker/children $(PYTEST_ARGS)
 
 test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
-	$(BIN)/pytest -m dashboard tests/prometheus $(PYTEST_ARGS)
+	$(BIN)/pytest -m dashboard tests/system/dashboard $(PYTEST_ARGS)
 
 bench-worker: $(VENV)/.dev ## how fast downloads are and what they cost (BENCH_ARGS=--short for a quick look)
 	@PYTHONPATH=tests $(BIN)/python -m bench.worker $(BENCH_ARGS)
@@ -36,28 +36,28 @@ images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAG
 	@PYTHONPATH=deploy/images $(BIN)/python -m vidferry_images $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
 
 test-images: $(VENV)/.dev ## builds the images twice and looks into them; needs root and deploy/images/apt-packages.txt
-	$(BIN)/pytest -m images tests/images $(PYTEST_ARGS)
+	$(BIN)/pytest -m images tests/system/images $(PYTEST_ARGS)
 
 test-cluster: $(VENV)/.dev ## Vidferry in the cluster that KUBECONFIG names; tests/README.md says what it needs
 	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }
 ifndef VIDFERRY_TEST_IMAGES
 	@$(MAKE) --no-print-directory images
-	@PYTHONPATH=deploy/images $(BIN)/python tests/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
+	@PYTHONPATH=deploy/images $(BIN)/python tests/system/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
 endif
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)
 
 chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 jobs (CHAOS_ARGS="--seed N" repeats a run)
-	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 600 --jobs 200 --keep $(CHAOS_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.chaos --seconds 600 --jobs 200 --keep $(CHAOS_ARGS)
 
 chaos-short: $(VENV)/.dev ## two minutes of it
-	PYTHONPATH=tests $(BIN)/python -m chaos --seconds 120 --jobs 60 $(CHAOS_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.chaos --seconds 120 --jobs 60 $(CHAOS_ARGS)
 
 fuzz: $(VENV)/.dev ## an hour of chance at the edges of all services (FUZZ_ARGS="--seed N" repeats a run)
-	PYTHONPATH=tests $(BIN)/python -m hostile.fuzz --seconds 3600 $(FUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 3600 $(FUZZ_ARGS)
 
 fuzz-short: $(VENV)/.dev ## two minutes of it
-	PYTHONPATH=tests $(BIN)/python -m hostile.fuzz --seconds 120 $(FUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 120 $(FUZZ_ARGS)
 
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)
@@ -68,7 +68,7 @@ bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place;
 	@PYTHONPATH=tests $(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## clients cut, Redis killed, for SOAK_MINUTES (30): nobody misses an end, memory stays
-	@PYTHONPATH=tests $(BIN)/python -m soak
+	@PYTHONPATH=tests $(BIN)/python -m system.soak
 
 soak-short: ## three minutes of it
 	@$(MAKE) --no-print-directory soak SOAK_MINUTES=3
@@ -77,13 +77,13 @@ lint: $(VENV)/.dev ## style and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/hadolint deploy/images/Dockerfile tests/cluster/Dockerfile
+	$(BIN)/hadolint deploy/images/Dockerfile tests/system/cluster/Dockerfile
 	$(BIN)/python docs/tables.py --check
 	$(BIN)/python deploy/dashboards --check
 	$(BIN)/python deploy/helm/document.py --check
 
 lint-chart: $(VENV)/.dev .cache/checkov/.installed ## the chart by helm, kubernetes-validate and checkov (300 MB, kept in .cache)
-	@PYTHONPATH=tests $(BIN)/python -m helm.lint .cache/checkov/bin/checkov
+	@PYTHONPATH=tests $(BIN)/python -m system.chart.lint .cache/checkov/bin/checkov
 
 .cache/checkov/.installed: | $(VENV)/.tools
 	@$(PYTHON) -m venv --without-pip .cache/checkov

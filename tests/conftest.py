@@ -1,7 +1,16 @@
-"""Of all tests."""
+"""What all tests share, each started once in a process of tests: an origin, the fake Cloud Storage, a zygote."""
+
+import socket
+from collections.abc import Iterator
 
 import pytest
 from _pytest.nodeid import coerce_node_id
+
+from support.gcs import gcs, gcs_session
+from support.origin.fixture import origin, site
+from support.zygotes import warm_zygote, worker_environment, zygote
+
+__all__ = ["gcs", "gcs_session", "origin", "site", "warm_zygote", "worker_environment", "zygote"]
 
 
 @pytest.hookimpl(trylast=True)
@@ -14,3 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         named = vars(item).get("_nodeid")
         if named:
             item._id = coerce_node_id(named)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Accepts nothing by itself: who has connected waits there to be seen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from gateway.process import GatewayProcess
+from support.gateway_process import GatewayProcess
 from support.redis_server import RedisServer
 
 BUSY_REDIS = {"log_level": "info", "gateway_max_sockets_per_address": "100000", "gateway_origins": "http://localhost"}

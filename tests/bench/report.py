@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import machine
+from support.tree import DOCS
 
-DOCS = Path(__file__).parents[2] / "docs"
 PERFORMANCE, RELIABILITY = DOCS / "performance.md", DOCS / "reliability.md"
 
 

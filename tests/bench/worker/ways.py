@@ -16,14 +16,14 @@ from typing import Any
 from bench.life.product import ear, ended
 from bench.worker import cpu
 from support import ffmpeg
+from support.children import next_event, order
 from support.redis_server import RedisServer, redis_server
+from support.worker_process import Jobs, WorkerProcess, jobs_in
+from support.zygotes import LOOPBACK
 from vidferry_worker.children.protocol import GoOrder
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.settings import WorkerSettings
-from worker.conftest import LOOPBACK
-from worker.downloads import next_event, order
-from worker.process import Jobs, WorkerProcess, jobs_in
 
 YT_DLP = Path(sys.executable).with_name("yt-dlp")
 SECONDS = 600

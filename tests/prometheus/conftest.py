@@ -1,3 +1,0 @@
-from support.origin.fixture import origin, site
-
-__all__ = ["origin", "site"]

@@ -1,0 +1,93 @@
+"""What happens to the cast: kills, freezes, cuts and deploys, drawn from a seed."""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from system.chaos.cast import GATEWAYS, LEASE, WORKERS, Cast
+from vidferry_common.store import RedisSettings, connect
+
+PAUSE = (0.5, 4.0)
+"""seconds between two strokes"""
+
+Stroke = Callable[["Monkey"], Awaitable[None]]
+
+
+class Monkey:
+    """Strikes until its time is over; what it struck is alive again after each stroke."""
+
+    def __init__(self, cast: Cast, rng: random.Random) -> None:
+        self._cast, self._rng = cast, rng
+        self.struck: Counter[str] = Counter()
+
+    async def run(self, seconds: float) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while clock() < until:
+            await asyncio.sleep(self._rng.uniform(*PAUSE))
+            (name,) = self._rng.choices(list(STROKES), weights=[weight for weight, _ in STROKES.values()])
+            print(f"{seconds - (until - clock()):6.1f} s  {name}", flush=True)
+            await STROKES[name][1](self)
+            self.struck[name] += 1
+
+    async def kill_worker(self) -> None:
+        place = self._rng.randrange(WORKERS)
+        await asyncio.to_thread(self._cast.end_worker, place, signal.SIGKILL)
+        await asyncio.to_thread(self._cast.start_worker, place)
+
+    async def deploy_worker(self) -> None:
+        place = self._rng.randrange(WORKERS)
+        await asyncio.to_thread(self._cast.end_worker, place, signal.SIGTERM)
+        await asyncio.to_thread(self._cast.start_worker, place)
+
+    async def freeze_worker(self) -> None:
+        worker = self._cast.workers[self._rng.randrange(WORKERS)]
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(self._rng.uniform(0.2, 3 * LEASE))
+        worker.signal(signal.SIGCONT)
+
+    async def kill_gateway(self) -> None:
+        place = self._rng.randrange(GATEWAYS)
+        await asyncio.to_thread(self._cast.end_gateway, place, signal.SIGKILL)
+        await asyncio.to_thread(self._cast.start_gateway, place)
+
+    async def deploy_gateway(self) -> None:
+        place = self._rng.randrange(GATEWAYS)
+        await asyncio.to_thread(self._cast.end_gateway, place, signal.SIGTERM)
+        await asyncio.to_thread(self._cast.start_gateway, place)
+
+    async def kill_api(self) -> None:
+        await asyncio.to_thread(self._cast.kill_api)
+        await asyncio.to_thread(self._cast.api.start)
+
+    async def kill_redis(self) -> None:
+        self._cast.redis.kill()
+        await asyncio.sleep(self._rng.uniform(0, 2 * LEASE))
+        await asyncio.to_thread(self._cast.redis.start)
+
+    async def freeze_redis(self) -> None:
+        self._cast.redis.freeze()
+        await asyncio.sleep(self._rng.uniform(0.2, 2 * LEASE))
+        self._cast.redis.thaw()
+
+    async def cut_connections(self) -> None:
+        """All that Redis has, in the midst of whatever they carry."""
+        client = connect(RedisSettings.model_validate({"redis_url": self._cast.redis.url}))
+        for kind in ("normal", "pubsub"):
+            await client.client_kill_filter(_type=kind, skipme=True)
+        await client.aclose(close_connection_pool=True)
+
+
+STROKES: dict[str, tuple[int, Stroke]] = {
+    "a worker is killed": (5, Monkey.kill_worker),
+    "a worker is deployed": (3, Monkey.deploy_worker),
+    "a worker is frozen and wakes up": (4, Monkey.freeze_worker),
+    "a gateway is killed": (3, Monkey.kill_gateway),
+    "a gateway is deployed": (2, Monkey.deploy_gateway),
+    "the api is killed": (1, Monkey.kill_api),
+    "Redis is killed and restarted": (2, Monkey.kill_redis),
+    "Redis is frozen": (2, Monkey.freeze_redis),
+    "all of Redis's connections are cut": (4, Monkey.cut_connections),
+}

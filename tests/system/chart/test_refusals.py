@@ -1,0 +1,224 @@
+"""What can't be is refused with a sentence that says what to do."""
+
+import re
+from typing import Any
+
+import pytest
+
+from support.chart import CHART, merged, nested, refusal, render
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
+
+KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (nested("redis.external.cluster", True), "Redis Cluster is not supported"),
+    (merged(SENTINEL, nested("redis.external.host", "redis")), "the Sentinels tell which host is the primary"),
+    (nested("redis.external.host", "redis"), "exclude each other: set redis.bundled.enabled=false"),
+    (nested("redis.external.sentinel.hosts", ["a"]), "exclude each other: set redis.bundled.enabled=false"),
+    (merged(EXTERNAL_REDIS, nested("redis.external.sentinel.username", "me")), "set redis.external.sentinel.hosts"),
+    (nested("redis.external.sentinel.existingSecret", "mine"), "set redis.external.sentinel.hosts"),
+    (nested("redis.bundled.enabled", False), "needs a Redis"),
+    (merged(EXTERNAL_REDIS, nested("redis.external.tls.existingSecret", "ca")), "the connection is not encrypted"),
+    (nested("bucket.type", "gcs"), "name the bucket by bucket.gcs.name"),
+    (merged(GCS, nested("bucket.gcs.existingSecret", "key")), "workloadIdentity exclude each other"),
+    (nested("bucket", {"type": "gcs", "gcs": {"name": "videos"}}), "nothing gives credentials"),
+    (nested("bucket.folder.accessMode", "ReadWriteOncePod"), "api and workers are several pods"),
+    (nested("bucket.folder.accessMode", "ReadWriteOnce"), "pods on several nodes can't share"),
+    *(
+        (
+            merged(nested("bucket.folder.singleNode", True), nested(f"{name}.affinity", {"podAffinity": {"a": 1}})),
+            f"remove {name}.affinity.podAffinity",
+        )
+        for name in ("api", "worker")
+    ),
+    (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),
+    (nested("worker.autoscaling.hpa.enabled", True), "Scale by the queue with worker.autoscaling.keda"),
+    *(
+        (
+            nested(f"{name}.autoscaling", {"hpa": {"enabled": True}, "minReplicas": 9, "maxReplicas": 8}),
+            f"{name}.autoscaling.minReplicas is more than",
+        )
+        for name in ("api", "gateway")
+    ),
+    (nested("worker.autoscaling", {"keda": {"enabled": True}, "minReplicas": 11}), "minReplicas is more than"),
+    (
+        merged(nested("api.autoscaling.hpa.enabled", True), nested("api.resources.requests", {"cpu": None})),
+        "set api.resources.requests.cpu",
+    ),
+    (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
+    *(
+        (nested(f"{name}.strategy", {"type": "Recreate", "rollingUpdate": None}), f"{name}.strategy.type is Recreate")
+        for name in ("api", "worker", "gateway")
+    ),
+    *(
+        (
+            merged(values, nested("worker.strategy.rollingUpdate", rolling)),
+            "worker.strategy.rollingUpdate may take away the last pod",
+        )
+        for values, rolling in (
+            (nested("worker.replicas", 1), {"maxUnavailable": 1}),
+            (nested("worker.replicas", 2), {"maxUnavailable": 2}),
+            (nested("worker.replicas", 3), {"maxUnavailable": "100%"}),
+            # Kubernetes takes 0 and 0, which would never end, for 1 and 0.
+            (nested("worker.replicas", 1), {"maxUnavailable": "25%", "maxSurge": "0%"}),
+            (KEDA, {"maxUnavailable": 1}),
+        )
+    ),
+    (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
+    (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
+    (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
+    (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
+    *(
+        (
+            nested(f"{name}.resources.limits.ephemeral-storage", limit),
+            f"{name}.resources.limits.ephemeral-storage must hold",
+        )
+        for name, limit in (("api", "511Mi"), ("worker", "9727Mi"), ("gateway", "511Mi"), ("redis.bundled", "511Mi"))
+    ),
+    (nested("worker.work.sizeLimit", "10Gi"), "worker.resources.limits.ephemeral-storage must hold"),
+    (nested("tmpSizeLimit", "257Mi"), "api.resources.limits.ephemeral-storage must hold"),
+    *(
+        (nested(f"{name}.lifecycle.preStop.sleep.seconds", 5), f"set {name}.terminationGracePeriodSeconds")
+        for name in ("api", "worker", "gateway")
+    ),
+    (
+        nested("api", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 60}),
+        "set api.preStopSeconds=0",
+    ),
+    (nested("api.port", 9090), "adminPort and api.port are the same"),
+    (nested("adminPort", 3002), "adminPort and gateway.port are the same"),
+    (nested("endedBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
+    (nested("api.queueBytes", "161Mi"), "at most three quarters of redis.bundled.maxMemory"),
+    (nested("redis.bundled.maxMemory", "341Mi"), "at most three quarters of redis.bundled.maxMemory"),
+    (nested("redis.bundled.maxMemory", "768Mi"), "redis.bundled.maxMemory must be below"),
+    (nested("worker.terminationGracePeriodSeconds", 44), "at least worker.grace + 15"),
+    (nested("api.terminationGracePeriodSeconds", 24), "at least api.preStopSeconds + 20"),
+    (nested("gateway.terminationGracePeriodSeconds", 24), "before it has closed its sockets"),
+    (ingress("nginx", host=""), "by ingress.host"),
+    (http_route("traefik", host=""), "by httpRoute.host"),
+    (ingress("nginx", path="/api/"), "which is a path of Vidferry's own"),
+    (merged(ingress("nginx"), {"publicUrl": "https://media.example.org/other"}), "name different paths"),
+    (ingress("other"), "say who brings the traffic"),
+    (http_route("other"), "say who brings the traffic"),
+    (http_route("traefik", parentRefs=[]), "by httpRoute.parentRefs"),
+    (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
+    (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
+    (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
+    (merged(ingress("other"), nested("networkPolicy.controllers", [{"podSelector": {}}])), "trustedProxies: the chart"),
+    (merged(ingress("nginx"), nested("networkPolicy.enabled", False)), "trustedProxies: the chart"),
+    (
+        merged(http_route("traefik"), nested("networkPolicy.clients", [{"podSelector": {}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(GCS, ingress("gke"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "10.9.0.0/16"}}])),
+        "trustedProxies: the chart",
+    ),
+    (
+        merged(ingress("nginx"), nested("networkPolicy.controllers", [{"ipBlock": {"cidr": "0.0.0.0/0"}}])),
+        "trustedProxies: the chart",
+    ),
+    (nested("settings", {"VIDFERRY_REDIS_PASSWORD": "a"}), "is a secret"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY_PASSWORD": "a"}), "is a secret"),
+    (nested("settings", {"VIDFERRY_REDIS_SENTINEL_PASSWORD": "a"}), "is a secret"),
+    (nested("api.settings", {"VIDFERRY_SIGNING_KEY": "a"}), "is a secret"),
+    (
+        nested("worker.settings", {"VIDFERRY_WORKER_SLOTS": 4}),
+        "is set by the chart",
+    ),
+    (nested("settings", {"VIDFERRY_GATEWAY_PORT": 80}), "is set by the chart"),
+    (nested("api.settings", {"VIDFERRY_REDIS_USERNAME": "a"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_REDIS_SENTINEL_USERNAME": "a"}), "is set by the chart"),
+    (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY": "http://a:1"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_TRUSTED_PROXIES": "10.0.0.0/8"}), "is set by the chart"),
+    (nested("settings", {"VIDFERRY_QUEUE_CAPS": 1}), "no such setting of any service. Is VIDFERRY_QUEUE_CAP meant?"),
+    (nested("worker.settings", {"VIDFERRY_RETRY": 1}), "no such setting of worker. Is VIDFERRY_RETRY_DELAY meant?"),
+    (
+        nested("gateway.settings", {"VIDFERRY_GATEWAY_SLOW_SECONS": 1}),
+        "no such setting of gateway. Is VIDFERRY_GATEWAY_SLOW_SECONDS meant?",
+    ),
+    (nested("api.settings", {"VIDFERRY_LEASE": 1}), "no such setting of api."),
+    (nested("worker.settings", {"VIDFERRY_MAX_DISK": 10 * 1024**3}), "VIDFERRY_MAX_DISK is more than"),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+def test_values_that_exclude_each_other(values: dict[str, Any], sentence: str) -> None:
+    said = refusal(values)
+    assert sentence in said
+    assert said.rstrip().endswith(".")
+
+
+def test_every_sentence_is_among_them() -> None:
+    """What a sentence takes from values stands as %s in the chart."""
+    checks = (CHART / "templates" / "_checks.tpl").read_text()
+    sentences = re.findall(r'fail \(?(?:printf )?"(.+?)"', checks)
+    assert len(sentences) == checks.count("fail ")
+    wanted = {
+        re.sub(r"\b(api|worker|gateway|redis\.bundled|ingress|httpRoute)\b(?=\.)", "%s", each) for _, each in REFUSED
+    }
+    wanted |= {each for _, each in REFUSED}
+    for sentence in sentences:
+        assert any(each in sentence for each in wanted), sentence
+    for each in wanted:
+        assert sum(each in sentence for sentence in sentences) <= 1, each
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"buket": {}}, "additional properties 'buket' not allowed"),
+        ({"api": {"replica": 2}}, "at '/api': additional properties 'replica' not allowed"),
+        ({"redis": {"bundled": {"persistence": {"sise": "1Gi"}}}}, "additional properties 'sise' not allowed"),
+        ({"bucket": {"type": "s3"}}, "value must be one of 'gcs', 'folder'"),
+        ({"api": {"replicas": "2"}}, "at '/api/replicas': got string, want integer"),
+        ({"worker": {"slots": 65}}, "maximum: got 65, want 64"),
+        ({"worker": {"maxBytes": 1000}}, "at '/worker/maxBytes': got number, want string"),
+        ({"worker": {"egressAllow": ["10.0.0.1"]}}, "at '/worker/egressAllow/0': '10.0.0.1' does not match pattern"),
+        ({"redis": {"external": {"sentinel": {"hosts": ["redis://a"]}}}}, "at '/redis/external/sentinel/hosts/0'"),
+        ({"redis": {"external": {"sentinel": {"master": ""}}}}, "at '/redis/external/sentinel/master'"),
+        ({"settings": {"LOG": "a"}}, "'LOG' does not match pattern"),
+        (
+            {"worker": {"lifecycle": {"stopSignal": "SIGKILL"}}},
+            "at '/worker/lifecycle': additional properties 'stopSignal'",
+        ),
+        ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
+        ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),
+        ({"api": {"image": {"digest": "sha256:abc"}}}, "at '/api/image/digest'"),
+    ],
+    ids=str,
+)
+def test_the_schema_says_where_and_why(values: dict[str, Any], said: str) -> None:
+    assert said in refusal(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        merged(
+            nested("worker", {"slots": 3, "childMemory": "512Mi", "work": {"sizeLimit": "12Gi"}}),
+            nested("worker.resources.limits.ephemeral-storage", "12800Mi"),
+        ),
+        nested("worker.resources.limits.ephemeral-storage", "9728Mi"),
+        nested("api.resources.limits.ephemeral-storage", "512Mi"),
+        nested("worker", {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}, "terminationGracePeriodSeconds": 65}),
+        nested("worker.resources.limits.memory", "2Gi"),
+        nested("endedBytes", "160Mi"),
+        merged(EXTERNAL_REDIS, nested("endedBytes", "9Gi")),
+        nested("worker", {"terminationGracePeriodSeconds": 45}),
+        nested("worker.strategy.rollingUpdate", {"maxUnavailable": 1}),
+        nested("worker", {"replicas": 3, "strategy": {"rollingUpdate": {"maxUnavailable": "60%"}}}),
+        nested("worker", {"replicas": 1, "strategy": {"rollingUpdate": None}}),
+        nested("worker", {"replicas": 0, "strategy": {"rollingUpdate": {"maxUnavailable": 1}}}),
+        nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
+        nested("gateway", {"terminationGracePeriodSeconds": 25}),
+        merged(
+            ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}]), {"trustedProxies": []}
+        ),
+        merged(ingress("other"), nested("networkPolicy.enabled", False), {"trustedProxies": ["10.0.0.0/8"]}),
+        merged(ingress("traefik"), http_route("traefik"), {"publicUrl": "https://media.example.org"}),
+        nested("worker", {"work": {"storageClass": "fast"}, "resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
+    ],
+    ids=str,
+)
+def test_what_is_just_right_is_taken(values: dict[str, Any]) -> None:
+    render(values)

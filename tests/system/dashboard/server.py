@@ -1,0 +1,99 @@
+"""A real Prometheus: the one on the PATH, else Debian's, unpacked under .cache and not installed."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support import tree
+from support.ports import free_port
+
+CACHE = tree.CACHE / "prometheus"
+START_SECONDS = 60.0
+
+
+@cache
+def program(name: str = "prometheus") -> str:
+    """Its path; RuntimeError where it can't be had."""
+    unpacked = CACHE / "usr" / "bin" / name
+    if found := shutil.which(name):
+        return found
+    if not unpacked.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:  # a bare machine has no lists yet
+            _run("apt-get", "-qq", "update")
+        _run("apt-get", "-qq", "download", "prometheus")
+        for package in CACHE.glob("prometheus_*.deb"):
+            _run("dpkg", "-x", str(package), ".")
+            package.unlink()
+    return str(unpacked)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
+    if done.returncode:
+        msg = f"Install Prometheus, or run apt-get update first: {' '.join(command)} said {done.stderr.strip()}"
+        raise RuntimeError(msg)
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running one."""
+
+    port: int
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """What the expression gives now."""
+        question = urllib.parse.urlencode({"query": expression})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{question}", timeout=20) as answer:
+            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return result
+
+
+@contextmanager
+def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]:
+    """Scrapes these ports twice a second, as it would scrape pods of these names; ready when it has seen all."""
+    port = free_port()
+    jobs = [
+        {"targets": [f"127.0.0.1:{target}"], "labels": {"namespace": "media", "pod": f"{name}-0"}}
+        for name, target in targets.items()
+    ]
+    config = {
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
+        "scrape_configs": [{"job_name": "vidferry", "static_configs": jobs}],
+    }
+    (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program(), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        server, deadline = Prometheus(port), time.monotonic() + START_SECONDS
+        while not _sees(server, len(targets)):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _sees(server: Prometheus, count: int) -> bool:
+    try:
+        return len(server.query("up == 1")) == count
+    except OSError:
+        return False

@@ -1,0 +1,131 @@
+"""In the namespace: resolver, origin and canaries, a Redis and a worker; jobs by JSON lines on standard input.
+
+Arguments: a folder, and the worker's settings as JSON; `guards: off` among them takes a worker without any.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from support.redis_server import redis_server
+from support.worker_process import Jobs, WorkerProcess, jobs_in
+from system.hostile import network
+from system.hostile.listeners import Listeners
+from system.hostile.names import Names
+from system.hostile.pages import MARK, canary_clip
+
+GUARDS_OFF = f"""#!{sys.executable}
+import runpy, sys
+arguments, sys.executable = sys.argv[1:], __file__
+sys.argv = arguments[arguments.index("-m") + 1:]
+if sys.argv[0].endswith("zygote"):
+    import requests.sessions
+    from vidferry_worker.child import content_sniff, download, page_limits as limits, preload
+    from vidferry_worker.child.patches import ffmpeg_downloads, hls_lists, page_limits, programs
+    programs.GUARD = ()
+    content_sniff.is_disguised = lambda path: False
+    preload.bounded = lambda read: read
+    preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
+    download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
+    ffmpeg_downloads.install = lambda: None
+    hls_lists.install = lambda: None
+    page_limits.install = limits.check_page = lambda *_: None
+    requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
+else:
+    from vidferry_worker.upload import file_types
+    file_types.file_name = lambda title, extension: title + "." + extension
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+class Island:
+    """The worker, and what it is set upon."""
+
+    def __init__(self, home: Path, worker: WorkerProcess, jobs: Jobs, listeners: Listeners, names: Names) -> None:
+        self._home, self._worker, self._jobs = home, worker, jobs
+        self._listeners, self._names = listeners, names
+        self._logged = 0
+        self._most = 0
+
+    async def attack(self, url: str, fmt: str) -> dict[str, Any]:
+        """What one job came to, and who was reached by it."""
+        self._names.forget()
+        self._listeners.hits.clear()
+        self._listeners.asked.clear()
+        self._most = 0
+        measuring = asyncio.create_task(self._measure())
+        job = await self._jobs.give(url, fmt)
+        state = await self._jobs.end(job)
+        measuring.cancel()
+        await self._cleared()
+        log, self._logged = self._worker.log[self._logged :], len(self._worker.log)
+        told = json.dumps([state, await self._jobs.history(job)])
+        return {
+            "state": state,
+            "hits": self._listeners.hits,
+            "asked": self._listeners.asked,
+            "marked": self._marked(log, told),
+            "why": self._why(log),
+            "most_bytes": self._most,
+            "running": self._worker.process.poll() is None,
+            "bucket": sorted(str(path.relative_to(self._home / "bucket")) for path in self._stored()),
+        }
+
+    def _stored(self) -> list[Path]:
+        return [path for path in (self._home / "bucket").rglob("*") if path.is_file()]
+
+    def _marked(self, log: str, told: str) -> list[str]:
+        """Where a canary's bytes are."""
+        found = [str(path.name) for path in self._stored() if MARK in path.read_bytes()]
+        return found + [name for name, text in (("log", log), ("message", told)) if MARK.decode() in text]
+
+    @staticmethod
+    def _why(log: str) -> str:
+        """What the worker's log says of the failure."""
+        entries = [json.loads(line) for line in log.splitlines() if '"attempt failed"' in line]
+        return str(entries[-1].get("detail", "")) if entries else ""
+
+    async def _measure(self) -> None:
+        while True:
+            sizes = [path.stat().st_size for path in self._worker.folder.rglob("*") if path.is_file()]
+            self._most = max(self._most, sum(sizes))
+            await asyncio.sleep(0.01)
+
+    async def _cleared(self) -> None:
+        async with asyncio.timeout(20):
+            while [path for path in self._worker.left() if path.is_dir()]:  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.01)
+
+
+async def main(home: Path, settings: dict[str, str]) -> None:
+    network.own_everything()
+    network.ask("127.0.0.1", home)
+    canary = home / "outside" / "canary.mp4"
+    canary.parent.mkdir()
+    canary.write_bytes(canary_clip())
+    listeners, names = Listeners(), Names()
+    await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("0.0.0.0", 53))
+    await listeners.start()
+    if settings.pop("guards", "on") == "off":
+        sys.executable = str(_without_guards(home))
+    with redis_server() as redis, contextlib.closing(WorkerProcess(redis, home, **settings)) as worker:
+        await asyncio.to_thread(worker.start)
+        async with jobs_in(redis) as jobs:
+            island = Island(home, worker, jobs, listeners, names)
+            print(json.dumps({"ready": True}), flush=True)
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                print(json.dumps(await island.attack(**json.loads(line))), flush=True)
+
+
+def _without_guards(home: Path) -> Path:
+    python = home / "python"
+    python.write_text(GUARDS_OFF)
+    python.chmod(0o755)
+    return python
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), json.loads(sys.argv[2])))

@@ -1,0 +1,56 @@
+"""Two running products, one for each bucket: they cost more than what is tried on them. Workers come and go."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.gcs import Gcs, gcs_service
+from support.redis_proxy import RedisProxy
+from support.redis_server import redis_server
+from system.reliability.service import Service
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With a folder as the bucket. Who takes its Redis away brings it back."""
+    home = tmp_path_factory.mktemp("life")
+    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home).running() as found:
+        yield found
+
+
+@pytest.fixture
+def service(shared: Service) -> Iterator[Service]:
+    """Without a worker; those that the test starts are gone afterwards."""
+    with shared.crew():
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def staffed(shared: Service) -> Iterator[Service]:
+    """With one worker for all tests of a module."""
+    with shared.crew():
+        shared.worker("worker")
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
+    """Whose requests can be held."""
+    with gcs_service(tmp_path_factory.mktemp("gcs")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(cloud: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home, told = tmp_path_factory.mktemp("cloud"), cloud.environment()
+    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home, told).running() as found:
+        yield found
+
+
+@pytest.fixture
+def cloud_service(shared_cloud: Service, cloud: Gcs) -> Iterator[Service]:
+    """With Cloud Storage as the bucket, and no worker yet."""
+    cloud.layer.forget()
+    with shared_cloud.crew():
+        yield shared_cloud
+    cloud.layer.forget()

@@ -1,0 +1,158 @@
+"""What users see of a video that was removed, and of one that is being removed."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from support.answers import problem
+from support.api_process import KEY, ApiProcess
+from support.children import until
+from support.origin.site import Site
+from support.redis_server import RedisServer
+from support.worker_process import Jobs, WorkerProcess
+from system.retention.homes import DAY, FolderHome, GcsHome, names, store, sweeping
+from vidferry_common.contract import keys
+from vidferry_common.contract.identity import digest
+from vidferry_common.store import NewJob
+
+pytestmark = pytest.mark.anyio
+OFTEN = {"retention_days": "1", "retention_interval": "0.1", "signing_key": KEY}
+
+
+@pytest.fixture
+def worker(redis: RedisServer, folder_home: FolderHome, tmp_path: Path) -> Iterator[WorkerProcess]:
+    with sweeping(redis, tmp_path / "w", folder_home, **OFTEN) as process:
+        yield process
+
+
+async def made(jobs: Jobs, url: str) -> tuple[NewJob, str]:
+    """A job that succeeded, and its object's name."""
+    job = await jobs.give(url)
+    end = await jobs.end(job)
+    assert end["status"] == "completed", end
+    return job, await jobs.field(job, "object")
+
+
+async def removed(home: FolderHome, worker: WorkerProcess, jobs: Jobs, name: str) -> None:
+    """As days later: it is old, and nobody was given it of late."""
+    home.age(name, 2 * DAY)
+    await jobs.redis.delete(keys.PINNED)
+    await until(lambda: any(entry["objects"] for entry in worker.logged("the bucket is swept")))
+
+
+async def test_a_removed_file_is_gone_and_a_new_post_fetches_it_anew(
+    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
+) -> None:
+    url = site.url("/media/clip.mp4")
+    job, name = await made(jobs, url)
+    api = ApiProcess(redis.url, folder_home.root).start()
+    try:
+        with httpx2.Client(base_url=api.url, timeout=20) as client:
+            file = f"/api/jobs/{job.job_id}/file"
+            answer = await asyncio.to_thread(client.get, file)
+            link = answer.headers["location"]
+            assert answer.status_code == 307
+            await removed(folder_home, worker, jobs, name)
+
+            problem(await asyncio.to_thread(client.get, file), 410, "object_gone")
+            problem(await asyncio.to_thread(client.get, link), 410, "object_gone")
+            again, _ = await made(jobs, url)
+
+            assert (await jobs.end(again))["result"]["reused"] is False
+            assert (await asyncio.to_thread(client.get, file)).status_code == 307
+    finally:
+        api.close()
+
+
+async def test_a_file_that_somebody_was_just_given_a_link_to_stays(
+    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
+) -> None:
+    job, name = await made(jobs, site.url("/media/clip.mp4"))
+    api = ApiProcess(redis.url, folder_home.root).start()
+    try:
+        with httpx2.Client(base_url=api.url, timeout=20) as client:
+            await jobs.redis.delete(keys.PINNED)
+            link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
+            folder_home.age(name, 2 * DAY)
+            sweeps = len(worker.logged("the bucket is swept"))
+            await until(lambda: len(worker.logged("the bucket is swept")) >= sweeps + 2)
+
+            assert (await asyncio.to_thread(client.get, link)).status_code == 200
+    finally:
+        api.close()
+
+
+async def test_a_folder_that_is_away_has_lost_no_file(
+    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site, tmp_path: Path
+) -> None:
+    job, name = await made(jobs, site.url("/media/clip.mp4"))
+    api = ApiProcess(redis.url, folder_home.root).start()
+    try:
+        with httpx2.Client(base_url=api.url, timeout=20) as client:
+            file = f"/api/jobs/{job.job_id}/file"
+            folder_home.root.rename(tmp_path / "elsewhere")
+            problem(await asyncio.to_thread(client.get, file), 503, "storage_unavailable")
+            worker.wait_for("a sweep failed")
+
+            (tmp_path / "elsewhere").rename(folder_home.root)
+            assert (await asyncio.to_thread(client.get, file)).status_code == 307
+    finally:
+        api.close()
+    assert await names(folder_home) == {name}
+
+
+async def test_what_an_address_led_to_is_looked_for_before_it_is_handed_out(
+    worker: WorkerProcess, folder_home: FolderHome, jobs: Jobs, site: Site
+) -> None:
+    """As after a job of a site with ids of its own."""
+    url = site.url("/media/clip.mp4")
+    first, name = await made(jobs, url)
+    await jobs.redis.set(keys.OBJECT_BY_URL + digest(first.url, first.format.canonical()), name)
+    used, _ = await made(jobs, url)
+    assert (await jobs.end(used))["result"]["reused"] is True
+    await removed(folder_home, worker, jobs, name)
+
+    again, _ = await made(jobs, url)
+
+    assert (await jobs.end(again))["result"]["reused"] is False
+
+
+async def test_what_was_handed_out_of_late_stays(
+    worker: WorkerProcess, folder_home: FolderHome, jobs: Jobs, site: Site
+) -> None:
+    """A job that is just being finished as reused leads to an object that is there."""
+    url = site.url("/media/clip.mp4")
+    _, name = await made(jobs, url)
+    await jobs.redis.delete(keys.PINNED)
+    used, _ = await made(jobs, url)
+    assert (await jobs.end(used))["result"]["reused"] is True
+    folder_home.age(name, 2 * DAY)
+    await store(folder_home, {"videos/a/b/c/best-any": 2 * DAY})
+
+    await until(lambda: any(entry["objects"] for entry in worker.logged("the bucket is swept")))
+
+    assert await names(folder_home) == {name}
+
+
+async def test_what_is_being_removed_is_not_handed_out(
+    redis: RedisServer, gcs_home: GcsHome, jobs: Jobs, site: Site, tmp_path: Path
+) -> None:
+    url = site.url("/media/clip.mp4")
+    with sweeping(redis, tmp_path / "w", gcs_home, **OFTEN, retry_delay="1") as worker:
+        _, name = await made(jobs, url)
+        gate = gcs_home.gcs.layer.faults.hold("delete")
+        gcs_home.age(name, 2 * DAY)
+        await jobs.redis.delete(keys.PINNED)
+        assert await asyncio.to_thread(gate.reached.wait, 20)
+
+        job = await jobs.give(url)
+        await jobs.until(job, lambda data: data["status"] == "queued" and data["retries"] == 1)
+        del gcs_home.gcs.layer.older[name]
+        gate.open()
+
+        end = await jobs.end(job)
+        assert (end["status"], end["result"]["reused"]) == ("completed", False), worker.log
+        assert await names(gcs_home) == {name}

@@ -1,0 +1,238 @@
+"""Requests that are refused: each with a code, a sentence that tells what to do, and nothing left behind."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from support.answers import VIDEO, post, problem
+from support.api_process import ApiProcess, Backstage
+from unit.api.conftest import OpenApp
+from vidferry_common.contract import keys
+
+URLS = {
+    "no scheme": "example.org/video",
+    "file": "file:///etc/passwd",
+    "ftp": "ftp://example.org/video",
+    "script": "javascript:alert(1)",
+    "empty": "",
+    "blank": " \t ",
+    "no host": "https:///video",
+    "8 KB": "https://example.org/" + "a" * 8172,
+    "2 KB once encoded": "https://example.org/" + "ä" * 400,
+    "credentials": "https://user:s3cr3tword@example.org/video",
+    "a user": "https://user@example.org/video",
+    "smuggled": "https://example.org/video#__youtubedl_smuggle=%7B%22a%22%3A1%7D",
+    "smuggled, encoded": "https://example.org/video%23__youtubedl%5Fsmuggle=%7B%7D",
+    "space": "https://example.org/a video",
+    "line break": "https://example.org/video\r\nX-Header: 1",
+    "NUL": "https://example.org/\x00",
+    "backslash": "https://example.org\\@evil.example/",
+    "port": "https://example.org:99999/",
+    "half an IPv6": "https://[::1/",
+    "interface": "https://[fe80::1%25eth0]/",
+    "short IPv4": "http://127.1/",
+    "octal IPv4": "http://0177.0.0.1/",
+    "label": "https://" + "a" * 64 + ".org/",
+    "dots": "https://example..org/",
+    "surrogate": "https://example.org/\ud800",
+}
+BODIES: dict[str, tuple[Any, int, str]] = {
+    "no url": ({}, 422, "invalid_url"),
+    "null url": ({"url": None}, 422, "invalid_url"),
+    "number": ({"url": 1}, 422, "invalid_url"),
+    "list": ([VIDEO], 422, "invalid_request"),
+    "text": (VIDEO, 422, "invalid_request"),
+    "null": (None, 422, "invalid_request"),
+    "unknown field": ({"url": VIDEO, "s3cr3tword": 1}, 422, "invalid_request"),
+    "yt-dlp's options": ({"url": VIDEO, "options": {"exec": "id"}}, 422, "invalid_request"),
+    "unknown in format": ({"url": VIDEO, "format": {"codec": "av1"}}, 422, "invalid_request"),
+    "unknown quality": ({"url": VIDEO, "format": {"quality": "s3cr3tword"}}, 422, "invalid_request"),
+    "number as quality": ({"url": VIDEO, "format": {"quality": 720}}, 422, "invalid_request"),
+    "unfit container": ({"url": VIDEO, "format": {"quality": "audio", "container": "mkv"}}, 422, "invalid_request"),
+    "unknown priority": ({"url": VIDEO, "priority": "s3cr3tword"}, 422, "invalid_request"),
+    "unknown null": ({"url": VIDEO, "x": None}, 422, "invalid_request"),
+    "text as force": ({"url": VIDEO, "force": "true"}, 422, "invalid_request"),
+    "number as force": ({"url": VIDEO, "force": 1}, 422, "invalid_request"),
+    "text as format": ({"url": VIDEO, "format": "mp4"}, 422, "invalid_request"),
+}
+BROKEN = {
+    "cut": b'{"url": "https://exam',
+    "not JSON": b"url=https://example.org",
+    "no UTF-8": b'{"url": "\xff\xfe"}',
+    "too deep": b"[" * 60_000,
+    "two": b'{"url": "https://example.org/"} {}',
+}
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_an_address_that_can_not_be_downloaded_from(api: httpx2.Client, backstage: Backstage, name: str) -> None:
+    content = json.dumps({"url": URLS[name]}).encode()
+    answer = api.post("/api/download", content=content, headers={"Content-Type": "application/json"})
+
+    body = problem(answer, 422, "invalid_url")
+    assert [error["field"] for error in body["errors"]] == ["url"]
+    assert "s3cr3tword" not in answer.text
+    assert len(answer.content) < 1000
+    assert backstage.size() == 0
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_of_another_form(api: httpx2.Client, backstage: Backstage, name: str) -> None:
+    sent, status, code = BODIES[name]
+    answer = api.post("/api/download", content=json.dumps(sent), headers={"Content-Type": "application/json"})
+
+    body = problem(answer, status, code)
+    assert body["errors"]
+    assert "input" not in answer.text.lower().replace("input should be", "")
+    assert "s3cr3tword" not in answer.text or name == "unknown field"
+    assert backstage.size() == 0
+
+
+def test_an_unknown_field_is_named_and_not_repeated_at_length(api: httpx2.Client) -> None:
+    answer = api.post("/api/download", json={"url": VIDEO, "x" * 30_000: 1})
+
+    body = problem(answer, 422, "invalid_request")
+    assert body["errors"] == [{"field": "x" * 64, "message": "this field is not known, remove it"}]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_body_that_is_no_json(api: httpx2.Client, backstage: Backstage, name: str) -> None:
+    answer = api.post("/api/download", content=BROKEN[name], headers={"Content-Type": "application/json"})
+
+    problem(answer, 400, "invalid_json")
+    assert backstage.size() == 0
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"]
+)
+def test_a_body_that_is_not_declared_as_json(api: httpx2.Client, backstage: Backstage, kind: str | None) -> None:
+    """A page of any origin may send these without being asked first."""
+    headers = {"Content-Type": kind} if kind else {}
+    answer = api.post("/api/download", content=json.dumps({"url": VIDEO}), headers=headers)
+
+    problem(answer, 415, "unsupported_media_type")
+    assert backstage.size() == 0
+
+
+def test_a_charset_does_no_harm(api: httpx2.Client) -> None:
+    content, kind = json.dumps({"url": VIDEO}), "Application/JSON; charset=utf-8"
+
+    assert api.post("/api/download", content=content, headers={"Content-Type": kind}).status_code == 202
+
+
+def _big(size: int) -> bytes:
+    return json.dumps({"url": VIDEO, "x": "a" * size}).encode()
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    for at in range(0, len(content), 16_384):
+        yield content[at : at + 16_384]
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 2 * 1024**2])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("path", ["/api/download", "/nowhere"])
+def test_a_body_that_is_too_large(
+    api: httpx2.Client, backstage: Backstage, size: int, chunked: bool, path: str
+) -> None:
+    """The whole body is sent, and the answer is read all the same; the connection can be used again."""
+    content = _pieces(_big(size)) if chunked else _big(size)
+    answer = api.post(path, content=content, headers={"Content-Type": "application/json"})
+
+    problem(answer, 413, "body_too_large")
+    assert backstage.size() == 0
+    assert api.get("/healthz").status_code == 200
+
+
+def test_a_body_of_the_largest_size_is_read(api: httpx2.Client) -> None:
+    content = json.dumps({"url": VIDEO}).encode().ljust(64 * 1024)
+
+    for sent in (content, _pieces(content)):
+        answer = api.post("/api/download", content=sent, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 202
+
+
+def test_a_large_body_is_refused_by_its_length_alone(shared_api: ApiProcess, backstage: Backstage) -> None:
+    with socket.create_connection(("127.0.0.1", httpx2.URL(shared_api.url).port or 0), timeout=20) as client:
+        client.sendall(b"POST /api/download HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n{")
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api/jobs", "/api/download/", "/docs", "/redoc", "/ws/x",
+                                  "/static/nothing.js", "/static/../app.py", "/static/%2e%2e/app.py", "/static/",
+                                  "/static/%00", "/api/%zz"])  # fmt: skip
+def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
+    problem(api.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/ws/download/x", "/ws/downloads", "/sse/download/x"])
+def test_a_path_of_the_gateways_that_lands_here(api: httpx2.Client, shared_api: ApiProcess, path: str) -> None:
+    """Where no gateway is ready: a 404 would say that there is no such job."""
+    problem(api.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}), 503, "not_ready")
+    assert "pip install" not in shared_api.log
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/api/download", "POST"), ("PUT", "/api/download", "POST"), ("DELETE", "/healthz", "GET, HEAD"),
+     ("POST", "/static/app.js", "GET, HEAD"), ("POST", "/", "GET, HEAD"), ("PROPFIND", "/", "GET, HEAD"),
+     ("PUT", "/api/jobs/x", "DELETE, GET, HEAD"), ("GET", "/api/jobs/x/retry", "POST")],
+)  # fmt: skip
+def test_a_method_that_the_path_does_not_take(api: httpx2.Client, method: str, path: str, allowed: str) -> None:
+    answer = api.request(method, path)
+    asked = api.options(path)
+
+    problem(answer, 405, "method_not_allowed")
+    assert set(answer.headers["allow"].split(", ")) == {*allowed.split(", "), "OPTIONS"}
+    assert (asked.status_code, asked.content, asked.headers["allow"]) == (204, b"", answer.headers["allow"])
+
+
+def test_options_of_nothing(api: httpx2.Client) -> None:
+    problem(api.options("/nowhere"), 404, "not_found")
+
+
+MALFORMED = ["x", "0", "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7", "*", "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7g", "%0d%0a"]
+
+
+@pytest.mark.parametrize("job_id", ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a", *MALFORMED])
+@pytest.mark.parametrize("part", ["", "/file", "/thumbnail"])
+def test_an_id_of_no_job(api: httpx2.Client, backstage: Backstage, job_id: str, part: str) -> None:
+    problem(api.get(f"/api/jobs/{job_id}{part}"), 404, "job_not_found")
+    assert backstage.size() == 0
+
+
+@pytest.mark.parametrize("job_id", ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a", *MALFORMED])
+def test_no_job_to_cancel_or_to_try_again(api: httpx2.Client, backstage: Backstage, job_id: str) -> None:
+    problem(api.delete(f"/api/jobs/{job_id}"), 404, "job_not_found")
+    problem(api.post(f"/api/jobs/{job_id}/retry"), 404, "job_not_found")
+    assert backstage.size() == 0
+
+
+def test_what_nobody_foresaw_tells_nothing_but_a_trace(
+    api: httpx2.Client, shared_api: ApiProcess, backstage: Backstage
+) -> None:
+    job = post(api)
+    backstage.redis(lambda redis: redis.hdel(keys.JOB + job["job_id"], "state"))
+
+    answer = api.get(job["status_url"])
+
+    trace = answer.headers["traceresponse"].split("-")[1]
+    assert trace in problem(answer, 500, "internal")["detail"]
+    assert "KeyError" not in answer.text
+    [entry] = shared_api.logged(1, level="error", trace_id=trace)
+    assert "KeyError" in entry["exception"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_redis_refusing_is_redis_away(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app()
+    job = post(client)
+    key = keys.JOB + job["job_id"]
+    backstage.redis(lambda redis: redis.set(key, b"of another type"))
+
+    problem(client.get(job["status_url"]), 503, "redis_unavailable")

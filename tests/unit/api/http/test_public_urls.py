@@ -1,0 +1,120 @@
+"""Which addresses the api gives out: by its setting, by its proxy, by the request."""
+
+import pytest
+from pydantic import ValidationError
+
+from support.answers import VIDEO, post, problem
+from support.api_process import Backstage
+from unit.api.conftest import OpenApp
+from vidferry_api.settings import ApiSettings
+from vidferry_common.contract import keys
+
+KNOWN = {"allowed_hosts": "testserver, media.example.org"}
+FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "media.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("host", "root"),
+    [("localhost:3001", "http://localhost:3001"), ("media.example.org", "http://media.example.org"),
+     ("[::1]:3001", "http://[::1]:3001"), ("my_api:80", "http://my_api:80"), ("LOCALHOST.:80", "http://localhost:80")],
+)  # fmt: skip
+def test_by_the_host_that_the_client_names(open_app: OpenApp, backstage: Backstage, host: str, root: str) -> None:
+    job = post(open_app(allowed_hosts="media.example.org, my_api"), headers={"Host": host})
+
+    assert job["status_url"] == f"{root}/api/jobs/{job['job_id']}"
+    assert job["ws_url"] == f"ws{root.removeprefix('http')}/ws/download/{job['job_id']}"
+    assert backstage.redis(lambda redis: redis.hget(keys.JOB + job["job_id"], "public_root")) == root.encode()
+
+
+NO_HOSTS = ["", "a b", "a/b", "a@b", "a:b", "a:123456", "a:99999", "a:0", 'a"', "a\\b", "<script>", "a?b", "a#b", "..",
+            "[a]:1", "[1:2]", "[::1]:65536", "a.example, b.example", "ä.org".encode()]  # fmt: skip
+
+
+@pytest.mark.parametrize("public_url", [None, "https://media.example.org"])
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_a_host_that_is_none(open_app: OpenApp, backstage: Backstage, host: str, public_url: str | None) -> None:
+    """Whether an address is made of it or not (RFC 9112 §3.2)."""
+    client = open_app(**{"public_url": public_url} if public_url else {})
+
+    problem(client.post("/api/download", json={"url": VIDEO}, headers={"Host": host}), 400, "invalid_host")
+    problem(client.get("/healthz", headers={"Host": host}), 400, "invalid_host")
+    assert backstage.size() == 0
+
+
+def test_two_hosts_are_none(open_app: OpenApp) -> None:
+    problem(open_app().get("/healthz", headers=[("Host", "a.example"), ("Host", "a.example")]), 400, "invalid_host")
+
+
+def test_by_a_proxy_that_is_trusted(open_app: OpenApp) -> None:
+    client = open_app(peer="10.1.2.3", trusted_proxies="192.168.0.0/16, 10.0.0.0/8", **KNOWN)
+    job = post(client, headers=FORWARDED)
+
+    assert job["status_url"].startswith("https://media.example.org/api/jobs/")
+    assert job["ws_url"].startswith("wss://media.example.org/ws/download/")
+
+
+def test_by_the_outermost_of_several_proxies(open_app: OpenApp) -> None:
+    several = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "media.example.org, inner"}
+
+    assert post(open_app(peer="127.0.0.1", **KNOWN), headers=several)["status_url"].startswith(
+        "https://media.example.org/"
+    )
+
+
+def test_anyone_else_is_no_proxy(open_app: OpenApp) -> None:
+    assert post(open_app(), headers=FORWARDED)["status_url"].startswith("http://testserver/")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"X-Forwarded-Host": "a/b"}, {"X-Forwarded-Host": "a:99999"}, {"X-Forwarded-Proto": "javascript"}]
+)
+def test_a_proxy_may_not_say_anything(open_app: OpenApp, wrong: dict[str, str]) -> None:
+    answer = open_app(peer="::1").post("/api/download", json={"url": VIDEO}, headers=wrong)
+
+    problem(answer, 400, "invalid_host")
+
+
+def test_by_the_setting_before_all_else(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app(peer="127.0.0.1", public_url="https://media.example.org/videos/")
+    job = post(client, headers={**FORWARDED, "Host": "localhost:3001"})
+
+    assert job["status_url"] == f"https://media.example.org/videos/api/jobs/{job['job_id']}"
+    assert job["ws_url"] == f"wss://media.example.org/videos/ws/download/{job['job_id']}"
+    assert job["events_url"] == f"https://media.example.org/videos/sse/download/{job['job_id']}"
+    stored = backstage.put(f"videos/prefix/{job['job_id']}", b"0123456789")
+    backstage.complete(job["job_id"], stored)
+    link = client.get(f"/api/jobs/{job['job_id']}/file").headers["location"]
+    assert link.startswith("https://media.example.org/videos/files/")
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/healthz", "/openapi.json"])
+def test_below_a_path_whether_the_proxy_takes_it_off_or_not(open_app: OpenApp, path: str) -> None:
+    client = open_app(public_url="https://media.example.org/videos")
+
+    assert client.get(path).status_code == client.get(f"/videos{path}").status_code == 200
+    assert client.get(path).content == client.get(f"/videos{path}").content
+
+
+def test_the_page_is_at_the_paths_folder(open_app: OpenApp) -> None:
+    client = open_app(public_url="https://media.example.org/videos")
+
+    answer = client.get("/videos")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/videos/")
+    problem(client.get("/videosx"), 404, "not_found")
+
+
+def test_a_path_that_is_the_apis_own_is_the_proxys_to_take_off(open_app: OpenApp) -> None:
+    client = open_app(public_url="https://media.example.org/api")
+
+    assert client.post("/api/download", json={"url": VIDEO}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"public_url": "media.example.org"}, {"public_url": "ftp://a"}, {"public_url": "https://a/?b"}, {"port": "0"},
+     {"trusted_proxies": "proxy"}, {"cors_origins": "app.example.org"}, {"cors_origins": "https://a/b"},
+     {"queue_cap": "0"}],
+)  # fmt: skip
+def test_settings_that_can_not_be_meant(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ApiSettings.model_validate({"bucket": "gs://b", **wrong})

@@ -1,0 +1,145 @@
+"""Trying a job again: a new job like the old one."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from support.answers import VIDEO, accepted, post, problem
+from support.api_process import Backstage
+from unit.api.conftest import OpenApp
+from vidferry_common.contract.errors import ErrorCode
+
+ASKED: dict[str, Any] = {
+    "url": VIDEO, "format": {"quality": "audio", "container": "mp3"}, "priority": "bulk", "force": True,
+}  # fmt: skip
+
+
+def failed(api: httpx2.Client, backstage: Backstage, code: ErrorCode = ErrorCode.STALLED) -> dict[str, Any]:
+    job = post(api)
+    backstage.fail(job["job_id"], code)
+    return job
+
+
+def test_it_is_answered_as_a_download_is(api: httpx2.Client, backstage: Backstage) -> None:
+    old = failed(api, backstage)
+    answer = api.post(f"{old['status_url']}/retry")
+
+    new = accepted(answer)
+    assert new["job_id"] != old["job_id"]
+    assert new == {name: value.replace(old["job_id"], new["job_id"]) for name, value in old.items()}
+    assert answer.headers["location"] == new["status_url"]
+    assert "idempotency-replayed" not in answer.headers
+
+
+def test_the_new_job_is_like_the_old_one_and_names_it(api: httpx2.Client, backstage: Backstage) -> None:
+    old = accepted(api.post("/api/download", json=ASKED))
+    api.delete(old["status_url"])
+
+    new = accepted(api.post(f"{old['status_url']}/retry"))
+
+    shown = api.get(new["status_url"]).json()
+    assert {name: shown[name] for name in ASKED} == ASKED
+    assert (shown["retry_of"], shown["status"], shown["progress"]) == (old["job_id"], "queued", 0)
+    assert api.get(old["status_url"]).json()["status"] == "cancelled", "the old one stays as it is"
+
+
+@pytest.mark.parametrize("code", [ErrorCode.NETWORK, ErrorCode.PRIVATE])
+def test_any_failure_may_be_tried_again(api: httpx2.Client, backstage: Backstage, code: ErrorCode) -> None:
+    """A private video may have been published since."""
+    accepted(api.post(f"{failed(api, backstage, code)['status_url']}/retry"))
+
+
+def test_a_retry_may_be_tried_again(api: httpx2.Client, backstage: Backstage) -> None:
+    jobs = [failed(api, backstage)]
+    for _ in range(2):
+        jobs.append(accepted(api.post(f"{jobs[-1]['status_url']}/retry")))
+        backstage.fail(jobs[-1]["job_id"], ErrorCode.STALLED)
+
+    assert [api.get(job["status_url"]).json()["retry_of"] for job in jobs] == [
+        None, jobs[0]["job_id"], jobs[1]["job_id"],
+    ]  # fmt: skip
+
+
+def test_it_joins_a_download_that_runs(api: httpx2.Client, backstage: Backstage) -> None:
+    cancelled = post(api)
+    api.delete(cancelled["status_url"])
+    other = post(api)
+    backstage.begin(other["job_id"])
+
+    new = accepted(api.post(f"{cancelled['status_url']}/retry"))
+
+    assert new["status"] == "processing"
+    assert backstage.download_id(new["job_id"]) == backstage.download_id(other["job_id"])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_has_not_ended_is_not_tried_again(api: httpx2.Client, backstage: Backstage, begun: bool) -> None:
+    job = post(api)
+    if begun:
+        backstage.begin(job["job_id"])
+    size = backstage.size()
+
+    problem(api.post(f"{job['status_url']}/retry"), 409, "job_not_ended")
+    assert backstage.size() == size
+
+
+def test_what_has_completed_is_not_tried_again(api: httpx2.Client, backstage: Backstage) -> None:
+    job = post(api)
+    backstage.complete(job["job_id"], backstage.put(f"videos/test/example.org/{uuid4()}/a", b"0123456789"))
+    size = backstage.size()
+
+    told = problem(api.post(f"{job['status_url']}/retry"), 409, "job_completed")
+    assert f"{job['status_url']}/file" in told["detail"]
+    assert backstage.size() == size
+
+
+def test_a_repeated_key_answers_with_the_same_job(api: httpx2.Client, backstage: Backstage) -> None:
+    path, headers = f"{failed(api, backstage)['status_url']}/retry", {"Idempotency-Key": "a-key"}
+    first, size = api.post(path, headers=headers), backstage.size()
+    again = api.post(path, headers=headers)
+
+    assert accepted(again) == accepted(first)
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["idempotency-replayed"] == "true"
+    assert backstage.size() == size
+
+
+def test_a_key_is_of_one_request(api: httpx2.Client, backstage: Backstage) -> None:
+    """Else the failed job itself would be the answer, or the retry of another one."""
+    headers = {"Idempotency-Key": "a-key"}
+    job = post(api, headers=headers)
+    backstage.fail(job["job_id"], ErrorCode.STALLED)
+
+    problem(api.post(f"{job['status_url']}/retry", headers=headers), 422, "idempotency_mismatch")
+    headers = {"Idempotency-Key": "another"}
+    accepted(api.post(f"{job['status_url']}/retry", headers=headers))
+    problem(api.post("/api/download", json={"url": VIDEO}, headers=headers), 422, "idempotency_mismatch")
+    other = failed(api, backstage)
+    problem(api.post(f"{other['status_url']}/retry", headers=headers), 422, "idempotency_mismatch")
+
+
+def test_a_key_that_is_none_is_refused(api: httpx2.Client, backstage: Backstage) -> None:
+    answer = api.post(f"{failed(api, backstage)['status_url']}/retry", headers={"Idempotency-Key": "two words"})
+
+    assert "Idempotency-Key" in problem(answer, 422, "invalid_request")["detail"]
+
+
+def test_above_the_cap_it_is_sent_away_for_a_while(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app(queue_cap="1")
+    job = post(client)
+    client.delete(job["status_url"])
+    post(client, VIDEO + "2")
+
+    problem(client.post(f"{job['status_url']}/retry"), 503, "queue_full")
+
+
+def test_a_host_that_is_none_makes_no_job(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app()
+    job = post(client)
+    client.delete(job["status_url"])
+    size = backstage.size()
+
+    problem(client.post(f"{job['status_url']}/retry", headers={"Host": "a b"}), 400, "invalid_host")
+    assert backstage.size() == size

@@ -1,0 +1,185 @@
+"""The OpenAPI document tells all that the api does."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from unit.api.conftest import OpenApp
+from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.formats import Container, Quality
+from vidferry_common.contract.stages import Status
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def document(api: httpx2.Client) -> dict[str, Any]:
+    found: dict[str, Any] = api.get("/openapi.json").json()
+    return found
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def _references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
+    assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
+        "createDownload": "post /api/download",
+        "cancelJob": "delete /api/jobs/{job_id}",
+        "retryJob": "post /api/jobs/{job_id}/retry",
+        "getJob": "get /api/jobs/{job_id}",
+        "getJobFile": "get /api/jobs/{job_id}/file",
+        "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
+        "healthz": "get /healthz",
+        "readyz": "get /readyz",
+    }
+    assert all(operation["summary"] and operation["description"] for _, _, operation in _operations(document))
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(_references(document))
+
+    assert references
+    for reference in references:
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    for path, _, operation in _operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "4":
+                assert list(response["content"]) == [PROBLEM], path
+                assert re.search(r"`[a-z_]+`: ", response["description"]), path
+                assert ("Retry-After" in response.get("headers", {})) == (status in {"429", "503"}), path
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    known = document["components"]["schemas"]["ProblemCode"]["enum"]
+    assert set(known) == set(ProblemCode)
+
+
+def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/download"]["post"]
+
+    assert set(operation["responses"]) == {"202", "400", "413", "415", "421", "422", "429", "500", "503"}
+    assert set(operation["responses"]["202"]["headers"]) == {
+        "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
+    }  # fmt: skip
+    assert {item["name"].lower() for item in operation["parameters"]} == {"idempotency-key", "traceparent"}
+
+
+def test_trying_again_is_answered_as_a_download_is(document: dict[str, Any]) -> None:
+    download, retry = document["paths"]["/api/download"]["post"], document["paths"]["/api/jobs/{job_id}/retry"]["post"]
+
+    assert retry["responses"]["202"] == download["responses"]["202"]
+    assert set(retry["responses"]) == {"202", "400", "404", "409", "421", "422", "429", "500", "503"}
+    for code in ("job_not_ended", "job_completed"):
+        assert f"`{code}`" in retry["responses"]["409"]["description"]
+    assert {item["name"].lower() for item in retry["parameters"]} == {"idempotency-key", "traceparent", "job_id"}
+    assert "requestBody" not in retry
+
+
+def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
+    job = document["paths"]["/api/jobs/{job_id}"]
+
+    assert job["delete"]["responses"]["200"]["content"] == job["get"]["responses"]["200"]["content"]
+    assert set(job["delete"]["responses"]) == {"200", "400", "404", "409", "421", "500", "503"}
+    for status, code in (("409", "job_ended"), ("503", "job_busy")):
+        assert f"`{code}`" in job["delete"]["responses"][status]["description"]
+
+
+def test_the_choices_of_a_download_have_their_defaults(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["DownloadRequest"]["properties"]
+
+    assert described["priority"]["default"] == "interactive"
+    assert described["force"]["default"] is False
+    assert document["components"]["schemas"]["Priority"]["enum"] == ["interactive", "bulk"]
+
+
+def test_each_meaning_of_the_format_is_there(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["Format"]["properties"]
+
+    text = described["quality"]["description"] + described["container"]["description"]
+    for value in (Quality.BEST, Quality.P2160, Quality.P360, Quality.AUDIO, *Container):
+        assert f"`{value}`" in text
+    assert "format_unavailable" in text
+
+
+def test_fields_tell_their_formats(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    told = {
+        f"{name}.{field}": (described if "format" in described else described.get("anyOf", [{}])[0]).get("format")
+        for name in ("Job", "Result", "Accepted")
+        for field, described in schemas[name]["properties"].items()
+    }
+
+    assert {field.partition(".")[2] for field, form in told.items() if form == "date-time"} == {
+        "created_at", "timestamp", "retry_at", "expires_at",
+    }  # fmt: skip
+    assert {field for field, form in told.items() if form == "int64"} == {
+        "Job.seq", "Job.downloaded_bytes", "Job.total_bytes", "Result.size",
+    }  # fmt: skip
+    assert {told[f"Accepted.{field}"] for field in ("status_url", "ws_url", "events_url")} == {"uri"}
+    assert told["Job.job_id"] == told["Job.retry_of"] == "uuid"
+
+
+def test_the_pattern_of_a_key_is_the_one_that_is_checked(document: dict[str, Any]) -> None:
+    for path in ("/api/download", "/api/jobs/{job_id}/retry"):
+        parameters = document["paths"][path]["post"]["parameters"]
+        [key] = [item for item in parameters if item["name"].lower() == "idempotency-key"]
+        pattern = re.compile(key["schema"]["pattern"])
+        assert pattern.search("a-key")
+        assert not any(pattern.search(wrong) for wrong in ("", "x" * 256, "two words", "schlüssel"))
+
+
+def test_what_every_path_may_be_refused_for(document: dict[str, Any]) -> None:
+    for path, _, operation in _operations(document):
+        assert "`invalid_host`" in operation["responses"]["400"]["description"], path
+
+
+def test_a_job_may_be_asked_for_again(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/jobs/{job_id}"]["get"]
+
+    assert "ETag" in operation["responses"]["200"]["headers"]
+    assert "304" in operation["responses"]
+    assert "If-None-Match" in {item["name"] for item in operation["parameters"]}
+
+
+def test_the_answers_are_as_described(api: httpx2.Client) -> None:
+    """Validated by the very models that the document is written from."""
+    answer = api.post("/api/download", json={"url": "https://example.org/"})
+    accepted = Accepted.model_validate(answer.json(), strict=False)
+    job = Job.model_validate(api.get(accepted.status_url).json())
+
+    assert job.job_id == accepted.job_id
+    assert Job.model_validate(api.delete(accepted.status_url).json()).status is Status.CANCELLED
+    assert set(answer.json()) == set(Accepted.model_fields)
+
+
+def test_the_example_is_accepted(document: dict[str, Any]) -> None:
+    examples = document["components"]["schemas"]["DownloadRequest"]["properties"]["url"]["examples"]
+
+    assert [DownloadRequest(url=example).url for example in examples] == examples
+
+
+def test_the_servers_address_is_the_public_one(open_app: OpenApp) -> None:
+    document = open_app(public_url="https://media.example.org/videos").get("/openapi.json").json()
+
+    assert document["servers"] == [{"url": "https://media.example.org/videos"}]

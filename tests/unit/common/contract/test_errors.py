@@ -1,0 +1,42 @@
+import re
+
+import pytest
+
+from support.tree import DOCS
+from vidferry_common.contract.errors import ErrorCode, JobFailure, ProblemCode
+
+DOC = DOCS / "errors.md"
+FINAL = {"private", "login_required", "geo_blocked", "drm", "live", "unavailable", "unsupported_site", "too_large",
+         "forbidden_address", "format_unavailable", "unsupported_stream", "certificate_invalid"}  # fmt: skip
+PASSING = {"network", "origin_error", "rate_limited", "storage_unavailable", "disk_full", "out_of_memory"}
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_has_a_sentence_for_a_person(code: ErrorCode) -> None:
+    assert re.fullmatch(r"[A-Z][^_{}]+\.", code.sentence)
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
+
+
+def test_no_sentence_serves_two_codes() -> None:
+    assert len({code.sentence for code in ErrorCode}) == len(ErrorCode)
+
+
+def test_what_is_final_is_not_tried_again() -> None:
+    assert not {code for code in FINAL if ErrorCode(code).retryable}
+    assert all(ErrorCode(code).retryable for code in PASSING)
+
+
+def test_a_failure_keeps_its_detail_for_the_log() -> None:
+    failure = JobFailure(ErrorCode.NETWORK, "reset by peer")
+
+    assert (failure.code, str(failure), str(JobFailure(ErrorCode.DRM))) == (
+        ErrorCode.NETWORK,
+        "network: reset by peer",
+        "drm",
+    )
+
+
+def test_the_documented_codes_are_the_codes() -> None:
+    rows = set(re.findall(r"^\| `([a-z_]+)` \|", DOC.read_text(), re.MULTILINE))
+
+    assert rows == {code.value for code in ErrorCode} | {code.value for code in ProblemCode}

@@ -1,0 +1,23 @@
+from collections.abc import Iterator
+
+import pytest
+
+from support.product import Product
+from support.redis_server import RedisServer, redis_server
+from unit.common.store.conftest import records, shared_server
+
+__all__ = ["records", "shared_server"]
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """For tests that leave it as it is, but for its figures."""
+    with redis_server() as server, Product(server, tmp_path_factory.mktemp("product")).running() as found:
+        yield found
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """For a test that takes it away."""
+    with redis_server() as server:
+        yield server

@@ -1,0 +1,103 @@
+"""One attempt, with a child that does what it likes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.hostile_children import hostile_zygote
+from support.records import Records
+from support.worker_process import worker_metrics
+from support.zygotes import LOOPBACK
+from unit.common.store.conftest import records, shared_server
+from vidferry_common.bucket import BucketSettings, open_bucket
+from vidferry_common.contract.identity import Identity
+from vidferry_common.contract.messages import queued
+from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
+from vidferry_worker.attempt.attempt import Attempt
+from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.context import WorkerContext
+from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.settings import WorkerSettings
+
+__all__ = ["records", "shared_server"]
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def context(
+    records: Records, worker_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[WorkerContext]:
+    """Of a worker whose bucket is a folder."""
+    told = {"bucket": f"file://{tmp_path}/bucket", "signing_key": "k" * 32}
+    bucket = open_bucket(BucketSettings.model_validate(told))
+    settings = WorkerSettings.model_validate({**told, "redis_url": "redis://127.0.0.1"})
+    async with hostile_zygote(LOOPBACK, Confinement(), tmp_path) as zygote:
+        work = tmp_path / "work"
+        await asyncio.to_thread(work.mkdir)
+        yield WorkerContext(
+            settings,
+            records.store,
+            bucket,
+            zygote,
+            FragmentBudget(1, 1),
+            worker_metrics(),
+            MemoryGroup.of(),
+            early=False,
+            folder=work,
+        )
+    await bucket.close()
+
+
+@pytest.fixture
+async def publisher(records: Records) -> AsyncIterator[Publisher]:
+    publisher = Publisher(records.store)
+    sending = asyncio.create_task(publisher.run())
+    yield publisher
+    sending.cancel()
+
+
+async def test_what_a_child_writes_after_its_end_changes_no_object(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    """A file that is given to a folder becomes the object itself."""
+    job, claim = await records.claimed(await records.created(url="https://site.example/writing_on"))
+    await Attempt(context, publisher, claim).run()
+    assert (await ended(records, job))["status"] == "completed"
+    name = Identity("x", "site.example", "1", page=claim.url).object_name(claim.format.canonical())
+    stored, data = await context.bucket.read(name, 2 * 2**20)
+    assert stored.size == len(data) == 2**20 + 12
+    assert await asyncio.to_thread(lambda: list(context.folder.iterdir())) == []
+
+
+async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
+    records: Records,
+    context: WorkerContext,
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its lease tells it, and then its messages, while it looks at who runs now."""
+    _, claim = await records.claimed(await records.created(url="https://site.example/silent"))
+    look = records.store.downloads.read
+
+    async def look_and_learn(download_id: str) -> DownloadRecord | None:
+        attempt.abandon()
+        return await look(download_id)
+
+    monkeypatch.setattr(records.store.downloads, "read", look_and_learn)
+    await records.store.downloads.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
+    attempt = Attempt(context, publisher, claim)
+    await attempt.run()
+    assert attempt.lost
+    assert "attempt lost: another one runs" in caplog.messages
+
+
+async def ended(records: Records, job: NewJob) -> dict[str, object]:
+    record = await records.store.jobs.read(job.job_id)
+    assert record
+    return dict(record.state)

@@ -1,0 +1,209 @@
+"""What yt-dlp raises, as a code: by real servers, and by what its parts raise."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+from yt_dlp.networking.exceptions import CertificateVerifyError, SSLError, TransportError
+from yt_dlp.utils import DownloadError, ExtractorError
+
+from support.children import download
+from support.origin.server import Origin
+from support.origin.site import Site
+from support.origin.wire import text
+from support.tls import self_signed
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.child.classify import by_status, classify
+from vidferry_worker.children.zygote import Zygote
+
+pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def handshakes(context: ssl.SSLContext | None) -> Iterator[int]:
+    """The port of a server that shakes hands and hangs up, or without a context hangs up at once.
+
+    By blocking sockets, since asyncio's servers send no alert.
+    """
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connected, _ = listener.accept()
+                with connected, contextlib.suppress(OSError):
+                    if context:
+                        context.wrap_socket(connected, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def old_context(certificate: Path) -> ssl.SSLContext:
+    """Of a server that knows TLS 1.0 alone."""
+    context = server_context(certificate)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    return context
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
+@pytest.mark.parametrize(
+    ("certificate", "context"),
+    [
+        ({}, server_context),
+        ({"days": -1}, server_context),
+        ({"address": "127.0.0.9"}, server_context),
+        ({}, old_context),
+    ],
+    ids=["self-signed", "expired", "another-name", "old-tls"],
+)
+async def test_a_site_that_cannot_be_trusted_is_told_so(
+    certificate: dict[str, Any], context: Any, zygote: Zygote, tmp_path: Path
+) -> None:
+    pem = await asyncio.to_thread(self_signed, tmp_path, "site.example", **certificate)
+    with handshakes(context(pem)) as port:
+        outcome = await download(zygote, tmp_path, f"https://127.0.0.1:{port}/clip.mp4")
+
+    assert outcome.failure == ErrorCode.CERTIFICATE_INVALID, outcome.events[-1]
+
+
+async def test_so_is_one_that_speaks_plain_text_on_that_port(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, site.url("/media/clip.mp4").replace("http:", "https:"))
+
+    assert outcome.failure == ErrorCode.CERTIFICATE_INVALID, outcome.events[-1]
+
+
+async def test_a_handshake_that_breaks_off_is_the_networks(zygote: Zygote, tmp_path: Path) -> None:
+    with handshakes(None) as port:
+        outcome = await download(zygote, tmp_path, f"https://127.0.0.1:{port}/clip.mp4")
+
+    assert outcome.failure == ErrorCode.NETWORK, outcome.events[-1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("CERTIFICATE_VERIFY_FAILED", ErrorCode.CERTIFICATE_INVALID),
+        ("UNSAFE_LEGACY_RENEGOTIATION_DISABLED", ErrorCode.CERTIFICATE_INVALID),
+        ("PROTOCOL_IS_SHUTDOWN", ErrorCode.NETWORK),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", ErrorCode.CERTIFICATE_INVALID),
+        ("TLSV1_UNRECOGNIZED_NAME", ErrorCode.CERTIFICATE_INVALID),
+        ("DH_KEY_TOO_SMALL", ErrorCode.CERTIFICATE_INVALID),
+        ("UNEXPECTED_EOF_WHILE_READING", ErrorCode.NETWORK),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", ErrorCode.NETWORK),
+        ("TLSV1_ALERT_INTERNAL_ERROR", ErrorCode.NETWORK),
+    ],
+)
+def test_what_passes_of_tls_and_what_does_not(reason: str, code: ErrorCode) -> None:
+    error = ssl.SSLError(1, f"[SSL: {reason}] EOF occurred in violation of protocol (_ssl.c:1006)")
+    error.reason = reason
+
+    assert classify(SSLError(cause=error)) is code
+    assert classify(CertificateVerifyError(cause="no chain")) is ErrorCode.CERTIFICATE_INVALID
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (103, ErrorCode.ORIGIN_ERROR),
+        (408, ErrorCode.ORIGIN_ERROR),
+        (416, ErrorCode.ORIGIN_ERROR),
+        (421, ErrorCode.ORIGIN_ERROR),
+        (425, ErrorCode.ORIGIN_ERROR),
+        (429, ErrorCode.RATE_LIMITED),
+        (502, ErrorCode.ORIGIN_ERROR),
+        (599, ErrorCode.ORIGIN_ERROR),
+        (400, ErrorCode.REFUSED),
+        (402, ErrorCode.REFUSED),
+        (403, ErrorCode.REFUSED),
+    ],
+)
+def test_statuses(status: int, code: ErrorCode) -> None:
+    assert by_status(status) is code
+
+
+def raised(code: str, module: str) -> Exception:
+    """What a function of that module raises."""
+    function = FunctionType(compile(code, "there", "exec"), {"__name__": module})
+    try:
+        function()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize("code", ["{}['streams']", "int('5, 5')", "None.group(1)", "[][0]", "{} + []"])
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("yt_dlp.extractor.some", ErrorCode.ORIGIN_ERROR),
+        ("vidferry_worker.child.patches.some", ErrorCode.ORIGIN_ERROR),
+        ("vidferry_worker.child.download", ErrorCode.INTERNAL),
+        ("some.library", ErrorCode.INTERNAL),
+    ],
+)
+def test_what_a_site_sent_and_what_is_our_own_fault(code: str, module: str, expected: ErrorCode) -> None:
+    assert classify(raised(code, module)) is expected
+
+
+def test_what_an_extractor_did_not_expect_is_its_sites_fault() -> None:
+    assert (
+        classify(ExtractorError("An extractor error has occurred.", cause=KeyError("login"))) is ErrorCode.ORIGIN_ERROR
+    )
+    assert classify(ExtractorError("s: Failed to parse JSON", cause=ValueError("private"))) is ErrorCode.ORIGIN_ERROR
+    assert classify(ExtractorError("This video is private", cause=KeyError("x"))) is ErrorCode.PRIVATE
+
+
+def test_what_this_machine_lacks_is_no_sites_fault() -> None:
+    assert classify(raised(f"raise OSError({errno.EACCES}, 'no')", "yt_dlp.utils")) is ErrorCode.INTERNAL
+
+
+@pytest.mark.parametrize("code", ["raise MemoryError", f"raise OSError({errno.ENOMEM}, 'no')", "1 / 0"])
+def test_what_takes_too_much_memory_is_final(code: str) -> None:
+    error = ConnectionResetError("reset by peer")
+    error.__context__ = raised(code, "yt_dlp.utils")
+    expected = ErrorCode.NETWORK if "/" in code else ErrorCode.RESOURCES_EXCEEDED
+
+    assert classify(error) is expected
+    assert not ErrorCode.RESOURCES_EXCEEDED.retryable
+
+
+def test_what_is_given_up_without_a_broken_connection_is_not_the_networks() -> None:
+    reset = TransportError("reset by peer")
+
+    assert classify(DownloadError("gave up", (TransportError, reset, None))) is ErrorCode.NETWORK
+    assert classify(DownloadError("Did not get any data blocks")) is ErrorCode.UNSUPPORTED_STREAM
+    assert classify(DownloadError("This format is DRM protected")) is ErrorCode.DRM
+    assert classify(DownloadError("fragment 3 not found, unable to continue")) is ErrorCode.ORIGIN_ERROR
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '{"d": {"Presentation": {}}}', '{"d": {"Presentation": []}}', "<html>"])
+async def test_what_an_extractor_stumbles_over(
+    answer: str, zygote: Zygote, origin: Origin, site: Site, tmp_path: Path
+) -> None:
+    """In whatever way: by Python's own errors, or as JSON that is none."""
+    site.put("/service/GetPlayerOptions", text(answer, "json"))
+    page = text(f'<div id="ServicePath">{site.url("/service")}</div>', "html")
+    url = origin.root.put(f"/Mediasite/Play/{site.token:0>32}", page)
+    outcome = await download(zygote, tmp_path, url)
+
+    assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
