@@ -20,8 +20,7 @@ from vidferry_common.metrics import Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind as MessageKind
-from vidferry_gateway.message import Outgoing
+from vidferry_gateway.message import MessageKind, OutgoingMessage
 from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_worker.metrics import Rise, WorkerMetrics
 from vidferry_worker.queue.reaper import LeaseReaper
@@ -124,11 +123,11 @@ class Watcher:
     def __init__(self, hold: Callable[[], None] | None = None) -> None:
         self._hold = hold
 
-    def deliver(self, message: Outgoing, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
         if self._hold:
             self._hold()
 
-    def deliver_at_once(self, message: Outgoing, kind: MessageKind) -> int:
+    def deliver_now(self, message: OutgoingMessage, kind: MessageKind) -> int:
         self.deliver(message, kind)
         return 0
 
@@ -185,7 +184,7 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
 
     for watcher in (Watcher(), Watcher(), Watcher(hold)):
         hub.join(watcher)
-    hub.take_work(10)
+    hub.take_commands(10)
     stamp = "2026-11-23T10:00:00.250Z"
     hub.answer_read(message(1, stamp), [])
     metrics.observe_latencies()
@@ -194,8 +193,8 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
 
     for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
-        hub.receive(Watcher.job_id.encode(), message(seq, time))
-        hub.deliver_due()
+        hub.receive_message(Watcher.job_id.encode(), message(seq, time))
+        hub.deliver_pending()
     metrics.observe_latencies()
     metrics.observe_latencies()
     found = await scraped(registry)
