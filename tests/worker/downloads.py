@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, parse_event, to_message
+from vidferry_worker.children.event_parser import parse_event
+from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, to_message
 from vidferry_worker.children.zygote import Child, Zygote
 
 SECONDS = 60

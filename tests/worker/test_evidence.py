@@ -16,7 +16,8 @@ from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_worker.child.evidence import of_fragments, of_playlist, of_response, unsigned
-from vidferry_worker.children.protocol import Evidence, EvidenceOrder, InvalidEventError, StopOrder, parse_evidence
+from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.protocol import Evidence, EvidenceOrder, StopOrder
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload import evidence
 from worker.downloads import SECONDS, download, next_event, order

@@ -2,9 +2,10 @@ from typing import Any
 
 import orjson
 
+from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import Known
-from vidferry_worker.children.protocol import Found, parse_event
+from vidferry_worker.children.protocol import VideoFound
 
 EVENT: dict[str, Any] = {
     "event": "found",
@@ -19,9 +20,9 @@ EVENT: dict[str, Any] = {
 KNOWN = Known("https://example.com/a", frozenset(), frozenset())
 
 
-def found(**changes: Any) -> Found:
+def found(**changes: Any) -> VideoFound:
     told = parse_event(EVENT | changes)
-    assert isinstance(told, Found)
+    assert isinstance(told, VideoFound)
     return told
 
 

@@ -16,8 +16,9 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import probing
 from vidferry_worker.child.patches.programs import DEMUXERS, guarded
 from vidferry_worker.children import text_content
+from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.media_types import KINDS
-from vidferry_worker.children.protocol import Done, FileDescription, parse_event
+from vidferry_worker.children.protocol import Done, FileDescription
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload.file_types import Kind, kind_of, read_head
 from worker.downloads import download

@@ -8,7 +8,7 @@ from store.conftest import records, shared_server
 from store.records import Records
 from vidferry_common.bucket import NEW, Upload
 from vidferry_worker.children.extraction import Extraction
-from vidferry_worker.children.protocol import Evidence, FileDescription, Found
+from vidferry_worker.children.protocol import Evidence, FileDescription, VideoFound
 from vidferry_worker.upload.plan import UploadPlan
 from worker.test_extraction import KNOWN, found
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 FILE = FileDescription("media.mp4", "mov", "isom", ["h264"], video=True, duration=None)
 
 
-async def planned(records: Records, folder: Path, told: Found, origin: Evidence) -> Upload:
+async def planned(records: Records, folder: Path, told: VideoFound, origin: Evidence) -> Upload:
     _, claim = await records.claimed()
     path = folder / "media.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
 from vidferry_worker.children.identity import Known, limit_identity
-from vidferry_worker.children.protocol import Found, FoundStream
+from vidferry_worker.children.protocol import FoundStream, VideoFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Extraction:
     streams: Sequence[FoundStream]
 
     @classmethod
-    def read(cls, told: Found, known: Known) -> "Extraction":
+    def read(cls, told: VideoFound, known: Known) -> "Extraction":
         # Sites cut titles in the middle of a UTF-16 pair.
         title = remove_controls(told.title.encode(errors="replace").decode()).strip()
         return cls(

@@ -12,10 +12,10 @@ from vidferry_worker.children.protocol import (
     EvidenceFound,
     EvidenceOrder,
     Failed,
-    Found,
     GoOrder,
     Report,
     StopOrder,
+    VideoFound,
 )
 from vidferry_worker.children.zygote import Child
 
@@ -39,7 +39,7 @@ class ChildSession:
         self._child.order(order)
         self._child.cpu_seconds = self._limits.cpu_seconds
         async with asyncio.timeout(self._limits.seconds):
-            while not isinstance(found := await self._next(), Found):
+            while not isinstance(found := await self._next(), VideoFound):
                 pass
         self._child.cpu_seconds = None
         return Extraction.read(found, Known(order.url, self._child.extractors, self._child.sites))

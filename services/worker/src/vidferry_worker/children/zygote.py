@@ -14,15 +14,15 @@ from pathlib import Path
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.identity import site_at
 from vidferry_common.metrics.catalogue import SANDBOX_PARTS
-from vidferry_worker.children import protocol, wire
+from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.event_parser import InvalidEventError, parse_event
 from vidferry_worker.children.protocol import (
     ConnectAnswer,
     ConnectRequest,
     Event,
     Extractors,
     Failed,
-    InvalidEventError,
     LogLine,
     Order,
     Report,
@@ -137,7 +137,7 @@ class Child:
     def _read(self) -> None:
         try:
             message = wire.receive_alone(self._channel)
-            event = protocol.parse_event(message) if message is not None else None
+            event = parse_event(message) if message is not None else None
         except BlockingIOError:
             return
         except (OSError, wire.WireError, InvalidEventError) as error:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import orjson
 
-from vidferry_worker.children.protocol import Evidence, InvalidEventError, parse_evidence
+from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.protocol import Evidence
 
 METADATA = "origin"
 """the key of it in an object's metadata"""
