@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.children.zygote import Child, SandboxMissing, Zygote
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 from worker.downloads import next_event

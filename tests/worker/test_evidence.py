@@ -120,10 +120,10 @@ async def ask(zygote: Zygote, folder: Path, url: str) -> Evidence:
         async with asyncio.timeout(SECONDS):
             while (await next_event(child))["event"] != "found":
                 pass
-            child.order(EvidenceOrder())
+            child.send_order(EvidenceOrder())
             while (event := await next_event(child))["event"] != "evidence":
                 pass
-        child.order(StopOrder())
+        child.send_order(StopOrder())
         return parse_evidence(event["evidence"])
     finally:
         await child.close()

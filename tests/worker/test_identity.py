@@ -174,7 +174,7 @@ async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:
     try:
         order(child, url)
         event = await next_event(child)
-        return limit_identity(Identity(**event["identity"]), Known(url, child.extractors, child.sites))
+        return limit_identity(Identity(**event["identity"]), Known(url, child.extractors, child.connections.sites))
     finally:
         await child.close()
 
@@ -210,4 +210,4 @@ async def test_what_a_child_says_of_its_extractors_once_it_may_have_read_somethi
             async with attacking(zygote, tmp_path / attack, attack, target) as child:
                 assert (await outcome(child))["worked"]
                 assert child.extractors == heard
-                assert child.sites == {f"127.0.0.1:{target['port']}"}
+                assert child.connections.sites == {f"127.0.0.1:{target['port']}"}

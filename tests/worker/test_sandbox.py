@@ -15,9 +15,10 @@ import pytest
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import folder_tree
+from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
-from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from worker.attacks import ATTACKS
 from worker.conftest import LOOPBACK
 from worker.downloads import members, processes, until
@@ -111,7 +112,7 @@ async def confined(
     worker_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Zygote]:
     async with hostile_zygote(LOOPBACK, Confinement(), tmp_path_factory.mktemp("confined")) as zygote:
-        assert zygote.lacking() == []
+        assert zygote.missing_sandbox_parts == []
         yield zygote
 
 
@@ -131,7 +132,7 @@ async def confined_by_older_landlock(
     """As SECURITY.md lists them, by the version of its interface."""
     home = tmp_path_factory.mktemp("older")
     async with hostile_zygote(LOOPBACK, Confinement(), home, landlock_abi=request.param) as zygote:
-        assert zygote.lacking() == []
+        assert zygote.missing_sandbox_parts == []
         yield zygote
 
 
@@ -230,7 +231,7 @@ async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_pat
     watch = asyncio.create_task(ResourceMonitor(confined, Bounds(10**9, 10**9, GIB)).run())
     try:
         async with attacking(confined, tmp_path / "job", "endless_work", {}) as child:
-            child.cpu_seconds = 1
+            child.max_cpu_seconds = 1
             found = await outcome(child)
             assert (found["event"], found["code"]) == ("failed", ErrorCode.RESOURCES_EXCEEDED)
             assert "of a processor" in found["detail"]
@@ -278,6 +279,6 @@ async def test_one_that_is_preferred_is_what_there_is(
 ) -> None:
     preferred = Confinement(sandbox=Sandbox.PREFERRED)
     async with hostile_zygote(LOOPBACK, preferred, tmp_path, without=call) as zygote:
-        assert zygote.lacking() == [missing]
+        assert zygote.missing_sandbox_parts == [missing]
         async with attacking(zygote, tmp_path / "job", attack, canaries.target()) as child:
             assert (await outcome(child))["worked"] is False

@@ -23,11 +23,12 @@ from vidferry_common.store import Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
 from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
-from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -99,7 +100,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(connect(settings, connection_name("worker", "records")), settings.record_seconds, settings.kept)
         zygote = Zygote(_broker(settings), settings.confinement)
-        metrics.confined(lambda: zygote.confined_by)
+        metrics.confined(lambda: zygote.sandbox_parts)
         metrics.asks(bucket.health)
         try:
             await zygote.start()
@@ -121,7 +122,7 @@ def _broker(settings: WorkerSettings) -> Broker:
 
 
 def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
-    if missing := zygote.lacking():
+    if missing := zygote.missing_sandbox_parts:
         logger.warning(
             "downloads are not confined by all that they could be: see SECURITY.md",
             extra={"missing": missing, "sandbox": settings.sandbox},

@@ -28,8 +28,8 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
+from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_in_thread
-from vidferry_worker.children.zygote import ChildEnded
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import asked_delay, retry_delay, until_redis_answers
 

@@ -10,10 +10,10 @@ from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.attempt.tracker import DownloadTracker
 from vidferry_worker.attempt.uploader import Uploader
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.protocol import Done, DownloadOrder, Growing, Progress, Thumbnail
 from vidferry_worker.children.session import ChildSession, ExtractionLimits
-from vidferry_worker.children.zygote import Child
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import evidence

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.memory_group import MemoryGroup
 from vidferry_worker.children.resource_monitor import MAX_PROCESSES, Usage, end, measure
-from vidferry_worker.children.zygote import Child, Zygote
+from vidferry_worker.children.zygote import Zygote
 
 MARGIN, MOST_MARGIN = 8, 256 * 1024**2
 """an eighth of the limit, at most so many bytes: where less is left, a child is ended"""

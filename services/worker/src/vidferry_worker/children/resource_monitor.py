@@ -17,7 +17,8 @@ from pathlib import Path
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import folder_tree
-from vidferry_worker.children.zygote import Child, Zygote
+from vidferry_worker.children.child import Child
+from vidferry_worker.children.zygote import Zygote
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class ResourceMonitor:
 
     def _excess(self, child: Child, used: Usage) -> tuple[ErrorCode, str] | None:
         """What a child has too much of, and the code for that."""
-        most_cpu = float("inf") if child.cpu_seconds is None else child.cpu_seconds
+        most_cpu = float("inf") if child.max_cpu_seconds is None else child.max_cpu_seconds
         checks = (
             (bool(used.hidden), ErrorCode.RESOURCES_EXCEEDED, used.hidden),
             (used.processes > self._processes, ErrorCode.RESOURCES_EXCEEDED, f"{used.processes} processes"),

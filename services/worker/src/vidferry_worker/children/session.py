@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import Known
 from vidferry_worker.children.protocol import (
@@ -17,7 +18,6 @@ from vidferry_worker.children.protocol import (
     StopOrder,
     VideoFound,
 )
-from vidferry_worker.children.zygote import Child
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class ChildSession:
 
     async def extract(self, order: DownloadOrder) -> Extraction:
         """What it finds; TimeoutError."""
-        self._child.order(order)
-        self._child.cpu_seconds = self._limits.cpu_seconds
+        self._child.send_order(order)
+        self._child.max_cpu_seconds = self._limits.cpu_seconds
         async with asyncio.timeout(self._limits.seconds):
             while not isinstance(found := await self._next(), VideoFound):
                 pass
-        self._child.cpu_seconds = None
-        return Extraction.read(found, Known(order.url, self._child.extractors, self._child.sites))
+        self._child.max_cpu_seconds = None
+        return Extraction.read(found, Known(order.url, self._child.extractors, self._child.connections.sites))
 
     async def ask_evidence(self) -> Evidence:
         """What the origin tells now of what was found; TimeoutError."""
-        self._child.order(EvidenceOrder())
+        self._child.send_order(EvidenceOrder())
         async with asyncio.timeout(self._limits.seconds):
             while not isinstance(told := await self._next(), EvidenceFound):
                 pass
@@ -54,11 +54,11 @@ class ChildSession:
 
     def go_on(self, *, fragments: int, growing: bool) -> None:
         """Has it download what it found."""
-        self._child.order(GoOrder(fragments, growing))
+        self._child.send_order(GoOrder(fragments, growing))
 
     def dismiss(self) -> None:
         """What it found is not wanted."""
-        self._child.order(StopOrder())
+        self._child.send_order(StopOrder())
 
     async def next_report(self, seconds: float) -> Report | None:
         """What it tells next, None where it says nothing for so long."""
@@ -73,9 +73,9 @@ class ChildSession:
         await self._child.close()
 
     async def _next(self) -> Report:
-        report = await self._child.event()
+        report = await self._child.next_report()
         if isinstance(report, Failed):
             # The child may not know why a connection failed; the broker, which refused it, does.
-            code = ErrorCode.FORBIDDEN_ADDRESS if self._child.refused else report.code
+            code = ErrorCode.FORBIDDEN_ADDRESS if self._child.connections.was_forbidden else report.code
             raise JobFailure(code, report.detail, retry_after=report.retry_after)
         return report
