@@ -37,7 +37,7 @@ def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[W
         procs = str(folder / "cgroup.procs")
         worker.command = [*ENTERING, procs, sys.executable, "-m", "worker.taken_over", *arguments]
         worker.start()
-        yield product, MemoryGroup.of(Path("/proc", str(worker.process.pid)))
+        yield product, MemoryGroup.of_process(Path("/proc", str(worker.process.pid)))
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +62,22 @@ def bystander(product: Whole, site: Site) -> Iterator[None]:
 @pytest.mark.parametrize("attack", ["memory_at_once", "all_the_memory"])
 def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryGroup], site: Site) -> None:
     product, group = watched
-    before = group.kills()
+    before = group.count_oom_kills()
     with bystander(product, site):
         end = product.watch(product.post(site.url(f"/{attack}{ALL}"))).last
 
     assert (end["error"]["code"], end["attempt"]) == ("resources_exceeded", 1)
-    assert group.kills() == before
+    assert group.count_oom_kills() == before
 
 
 def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Whole, MemoryGroup], site: Site) -> None:
     product, group = watched
-    before = group.kills()
+    before = group.count_oom_kills()
     with bystander(product, site):
         end = product.watch(product.post(site.url(f"/pages_of_a_file{ALL}"))).last
 
     assert end["error"]["code"] == "internal"  # as of any that ends without a word: it was let end by itself
-    assert group.kills() == before
+    assert group.count_oom_kills() == before
 
 
 def test_one_that_has_no_more_than_it_may_is_tried_again(tmp_path: Path, site: Site) -> None:
@@ -90,13 +90,13 @@ def test_one_that_has_no_more_than_it_may_is_tried_again(tmp_path: Path, site: S
             end = product.watch(product.post(site.url(f"/memory_in_files{ALL}"))).last
 
     assert (end["error"]["code"], end["attempt"]) == ("out_of_memory", 2)
-    assert group.kills() == 0
+    assert group.count_oom_kills() == 0
 
 
 def test_one_that_the_kernel_ends_is_told_as_that(tmp_path: Path, site: Site) -> None:
     with taken_over(tmp_path, "unwatched") as (product, group), bystander(product, site):
         end = product.watch(product.post(site.url(f"/memory_at_once{ALL}"))).last
-        kills = group.kills()
+        kills = group.count_oom_kills()
 
     assert (end["error"]["code"], end["attempt"]) == ("out_of_memory", 2)
     assert kills >= 2

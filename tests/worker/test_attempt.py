@@ -46,7 +46,7 @@ async def context(
             zygote,
             FragmentBudget(1, 1),
             worker_metrics(),
-            MemoryGroup.of(),
+            MemoryGroup.of_process(),
             early=False,
             folder=work,
         )

@@ -17,7 +17,7 @@ from vidferry_worker.child import probing
 from vidferry_worker.child.patches.programs import DEMUXERS, guarded
 from vidferry_worker.children import text_content
 from vidferry_worker.children.event_parser import parse_event
-from vidferry_worker.children.media_types import KINDS
+from vidferry_worker.children.media_types import MEDIA_TYPES
 from vidferry_worker.children.protocol import Done, FileDescription
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload.file_types import Kind, kind_of, read_head
@@ -105,11 +105,11 @@ def test_a_file_of_each_container(name: str, words: tuple[str, ...], media_type:
 
 
 def test_each_container_that_ffmpeg_may_read_has_a_type() -> None:
-    assert {*DEMUXERS} - {"webm"} == {kind for kind in KINDS if "/" not in kind}  # Matroska's demuxer reads both
+    assert {*DEMUXERS} - {"webm"} == {kind for kind in MEDIA_TYPES if "/" not in kind}  # Matroska's demuxer reads both
 
 
 @pytest.mark.parametrize(
-    "media_type", sorted({each for kinds in KINDS.values() for one in kinds for each in one.values()})
+    "media_type", sorted({each for kinds in MEDIA_TYPES.values() for one in kinds for each in one.values()})
 )
 def test_no_type_is_one_that_a_browser_runs(media_type: str) -> None:
     applications = {"application/mxf", "application/vnd.rn-realmedia"}

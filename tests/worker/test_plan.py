@@ -23,7 +23,9 @@ async def planned(records: Records, folder: Path, told: VideoFound, origin: Evid
     path = folder / "media.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom")
     with path.open("rb") as source:
-        return UploadPlan("videos/a", Extraction.read(told, KNOWN), claim, NEW).describe_upload(source, FILE, origin)
+        return UploadPlan("videos/a", Extraction.from_event(told, KNOWN), claim, NEW).describe_upload(
+            source, FILE, origin
+        )
 
 
 async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ async def child(records: Records, tmp_path: Path) -> AsyncIterator[Child]:
     bucket = open_bucket(BucketSettings.model_validate({"bucket": f"file://{tmp_path}/bucket"}))
     (tmp_path / "work").mkdir()
     _, claim = await records.claimed()
-    made = Child(tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.read(found(), KNOWN), claim, NEW))
+    made = Child(
+        tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.from_event(found(), KNOWN), claim, NEW)
+    )
     yield made
     if made.upload:
         await made.upload.close()

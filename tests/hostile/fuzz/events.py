@@ -176,7 +176,7 @@ def _open() -> Iterator[Check]:
             line,
             FragmentBudget(1, 1),
             worker_metrics(),
-            MemoryGroup.of(),
+            MemoryGroup.of_process(),
             early=True,
             folder=work,
         )

@@ -26,7 +26,7 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
-from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
+from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
@@ -108,7 +108,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
             early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            memory = MemoryGroup.of()
+            memory = MemoryGroup.of_process()
             context = WorkerContext(settings, store, bucket, zygote, budget, metrics, memory, early, folder)
             await _serve(context, state)
         finally:
@@ -169,7 +169,7 @@ def _beside(
 ) -> dict[str, Coroutine[Any, Any, None]]:
     """What runs as long as the worker does, by its name."""
     settings = context.settings
-    bounds = Bounds(
+    bounds = ResourceLimits(
         2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK, settings.child_memory
     )
     return {

@@ -29,7 +29,7 @@ from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.children.child import ChildEnded
-from vidferry_worker.children.work_dir import clear_in_thread
+from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import asked_delay, retry_delay, until_redis_answers
 
@@ -65,7 +65,7 @@ class Attempt:
         if self.lost:  # both its lease and its messages tell
             return
         self.lost = True
-        self._clearing = clear_in_thread(self._folder)
+        self._clearing = clear_folder_in_thread(self._folder)
         if self._task:
             self._task.cancel()
 
@@ -126,18 +126,18 @@ class Attempt:
                 return await results.build_reused(known)
         self._folder.mkdir(mode=0o700)
         try:
-            kills = self._context.memory.kills()
+            kills = self._context.memory.count_oom_kills()
             child = await self._context.zygote.fork(self._folder)
             try:
                 return await Pipeline(self._context, self._claim, self._state, child, self._folder).run()
             except (ChildEnded, JobFailure) as error:
-                if _may_be_the_kernels(error) and self._context.memory.kills() > kills:
+                if _may_be_the_kernels(error) and self._context.memory.count_oom_kills() > kills:
                     raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
                 raise
             finally:
                 await child.close()
         finally:
-            await clear_in_thread(self._folder)
+            await clear_folder_in_thread(self._folder)
 
     def _ending(self, result: DownloadResult) -> Ending:
         stored = result.stored

@@ -57,7 +57,7 @@ class Pipeline:
             return await self._results.build_reused(stored, lasting=lasting)
         plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
         with self._context.fragment_budget.share(extraction.identity.domain) as fragments:
-            self._session.go_on(fragments=fragments, growing=self._context.early)
+            self._session.start_download(fragments=fragments, growing=self._context.early)
             done = await self._download(plan)
         await self._session.close()
         made, reused = await self._uploader.upload_video(plan, done)

@@ -1,4 +1,4 @@
-"""The memory that the kernel leaves to this worker: the limit of its control group, and what is taken of it."""
+"""The memory of this worker's control group (cgroup): its limit, what is used of it, and out-of-memory kills."""
 
 import os
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """The names of a version's files, and of the fields in them."""
+    """The names of the files of one cgroup version, and of the fields in them."""
 
     filesystem: str
     option: str
-    """that its mount has"""
+    """a mount option that its hierarchy has"""
     limits: tuple[str, ...]
-    """above the first the kernel ends processes, above the others it makes them wait for pages to be given back"""
+    """Above the first the kernel kills processes; above the others it slows them down while it reclaims memory."""
     used: str
     reclaimable: frozenset[str]
-    """of `memory.stat`: what the kernel takes back before it ends anything; no files in memory (tmpfs) are among it"""
+    """fields of `memory.stat` for what the kernel reclaims before it kills: not files in memory (tmpfs)"""
     kills: str
 
 
@@ -32,15 +32,15 @@ _V2 = _Version(
 
 
 class MemoryGroup:
-    """A control group of memory with those above it that can be seen, of either version (cgroups(7))."""
+    """A memory cgroup and its visible ancestors, of cgroup version 1 or 2 (cgroups(7))."""
 
     def __init__(self, folders: list[Path], version: _Version = _V2) -> None:
         self._own, self._version = folders[:1], version
-        self._limited = [folder for folder in folders if _limit(folder, version) is not None]
+        self._limited = [folder for folder in folders if _read_limit(folder, version) is not None]
 
     @classmethod
-    def of(cls, process: Path = Path("/proc/self")) -> "MemoryGroup":
-        """The one that a process is in; one without a limit where none is found."""
+    def of_process(cls, process: Path = Path("/proc/self")) -> "MemoryGroup":
+        """The cgroup of a process; one without a limit where there is none."""
         try:
             lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
         except OSError:  # a kernel without control groups
@@ -48,36 +48,36 @@ class MemoryGroup:
         paths = {controller: path for _, controllers, path in lines for controller in controllers.split(",")}
         for controller, version in (("memory", _V1), ("", _V2)):
             if controller in paths:
-                return cls(_folders(process, version, paths[controller]), version)
+                return cls(_list_folders(process, version, paths[controller]), version)
         return cls([])
 
     @property
     def limit(self) -> int | None:
-        """The least bytes of those that bound it."""
-        found = [_limit(folder, self._version) for folder in self._limited]
-        return min((limit for limit in found if limit is not None), default=None)
+        """The lowest limit in bytes, of the cgroup and its ancestors."""
+        limits = [_read_limit(folder, self._version) for folder in self._limited]
+        return min((limit for limit in limits if limit is not None), default=None)
 
-    def left(self) -> float:
-        """The bytes that may be taken before the kernel ends processes."""
-        return min(map(self._left_in, self._limited), default=float("inf"))
+    def read_free(self) -> float:
+        """The bytes that may still be used before the kernel kills processes."""
+        return min(map(self._read_free_of, self._limited), default=float("inf"))
 
-    def kills(self) -> int:
-        """How many of its processes the kernel has ended since it was made because memory ran out."""
-        return sum(_fields(folder / self._version.kills).get("oom_kill", 0) for folder in self._own)
+    def count_oom_kills(self) -> int:
+        """How many processes of the cgroup the kernel has killed so far because memory ran out."""
+        return sum(_read_fields(folder / self._version.kills).get("oom_kill", 0) for folder in self._own)
 
-    def _left_in(self, folder: Path) -> float:
-        limit = _limit(folder, self._version)
+    def _read_free_of(self, folder: Path) -> float:
+        limit = _read_limit(folder, self._version)
         if limit is None:
             return float("inf")
-        stat, used = _fields(folder / "memory.stat"), _number(folder / self._version.used)
+        stat, used = _read_fields(folder / "memory.stat"), _read_number(folder / self._version.used)
         if used is None:
             return float("inf")
         return limit - used + sum(stat.get(field, 0) for field in self._version.reclaimable)
 
 
-def _folders(process: Path, version: _Version, path: str) -> list[Path]:
-    """The group's own, and those above it as far as they can be seen: in a container often the first alone."""
-    for mount in _mounts(process):
+def _list_folders(process: Path, version: _Version, path: str) -> list[Path]:
+    """The folders of the cgroup and its ancestors, as far as they are visible: in a container often the first only."""
+    for mount in _read_mounts(process):
         if mount.kind != version.filesystem or (version.option and version.option not in mount.options):
             continue
         if path.startswith("/..") or not PurePosixPath(path).is_relative_to(mount.root):
@@ -89,19 +89,19 @@ def _folders(process: Path, version: _Version, path: str) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Mount:
-    """What is mounted somewhere, as a process sees it."""
+    """One mount, as a process sees it."""
 
     device: str
     """major:minor"""
     root: str
-    """within the file system; of control groups, the group"""
+    """the folder of the file system that is mounted: for a cgroup hierarchy, a cgroup"""
     folder: Path
     kind: str
     options: list[str]
 
 
-def _mounts(process: Path) -> Iterator[_Mount]:
-    """In the order of mounting (proc_pid_mountinfo(5))."""
+def _read_mounts(process: Path) -> Iterator[_Mount]:
+    """The mounts of a process, in the order of mounting (proc_pid_mountinfo(5))."""
     for line in (process / "mountinfo").read_text(errors="replace").splitlines():
         before, _, after = line.partition(" - ")
         _, _, device, root, folder, *_ = before.split(" ")
@@ -109,20 +109,20 @@ def _mounts(process: Path) -> Iterator[_Mount]:
         yield _Mount(device, root, Path(folder), kind, options.split(","))
 
 
-def _limit(folder: Path, version: _Version) -> int | None:
-    told = [_number(folder / name) for name in version.limits]
-    return min((number for number in told if number is not None), default=None)
+def _read_limit(folder: Path, version: _Version) -> int | None:
+    limits = [_read_number(folder / name) for name in version.limits]
+    return min((number for number in limits if number is not None), default=None)
 
 
-def _number(file: Path) -> int | None:
+def _read_number(file: Path) -> int | None:
     try:
         number = int(file.read_bytes())
-    except (OSError, ValueError):  # the topmost group has no such file, and `max` is no number
+    except (OSError, ValueError):  # the root cgroup has no such file, and `max` is not a number
         return None
     return number if number < _UNLIMITED else None
 
 
-def _fields(file: Path) -> dict[str, int]:
+def _read_fields(file: Path) -> dict[str, int]:
     try:
         lines = file.read_text().splitlines()
     except OSError:
@@ -131,12 +131,12 @@ def _fields(file: Path) -> dict[str, int]:
 
 
 _UNLIMITED = 2**62
-"""what version 1 says where there is no limit is somewhat more"""
+"""Where there is no limit, version 1 says a number somewhat above this."""
 
 
 def is_in_memory(folder: Path, process: Path = Path("/proc/self")) -> bool:
-    """Whether a folder's files are memory of the group (tmpfs)."""
+    """Whether the files of a folder are kept in memory (tmpfs), so that the cgroup's limit counts them."""
     number = folder.stat().st_dev
     device = f"{os.major(number)}:{os.minor(number)}"
-    kinds = [mount.kind for mount in _mounts(process) if mount.device == device]
+    kinds = [mount.kind for mount in _read_mounts(process) if mount.device == device]
     return kinds[:1] in (["tmpfs"], ["ramfs"])

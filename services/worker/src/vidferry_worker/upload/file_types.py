@@ -12,7 +12,7 @@ from typing import BinaryIO
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.text import remove_controls
 from vidferry_worker.children import text_content
-from vidferry_worker.children.media_types import KINDS
+from vidferry_worker.children.media_types import MEDIA_TYPES
 from vidferry_worker.children.protocol import FileDescription
 
 
@@ -34,7 +34,7 @@ def kind_of(told: FileDescription, start: bytes, *, with_video: bool = True) -> 
 
     with_video=False calls it sound whatever else is in it. JobFailure where it is no media that we know.
     """
-    known = KINDS.get(_variant(told, start))
+    known = MEDIA_TYPES.get(_variant(told, start))
     if known is None or text_content.is_text(start):
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{told.container!r} that starts with {start[:16]!r}")
     endings = known[0 if told.video and with_video else -1]
