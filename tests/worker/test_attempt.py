@@ -47,7 +47,7 @@ async def context(
             FragmentBudget(1, 1),
             worker_metrics(),
             MemoryGroup.of_process(),
-            early=False,
+            uploads_while_downloading=False,
             folder=work,
         )
     await bucket.close()

@@ -177,7 +177,7 @@ def _open() -> Iterator[Check]:
             FragmentBudget(1, 1),
             worker_metrics(),
             MemoryGroup.of_process(),
-            early=True,
+            uploads_while_downloading=True,
             folder=work,
         )
         records = Records(store, redis)

@@ -14,7 +14,7 @@ from vidferry_worker.settings import WorkerSettings
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """Made once in main, passed down."""
+    """The settings and services that all attempts of a worker use. Made once in main."""
 
     settings: WorkerSettings
     store: Store
@@ -22,9 +22,8 @@ class WorkerContext:
     zygote: Zygote
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
-    memory: MemoryGroup
+    memory_group: MemoryGroup
     """of the worker and its children"""
-    early: bool
-    """whether a file is uploaded while it is still downloaded"""
+    uploads_while_downloading: bool
     folder: Path
-    """of all running downloads"""
+    """for the files of all running downloads"""
