@@ -5,7 +5,7 @@ import logging
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -79,15 +79,11 @@ class WorkerState:
         return self.worker is not None and self.worker.takes_work
 
 
-def _cancel_current() -> Callable[[], object]:
+async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: WorkerState) -> None:
     task = asyncio.current_task()
     assert task
-    return task.cancel
-
-
-async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: WorkerState) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # until arq's worker runs, which handles them itself
-        asyncio.get_running_loop().add_signal_handler(number, _cancel_current())
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with admin:
         bucket = open_bucket(settings)
         try:

@@ -16,29 +16,30 @@ class ConversionProgress:
 
     def __init__(self) -> None:
         self.progress: float = stages.MERGING.progress
-        self._from = self.progress
+        self._run_start = self.progress
+        """the progress at which the present run began"""
         self._written = 0.0
-        self._begun: float | None = None
-        self._end: float | None = None
+        self._started_at: float | None = None
+        self._ends_at: float | None = None
 
     def update(self, event: Converting, now: float) -> None:
         """Takes the next event of the child."""
         written, expected = event.written, event.expected
-        if written < self._written or self._begun is None:  # another run has begun to write another file
-            self._from, self._begun, self._end = self.progress, now, None
+        if written < self._written or self._started_at is None:  # another run has begun to write another file
+            self._run_start, self._started_at, self._ends_at = self.progress, now, None
         if expected:
-            self._estimate_end(written, expected, self._begun, now)
+            self._estimate_end(written, expected, self._started_at, now)
         self._written = written
 
-    def _estimate_end(self, written: float, expected: float, begun: float, now: float) -> None:
+    def _estimate_end(self, written: float, expected: float, started_at: float, now: float) -> None:
         done = min(written / expected, 1.0)
-        room = (stages.DOWNLOADED.progress - self._from) * RUN_SHARE
-        self.progress = max(self.progress, self._from + room * done)
+        span = (stages.DOWNLOADED.progress - self._run_start) * RUN_SHARE
+        self.progress = max(self.progress, self._run_start + span * done)
         if written > self._written and done > MIN_DONE:
-            self._end = begun + (now - begun) / done
-        elif self._end is not None:  # the estimate holds, unless the next block is late
-            self._end = max(self._end, begun + (now - begun) * expected / (written + BLOCK))
+            self._ends_at = started_at + (now - started_at) / done
+        elif self._ends_at is not None:  # the estimate holds, unless the next block is late
+            self._ends_at = max(self._ends_at, started_at + (now - started_at) * expected / (written + BLOCK))
 
     def eta(self, now: float) -> float | None:
         """Seconds to the end of the present run, None where that is unknown."""
-        return None if self._end is None else max(self._end - now, 0.0)
+        return None if self._ends_at is None else max(self._ends_at - now, 0.0)

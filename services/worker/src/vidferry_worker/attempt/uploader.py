@@ -67,9 +67,9 @@ class Uploader:
             self._state.enter_step(stages.UPLOADING)
             try:
                 async with bucket_outage.show_outage(self._context.bucket, self._state):
-                    stored = await self._finish_speculative(upload, source, size) or await self._send_file(
-                        upload, source, size
-                    )
+                    stored = await self._finish_speculative(upload, source, size)
+                    if stored is None:
+                        stored = await self._send_file(upload, source, size)
             except PreconditionFailed:
                 # Another download made the object while this one ran: that object is the result.
                 if other := await self._results.find_and_pin_object(upload.name):

@@ -93,17 +93,15 @@ def remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     names: list[str] = []
+    """of the folders from the top of the tree down to fd"""
     try:
-        while True:
-            below = _remove_files(fd)
+        while (below := _remove_files(fd)) is not None or names:
             if below is not None:
                 fd = _close_and_return(fd, _open_folder(below, fd))
                 names.append(below)
-            elif names:
+            else:
                 fd = _close_and_return(fd, _open_folder("..", fd))
                 os.rmdir(names.pop(), dir_fd=fd)
-            else:
-                break
     finally:
         os.close(fd)
     folder.rmdir()

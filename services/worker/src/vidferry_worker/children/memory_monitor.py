@@ -22,7 +22,7 @@ from vidferry_worker.children.resource_monitor import end_child
 from vidferry_worker.children.resource_usage import MAX_PROCESSES, ResourceUsage, measure_children
 from vidferry_worker.children.zygote import Zygote
 
-RESERVED_SHARE, MAX_RESERVED = 8, 256 * 1024**2
+RESERVED_DIVISOR, MAX_RESERVED = 8, 256 * 1024**2
 """An eighth of the limit, at most so many bytes, is kept free: where less is left, a child is ended."""
 MAX_RATE = 8 * 1024**3
 """bytes a second that children are expected to take at most. It decides when to look next."""
@@ -68,13 +68,13 @@ class MemoryMonitor:
         The children are stopped then.
         """
         while not self._is_stopped.wait(self._pause):
-            begun = time.monotonic()
+            started = time.monotonic()
             spare = self._group.read_free() - reserved_bytes(self._group.limit or 0)
             self._pause = min(max(spare / MAX_RATE, SHORTEST_PAUSE), LONGEST_PAUSE)
             children = {child for child in self._zygote.children if child.pid}
             if children and spare < self._child_memory:
                 usages = self._stop_and_measure(children)
-                self._pause = max(self._pause, MIN_RUNNING_RATIO * (time.monotonic() - begun))
+                self._pause = max(self._pause, MIN_RUNNING_RATIO * (time.monotonic() - started))
                 return usages, spare
         return {}, 0
 
@@ -124,4 +124,4 @@ def _signal_children(children: Iterable[Child], number: signal.Signals) -> None:
 
 def reserved_bytes(limit: int) -> int:
     """The bytes below a memory limit that children must leave free."""
-    return min(limit // RESERVED_SHARE, MAX_RESERVED)
+    return min(limit // RESERVED_DIVISOR, MAX_RESERVED)
