@@ -13,7 +13,7 @@ from life.whole import Whole, whole
 from support.memory_group import ENTERING, memory_group
 from support.origin.fixture import origin, site
 from support.origin.site import Site
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from worker.taken_over import TESTS
 
 __all__ = ["origin", "site"]
@@ -27,7 +27,7 @@ ALL = f"?bytes={LIMIT * 3 // 2}"
 
 
 @contextmanager
-def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Whole, MemoryGroup]]:
+def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Whole, MemoryCgroup]]:
     """A worker in a group of its own, some of whose children are hostile, and that group."""
     with ExitStack() as stack:
         folder = stack.enter_context(memory_group(LIMIT))
@@ -37,11 +37,11 @@ def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[W
         procs = str(folder / "cgroup.procs")
         worker.command = [*ENTERING, procs, sys.executable, "-m", "worker.taken_over", *arguments]
         worker.start()
-        yield product, MemoryGroup.of_process(Path("/proc", str(worker.process.pid)))
+        yield product, MemoryCgroup.of_process(Path("/proc", str(worker.process.pid)))
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, MemoryGroup]]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, MemoryCgroup]]:
     """Its children have no bounds of their own, which the other watch would find passed twice a second."""
     with taken_over(tmp_path_factory.mktemp("watched"), "unbounded") as running:
         yield running
@@ -60,7 +60,7 @@ def bystander(product: Whole, site: Site) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("attack", ["memory_at_once", "all_the_memory"])
-def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryGroup], site: Site) -> None:
+def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryCgroup], site: Site) -> None:
     product, group = watched
     before = group.count_oom_kills()
     with bystander(product, site):
@@ -70,7 +70,7 @@ def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryGroup], site
     assert group.count_oom_kills() == before
 
 
-def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Whole, MemoryGroup], site: Site) -> None:
+def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Whole, MemoryCgroup], site: Site) -> None:
     product, group = watched
     before = group.count_oom_kills()
     with bystander(product, site):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.memory_group import ENTERING, memory_group
-from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 
 MIB = 1024**2
 NO_LIMIT = 9223372036854771712
@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 
 
-def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str]]) -> MemoryGroup:
+def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str]]) -> MemoryCgroup:
     """The group of a process that the kernel tells so of; its mounts are at home."""
     for folder, contents in files.items():
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str
             (home / folder / name).write_text(text)
     (home / "cgroup").write_text(groups)
     (home / "mountinfo").write_text(f"25 30 0:23 / /sys rw - sysfs sysfs rw\n{mount.format(home=home)}\n")
-    return MemoryGroup.of_process(home)
+    return MemoryCgroup.of_process(home)
 
 
 def version_1(limit: int, used: int, files: int = 0) -> dict[str, str]:
@@ -108,7 +108,7 @@ def test_what_the_kernel_counts(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holding:
             assert holding.stdout is not None
             assert holding.stdout.readline() == b"ready\n"
-            group = MemoryGroup.of_process(Path("/proc", str(holding.pid)))
+            group = MemoryCgroup.of_process(Path("/proc", str(holding.pid)))
             told, left = group.limit, group.read_free()
             holding.kill()
 

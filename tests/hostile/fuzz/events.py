@@ -26,7 +26,7 @@ from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
 from vidferry_worker.children.child import MAX_EVENTS, Child
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
@@ -176,7 +176,7 @@ def _open() -> Iterator[Check]:
             line,
             FragmentBudget(1, 1),
             worker_metrics(),
-            MemoryGroup.of_process(),
+            MemoryCgroup.of_process(),
             uploads_while_downloading=True,
             folder=work,
         )

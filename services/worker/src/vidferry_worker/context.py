@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -22,7 +22,7 @@ class WorkerContext:
     zygote: Zygote
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
-    memory_group: MemoryGroup
+    memory_cgroup: MemoryCgroup
     """of the worker and its children"""
     uploads_while_downloading: bool
     folder: Path

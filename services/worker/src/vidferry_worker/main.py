@@ -24,7 +24,7 @@ from vidferry_common.store.client import RedisError, connection_name, connection
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.child import ChildEnded
-from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
 from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
@@ -104,8 +104,8 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
             speculates = settings.upload_while_downloading and not await bucket.keeps(folder)
-            group = MemoryGroup.of_process()
-            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, group, speculates, folder)
+            cgroup = MemoryCgroup.of_process()
+            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder)
             await _process_downloads(context, state)
         finally:
             await zygote.close()
@@ -186,7 +186,7 @@ def _background_coroutines(
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
         "watch": ResourceMonitor(context.zygote, limits).run(),
         "memory": MemoryMonitor(
-            context.zygote, context.memory_group, settings.child_memory, files_in_memory=is_in_memory(context.folder)
+            context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
     }
 

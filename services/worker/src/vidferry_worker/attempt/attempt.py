@@ -140,7 +140,7 @@ class Attempt:
         return await results.build_reused(stored)
 
     async def _run_child(self) -> DownloadResult:
-        memory = self._context.memory_group
+        memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
         child = await self._context.zygote.fork(self._folder)
         try:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children.child import Child
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.resource_monitor import end_child
 from vidferry_worker.children.resource_usage import MAX_PROCESSES, ResourceUsage, measure_children
 from vidferry_worker.children.zygote import Zygote
@@ -37,8 +37,10 @@ ENDING_SECONDS = 5.0
 class MemoryMonitor:
     """The monitor of the memory of a worker and its children."""
 
-    def __init__(self, zygote: Zygote, group: MemoryGroup, child_memory: int, *, files_in_memory: bool = False) -> None:
-        self._zygote, self._group = zygote, group
+    def __init__(
+        self, zygote: Zygote, cgroup: MemoryCgroup, child_memory: int, *, files_in_memory: bool = False
+    ) -> None:
+        self._zygote, self._cgroup = zygote, cgroup
         self._child_memory, self._files_in_memory = child_memory, files_in_memory
         self._thread = ThreadPoolExecutor(1, "memory")  # of its own, so that nothing else delays it
         self._is_stopped = threading.Event()
@@ -48,7 +50,7 @@ class MemoryMonitor:
 
     async def run(self) -> None:
         """Until cancelled. Returns at once where the worker's memory has no limit."""
-        if self._group.limit is None:
+        if self._cgroup.limit is None:
             return
         loop = asyncio.get_running_loop()
         try:
@@ -69,7 +71,7 @@ class MemoryMonitor:
         """
         while not self._is_stopped.wait(self._pause):
             started = time.monotonic()
-            spare = self._group.read_free() - reserved_bytes(self._group.limit or 0)
+            spare = self._cgroup.read_free() - reserved_bytes(self._cgroup.limit or 0)
             self._pause = min(max(spare / MAX_RATE, SHORTEST_PAUSE), LONGEST_PAUSE)
             children = {child for child in self._zygote.children if child.pid}
             if children and spare < self._child_memory:

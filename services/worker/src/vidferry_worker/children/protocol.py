@@ -56,7 +56,7 @@ class DownloadOrder:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceOrder:
-    """After `found`: report by what the origin identifies the present content (upload/evidence.py)."""
+    """After `found`: report the evidence of the present content, to be compared with a stored object's."""
 
     def to_message(self) -> dict[str, Any]:
         return {"ask": True}
@@ -169,7 +169,7 @@ class VideoFound:
 
 
 Evidence = list[dict[str, str]] | None
-"""By what the origin identifies the content of each stream, None where it doesn't (upload/evidence.py)."""
+"""Of each stream, what shows later whether its content has changed: HTTP validators or digests (upload/evidence.py)."""
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ class ChildSession:
         )
 
     async def ask_evidence(self) -> Evidence:
-        """By what the origin identifies the present content of the video (upload/evidence.py); TimeoutError."""
+        """The evidence of the video's present content at its origin; TimeoutError."""
         self._child.send_order(EvidenceOrder())
         async with asyncio.timeout(self._limits.seconds):
             while not isinstance(answer := await self._wait_for_report(), EvidenceFound):

@@ -42,7 +42,7 @@ class Leases:
             await asyncio.sleep(pause)
 
     async def listen_for_cancellations(self) -> None:
-        """Stops attempts at once whose download is cancelled. Runs until cancelled.
+        """Stops an attempt as soon as its download is cancelled. Runs until the task itself is cancelled.
 
         An attempt without a lease yet is stopped by the fence, at its first message.
         """

@@ -1,4 +1,4 @@
-"""The memory of this worker's control group (cgroup): its limit, what is used of it, and out-of-memory kills."""
+"""The memory of the worker's control group (cgroup): its limit, what is free of it, and out-of-memory kills."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _V2 = _Version(
 )  # fmt: skip
 
 
-class MemoryGroup:
+class MemoryCgroup:
     """A memory cgroup and its visible ancestors, of cgroup version 1 or 2 (cgroups(7))."""
 
     def __init__(self, folders: list[Path], version: _Version = _V2) -> None:
@@ -39,7 +39,7 @@ class MemoryGroup:
         self._limited = [folder for folder in folders if _read_limit(folder, version) is not None]
 
     @classmethod
-    def of_process(cls, process: Path = Path("/proc/self")) -> "MemoryGroup":
+    def of_process(cls, process: Path = Path("/proc/self")) -> "MemoryCgroup":
         """The cgroup of a process; one without a limit where there is none."""
         try:
             lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
