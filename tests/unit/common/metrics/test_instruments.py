@@ -22,7 +22,7 @@ from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import MessageKind, OutgoingMessage
 from vidferry_gateway.metrics import GatewayMetrics
-from vidferry_worker.metrics import Rise, WorkerMetrics
+from vidferry_worker.metrics import HighWaterMark, WorkerMetrics
 from vidferry_worker.queue.reaper import LeaseReaper
 
 pytestmark = pytest.mark.anyio
@@ -95,8 +95,8 @@ async def test_a_scrape_waits_for_what_it_needs() -> None:
 
 
 def test_only_a_rise_counts() -> None:
-    rise = Rise()
-    assert [rise.to(figure) for figure in (10, 25, 5, 25, 30)] == [10, 15, 0, 0, 5]
+    rise = HighWaterMark()
+    assert [rise.raise_to(figure) for figure in (10, 25, 5, 25, 30)] == [10, 15, 0, 0, 5]
 
 
 async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Records) -> None:
@@ -106,7 +106,7 @@ async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Re
     for attempt in (1, 2, 3):
         await records.claimed(job, attempt)
         await records.end_lease(job.download_id)
-        await reaper._look()
+        await reaper._requeue_expired()
     found = await scraped(registry)
     assert found.value("vidferry_worker_deaths_total", outcome="requeued") == 2
     assert found.value("vidferry_worker_deaths_total", outcome="ended") == 1
