@@ -24,14 +24,14 @@ sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
     import requests.sessions
     from vidferry_worker.child import content_sniff, download, page_limits as limits, preload
-    from vidferry_worker.child.patches import ffmpeg_downloads, hls_lists, page_limits, programs
-    programs.GUARD = ()
+    from vidferry_worker.child.patches import ffmpeg_downloads, hls_playlists, page_limits, subprocesses
+    subprocesses.GUARD = ()
     content_sniff.is_disguised = lambda path: False
     preload.bounded = lambda read: read
     preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
     download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
     ffmpeg_downloads.install = lambda: None
-    hls_lists.install = lambda: None
+    hls_playlists.install = lambda: None
     page_limits.install = limits.check_page = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:

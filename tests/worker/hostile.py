@@ -21,11 +21,11 @@ PYTHON = """#!{python} -I
 import runpy, sys
 sys.path.append({tests!r})
 sys.argv = sys.argv[3:]
-from vidferry_worker.child import download, rehearsal
+from vidferry_worker.child import download, warm_up
 from vidferry_worker.child.patches import embed_search
 from worker import attacks
 download.run = attacks.run
-rehearsal.rehearse = embed_search.install = lambda ydl: None  # no attack extracts a page
+warm_up.rehearse = embed_search.install = lambda ydl: None  # no attack extracts a page
 if {without!r}:
     from vidferry_worker.child.sandbox import kernel, seccomp
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

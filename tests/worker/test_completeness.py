@@ -12,7 +12,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import announced, completeness
+from vidferry_worker.child import completeness, expected_duration
 from vidferry_worker.child.probing import Probed, Stream
 from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
@@ -183,14 +183,14 @@ def listed(seconds: float, digits: int, count: int) -> str:
     ],
 )
 def test_how_much_less_is_less(playlist: str, seconds: float, missed: bool) -> None:
-    told = announced.of_playlist(playlist)
+    told = expected_duration.of_playlist(playlist)
     assert told
     assert told.missed_by(seconds) is missed
 
 
 @pytest.mark.parametrize("playlist", ["", "#EXTM3U\n", listed(6, 3, 9) + "#ANVATO-SEGMENT-INFO:type=ad\n"])
 def test_lists_that_announce_nothing(playlist: str) -> None:
-    assert announced.of_playlist(playlist) is None
+    assert expected_duration.of_playlist(playlist) is None
 
 
 def fragments(*seconds: float | None) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def fragments(*seconds: float | None) -> dict[str, Any]:
     ],
 )
 def test_what_fragments_announce(stream: dict[str, Any], least: float | None) -> None:
-    told = announced.of_fragments(stream)
+    told = expected_duration.of_fragments(stream)
     assert (told and told.seconds - told.tolerated) == (least and pytest.approx(least))
 
 
@@ -219,12 +219,12 @@ def test_what_fragments_announce(stream: dict[str, Any], least: float | None) ->
 def test_when_what_a_manifest_says_of_the_whole_counts(inner: str, listed: bool, counts: bool) -> None:
     """Not where one period's segments are listed: they may be what is left of a broadcast."""
     mpd = ET.fromstring(f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT1H">{inner}</MPD>')
-    whole = announced.of_presentation(mpd)
-    own = announced.of_fragments(fragments(4.0, 4.0)) if listed else None
+    whole = expected_duration.of_presentation(mpd)
+    own = expected_duration.of_fragments(fragments(4.0, 4.0)) if listed else None
 
     assert whole
     assert whole.seconds == 3600
-    assert (announced.beyond(own, {announced.PRESENTATION: whole}) is whole) is counts
+    assert (expected_duration.beyond(own, {expected_duration.PRESENTATION: whole}) is whole) is counts
 
 
 VIDEO, AUDIO = Stream("video", "h264", 60.0), Stream("audio", "aac", 50.0)

@@ -7,7 +7,7 @@ import pytest
 from support import ffmpeg
 from support.origin import media
 from vidferry_worker.child.content_sniff import HEAD, is_disguised, is_text
-from vidferry_worker.child.patches.programs import DEMUXERS, GUARD, guarded
+from vidferry_worker.child.patches.subprocesses import DEMUXERS, GUARD, guarded
 
 TEXTS = [
     b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"\xef\xbb\xbf#EXTM3U\n", b"\n\n #extm3u\n", b"#EXTM3U\0\0\0\xff\xfe",

@@ -10,7 +10,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.patches.cut_fragments import is_cut
+from vidferry_worker.child.patches.truncated_fragments import is_cut
 from vidferry_worker.children.zygote import Zygote
 from worker import command_line
 from worker.downloads import download

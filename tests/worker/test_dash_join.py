@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.child.dash.join import join, without_unfit
+from vidferry_worker.child.dash.period_merging import join, without_unfit
 from vidferry_worker.child.dash.segments import Segments
 from vidferry_worker.child.dash.timeline import Run, Timeline
 

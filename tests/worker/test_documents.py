@@ -14,7 +14,7 @@ from support.origin import media
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.documents import is_document, is_no_video
+from vidferry_worker.child.document_sniff import is_document, is_no_video
 from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 

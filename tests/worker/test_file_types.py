@@ -14,7 +14,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import probing
-from vidferry_worker.child.patches.programs import DEMUXERS, guarded
+from vidferry_worker.child.patches.subprocesses import DEMUXERS, guarded
 from vidferry_worker.children import text_content
 from vidferry_worker.children.media_types import KINDS
 from vidferry_worker.children.protocol import Done, FileDescription, parse_event

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidferry_worker.child.sandbox.prepared import _drop_capabilities
+from vidferry_worker.child.sandbox.prepared_sandbox import _drop_capabilities
 from vidferry_worker.children import folder_tree
 from vidferry_worker.children.work_dir import clear
 from worker.downloads import open_files

@@ -14,7 +14,7 @@ from support.origin import media
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format
-from vidferry_worker.child.growing import LEAST, Growing, is_kept
+from vidferry_worker.child.growing_file import LEAST, Growing, is_kept
 from vidferry_worker.child.probing import Probed, Stream, probe
 from vidferry_worker.children import protocol
 from vidferry_worker.children.protocol import Event, GoOrder

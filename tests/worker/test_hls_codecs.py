@@ -9,7 +9,7 @@ from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
-from vidferry_worker.child.patches.hls_codecs import codecs_of
+from vidferry_worker.child.patches.hls_audio_codecs import codecs_of
 from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import download

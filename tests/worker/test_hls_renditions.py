@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_worker.child.patches.hls_renditions import without_sound
+from vidferry_worker.child.patches.hls_separate_audio import without_sound
 
 SOUND = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",URI="audio.m3u8"\n'
 WITHIN = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English"\n'

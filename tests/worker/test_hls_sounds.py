@@ -8,7 +8,7 @@ import pytest
 
 from support import ffmpeg
 from support.origin.site import Site
-from vidferry_worker.child.hls.master import write_master
+from vidferry_worker.child.hls.multivariant_playlist import write_master
 from vidferry_worker.children.zygote import Zygote
 from worker import hls_media as hls
 from worker.command_line import yt_dlp

@@ -8,9 +8,9 @@ import pytest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.child.durations import of_playlist
 from vidferry_worker.child.hls.boxes import BoxError, read_runs, read_tracks
-from vidferry_worker.child.hls.joins import Joiner
-from vidferry_worker.child.hls.master import MOST_ENTRIES, write_master
-from vidferry_worker.child.hls.segments import Section, write_playlist
+from vidferry_worker.child.hls.discontinuities import Joiner
+from vidferry_worker.child.hls.media_playlist import Section, write_playlist
+from vidferry_worker.child.hls.multivariant_playlist import MOST_ENTRIES, write_master
 from vidferry_worker.child.hls.tags import MOST_LINES, MOST_OF_A_LINE, parse_attributes, split_lines
 from vidferry_worker.child.hls.variables import MOST_VARIABLES, substitute
 from worker import hls_media as hls

@@ -13,8 +13,8 @@ from support.origin.wire import Reply, text
 from vidferry_common.contract.identity import Identity, site_of
 from vidferry_worker.child import preload
 from vidferry_worker.child.identity import Step, Trail, identify
-from vidferry_worker.child.page.document import Page
-from vidferry_worker.child.page.results import settle
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.extraction_results import settle
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.identity import Known, limit_identity
 from vidferry_worker.children.zygote import Zygote

@@ -9,8 +9,8 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.link_lists import Link, decode, first_link
-from vidferry_worker.child.patches.link_lists import MOST_LISTS, after, without_mark
+from vidferry_worker.child.patches.plain_playlists import MOST_LISTS, after, without_mark
+from vidferry_worker.child.plain_playlists import Link, decode, first_link
 from vidferry_worker.children.zygote import Zygote
 from worker import hls_media as hls
 from worker.command_line import yt_dlp

@@ -14,7 +14,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child.moving import PutIntoContainerPP
+from vidferry_worker.child.remuxing import PutIntoContainerPP
 from vidferry_worker.children.zygote import Zygote
 from worker.command_line import yt_dlp
 from worker.downloads import Outcome, download

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from vidferry_worker.child.page import document, feeds, frames, headings, opengraph, players
-from vidferry_worker.child.page.document import Page, join
+from vidferry_worker.child.page import context, feeds, frames, opengraph, players, titles
+from vidferry_worker.child.page.context import Page, join
 
 PAGE = "https://user:secret@www.a.example/films/harbour?x=1#part"
 WHOLE, ORIGIN = "https://www.a.example/films/harbour?x=1", "https://www.a.example/"
@@ -84,7 +84,7 @@ def test_a_site_is_what_one_has_registered(page: str, target: str, same: bool) -
 def test_a_referer_of_no_page_stays_as_it_is() -> None:
     """Extractors of sites know what those want."""
     assert (
-        document.limit_referer("https://site.example/player", "https://cdn.example/1.ts")
+        context.limit_referer("https://site.example/player", "https://cdn.example/1.ts")
         == "https://site.example/player"
     )
 
@@ -102,7 +102,7 @@ def test_no_page_is_endless_work(piece: str) -> None:
     opengraph.find_videos(page, text)
     opengraph.find_tags_of_media(text)
     assert len(frames.find_frames(page, text)) <= frames.MOST
-    list(headings.find_names(text))
+    list(titles.find_names(text))
     feeds.parse(text)
 
     assert time.process_time() - began < 5

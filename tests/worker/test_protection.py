@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.protection import check
+from vidferry_worker.child.drm import check
 
 LOCKED: dict[str, Any] = {"has_drm": True}
 PICTURE, SOUND, BOTH = {"acodec": "none"}, {"vcodec": "none"}, dict[str, Any]()

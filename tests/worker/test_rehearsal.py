@@ -15,12 +15,12 @@ from worker.downloads import begin, processes
 PATHS = ("/media/clip.mp4", "/page", "/page-hls", "/page-empty", "/hls/master.m3u8", "/dash/manifest.mpd")
 LOADED = """
 import contextlib, json, os, re, socket, sys
-from vidferry_worker.child import preload, rehearsal
+from vidferry_worker.child import preload, warm_up
 from vidferry_worker.child.patches import embed_search
 
 base, paths = sys.argv[1], sys.argv[2].split(",")
 if "unrehearsed" in sys.argv:
-    rehearsal.rehearse = embed_search.install = lambda ydl: None
+    warm_up.rehearse = embed_search.install = lambda ydl: None
 connected, connect = [], socket.socket.connect
 socket.socket.connect = lambda *args: connected.append(args) or connect(*args)
 preload.load()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child.sound import target
+from vidferry_worker.child.audio_extraction import target
 
 ANY, M4A, MP3 = Container.ANY, Container.M4A, Container.MP3
 PICTURE = {"index": 0, "codec_type": "video", "codec_name": "h264"}

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from hostile.fuzz.target import NUMBERS, TEXTS, Check, Target
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.child import announced, link_lists
+from vidferry_worker.child import expected_duration, plain_playlists
 from vidferry_worker.child.dash import manifest, mp4
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.segments import Fragments
 from vidferry_worker.child.hls.boxes import BoxError
-from vidferry_worker.child.hls.endings import has_ended
-from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
+from vidferry_worker.child.hls.discontinuities import Joiner, is_same_initialization
 from vidferry_worker.child.hls.keys import is_protected
-from vidferry_worker.child.hls.master import write_master
-from vidferry_worker.child.hls.segments import write_playlist
+from vidferry_worker.child.hls.live_status import has_ended
+from vidferry_worker.child.hls.media_playlist import write_playlist
+from vidferry_worker.child.hls.multivariant_playlist import write_master
 from vidferry_worker.child.hls.tags import split_lines
 from vidferry_worker.child.hls.variables import substitute
 
@@ -154,8 +154,8 @@ def _of_text(text: str) -> Iterator[Callable[[], Any]]:
     yield playlist
     yield lambda: write_master(text, ADDRESS)
     yield lambda: is_protected(text)
-    yield lambda: link_lists.first_link(text, ADDRESS)
-    yield lambda: announced.of_playlist(text)
+    yield lambda: plain_playlists.first_link(text, ADDRESS)
+    yield lambda: expected_duration.of_playlist(text)
 
 
 def _of_manifest(mpd: ET.Element) -> Iterator[Callable[[], Any]]:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import announced
-from vidferry_worker.child.announced import Announced, Info
+from vidferry_worker.child import expected_duration
+from vidferry_worker.child.expected_duration import Announced, Info
 from vidferry_worker.child.probing import Probed
 
 SOUND_TOLERATED_SHARE = 0.1
@@ -26,7 +26,7 @@ class Announcements:
 
     def note_playlist(self, playlist: str, info: Info) -> None:
         """Takes the HLS media playlist of a stream."""
-        if told := announced.of_playlist(playlist):
+        if told := expected_duration.of_playlist(playlist):
             self._of[str(info.get("format_id"))] = told
 
     def check(
@@ -47,8 +47,8 @@ class Announcements:
                 continue
             if kind is None and not probed.has_video:
                 seconds = max(seconds / (1 - SOUND_TOLERATED_SHARE), seconds_before(came))
-            listed = self._of.get(str(stream.get("format_id"))) or announced.of_fragments(stream)
-            for told in (listed, announced.beyond(listed, stream)):
+            listed = self._of.get(str(stream.get("format_id"))) or expected_duration.of_fragments(stream)
+            for told in (listed, expected_duration.beyond(listed, stream)):
                 arrived = seconds if told is None or told.of_each else longest_of(probed)
                 if told and arrived is not None and told.missed_by(arrived):
                     raise JobFailure(told.code, f"of {told.seconds} s only {arrived} arrived")

@@ -18,7 +18,7 @@ from vidferry_worker.child import (
     completeness,
     content_sniff,
     durations,
-    growing,
+    growing_file,
     identity,
     options,
     preload,
@@ -27,22 +27,22 @@ from vidferry_worker.child import (
     titles,
 )
 from vidferry_worker.child.channel import Channel
-from vidferry_worker.child.choosing import short_side
 from vidferry_worker.child.classify import classify
-from vidferry_worker.child.dash import periods
+from vidferry_worker.child.dash import period_joining
 from vidferry_worker.child.evidence import Evidence
-from vidferry_worker.child.moving import PutIntoContainerPP, TakeSoundPP
+from vidferry_worker.child.format_selection import short_side
 from vidferry_worker.child.patches import (
     connections,
     download_retries,
     duration_limit,
     ffmpeg_progress,
     fragment_progress,
-    hls_announcements,
-    programs,
+    hls_playlist_observer,
     smuggled_data,
+    subprocesses,
 )
-from vidferry_worker.child.reports import Reports
+from vidferry_worker.child.progress_reports import Reports
+from vidferry_worker.child.remuxing import PutIntoContainerPP, TakeSoundPP
 from vidferry_worker.children import protocol
 from vidferry_worker.children.protocol import (
     MAX_EXTRACTORS,
@@ -71,7 +71,7 @@ NATIVE = frozenset({"http", "https", "m3u8_native", "http_dash_segments", "http_
 
 def run(sock: socket.socket) -> int:
     """Serves one request over the channel; the exit code of the child."""
-    programs.install()
+    subprocesses.install()
     channel = Channel(sock)
     connections.install(channel)
     order = parse_order(channel.order())
@@ -105,7 +105,7 @@ class Download:
         self._formats: list[dict[str, Any]] = []
         self._announced = completeness.Announcements()
         self._reports = Reports(channel.tell)
-        self._growing: growing.Growing | None = None
+        self._growing: growing_file.Growing | None = None
         self._taker: TakeSoundPP | None = None
         self._evidence: Evidence | None = None
         self._asked = self._wanted = False
@@ -185,7 +185,7 @@ class Download:
             ydl.add_post_processor(PutIntoContainerPP(ydl, self._format.container))
         fragment_progress.install(self._report)
         duration_limit.install(self._max_duration)
-        hls_announcements.install(self._announced.note_playlist)
+        hls_playlist_observer.install(self._announced.note_playlist)
         ffmpeg_progress.install(params, self._channel.tell)
 
     def _decide(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
@@ -211,9 +211,9 @@ class Download:
             return "it is in the bucket already"
         self._wanted = True
         self._ydl.params["concurrent_fragment_downloads"] = order.fragments
-        if order.growing and growing.is_kept(self._format, streams):
+        if order.growing and growing_file.is_kept(self._format, streams):
             look = partial(probing.probe, self._ydl)
-            self._growing = growing.Growing(
+            self._growing = growing_file.Growing(
                 look, self._channel.tell, self._max_duration, self._format.container, self._seen_evidence
             )
         return None
@@ -228,7 +228,7 @@ class Download:
         if unfit:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"a track of the manifest: {unfit}")
         for stream in streams:
-            periods.settle(self._ydl, stream)
+            period_joining.settle(self._ydl, stream)
         foreign = {str(stream.get("protocol")) for stream in streams} - NATIVE
         if foreign:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"protocol {', '.join(sorted(foreign))}")

@@ -54,7 +54,7 @@ def base() -> dict[str, Any]:
 
 
 def select(fmt: Format) -> str:
-    """yt-dlp's format selector; the first alternative that the source has is taken. choosing.py sees to the size.
+    """yt-dlp's format selector; the first alternative that the source has is taken. format_selection.py sees to the size.
 
     yt-dlp's `b` also takes pictures alone where the source has no sound at all.
     """
@@ -100,7 +100,7 @@ def _held_by_mp4() -> list[str]:
 
 
 def _sound(container: Container) -> list[str]:
-    """Also what is told to be pictures alone, where all is: some lists forget the sound, and sound.py looks at it."""
+    """Also what is told to be pictures alone, where all is: some lists forget the sound, and audio_extraction.py looks at it."""
     if container is Container.M4A:
         aac = _or_untold(AAC)
         return [f"ba{AAC}", f"ba[ext=m4a]{aac}", f"b{AAC}", f"ba{aac}", f"b{_or_none(aac)}"]

@@ -19,23 +19,23 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import bodies, choosing, options, protection, rehearsal, retry_after
+from vidferry_worker.child import body_checks, drm, format_selection, options, retry_after, warm_up
 from vidferry_worker.child.classify import by_status
-from vidferry_worker.child.dash.join import without_unfit
+from vidferry_worker.child.dash.period_merging import without_unfit
 from vidferry_worker.child.identity import BY_ADDRESS, WITHIN_A_PART, Step, Trail
-from vidferry_worker.child.page.document import limit_referer
+from vidferry_worker.child.page.context import limit_referer
 from vidferry_worker.child.page_limits import check_formats
 from vidferry_worker.child.patches import (
     block_size,
     body_resumption,
-    cut_fragments,
-    dash_announcements,
+    dash_durations,
+    dash_fragments,
     dash_manifest,
-    dash_ranges,
     download_retries,
     embed_search,
     ffmpeg_crash,
     ffmpeg_downloads,
+    file_extensions,
     fragment_content,
     fragment_keys,
     generic_embeds,
@@ -43,17 +43,17 @@ from vidferry_worker.child.patches import (
     generic_json_ld,
     generic_referers,
     generic_titles,
-    hls_codecs,
-    hls_lists,
+    hls_audio_codecs,
     hls_live,
-    hls_renditions,
+    hls_playlists,
+    hls_separate_audio,
     html5_players,
     ism_manifest,
-    link_lists,
-    media_endings,
     page_limits,
+    plain_playlists,
     response_heads,
     smuggled_data,
+    truncated_fragments,
 )
 from vidferry_worker.child.stall_timer import StallTimer
 
@@ -69,10 +69,10 @@ MOST_VISITS = 2
 """of one address on that way: a page may set a cookie and ask to be loaded again"""
 SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    ffmpeg_crash, ffmpeg_downloads, block_size, page_limits, hls_renditions, dash_announcements, body_resumption,
-    cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
-    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
-    ism_manifest, link_lists, media_endings, response_heads, smuggled_data,
+    ffmpeg_crash, ffmpeg_downloads, block_size, page_limits, hls_separate_audio, dash_durations, body_resumption,
+    truncated_fragments, dash_manifest, dash_fragments, download_retries, fragment_content, fragment_keys, generic_embeds,
+    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_audio_codecs, hls_playlists, hls_live, html5_players,
+    ism_manifest, plain_playlists, file_extensions, response_heads, smuggled_data,
 )  # fmt: skip
 """those of every download, in the order in which they are installed: each stands around those before it"""
 
@@ -85,7 +85,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__(params)
         self.headers_of: dict[str, Any] = {}
-        self.heads = bodies.Heads()
+        self.heads = body_checks.Heads()
         self.answered_by: dict[str, str] = {}
         """by address: the one that it led to"""
         self.on_response: Callable[[str, Response], None] | None = None
@@ -158,10 +158,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         check_formats(info_dict)
-        media_endings.settle(info_dict, self.headers_of.get)
+        file_extensions.settle(info_dict, self.headers_of.get)
         if info_dict.get("formats"):
             info_dict["formats"] = without_unfit(info_dict["formats"])
-            protection.check(info_dict["formats"], picture=self.wants_picture)
+            drm.check(info_dict["formats"], picture=self.wants_picture)
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
@@ -172,7 +172,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         finally:
             self._transfers = False
         if not subtitle and Path(name).is_file():
-            bodies.check(Path(name), info)
+            body_checks.check(Path(name), info)
         return done
 
     def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
@@ -252,7 +252,7 @@ def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
 def load() -> None:
     """To be called once, in the zygote."""
     global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
-    rehearsal.keep_patterns()
+    warm_up.keep_patterns()
     for patch in PATCHES:
         patch.install()
     for extractor in gen_extractor_classes():
@@ -269,7 +269,7 @@ def load() -> None:
         for container in AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS:
             selector(Format(quality=quality, container=container).canonical())
     with SiteDownloader(options.base()) as rehearsing:
-        rehearsal.rehearse(rehearsing)
+        warm_up.rehearse(rehearsing)
     embed_search.install(_loaded)
 
 
@@ -277,7 +277,7 @@ def load() -> None:
 def selector(fmt: str) -> Any:
     """yt-dlp's chooser for a format, by its canonical spelling: made by a tokenizer that is slow to begin."""
     asked = Format.parse(fmt)
-    return choosing.chooser(downloader().build_format_selector(options.select(asked)), asked.quality.lines)
+    return format_selection.chooser(downloader().build_format_selector(options.select(asked)), asked.quality.lines)
 
 
 def downloader() -> SiteDownloader:

@@ -21,7 +21,7 @@ import sys
 
 from vidferry_worker.child import download, preload
 from vidferry_worker.child.sandbox import kernel
-from vidferry_worker.child.sandbox.prepared import PreparedSandbox
+from vidferry_worker.child.sandbox.prepared_sandbox import PreparedSandbox
 from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement
 

@@ -62,7 +62,7 @@ KINDS: dict[str, tuple[Endings, ...]] = {
     "au": (_of("audio/basic", "au", "snd"),),
     "gif": (_of("image/gif", "gif"),),
 }
-"""By ffmpeg's demuxer, all that child/patches/programs.py lets it read; of several kinds, by which it is."""
+"""By ffmpeg's demuxer, all that child/patches/subprocesses.py lets it read; of several kinds, by which it is."""
 
 ENDINGS = frozenset(ending for kinds in KINDS.values() for endings in kinds for ending in endings)
 """Of all kinds."""

@@ -6,8 +6,8 @@ from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from vidferry_worker.child.dash import outline
+from vidferry_worker.child.dash.content_type import is_for_seeking, is_muxed, media_type
 from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError
-from vidferry_worker.child.dash.kinds import is_for_seeking, is_muxed, media_type
 from vidferry_worker.child.dash.period_times import Period, check_here, periods
 from vidferry_worker.child.dash.roles import roles
 from vidferry_worker.child.dash.segment_info import Place, offset, segments

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_timestamp
 
-from vidferry_worker.child.page.document import join
+from vidferry_worker.child.page.context import join
 from vidferry_worker.child.page_limits import check_xml
 
 MOST = 5000

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.html_tags import FRAMES, find_metas, find_tags
 from vidferry_worker.child.page.opengraph import find_embedded_pages
 from vidferry_worker.child.page.sources import Source
-from vidferry_worker.child.page.tags import FRAMES, find_metas, find_tags
 
 MOST = 4
 """of a page that are looked into"""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.html_tags import Tag, find_metas
 from vidferry_worker.child.page.sources import Source, lines_in
-from vidferry_worker.child.page.tags import Tag, find_metas
 
 MOST = 100
 """alternatives"""

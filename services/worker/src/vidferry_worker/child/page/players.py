@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.html_tags import PLAYERS, Tag, find_tags
 from vidferry_worker.child.page.sources import Source, lines_in, size_of
-from vidferry_worker.child.page.tags import PLAYERS, Tag, find_tags
 from vidferry_worker.child.page_limits import check_json
 
 _ADDRESSES = ("src", "data-video-src", "data-src", "data-source")

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import KNOWN_EXTENSIONS, ExtractorError, mimetype2ext, parse_codecs, parse_resolution
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
 
 MOST_ASKED = 4
 """addresses of a page whose kind is asked for, as nothing in the page tells it"""

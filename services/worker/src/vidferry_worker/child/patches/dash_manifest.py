@@ -18,8 +18,8 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from vidferry_worker.child.dash import manifest, outline
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
-from vidferry_worker.child.dash.join import join
 from vidferry_worker.child.dash.manifest import Manifest, Track
+from vidferry_worker.child.dash.period_merging import join
 from vidferry_worker.child.dash.period_times import Period, has_ended
 from vidferry_worker.child.dash.roles import choose
 from vidferry_worker.child.dash.segments import Fragments

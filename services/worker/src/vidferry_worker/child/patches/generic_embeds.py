@@ -12,11 +12,11 @@ from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
 from vidferry_worker.child import titles
-from vidferry_worker.child.page import document, feeds, frames, opengraph
-from vidferry_worker.child.page.document import Page
-from vidferry_worker.child.page.results import settle
+from vidferry_worker.child.page import context, feeds, frames, opengraph
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.extraction_results import settle
+from vidferry_worker.child.page.html_tags import Tag, cut, find_tags
 from vidferry_worker.child.page.sources import FAILURES, Formats, Source, kind_of
-from vidferry_worker.child.page.tags import Tag, cut, find_tags
 from vidferry_worker.child.patches import generic_feeds
 
 
@@ -34,12 +34,12 @@ def _find(
 ) -> list[dict[str, Any]]:
     """The videos of a page, made ready to be asked for as the page would."""
     plain, smuggled = unsmuggle_url(url, {})
-    outer = document.current()
+    outer = context.current()
     if outer and response is None:  # a part of the page, which another extractor has unpacked
         page = outer
     else:
         page = Page.read(response.url if response else plain, webpage, getattr(response, "headers", None), outer)
-    with document.reading(page):
+    with context.reading(page):
         found = _Reader(extractor, find_by_itself, page, smuggled, response, info).find(webpage)
     if not found and not outer:
         found = _find_nothing(page)

@@ -13,7 +13,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
-from vidferry_worker.child.page import document
+from vidferry_worker.child.page import context
 
 
 def install() -> None:
@@ -32,7 +32,7 @@ def install() -> None:
 
 def _tell_page(request: Any) -> Any:
     """Gives a request of an extractor, while a page is read, that page's Referer, unless it has one."""
-    page = document.current()
+    page = context.current()
     if page and "Referer" not in request.headers:
         referer = page.referer_for(request.url)
         if referer:
@@ -45,7 +45,7 @@ def _extract(extract_by_itself: Callable[[str], Any], url: str) -> Any:
     referer = unsmuggle_url(url, {})[1].get("referer")
     if not referer:
         return extract_by_itself(url)
-    with document.reading(document.sender(referer)):
+    with context.reading(context.sender(referer)):
         found = extract_by_itself(url)
     if found.get("_type") == "url":
         address, data = unsmuggle_url(found["url"], {})

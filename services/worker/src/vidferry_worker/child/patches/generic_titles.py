@@ -13,7 +13,7 @@ from yt_dlp.networking.common import Request
 from yt_dlp.utils import unsmuggle_url
 
 from vidferry_worker.child import titles
-from vidferry_worker.child.page.headings import find_names
+from vidferry_worker.child.page.titles import find_names
 
 
 def install() -> None:

@@ -9,7 +9,7 @@ from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import determine_protocol
 
 from vidferry_worker.child.hls.durations import sum_seconds
-from vidferry_worker.child.hls.endings import has_ended
+from vidferry_worker.child.hls.live_status import has_ended
 from vidferry_worker.child.hls.tags import BEGINNING, split_lines
 
 _HEAD = 512
@@ -17,7 +17,7 @@ _HEAD = 512
 
 
 def install() -> None:
-    """From here on hls/endings.py tells it; the options that yt-dlp's own function reads are never given here."""
+    """From here on hls/live_status.py tells it; the options that yt-dlp's own function reads are never given here."""
     GenericIE._extra_manifest_info = _look_at_first_list  # noqa: SLF001
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from yt_dlp.extractor.genericembeds import HTML5MediaEmbedIE
 
 from vidferry_worker.child import page_limits
-from vidferry_worker.child.page import document
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page import context
+from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.players import find_players
 from vidferry_worker.child.page.sources import Formats
 
@@ -23,7 +23,7 @@ def install() -> None:
 
 def _extract_from_webpage(self: Any, url: str, webpage: str) -> Iterator[dict[str, Any]]:
     page_limits.check_players(webpage)
-    page = document.current() or Page.read(url, webpage)
+    page = context.current() or Page.read(url, webpage)
     video_id = self._generic_id(page.address)
     for player in find_players(page, webpage):
         formats = Formats(self, video_id, page)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from vidferry_worker.child.page.tags import find_metas, find_tags
+from vidferry_worker.child.page.html_tags import find_metas, find_tags
 
 SCHEMES = frozenset({"http", "https"})
 _DEFAULT = "strict-origin-when-cross-origin"

@@ -32,7 +32,7 @@ Fetch = Callable[[str, int, int], bytes]
 
 
 def settle(ydl: Any, stream: dict[str, Any]) -> None:
-    """Gives a chosen format of several periods (join.py) its fragments; JobFailure where it can have none."""
+    """Gives a chosen format of several periods (period_merging.py) its fragments; JobFailure where it can have none."""
     tracks = stream.pop("dash_tracks", None)
     if not tracks:
         return

@@ -8,7 +8,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor, FFmpegPostProcessor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child import containers, probing, sound
+from vidferry_worker.child import audio_extraction, containers, probing
 
 Info = dict[str, Any]
 Result = tuple[list[str], Info]
@@ -105,7 +105,7 @@ class TakeSoundPP(_MoverPP):
     def run(self, info: Info) -> Result:
         facts = self.facts(Path(info["filepath"]))
         self.came = probing.read(facts)
-        target = sound.target(facts, info["ext"], self._container)
+        target = audio_extraction.target(facts, info["ext"], self._container)
         if target is None:
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"no sound for {self._container}")
         if not target.words:

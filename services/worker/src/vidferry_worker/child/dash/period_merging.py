@@ -20,7 +20,7 @@ SAME = ("ext", "container", "vcodec", "acodec", "width", "height", "asr", "langu
 ALIKE = 50
 """tracks of the same looks that are compared"""
 MP4 = frozenset({"mp4_dash", "m4a_dash"})
-"""yt-dlp's containers whose clocks and beginnings can be looked at (periods.py)"""
+"""yt-dlp's containers whose clocks and beginnings can be looked at (period_joining.py)"""
 TOLERANCE = 0.25
 """seconds that the media's clock may jump between two periods"""
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from yt_dlp.extractor.common import InfoExtractor
 
-from vidferry_worker.child import announced
+from vidferry_worker.child import expected_duration
 
 
 def install() -> None:
     parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001 - what is changed here is yt-dlp's own
 
     def parse_with_length(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        told = announced.of_presentation(mpd_doc)
+        told = expected_duration.of_presentation(mpd_doc)
         for period in parse(extractor, mpd_doc, *args, **options):
             for each in period.get("formats", ()):
-                each[announced.PRESENTATION] = told
+                each[expected_duration.PRESENTATION] = told
             yield period
 
     InfoExtractor._parse_mpd_periods = parse_with_length  # noqa: SLF001

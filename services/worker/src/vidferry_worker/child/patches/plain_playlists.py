@@ -13,7 +13,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.generic import GenericIE
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import link_lists
+from vidferry_worker.child import plain_playlists
 from vidferry_worker.child.hls.tags import unsupported
 
 MOST_LISTS = 5
@@ -32,7 +32,7 @@ Read = Callable[..., bytes]
 class _Link(Exception):
     """The answer is a list of links."""
 
-    def __init__(self, link: link_lists.Link) -> None:
+    def __init__(self, link: plain_playlists.Link) -> None:
         super().__init__(link)
         self.link = link
 
@@ -75,7 +75,7 @@ def install() -> None:
     GenericIE._real_extract = extract_or_follow  # noqa: SLF001
 
 
-def _lead_on(extractor: Any, link: link_lists.Link, lists: int) -> Any:
+def _lead_on(extractor: Any, link: plain_playlists.Link, lists: int) -> Any:
     """yt-dlp's result that leads to another address."""
     if lists > MOST_LISTS:
         raise unsupported(f"more than {MOST_LISTS} lists that lead from one to the next")
@@ -109,7 +109,7 @@ def _looking(response: Any) -> Read:
     def read_and_look(amount: int | None = None) -> bytes:
         head: bytes = read(amount)
         response.read = read
-        if head.startswith(_MARK) or link_lists.is_pls(head[:HEAD].decode("utf-8", "ignore")):
+        if head.startswith(_MARK) or plain_playlists.is_pls(head[:HEAD].decode("utf-8", "ignore")):
             more = b"" if amount is None else read(HEAD)
             response.read = after(more, read)
             _raise_link(head + more, response.url)
@@ -119,7 +119,7 @@ def _looking(response: Any) -> Read:
 
 
 def _raise_link(head: bytes, base: str) -> None:
-    if link := link_lists.first_link(link_lists.decode(head), base):
+    if link := plain_playlists.first_link(plain_playlists.decode(head), base):
         raise _Link(link)
 
 

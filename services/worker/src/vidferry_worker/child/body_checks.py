@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import content_sniff, documents, truncation
-from vidferry_worker.child.growing import BODIES
+from vidferry_worker.child import content_sniff, document_sniff, truncation
+from vidferry_worker.child.growing_file import BODIES
 from vidferry_worker.children.text_content import HEAD
 
 MAX_HEADS = 64
@@ -38,7 +38,7 @@ class Heads:
         JobFailure where its beginning says that it is none.
         """
         head = self._of.get(str(info.get("url"))) if info.get("direct") else None
-        if head and documents.is_no_video(head):
+        if head and document_sniff.is_no_video(head):
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"the address leads to a file that starts with {head[:16]!r}")
         return bool(head)
 
@@ -49,7 +49,7 @@ def check(path: Path, info: dict[str, Any]) -> None:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the stream is a playlist, or another text")
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if info.get("direct") and documents.is_document(head):
+    if info.get("direct") and document_sniff.is_document(head):
         raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"a file that starts with {head[:16]!r}")
     if info.get("protocol") in BODIES and truncation.is_cut(path):
         raise JobFailure(ErrorCode.ORIGIN_ERROR, "the file is cut: its index tells of more than its server sends")

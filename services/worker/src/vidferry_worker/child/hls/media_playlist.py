@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.hls.durations import Skipping
-from vidferry_worker.child.hls.endings import says_its_end
 from vidferry_worker.child.hls.keys import KEY, Key, check_protection, choose_key
+from vidferry_worker.child.hls.live_status import says_its_end
 from vidferry_worker.child.hls.tags import (
     BEGINNING,
     has_tag,

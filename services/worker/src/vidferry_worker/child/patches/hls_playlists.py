@@ -17,14 +17,14 @@ from yt_dlp.utils import determine_ext
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.hls import tags
-from vidferry_worker.child.hls.endings import is_cut, says_its_end
-from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
+from vidferry_worker.child.hls.audio_renditions import DESCRIPTION
+from vidferry_worker.child.hls.discontinuities import Joiner, is_same_initialization
 from vidferry_worker.child.hls.keys import is_protected
-from vidferry_worker.child.hls.master import write_master
-from vidferry_worker.child.hls.segments import MAP, Section, write_playlist
-from vidferry_worker.child.hls.sounds import DESCRIPTION
+from vidferry_worker.child.hls.live_status import is_cut, says_its_end
+from vidferry_worker.child.hls.media_playlist import MAP, Section, write_playlist
+from vidferry_worker.child.hls.multivariant_playlist import write_master
 from vidferry_worker.child.hls.variables import substitute
-from vidferry_worker.child.link_lists import Link, first_link
+from vidferry_worker.child.plain_playlists import Link, first_link
 
 VARIABLES = "_hls_variables"
 """the key of a format under which its list finds what the multivariant playlist has defined"""

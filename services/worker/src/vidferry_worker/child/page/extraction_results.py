@@ -5,7 +5,7 @@ from typing import Any
 
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
 
 _OWN = frozenset({None, "Generic", "HTML5MediaEmbed"})
 """extractors that read addresses from pages; the others know what their sites want"""

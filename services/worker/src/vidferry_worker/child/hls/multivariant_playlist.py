@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vidferry_worker.child.hls.sounds import MEDIA, VARIANT, Sounds
+from vidferry_worker.child.hls.audio_renditions import MEDIA, VARIANT, Sounds
 from vidferry_worker.child.hls.tags import has_tag, is_media_playlist, parse_attributes, split_lines, unsupported
 from vidferry_worker.child.hls.variables import Variables, substitute
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from yt_dlp.utils import clean_html
 
-from vidferry_worker.child.page.tags import find_metas
+from vidferry_worker.child.page.html_tags import find_metas
 
 _PROPERTIES = ("og:title", "twitter:title", "name")
 _TITLE = re.compile(r"<title\b[^<>]{0,500}>([^<]{1,4000})</title>", re.IGNORECASE)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page.context import Page
 
 MOST = 10_000
 """values that are looked at"""
