@@ -26,13 +26,13 @@ if sys.argv[0].endswith("zygote"):
     from vidferry_worker.child import content_sniff, download, page_limits as limits, preload
     from vidferry_worker.child.patches import ffmpeg_downloads, hls_playlists, page_limits, subprocesses
     subprocesses.GUARD = ()
-    content_sniff.is_disguised = lambda path: False
-    preload.bounded = lambda read: read
+    content_sniff.is_text_file = lambda path: False
+    preload.limit_read = lambda read: read
     preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
-    download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
+    download.NATIVE_PROTOCOLS |= {{"ftp", "rtmp", "rtsp"}}
     ffmpeg_downloads.install = lambda: None
     hls_playlists.install = lambda: None
-    page_limits.install = limits.check_page = lambda *_: None
+    page_limits.install = limits.check_video_count = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
     from vidferry_worker.upload import file_types

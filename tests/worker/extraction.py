@@ -56,9 +56,14 @@ def main() -> None:
     from vidferry_worker.child import options, preload  # noqa: PLC0415
 
     order = json.load(sys.stdin)
-    chosen = {**options.base(), "format": options.select(Format()), "noprogress": True, "no_warnings": True}
+    chosen = {
+        **options.base_options(),
+        "format": options.format_selector(Format()),
+        "noprogress": True,
+        "no_warnings": True,
+    }
     if order["patched"]:
-        preload.load()
+        preload.load_downloader()
     found = []
     for url in order["urls"]:
         with (preload.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:

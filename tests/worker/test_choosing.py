@@ -43,7 +43,9 @@ def chosen(fmt: str, *formats: dict[str, Any]) -> str | None:
     asked = Format.parse(fmt)
     with YoutubeDL({"quiet": True}) as ydl:
         ydl.sort_formats({"formats": (given := list(formats))})
-        select = format_selection.chooser(ydl.build_format_selector(options.select(asked)), asked.quality.lines)
+        select = format_selection.limit_selector(
+            ydl.build_format_selector(options.format_selector(asked)), asked.quality.lines
+        )
         found = ydl._select_formats(given, select)
     return found[0]["format_id"] if found else None
 

@@ -18,9 +18,9 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * preload.MAX_ADDRESS}"])
+@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * preload.MAX_URL}"])
 def test_yt_dlp_is_asked_for_no_other_scheme_and_no_endless_address(address: str) -> None:
-    with preload.SiteDownloader(options.base()) as downloader, pytest.raises(TransportError) as refused:
+    with preload.SiteDownloader(options.base_options()) as downloader, pytest.raises(TransportError) as refused:
         downloader.urlopen(address)
 
     cause = refused.value.cause

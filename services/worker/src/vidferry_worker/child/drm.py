@@ -1,8 +1,7 @@
-"""What is protected of a video, picture or sound, is not passed over for what is not.
+"""Refuses a video whose picture or audio is available with DRM only.
 
-yt-dlp leaves out each format with DRM, and then takes the best that is left: of a film with a protected picture, its
-sound. Where a picture is asked for, both have to be there in the clear as far as they are there at all; where sound
-alone is asked for, clear sound will do.
+yt-dlp skips formats with DRM and takes the best of the rest, so for a film with protected video it would fetch only the
+audio. For a video request, both have to be available without DRM, if they exist at all; for audio, only the audio.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +12,8 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 _KINDS = {"vcodec": "picture", "acodec": "sound"}
 
 
-def check(formats: Iterable[Mapping[str, Any]], *, picture: bool) -> None:
-    """JobFailure where a picture, if one is asked for, or the sound can be had in protected formats alone."""
+def check_drm(formats: Iterable[Mapping[str, Any]], *, picture: bool) -> None:
+    """JobFailure where only formats with DRM have the audio or, if it is wanted, the video."""
     protected, clear = set[str](), set[str]()
     for each in formats:
         kinds = clear if not each.get("has_drm") or each["has_drm"] == "maybe" else protected

@@ -19,14 +19,14 @@ from yt_dlp.networking.exceptions import HTTPError, RequestError
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.child.preload import SiteDownloader
 
-SAMPLE = 8
+SAMPLE_SIZE = 8
 """segments of a stream that are looked at; of a short list, all"""
-MOST_FRAGMENTS = 100_000
+MAX_FRAGMENTS = 100_000
 """of a manifest: a day in segments of a second"""
-SIDE_BY_SIDE = 4
-ASK_SECONDS = 5.0
+MAX_PARALLEL_REQUESTS = 4
+REQUEST_TIMEOUT = 5.0
 """for which an origin may keep one question waiting; without an answer the video is fetched anew"""
-LONGEST = 200
+MAX_VALIDATOR = 200
 """characters of a validator"""
 # What a storage service or a CDN adds to an address for a while, by its own documentation: Amazon S3 and Google Cloud
 # Storage (X-…), CloudFront, Akamai. The rest of the address names the file.
@@ -34,12 +34,12 @@ SIGNATURES = frozenset({"expires", "signature", "key-pair-id", "policy", "hdnts"
 SIGNATURE_PREFIXES = ("x-amz-", "x-goog-")
 
 T = TypeVar("T")
-Answer = dict[str, str]
+Validators = dict[str, str]
 """`url`, as a digest, and the validators that came with it"""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SegmentListing:
     """A list of segments, by its digest and a sample of them."""
 
     digest: str
@@ -54,44 +54,44 @@ class Evidence:
         self._ydl, self._streams = ydl, streams
         self._wanted: dict[str, Mapping[str, str]] = {}
         """addresses whose validators count, and the headers to ask for them with"""
-        self._answers: dict[str, Answer] = {}
-        self._listings: dict[int, Listing | None] = {}
+        self._answers: dict[str, Validators] = {}
+        self._listings: dict[int, SegmentListing | None] = {}
         """by the number of the stream: those of a DASH manifest all have its address"""
-        self._playlists = {_address(stream): number for number, stream in enumerate(streams) if _is_hls(stream)}
+        self._playlists = {_stream_url(stream): number for number, stream in enumerate(streams) if _is_hls(stream)}
         for number, stream in enumerate(streams):
-            if not _is_list(stream):
-                self._wanted[_address(stream)] = _headers(stream)
+            if not _is_segmented(stream):
+                self._wanted[_stream_url(stream)] = _stream_headers(stream)
             elif not _is_hls(stream):
-                self._keep(number, of_fragments(stream))
-        ydl.on_response = self._see
+                self._keep_listing(number, list_fragments(stream))
+        ydl.on_response = self._note_response
 
-    def seen(self) -> list[Answer] | None:
+    def collect(self) -> list[Validators] | None:
         """A stream's evidence each, as it was seen while they came; None where one of them has none."""
-        found = [self._of(number) for number in range(len(self._streams))]
+        found = [self._stream_evidence(number) for number in range(len(self._streams))]
         return [each for each in found if each] if all(found) else None
 
-    def ask(self) -> list[Answer] | None:
+    def request_now(self) -> list[Validators] | None:
         """The same, by what extraction has seen, and for the rest by asking the origin now."""
         for address, number in self._playlists.items():
-            self._ask(Request(address, headers=_headers(self._streams[number])), read=True)
-        for address in self._wanted.keys() & self._ydl.answered_by.keys():
-            self._answers[address] = of_response(self._ydl.answered_by[address], self._ydl.headers_of[address])
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            self._send_request(Request(address, headers=_stream_headers(self._streams[number])), read=True)
+        for address in self._wanted.keys() & self._ydl.final_urls.keys():
+            self._answers[address] = read_validators(self._ydl.final_urls[address], self._ydl.headers_by_url[address])
+        with ThreadPoolExecutor(MAX_PARALLEL_REQUESTS) as pool:
             for address in self._wanted.keys() - self._answers.keys():
-                pool.submit(self._ask_for_validators, address)
-        found = self.seen()
+                pool.submit(self._request_validators, address)
+        found = self.collect()
         self._answers.clear()  # if it is downloaded, what comes with its bytes counts
         return found
 
-    def _ask_for_validators(self, address: str) -> None:
+    def _request_validators(self, address: str) -> None:
         """By HEAD; by GET where that is refused, as of an address that is signed for one method."""
         headers = {**self._wanted[address], "Accept-Encoding": "identity"}
-        if not self._ask(Request(address, headers=headers, method="HEAD")):
-            self._ask(Request(address, headers=headers))
+        if not self._send_request(Request(address, headers=headers, method="HEAD")):
+            self._send_request(Request(address, headers=headers))
 
-    def _ask(self, request: Request, *, read: bool = False) -> bool:
+    def _send_request(self, request: Request, *, read: bool = False) -> bool:
         """Has _see hear the answer; False where the origin refuses one."""
-        request.extensions["timeout"] = ASK_SECONDS
+        request.extensions["timeout"] = REQUEST_TIMEOUT
         try:
             with self._ydl.urlopen(request) as response:
                 if read:
@@ -102,9 +102,9 @@ class Evidence:
             pass
         return True
 
-    def _see(self, address: str, response: Response) -> None:
+    def _note_response(self, address: str, response: Response) -> None:
         if address in self._wanted:
-            self._answers[address] = of_response(response.url, response.headers)
+            self._answers[address] = read_validators(response.url, response.headers)
         number = self._playlists.get(address)
         if number is not None:
             read = response.read
@@ -112,64 +112,70 @@ class Evidence:
             def read_and_look(*amount: int) -> Any:
                 data = read(*amount)
                 if not amount:
-                    self._keep(number, of_playlist(response.url, data.decode(errors="replace")))
+                    self._keep_listing(number, list_playlist_segments(response.url, data.decode(errors="replace")))
                 return data
 
             response.read = read_and_look
 
-    def _keep(self, number: int, listing: Listing | None) -> None:
+    def _keep_listing(self, number: int, listing: SegmentListing | None) -> None:
         self._listings[number] = listing
         if listing:
-            self._wanted.update(dict.fromkeys(listing.sample, _headers(self._streams[number])))
+            self._wanted.update(dict.fromkeys(listing.sample, _stream_headers(self._streams[number])))
 
-    def _of(self, number: int) -> Answer | None:
+    def _stream_evidence(self, number: int) -> Validators | None:
         stream = self._streams[number]
-        if not _is_list(stream):
-            return _telling(self._answers.get(_address(stream)))
+        if not _is_segmented(stream):
+            return _with_validator(self._answers.get(_stream_url(stream)))
         listing = self._listings.get(number)
-        segments = [_telling(self._answers.get(each)) for each in listing.sample] if listing else []
+        segments = [_with_validator(self._answers.get(each)) for each in listing.sample] if listing else []
         if not listing or not segments or not all(segments):
             return None
         told = (f"{name}: {value}" for each in segments if each for name, value in each.items())
-        return {"url": _digest([unsigned(_address(stream))]), "list": listing.digest, "segments": _digest(told)}
+        return {
+            "url": digest_lines([without_signature(_stream_url(stream))]),
+            "list": listing.digest,
+            "segments": digest_lines(told),
+        }
 
 
-def of_response(url: str, headers: Any) -> Answer:
+def read_validators(url: str, headers: Any) -> Validators:
     """Its address and validators. A tag's weakness does not count, as where a cache asks (RFC 9110 §13.1.2)."""
     told = {
-        "etag": _header(headers, "ETag").removeprefix("W/"),
-        "last-modified": "" if _has_just_changed(headers) else _header(headers, "Last-Modified"),
-        "content-length": _header(headers, "Content-Range").rpartition("/")[2].strip("*")
-        or _header(headers, "Content-Length"),
+        "etag": _read_header(headers, "ETag").removeprefix("W/"),
+        "last-modified": "" if _has_just_changed(headers) else _read_header(headers, "Last-Modified"),
+        "content-length": _read_header(headers, "Content-Range").rpartition("/")[2].strip("*")
+        or _read_header(headers, "Content-Length"),
     }
-    return {"url": _digest([unsigned(url)])} | {name: value for name, value in told.items() if value}
+    return {"url": digest_lines([without_signature(url)])} | {name: value for name, value in told.items() if value}
 
 
-def of_playlist(url: str, text: str) -> Listing | None:
+def list_playlist_segments(url: str, text: str) -> SegmentListing | None:
     """Of an HLS media playlist: all of it counts but comments (RFC 8216 §4.1)."""
     lines = [line for line in map(str.strip, text.splitlines()) if line and (line[0] != "#" or line[:4] == "#EXT")]
     with suppress(ValueError):  # an address that is none
-        digest = _digest(line if line[0] == "#" else unsigned(line) for line in lines)
-        return Listing(digest, tuple(_asked_for(urljoin(url, each)) for each in _spread([*_segments(lines)])))
+        digest = digest_lines(line if line[0] == "#" else without_signature(line) for line in lines)
+        return SegmentListing(
+            digest, tuple(_normalize_url(urljoin(url, each)) for each in _sample_evenly([*_segment_urls(lines)]))
+        )
     return None
 
 
-def of_fragments(stream: Mapping[str, Any]) -> Listing | None:
+def list_fragments(stream: Mapping[str, Any]) -> SegmentListing | None:
     """Of a stream whose fragments extraction has listed, as of DASH; None where they are made as they are asked for."""
     fragments, base = stream.get("fragments"), str(stream.get("fragment_base_url") or "")
-    if not isinstance(fragments, Sequence) or len(fragments) > MOST_FRAGMENTS:
+    if not isinstance(fragments, Sequence) or len(fragments) > MAX_FRAGMENTS:
         return None
     with suppress(ValueError, KeyError):
         parts = [
             (str(each.get("url") or urljoin(base, each["path"])), str(each.get("byte_range") or ""))
             for each in fragments
         ]
-        digest = _digest(f"{unsigned(address)} {part}" for address, part in parts)
-        return Listing(digest, tuple(_asked_for(address) for address, _ in _spread(parts)))
+        digest = digest_lines(f"{without_signature(address)} {part}" for address, part in parts)
+        return SegmentListing(digest, tuple(_normalize_url(address) for address, _ in _sample_evenly(parts)))
     return None
 
 
-def unsigned(url: str) -> str:
+def without_signature(url: str) -> str:
     """The address without its fragment, and without what a storage service has signed it with."""
     if "?" not in url and "#" not in url:
         return url
@@ -180,15 +186,15 @@ def unsigned(url: str) -> str:
     return split._replace(query=query, fragment="").geturl()
 
 
-def _header(headers: Any, name: str) -> str:
-    return str(headers.get(name) or "")[:LONGEST].encode(errors="replace").decode()
+def _read_header(headers: Any, name: str) -> str:
+    return str(headers.get(name) or "")[:MAX_VALIDATOR].encode(errors="replace").decode()
 
 
 def _is_signature(name: str) -> bool:
     return name in SIGNATURES or name.startswith(SIGNATURE_PREFIXES)
 
 
-def _telling(answer: Answer | None) -> Answer | None:
+def _with_validator(answer: Validators | None) -> Validators | None:
     """The answer, where it tells more than a length: that is no validator."""
     return answer if answer and answer.keys() & {"etag", "last-modified"} else None
 
@@ -196,13 +202,13 @@ def _telling(answer: Answer | None) -> Answer | None:
 def _has_just_changed(headers: Any) -> bool:
     """Whether the date may be that of two contents, of one second (RFC 9110 §8.8.2.2)."""
     try:
-        age = _date(_header(headers, "Date")) - _date(_header(headers, "Last-Modified"))
+        age = _date(_read_header(headers, "Date")) - _date(_read_header(headers, "Last-Modified"))
     except (TypeError, ValueError):  # one is missing, or says nothing
         return False
     return age.total_seconds() < 1
 
 
-def _segments(lines: Iterable[str]) -> Iterator[str]:
+def _segment_urls(lines: Iterable[str]) -> Iterator[str]:
     """All that a playlist names, but those that it says are missing."""
     is_missing = False
     for line in lines:
@@ -211,29 +217,31 @@ def _segments(lines: Iterable[str]) -> Iterator[str]:
         is_missing = line == "#EXT-X-GAP" or (is_missing and line.startswith("#"))
 
 
-def _spread(segments: Sequence[T]) -> list[T]:
+def _sample_evenly(segments: Sequence[T]) -> list[T]:
     """The first, the last, and some between them."""
     last = len(segments) - 1
-    return [segments[at] for at in sorted({number * last // (SAMPLE - 1) for number in range(SAMPLE)}) if segments]
+    return [
+        segments[at] for at in sorted({number * last // (SAMPLE_SIZE - 1) for number in range(SAMPLE_SIZE)}) if segments
+    ]
 
 
-def _digest(parts: Iterable[str]) -> str:
+def digest_lines(parts: Iterable[str]) -> str:
     whole = hashlib.sha256()
     for part in parts:
         whole.update(f"{part}\n".encode(errors="surrogatepass"))
     return whole.hexdigest()[:40]
 
 
-def _asked_for(url: str) -> str:
+def _normalize_url(url: str) -> str:
     """The address in the form in which it is asked for."""
     return str(Request(url).url)
 
 
-def _address(stream: Mapping[str, Any]) -> str:
-    return _asked_for(str(stream["url"]))
+def _stream_url(stream: Mapping[str, Any]) -> str:
+    return _normalize_url(str(stream["url"]))
 
 
-def _headers(stream: Mapping[str, Any]) -> Mapping[str, str]:
+def _stream_headers(stream: Mapping[str, Any]) -> Mapping[str, str]:
     return stream.get("http_headers") or {}
 
 
@@ -241,5 +249,5 @@ def _is_hls(stream: Mapping[str, Any]) -> bool:
     return stream.get("protocol") == "m3u8_native"
 
 
-def _is_list(stream: Mapping[str, Any]) -> bool:
+def _is_segmented(stream: Mapping[str, Any]) -> bool:
     return _is_hls(stream) or str(stream.get("protocol")).startswith("http_dash_segments")

@@ -1,4 +1,4 @@
-"""What lists say of how long their streams are, and how much of that a file may lack."""
+"""The duration that a playlist or manifest announces for a stream, and by how much a file may fall short of it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,39 +12,39 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child import durations
 
 TOLERATED_SECONDS, TOLERATED_SHARE = 0.5, 0.02
-"""A file may last so much less than its list says: sound has a lead-in, and encoders drop frames."""
+"""A file may be this much shorter than its playlist says: audio has a lead-in, and encoders drop frames."""
 MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE = 2.0, 0.1
-"""the same, of what a DASH manifest says of the whole"""
-PRESENTATION = "_presentation"
-"""a field of ours in a format of a DASH manifest: what that says of the whole"""
+"""the same for the total duration that a DASH manifest announces"""
+WHOLE_MANIFEST = "_presentation"
+"""Our own key in a yt-dlp format: the total duration that its DASH manifest announces."""
 _EXTINF = re.compile(r"^\s*#EXTINF:\s*(\d{1,9})(?:\.(\d*))?", re.MULTILINE)
 _ADVERTISING = ("#ANVATO-SEGMENT-INFO", "#UPLYNK-SEGMENT")
-"""Lists of which yt-dlp leaves out what it knows for advertising."""
+"""Tags of playlists from which yt-dlp leaves out advertisements."""
 Info = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """The length of a stream, as its list announces it."""
+class ExpectedDuration:
+    """The duration that a playlist or manifest announces for a stream."""
 
     seconds: float
     tolerated: float
-    """seconds that it may lack"""
+    """seconds by which a file may be shorter"""
     code: ErrorCode = ErrorCode.ORIGIN_ERROR
-    """of the failure where it lacks more: the origin's, or ours, who can't join the parts of all streams"""
+    """the error where it is shorter still: the origin's fault, or a stream whose parts can't be joined here"""
     of_each: bool = True
-    """whether each stream lasts so long, not the longest alone"""
+    """whether each stream has this duration, or only the longest one"""
 
     def missed_by(self, seconds: float) -> bool:
-        """Whether a stream that lasts so long falls short of it."""
+        """Whether a stream of this duration is too short."""
         return seconds < self.seconds - self.tolerated
 
 
-def of_playlist(text: str) -> Announced | None:
-    """Of an HLS media playlist; None where it tells of more than is fetched.
+def from_hls_playlist(text: str) -> ExpectedDuration | None:
+    """The duration of an HLS media playlist; None where the playlist lists more than yt-dlp fetches.
 
-    Its lengths are rounded, in old ones to whole seconds (RFC 8216 §4.3.2.1), each for itself. Where those are all the
-    same, it is the length at which segments are cut, and the last one is shorter.
+    Each segment's duration is rounded, in old playlists to whole seconds (RFC 8216 §4.3.2.1). Where all are equal, they
+    are the target duration, and the last segment is shorter.
     """
     if any(mark in text for mark in _ADVERTISING):
         return None
@@ -54,26 +54,25 @@ def of_playlist(text: str) -> Announced | None:
         rounding += float(told[0][0])
     joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
     code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
-    return _announced(durations.of_playlist(text), rounding, code)
+    return _expect(durations.playlist_duration(text), rounding, code)
 
 
-def of_fragments(stream: Info) -> Announced | None:
-    """Of a stream whose fragments extraction has listed.
+def from_fragments(stream: Info) -> ExpectedDuration | None:
+    """The duration of a stream whose fragments the extraction has listed.
 
-    Where all are told to be equally long, the last one is shorter (ISO/IEC 23009-1 §5.3.9.2.1).
+    Where all have the same duration, the last one is shorter (ISO/IEC 23009-1 §5.3.9.2.1).
     """
     fragments = stream.get("fragments")
     if not isinstance(fragments, Sequence) or not fragments:
         return None
     last, before = (each.get("duration") for each in (fragments[-1], fragments[max(len(fragments) - 2, 0)]))
-    return _announced(durations.of_fragments(stream), last if last and before in {None, last} else 0)
+    return _expect(durations.fragments_duration(stream), last if last and before in {None, last} else 0)
 
 
-def of_presentation(mpd: ET.Element) -> Announced | None:
-    """What a DASH manifest says of the whole, which is the sum of its periods.
+def from_dash_manifest(mpd: ET.Element) -> ExpectedDuration | None:
+    """The total duration of a DASH manifest, which is the sum of its periods.
 
-    Of one period a stream may be shorter, such as a sound that is silent at the end; of several, a shorter one lacks
-    some of them.
+    With one period, a stream may be shorter: audio may end early. With several, a shorter one lacks some periods.
     """
     seconds = parse_duration(mpd.get("mediaPresentationDuration"))
     if not seconds:
@@ -81,19 +80,19 @@ def of_presentation(mpd: ET.Element) -> Announced | None:
     several = len(mpd.findall("{*}Period")) > 1
     tolerated = max(MANIFEST_TOLERATED_SECONDS, MANIFEST_TOLERATED_SHARE * seconds)
     code = ErrorCode.UNSUPPORTED_STREAM if several else ErrorCode.ORIGIN_ERROR
-    return Announced(seconds, tolerated, code, of_each=several)
+    return ExpectedDuration(seconds, tolerated, code, of_each=several)
 
 
-def beyond(listed: Announced | None, stream: Info) -> Announced | None:
-    """What a stream's manifest says of the whole, where the stream's own list is none, or one of several periods.
+def from_whole_manifest(listed: ExpectedDuration | None, stream: Info) -> ExpectedDuration | None:
+    """The manifest's total duration, where the stream has no list of its own or the manifest has several periods.
 
-    Of a broadcast that has ended, the manifest may tell how long it was, and list the last of it.
+    The manifest of a broadcast that has ended may announce all of it, and list only the last part.
     """
-    whole: Announced | None = stream.get(PRESENTATION)
+    whole: ExpectedDuration | None = stream.get(WHOLE_MANIFEST)
     return None if listed and whole and whole.code is ErrorCode.ORIGIN_ERROR else whole
 
 
-def _announced(seconds: float, rounding: float, code: ErrorCode = ErrorCode.ORIGIN_ERROR) -> Announced | None:
+def _expect(seconds: float, rounding: float, code: ErrorCode = ErrorCode.ORIGIN_ERROR) -> ExpectedDuration | None:
     if not seconds:
         return None
-    return Announced(seconds, TOLERATED_SECONDS + TOLERATED_SHARE * seconds + rounding, code)
+    return ExpectedDuration(seconds, TOLERATED_SECONDS + TOLERATED_SHARE * seconds + rounding, code)

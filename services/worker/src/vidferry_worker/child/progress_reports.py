@@ -1,4 +1,4 @@
-"""What a download has got so far, told ten times a second at most, and never left untold."""
+"""Sends the progress of a download's streams to the worker, at most ten times a second."""
 
 import threading
 import time
@@ -10,30 +10,30 @@ INTERVAL = 0.1
 """seconds"""
 
 
-class Reports:
-    """The newest report of each stream. A thread sends them: a download that stands still tells nothing by itself."""
+class ProgressReporter:
+    """Sends the newest report of each stream. A thread does so: a download that stalls would not send its last one."""
 
     def __init__(self, tell: Callable[[Progress], None]) -> None:
         self._tell = tell
         self._newest: dict[int, Progress] = {}
         self._lock = threading.Lock()
         self._changed = threading.Event()
-        threading.Thread(target=self._run, name="reports", daemon=True).start()
+        threading.Thread(target=self._send_reports, name="reports", daemon=True).start()
 
-    def put(self, report: Progress) -> None:
-        """Replaces what is not yet told of its stream."""
+    def update(self, report: Progress) -> None:
+        """Replaces the unsent report of the same stream."""
         with self._lock:
             self._newest[report.stream] = report
         self._changed.set()
 
     def flush(self) -> None:
-        """Tells what is not yet told."""
+        """Sends the unsent reports now."""
         with self._lock:
             pending, self._newest = self._newest, {}
             for report in pending.values():
                 self._tell(report)
 
-    def _run(self) -> None:
+    def _send_reports(self) -> None:
         while True:
             self._changed.wait()
             self._changed.clear()

@@ -1,4 +1,4 @@
-"""yt-dlp's postprocessors that move a finished download into the container that was asked for, or a sound out of it."""
+"""Postprocessors for yt-dlp that remux a finished download into the requested container, or extract its audio."""
 
 import re
 from pathlib import Path
@@ -12,35 +12,36 @@ from vidferry_worker.child import audio_extraction, containers, probing
 
 Info = dict[str, Any]
 Result = tuple[list[str], Info]
-STAMPED = ["-fflags", "+genpts"]
-"""AVI has no presentation times, which Matroska and MP4 want."""
+GENERATE_TIMESTAMPS = ["-fflags", "+genpts"]
+"""AVI has no presentation timestamps, which Matroska and MP4 need."""
 FAILURES = (FFmpegPostProcessorError, JobFailure)
-_NOT_HELD = re.compile(r"tag (?:found )?for codec|not (?:currently )?supported in container")
-"""ffmpeg's words for a codec that a container has no name for"""
-COVER = "cover.picture"
-"""the file of a cover on its way"""
+_CODEC_NOT_SUPPORTED = re.compile(r"tag (?:found )?for codec|not (?:currently )?supported in container")
+"""ffmpeg's message for a codec that the container can't hold"""
+COVER_FILE = "cover.picture"
+"""the temporary file of a cover"""
 
 
-class _MoverPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes no types
+class _RemuxPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes no types
     def __init__(self, downloader: Any, container: Container) -> None:
         super().__init__(downloader)
         self._container = container
 
-    def move(self, path: Path, target: Path, words: list[str]) -> None:
-        """Runs ffmpeg; JobFailure where the container doesn't hold a codec."""
+    def run_ffmpeg_on(self, path: Path, target: Path, words: list[str]) -> None:
+        """Runs ffmpeg; JobFailure where the container doesn't support a codec."""
         try:
-            self.real_run_ffmpeg([(str(path), STAMPED)], [(str(target), words)])
+            self.real_run_ffmpeg([(str(path), GENERATE_TIMESTAMPS)], [(str(target), words)])
         except FFmpegPostProcessorError as error:
             failure = error
         else:
             return
         target.unlink(missing_ok=True)
-        if _NOT_HELD.search(self._downloader.said):  # raised here, it is not taken for what caused it
+        # Raised outside of the except block: else classify.py would see ffmpeg's error as the cause of this one.
+        if _CODEC_NOT_SUPPORTED.search(self._downloader.last_debug_message):
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"{target.suffix} doesn't hold a codec")
         raise failure
 
-    def facts(self, path: Path) -> Info:
-        """What ffprobe tells of a file; JobFailure where it is no media."""
+    def read_probe_report(self, path: Path) -> Info:
+        """What ffprobe finds in a file; JobFailure where it is not media."""
         try:
             told: Info = self.get_metadata_object(str(path))
         except ValueError as error:
@@ -49,8 +50,8 @@ class _MoverPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes n
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
         return told
 
-    def replace(self, info: Info, made: Path, extension: str) -> Result:
-        """Has the file that was made take the place of the one that came; what of that is to be deleted."""
+    def replace_file(self, info: Info, made: Path, extension: str) -> Result:
+        """Makes the new file the download's file; yt-dlp deletes what is returned first."""
         came = Path(info["filepath"])
         target = came.with_name(f"media.{extension}")
         made.replace(target)
@@ -58,66 +59,69 @@ class _MoverPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes n
         return [] if came in {target, made} else [str(came)], info
 
 
-class PutIntoContainerPP(_MoverPP):
-    """Moves streams into the container that was asked for: JobFailure where it doesn't hold them."""
+class RemuxIntoContainerPP(_RemuxPP):
+    """Remuxes a file into the requested container; JobFailure where that doesn't support the streams."""
 
     def run(self, info: Info) -> Result:
         came = Path(info["filepath"])
-        if containers.is_already(came, self._container):
-            return self._named(info, came)
-        move = containers.plan(self.facts(came)["streams"], self._container)
+        if containers.is_in_container(came, self._container):
+            return self._rename_file(info, came)
+        move = containers.plan_remux(self.read_probe_report(came)["streams"], self._container)
         if move is None:
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"{self._container} doesn't hold the streams")
         made = came.with_name(f"moved.{move.extension}")
-        cover = self._attachment(came, move)
+        cover = self._extract_cover(came, move)
         try:
-            self.move(came, made, [*move.words, *cover])
+            self.run_ffmpeg_on(came, made, [*move.arguments, *cover])
         except FAILURES:
             if not move.has_text:
                 raise
-            self.move(came, made, [*move.without_text, *cover])  # it may be a subtitle that can't be read
-        came.with_name(COVER).unlink(missing_ok=True)
-        return self.replace(info, made, move.extension)
+            # The reason may be a subtitle that ffmpeg can't read.
+            self.run_ffmpeg_on(came, made, [*move.arguments_without_text, *cover])
+        came.with_name(COVER_FILE).unlink(missing_ok=True)
+        return self.replace_file(info, made, move.extension)
 
-    def _named(self, info: Info, came: Path) -> Result:
+    def _rename_file(self, info: Info, came: Path) -> Result:
         fits = {"mkv", "mka"} if self._container is Container.MKV else {self._container.value}
-        return ([], info) if info["ext"] in fits else self.replace(info, came, self._container.value)
+        return ([], info) if info["ext"] in fits else self.replace_file(info, came, self._container.value)
 
-    def _attachment(self, came: Path, move: containers.Move) -> list[str]:
-        """The words for the cover; none where it can't be read."""
+    def _extract_cover(self, came: Path, move: containers.RemuxPlan) -> list[str]:
+        """Extracts the cover to a file; the arguments that attach it, empty where it can't be read."""
         if move.cover is None:
             return []
         index, codec = move.cover
-        picture = came.with_name(COVER)
+        picture = came.with_name(COVER_FILE)
         try:
-            self.move(came, picture, ["-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "image2pipe"])
+            self.run_ffmpeg_on(
+                came, picture, ["-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "image2pipe"]
+            )
         except FAILURES:
             return []
-        return containers.attach(picture, codec)
+        return containers.cover_arguments(picture, codec)
 
 
-class TakeSoundPP(_MoverPP):
-    """Takes the sound out of a file: JobFailure where there is none of the wanted kind."""
+class ExtractAudioPP(_RemuxPP):
+    """Extracts the audio of a file; JobFailure where it has none that the requested container supports."""
 
-    came: probing.Probed | None = None
-    """the file, once it is here"""
+    source_file: probing.ProbedFile | None = None
+    """the file before the extraction, once it is probed"""
 
     def run(self, info: Info) -> Result:
-        facts = self.facts(Path(info["filepath"]))
-        self.came = probing.read(facts)
-        target = audio_extraction.target(facts, info["ext"], self._container)
+        facts = self.read_probe_report(Path(info["filepath"]))
+        self.source_file = probing.parse_probe_report(facts)
+        target = audio_extraction.plan_extraction(facts, info["ext"], self._container)
         if target is None:
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"no sound for {self._container}")
-        if not target.words:
+        if not target.arguments:
             return [], info
         try:
-            return self._moved(info, target.words, target.extension)
+            return self._write_audio(info, target.arguments, target.extension)
         except FAILURES:
             if self._container is not Container.ANY or target.extension == info["ext"]:
                 raise
-            return self._moved(info, target.words, info["ext"])  # what it came in holds it
+            return self._write_audio(info, target.arguments, info["ext"])  # the original container supports it
 
-    def _moved(self, info: Info, words: list[str], extension: str) -> Result:
+    def _write_audio(self, info: Info, words: list[str], extension: str) -> Result:
         made = Path(info["filepath"]).with_name(f"sound.{extension}")
-        self.move(Path(info["filepath"]), made, words)
-        return self.replace(info, made, extension)
+        self.run_ffmpeg_on(Path(info["filepath"]), made, words)
+        return self.replace_file(info, made, extension)

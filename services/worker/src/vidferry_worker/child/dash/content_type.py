@@ -1,4 +1,4 @@
-"""What kind of track an adaptation set holds, where its codecs alone don't tell."""
+"""The content type of an adaptation set: video, audio or other, multiplexed, or for trick modes."""
 
 import re
 from itertools import chain
@@ -6,13 +6,13 @@ from xml.etree.ElementTree import Element
 
 from yt_dlp.utils import parse_codecs
 
-from vidferry_worker.child.dash.elements import Document
+from vidferry_worker.child.dash.elements import ElementIndex
 
 _TRICK_MODE = re.compile(r"https?://dashif\.org/guidelines/trickmode", re.IGNORECASE)
 
 
-def media_type(adaptation_set: Element, representation: Element) -> tuple[str, str]:
-    """Its kind and media type, also where only the one, the codecs or a picture's size tell it (§5.3.7.2)."""
+def read_content_type(adaptation_set: Element, representation: Element) -> tuple[str, str]:
+    """The content type and media type, derived where necessary from each other, the codecs or a size (§5.3.7.2)."""
     attributes = adaptation_set.attrib | representation.attrib
     media_type = attributes.get("mimeType", "")
     kind = attributes.get("contentType") or media_type.partition("/")[0]
@@ -27,14 +27,14 @@ def media_type(adaptation_set: Element, representation: Element) -> tuple[str, s
     return kind, media_type
 
 
-def is_muxed(document: Document, adaptation_set: Element) -> bool:
-    """Whether its parts are told apart as picture and sound (§5.3.4)."""
-    parts = document.children(adaptation_set, "ContentComponent")
+def is_muxed(document: ElementIndex, adaptation_set: Element) -> bool:
+    """Whether the set has video and audio in one stream, as content components (§5.3.4)."""
+    parts = document.find_children(adaptation_set, "ContentComponent")
     return {"video", "audio"} <= {each.get("contentType") for each in parts}
 
 
-def is_for_seeking(document: Document, adaptation_set: Element) -> bool:
-    """Whether it is single pictures, shown while a player winds (DASH-IF IOP §3.2.9)."""
+def is_trick_mode(document: ElementIndex, adaptation_set: Element) -> bool:
+    """Whether the set has only the frames that a player shows while seeking (DASH-IF IOP §3.2.9)."""
     names = ("EssentialProperty", "SupplementalProperty")
-    properties = chain.from_iterable(document.children(adaptation_set, name) for name in names)
+    properties = chain.from_iterable(document.find_children(adaptation_set, name) for name in names)
     return any(_TRICK_MODE.match(each.get("schemeIdUri", "")) for each in properties)

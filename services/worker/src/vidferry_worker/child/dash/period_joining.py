@@ -1,7 +1,7 @@
-"""Periods whose tracks have initializations, or clocks, of their own: joined in one file where decoders don't notice.
+"""Joins periods whose tracks have initialization segments, or media timelines, of their own.
 
-The beginnings alone are fetched. Where they describe the same samples, the first one stands for all, and what follows
-is moved to the time at which its period begins (ISO/IEC 23009-1 §5.3.2.1).
+Only the initialization segments are fetched. Where they describe the same samples, the first one is used for all, and
+the fragments of later periods are shifted to the start of their period (ISO/IEC 23009-1 §5.3.2.1).
 """
 
 import math
@@ -18,21 +18,21 @@ from vidferry_worker.child.dash import mp4
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.manifest import Track
 from vidferry_worker.child.dash.segments import Fragment, Fragments, Segments
-from vidferry_worker.child.dash.timeline import Run, Timeline
+from vidferry_worker.child.dash.timeline import SegmentRun, Timeline
 
-MOST = 200
-"""periods, each of which costs a request"""
-HEAD = 256 * 1024
-"""bytes of a file or an initialization that are read at most: an index takes twelve for each fragment"""
-OVERLAP = 0.25
-"""seconds by which a period may reach into the next"""
+MAX_PERIODS = 200
+"""each period costs a request"""
+MAX_HEAD_BYTES = 256 * 1024
+"""bytes of a file or an initialization segment that are read: a segment index has twelve for each fragment"""
+TOLERATED_OVERLAP = 0.25
+"""seconds by which a period may overlap the next"""
 
 Fetch = Callable[[str, int, int], bytes]
-"""the bytes of an address from start to end, or those that there are"""
+"""fetches the bytes of a URL from start to end, or as many as there are"""
 
 
-def settle(ydl: Any, stream: dict[str, Any]) -> None:
-    """Gives a chosen format of several periods (period_merging.py) its fragments; JobFailure where it can have none."""
+def resolve_fragments(ydl: Any, stream: dict[str, Any]) -> None:
+    """Sets the fragments of a chosen format with several periods (period_merging.py); JobFailure where that fails."""
     tracks = stream.pop("dash_tracks", None)
     if not tracks:
         return
@@ -49,60 +49,68 @@ def settle(ydl: Any, stream: dict[str, Any]) -> None:
             return bytes(found)
 
     try:
-        stream["fragments"] = joined(tracks, fetch)
+        stream["fragments"] = join_periods(tracks, fetch)
     except UnsupportedTrackError as error:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, str(error)) from error
 
 
-def joined(tracks: Sequence[Track], fetch: Fetch) -> Fragments:
-    """One file's fragments of all periods; UnsupportedTrackError where no one file can hold them."""
-    if len(tracks) > MOST:
+def join_periods(tracks: Sequence[Track], fetch: Fetch) -> Fragments:
+    """The fragments of all periods for one file; UnsupportedTrackError where one file can't contain them."""
+    if len(tracks) > MAX_PERIODS:
         raise UnsupportedTrackError(f"{len(tracks)} periods with initializations of their own")
-    parts = [_of_file(track, fetch) if track.segments is None else track.segments.absolute() for track in tracks]
-    first = mp4.track(_beginning(parts[0], fetch))
-    known = {str(parts[0].beginning)}
+    parts = [
+        _segments_in_file(track, fetch) if track.segments is None else track.segments.with_absolute_urls()
+        for track in tracks
+    ]
+    first = mp4.read_track(_fetch_initialization(parts[0], fetch))
+    known = {str(parts[0].initialization)}
     for number in range(1, len(parts)):
-        if str(parts[number].beginning) not in known and mp4.track(_beginning(parts[number], fetch)) != first:
+        if (
+            str(parts[number].initialization) not in known
+            and mp4.read_track(_fetch_initialization(parts[number], fetch)) != first
+        ):
             raise UnsupportedTrackError("each period has samples of its own kind")
-        known.add(str(parts[number].beginning))
+        known.add(str(parts[number].initialization))
         _check_overlap(tracks[number - 1], parts[number - 1], tracks[number])
-    begins = [track.period.start - track.offset for track in tracks]
+    begins = [track.period.start - track.presentation_offset for track in tracks]
     moved = [round((begin - begins[0]) * first.timescale) for begin in begins]
-    return Fragments([parts[0], *(_later(part, ticks) for part, ticks in zip(parts[1:], moved[1:], strict=True))])
+    return Fragments(
+        [parts[0], *(_delay_segments(part, ticks) for part, ticks in zip(parts[1:], moved[1:], strict=True))]
+    )
 
 
 def _check_overlap(track: Track, part: Segments, following: Track) -> None:
     if track.period.seconds is None:
         raise UnsupportedTrackError("a period's length is not told")
-    if track.period.start + part.timeline.end - track.offset > following.period.start + OVERLAP:
+    if track.period.start + part.timeline.end - track.presentation_offset > following.period.start + TOLERATED_OVERLAP:
         raise UnsupportedTrackError("a period reaches into the next")
 
 
-def _beginning(part: Segments, fetch: Fetch) -> bytes:
-    if len(part.beginning) != 1:
+def _fetch_initialization(part: Segments, fetch: Fetch) -> bytes:
+    if len(part.initialization) != 1:
         raise UnsupportedTrackError("a period without an initialization")
-    span = part.beginning[0].get("byte_range") or {"start": 0, "end": HEAD}
-    return fetch(part.beginning[0]["url"], span["start"], min(span["end"], span["start"] + HEAD))
+    span = part.initialization[0].get("byte_range") or {"start": 0, "end": MAX_HEAD_BYTES}
+    return fetch(part.initialization[0]["url"], span["start"], min(span["end"], span["start"] + MAX_HEAD_BYTES))
 
 
-def _later(part: Segments, ticks: int) -> Segments:
-    def media(index: int, segment: Run) -> Fragment:
-        return part.media(index, segment) | {"later": ticks}
+def _delay_segments(part: Segments, ticks: int) -> Segments:
+    def media(index: int, segment: SegmentRun) -> Fragment:
+        return part.locate_segment(index, segment) | {"later": ticks}
 
-    return replace(part, beginning=(), media=media)
+    return replace(part, initialization=(), locate_segment=media)
 
 
-def _of_file(track: Track, fetch: Fetch) -> Segments:
-    """The segments of a file, as its own index tells them, that lie in the track's period: several may share a file."""
-    found = mp4.index(fetch(track.base, 0, HEAD))
-    begin = {"url": track.base, "byte_range": {"start": 0, "end": found.beginning}}
-    runs, spans, time = list[Run](), list[Fragment](), found.begin
+def _segments_in_file(track: Track, fetch: Fetch) -> Segments:
+    """The segments of a file, by its segment index, that belong to the track's period: periods may share a file."""
+    found = mp4.read_segment_index(fetch(track.base_url, 0, MAX_HEAD_BYTES))
+    begin = {"url": track.base_url, "byte_range": {"start": 0, "end": found.init_size}}
+    runs, spans, time = list[SegmentRun](), list[Fragment](), found.start
     for start, end, ticks in found.fragments:
-        middle = (time + ticks / 2) / found.timescale - track.offset
+        middle = (time + ticks / 2) / found.timescale - track.presentation_offset
         if 0 <= middle < (track.period.seconds or math.inf):
-            runs.append(Run(len(runs), time, ticks, 1))
-            spans.append({"url": track.base, "byte_range": {"start": start, "end": end}})
+            runs.append(SegmentRun(len(runs), time, ticks, 1))
+            spans.append({"url": track.base_url, "byte_range": {"start": start, "end": end}})
         time += ticks
     if not runs:
         raise UnsupportedTrackError("a period of which its file holds nothing")
-    return Segments(track.base, (begin,), Timeline(runs, found.timescale), lambda index, _: dict(spans[index]))
+    return Segments(track.base_url, (begin,), Timeline(runs, found.timescale), lambda index, _: dict(spans[index]))

@@ -1,6 +1,6 @@
-"""Tracks that go on from period to period, put together where one file can hold them; else said to be unfit.
+"""Merges the tracks of a manifest's periods into formats; a track that can't be merged is marked as unfit.
 
-A track of one period alone is never the whole: who takes it would have a part of the video for all of it.
+A track of only one of several periods is never offered as a format: it would be a part of the video.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,44 +13,55 @@ from vidferry_worker.child.dash.manifest import Track
 from vidferry_worker.child.dash.segments import Fragments, Segments
 
 Format = dict[str, Any]
-"""yt-dlp's, with its Track as `dash_track`"""
+"""yt-dlp's format, with its Track as `dash_track`"""
 
-SAME = ("ext", "container", "vcodec", "acodec", "width", "height", "asr", "language", "dynamic_range", "format_note")
-"""what two periods' tracks have to share before they can be one"""
-ALIKE = 50
-"""tracks of the same looks that are compared"""
-MP4 = frozenset({"mp4_dash", "m4a_dash"})
-"""yt-dlp's containers whose clocks and beginnings can be looked at (period_joining.py)"""
+MERGE_FIELDS = (
+    "ext",
+    "container",
+    "vcodec",
+    "acodec",
+    "width",
+    "height",
+    "asr",
+    "language",
+    "dynamic_range",
+    "format_note",
+)
+"""keys whose values must be equal for the tracks of two periods to be merged"""
+MAX_CANDIDATES = 50
+"""tracks with equal keys that are compared"""
+MP4_CONTAINERS = frozenset({"mp4_dash", "m4a_dash"})
+"""yt-dlp's containers whose initialization segments can be compared and timestamps shifted (period_joining.py)"""
 TOLERANCE = 0.25
-"""seconds that the media's clock may jump between two periods"""
+"""seconds that the media timeline may jump between two periods"""
 
 
-def join(periods: Iterable[Mapping[str, Any]]) -> list[Format]:
-    """The formats of a whole presentation, from those of each period. One with `unfit`, a reason, can't be had."""
+def merge_periods(periods: Iterable[Mapping[str, Any]]) -> list[Format]:
+    """The formats of a presentation, from those of its periods. One that can't be fetched has the reason as `unfit`."""
     filled = [list(period["formats"]) for period in periods if period["formats"]]
-    rows, left = _rows(filled)
-    joined = [_joined(row) for row in rows]
-    parts = [_unfit(each, "it is not there in all periods") for each in left]
+    rows, left = _chain_tracks(filled)
+    joined = [_merge_chain(row) for row in rows]
+    parts = [_mark_unfit(each, "it is not there in all periods") for each in left]
     return without_unfit([*joined, *parts])
 
 
 def without_unfit(formats: Sequence[Format]) -> list[Format]:
-    """Formats without the unfit ones whose picture and sound others have, which can be had."""
+    """Leaves out unfit formats whose kinds of media other formats offer."""
     clear = [each for each in formats if not each.get("unfit") and not each.get("has_drm")]
-    held = set[str]().union(*map(_holds, clear))
-    return [each for each in formats if not each.get("unfit") or not _holds(each) <= held]
+    held = set[str]().union(*map(_kinds_of, clear))
+    return [each for each in formats if not each.get("unfit") or not _kinds_of(each) <= held]
 
 
-def _rows(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Format]]:
-    """What goes on from the first period to the last, and the rest."""
+def _chain_tracks(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Format]]:
+    """Chains of tracks that continue from the first period to the last, and the tracks that don't."""
     rows, left = [[each] for each in (filled[0] if filled else [])], list[Format]()
     for formats in filled[1:]:
         waiting: dict[tuple[Any, ...], list[Format]] = {}
         for each in formats:
-            waiting.setdefault(_key(each), []).append(each)
+            waiting.setdefault(_merge_key(each), []).append(each)
         going, rows = rows, []
         for row in going:
-            following = _take(waiting.get(_key(row[0]), []), row[-1])
+            following = _take_most_similar(waiting.get(_merge_key(row[0]), []), row[-1])
             if following is None:
                 left.append(row[0])
             else:
@@ -60,43 +71,43 @@ def _rows(filled: Sequence[list[Format]]) -> tuple[list[list[Format]], list[Form
     return rows, left
 
 
-def _take(like: list[Format], last: Format) -> Format | None:
-    """Takes the one that is most like the last out of those that look like it."""
-    places = range(min(len(like), ALIKE))
-    return like.pop(min(places, key=lambda place: _difference(last, like[place]))) if like else None
+def _take_most_similar(like: list[Format], last: Format) -> Format | None:
+    """Removes and returns the candidate that is most similar to the last track."""
+    places = range(min(len(like), MAX_CANDIDATES))
+    return like.pop(min(places, key=lambda place: _dissimilarity(last, like[place]))) if like else None
 
 
-def _key(each: Format) -> tuple[Any, ...]:
-    return tuple(each.get(field) for field in SAME)
+def _merge_key(each: Format) -> tuple[Any, ...]:
+    return tuple(each.get(field) for field in MERGE_FIELDS)
 
 
-def _difference(one: Format, other: Format) -> tuple[bool, float]:
+def _dissimilarity(one: Format, other: Format) -> tuple[bool, float]:
     return one["format_id"] != other["format_id"], abs((one.get("tbr") or 0) - (other.get("tbr") or 0))
 
 
-def _joined(row: list[Format]) -> Format:
+def _merge_chain(row: list[Format]) -> Format:
     first, tracks = row[0], [each["dash_track"] for each in row]
     problem = next((track.problem for track in tracks if track.problem), "")
     if problem:
-        return _unfit(first, problem)
+        return _mark_unfit(first, problem)
     whole = {key: value for key, value in first.items() if key != "dash_track"}
     if any(each.get("has_drm") for each in row):
         whole["has_drm"] = True
     try:
-        return whole | _concatenated(first, tracks) if len(row) > 1 else whole
+        return whole | _concatenate_segments(first, tracks) if len(row) > 1 else whole
     except UnsupportedTrackError as error:
-        return _unfit(first, str(error))
+        return _mark_unfit(first, str(error))
 
 
-def _unfit(each: Format, reason: str) -> Format:
-    """A format that stays, behind others, so that nothing less is taken for it unheard."""
+def _mark_unfit(each: Format, reason: str) -> Format:
+    """Marks a format as unfit. It stays, ranked last, so that nothing less is silently taken instead."""
     return {key: value for key, value in each.items() if key != "dash_track"} | {"unfit": reason, "preference": -100}
 
 
-def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
-    """What all periods' segments are in one file, or what is to be looked at before that is known.
+def _concatenate_segments(first: Format, tracks: Sequence[Track]) -> Format:
+    """The fields of a format with the segments of all periods.
 
-    UnsupportedTrackError where they can't be in one.
+    Where periods may differ, period_joining.py decides later, from the media; UnsupportedTrackError where it can't.
     """
     whole = {
         "url": first.get("manifest_url") or first["url"],
@@ -104,19 +115,22 @@ def _concatenated(first: Format, tracks: Sequence[Track]) -> Format:
         "announced_seconds": sum(track.period.seconds or 0 for track in tracks),
         "is_dash_periods": True,
     }
-    parts = [track.segments.absolute() for track in tracks if track.segments is not None]
-    if len(parts) == len(tracks) and all(_continues(*each) for each in pairwise(parts)):
-        return whole | {"fragments": Fragments([parts[0], *(replace(part, beginning=()) for part in parts[1:])])}
-    if first.get("container") in MP4:
+    parts = [track.segments.with_absolute_urls() for track in tracks if track.segments is not None]
+    if len(parts) == len(tracks) and all(_is_continuous(*each) for each in pairwise(parts)):
+        return whole | {"fragments": Fragments([parts[0], *(replace(part, initialization=()) for part in parts[1:])])}
+    if first.get("container") in MP4_CONTAINERS:
         return whole | {"fragments": Fragments(parts), "dash_tracks": tracks}
     raise UnsupportedTrackError("each period has a beginning of its own")
 
 
-def _continues(part: Segments, following: Segments) -> bool:
-    """Whether a decoder that has begun with the one can go on with the other."""
-    return part.beginning == following.beginning and abs(part.timeline.end - following.timeline.begin) <= TOLERANCE
+def _is_continuous(part: Segments, following: Segments) -> bool:
+    """Whether a decoder that has started with one period can continue with the next."""
+    return (
+        part.initialization == following.initialization
+        and abs(part.timeline.end - following.timeline.start) <= TOLERANCE
+    )
 
 
-def _holds(each: Format) -> frozenset[str]:
-    """Picture, sound or both, as far as they are told."""
+def _kinds_of(each: Format) -> frozenset[str]:
+    """Which kinds of media a format has, by yt-dlp's `vcodec` and `acodec`; both where unknown."""
     return frozenset(codec for codec in ("vcodec", "acodec") if each.get(codec) != "none")

@@ -1,20 +1,20 @@
-"""Which sound of a multivariant playlist is the main one: what a player plays that nobody has told otherwise.
+"""Which audio rendition of a multivariant playlist is the main one: the one that a player plays by default.
 
 That is the rendition with DEFAULT=YES, else the first of its group that a player may select by itself (RFC 8216
-§4.3.4.1). A description for the blind never is, where there is anything else.
+§4.3.4.1). An audio description is never the main one, unless there is nothing else.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 
-from vidferry_worker.child.hls.tags import BEGINNING, has_tag, parse_attributes, resolve, write_tag
+from vidferry_worker.child.hls.tags import EXTM3U, has_tag, parse_attributes, resolve_uri, write_tag
 
 MEDIA, VARIANT = "#EXT-X-MEDIA", "#EXT-X-STREAM-INF"
-ALTERNATIVE, DESCRIPTION = -2, -10
-"""yt-dlp's language_preference of other sounds; where none is given it counts as -1"""
+ALTERNATIVE_PREFERENCE, DESCRIPTION_PREFERENCE = -2, -10
+"""yt-dlp's language_preference for other renditions; its default is -1"""
 
 Rendition = Mapping[str, str]
-"""The attributes of an EXT-X-MEDIA"""
+"""the attributes of an EXT-X-MEDIA tag"""
 
 _DESCRIBES = "public.accessibility.describes-video"
 _ORIGINAL = "public.original-content"
@@ -23,23 +23,23 @@ _DESCRIBING_NAME = re.compile(
     r"audio.{0,2}des[ck]|descripti(?:on|ve)|described|descriptif|h(?:ö|oe)rfilm|syns?tolk|(?-i:\bAD\b)", re.IGNORECASE
 )
 _DESCRIBING_LANGUAGE = "qad"
-"""as French broadcasters tag it: of the codes that ISO 639-2 leaves to private use"""
+"""a private-use code of ISO 639-2 with which French broadcasters mark audio descriptions"""
 
 
 def is_description(rendition: Rendition) -> bool:
-    """Whether it describes the picture to who can't see it."""
+    """Whether the rendition is an audio description."""
     told = _DESCRIBES in rendition.get("CHARACTERISTICS", "")
     named = bool(_DESCRIBING_NAME.search(rendition.get("NAME", "")))
     return told or named or rendition.get("LANGUAGE", "").lower().startswith(_DESCRIBING_LANGUAGE)
 
 
 def choose_main(group: Iterable[Rendition]) -> Rendition:
-    """The main one of those of a group, in the order of the list."""
-    return min(group, key=_distance)
+    """The main rendition of a group, given in the playlist's order."""
+    return min(group, key=_main_order)
 
 
-def _distance(rendition: Rendition) -> tuple[bool, ...]:
-    """How far it is from being the main one; the first of equals is."""
+def _main_order(rendition: Rendition) -> tuple[bool, ...]:
+    """The sort key by which the main rendition of a group is the smallest."""
     characteristics = rendition.get("CHARACTERISTICS", "")
     return (
         is_description(rendition),
@@ -50,8 +50,8 @@ def _distance(rendition: Rendition) -> tuple[bool, ...]:
     )
 
 
-class Sounds:
-    """The renditions of a multivariant playlist's sound."""
+class AudioRenditions:
+    """The audio renditions of a multivariant playlist."""
 
     def __init__(self, lines: list[str]) -> None:
         self._groups: dict[str, list[Rendition]] = {}
@@ -60,49 +60,49 @@ class Sounds:
                 self._groups.setdefault(rendition.get("GROUP-ID", ""), []).append(rendition)
         self._main = {name: choose_main(group) for name, group in self._groups.items()}
         variants = [parse_attributes(line) for line in lines if has_tag(line, VARIANT)]
-        # Of groups that differ in language, the first variant's counts: it is what a player begins with.
+        # Where groups differ in language, the first variant's group counts: a player starts with it.
         begun = [variant.get("AUDIO", "") for variant in variants] or list(self._groups)
         self._first = next((self._main[name] for name in begun if name in self._main), {})
 
     def __bool__(self) -> bool:
         return bool(self._groups)
 
-    def preference(self, rendition: Rendition) -> int | None:
-        """yt-dlp's language_preference; None for a main sound, which is like any other that stands alone."""
+    def language_preference(self, rendition: Rendition) -> int | None:
+        """yt-dlp's language_preference for a rendition; None, its default, for main audio."""
         if self._describes_another(rendition):
-            return DESCRIPTION
+            return DESCRIPTION_PREFERENCE
         is_main = rendition == self._main[rendition.get("GROUP-ID", "")]
-        return None if is_main and self._speaks_as_first(rendition) else ALTERNATIVE
+        return None if is_main and self._has_default_language(rendition) else ALTERNATIVE_PREFERENCE
 
-    def _speaks_as_first(self, rendition: Rendition) -> bool:
+    def _has_default_language(self, rendition: Rendition) -> bool:
         languages = {each.get("LANGUAGE", "").lower().partition("-")[0] for each in (rendition, self._first)}
         return len(languages) == 1 or "" in languages
 
-    def preferences(self, base: str) -> dict[str, int]:
-        """The language_preference of all that are not the main sound, by their lists' addresses."""
+    def preferences_by_url(self, base: str) -> dict[str, int]:
+        """The language_preference of all renditions but the main audio, by the URLs of their playlists."""
         told: dict[str, int | None] = {}
         for rendition in (each for group in self._groups.values() for each in group if each.get("URI")):
-            address, preference = resolve(base, rendition["URI"]), self.preference(rendition)
+            address, preference = resolve_uri(base, rendition["URI"]), self.language_preference(rendition)
             if told.setdefault(address, preference) is not None and preference is None:
                 told[address] = None
         return {address: preference for address, preference in told.items() if preference is not None}
 
-    def rewrite(self, lines: list[str]) -> list[str]:
-        """The playlist in which each group begins with its main sound.
+    def put_main_first(self, lines: list[str]) -> list[str]:
+        """The playlist's lines with the main rendition first in each group.
 
-        yt-dlp looks at a group's first rendition to tell whether its variants hold their sound themselves.
+        By a group's first rendition yt-dlp decides whether its variants contain their audio.
         """
         others = [
             line for line in lines if not (has_tag(line, MEDIA) and parse_attributes(line).get("TYPE") == "AUDIO")
         ]
-        written = [write_tag(MEDIA, each) for name in self._groups for each in self._written(name)]
-        head = 1 if others and others[0].startswith(BEGINNING) else 0
+        written = [write_tag(MEDIA, each) for name in self._groups for each in self._order_group(name)]
+        head = 1 if others and others[0].startswith(EXTM3U) else 0
         return [*others[:head], *written, *others[head:]]
 
-    def _written(self, name: str) -> list[Rendition]:
+    def _order_group(self, name: str) -> list[Rendition]:
         main = self._main[name]
         others = [each for each in self._groups[name] if each is not main]
-        if not main.get("URI"):  # then what has a list is never taken for the sound that variants hold themselves
+        if not main.get("URI"):  # the variants contain the main audio: no other rendition may replace it
             others = [each for each in others if not each.get("URI")]
         return [_as_default(main, "YES"), *(_as_default(each, "NO") for each in others)]
 
@@ -111,6 +111,6 @@ class Sounds:
 
 
 def _as_default(rendition: Rendition, default: str) -> Rendition:
-    """With the attributes that are required (NAME, DEFAULT) as yt-dlp needs them to be there."""
+    """The rendition with the attributes that yt-dlp requires (NAME, DEFAULT)."""
     name = rendition.get("NAME") or rendition.get("LANGUAGE") or "sound"
     return {**rendition, "NAME": name, "DEFAULT": default, "AUTOSELECT": default}

@@ -1,22 +1,22 @@
-"""Fragments of MP4 on both sides of an EXT-X-DISCONTINUITY, put behind each other.
+"""Makes the timestamps of MP4 fragments continuous across an EXT-X-DISCONTINUITY.
 
-The timestamps of what follows may begin anew (RFC 8216 §4.3.2.3). Players move them; in a file they stand as they are,
-so that a second part would be played on top of the first one. Likewise those of the first fragment, which may be hours
-after zero, as of what was cut out of a broadcast: players begin where it does, a file would begin with nothing.
+After a discontinuity, timestamps may restart (RFC 8216 §4.3.2.3). A player adjusts for that, but in a file the second
+part would overlap the first. The first fragment may also start hours after zero, if it was cut out of a broadcast: a
+player starts there, but a file would start with a gap.
 """
 
 import struct
 from collections.abc import Collection
 from fractions import Fraction
 
-from vidferry_worker.child.hls.boxes import BoxError, Run, Track, find_boxes, read_runs, read_tracks
+from vidferry_worker.child.hls.boxes import BoxError, SampleRun, Track, find_boxes, read_runs, read_tracks
 
-SMALLEST_JUMP = 0.5
-"""seconds between where a part should begin and where it does, below which it is left: frames are not as exact"""
+MIN_SHIFT = 0.5
+"""Timestamps that are off by fewer seconds stay as they are: frame durations are not more exact."""
 
 
-def is_same_initialization(one: bytes, other: bytes) -> bool:
-    """Whether what was made for one section can be played with the other: they may differ in dates and names."""
+def is_interchangeable(one: bytes, other: bytes) -> bool:
+    """Whether fragments for one initialization section play with the other: they may differ in dates and names."""
     if one == other:
         return True
     try:
@@ -25,52 +25,52 @@ def is_same_initialization(one: bytes, other: bytes) -> bool:
         return False
 
 
-class Joiner:
-    """Writes the timestamps of fragments, which are given in their order, so that they go on."""
+class TimestampJoiner:
+    """Rewrites the timestamps of fragments, which are given in their order, so that they are continuous."""
 
     def __init__(self, discontinuities: Collection[int]) -> None:
-        """discontinuities: the numbers of the fragments that follow one."""
+        """discontinuities: the numbers of the fragments that follow a discontinuity."""
         self._discontinuities = discontinuities
         self._tracks: dict[int, Track] = {}
         self._ends: dict[int, int] = {}
-        """where each track ends, in its own units"""
+        """where each track ends, in units of its timescale"""
         self._shift = Fraction()
         """seconds"""
 
-    def join(self, fragment: bytes, number: int) -> bytes:
-        """The fragment as it is to be written; one that is no MP4 is left as it is."""
+    def rewrite_fragment(self, fragment: bytes, number: int) -> bytes:
+        """The fragment with continuous timestamps; one that is not MP4 is returned as it is."""
         try:
             if not self._tracks:
                 self._tracks = read_tracks(fragment)
                 return fragment
-            return self._move(fragment, number)
+            return self._shift_fragment(fragment, number)
         except BoxError:
             return fragment
 
-    def _move(self, fragment: bytes, number: int) -> bytes:
+    def _shift_fragment(self, fragment: bytes, number: int) -> bytes:
         runs = read_runs(fragment, self._tracks)
         if number in self._discontinuities or not self._ends:
             self._shift = self._find_shift(runs)
         moved = bytearray(fragment)
         if self._shift or self._discontinuities:
-            for begin, _ in find_boxes(fragment, "sidx"):  # an index tells the old times, and comes before them
+            for begin, _ in find_boxes(fragment, "sidx"):  # a segment index has the old timestamps
                 moved[begin - 4 : begin] = b"free"
         for run in runs:
-            begin = run.begin + round(self._shift * self._tracks[run.track].timescale)
-            if not 0 <= begin < 1 << (64 if run.is_long else 32):
+            begin = run.start + round(self._shift * self._tracks[run.track].timescale)
+            if not 0 <= begin < 1 << (64 if run.is_64_bit else 32):
                 return fragment
-            struct.pack_into(">Q" if run.is_long else ">I", moved, run.told_at, begin)
+            struct.pack_into(">Q" if run.is_64_bit else ">I", moved, run.time_offset, begin)
             self._ends[run.track] = begin + run.duration
         return bytes(moved)
 
-    def _find_shift(self, runs: list[Run]) -> Fraction:
-        """Seconds by which all tracks move, so that none begins before it has ended and they stay together.
+    def _find_shift(self, runs: list[SampleRun]) -> Fraction:
+        """Seconds by which to shift all tracks, so that they stay in sync and none overlaps what was written before.
 
-        At first, the earliest is to begin at zero.
+        For the first fragment, the earliest track starts at zero.
         """
         first: dict[int, int] = {}
         for run in runs:
-            first.setdefault(run.track, run.begin)
+            first.setdefault(run.track, run.start)
         ends = self._ends or dict.fromkeys(first, 0)
         needed = [
             Fraction(ends[track] - begin, self._tracks[track].timescale)
@@ -78,4 +78,4 @@ class Joiner:
             if track in ends
         ]
         shift = max(needed, default=self._shift)
-        return shift if abs(shift) >= SMALLEST_JUMP else Fraction()
+        return shift if abs(shift) >= MIN_SHIFT else Fraction()

@@ -1,7 +1,7 @@
-"""Whether a media playlist will still grow (RFC 8216 §4.3.3.4, §4.3.3.5, §6.2.1).
+"""Whether a media playlist is live, and will still grow (RFC 8216 §4.3.3.4, §4.3.3.5, §6.2.1).
 
-EXT-X-ENDLIST says that it won't, and so does EXT-X-PLAYLIST-TYPE:VOD, which some servers send alone. A list that says
-neither, though a live stream has to name a new segment with each target duration, may have been left as it is.
+EXT-X-ENDLIST and EXT-X-PLAYLIST-TYPE:VOD say that it is complete; some servers send only the latter. A playlist with
+neither may have been abandoned: a live one has to get a new segment in every target duration.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from vidferry_worker.child.hls.durations import sum_seconds
 from vidferry_worker.child.hls.tags import has_tag, tag_value
 
-ENDED_AFTER = 3600.0
-"""seconds without a new segment: no target duration is as long"""
-END, TYPE, DATE, SEQUENCE = (
+MAX_IDLE_SECONDS = 3600.0
+"""seconds without a new segment after which a stream has ended: no target duration is as long"""
+ENDLIST, PLAYLIST_TYPE, PROGRAM_DATE_TIME, MEDIA_SEQUENCE = (
     "#EXT-X-ENDLIST",
     "#EXT-X-PLAYLIST-TYPE",
     "#EXT-X-PROGRAM-DATE-TIME",
@@ -21,38 +21,38 @@ END, TYPE, DATE, SEQUENCE = (
 )
 
 
-def says_its_end(lines: list[str]) -> bool:
-    """Whether the list itself tells that it is complete."""
-    return any(has_tag(line, END) or _is_of_type(line, "VOD") for line in lines)
+def declares_end(lines: list[str]) -> bool:
+    """Whether the playlist itself says that it is complete."""
+    return any(has_tag(line, ENDLIST) or _is_of_type(line, "VOD") for line in lines)
 
 
 def _is_of_type(line: str, name: str) -> bool:
-    return has_tag(line, TYPE) and tag_value(line).upper() == name
+    return has_tag(line, PLAYLIST_TYPE) and tag_value(line).upper() == name
 
 
 def has_ended(lines: list[str], headers: Mapping[str, str], now: datetime | None = None) -> bool:
-    """Whether it is complete, by what it says and by what its server says of it (Last-Modified).
+    """Whether the playlist is complete, by its tags and by its server's Last-Modified.
 
-    One that is growing from its beginning (EVENT) is taken as complete where nothing tells that it grows; one that
-    says nothing only where it begins with the first segment, and it is known that none was added for long.
+    An EVENT playlist, which always has all segments, is complete unless a recent change is known. Any other is complete
+    only if it begins with the first segment, and no segment has been added for long.
     """
-    if says_its_end(lines):
+    if declares_end(lines):
         return True
     age = idle_seconds(lines, headers, now or datetime.now(UTC))
     if any(_is_of_type(line, "EVENT") for line in lines):
-        return age is None or age > ENDED_AFTER
-    return not is_cut(lines) and age is not None and age > ENDED_AFTER
+        return age is None or age > MAX_IDLE_SECONDS
+    return not has_lost_beginning(lines) and age is not None and age > MAX_IDLE_SECONDS
 
 
-def is_cut(lines: list[str]) -> bool:
-    """Whether segments have been taken away from the list's beginning, as a live stream's are. Some count from 1."""
-    return any(has_tag(line, SEQUENCE) and tag_value(line).lstrip("0") not in {"", "1"} for line in lines)
+def has_lost_beginning(lines: list[str]) -> bool:
+    """Whether segments have been removed from the beginning, as in a live stream. Some servers count from 1."""
+    return any(has_tag(line, MEDIA_SEQUENCE) and tag_value(line).lstrip("0") not in {"", "1"} for line in lines)
 
 
 def idle_seconds(lines: list[str], headers: Mapping[str, str], now: datetime) -> float | None:
-    """How long no segment has been added, at the least; None where nothing tells."""
+    """For how long at least no segment has been added; None where unknown."""
     modified = _parse_http_date(headers.get("Last-Modified"))
-    told = [each for each in (modified, _end_by_clock(lines)) if each]
+    told = [each for each in (modified, _end_by_program_date(lines)) if each]
     return (now - max(told)).total_seconds() if told else None
 
 
@@ -64,9 +64,9 @@ def _parse_http_date(text: str | None) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _end_by_clock(lines: list[str]) -> datetime | None:
-    """When the last segment ended, by the last EXT-X-PROGRAM-DATE-TIME and the segments after it."""
-    dated = [at for at, line in enumerate(lines) if has_tag(line, DATE)]
+def _end_by_program_date(lines: list[str]) -> datetime | None:
+    """When the last segment ended, by the last EXT-X-PROGRAM-DATE-TIME and the segments that follow it."""
+    dated = [at for at, line in enumerate(lines) if has_tag(line, PROGRAM_DATE_TIME)]
     if not dated:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The tags of a page that matter for its video, with their attributes: found by one pass over its text."""
+"""Finds the HTML tags that matter for a page's video, with their attributes, in one pass over the text."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,23 +8,25 @@ from itertools import islice
 
 from yt_dlp.utils import extract_attributes
 
-PLAYERS = frozenset(f"{prefix}{kind}" for prefix in ("", "amp-", "dl8-", "dl8-live-") for kind in ("video", "audio"))
-"""HTML's, AMP's and Delight VR's"""
-FRAMES = frozenset({"iframe", "frame", "embed", "object"})
-MOST = 10_000
-"""tags that are looked at"""
+MEDIA_ELEMENTS = frozenset(
+    f"{prefix}{kind}" for prefix in ("", "amp-", "dl8-", "dl8-live-") for kind in ("video", "audio")
+)
+"""of HTML, AMP and Delight VR"""
+FRAME_ELEMENTS = frozenset({"iframe", "frame", "embed", "object"})
+MAX_TAGS = 10_000
+"""tags of a page that are read"""
 
 
 def _in_any_case(pattern: str) -> str:
-    """A pattern of words: a third of the time that IGNORECASE takes with an alternation."""
+    """A case-insensitive pattern of words: it takes a third of the time of an alternation with IGNORECASE."""
     return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
 
 
 _NAMES = _in_any_case(
     "meta|base|source|iframe|frame|embed|object|/?(?:amp-|dl8-(?:live-)?)?(?:video|audio)",
 )
-# A > within quotes ends no tag; a lone quote is like any other character. That no < may stand outside of quotes keeps
-# this linear.
+# A > within quotes doesn't end a tag; an unpaired quote is an ordinary character. A < is only allowed within quotes,
+# which keeps matching linear.
 _TAG = re.compile(
     rf"""<(?P<name>{_NAMES})(?=[\s/>])(?P<rest>(?:[^<>"']++|"[^"]{{0,4000}}"|'[^']{{0,4000}}'|["']){{0,200}}+)>"""
 )
@@ -32,25 +34,27 @@ _TAG = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Tag:
+    """A tag of a page."""
+
     name: str
-    """in lower case; an end tag's begins with a slash"""
+    """in lower case; with a leading slash for an end tag"""
     attributes: dict[str, str]
-    """without those that have no value"""
+    """only those with a value"""
     is_closed: bool
-    """It ends with a slash."""
+    """whether it ends with a slash"""
     is_commented: bool
     start: int
     end: int
 
 
 def find_tags(names: Iterable[str], text: str) -> Iterator[Tag]:
-    """The tags of these names in a text, in its order, end tags too; those in comments as well."""
+    """The tags with these names in the text's order, including end tags and those in comments."""
     wanted = {*names, *(f"/{name}" for name in names)}
     return (tag for tag in _find_all(text) if tag.name in wanted)
 
 
 def find_metas(text: str) -> Iterator[tuple[str, str, Tag]]:
-    """The properties that the page's meta elements name, and their contents."""
+    """The properties of the page's meta elements, with their contents."""
     for tag in find_tags({"meta"}, text):
         content = tag.attributes.get("content")
         key = next((key for key in ("property", "name", "itemprop") if key in tag.attributes), None)
@@ -58,8 +62,8 @@ def find_metas(text: str) -> Iterator[tuple[str, str, Tag]]:
             yield tag.attributes[key].lower(), content, tag
 
 
-def cut(text: str, tags: list[Tag]) -> str:
-    """A text without these tags of it, which are in its order."""
+def remove_tags(text: str, tags: list[Tag]) -> str:
+    """The text without these tags, which are given in its order."""
     starts, ends = [tag.start for tag in tags], [tag.end for tag in tags]
     return "".join(text[begin:end] for begin, end in zip([0, *ends], [*starts, len(text)], strict=True))
 
@@ -69,14 +73,14 @@ def _find_all(text: str) -> tuple[Tag, ...]:
     comments = _find_comments(text)
     comment = next(comments, None)
     tags = []
-    for found in islice(_TAG.finditer(text), MOST):
+    for found in islice(_TAG.finditer(text), MAX_TAGS):
         while comment and comment[1] <= found.start():
             comment = next(comments, None)
-        tags.append(_read(found, is_commented=bool(comment) and comment[0] < found.start()))  # type: ignore[index]
+        tags.append(_parse_tag(found, is_commented=bool(comment) and comment[0] < found.start()))  # type: ignore[index]
     return tuple(tags)
 
 
-def _read(found: re.Match[str], *, is_commented: bool) -> Tag:
+def _parse_tag(found: re.Match[str], *, is_commented: bool) -> Tag:
     name, rest = found["name"].lower(), found["rest"]
     attributes = {} if name.startswith("/") else extract_attributes(f"<{name} {rest}>")
     told = {key: value.strip() for key, value in attributes.items() if value}
@@ -84,7 +88,7 @@ def _read(found: re.Match[str], *, is_commented: bool) -> Tag:
 
 
 def _find_comments(text: str) -> Iterator[tuple[int, int]]:
-    """Where <!-- --> begin and end; one that doesn't end goes on to the end of the text."""
+    """Where comments begin and end; an unclosed one extends to the end of the text."""
     at = 0
     while (start := text.find("<!--", at)) >= 0:
         end = text.find("-->", start + 4)

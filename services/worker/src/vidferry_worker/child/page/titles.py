@@ -1,4 +1,4 @@
-"""The names that a page gives to what it is about."""
+"""Finds the titles of a page."""
 
 import re
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ _HEADING = re.compile(r"<h1\b[^<>]{0,1000}>((?:[^<]++|<(?!/?h1)){1,200}+)</h1>",
 _BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
 
 
-def find_names(text: str) -> Iterator[str]:
-    """The surest first: Open Graph's title, the page's, other properties, the first heading."""
+def find_titles(text: str) -> Iterator[str]:
+    """The titles by reliability: Open Graph's, the title element, other properties, the first heading."""
     properties: dict[str, str] = {}
     for name, content, _ in find_metas(text):
         properties.setdefault(name, content)
     body = _BODY.search(text)
-    head = text[: body.start()] if body else text  # a picture within the body may have a title of its own
+    head = text[: body.start()] if body else text  # an SVG in the body may have a title element
     found = (
         properties.get("og:title"),
-        _first(_TITLE, head),
+        _find_text(_TITLE, head),
         *map(properties.get, _PROPERTIES[1:]),
-        _first(_HEADING, text),
+        _find_text(_HEADING, text),
     )
     yield from filter(None, found)
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str | None:
+def _find_text(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return clean_html(found[1]) if found else None

@@ -1,6 +1,6 @@
-"""How long a DASH manifest says that the whole presentation is (ISO/IEC 23009-1 §5.3.1.2), in each of its formats.
+"""Keeps the duration that a DASH manifest announces (ISO/IEC 23009-1 §5.3.1.2).
 
-yt-dlp keeps nothing of it.
+By itself, yt-dlp drops @mediaPresentationDuration; with the patch, each format of the manifest has it.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ def install() -> None:
     parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001 - what is changed here is yt-dlp's own
 
     def parse_with_length(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        told = expected_duration.of_presentation(mpd_doc)
+        told = expected_duration.from_dash_manifest(mpd_doc)
         for period in parse(extractor, mpd_doc, *args, **options):
             for each in period.get("formats", ()):
-                each[expected_duration.PRESENTATION] = told
+                each[expected_duration.WHOLE_MANIFEST] = told
             yield period
 
     InfoExtractor._parse_mpd_periods = parse_with_length  # noqa: SLF001

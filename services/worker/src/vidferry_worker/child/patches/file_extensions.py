@@ -1,7 +1,8 @@
-"""The extension of what an address leads to.
+"""Changes how yt-dlp determines the file extension for a URL.
 
-yt-dlp by itself takes what follows the last dot for it, also within a fragment (`clip.mp4#t=0.001`, W3C Media
-Fragments), and refuses what it finds unusual (`stream.php`, yt-dlp#10459, #17432), whatever the server says that it is.
+By itself, yt-dlp takes what follows the last dot, even in a fragment (`clip.mp4#t=0.001`, W3C Media Fragments), and
+refuses unusual ones (`stream.php`, yt-dlp#10459, #17432). With the patch, fragments are ignored, and an unusual
+extension is replaced by one for the Content-Type or Content-Disposition.
 """
 
 import re
@@ -32,26 +33,26 @@ def install() -> None:
 
 
 def without_fragment(address: str | None) -> str | None:
-    """An address of the web without its fragment; other texts, as a file's name, as they are."""
+    """A URL without its fragment; other text, such as a file name, as it is."""
     return address.partition("#")[0] if address and re.match(r"(?:https?:)?//", address) else address
 
 
-def settle(video: dict[str, Any], headers_of: Callable[[str], Mapping[str, str] | None]) -> None:
-    """Gives each format an extension that yt-dlp allows: by what its server says, else the unknown one."""
+def set_extensions(video: dict[str, Any], headers_by_url: Callable[[str], Mapping[str, str] | None]) -> None:
+    """Sets an extension that yt-dlp allows for each format: by the response headers, else `unknown_video`."""
     for stream in video.get("formats") or [video]:
         address = stream.get("url")
         extension = (
             str(stream.get("ext") or _utils.determine_ext(address)).lower() if isinstance(address, str) else UNKNOWN
         )
         if address and (extension not in ALLOWED or extension == UNKNOWN):
-            stream["ext"] = _by_headers(headers_of(address) or {})
-    for picture in video.get("thumbnails") or ():
-        if str(picture.get("ext") or _utils.determine_ext(picture.get("url"), "jpg")).lower() not in ALLOWED:
-            picture["ext"] = "jpg"
+            stream["ext"] = _extension_from_headers(headers_by_url(address) or {})
+    for thumbnail in video.get("thumbnails") or ():
+        if str(thumbnail.get("ext") or _utils.determine_ext(thumbnail.get("url"), "jpg")).lower() not in ALLOWED:
+            thumbnail["ext"] = "jpg"
 
 
-def _by_headers(headers: Mapping[str, str]) -> str:
-    """By the server's Content-Type, else by the name that it gives the file."""
-    name = titles.file_in_disposition(headers.get("Content-Disposition") or "")
+def _extension_from_headers(headers: Mapping[str, str]) -> str:
+    """The extension for the Content-Type, else that of the file name in Content-Disposition."""
+    name = titles.file_name_from_disposition(headers.get("Content-Disposition") or "")
     told = (mimetype2ext(headers.get("Content-Type"), default=None), name.rpartition(".")[2].lower())
     return next((each for each in told if each in ALLOWED), UNKNOWN)

@@ -1,8 +1,9 @@
-"""The codec of HLS sound that is a list of its own: yt-dlp leaves it untold, so nothing can be chosen by it.
+"""Adds the codec of HLS audio renditions to the formats that yt-dlp makes of a multivariant playlist.
 
-An EXT-X-MEDIA names no codec. The variants that refer to its group do: their CODECS name each sample format "present in
-one or more Renditions specified by the Variant Stream" (RFC 8216 §4.3.4.2), so what all of a group's variants name is
-the group's.
+By itself, yt-dlp leaves the codec unknown, since EXT-X-MEDIA has no CODECS attribute, so none can be selected. With the
+patch, it comes from the variants that refer to the rendition's group: their CODECS name each sample format "present in
+one or more Renditions specified by the Variant Stream" (RFC 8216 §4.3.4.2), so a codec that all of them name is the
+group's.
 """
 
 from collections.abc import Iterator
@@ -13,47 +14,47 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import parse_m3u8_attributes
 
 _MEDIA, _VARIANT = "#EXT-X-MEDIA:", "#EXT-X-STREAM-INF:"
-SOUND = frozenset(
+AUDIO_CODECS = frozenset(
     {"mp4a", "aac", "mp3", "ac-3", "ec-3", "ac-4", "opus", "vorbis", "flac", "alac", "dtsc", "dtse", "dtsh", "dtsl"}
 )
-"""RFC 6381's names, in small letters"""
+"""RFC 6381's names, in lower case"""
 
 Codecs = dict[str, str]
-"""by the name without its profile, such as {"mp4a": "mp4a.40.2"}"""
+"""by name without profile, such as {"mp4a": "mp4a.40.2"}"""
 
 
-def codecs_of(playlist: str) -> dict[str, str]:
-    """The codec of each sound list's address, as it stands in a master playlist; without those that nothing tells."""
-    named = _named_by_variants(playlist)
+def find_audio_codecs(playlist: str) -> dict[str, str]:
+    """The codec of each audio rendition, by its URI as in the playlist; without unknown ones."""
+    named = _codecs_by_group(playlist)
     found: dict[str, set[str]] = {}
-    for media in _attributes(playlist, _MEDIA):
+    for media in _iterate_attributes(playlist, _MEDIA):
         if media.get("TYPE") == "AUDIO" and media.get("URI"):
             codecs = named.get(str(media.get("GROUP-ID")), {})
             found.setdefault(str(media["URI"]), set()).add(*codecs.values() if len(codecs) == 1 else [""])
     return {address: min(codecs) for address, codecs in found.items() if len(codecs) == 1 and "" not in codecs}
 
 
-def _named_by_variants(playlist: str) -> dict[str, Codecs]:
-    """Of each group, the sound codecs that all variants with codecs and this group name."""
+def _codecs_by_group(playlist: str) -> dict[str, Codecs]:
+    """The audio codecs of each group: those that all its variants with CODECS name."""
     named: dict[str, Codecs] = {}
-    for variant in _attributes(playlist, _VARIANT):
-        group, codecs = variant.get("AUDIO"), _sound_codecs(str(variant.get("CODECS") or ""))
+    for variant in _iterate_attributes(playlist, _VARIANT):
+        group, codecs = variant.get("AUDIO"), _audio_codecs(str(variant.get("CODECS") or ""))
         if group and codecs:
             before = named.get(group, codecs)
             named[group] = {name: codec for name, codec in before.items() if name in codecs}
     return named
 
 
-def _sound_codecs(codecs: str) -> Codecs:
+def _audio_codecs(codecs: str) -> Codecs:
     named: Codecs = {}
     for codec in codecs.split(","):
         name, dot, profile = codec.strip().partition(".")
-        if name.lower() in SOUND:
+        if name.lower() in AUDIO_CODECS:
             named.setdefault(name.lower(), name.lower() + dot + profile)
     return named
 
 
-def _attributes(playlist: str, tag: str) -> Iterator[dict[str, str]]:
+def _iterate_attributes(playlist: str, tag: str) -> Iterator[dict[str, str]]:
     return (parse_m3u8_attributes(line) for line in map(str.strip, playlist.splitlines()) if line.startswith(tag))
 
 
@@ -62,7 +63,7 @@ def install() -> None:
 
     def parse_with_codecs(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **how: Any) -> Any:
         formats, subtitles = parse(extractor, m3u8_doc, m3u8_url, *args, **how)
-        told = codecs_of(m3u8_doc) if _MEDIA in m3u8_doc else {}
+        told = find_audio_codecs(m3u8_doc) if _MEDIA in m3u8_doc else {}
         codecs = {urljoin(m3u8_url or "", address): codec for address, codec in told.items()}
         for each in formats:
             if each.get("vcodec") == "none" and not each.get("acodec") and each.get("url") in codecs:

@@ -1,4 +1,7 @@
-"""HLS media playlists are shown to who compares them with what has come: yt-dlp has them when it fetches a stream."""
+"""Passes on the HLS media playlists that yt-dlp's HlsFD downloads.
+
+By itself, yt-dlp keeps a playlist for itself; with the patch, it is also passed to completeness.py.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +10,7 @@ from yt_dlp.downloader.hls import HlsFD
 
 
 def install(see: Callable[[str, Mapping[str, Any]], None]) -> None:
-    """From here on see(playlist, info) is called for each stream."""
+    """Installs the patch: see(playlist, info) is called for each stream."""
     can_download = HlsFD.can_download
 
     def see_and_ask(manifest: str, info: Mapping[str, Any], *args: Any, **options: Any) -> Any:

@@ -1,7 +1,8 @@
-"""HLS variants whose sound is a list of its own, which yt-dlp takes for complete where no codecs are named.
+"""Corrects which HLS variants have audio, in the formats that yt-dlp makes of a multivariant playlist.
 
-RFC 8216 has CODECS (§4.3.4.2) be there; many a list lacks it. What a variant's AUDIO group has an address for takes the
-place of the sound in it (§4.3.4.2.1), so a variant that has some loses nothing.
+By itself, yt-dlp takes a variant without CODECS for video with audio, even if its audio is a rendition of its own. With
+the patch, it takes such a variant for video only. That loses nothing: renditions with a URI replace the audio of a
+variant (RFC 8216 §4.3.4.2.1).
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from yt_dlp.utils import parse_m3u8_attributes
 _MEDIA, _VARIANT = "#EXT-X-MEDIA:", "#EXT-X-STREAM-INF:"
 
 
-def without_sound(playlist: str) -> Iterator[str]:
-    """The addresses, as they stand there, of a master playlist's variants that name no codecs and have sound apart."""
+def find_video_only_variants(playlist: str) -> Iterator[str]:
+    """The URIs, as in the playlist, of the variants without CODECS whose audio is a rendition of its own."""
     lines = [line.strip() for line in playlist.splitlines()]
     media = [parse_m3u8_attributes(line) for line in lines if line.startswith(_MEDIA)]
     groups = {each.get("GROUP-ID") for each in media if each.get("TYPE") == "AUDIO" and each.get("URI")}
@@ -30,15 +31,14 @@ def without_sound(playlist: str) -> Iterator[str]:
 
 
 def install() -> None:
-    """From here on yt-dlp takes such variants for pictures alone."""
     parse = InfoExtractor._parse_m3u8_formats_and_subtitles  # noqa: SLF001
 
-    def told(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **options: Any) -> Any:
+    def parse_corrected(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **options: Any) -> Any:
         formats, subtitles = parse(extractor, m3u8_doc, m3u8_url, *args, **options)
-        silent = {urljoin(m3u8_url or "", address) for address in without_sound(m3u8_doc)}
+        silent = {urljoin(m3u8_url or "", address) for address in find_video_only_variants(m3u8_doc)}
         for each in formats:
             if each.get("url") in silent and each.get("vcodec") != "none":
                 each["acodec"] = "none"
         return formats, subtitles
 
-    InfoExtractor._parse_m3u8_formats_and_subtitles = told  # noqa: SLF001
+    InfoExtractor._parse_m3u8_formats_and_subtitles = parse_corrected  # noqa: SLF001

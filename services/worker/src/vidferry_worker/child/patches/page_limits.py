@@ -1,6 +1,7 @@
-"""What names more videos than a person would look through is given up before yt-dlp looks at each of them.
+"""Limits the pages and documents that yt-dlp's extractors read.
 
-It fetches the first alone, but reads all: a page of a hundred thousand takes it more than ten seconds.
+By itself, yt-dlp reads everything, though only the first video is fetched: a page with a hundred thousand takes more
+than ten seconds. With the patch, a page or document above the limits of child/page_limits.py is refused.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,21 +13,21 @@ from yt_dlp.extractor import common, generic
 from yt_dlp.extractor.common import InfoExtractor
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.page_limits import MOST, check_json, check_page, check_players, check_xml
+from vidferry_worker.child.page_limits import MAX_VIDEOS, check_json, check_players, check_video_count, check_xml
 
-MOST_DOCUMENTS = 50
-"""of one kind that lead to each other"""
+MAX_DOCUMENTS = 50
+"""documents of one type that lead to each other"""
 _DOCUMENTS = {
     "_parse_f4m_formats": {"media"},
     "_parse_ism_formats_and_subtitles": {"QualityLevel"},
     "_parse_smil_formats_and_subtitles": {"audio", "imagestream", "media", "textstream", "video"},
     "_parse_xspf": {"location", "track"},
 }
-"""yt-dlp's readers of XML that bound nothing, and the elements of which each becomes a video or a format"""
+"""yt-dlp's XML parsers without limits, and the elements that become videos or formats"""
 
 
 def install() -> None:
-    """From here on a page of more is refused with JobFailure."""
+    """Installs the patch: a page or document above a limit is a JobFailure."""
     parse, embeds = InfoExtractor._parse_html5_media_entries, InfoExtractor.extract_from_webpage.__func__  # noqa: SLF001
 
     def parse_bounded(extractor: Any, base_url: str, webpage: str, *args: Any, **options: Any) -> Any:
@@ -35,7 +36,7 @@ def install() -> None:
 
     def embeds_bounded(extractor: Any, *args: Any) -> Iterator[Any]:
         for number, found in enumerate(embeds(extractor, *args), 1):
-            check_page(number)
+            check_video_count(number)
             yield found
 
     InfoExtractor._parse_html5_media_entries = parse_bounded  # noqa: SLF001
@@ -55,23 +56,21 @@ def install() -> None:
 
     common.compat_etree_fromstring = generic.compat_etree_fromstring = parse_xml_bounded
     for name, elements in _DOCUMENTS.items():
-        setattr(InfoExtractor, name, _bounded(getattr(InfoExtractor, name), elements))
+        setattr(InfoExtractor, name, _limit_elements(getattr(InfoExtractor, name), elements))
 
 
-def _bounded(parse: Callable[..., Any], names: set[str]) -> Callable[..., Any]:
-    """A reader of XML that gives up a document with too many of those elements, and documents without end."""
+def _limit_elements(parse: Callable[..., Any], names: set[str]) -> Callable[..., Any]:
+    """Wraps an XML parser: too many of these elements, or too many documents, are a JobFailure."""
     read = 0
 
     def parse_bounded(extractor: Any, document: Any, *args: Any, **options: Any) -> Any:
         nonlocal read
         read += 1
-        if read > MOST_DOCUMENTS:
-            raise JobFailure(
-                ErrorCode.UNSUPPORTED_SITE, f"more than {MOST_DOCUMENTS} manifests that lead to each other"
-            )
-        if isinstance(document, Element):  # yt-dlp passes on what could not be read
+        if read > MAX_DOCUMENTS:
+            raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"more than {MAX_DOCUMENTS} manifests that lead to each other")
+        if isinstance(document, Element):  # yt-dlp also passes False, for a document that could not be read
             found = (each for each in document.iter() if str(each.tag).rpartition("}")[2] in names)
-            check_page(sum(1 for _ in islice(found, MOST + 1)))
+            check_video_count(sum(1 for _ in islice(found, MAX_VIDEOS + 1)))
         return parse(extractor, document, *args, **options)
 
     return parse_bounded

@@ -1,7 +1,8 @@
-"""Lists of links (M3U without tags of HLS, PLS) lead to their first entry.
+"""Makes yt-dlp's GenericIE follow plain playlists (M3U without HLS tags, PLS) to their first entry.
 
-yt-dlp's generic extractor reads M3U as HLS, so that it takes an entry for a list of segments, and reads PLS as media.
-It also knows no list that begins with a byte order mark, and fetches the station of a radio for ever.
+By itself, yt-dlp reads M3U as HLS and takes an entry for a segment, reads PLS as media, recognizes no playlist with a
+byte order mark, and downloads a radio station for ever. With the patch, it follows the first entry, accepts a byte
+order mark, and refuses radio stations as live.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +15,12 @@ from yt_dlp.extractor.generic import GenericIE
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import plain_playlists
-from vidferry_worker.child.hls.tags import unsupported
+from vidferry_worker.child.hls.tags import unsupported_stream
 
-MOST_LISTS = 5
-"""that lead from one to the next"""
-HEAD = 64 * 1024
-"""bytes in which a list has its first entry, or a tag of HLS"""
+MAX_PLAYLISTS = 5
+"""playlists that may lead from one to the next"""
+HEAD_BYTES = 64 * 1024
+"""bytes in which a playlist has its first entry, or an HLS tag"""
 _TYPES = frozenset({"mpegurl", "x-mpegurl", "vnd.apple.mpegurl", "x-scpls", "scpls", "pls+xml"})
 _ENDINGS = frozenset({".m3u", ".m3u8", ".pls"})
 _RADIO = ("icy-", "ice-")
@@ -29,24 +30,24 @@ _MARK = b"#EXTM3U"
 Read = Callable[..., bytes]
 
 
-class _Link(Exception):
-    """The answer is a list of links."""
+class _EntryFound(Exception):
+    """The response is a plain playlist with this entry."""
 
-    def __init__(self, link: plain_playlists.Link) -> None:
+    def __init__(self, link: plain_playlists.Entry) -> None:
         super().__init__(link)
         self.link = link
 
 
 class _Progress:
-    """How far this process, which makes one download, has followed lists."""
+    """How many playlists this process, which makes one download, has followed."""
 
-    looks = False
-    """at the next response"""
-    lists = 0
+    inspects_next = False
+    """whether the next response is searched for a playlist"""
+    followed = 0
 
 
 def install() -> None:
-    """From here on, for all that the generic extractor is given; byte order marks are left out for all extractors."""
+    """Installs the patch for the generic extractor; byte order marks are removed for all extractors."""
     request, extract, progress = InfoExtractor._request_webpage, GenericIE._real_extract, _Progress()  # noqa: SLF001
 
     def request_without_mark(extractor: Any, *args: Any, **options: Any) -> Any:
@@ -56,75 +57,75 @@ def install() -> None:
         return response
 
     def request_and_look(extractor: Any, *args: Any, **options: Any) -> Any:
-        looks, progress.looks = progress.looks, False
+        looks, progress.inspects_next = progress.inspects_next, False
         response = request_without_mark(extractor, *args, **options)
         if response is not False and looks:
-            _look(response)
+            _find_entry_in(response)
         return response
 
     def extract_or_follow(extractor: Any, url: str) -> Any:
-        progress.looks = True
+        progress.inspects_next = True
         try:
             return extract(extractor, url)
-        except _Link as found:
-            progress.lists += 1
-            return _lead_on(extractor, found.link, progress.lists)
+        except _EntryFound as found:
+            progress.followed += 1
+            return _follow_entry(extractor, found.link, progress.followed)
 
     InfoExtractor._request_webpage = request_without_mark  # noqa: SLF001
     GenericIE._request_webpage = request_and_look  # noqa: SLF001
     GenericIE._real_extract = extract_or_follow  # noqa: SLF001
 
 
-def _lead_on(extractor: Any, link: plain_playlists.Link, lists: int) -> Any:
-    """yt-dlp's result that leads to another address."""
-    if lists > MOST_LISTS:
-        raise unsupported(f"more than {MOST_LISTS} lists that lead from one to the next")
+def _follow_entry(extractor: Any, link: plain_playlists.Entry, lists: int) -> Any:
+    """The yt-dlp result that leads to the URL of an entry."""
+    if lists > MAX_PLAYLISTS:
+        raise unsupported_stream(f"more than {MAX_PLAYLISTS} lists that lead from one to the next")
     titled = {"url_transparent": True, "video_title": link.title} if link.title else {}
-    return extractor.url_result(link.address, **titled)
+    return extractor.url_result(link.url, **titled)
 
 
-def _look(response: Any) -> None:
-    """Raises _Link where the response is such a list; else it can be read as before. JobFailure where it is a radio."""
+def _find_entry_in(response: Any) -> None:
+    """Raises _EntryFound for a plain playlist, and JobFailure for a radio station; else the response stays readable."""
     if is_radio(response.headers):
         raise JobFailure(ErrorCode.LIVE, "a radio, which has no end")
     media_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower().partition("/")[2]
     ending = PurePosixPath(urlsplit(response.url).path).suffix.lower()
     if media_type in _TYPES or ending in _ENDINGS:
-        head = response.read(HEAD)
-        response.read = after(head, response.read)
-        _raise_link(head, response.url)
+        head = response.read(HEAD_BYTES)
+        response.read = read_after(head, response.read)
+        _raise_entry(head, response.url)
     else:
-        response.read = _looking(response)
+        response.read = _find_entry_while_reading(response)
 
 
 def is_radio(headers: Mapping[str, str]) -> bool:
-    """Whether a server for radio stations (Icecast, SHOUTcast) sends a station: that is where most such lists lead."""
+    """Whether the response is a radio station by Icecast or SHOUTcast, which most plain playlists lead to."""
     return "Content-Length" not in headers and any(name.lower().startswith(_RADIO) for name in headers)
 
 
-def _looking(response: Any) -> Read:
-    """A read() that looks at what is read first: lists come under any type."""
+def _find_entry_while_reading(response: Any) -> Read:
+    """A read() that searches what is read first: playlists are sent with any Content-Type."""
     read = response.read
 
     def read_and_look(amount: int | None = None) -> bytes:
         head: bytes = read(amount)
         response.read = read
-        if head.startswith(_MARK) or plain_playlists.is_pls(head[:HEAD].decode("utf-8", "ignore")):
-            more = b"" if amount is None else read(HEAD)
-            response.read = after(more, read)
-            _raise_link(head + more, response.url)
+        if head.startswith(_MARK) or plain_playlists.is_pls(head[:HEAD_BYTES].decode("utf-8", "ignore")):
+            more = b"" if amount is None else read(HEAD_BYTES)
+            response.read = read_after(more, read)
+            _raise_entry(head + more, response.url)
         return head
 
     return read_and_look
 
 
-def _raise_link(head: bytes, base: str) -> None:
-    if link := plain_playlists.first_link(plain_playlists.decode(head), base):
-        raise _Link(link)
+def _raise_entry(head: bytes, base: str) -> None:
+    if link := plain_playlists.find_first_entry(plain_playlists.decode_text(head), base):
+        raise _EntryFound(link)
 
 
 def without_mark(read: Read) -> Read:
-    """A read() that leaves out what stands before a list's first tag."""
+    """A read() that removes what precedes the first tag of a playlist."""
     is_first = True
 
     def read_without_mark(amount: int | None = None) -> bytes:
@@ -139,8 +140,8 @@ def without_mark(read: Read) -> Read:
     return read_without_mark
 
 
-def after(head: bytes, read: Read) -> Read:
-    """A read() that gives first what was read already."""
+def read_after(head: bytes, read: Read) -> Read:
+    """A read() that first returns what was read already."""
     kept = head
 
     def read_kept(amount: int | None = None) -> bytes:

@@ -1,4 +1,8 @@
-"""ffmpeg, ffprobe and the JavaScript runtime: they end with the child, and ffmpeg reads nothing but local media."""
+"""Changes how yt-dlp starts ffmpeg, ffprobe and the JavaScript runtime (yt_dlp.utils.Popen).
+
+By itself, yt-dlp's programs may outlive it, and ffmpeg opens whatever a file refers to. With the patch, programs end
+with the child, and ffmpeg reads only local media.
+"""
 
 import signal
 from collections.abc import Sequence
@@ -9,8 +13,8 @@ from yt_dlp.utils import Popen
 
 from vidferry_worker.child.sandbox import kernel
 
-# Containers that hold all of themselves. Left out is what leads to other files or to a network: playlists (hls, dash,
-# concat, imf), descriptions (sdp), patterns of names (image2), and what is read without being probed (lavfi, tee).
+# Self-contained formats. Left out are formats that refer to other files or to a network: playlists (hls, dash, concat,
+# imf), descriptions (sdp), file name patterns (image2), and formats that are read without being probed (lavfi, tee).
 DEMUXERS = (
     "mov", "matroska", "webm", "mpegts", "mpeg", "mpegvideo", "flv", "avi", "ogg", "asf", "mp3", "aac", "flac", "wav",
     "w64", "aiff", "caf", "amr", "ac3", "eac3", "dts", "truehd", "h264", "hevc", "m4v", "ivf", "obu", "vc1", "dv",
@@ -20,18 +24,18 @@ GUARD = ("-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(DEMUX
 
 
 def install() -> None:
-    """From here on, for every program that yt-dlp starts: all through its own Popen."""
+    """Installs the patch, for every program that yt-dlp starts."""
     start = Popen.__init__
 
-    def started(popen: Any, command: Any, *args: Any, **options: Any) -> None:
-        # The kernel's promise to the child (prctl(2)) isn't inherited: it is made to each program too.
-        start(popen, guarded(command), *args, preexec_fn=_end_with_us, **options)
+    def start_guarded(popen: Any, command: Any, *args: Any, **options: Any) -> None:
+        # PR_SET_PDEATHSIG is not inherited (prctl(2)): each program has to set it too.
+        start(popen, add_guard(command), *args, preexec_fn=_die_with_child, **options)
 
-    Popen.__init__ = started
+    Popen.__init__ = start_guarded
 
 
-def guarded(command: Sequence[str]) -> list[str]:
-    """Ffmpeg's and ffprobe's with the guard before each input (libavformat's options), others as they are."""
+def add_guard(command: Sequence[str]) -> list[str]:
+    """Adds the guard (options of libavformat) before each input of ffmpeg and ffprobe; other commands are unchanged."""
     program, *arguments = command
     if Path(program).stem == "ffprobe":
         return [program, *GUARD, *arguments]
@@ -40,5 +44,5 @@ def guarded(command: Sequence[str]) -> list[str]:
     return list(command)
 
 
-def _end_with_us() -> None:
+def _die_with_child() -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""A fragment of MP4 that is cut, although its server has sent all it has, fails the download as its origin's error.
+"""Checks MP4 fragments before yt-dlp's FragmentFD appends them.
 
-By itself yt-dlp puts whatever came into the file. There the box with the samples, which is longer than what is there of
-it, swallows the beginning of the next fragment: a gap that nobody is told of (yt-dlp#5728).
+By itself, yt-dlp appends a fragment that is truncated on the server. Its box of samples then extends over the beginning
+of the next fragment, a gap that goes unnoticed (yt-dlp#5728). With the patch, the download fails with `origin_error`.
 """
 
 from typing import Any
@@ -14,19 +14,19 @@ MAX_BOXES = 10_000
 
 
 def install() -> None:
-    """From here on, for each fragment once it is decrypted."""
+    """Installs the patch, for each decrypted fragment."""
     append = FragmentFD._append_fragment  # noqa: SLF001 - it has no hook for what came
 
     def append_whole(downloader: Any, ctx: dict[str, Any], content: bytes) -> Any:
-        if is_cut(content):
+        if is_truncated(content):
             raise JobFailure(ErrorCode.ORIGIN_ERROR, f"fragment {ctx.get('fragment_index')} is cut")
         return append(downloader, ctx, content)
 
     FragmentFD._append_fragment = append_whole  # noqa: SLF001
 
 
-def is_cut(content: bytes) -> bool:
-    """Whether the last box (ISO/IEC 14496-12 §4.2) has samples, and is longer than what is there of it."""
+def is_truncated(content: bytes) -> bool:
+    """Whether the last box (ISO/IEC 14496-12 §4.2) has samples and extends beyond the end."""
     start = 0
     for _ in range(MAX_BOXES):
         head = content[start : start + 16]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vidferry_worker.child.sandbox import kernel
-from vidferry_worker.child.sandbox.syscalls import NEWEST, number
+from vidferry_worker.child.sandbox.syscalls import NEWEST, syscall_number
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h
 _X32 = 0x40000000  # arch/x86/include/uapi/asm/unistd.h: the other numbering of the same calls
@@ -144,25 +144,27 @@ Instruction = tuple[int, int, int, int]
 _REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 
 
-def program(machine: str) -> bytes:
+def build_filter(machine: str) -> bytes:
     """The filter for an architecture; KeyError for one that it does not know."""
-    return _packed([
-        *_of(machine),
+    return _pack_instructions([
+        *_check_architecture(machine),
         (_GREATER, 0, 1, NEWEST),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),  # to which libraries have an answer
-        *_refuse(machine, (name for names in FORBIDDEN.values() for name in names), errno.EPERM),
-        *_refuse(machine, ["clone3"], errno.ENOSYS),  # its flags are in memory; libraries then use clone
-        *_conditions(machine),
+        *_refuse_calls(machine, (name for names in FORBIDDEN.values() for name in names), errno.EPERM),
+        *_refuse_calls(machine, ["clone3"], errno.ENOSYS),  # its flags are in memory; libraries then use clone
+        *_check_arguments(machine),
         (_RETURN, 0, 0, _ALLOW),
     ])  # fmt: skip
 
 
-def refusing(machine: str, names: Iterable[str]) -> bytes:
+def build_refusing_filter(machine: str, names: Iterable[str]) -> bytes:
     """A filter that makes a kernel one without some calls."""
-    return _packed([*_of(machine), *_refuse(machine, names, errno.ENOSYS), (_RETURN, 0, 0, _ALLOW)])
+    return _pack_instructions(
+        [*_check_architecture(machine), *_refuse_calls(machine, names, errno.ENOSYS), (_RETURN, 0, 0, _ALLOW)]
+    )
 
 
-def _of(machine: str) -> Iterator[Instruction]:
+def _check_architecture(machine: str) -> Iterator[Instruction]:
     """Ends who calls by other numbers, and loads the call's."""
     yield _LOAD, 0, 0, _ARCH
     yield _EQUAL, 1, 0, _ARCHITECTURES[machine]
@@ -173,16 +175,16 @@ def _of(machine: str) -> Iterator[Instruction]:
         yield _RETURN, 0, 0, _KILL
 
 
-def _packed(instructions: Iterable[Instruction]) -> bytes:
+def _pack_instructions(instructions: Iterable[Instruction]) -> bytes:
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
 
 
-def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruction]:
+def _refuse_calls(machine: str, names: Iterable[str], error: int) -> Iterator[Instruction]:
     """In blocks, which greater numbers pass by: the kernel tries a new filter with every call there is."""
     known = []
     for name in names:
         with contextlib.suppress(KeyError):  # what an architecture does not have, it can't be asked for
-            known.append(number(name, machine))
+            known.append(syscall_number(name, machine))
     known.sort()
     for start in range(0, len(known), _BLOCK):
         block = known[start : start + _BLOCK]
@@ -192,54 +194,54 @@ def _refuse(machine: str, names: Iterable[str], error: int) -> Iterator[Instruct
             yield _RETURN, 0, 0, _ERRNO | error
 
 
-def _conditions(machine: str) -> Iterator[Instruction]:
+def _check_arguments(machine: str) -> Iterator[Instruction]:
     """Calls that depend on an argument. Arguments are of 64 bits; those looked at are read as int by the kernel."""
-    yield from _when(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
-    looks = [*_load(0), (_AND, 0, 0, _CLONE_THREAD | _CLONE_FILES), (_EQUAL, 0, 1, _CLONE_THREAD), _REFUSE]
+    yield from _refuse_if(machine, "clone", (0, _ANY_BIT, _CLONE_NEW | _CLONE_PARENT))
+    looks = [*_load_argument(0), (_AND, 0, 0, _CLONE_THREAD | _CLONE_FILES), (_EQUAL, 0, 1, _CLONE_THREAD), _REFUSE]
     yield from _for_call(machine, "clone", looks, None)
-    yield from _when(machine, "close_range", (2, _ANY_BIT, _CLOSE_RANGE_UNSHARE))
-    yield from _when(machine, "sendto", (3, _ANY_BIT, _FASTOPEN))
+    yield from _refuse_if(machine, "close_range", (2, _ANY_BIT, _CLOSE_RANGE_UNSHARE))
+    yield from _refuse_if(machine, "sendto", (3, _ANY_BIT, _FASTOPEN))
     for option in (_SO_LINGER, _SO_SNDBUF, _SO_RCVBUF):
-        yield from _when(machine, "setsockopt", (2, _EQUAL, option), only_if=(1, _SOL_SOCKET))
+        yield from _refuse_if(machine, "setsockopt", (2, _EQUAL, option), only_if=(1, _SOL_SOCKET))
     for name, (argument, commands) in ALLOWED_COMMANDS.items():
-        yield from _unless(machine, name, argument, [command.number for command in commands])
+        yield from _refuse_unless(machine, name, argument, [command.number for command in commands])
     # Limits of other processes of the same user.
-    yield from _unless(machine, "prlimit64", 0, [0])
+    yield from _refuse_unless(machine, "prlimit64", 0, [0])
     # deno's runtime wakes itself by a pair. Only a stream can't be connected anew, to a socket with a name.
-    yield from _unless(machine, "socketpair", 0, [socket.AF_UNIX])
-    yield from _unless(machine, "socketpair", 1, [socket.SOCK_STREAM], mask=0xF)
+    yield from _refuse_unless(machine, "socketpair", 0, [socket.AF_UNIX])
+    yield from _refuse_unless(machine, "socketpair", 1, [socket.SOCK_STREAM], mask=0xF)
     # The promise to end with its parent isn't taken back.
-    yield from _unless(machine, "prctl", 1, [_SIGKILL], only_if=(0, kernel.PR_SET_PDEATHSIG))
+    yield from _refuse_unless(machine, "prctl", 1, [_SIGKILL], only_if=(0, kernel.PR_SET_PDEATHSIG))
 
 
-def _when(
+def _refuse_if(
     machine: str, name: str, test: tuple[int, int, int], only_if: tuple[int, int] | None = None
 ) -> Iterator[Instruction]:
     """Refused where an argument is, or has a bit of, a value; looked at only where another one is only_if."""
     argument, operation, value = test
-    yield from _for_call(machine, name, [*_load(argument), (operation, 0, 1, value), _REFUSE], only_if)
+    yield from _for_call(machine, name, [*_load_argument(argument), (operation, 0, 1, value), _REFUSE], only_if)
 
 
-def _unless(
+def _refuse_unless(
     machine: str, name: str, argument: int, values: list[int], mask: int = 0xFFFFFFFF,
     only_if: tuple[int, int] | None = None,
 ) -> Iterator[Instruction]:  # fmt: skip
     """Refused where an argument is none of the values; looked at only where another one is only_if."""
     tests = [(_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
-    yield from _for_call(machine, name, [*_load(argument), (_AND, 0, 0, mask), *tests, _REFUSE], only_if)
+    yield from _for_call(machine, name, [*_load_argument(argument), (_AND, 0, 0, mask), *tests, _REFUSE], only_if)
 
 
 def _for_call(
     machine: str, name: str, look: list[Instruction], only_if: tuple[int, int] | None
 ) -> Iterator[Instruction]:
     """Has the instructions look at the call of that name, and loads its number again for what follows."""
-    guarded = [*_load(only_if[0]), (_EQUAL, 0, len(look), only_if[1]), *look] if only_if else look
-    yield _EQUAL, 0, len(guarded) + 1, number(name, machine)
+    guarded = [*_load_argument(only_if[0]), (_EQUAL, 0, len(look), only_if[1]), *look] if only_if else look
+    yield _EQUAL, 0, len(guarded) + 1, syscall_number(name, machine)
     yield from guarded
     yield _LOAD, 0, 0, _NR
 
 
-def _load(argument: int) -> list[Instruction]:
+def _load_argument(argument: int) -> list[Instruction]:
     return [(_LOAD, 0, 0, _ARGUMENTS + 8 * argument)]
 
 
@@ -249,7 +251,7 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def install(instructions: bytes) -> None:
+def install_filter(instructions: bytes) -> None:
     """For this thread and all that it starts, for ever. Needs PR_SET_NO_NEW_PRIVS. OSError where the kernel can't."""
     held = _Program(len(instructions) // _INSTRUCTION.size, instructions)
-    kernel.call(number("seccomp", kernel.machine()), _SET_MODE_FILTER, 0, ctypes.addressof(held))
+    kernel.call_kernel(syscall_number("seccomp", kernel.machine_name()), _SET_MODE_FILTER, 0, ctypes.addressof(held))
