@@ -53,7 +53,7 @@ def main() -> None:
     from yt_dlp import YoutubeDL  # noqa: PLC0415 - for the program alone: a test imports no yt-dlp
 
     from vidferry_common.contract.formats import Format  # noqa: PLC0415
-    from vidferry_worker.child import options, preload  # noqa: PLC0415
+    from vidferry_worker.child import options, preload, site_downloader  # noqa: PLC0415
 
     order = json.load(sys.stdin)
     chosen = {
@@ -66,7 +66,7 @@ def main() -> None:
         preload.load_downloader()
     found = []
     for url in order["urls"]:
-        with (preload.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:
+        with (site_downloader.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:
             found.append(_extract_one(ydl, url))
     json.dump(found, sys.stdout)
 

@@ -15,7 +15,8 @@ from support import made
 from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
-from vidferry_worker.child.evidence import list_fragments, list_playlist_segments, read_validators, without_signature
+from vidferry_worker.child.segment_listing import list_fragments, list_playlist_segments
+from vidferry_worker.child.validators import read_validators, without_signature
 from vidferry_worker.children.protocol import Evidence, EvidenceOrder, InvalidEventError, StopOrder, parse_evidence
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload import evidence

@@ -11,7 +11,7 @@ from support.origin.server import Origin
 from support.origin.site import Site
 from support.origin.wire import Reply, text
 from vidferry_common.contract.identity import Identity, site_of
-from vidferry_worker.child import preload
+from vidferry_worker.child import site_extractors
 from vidferry_worker.child.identity import ExtractionStep, ExtractionTrail, identify_video
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.extraction_results import complete_result
@@ -147,7 +147,7 @@ def test_an_id_within_a_part_of_a_site_counts_for_the_page(first: str, second: s
     def named(url: str) -> Identity:
         extractor = get_info_extractor(key)
         assert extractor.suitable(url)
-        way = ExtractionTrail(preload.extractors_of_same_site(extractor), [ExtractionStep(url, key)])
+        way = ExtractionTrail(site_extractors.extractors_of_same_site(extractor), [ExtractionStep(url, key)])
         return identify_video({"id": video_id, "extractor_key": key}, way)
 
     assert named(first) == Identity(key.lower(), site_of(first), video_id, page=first)

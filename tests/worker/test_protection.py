@@ -25,7 +25,7 @@ STILLS = {"vcodec": "none", "acodec": "none"}
 )
 def test_what_is_there_only_protected_is_protected(formats: list[dict[str, Any]], *, picture: bool) -> None:
     with pytest.raises(JobFailure) as failure:
-        check_drm(formats, picture=picture)
+        check_drm(formats, video=picture)
     assert failure.value.code is ErrorCode.DRM
 
 
@@ -42,4 +42,4 @@ def test_what_is_there_only_protected_is_protected(formats: list[dict[str, Any]]
     ],
 )
 def test_what_can_be_had_in_the_clear_will_do(formats: list[dict[str, Any]], *, picture: bool) -> None:
-    check_drm(formats, picture=picture)
+    check_drm(formats, video=picture)

@@ -7,7 +7,7 @@ from yt_dlp.networking.exceptions import TransportError
 
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import options, preload
+from vidferry_worker.child import options, request_limits, site_downloader
 from vidferry_worker.children.zygote import Zygote
 from worker.downloads import download
 
@@ -18,9 +18,9 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * preload.MAX_URL}"])
+@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * request_limits.MAX_URL}"])
 def test_yt_dlp_is_asked_for_no_other_scheme_and_no_endless_address(address: str) -> None:
-    with preload.SiteDownloader(options.base_options()) as downloader, pytest.raises(TransportError) as refused:
+    with site_downloader.SiteDownloader(options.base_options()) as downloader, pytest.raises(TransportError) as refused:
         downloader.urlopen(address)
 
     cause = refused.value.cause

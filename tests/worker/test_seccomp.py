@@ -6,7 +6,8 @@ from functools import cache
 
 import pytest
 
-from vidferry_worker.child.sandbox.seccomp import ALLOWED_COMMANDS, FORBIDDEN, build_filter
+from vidferry_worker.child.sandbox.seccomp import build_filter
+from vidferry_worker.child.sandbox.seccomp_rules import ALLOWED_COMMANDS, FORBIDDEN
 from vidferry_worker.child.sandbox.syscalls import NEWEST, NUMBERS, syscall_number
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

@@ -12,12 +12,12 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 _KINDS = {"vcodec": "picture", "acodec": "sound"}
 
 
-def check_drm(formats: Iterable[Mapping[str, Any]], *, picture: bool) -> None:
+def check_drm(formats: Iterable[Mapping[str, Any]], *, video: bool) -> None:
     """JobFailure where only formats with DRM have the audio or, if it is wanted, the video."""
     protected, clear = set[str](), set[str]()
     for each in formats:
         kinds = clear if not each.get("has_drm") or each["has_drm"] == "maybe" else protected
         kinds |= {codec for codec in _KINDS if each.get(codec) != "none"}
-    lacking = protected - clear - (set() if picture else {"vcodec"})
+    lacking = protected - clear - (set() if video else {"vcodec"})
     if lacking:
         raise JobFailure(ErrorCode.DRM, f"protected: {', '.join(sorted(_KINDS[codec] for codec in lacking))}")

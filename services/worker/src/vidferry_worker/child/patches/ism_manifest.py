@@ -1,7 +1,7 @@
 """Removes the fragments from Smooth Streaming manifests before yt-dlp reads them.
 
 By itself, yt-dlp lists all fragments for each quality level, and repeats them as often as `r` says. With the patch, it
-lists none: they are never fetched here (download.NATIVE_PROTOCOLS).
+lists none: they are never fetched here (stream_checks.NATIVE_PROTOCOLS).
 """
 
 from typing import Any
