@@ -55,24 +55,24 @@ def plan_extraction(facts: Mapping[str, Any], extension: str, container: Contain
     main = containers.main_stream([each for each in streams if each.get("codec_type") == "audio"])
     if main is None:
         return None
-    codec, told = str(main.get("codec_name")), facts.get("format", {})
-    if len(streams) == 1 and _is_wanted_file(told, codec, extension, container):
+    codec, container_report = str(main.get("codec_name")), facts.get("format", {})
+    if len(streams) == 1 and _is_wanted_file(container_report, codec, extension, container):
         return AudioTarget(extension, [])
     if container is Container.M4A and codec != "aac":
         return None
     if container is Container.MP3:
         ending, encoding = "mp3", _mp3_encoding(codec)
     else:
-        ending, encoding = _lossless_target(codec, int(told.get("size") or 0))
+        ending, encoding = _lossless_target(codec, int(container_report.get("size") or 0))
     return AudioTarget(ending, ["-map", f"0:{main['index']}", "-vn", "-sn", "-dn", *encoding])
 
 
-def _is_wanted_file(told: Mapping[str, Any], codec: str, extension: str, container: Container) -> bool:
+def _is_wanted_file(container_report: Mapping[str, Any], codec: str, extension: str, container: Container) -> bool:
     """Whether a file with only one audio stream, which ffprobe describes so, already is what was requested."""
-    names = set(str(told.get("format_name")).split(","))
+    names = set(str(container_report.get("format_name")).split(","))
     if container is Container.MP3:
         return codec == "mp3" and "mp3" in names
-    in_m4a = "mov" in names and extension == "m4a" and told.get("tags", {}).get("major_brand") != "qt  "
+    in_m4a = "mov" in names and extension == "m4a" and container_report.get("tags", {}).get("major_brand") != "qt  "
     if container is Container.M4A:
         return codec == "aac" and in_m4a
     return bool(names & AUDIO_DEMUXERS) or in_m4a or ("matroska" in names and extension == "mka")

@@ -21,13 +21,13 @@ class BodyStarts:
     def __init__(self) -> None:
         self._of: dict[str, bytes] = {}
 
-    def record_start(self, address: str, read: Callable[..., bytes]) -> Callable[..., bytes]:
+    def record_start(self, url: str, read: Callable[..., bytes]) -> Callable[..., bytes]:
         """Wraps a response's read() so that the first bytes are kept."""
 
         def read_noting(amount: int | None = None) -> bytes:
             piece = read(amount)
-            if amount is not None and address not in self._of and len(self._of) < MAX_BODY_STARTS:
-                self._of[address] = piece[:HEAD]
+            if amount is not None and url not in self._of and len(self._of) < MAX_BODY_STARTS:
+                self._of[url] = piece[:HEAD]
             return piece
 
         return read_noting

@@ -60,11 +60,11 @@ _READERS = ("yt_dlp.", "vidferry_worker.child.patches.")
 _STATUSES = {
     401: ErrorCode.LOGIN_REQUIRED,
     404: ErrorCode.UNAVAILABLE,
-    408: ErrorCode.ORIGIN_ERROR,  # too slow a request (RFC 9110 §15.5.9)
+    408: ErrorCode.ORIGIN_ERROR,  # Request Timeout (RFC 9110 §15.5.9)
     410: ErrorCode.UNAVAILABLE,
-    416: ErrorCode.ORIGIN_ERROR,  # no range was asked for that was not there a moment ago
-    421: ErrorCode.ORIGIN_ERROR,  # to the wrong connection (§15.5.20)
-    425: ErrorCode.ORIGIN_ERROR,  # too early (RFC 8470)
+    416: ErrorCode.ORIGIN_ERROR,  # the range existed a moment ago
+    421: ErrorCode.ORIGIN_ERROR,  # Misdirected Request (§15.5.20)
+    425: ErrorCode.ORIGIN_ERROR,  # Too Early (RFC 8470)
     429: ErrorCode.RATE_LIMITED,
     451: ErrorCode.GEO_BLOCKED,
 }
@@ -96,8 +96,8 @@ _ERROR_TYPES: tuple[tuple[Any, ErrorCode], ...] = (
     ((http.client.IncompleteRead, http.client.RemoteDisconnected), ErrorCode.NETWORK),
     ((*_INVALID_HTTP, NoSupportingHandlers), ErrorCode.ORIGIN_ERROR),
     ((ContentTooShortError, TransportError, ConnectionError), ErrorCode.NETWORK),
-    (InvalidSchema, ErrorCode.UNSUPPORTED_STREAM),  # where a redirect leads to
-    (RequestError, ErrorCode.UNSUPPORTED_SITE),  # none that can be sent, such as to an address that is none
+    (InvalidSchema, ErrorCode.UNSUPPORTED_STREAM),  # by a redirect
+    (RequestError, ErrorCode.UNSUPPORTED_SITE),  # a request that can't be sent, such as to an invalid URL
 )
 
 
@@ -105,12 +105,12 @@ def classify_error(error: BaseException, ffmpeg_output: str = "") -> ErrorCode:
     """The code of a failed extraction, download or conversion; ffmpeg_output is the last that ffmpeg wrote."""
     chain = list(error_chain(error))
     code = next(filter(None, map(_code_of_type, chain)), None)
-    if any(map(_is_lack_of_memory, chain)):  # whatever else went wrong before or after it
+    if any(map(_is_lack_of_memory, chain)):  # it causes other errors
         code = ErrorCode.RESOURCES_EXCEEDED
     if code is ErrorCode.CONVERSION_FAILED and NO_SPACE in ffmpeg_output:
         return ErrorCode.DISK_FULL
     if code is ErrorCode.UNAVAILABLE and any(isinstance(each, PartMissing) for each in chain):
-        return ErrorCode.ORIGIN_ERROR  # its list has just named it, and it may come back
+        return ErrorCode.ORIGIN_ERROR  # the playlist still names the part, so it may come back
     if code:
         return code
     text = str(error).lower()

@@ -26,8 +26,8 @@ class CompletenessCheck:
 
     def note_playlist(self, playlist: str, info: Info) -> None:
         """Takes a stream's HLS media playlist."""
-        if told := expected_duration.from_hls_playlist(playlist):
-            self._expected[str(info.get("format_id"))] = told
+        if expected := expected_duration.from_hls_playlist(playlist):
+            self._expected[str(info.get("format_id"))] = expected
 
     def check_file(
         self, probed: ProbedFile, streams: Sequence[Info], *, source: ProbedFile | None = None, made_mp3: bool = False
@@ -48,10 +48,10 @@ class CompletenessCheck:
             if kind is None and not probed.has_video:
                 seconds = max(seconds / (1 - AUDIO_TOLERATED_SHARE), duration_before_extraction(source))
             listed = self._expected.get(str(stream.get("format_id"))) or expected_duration.from_fragments(stream)
-            for told in (listed, expected_duration.from_whole_manifest(listed, stream)):
-                arrived = seconds if told is None or told.of_each else longest_duration(probed)
-                if told and arrived is not None and told.missed_by(arrived):
-                    raise JobFailure(told.code, f"of {told.seconds} s only {arrived} arrived")
+            for expected in (listed, expected_duration.from_whole_manifest(listed, stream)):
+                arrived = seconds if expected is None or expected.of_each else longest_duration(probed)
+                if expected and arrived is not None and expected.missed_by(arrived):
+                    raise JobFailure(expected.code, f"of {expected.seconds} s only {arrived} arrived")
 
 
 def stream_kind(stream: Info) -> str | None:
@@ -62,8 +62,8 @@ def stream_kind(stream: Info) -> str | None:
 
 def find_duration(probed: ProbedFile, kind: str | None) -> float | None:
     """Seconds of the longest stream of a kind in the file; of any kind where kind is None."""
-    told = [one.duration for one in probed.streams if one.duration is not None and kind in {None, one.kind}]
-    return max(told, default=probed.duration)
+    durations = [one.duration for one in probed.streams if one.duration is not None and kind in {None, one.kind}]
+    return max(durations, default=probed.duration)
 
 
 def longest_duration(probed: ProbedFile) -> float | None:

@@ -82,32 +82,32 @@ def is_in_container(path: Path, container: Container) -> bool:
 
 def plan_remux(streams: Sequence[Stream], container: Container) -> RemuxPlan | None:
     """How to remux these streams into a container; None where it doesn't support the main video or audio."""
-    holds, streams = SUPPORTED_CODECS[container], streams[:MAX_STREAMS]
-    pictures = [
+    supported, streams = SUPPORTED_CODECS[container], streams[:MAX_STREAMS]
+    video_streams = [
         each for each in streams if _is_of_type(each, "video") and not is_cover(each) and each.get("width") != 0
     ]
-    sounds = [each for each in streams if _is_of_type(each, "audio") and each.get("channels") != 0]
+    audio_streams = [each for each in streams if _is_of_type(each, "audio") and each.get("channels") != 0]
     wanted = [
         (each, held)
-        for each, held in ((main_stream(pictures), holds.video), (main_stream(sounds), holds.audio))
+        for each, held in ((main_stream(video_streams), supported.video), (main_stream(audio_streams), supported.audio))
         if each
     ]
     if not wanted or not all(_is_supported(each, held) for each, held in wanted):
         return None
-    kept = [each for each in pictures if _is_supported(each, holds.video)]
-    kept += [each for each in sounds if _is_supported(each, holds.audio)]
+    kept = [each for each in video_streams if _is_supported(each, supported.video)]
+    kept += [each for each in audio_streams if _is_supported(each, supported.audio)]
     texts = [
         each
         for each in streams
-        if _is_of_type(each, "subtitle") and _codec_name(each) in TEXT_CODECS | holds.copied_text
+        if _is_of_type(each, "subtitle") and _codec_name(each) in TEXT_CODECS | supported.copied_text
     ]
     covers = [each for each in streams if is_cover(each) and _codec_name(each) in COVERS]
     if container is Container.MKV:
-        extension, attached = "mkv" if pictures else "mka", covers[:1]
-        return RemuxPlan(_copy_arguments(kept, texts, holds), bool(texts), extension, _attached_cover(attached))
+        extension, attached = "mkv" if video_streams else "mka", covers[:1]
+        return RemuxPlan(_copy_arguments(kept, texts, supported), bool(texts), extension, _attached_cover(attached))
     inside = [each for each in covers if each.get("width")][:1] if container is Container.MP4 else []
     return RemuxPlan(
-        [*_copy_arguments([*kept, *inside], texts, holds), *_tag_arguments(kept, container)],
+        [*_copy_arguments([*kept, *inside], texts, supported), *_tag_arguments(kept, container)],
         bool(texts),
         container.value,
     )
@@ -143,10 +143,10 @@ def _is_supported(stream: Stream, held: frozenset[str] | None) -> bool:
     return _codec_name(stream) in held if held is not None else _codec_name(stream) not in {"unknown", "none"}
 
 
-def _copy_arguments(kept: Sequence[Stream], texts: Sequence[Stream], holds: SupportedCodecs) -> list[str]:
+def _copy_arguments(kept: Sequence[Stream], texts: Sequence[Stream], supported: SupportedCodecs) -> list[str]:
     maps = [word for each in (*kept, *texts) for word in ("-map", f"0:{each['index']}")]
-    converted = [number for number, each in enumerate(texts) if _codec_name(each) not in holds.copied_text]
-    codecs = [word for number in converted for word in (f"-c:s:{number}", holds.text_codec)]
+    converted = [number for number, each in enumerate(texts) if _codec_name(each) not in supported.copied_text]
+    codecs = [word for number in converted for word in (f"-c:s:{number}", supported.text_codec)]
     return [*maps, "-c", "copy", "-strict", "experimental", *codecs]
 
 

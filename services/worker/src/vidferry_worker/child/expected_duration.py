@@ -48,10 +48,10 @@ def from_hls_playlist(text: str) -> ExpectedDuration | None:
     """
     if any(mark in text for mark in _ADVERTISING):
         return None
-    told = _EXTINF.findall(text)
-    rounding = sum(0.5 * 10.0 ** -min(len(digits), 6) for _, digits in told)
-    if len(set(told)) == 1 and not told[0][1]:
-        rounding += float(told[0][0])
+    durations_by_digits = _EXTINF.findall(text)
+    rounding = sum(0.5 * 10.0 ** -min(len(digits), 6) for _, digits in durations_by_digits)
+    if len(set(durations_by_digits)) == 1 and not durations_by_digits[0][1]:
+        rounding += float(durations_by_digits[0][0])
     joined = "#EXT-X-DISCONTINUITY\n" in text.replace("\r", "")
     code = ErrorCode.UNSUPPORTED_STREAM if joined else ErrorCode.ORIGIN_ERROR
     return _expect(durations.playlist_duration(text), rounding, code)

@@ -59,11 +59,11 @@ def with_main_audio(formats: Formats) -> Formats:
 
     yt-dlp compares this rank before codecs; a selector that asks for a codec would overrule it.
     """
-    sounds = [each for each in formats if _is_audio(each)]
-    if not sounds:
+    audio = [each for each in formats if _is_audio(each)]
+    if not audio:
         return formats
-    main = max(sounds, key=_rank_audio)
-    return [each for each in formats if not _is_audio(each) or _is_as_much_meant(each, main)]
+    main = max(audio, key=_rank_audio)
+    return [each for each in formats if not _is_audio(each) or _is_main_audio(each, main)]
 
 
 def _is_audio(stream: Mapping[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def _rank_audio(stream: Mapping[str, Any]) -> tuple[float, float]:
     return min(stream.get("source_preference") or 0, 0), -1 if language is None else language
 
 
-def _is_as_much_meant(stream: Mapping[str, Any], main: Mapping[str, Any]) -> bool:
+def _is_main_audio(stream: Mapping[str, Any], main: Mapping[str, Any]) -> bool:
     """Whether audio is the main one, or the same in another codec: its language, and less than a step below it."""
     if _rank_audio(stream) == _rank_audio(main):
         return True

@@ -47,19 +47,19 @@ def find_first_entry(text: str, base: str) -> Entry | None:
     is_marked = text.lstrip(BYTE_ORDER_MARK).lstrip().startswith(EXTM3U) or is_pls(text)
     for link in _read_pls(text) if is_pls(text) else _read_m3u(text):
         entry = link.url.partition("|")[0]  # what follows is request headers, for some players
-        if (is_marked or ("/" in entry and " " not in entry)) and (address := _resolve_entry(base, entry)):
-            return Entry(address, link.title)
+        if (is_marked or ("/" in entry and " " not in entry)) and (url := _resolve_entry(base, entry)):
+            return Entry(url, link.title)
     return None
 
 
 def _resolve_entry(base: str, entry: str) -> str:
     """The entry's URL; empty where it is a local path, or markup."""
     try:
-        address = urljoin(base, entry.replace(" ", "%20"))
-        is_usable = urlsplit(address).scheme in {"http", "https"} and not _INVALID_IN_URL.search(entry)
+        url = urljoin(base, entry.replace(" ", "%20"))
+        is_usable = urlsplit(url).scheme in {"http", "https"} and not _INVALID_IN_URL.search(entry)
     except ValueError:
         return ""
-    return address if is_usable else ""
+    return url if is_usable else ""
 
 
 def _read_m3u(text: str) -> list[Entry]:

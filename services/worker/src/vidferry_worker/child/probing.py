@@ -73,10 +73,10 @@ def parse_probe_report(facts: Mapping[str, Any]) -> ProbedFile:
     )
     if not streams:
         raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
-    told = facts.get("format", {})
-    container = str(told.get("format_name", "")).partition(",")[0][:40]
-    brand = str(told.get("tags", {}).get("major_brand", ""))[:4]
-    return ProbedFile(container, brand, _parse_seconds(told.get("duration")), streams)
+    container_report = facts.get("format", {})
+    container = str(container_report.get("format_name", "")).partition(",")[0][:40]
+    brand = str(container_report.get("tags", {}).get("major_brand", ""))[:4]
+    return ProbedFile(container, brand, _parse_seconds(container_report.get("duration")), streams)
 
 
 def _stream_duration(stream: Mapping[str, Any]) -> float | None:
@@ -85,6 +85,6 @@ def _stream_duration(stream: Mapping[str, Any]) -> float | None:
     return _parse_seconds(stream.get("duration", tag))
 
 
-def _parse_seconds(told: object) -> float | None:
-    seconds: float | None = float_or_none(told)
+def _parse_seconds(value: object) -> float | None:
+    seconds: float | None = float_or_none(value)
     return seconds

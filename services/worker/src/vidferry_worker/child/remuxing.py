@@ -43,57 +43,57 @@ class _RemuxPP(FFmpegPostProcessor):  # type: ignore[misc]  # yt-dlp publishes n
     def read_probe_report(self, path: Path) -> Info:
         """What ffprobe finds in a file; JobFailure where it is not media."""
         try:
-            told: Info = self.get_metadata_object(str(path))
+            report: Info = self.get_metadata_object(str(path))
         except ValueError as error:
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"ffprobe told nothing: {error}") from error
-        if not any(each.get("codec_type") in {"video", "audio"} for each in told.get("streams", [])):
+        if not any(each.get("codec_type") in {"video", "audio"} for each in report.get("streams", [])):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "the file holds neither picture nor sound")
-        return told
+        return report
 
     def replace_file(self, info: Info, made: Path, extension: str) -> Result:
         """Makes the new file the download's file; yt-dlp deletes what is returned first."""
-        came = Path(info["filepath"])
-        target = came.with_name(f"media.{extension}")
+        source = Path(info["filepath"])
+        target = source.with_name(f"media.{extension}")
         made.replace(target)
         info["filepath"], info["ext"] = str(target), extension
-        return [] if came in {target, made} else [str(came)], info
+        return [] if source in {target, made} else [str(source)], info
 
 
 class RemuxIntoContainerPP(_RemuxPP):
     """Remuxes a file into the requested container; JobFailure where that doesn't support the streams."""
 
     def run(self, info: Info) -> Result:
-        came = Path(info["filepath"])
-        if containers.is_in_container(came, self._container):
-            return self._rename_file(info, came)
-        move = containers.plan_remux(self.read_probe_report(came)["streams"], self._container)
-        if move is None:
+        source = Path(info["filepath"])
+        if containers.is_in_container(source, self._container):
+            return self._rename_file(info, source)
+        plan = containers.plan_remux(self.read_probe_report(source)["streams"], self._container)
+        if plan is None:
             raise JobFailure(ErrorCode.FORMAT_UNAVAILABLE, f"{self._container} doesn't hold the streams")
-        made = came.with_name(f"moved.{move.extension}")
-        cover = self._extract_cover(came, move)
+        made = source.with_name(f"moved.{plan.extension}")
+        cover = self._extract_cover(source, plan)
         try:
-            self.run_ffmpeg_on(came, made, [*move.arguments, *cover])
+            self.run_ffmpeg_on(source, made, [*plan.arguments, *cover])
         except FAILURES:
-            if not move.has_text:
+            if not plan.has_text:
                 raise
             # The reason may be a subtitle that ffmpeg can't read.
-            self.run_ffmpeg_on(came, made, [*move.arguments_without_text, *cover])
-        came.with_name(COVER_FILE).unlink(missing_ok=True)
-        return self.replace_file(info, made, move.extension)
+            self.run_ffmpeg_on(source, made, [*plan.arguments_without_text, *cover])
+        source.with_name(COVER_FILE).unlink(missing_ok=True)
+        return self.replace_file(info, made, plan.extension)
 
-    def _rename_file(self, info: Info, came: Path) -> Result:
+    def _rename_file(self, info: Info, source: Path) -> Result:
         fits = {"mkv", "mka"} if self._container is Container.MKV else {self._container.value}
-        return ([], info) if info["ext"] in fits else self.replace_file(info, came, self._container.value)
+        return ([], info) if info["ext"] in fits else self.replace_file(info, source, self._container.value)
 
-    def _extract_cover(self, came: Path, move: containers.RemuxPlan) -> list[str]:
+    def _extract_cover(self, source: Path, plan: containers.RemuxPlan) -> list[str]:
         """Extracts the cover to a file; the arguments that attach it, empty where it can't be read."""
-        if move.cover is None:
+        if plan.cover is None:
             return []
-        index, codec = move.cover
-        picture = came.with_name(COVER_FILE)
+        index, codec = plan.cover
+        picture = source.with_name(COVER_FILE)
         try:
             self.run_ffmpeg_on(
-                came, picture, ["-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "image2pipe"]
+                source, picture, ["-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "image2pipe"]
             )
         except FAILURES:
             return []

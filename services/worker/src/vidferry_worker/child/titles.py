@@ -52,13 +52,13 @@ def choose_title(*names: str) -> str:
     return next(chain((name for name in tidied if not is_meaningless(name)), filter(None, tidied)), "")
 
 
-def title_from_url(address: str) -> str:
+def title_from_url(url: str) -> str:
     """The last path segment; where that is meaningless, a name in the query, or the nearest meaningful folder.
 
     The folder of a playlist often has the film's name: `/My-Film/720p/index.m3u8`, `/vod/My-Film.mp4/playlist.m3u8`.
     """
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(url)
     except ValueError:
         return ""
     last, *above = [strip_extension(unquote(part)) for part in reversed(parts.path.split("/")) if part] or [""]
@@ -66,10 +66,10 @@ def title_from_url(address: str) -> str:
     return choose_title(*(name for name in names if not _NUMBERED.fullmatch(name)), last)
 
 
-def host_from_url(address: str) -> str:
+def host_from_url(url: str) -> str:
     """The host without `www.`, as the last resort; empty where there is none."""
     with suppress(ValueError):
-        return (urlsplit(address).hostname or "").removeprefix("www.")
+        return (urlsplit(url).hostname or "").removeprefix("www.")
     return ""
 
 

@@ -27,14 +27,14 @@ def read_content_type(adaptation_set: Element, representation: Element) -> tuple
     return kind, media_type
 
 
-def is_muxed(document: ElementIndex, adaptation_set: Element) -> bool:
+def is_muxed(index: ElementIndex, adaptation_set: Element) -> bool:
     """Whether the set has video and audio in one stream, as content components (§5.3.4)."""
-    parts = document.find_children(adaptation_set, "ContentComponent")
+    parts = index.find_children(adaptation_set, "ContentComponent")
     return {"video", "audio"} <= {each.get("contentType") for each in parts}
 
 
-def is_trick_mode(document: ElementIndex, adaptation_set: Element) -> bool:
+def is_trick_mode(index: ElementIndex, adaptation_set: Element) -> bool:
     """Whether the set has only the frames that a player shows while seeking (DASH-IF IOP §3.2.9)."""
     names = ("EssentialProperty", "SupplementalProperty")
-    properties = chain.from_iterable(document.find_children(adaptation_set, name) for name in names)
+    properties = chain.from_iterable(index.find_children(adaptation_set, name) for name in names)
     return any(_TRICK_MODE.match(each.get("schemeIdUri", "")) for each in properties)

@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 MAX_INTEGER = 2**63
-"""the largest integer that is accepted, somewhat below xs:unsignedLong's"""
+"""larger integers are refused"""
 
 
 class UnsupportedTrackError(Exception):

@@ -11,8 +11,9 @@ _FREE = b"free"
 _SAMPLE_ENTRY_BYTES = {b"vide": 78, b"soun": 28}
 """bytes of a sample entry before its child boxes, by handler type"""
 _ESDS = re.compile(rb".{4}\x03[\x80-\xff]{0,3}[\0-\x7f]..\x00\x04[\x80-\xff]{0,3}[\0-\x7f]..", re.DOTALL)
-"""an esds box up to the buffer size, and the maximum and average bit rate after it"""
+"""an esds box up to what may differ"""
 _BIT_RATE_BYTES = 11
+"""the buffer size, and the maximum and average bit rate"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ def track_url(number: int) -> str:
     return f"https://track.invalid/{number}"
 
 
-def track_number(told: str) -> int:
+def track_number(url: str) -> int:
     """The number of the track that a URL of the outline stands for."""
-    return int(told.rpartition("/")[2])
+    return int(url.rpartition("/")[2])
 
 
 def copy_element(element: Element, parent: Element | None = None, kept: Iterable[Element] = ()) -> Element:
@@ -26,14 +26,14 @@ def copy_element(element: Element, parent: Element | None = None, kept: Iterable
 
 
 def add_track(
-    document: ElementIndex, representation: Element, parent: Element, number: int, kind: str, media_type: str
+    index: ElementIndex, representation: Element, parent: Element, number: int, kind: str, media_type: str
 ) -> None:
     """Adds a representation to the outline of its adaptation set."""
-    outline = copy_element(representation, parent, document.find_children(representation, "ContentProtection"))
+    outline = copy_element(representation, parent, index.find_children(representation, "ContentProtection"))
     if kind:
         outline.set("contentType", kind)
     outline.set("mimeType", media_type)
-    told = document.find_child(representation, "BaseURL")
-    base = Element(representation.tag.replace("Representation", "BaseURL"), {} if told is None else told.attrib)
+    base_url = index.find_child(representation, "BaseURL")
+    base = Element(representation.tag.replace("Representation", "BaseURL"), {} if base_url is None else base_url.attrib)
     base.text = track_url(number)
     outline.append(base)

@@ -38,9 +38,9 @@ def resolve_fragments(ydl: Any, stream: dict[str, Any]) -> None:
         return
 
     @lru_cache(maxsize=4)
-    def fetch(address: str, start: int, end: int) -> bytes:
+    def fetch(url: str, start: int, end: int) -> bytes:
         headers = {**(stream.get("http_headers") or {}), "Range": f"bytes={start}-{end - 1}"}
-        with ydl.urlopen(Request(address, headers=headers)) as response:
+        with ydl.urlopen(Request(url, headers=headers)) as response:
             if start and response.status != HTTPStatus.PARTIAL_CONTENT:
                 raise UnsupportedTrackError("the site knows no ranges")
             found = bytearray()

@@ -23,14 +23,14 @@ class Period:
     """tracks read so far"""
 
 
-def read_periods(mpd: Element, document: ElementIndex) -> Iterator[tuple[Element, Period]]:
+def read_periods(mpd: Element, index: ElementIndex) -> Iterator[tuple[Element, Period]]:
     """The Period elements with their times (§5.3.2.1); UnsupportedTrackError where one is in another document."""
     whole = parse_duration(mpd.get("mediaPresentationDuration")) or None
-    elements = [each for each in document.find_children(mpd, "Period") if is_present(each)]
+    elements = [each for each in index.find_children(mpd, "Period") if is_present(each)]
     start = 0.0
     for element, following in zip(elements, [*elements[1:], None], strict=False):
-        told = parse_duration(element.get("start"))
-        start = start if told is None else told
+        own_start = parse_duration(element.get("start"))
+        start = start if own_start is None else own_start
         seconds = parse_duration(element.get("duration"))
         until = parse_duration(following.get("start")) if following is not None else whole
         if seconds is None and until is not None:  # a single period may have a start beyond the total duration

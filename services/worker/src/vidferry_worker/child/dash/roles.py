@@ -30,32 +30,30 @@ _PRIORITIES, _LANGUAGES = 30, 90
 """The highest @selectionPriority and number of languages that count. Together they weigh less than one role."""
 
 
-def read_roles(document: ElementIndex, adaptation_set: Element) -> frozenset[str]:
+def read_roles(index: ElementIndex, adaptation_set: Element) -> frozenset[str]:
     """The roles of an adaptation set, in the values of urn:mpeg:dash:role:2011 (§5.8.5.5), translated if necessary."""
     found = set()
-    told = chain.from_iterable(document.find_children(adaptation_set, name) for name in ("Role", "Accessibility"))
-    for element in islice(told, _MAX_ELEMENTS):
+    elements = chain.from_iterable(index.find_children(adaptation_set, name) for name in ("Role", "Accessibility"))
+    for element in islice(elements, _MAX_ELEMENTS):
         scheme, value = element.get("schemeIdUri", ""), element.get("value", "").strip()
         if scheme == _AUDIO_PURPOSE:
             found.add(_AUDIO_PURPOSES.get(value, ""))
         elif scheme in {_ROLE, _HTML}:
             found.add(_HTML_KINDS.get(value, value) if scheme == _HTML else value)
-    labels = " ".join(
-        (each.text or "")[:200] for each in document.find_children(adaptation_set, "Label")[:_MAX_ELEMENTS]
-    )
+    labels = " ".join((each.text or "")[:200] for each in index.find_children(adaptation_set, "Label")[:_MAX_ELEMENTS])
     if not found & _PREFERENCES.keys() and (label := _LABEL.search(labels)):
         found.add("commentary" if label[1] else "description")
     return frozenset(found - {""})
 
 
-def role_preference(kind: str, told: frozenset[str]) -> float:
+def role_preference(kind: str, roles: frozenset[str]) -> float:
     """The preference for a track by its roles. For video, `main` counts no more than no role at all."""
     known = [
-        _PREFERENCES[role] for role in told if role in _PREFERENCES and not (role == "alternate" and "main" in told)
+        _PREFERENCES[role] for role in roles if role in _PREFERENCES and not (role == "alternate" and "main" in roles)
     ]
     if known:
         return min(known)
-    return _MAIN if "main" in told and kind == "audio" else _NO_ROLE
+    return _MAIN if "main" in roles and kind == "audio" else _NO_ROLE
 
 
 def rank_formats(formats: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

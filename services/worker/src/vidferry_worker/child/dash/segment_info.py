@@ -42,23 +42,23 @@ class RepresentationContext:
         )
 
 
-def read_presentation_offset(place: RepresentationContext) -> float:
+def read_presentation_offset(context: RepresentationContext) -> float:
     """@presentationTimeOffset in seconds: the time on the media timeline at which the period begins."""
-    info = _read_segment_info(place)
+    info = _read_segment_info(context)
     return info.presentation_offset / info.timescale
 
 
-def read_segments(place: RepresentationContext) -> Segments | None:
+def read_segments(context: RepresentationContext) -> Segments | None:
     """The segments of a representation; None for a single file. UnsupportedTrackError where they are unknown."""
-    info = _read_segment_info(place)
+    info = _read_segment_info(context)
     if any(element.get(_HREF) for element in info.elements):
         raise UnsupportedTrackError("its segments are told in another document")
     if info.kind == "SegmentList":
-        found: Segments | None = _segments_from_list(place, info)
+        found: Segments | None = _segments_from_list(context, info)
     elif info.kind == "SegmentTemplate" and info.attribute("media") is not None:
-        found = _segments_from_template(place, info)
+        found = _segments_from_template(context, info)
     else:
-        found = _segments_from_file(place, info)
+        found = _segments_from_file(context, info)
     if found is not None and not len(found.timeline):
         raise UnsupportedTrackError("it has no segments")
     if found is not None:
@@ -104,9 +104,9 @@ class _SegmentInfo:
         end = self.attribute("endNumber")
         return timeline.MAX_SEGMENTS + 1 if end is None else max(0, parse_integer(end, 0) - self.start_number + 1)
 
-    def read_timeline(self, place: RepresentationContext, most: int = timeline.MAX_SEGMENTS + 1) -> Timeline | None:
+    def read_timeline(self, context: RepresentationContext, most: int = timeline.MAX_SEGMENTS + 1) -> Timeline | None:
         """The timeline, None where there is none. One that many representations share is read only once."""
-        source, seconds = self.find_child("SegmentTimeline"), place.seconds
+        source, seconds = self.find_child("SegmentTimeline"), context.seconds
         entries = [] if source is None else self.index.find_children(source, "S")
         if entries:
             end = None if seconds is None else self.presentation_offset + seconds * self.timescale
@@ -123,57 +123,57 @@ class _SegmentInfo:
         )
 
 
-def _read_segment_info(place: RepresentationContext) -> _SegmentInfo:
+def _read_segment_info(context: RepresentationContext) -> _SegmentInfo:
     """The segment elements, of the kind that the lowest level uses."""
-    kinds = [kind for level in place.levels for kind in _KINDS if place.index.find_child(level, kind) is not None]
+    kinds = [kind for level in context.levels for kind in _KINDS if context.index.find_child(level, kind) is not None]
     kind = kinds[0] if kinds else "SegmentBase"
-    found = (place.index.find_child(level, kind) for level in place.levels)
-    return _SegmentInfo(kind, tuple(element for element in found if element is not None), place.index)
+    found = (context.index.find_child(level, kind) for level in context.levels)
+    return _SegmentInfo(kind, tuple(element for element in found if element is not None), context.index)
 
 
-def _read_initialization(place: RepresentationContext, info: _SegmentInfo) -> tuple[Fragment, ...]:
+def _read_initialization(context: RepresentationContext, info: _SegmentInfo) -> tuple[Fragment, ...]:
     template = info.attribute("initialization")
     if template is not None and info.kind == "SegmentTemplate":
-        return (make_fragment(place.base_url, fill_template(template, place.template_values)),)
+        return (make_fragment(context.base_url, fill_template(template, context.template_values)),)
     element = info.find_child("Initialization")
     if element is None:
         return ()
-    return (make_fragment(place.base_url, element.get("sourceURL") or "") | parse_byte_range(element.get("range")),)
+    return (make_fragment(context.base_url, element.get("sourceURL") or "") | parse_byte_range(element.get("range")),)
 
 
-def _segments_from_template(place: RepresentationContext, info: _SegmentInfo) -> Segments:
-    template, values = info.attribute("media") or "", place.template_values
+def _segments_from_template(context: RepresentationContext, info: _SegmentInfo) -> Segments:
+    template, values = info.attribute("media") or "", context.template_values
     if "$Number" not in template and "$Time" not in template:
-        return _single_segment(place, info, fill_template(template, values))
-    found = info.read_timeline(place)
+        return _single_segment(context, info, fill_template(template, values))
+    found = info.read_timeline(context)
     if found is None:
         raise UnsupportedTrackError("how many segments there are is not told")
 
     def media(_: int, segment: SegmentRun) -> Fragment:
         return make_fragment(
-            place.base_url, fill_template(template, values | {"Number": segment.number, "Time": int(segment.time)})
+            context.base_url, fill_template(template, values | {"Number": segment.number, "Time": int(segment.time)})
         )
 
     media(0, SegmentRun(info.start_number, 0, None, 1))  # raises now if the template is invalid
-    return Segments(place.base_url, _read_initialization(place, info), found, media)
+    return Segments(context.base_url, _read_initialization(context, info), found, media)
 
 
-def _segments_from_list(place: RepresentationContext, info: _SegmentInfo) -> Segments:
+def _segments_from_list(context: RepresentationContext, info: _SegmentInfo) -> Segments:
     entries = info.find_children("SegmentURL")
     if not entries:
-        return _single_segment(place, info)
+        return _single_segment(context, info)
     if len(entries) > timeline.MAX_SEGMENTS:
         raise UnsupportedTrackError(f"{len(entries)} segments")
-    if entries[0] not in place.index.shared:
-        place.index.shared[entries[0]] = [_read_segment_url(each) for each in entries]
-    listed: list[tuple[str, Fragment]] = place.index.shared[entries[0]]
+    if entries[0] not in context.index.shared:
+        context.index.shared[entries[0]] = [_read_segment_url(each) for each in entries]
+    listed: list[tuple[str, Fragment]] = context.index.shared[entries[0]]
 
     def media(index: int, _: SegmentRun) -> Fragment:
-        address, span = listed[index]
-        return make_fragment(place.base_url, address) | span
+        url, span = listed[index]
+        return make_fragment(context.base_url, url) | span
 
     return Segments(
-        place.base_url, _read_initialization(place, info), _timeline_of_count(place, info, len(listed)), media
+        context.base_url, _read_initialization(context, info), _timeline_of_count(context, info, len(listed)), media
     )
 
 
@@ -182,32 +182,32 @@ def _read_segment_url(entry: Element) -> tuple[str, Fragment]:
     return entry.get("media") or "", parse_byte_range(entry.get("mediaRange"))
 
 
-def _timeline_of_count(place: RepresentationContext, info: _SegmentInfo, count: int) -> Timeline:
+def _timeline_of_count(context: RepresentationContext, info: _SegmentInfo, count: int) -> Timeline:
     """A timeline of exactly so many segments."""
-    told = info.read_timeline(place, count) if info.find_child("SegmentTimeline") is not None else None
-    if told is not None and len(told) == count:
-        return told
+    found = info.read_timeline(context, count) if info.find_child("SegmentTimeline") is not None else None
+    if found is not None and len(found) == count:
+        return found
     return Timeline(
         [SegmentRun(info.start_number, info.presentation_offset, parse_positive(info.attribute("duration")), count)],
         info.timescale,
     )
 
 
-def _single_segment(place: RepresentationContext, info: _SegmentInfo, address: str = "") -> Segments:
+def _single_segment(context: RepresentationContext, info: _SegmentInfo, url: str = "") -> Segments:
     """An initialization segment and one media segment, by default the file at the base URL."""
-    run = SegmentRun(info.start_number, info.presentation_offset, (place.seconds or 0) * info.timescale, 1)
-    single = make_fragment(place.base_url, address)
+    run = SegmentRun(info.start_number, info.presentation_offset, (context.seconds or 0) * info.timescale, 1)
+    single = make_fragment(context.base_url, url)
     return Segments(
-        place.base_url, _read_initialization(place, info), Timeline([run], info.timescale), lambda *_: single
+        context.base_url, _read_initialization(context, info), Timeline([run], info.timescale), lambda *_: single
     )
 
 
-def _segments_from_file(place: RepresentationContext, info: _SegmentInfo) -> Segments | None:
+def _segments_from_file(context: RepresentationContext, info: _SegmentInfo) -> Segments | None:
     """None for a file that contains its initialization segment; else that segment and the file."""
     element = info.find_child("Initialization")
-    address = element.get("sourceURL") if element is not None else None
+    url = element.get("sourceURL") if element is not None else None
     if info.kind == "SegmentTemplate" and info.attribute("initialization") is not None:
-        return _single_segment(place, info)
-    if not address or urljoin(place.base_url, address) == place.base_url:
+        return _single_segment(context, info)
+    if not url or urljoin(context.base_url, url) == context.base_url:
         return None
-    return _single_segment(place, info)
+    return _single_segment(context, info)

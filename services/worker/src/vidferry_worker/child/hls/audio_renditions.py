@@ -28,9 +28,9 @@ _DESCRIBING_LANGUAGE = "qad"
 
 def is_description(rendition: Rendition) -> bool:
     """Whether the rendition is an audio description."""
-    told = _DESCRIBES in rendition.get("CHARACTERISTICS", "")
+    is_described = _DESCRIBES in rendition.get("CHARACTERISTICS", "")
     named = bool(_DESCRIBING_NAME.search(rendition.get("NAME", "")))
-    return told or named or rendition.get("LANGUAGE", "").lower().startswith(_DESCRIBING_LANGUAGE)
+    return is_described or named or rendition.get("LANGUAGE", "").lower().startswith(_DESCRIBING_LANGUAGE)
 
 
 def choose_main(group: Iterable[Rendition]) -> Rendition:
@@ -80,12 +80,12 @@ class AudioRenditions:
 
     def preferences_by_url(self, base: str) -> dict[str, int]:
         """The language_preference of all renditions but the main audio, by the URLs of their playlists."""
-        told: dict[str, int | None] = {}
+        preferences: dict[str, int | None] = {}
         for rendition in (each for group in self._groups.values() for each in group if each.get("URI")):
-            address, preference = resolve_uri(base, rendition["URI"]), self.language_preference(rendition)
-            if told.setdefault(address, preference) is not None and preference is None:
-                told[address] = None
-        return {address: preference for address, preference in told.items() if preference is not None}
+            url, preference = resolve_uri(base, rendition["URI"]), self.language_preference(rendition)
+            if preferences.setdefault(url, preference) is not None and preference is None:
+                preferences[url] = None
+        return {url: preference for url, preference in preferences.items() if preference is not None}
 
     def put_main_first(self, lines: list[str]) -> list[str]:
         """The playlist's lines with the main rendition first in each group.

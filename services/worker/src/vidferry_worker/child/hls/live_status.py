@@ -52,8 +52,8 @@ def has_lost_beginning(lines: list[str]) -> bool:
 def idle_seconds(lines: list[str], headers: Mapping[str, str], now: datetime) -> float | None:
     """For how long at least no segment has been added; None where unknown."""
     modified = _parse_http_date(headers.get("Last-Modified"))
-    told = [each for each in (modified, _end_by_program_date(lines)) if each]
-    return (now - max(told)).total_seconds() if told else None
+    changes = [each for each in (modified, _end_by_program_date(lines)) if each]
+    return (now - max(changes)).total_seconds() if changes else None
 
 
 def _parse_http_date(text: str | None) -> datetime | None:

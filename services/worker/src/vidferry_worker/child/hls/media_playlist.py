@@ -59,11 +59,11 @@ class MediaPlaylist:
     """fragments after a discontinuity, by yt-dlp's numbers, which count the initialization section too"""
 
 
-def rewrite_media_playlist(lines: list[str], address: str, is_same: AreInterchangeable) -> MediaPlaylist:
+def rewrite_media_playlist(lines: list[str], url: str, is_same: AreInterchangeable) -> MediaPlaylist:
     """Rewrites the playlist at a URL; JobFailure where its segments can't be put into one file."""
     if not is_media_playlist(lines):
         _refuse_other_text(lines)
-    writer = _PlaylistWriter(address, is_same)
+    writer = _PlaylistWriter(url, is_same)
     for line in lines:
         writer.read_line(line)
     if not writer.segments:
@@ -86,12 +86,12 @@ def _empty_playlist_failure(lines: list[str]) -> JobFailure:
 class _PlaylistWriter:
     """Reads a playlist line by line, and writes the one for yt-dlp to `written`."""
 
-    def __init__(self, address: str, is_same: AreInterchangeable) -> None:
+    def __init__(self, url: str, is_same: AreInterchangeable) -> None:
         self.written: list[str] = []
         self.segments = 0
         self.discontinuities: set[int] = set()
         self._follows_discontinuity = False
-        self._address, self._is_same = address, is_same
+        self._url, self._is_same = url, is_same
         self._sequence = self._ytdlp_sequence = 0
         """the next segment's media sequence number: the real one, and the one by yt-dlp's count"""
         self._key, self._written_key = Key(), Key()
@@ -143,15 +143,15 @@ class _PlaylistWriter:
 
     def _resolve_section(self, uri: str, byte_range: str, previous: Section | None) -> Section:
         """The section of a URI; without an offset, it follows the previous one of the same resource (§4.3.2.2)."""
-        address = resolve_uri(self._address, uri)
+        url = resolve_uri(self._url, uri)
         if not byte_range:
-            return Section(address)
+            return Section(url)
         found = _RANGE.fullmatch(byte_range)
         if not found:
             raise unsupported_stream("a byte range that is none")
-        follows = previous is not None and previous.resource == address.partition("?")[0]
+        follows = previous is not None and previous.resource == url.partition("?")[0]
         implied = previous.offset + (previous.length or 0) if previous and follows else 0
-        return Section(address, int(found[1]), implied if found[2] is None else int(found[2]))
+        return Section(url, int(found[1]), implied if found[2] is None else int(found[2]))
 
     def _end_segment(self, uri: str, *, is_left_out: bool) -> None:
         """Takes the URI of a segment, after its tags."""

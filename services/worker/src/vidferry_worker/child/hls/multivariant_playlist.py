@@ -23,7 +23,7 @@ class MultivariantPlaylist:
     """the language_preference of audio renditions, by the URLs of their playlists"""
 
 
-def rewrite_multivariant_playlist(text: str, address: str) -> MultivariantPlaylist:
+def rewrite_multivariant_playlist(text: str, url: str) -> MultivariantPlaylist:
     """Rewrites the playlist at a URL. A media playlist only gets an EXT-X-TARGETDURATION if it has none."""
     lines = split_lines(text)
     if is_media_playlist(lines):
@@ -33,11 +33,11 @@ def rewrite_multivariant_playlist(text: str, address: str) -> MultivariantPlayli
         )
     if max(_count_tags(lines, VARIANT), _count_tags(lines, MEDIA) + _count_urls(lines)) > MAX_ENTRIES:
         raise unsupported_stream(f"a playlist that names more than {MAX_ENTRIES} others")
-    lines, variables = substitute_variables(lines, address, {})
+    lines, variables = substitute_variables(lines, url, {})
     lines = _without_i_frames(lines)
-    sounds = AudioRenditions(lines)
-    written = sounds.put_main_first(lines) if sounds else lines
-    return MultivariantPlaylist("\n".join([*written, ""]), variables, sounds.preferences_by_url(address))
+    renditions = AudioRenditions(lines)
+    written = renditions.put_main_first(lines) if renditions else lines
+    return MultivariantPlaylist("\n".join([*written, ""]), variables, renditions.preferences_by_url(url))
 
 
 def _count_tags(lines: list[str], tag: str) -> int:

@@ -19,7 +19,7 @@ _NOT_IN_QUOTES = re.compile(r'["\r\n]')
 Variables = Mapping[str, str]
 
 
-def substitute_variables(lines: list[str], address: str, imported: Variables) -> tuple[list[str], Variables]:
+def substitute_variables(lines: list[str], url: str, imported: Variables) -> tuple[list[str], Variables]:
     """The lines of the playlist at a URL with its variables substituted, and the variables.
 
     imported: the variables of the multivariant playlist. JobFailure where a variable is not defined. A playlist that
@@ -31,7 +31,7 @@ def substitute_variables(lines: list[str], address: str, imported: Variables) ->
     written, added = [], 0
     for line in lines:
         if has_tag(line, DEFINE):
-            variables.update([_read_definition(parse_attributes(line), address, imported)])
+            variables.update([_read_definition(parse_attributes(line), url, imported)])
             if len(variables) > MAX_VARIABLES:
                 raise unsupported_stream(f"a playlist of more than {MAX_VARIABLES} variables")
         else:
@@ -40,7 +40,7 @@ def substitute_variables(lines: list[str], address: str, imported: Variables) ->
     return written, variables
 
 
-def _read_definition(attributes: Mapping[str, str], address: str, imported: Variables) -> tuple[str, str]:
+def _read_definition(attributes: Mapping[str, str], url: str, imported: Variables) -> tuple[str, str]:
     """The name and value of a definition."""
     if "NAME" in attributes:
         return attributes["NAME"], attributes.get("VALUE", "")
@@ -49,7 +49,7 @@ def _read_definition(attributes: Mapping[str, str], address: str, imported: Vari
             raise unsupported_stream(f"the variable {name[:100]} is imported and not defined")
         return name, imported[name]
     name = attributes.get("QUERYPARAM", "")
-    value = next(iter(parse_qs(urlsplit(address).query).get(name, [])), "")
+    value = next(iter(parse_qs(urlsplit(url).query).get(name, [])), "")
     if not value or _NOT_IN_QUOTES.search(value):
         raise unsupported_stream(f"the variable {name[:100]} is not in the playlist's address")
     return name, value

@@ -49,12 +49,12 @@ class Page:
     """media with other schemes, such as `ftp:`: refused where nothing else is found"""
 
     @classmethod
-    def parse(cls, address: str, text: str, headers: Any = None, outer: "Page | None" = None) -> "Page":
-        address = address.partition("#")[0]
-        base, policy = _find_base(address, text), _find_policy(text, headers)
+    def parse(cls, url: str, text: str, headers: Any = None, outer: "Page | None" = None) -> "Page":
+        url = url.partition("#")[0]
+        base, policy = _find_base(url, text), _find_policy(text, headers)
         if outer:
-            return cls(address, base, policy, outer.depth + 1, outer.errors, outer.foreign_urls)
-        return cls(address, base, policy)
+            return cls(url, base, policy, outer.depth + 1, outer.errors, outer.foreign_urls)
+        return cls(url, base, policy)
 
     def resolve(self, reference: str | None) -> str | None:
         """The absolute URL of a reference in the page, without a fragment; None where it is not http or https."""
@@ -95,28 +95,26 @@ def join_url(base: str, reference: str | None) -> str | None:
         return None
     reference = reference.strip().translate({ord(each): None for each in "\t\r\n"})
     try:
-        address = urljoin(base, reference).partition("#")[0] if reference else ""
-        parts = urlsplit(address)
-        address.encode()  # raises for a lone surrogate, as .port does for one out of range
-        return (
-            address if parts.scheme.lower() in SCHEMES and _is_valid_host(parts.hostname) and parts.port != 0 else None
-        )
+        url = urljoin(base, reference).partition("#")[0] if reference else ""
+        parts = urlsplit(url)
+        url.encode()  # raises for a lone surrogate, as .port does for one out of range
+        return url if parts.scheme.lower() in SCHEMES and _is_valid_host(parts.hostname) and parts.port != 0 else None
     except ValueError:
         return None
 
 
-def _find_base(address: str, text: str) -> str:
+def _find_base(url: str, text: str) -> str:
     for tag in find_tags({"base"}, text):
         if "href" in tag.attributes and not tag.is_commented:  # only the first href counts
-            return join_url(address, tag.attributes["href"]) or address
-    return address
+            return join_url(url, tag.attributes["href"]) or url
+    return url
 
 
 def _find_policy(text: str, headers: Any) -> str:
     """The page's referrer policy: the last valid one; unknown values are ignored (Referrer Policy §8.1)."""
-    told = str((headers.get("Referrer-Policy") if headers else None) or "").split(",")
-    told += [content for name, content, _ in find_metas(text) if name == "referrer"]
-    policies = [_OLD_POLICIES.get(each.strip().lower(), each.strip().lower()) for each in told]
+    values = str((headers.get("Referrer-Policy") if headers else None) or "").split(",")
+    values += [content for name, content, _ in find_metas(text) if name == "referrer"]
+    policies = [_OLD_POLICIES.get(each.strip().lower(), each.strip().lower()) for each in values]
     return next((each for each in reversed(policies) if each in _POLICIES), _DEFAULT)
 
 

@@ -13,17 +13,22 @@ _COMPLETED = "__page"
 """Marks a completed result. yt-dlp drops fields with this prefix."""
 
 
-def complete_result(found: dict[str, Any], page: Page, told: str, title: str, picture: str | None) -> dict[str, Any]:
-    """Completes a result of the page or of an embedded one; told is yt-dlp's title of the page, title a better one."""
+def complete_result(
+    found: dict[str, Any], page: Page, known_title: str, title: str, thumbnail: str | None
+) -> dict[str, Any]:
+    """Completes a result of the page or of an embedded one.
+
+    known_title is yt-dlp's title of the page, title a better one.
+    """
     if _COMPLETED in found:
         return found
     found[_COMPLETED] = page.url
     kind = found.get("_type", "video")
     if kind == "playlist":
         for entry in found["entries"] if isinstance(found.get("entries"), list) else ():
-            complete_result(entry, page, told, title, picture)
+            complete_result(entry, page, known_title, title, thumbnail)
         return found
-    if told and re.fullmatch(rf"{re.escape(told)} \(\d+\)", str(found.get("title") or "")):
+    if known_title and re.fullmatch(rf"{re.escape(known_title)} \(\d+\)", str(found.get("title") or "")):
         found["title"] = title
     if kind == "url":
         return found
@@ -34,16 +39,16 @@ def complete_result(found: dict[str, Any], page: Page, told: str, title: str, pi
         found.setdefault("extractor_key", "Generic")  # whichever extractor asked for the embedded media
         found.setdefault("extractor", "generic")
         _add_headers(found, page)
-    _complete_thumbnails(found, page, picture)
+    _complete_thumbnails(found, page, thumbnail)
     return found
 
 
 def _pass_referer_on(found: dict[str, Any], page: Page) -> None:
     """Sets the Referer for a URL that the generic extractor reads next."""
-    address, data = unsmuggle_url(found["url"], {})
+    url, data = unsmuggle_url(found["url"], {})
     if data.pop("referer", None):
-        referer = page.referer_for(address)
-        found["url"] = smuggle_url(address, {**data, **({"referer": referer} if referer else {})})
+        referer = page.referer_for(url)
+        found["url"] = smuggle_url(url, {**data, **({"referer": referer} if referer else {})})
 
 
 def _add_headers(found: dict[str, Any], page: Page) -> None:
@@ -61,10 +66,10 @@ def _add_headers(found: dict[str, Any], page: Page) -> None:
             stream["http_headers"] = {**headers, **({"Referer": referer} if referer else {})}
 
 
-def _complete_thumbnails(found: dict[str, Any], page: Page, picture: str | None) -> None:
+def _complete_thumbnails(found: dict[str, Any], page: Page, thumbnail: str | None) -> None:
     """Resolves the URLs of the video's thumbnails, else takes the page's image."""
-    pictures = found.get("thumbnails") or [{"url": found.get("thumbnail") or picture}]
-    whole = [{**each, "url": page.resolve(each["url"]) or each["url"]} for each in pictures if each.get("url")]
+    thumbnails = found.get("thumbnails") or [{"url": found.get("thumbnail") or thumbnail}]
+    whole = [{**each, "url": page.resolve(each["url"]) or each["url"]} for each in thumbnails if each.get("url")]
     for each in whole:
         referer = page.referer_for(each["url"])
         if referer:

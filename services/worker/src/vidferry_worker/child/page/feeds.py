@@ -48,9 +48,9 @@ def parse_feed(text: str) -> ET.Element | None:
     return None
 
 
-def read_entries(root: ET.Element, address: str) -> list[FeedEntry]:
+def read_entries(root: ET.Element, url: str) -> list[FeedEntry]:
     """The entries with media, in the feed's order; where none has media, those with a page."""
-    base = join_url(address, root.get(_XML_BASE)) or address
+    base = join_url(url, root.get(_XML_BASE)) or url
     items = [each for each in root.iter() if _local_name(each) in {"item", "entry"}][:MAX_ENTRIES]
     entries = [entry for item in items if (entry := _read_entry(item, base))]
     return [entry for entry in entries if entry.is_media] or entries
@@ -88,19 +88,19 @@ def _find_media(item: ET.Element, base: str) -> str | None:
         for each in item.iter():
             if _local_name(each) not in names or (_local_name(each) == "link" and each.get("rel") != "enclosure"):
                 continue
-            address = join_url(base, _find_url(each))
-            if address and _may_be_media(each, address, certain="content" not in names):
-                return address
+            url = join_url(base, _find_url(each))
+            if url and _may_be_media(each, url, certain="content" not in names):
+                return url
     return None
 
 
-def _may_be_media(element: ET.Element, address: str, *, certain: bool) -> bool:
+def _may_be_media(element: ET.Element, url: str, *, certain: bool) -> bool:
     kind, medium = (element.get("type") or "").lower(), element.get("medium")
     if kind.startswith(("audio/", "video/")) or medium in {"audio", "video"}:
         return True
     if kind.startswith(_NO_MEDIA) or medium:
         return False
-    ending = urlsplit(address).path.rpartition(".")[2].lower()
+    ending = urlsplit(url).path.rpartition(".")[2].lower()
     return ending in KNOWN_EXTENSIONS or (
         certain and ending not in {"jpg", "jpeg", "png", "gif", "webp", "pdf", "html"}
     )
@@ -109,9 +109,9 @@ def _may_be_media(element: ET.Element, address: str, *, certain: bool) -> bool:
 def _find_page(item: ET.Element, base: str) -> str | None:
     for each in item:
         if _local_name(each) == "link" and each.get("rel", "alternate") == "alternate":
-            address = join_url(base, each.get("href") or each.text)
-            if address:
-                return address
+            url = join_url(base, each.get("href") or each.text)
+            if url:
+                return url
     return None
 
 

@@ -24,17 +24,19 @@ def find_frames(page: Page, text: str) -> list[str]:
     """The URLs of embedded pages that may be requested; those that look like a player come first."""
     if page.depth >= MAX_DEPTH:
         return []
-    told = [*_find_player_urls(text), *find_embedded_pages(page, text)]
+    references = [*_find_player_urls(text), *find_embedded_pages(page, text)]
     for tag in find_tags(FRAME_ELEMENTS, text):
-        told += [tag.attributes[name] for name in _URL_ATTRIBUTES if name in tag.attributes and not tag.is_commented]
-    joined = (page.resolve(each) for each in told)
+        references += [
+            tag.attributes[name] for name in _URL_ATTRIBUTES if name in tag.attributes and not tag.is_commented
+        ]
+    joined = (page.resolve(each) for each in references)
     found = dict.fromkeys(each for each in joined if each and each != page.url and _may_be_asked(page, each))
-    return sorted(found, key=lambda address: not _LIKELY.search(address))[:MAX_FRAMES]
+    return sorted(found, key=lambda url: not _LIKELY.search(url))[:MAX_FRAMES]
 
 
-def _may_be_asked(page: Page, address: str) -> bool:
+def _may_be_asked(page: Page, url: str) -> bool:
     """Whether a URL is on the page's own site, or of a media file. For other sites there are yt-dlp's extractors."""
-    return page.is_same_site(address) or bool(MediaSource(address).ending)
+    return page.is_same_site(url) or bool(MediaSource(url).ending)
 
 
 def _find_player_urls(text: str) -> Iterator[str]:

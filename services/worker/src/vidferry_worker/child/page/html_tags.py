@@ -83,8 +83,8 @@ def _find_all(text: str) -> tuple[Tag, ...]:
 def _parse_tag(found: re.Match[str], *, is_commented: bool) -> Tag:
     name, rest = found["name"].lower(), found["rest"]
     attributes = {} if name.startswith("/") else extract_attributes(f"<{name} {rest}>")
-    told = {key: value.strip() for key, value in attributes.items() if value}
-    return Tag(name, told, rest.endswith("/"), is_commented, found.start(), found.end())
+    with_values = {key: value.strip() for key, value in attributes.items() if value}
+    return Tag(name, with_values, rest.endswith("/"), is_commented, found.start(), found.end())
 
 
 def _find_comments(text: str) -> Iterator[tuple[int, int]]:

@@ -19,14 +19,14 @@ def find_video(page: Page, documents: Iterable[Any]) -> dict[str, Any] | None:
     """
     for node in _iterate_objects(documents):
         kinds = [each for each in _as_list(node.get("@type")) if isinstance(each, str)]
-        address = _find_url(page, node.get("contentUrl")) if any(map(_TYPE.fullmatch, kinds)) else None
-        if address and address != page.url:  # some give the page itself
+        url = _find_url(page, node.get("contentUrl")) if any(map(_TYPE.fullmatch, kinds)) else None
+        if url and url != page.url:  # some give the page itself
             return {
                 **node,
                 **{name: node[name] if isinstance(node.get(name), str) else None for name in _TEXTS},
                 "@context": "https://schema.org",
                 "@type": "AudioObject" if all("Audio" in each for each in kinds) else "VideoObject",
-                "contentUrl": address,
+                "contentUrl": url,
                 "thumbnailUrl": [each for each in map(page.resolve, _only_texts(node.get("thumbnailUrl"))) if each],
                 "hasPart": [],
             }
@@ -49,9 +49,9 @@ def _find_url(page: Page, value: Any) -> str | None:
     """The first absolute URL in a string, a list, or an object with an @id or url."""
     for each in _as_list(value):
         text = each.get("url") or each.get("@id") if isinstance(each, dict) else each
-        address = page.resolve(text) if isinstance(text, str) else None
-        if address:
-            return address
+        url = page.resolve(text) if isinstance(text, str) else None
+        if url:
+            return url
     return None
 
 

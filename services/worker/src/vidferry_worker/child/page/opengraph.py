@@ -45,14 +45,14 @@ def find_videos(page: Page, text: str) -> list[MediaSource]:
 def find_embedded_pages(page: Page, text: str) -> list[str]:
     """The URLs of players that are pages themselves, by their media type."""
     named = [group for group in _read_groups(text) if group.media_type.startswith(("text/html", "application/xhtml"))]
-    addresses = (page.resolve(group.url) or page.resolve(group.secure_url) for group in named)
-    return [address for address in addresses if address]
+    urls = (page.resolve(group.url) or page.resolve(group.secure_url) for group in named)
+    return [url for url in urls if url]
 
 
 def _read_groups(text: str) -> list[_MediaProperties]:
     groups: list[_MediaProperties] = []
-    for told, content, _ in find_metas(text):
-        name = "og:video" if told == _MICRODATA else told
+    for property_name, content, _ in find_metas(text):
+        name = "og:video" if property_name == _MICRODATA else property_name
         kind, _, rest = name.removeprefix("og:").partition(":")
         if not name.startswith("og:") or kind not in {"video", "audio"} or len(groups) > MAX_GROUPS:
             continue
@@ -82,14 +82,14 @@ def _add_url(groups: list[_MediaProperties], kind: str, rest: str, content: str)
 
 def _make_source(page: Page, group: _MediaProperties) -> MediaSource | None:
     """The source of a group; None for a page, for Flash, or for what a browser would not play."""
-    address = page.resolve(group.url) or page.resolve(group.secure_url)
-    if not address or group.media_type.startswith(("text/html", "application/xhtml")) or "flash" in group.media_type:
+    url = page.resolve(group.url) or page.resolve(group.secure_url)
+    if not url or group.media_type.startswith(("text/html", "application/xhtml")) or "flash" in group.media_type:
         return None
-    told = (
+    is_media = (
         group.media_type.startswith(("video/", "audio/")) or "mpegurl" in group.media_type or "dash" in group.media_type
     )
-    source = MediaSource(address, group.media_type if told else "", *_read_size(group), None, group.kind == "audio")
-    return source if told or source.ending or _may_be_media(address) else None
+    source = MediaSource(url, group.media_type if is_media else "", *_read_size(group), None, group.kind == "audio")
+    return source if is_media or source.ending or _may_be_media(url) else None
 
 
 def _read_size(group: _MediaProperties) -> tuple[int | None, int | None]:
@@ -97,9 +97,9 @@ def _read_size(group: _MediaProperties) -> tuple[int | None, int | None]:
     return width or None, height or None
 
 
-def _may_be_media(address: str) -> bool:
+def _may_be_media(url: str) -> bool:
     """Whether the path ends with an extension that is not of media, but may lead to it: `video.php?id=3`."""
-    name = address.partition("?")[0].rpartition("/")[2]
+    name = url.partition("?")[0].rpartition("/")[2]
     return "." in name and not name.lower().endswith(
         (".swf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".js", ".html", ".htm")
     )

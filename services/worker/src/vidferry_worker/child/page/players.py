@@ -70,10 +70,10 @@ def _read_data_setup(tag: Tag) -> Iterator[Tag]:
     text = tag.attributes.get("data-setup", "null")
     check_json(text)
     try:
-        told = json.loads(text)
+        setup = json.loads(text)
     except (ValueError, RecursionError):
         return
-    sources = told.get("sources") if isinstance(told, dict) else None
+    sources = setup.get("sources") if isinstance(setup, dict) else None
     for each in sources[:MAX_SETUP_SOURCES] if isinstance(sources, list) else ():
         if isinstance(each, dict):
             attributes = {key: str(value).strip() for key, value in each.items() if isinstance(value, str | int)}
@@ -82,15 +82,15 @@ def _read_data_setup(tag: Tag) -> Iterator[Tag]:
 
 def _add_source(page: Page, player: Player, tag: Tag) -> None:
     """Adds the source of a tag, if it has one."""
-    address = _find_address(page, tag)
-    if address is None or any(address == source.url for source in player.sources):
+    url = _find_url(page, tag)
+    if url is None or any(url == source.url for source in player.sources):
         return
     # A player's own width and height are those of its box on the page.
     width, height = read_size(tag.attributes) if tag.name == "source" else (None, None)
     is_small = "max-width" in tag.attributes.get("media", "")
     player.sources.append(
         MediaSource(
-            address,
+            url,
             tag.attributes.get("type", ""),
             width,
             height,
@@ -101,15 +101,15 @@ def _add_source(page: Page, player: Player, tag: Tag) -> None:
     )
 
 
-def _find_address(page: Page, tag: Tag) -> str | None:
+def _find_url(page: Page, tag: Tag) -> str | None:
     for name in _URL_ATTRIBUTES:
-        told = tag.attributes.get(name, "")
-        if told and not any(map(told.__contains__, _MADE_BY_SCRIPTS)):
-            address = page.resolve(told)
-            if address:
-                return address
-            if _FOREIGN.match(told):
-                page.foreign_urls.append(told)
+        reference = tag.attributes.get(name, "")
+        if reference and not any(map(reference.__contains__, _MADE_BY_SCRIPTS)):
+            url = page.resolve(reference)
+            if url:
+                return url
+            if _FOREIGN.match(reference):
+                page.foreign_urls.append(reference)
     return None
 
 

@@ -46,8 +46,8 @@ class MediaSource:
     @property
     def extension(self) -> str:
         """The extension of a manifest's path, else by media type, else the path's; empty where unknown."""
-        told = mimetype2ext(self.media_type, default=None) if self.media_type else None
-        return _MANIFEST_EXTENSIONS.get(self.ending) or (told if told in KNOWN_EXTENSIONS else "") or self.ending
+        by_type = mimetype2ext(self.media_type, default=None) if self.media_type else None
+        return _MANIFEST_EXTENSIONS.get(self.ending) or (by_type if by_type in KNOWN_EXTENSIONS else "") or self.ending
 
 
 def read_size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
@@ -67,9 +67,9 @@ def read_size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
     ):
         if height:
             break
-        told = attributes.get(name, "")
+        text = attributes.get(name, "")
         found = (
-            {"height": _parse_pixels(told)} if told.isdecimal() else parse_resolution(told[:100]) or _named_size(told)
+            {"height": _parse_pixels(text)} if text.isdecimal() else parse_resolution(text[:100]) or _named_size(text)
         )
         width, height = width or found.get("width"), found.get("height")
     return width, height
@@ -80,9 +80,9 @@ def _named_size(label: str) -> dict[str, int]:
     return next(({"height": lines} for word, lines in _HEIGHT_WORDS if re.search(rf"\b{word}\b", words)), {})
 
 
-def height_in_name(address: str) -> int | None:
+def height_in_name(url: str) -> int | None:
     """The height in a file name: `clip-720p.mp4`, `clip_1080.mp4`, `360.mp4`."""
-    name = unquote(urlsplit(address).path).rpartition("/")[2].partition(".")[0]
+    name = unquote(urlsplit(url).path).rpartition("/")[2].partition(".")[0]
     marked = re.search(r"(?<![A-Za-z0-9])(\d{3,4})[pP](?![A-Za-z0-9])", name)
     plain = re.search(r"(?:^|[-_])(\d{3,4})$", name)
     found = int((marked or plain or ["", "0"])[1])
@@ -140,8 +140,8 @@ class FormatCollector:
             self._page.errors.append(error)
             return "", ""  # the download will fail with a better error
         with response:
-            told = str(response.headers.get("Content-Type") or "")
-            return extension_of_response(told, response.read(512)), told
+            content_type = str(response.headers.get("Content-Type") or "")
+            return extension_of_response(content_type, response.read(512)), content_type
 
 
 def extension_of_response(content_type: str, start: bytes) -> str:

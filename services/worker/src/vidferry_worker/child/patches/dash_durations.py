@@ -15,10 +15,10 @@ def install() -> None:
     parse = InfoExtractor._parse_mpd_periods  # noqa: SLF001 - what is changed here is yt-dlp's own
 
     def parse_with_length(extractor: Any, mpd_doc: Any, *args: Any, **options: Any) -> Iterator[Any]:
-        told = expected_duration.from_dash_manifest(mpd_doc)
+        expected = expected_duration.from_dash_manifest(mpd_doc)
         for period in parse(extractor, mpd_doc, *args, **options):
             for each in period.get("formats", ()):
-                each[expected_duration.WHOLE_MANIFEST] = told
+                each[expected_duration.WHOLE_MANIFEST] = expected
             yield period
 
     InfoExtractor._parse_mpd_periods = parse_with_length  # noqa: SLF001

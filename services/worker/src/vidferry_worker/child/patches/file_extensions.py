@@ -32,20 +32,18 @@ def install() -> None:
         module.determine_ext = determine_ext
 
 
-def without_fragment(address: str | None) -> str | None:
+def without_fragment(url: str | None) -> str | None:
     """A URL without its fragment; other text, such as a file name, as it is."""
-    return address.partition("#")[0] if address and re.match(r"(?:https?:)?//", address) else address
+    return url.partition("#")[0] if url and re.match(r"(?:https?:)?//", url) else url
 
 
 def set_extensions(video: dict[str, Any], headers_by_url: Callable[[str], Mapping[str, str] | None]) -> None:
     """Sets an extension that yt-dlp allows for each format: by the response headers, else `unknown_video`."""
     for stream in video.get("formats") or [video]:
-        address = stream.get("url")
-        extension = (
-            str(stream.get("ext") or _utils.determine_ext(address)).lower() if isinstance(address, str) else UNKNOWN
-        )
-        if address and (extension not in ALLOWED or extension == UNKNOWN):
-            stream["ext"] = _extension_from_headers(headers_by_url(address) or {})
+        url = stream.get("url")
+        extension = str(stream.get("ext") or _utils.determine_ext(url)).lower() if isinstance(url, str) else UNKNOWN
+        if url and (extension not in ALLOWED or extension == UNKNOWN):
+            stream["ext"] = _extension_from_headers(headers_by_url(url) or {})
     for thumbnail in video.get("thumbnails") or ():
         if str(thumbnail.get("ext") or _utils.determine_ext(thumbnail.get("url"), "jpg")).lower() not in ALLOWED:
             thumbnail["ext"] = "jpg"
@@ -54,5 +52,5 @@ def set_extensions(video: dict[str, Any], headers_by_url: Callable[[str], Mappin
 def _extension_from_headers(headers: Mapping[str, str]) -> str:
     """The extension for the Content-Type, else that of the file name in Content-Disposition."""
     name = titles.file_name_from_disposition(headers.get("Content-Disposition") or "")
-    told = (mimetype2ext(headers.get("Content-Type"), default=None), name.rpartition(".")[2].lower())
-    return next((each for each in told if each in ALLOWED), UNKNOWN)
+    candidates = (mimetype2ext(headers.get("Content-Type"), default=None), name.rpartition(".")[2].lower())
+    return next((each for each in candidates if each in ALLOWED), UNKNOWN)

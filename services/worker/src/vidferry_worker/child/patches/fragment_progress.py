@@ -39,14 +39,14 @@ class FragmentTally:
             return self._stream_facts()
 
     def _stream_facts(self) -> Facts:
-        told = [(done, length) for done, length in self._under_way.values() if length and done <= length]
-        count, size = self._fetched + len(told), self._bytes + sum(length for _, length in told)
+        known = [(done, length) for done, length in self._under_way.values() if length and done <= length]
+        count, size = self._fetched + len(known), self._bytes + sum(length for _, length in known)
         return {
             "finished": False,
             "downloaded": self._bytes + sum(done for done, _ in self._under_way.values()),
             "total": None,
             "estimate": size * self.total // count if self.total and count else None,
-            "fragment": self._fetched + sum(done / length for done, length in told),
+            "fragment": self._fetched + sum(done / length for done, length in known),
             "fragments": self.total,
         }
 

@@ -44,15 +44,15 @@ def _find_videos(
         found = _PageReader(extractor, find_by_itself, page, smuggled, response, info).find_videos(webpage)
     if not found and not outer:
         found = _explain_no_video(page)
-    told = str(info.get("title") or "")
-    title = titles.choose_title(told, titles.title_from_url(page.url))
-    return [complete_result(each, page, told, title, info.get("thumbnail")) for each in found]
+    known_title = str(info.get("title") or "")
+    title = titles.choose_title(known_title, titles.title_from_url(page.url))
+    return [complete_result(each, page, known_title, title, info.get("thumbnail")) for each in found]
 
 
 def _explain_no_video(page: Page) -> list[dict[str, Any]]:
     """The reason for no video: media with another scheme, as a video that will be refused, or the first error."""
     if page.foreign_urls:
-        return [{"formats": [{"url": address, "ext": "unknown_video"} for address in page.foreign_urls[:1]]}]
+        return [{"formats": [{"url": url, "ext": "unknown_video"} for url in page.foreign_urls[:1]]}]
     if page.errors:
         raise page.errors[0]
     return []
@@ -112,16 +112,16 @@ class _PageReader:
     def _search_frames(self, embedded: list[str]) -> list[dict[str, Any]]:
         """The videos of the first embedded page that has any."""
         if self._page.depth < frames.MAX_DEPTH:
-            for address in embedded[: frames.MAX_FRAMES]:
-                if found := self._search_frame(address):
+            for url in embedded[: frames.MAX_FRAMES]:
+                if found := self._search_frame(url):
                     return found
         return []
 
-    def _search_frame(self, address: str) -> list[dict[str, Any]]:
+    def _search_frame(self, url: str) -> list[dict[str, Any]]:
         extractor = self._extractor
         try:
             response = extractor._request_webpage(  # noqa: SLF001
-                address, self._video_id, "Looking into an embedded page", headers={"Accept-Encoding": "identity"}
+                url, self._video_id, "Looking into an embedded page", headers={"Accept-Encoding": "identity"}
             )
         except FAILURES:  # it may not have been the player
             return []
@@ -129,11 +129,11 @@ class _PageReader:
             start = response.read(512)
             if extension_of_response(str(response.headers.get("Content-Type") or ""), start) != "html":
                 formats = FormatCollector(extractor, self._video_id, self._page)
-                formats.add_source(MediaSource(address))
+                formats.add_source(MediaSource(url))
                 return self._as_video(formats)
             if not self._page.is_same_site(response.url):
                 return []
-            webpage = extractor._webpage_read_content(response, address, self._video_id, prefix=start, fatal=False)  # noqa: SLF001
+            webpage = extractor._webpage_read_content(response, url, self._video_id, prefix=start, fatal=False)  # noqa: SLF001
         found: list[dict[str, Any]] = extractor._extract_embeds(  # noqa: SLF001
             response.url, webpage or "", urlh=response, info_dict=self._info
         )

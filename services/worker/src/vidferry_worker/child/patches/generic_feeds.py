@@ -21,12 +21,12 @@ def _extract_rss(self: Any, url: str, video_id: str, doc: Element) -> dict[str, 
     return result
 
 
-def find_entries(root: Element, address: str) -> list[dict[str, Any]]:
+def find_entries(root: Element, url: str) -> list[dict[str, Any]]:
     """A feed's entries as yt-dlp results; an entry's own title, date and duration override those at its URL."""
     return [
         {
             "_type": "url_transparent", "url": entry.url, "title": entry.title, "timestamp": entry.timestamp,
             "duration": entry.duration,
         }
-        for entry in feeds.read_entries(root, address)
+        for entry in feeds.read_entries(root, url)
     ]  # fmt: skip

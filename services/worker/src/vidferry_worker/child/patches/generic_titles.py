@@ -37,10 +37,10 @@ def _generic_title(self: Any, url: str = "", webpage: str = "", *, default: str 
     )
 
 
-def _add_server_title(found: dict[str, Any], address: str, headers_by_url: Mapping[str, Any]) -> dict[str, Any]:
+def _add_server_title(found: dict[str, Any], url: str, headers_by_url: Mapping[str, Any]) -> dict[str, Any]:
     """Gives a file or playlist without a page the name in its Content-Disposition."""
-    if found.get("_type", "video") == "video" and found.get("title") == titles.title_from_url(address):
-        headers = headers_by_url.get(address) or headers_by_url.get(Request(address).url) or {}
+    if found.get("_type", "video") == "video" and found.get("title") == titles.title_from_url(url):
+        headers = headers_by_url.get(url) or headers_by_url.get(Request(url).url) or {}
         found["title"] = titles.choose_title(
             titles.title_from_disposition(headers.get("Content-Disposition") or ""), found["title"]
         )

@@ -31,7 +31,7 @@ def find_audio_codecs(playlist: str) -> dict[str, str]:
         if media.get("TYPE") == "AUDIO" and media.get("URI"):
             codecs = named.get(str(media.get("GROUP-ID")), {})
             found.setdefault(str(media["URI"]), set()).add(*codecs.values() if len(codecs) == 1 else [""])
-    return {address: min(codecs) for address, codecs in found.items() if len(codecs) == 1 and "" not in codecs}
+    return {url: min(codecs) for url, codecs in found.items() if len(codecs) == 1 and "" not in codecs}
 
 
 def _codecs_by_group(playlist: str) -> dict[str, Codecs]:
@@ -63,8 +63,8 @@ def install() -> None:
 
     def parse_with_codecs(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **how: Any) -> Any:
         formats, subtitles = parse(extractor, m3u8_doc, m3u8_url, *args, **how)
-        told = find_audio_codecs(m3u8_doc) if _MEDIA in m3u8_doc else {}
-        codecs = {urljoin(m3u8_url or "", address): codec for address, codec in told.items()}
+        codecs_by_uri = find_audio_codecs(m3u8_doc) if _MEDIA in m3u8_doc else {}
+        codecs = {urljoin(m3u8_url or "", url): codec for url, codec in codecs_by_uri.items()}
         for each in formats:
             if each.get("vcodec") == "none" and not each.get("acodec") and each.get("url") in codecs:
                 each["acodec"] = codecs[each["url"]]

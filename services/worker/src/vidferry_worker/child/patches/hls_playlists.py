@@ -77,19 +77,19 @@ def _rewrite_media_playlists() -> None:
     download = HlsFD.real_download
 
     def download_rewritten(downloader: Any, filename: str, info: dict[str, Any]) -> Any:
-        address, text = info["url"], info.get("hls_media_playlist_data")
+        url, text = info["url"], info.get("hls_media_playlist_data")
         if not text:
-            with downloader.ydl.urlopen(downloader._prepare_url(info, address)) as response:  # noqa: SLF001
-                address, text = response.url, response.read().decode("utf-8", "ignore")
-        lines, _ = substitute_variables(tags.split_lines(text), address, info.get(VARIABLES) or {})
+            with downloader.ydl.urlopen(downloader._prepare_url(info, url)) as response:  # noqa: SLF001
+                url, text = response.url, response.read().decode("utf-8", "ignore")
+        lines, _ = substitute_variables(tags.split_lines(text), url, info.get(VARIABLES) or {})
         _refuse_live(lines, info)
         is_same = _InitializationSections(lambda section: _fetch_section(downloader.ydl, info, section)).are_same
-        playlist = rewrite_media_playlist(lines, address, is_same)
+        playlist = rewrite_media_playlist(lines, url, is_same)
         if playlist.discontinuities or MAP in playlist.text:
             joiner = TimestampJoiner(playlist.discontinuities)
             fetch = downloader.download_and_append_fragments
             downloader.download_and_append_fragments = partial(fetch, pack_func=joiner.rewrite_fragment)
-        return download(downloader, filename, {**info, "url": address, "hls_media_playlist_data": playlist.text})
+        return download(downloader, filename, {**info, "url": url, "hls_media_playlist_data": playlist.text})
 
     HlsFD.real_download = download_rewritten
 

@@ -35,7 +35,7 @@ def install() -> None:
 
     def parse_corrected(extractor: Any, m3u8_doc: str, m3u8_url: str | None = None, *args: Any, **options: Any) -> Any:
         formats, subtitles = parse(extractor, m3u8_doc, m3u8_url, *args, **options)
-        silent = {urljoin(m3u8_url or "", address) for address in find_video_only_variants(m3u8_doc)}
+        silent = {urljoin(m3u8_url or "", url) for url in find_video_only_variants(m3u8_doc)}
         for each in formats:
             if each.get("url") in silent and each.get("vcodec") != "none":
                 each["acodec"] = "none"

@@ -68,7 +68,7 @@ def _limit_elements(parse: Callable[..., Any], names: set[str]) -> Callable[...,
         read += 1
         if read > MAX_DOCUMENTS:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"more than {MAX_DOCUMENTS} manifests that lead to each other")
-        if isinstance(document, Element):  # yt-dlp also passes False, for a document that could not be read
+        if isinstance(document, Element):  # yt-dlp passes something else for a document that it could not read
             found = (each for each in document.iter() if str(each.tag).rpartition("}")[2] in names)
             check_video_count(sum(1 for _ in islice(found, MAX_VIDEOS + 1)))
         return parse(extractor, document, *args, **options)

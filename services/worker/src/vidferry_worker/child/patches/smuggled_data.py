@@ -40,8 +40,8 @@ def renew_key() -> None:
 def smuggle_url(url: str, data: dict[str, Any]) -> str:
     """The URL with data added to what it already carries."""
     url, before = unsmuggle_url(url, {})
-    told = json.dumps({**data, **before})
-    return f"{url}{_MARK}=&{urlencode({'data': told, 'by': _sign_data(told)})}"
+    text = json.dumps({**data, **before})
+    return f"{url}{_MARK}=&{urlencode({'data': text, 'by': _sign_data(text)})}"
 
 
 def unsmuggle_url(smug_url: str, default: Any = None) -> tuple[str, Any]:
@@ -50,11 +50,11 @@ def unsmuggle_url(smug_url: str, default: Any = None) -> tuple[str, Any]:
         return smug_url, default
     url, _, rest = smug_url.partition(_MARK)
     fields = parse_qs(rest)
-    told, sign = fields.get("data", [""])[0], fields.get("by", [""])[0]
-    if not hmac.compare_digest(_sign_data(told).encode(), sign.encode(errors="replace")):
+    text, sign = fields.get("data", [""])[0], fields.get("by", [""])[0]
+    if not hmac.compare_digest(_sign_data(text).encode(), sign.encode(errors="replace")):
         return url, default
-    return url, json.loads(told)
+    return url, json.loads(text)
 
 
-def _sign_data(told: str) -> str:
-    return hmac.new(_key, told.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+def _sign_data(text: str) -> str:
+    return hmac.new(_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
