@@ -83,34 +83,26 @@ def is_in_container(path: Path, container: Container) -> bool:
 def plan_remux(streams: Sequence[Stream], container: Container) -> RemuxPlan | None:
     """How to remux these streams into a container; None where it doesn't support the main video or audio."""
     supported, streams = SUPPORTED_CODECS[container], streams[:MAX_STREAMS]
-    video_streams = [
-        each for each in streams if _is_of_type(each, "video") and not is_cover(each) and each.get("width") != 0
-    ]
-    audio_streams = [each for each in streams if _is_of_type(each, "audio") and each.get("channels") != 0]
-    wanted = [
-        (each, held)
-        for each, held in ((main_stream(video_streams), supported.video), (main_stream(audio_streams), supported.audio))
-        if each
-    ]
-    if not wanted or not all(_is_supported(each, held) for each, held in wanted):
+    video = [each for each in streams if _is_video(each)]
+    audio = [each for each in streams if _is_of_type(each, "audio") and each.get("channels") != 0]
+    main = [(main_stream(video), supported.video), (main_stream(audio), supported.audio)]
+    if not (video or audio) or not all(_is_supported(each, codecs) for each, codecs in main if each):
         return None
-    kept = [each for each in video_streams if _is_supported(each, supported.video)]
-    kept += [each for each in audio_streams if _is_supported(each, supported.audio)]
-    texts = [
-        each
-        for each in streams
-        if _is_of_type(each, "subtitle") and _codec_name(each) in TEXT_CODECS | supported.copied_text
-    ]
+    kept = [each for each in video if _is_supported(each, supported.video)]
+    kept += [each for each in audio if _is_supported(each, supported.audio)]
+    readable = TEXT_CODECS | supported.copied_text
+    texts = [each for each in streams if _is_of_type(each, "subtitle") and _codec_name(each) in readable]
     covers = [each for each in streams if is_cover(each) and _codec_name(each) in COVERS]
     if container is Container.MKV:
-        extension, attached = "mkv" if video_streams else "mka", covers[:1]
-        return RemuxPlan(_copy_arguments(kept, texts, supported), bool(texts), extension, _attached_cover(attached))
+        arguments, extension = _copy_arguments(kept, texts, supported), "mkv" if video else "mka"
+        return RemuxPlan(arguments, bool(texts), extension, _attached_cover(covers[:1]))
     inside = [each for each in covers if each.get("width")][:1] if container is Container.MP4 else []
-    return RemuxPlan(
-        [*_copy_arguments([*kept, *inside], texts, supported), *_tag_arguments(kept, container)],
-        bool(texts),
-        container.value,
-    )
+    arguments = [*_copy_arguments([*kept, *inside], texts, supported), *_tag_arguments(kept, container)]
+    return RemuxPlan(arguments, bool(texts), container.value)
+
+
+def _is_video(stream: Stream) -> bool:
+    return _is_of_type(stream, "video") and not is_cover(stream) and stream.get("width") != 0
 
 
 def main_stream(streams: Sequence[Stream]) -> Stream | None:
@@ -139,8 +131,8 @@ def _codec_name(stream: Stream) -> str:
     return str(stream.get("codec_name") or "unknown")
 
 
-def _is_supported(stream: Stream, held: frozenset[str] | None) -> bool:
-    return _codec_name(stream) in held if held is not None else _codec_name(stream) not in {"unknown", "none"}
+def _is_supported(stream: Stream, codecs: frozenset[str] | None) -> bool:
+    return _codec_name(stream) in codecs if codecs is not None else _codec_name(stream) not in {"unknown", "none"}
 
 
 def _copy_arguments(kept: Sequence[Stream], texts: Sequence[Stream], supported: SupportedCodecs) -> list[str]:

@@ -28,33 +28,51 @@ _DOCUMENTS = {
 
 def install() -> None:
     """Installs the patch: a page or document above a limit is a JobFailure."""
-    parse, embeds = InfoExtractor._parse_html5_media_entries, InfoExtractor.extract_from_webpage.__func__  # noqa: SLF001
+    _limit_players()
+    _limit_embeds()
+    _limit_json()
+    _limit_xml()
 
-    def parse_bounded(extractor: Any, base_url: str, webpage: str, *args: Any, **options: Any) -> Any:
+
+def _limit_players() -> None:
+    parse = InfoExtractor._parse_html5_media_entries  # noqa: SLF001 - what is changed here is yt-dlp's own
+
+    def parse_limited(extractor: Any, base_url: str, webpage: str, *args: Any, **options: Any) -> Any:
         check_players(webpage)
         return parse(extractor, base_url, webpage, *args, **options)
 
-    def embeds_bounded(extractor: Any, *args: Any) -> Iterator[Any]:
-        for number, found in enumerate(embeds(extractor, *args), 1):
+    InfoExtractor._parse_html5_media_entries = parse_limited  # noqa: SLF001
+
+
+def _limit_embeds() -> None:
+    find_embeds = InfoExtractor.extract_from_webpage.__func__
+
+    def find_limited(extractor: Any, *args: Any) -> Iterator[Any]:
+        for number, found in enumerate(find_embeds(extractor, *args), 1):
             check_video_count(number)
             yield found
 
-    InfoExtractor._parse_html5_media_entries = parse_bounded  # noqa: SLF001
-    InfoExtractor.extract_from_webpage = classmethod(embeds_bounded)
+    InfoExtractor.extract_from_webpage = classmethod(find_limited)
+
+
+def _limit_json() -> None:
     parse_json = InfoExtractor._parse_json  # noqa: SLF001
 
-    def parse_json_bounded(extractor: Any, json_string: Any, *args: Any, **options: Any) -> Any:
+    def parse_json_limited(extractor: Any, json_string: Any, *args: Any, **options: Any) -> Any:
         check_json(json_string)
         return parse_json(extractor, json_string, *args, **options)
 
-    InfoExtractor._parse_json = parse_json_bounded  # noqa: SLF001
+    InfoExtractor._parse_json = parse_json_limited  # noqa: SLF001
+
+
+def _limit_xml() -> None:
     parse_xml = common.compat_etree_fromstring
 
-    def parse_xml_bounded(text: Any) -> Any:
+    def parse_xml_limited(text: Any) -> Any:
         check_xml(text)
         return parse_xml(text)
 
-    common.compat_etree_fromstring = generic.compat_etree_fromstring = parse_xml_bounded
+    common.compat_etree_fromstring = generic.compat_etree_fromstring = parse_xml_limited
     for name, elements in _DOCUMENTS.items():
         setattr(InfoExtractor, name, _limit_elements(getattr(InfoExtractor, name), elements))
 
@@ -63,7 +81,7 @@ def _limit_elements(parse: Callable[..., Any], names: set[str]) -> Callable[...,
     """Wraps an XML parser: too many of these elements, or too many documents, are a JobFailure."""
     read = 0
 
-    def parse_bounded(extractor: Any, document: Any, *args: Any, **options: Any) -> Any:
+    def parse_limited(extractor: Any, document: Any, *args: Any, **options: Any) -> Any:
         nonlocal read
         read += 1
         if read > MAX_DOCUMENTS:
@@ -73,4 +91,4 @@ def _limit_elements(parse: Callable[..., Any], names: set[str]) -> Callable[...,
             check_video_count(sum(1 for _ in islice(found, MAX_VIDEOS + 1)))
         return parse(extractor, document, *args, **options)
 
-    return parse_bounded
+    return parse_limited
