@@ -23,7 +23,7 @@ from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
-from vidferry_worker.child.sandbox.seccomp import ALLOWED_COMMANDS, FORBIDDEN
+from vidferry_worker.child.sandbox.seccomp_rules import ALLOWED_COMMANDS, FORBIDDEN
 from vidferry_worker.settings import WorkerSettings
 
 SERVICES = {Service.API: "api", Service.WORKER: "worker", Service.GATEWAY: "ws-gateway"}

@@ -18,7 +18,7 @@ from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.stack import Watched, drain
 from system.reliability.whole import Whole, received, terminals, whole
-from vidferry_worker.child.retry_after import IN_PLACE
+from vidferry_worker.child.retry_after import MAX_WAIT
 from vidferry_worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.xdist_group("life-origin")
@@ -147,7 +147,7 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Sit
 
 def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Whole, site: Site) -> None:
     """For longer than a site may send nothing unasked."""
-    seconds = int(IN_PLACE)
+    seconds = int(MAX_WAIT)
     assert seconds > STALL_SECONDS
     hls = Hls(site)
     url = hls.put(s2=[Reply(429, {"Retry-After": str(seconds)}), hls.segment(2)])

@@ -14,7 +14,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.formats import Format
-from vidferry_worker.child import choosing, options
+from vidferry_worker.child import format_selection, options
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,9 @@ def chosen(fmt: str, *formats: dict[str, Any]) -> str | None:
     asked = Format.parse(fmt)
     with YoutubeDL({"quiet": True}) as ydl:
         ydl.sort_formats({"formats": (given := list(formats))})
-        select = choosing.chooser(ydl.build_format_selector(options.select(asked)), asked.quality.lines)
+        select = format_selection.limit_selector(
+            ydl.build_format_selector(options.format_selector(asked)), asked.quality.lines
+        )
         found = ydl._select_formats(given, select)
     return found[0]["format_id"] if found else None
 

@@ -15,7 +15,7 @@ from support.origin import media
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.documents import is_document, is_no_video
+from vidferry_worker.child.document_sniff import is_document, is_not_video
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -54,23 +54,23 @@ def test_documents_are_known(head: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.avi", "a.flv", "a.wmv", "a.gif"])
 def test_videos_are_none(name: str) -> None:
-    assert not is_no_video(made.file(name, *picture()))
+    assert not is_not_video(made.file(name, *picture()))
 
 
 def test_a_video_that_begins_in_its_middle_is_none() -> None:
     whole = made.file("a.m1v", *picture(rate=25), "-c:v", "mpeg1video")
-    assert not is_no_video(whole[whole.index(b"\0\0\1\0") :])
+    assert not is_not_video(whole[whole.index(b"\0\0\1\0") :])
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a.aac", "a.flac", "a.wav", "a.aiff", "a.caf", "a.ac3", "a.opus", "a.au"])
 def test_sound_is_none(name: str) -> None:
-    assert not is_no_video(made.file(name, *sound()))
+    assert not is_not_video(made.file(name, *sound()))
 
 
 def test_what_may_lead_to_a_video_is_not_given_up() -> None:
-    assert is_no_video(JSON)
-    assert not is_no_video(b"#EXTM3U\n#EXTINF:1,\nx.ts\n")
-    assert not is_no_video(b"[playlist]\nFile1=http://example.com/a.mp3\n")
+    assert is_not_video(JSON)
+    assert not is_not_video(b"#EXTM3U\n#EXTINF:1,\nx.ts\n")
+    assert not is_not_video(b"[playlist]\nFile1=http://example.com/a.mp3\n")
 
 
 @pytest.mark.parametrize("fmt", ["1080-any", "best-mkv", "audio-any", "audio-mp3"])

@@ -15,8 +15,8 @@ from support.origin import media
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format
-from vidferry_worker.child.growing import LEAST, Growing, is_kept
-from vidferry_worker.child.probing import Probed, Stream, probe
+from vidferry_worker.child.growing_file import MIN_BYTES, GrowingFileReporter, is_final_as_downloaded
+from vidferry_worker.child.probing import ProbedFile, ProbedStream, probe_file
 from vidferry_worker.children import protocol
 from vidferry_worker.children.protocol import Event, GoOrder
 from vidferry_worker.children.zygote import Zygote
@@ -24,7 +24,7 @@ from vidferry_worker.children.zygote import Zygote
 pytestmark = pytest.mark.anyio
 MIB = 1024**2
 FILE = "/large/g/clip.mp4"
-MP4 = Probed("mov", "isom", 6.0, (Stream("video", "h264", 6.0), Stream("audio", "aac", 6.0)))
+MP4 = ProbedFile("mov", "isom", 6.0, (ProbedStream("video", "h264", 6.0), ProbedStream("audio", "aac", 6.0)))
 
 
 @pytest.mark.parametrize("path", [FILE, f"{FILE}?index=3"])
@@ -76,7 +76,7 @@ async def test_others_are_not(path: str, fmt: str, zygote: Zygote, site: Site, t
 async def test_none_is_where_nobody_asks(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     site.gate("g").open()
     outcome = await download(zygote, tmp_path, site.url(FILE))
-    assert outcome.file.stat().st_size == 20 * MIB >= LEAST
+    assert outcome.file.stat().st_size == 20 * MIB >= MIN_BYTES
     assert outcome.of("growing") == []
 
 
@@ -110,7 +110,7 @@ async def test_where_the_beginning_tells_nothing_the_end_says_that_it_is_too_lon
     ],
 )
 def test_what_stays_as_it_comes(fmt: str, protocols: list[str], kept: bool) -> None:
-    assert is_kept(Format.parse(fmt), [{"protocol": protocol} for protocol in protocols]) is kept
+    assert is_final_as_downloaded(Format.parse(fmt), [{"protocol": protocol} for protocol in protocols]) is kept
 
 
 def seen(path: Path, here: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def seen(path: Path, here: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def looked(growing: Growing) -> None:
+def looked(growing: GrowingFileReporter) -> None:
     """Once its thread has seen what there is to see."""
     assert growing._looking
     growing._looking.join(SECONDS)
@@ -133,16 +133,16 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
     probed: list[Path] = []
     told: list[type[Event]] = []
 
-    def probe(file: Path) -> Probed:
+    def probe(file: Path) -> ProbedFile:
         probed.append(file)
         return MP4
 
-    growing = Growing(probe, lambda event: told.append(type(event)), 3600)
-    growing.see(seen(path, 8 * MIB))
+    growing = GrowingFileReporter(probe, lambda event: told.append(type(event)), 3600)
+    growing.note_progress(seen(path, 8 * MIB))
     looked(growing)
     assert (probed, told) == ([], [])
     path.write_bytes(media.large(20)[: 8 * MIB])
-    growing.see(seen(path, 8 * MIB))
+    growing.note_progress(seen(path, 8 * MIB))
     looked(growing)
     assert (probed, told) == ([path], [protocol.Growing])
 
@@ -159,7 +159,7 @@ def test_a_text_is_not_probed(tmp_path: Path) -> None:
     ],
 )
 def test_what_its_name_says_is_moved_is_not_kept(fmt: str, ending: str, kept: bool) -> None:
-    assert is_kept(Format.parse(fmt), [{"protocol": "https", "ext": ending}]) is kept
+    assert is_final_as_downloaded(Format.parse(fmt), [{"protocol": "https", "ext": ending}]) is kept
 
 
 @pytest.mark.usefixtures("worker_environment")
@@ -170,21 +170,23 @@ def test_what_its_bytes_say_is_moved_is_not_told_of(brand: bytes, told: list[typ
     path.write_bytes(beginning[:8] + brand + beginning[12:])
     events: list[type[Event]] = []
     with YoutubeDL({"quiet": True}) as downloader:
-        look = partial(probe, downloader)
-        growing = Growing(look, lambda event: events.append(type(event)), 3600, Container.MP4)
-        growing.see(seen(path, 8 * MIB))
+        look = partial(probe_file, downloader)
+        growing = GrowingFileReporter(look, lambda event: events.append(type(event)), 3600, Container.MP4)
+        growing.note_progress(seen(path, 8 * MIB))
         looked(growing)
     assert events == told
 
 
 @pytest.mark.parametrize(("has", "tells"), [(MP4, [protocol.Growing]), (replace(MP4, container="mpegts"), [])])
-def test_what_tells_its_length_in_the_end_is_not_told_of(has: Probed, tells: list[type[Event]], tmp_path: Path) -> None:
+def test_what_tells_its_length_in_the_end_is_not_told_of(
+    has: ProbedFile, tells: list[type[Event]], tmp_path: Path
+) -> None:
     path = tmp_path / "media.mp4.part"
     path.write_bytes(media.large(20)[:MIB])
     told: list[type[Event]] = []
-    growing = Growing(lambda _: has, lambda event: told.append(type(event)), 3600)
+    growing = GrowingFileReporter(lambda _: has, lambda event: told.append(type(event)), 3600)
     for here in (MIB, 4 * MIB, 12 * MIB, 19 * MIB):
-        growing.see(seen(path, here))
+        growing.note_progress(seen(path, here))
         looked(growing)
     assert told == tells
 
@@ -195,7 +197,7 @@ def test_what_tells_its_length_in_the_end_is_not_told_of(has: Probed, tells: lis
 )
 def test_which_formats_tell_their_length_first(name: str, tells_length_first: bool) -> None:
     with YoutubeDL({"quiet": True}) as downloader:
-        assert probe(downloader, media.folder() / name).tells_length_first is tells_length_first
+        assert probe_file(downloader, media.folder() / name).tells_length_first is tells_length_first
 
 
 def test_the_origins_large_file_is_one_that_plays(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.link_lists import Link, decode, first_link
-from vidferry_worker.child.patches.link_lists import MOST_LISTS, after, without_mark
+from vidferry_worker.child.patches.plain_playlists import MAX_PLAYLISTS, read_after, without_mark
+from vidferry_worker.child.plain_playlists import Entry, decode_text, find_first_entry
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -28,12 +28,12 @@ BASE = "http://site/lists/a.m3u"
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        (M3U, Link("http://site/lists/media/clip.mp4", "The harbour, at night")),
-        ('#EXTM3U\n#EXTINF:-1 tvg-name="a, b" group="c",TV, live\n//cdn/1\n', Link("http://cdn/1", "TV, live")),
-        (PLS, Link("http://site/lists/media/clip.mp4", "Harbour")),
-        ("\ufeff[Playlist]\nFILE1 = https://radio/stream\n", Link("https://radio/stream")),
-        (BARE, Link("http://site/lists/media/clip.mp4")),
-        ("#EXTM3U\nmy films/a b.mp4|User-Agent=x\n", Link("http://site/lists/my%20films/a%20b.mp4")),
+        (M3U, Entry("http://site/lists/media/clip.mp4", "The harbour, at night")),
+        ('#EXTM3U\n#EXTINF:-1 tvg-name="a, b" group="c",TV, live\n//cdn/1\n', Entry("http://cdn/1", "TV, live")),
+        (PLS, Entry("http://site/lists/media/clip.mp4", "Harbour")),
+        ("\ufeff[Playlist]\nFILE1 = https://radio/stream\n", Entry("https://radio/stream")),
+        (BARE, Entry("http://site/lists/media/clip.mp4")),
+        ("#EXTM3U\nmy films/a b.mp4|User-Agent=x\n", Entry("http://site/lists/my%20films/a%20b.mp4")),
         (f"#EXTM3U\n{hls.segments(['a.ts'])}#EXT-X-ENDLIST\n", None),
         ("<!DOCTYPE html>\n<title>a/b</title>\na/b\n", None),
         ('{"error":"a/b"}', None),
@@ -45,8 +45,8 @@ BASE = "http://site/lists/a.m3u"
         ("", None),
     ],
 )
-def test_the_first_entry_that_leads_somewhere(listed: str, expected: Link | None) -> None:
-    assert first_link(listed, BASE) == expected
+def test_the_first_entry_that_leads_somewhere(listed: str, expected: Entry | None) -> None:
+    assert find_first_entry(listed, BASE) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,11 @@ async def test_a_radio_is_live(path: str, zygote: Zygote, site: Site, tmp_path: 
 
 
 def test_an_old_list_is_no_unicode() -> None:
-    assert [decode(each) for each in (b"caf\xe9.", b"caf\xc3\xa9.", b"caf\xc3")] == ["caf\u00e9.", "caf\u00e9.", "caf"]
+    assert [decode_text(each) for each in (b"caf\xe9.", b"caf\xc3\xa9.", b"caf\xc3")] == [
+        "caf\u00e9.",
+        "caf\u00e9.",
+        "caf",
+    ]
 
 
 async def test_lists_that_lead_on_and_on_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:
@@ -111,7 +115,7 @@ async def test_lists_that_lead_on_and_on_end(zygote: Zygote, site: Site, tmp_pat
     outcome = await download(zygote, tmp_path, site.put("/list.m3u", lead_on))
 
     assert outcome.failure == ErrorCode.UNSUPPORTED_STREAM
-    assert len(site.requests("/list.m3u")) == MOST_LISTS + 1
+    assert len(site.requests("/list.m3u")) == MAX_PLAYLISTS + 1
 
 
 @pytest.mark.parametrize(("path", "listed"), [("/list.m3u", M3U), ("/list.pls", PLS)])
@@ -125,7 +129,7 @@ def test_yt_dlp_by_itself_still_does_not_follow(path: str, listed: str, site: Si
 
 def test_what_was_read_ahead_is_read_again() -> None:
     rest = [b"ef"]
-    read = after(b"abcd", lambda _amount=None: rest.pop() if rest else b"")
+    read = read_after(b"abcd", lambda _amount=None: rest.pop() if rest else b"")
 
     assert [read(3), read(3), read(3), read(3)] == [b"abc", b"d", b"ef", b""]
 

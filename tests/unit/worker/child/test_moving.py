@@ -16,7 +16,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child.moving import PutIntoContainerPP
+from vidferry_worker.child.remuxing import RemuxIntoContainerPP
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -164,13 +164,13 @@ async def test_subtitles_go_along(
     assert "Hello" in (tmp_path / "words.srt").read_text()
 
 
-class WithoutDecoders(PutIntoContainerPP):
+class WithoutDecoders(RemuxIntoContainerPP):
     """As with an ffmpeg that can't read the subtitle."""
 
-    def move(self, path: Path, target: Path, words: list[str]) -> None:
+    def run_ffmpeg_on(self, path: Path, target: Path, words: list[str]) -> None:
         if "-sn" not in words:
             raise FFmpegPostProcessorError("Decoding requested, but no decoder found")
-        super().move(path, target, words)
+        super().run_ffmpeg_on(path, target, words)
 
 
 @pytest.mark.usefixtures("worker_environment")

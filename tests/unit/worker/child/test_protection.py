@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.protection import check
+from vidferry_worker.child.drm import check_drm
 
 LOCKED: dict[str, Any] = {"has_drm": True}
 PICTURE, SOUND, BOTH = {"acodec": "none"}, {"vcodec": "none"}, dict[str, Any]()
@@ -25,7 +25,7 @@ STILLS = {"vcodec": "none", "acodec": "none"}
 )
 def test_what_is_there_only_protected_is_protected(formats: list[dict[str, Any]], *, picture: bool) -> None:
     with pytest.raises(JobFailure) as failure:
-        check(formats, picture=picture)
+        check_drm(formats, video=picture)
     assert failure.value.code is ErrorCode.DRM
 
 
@@ -42,4 +42,4 @@ def test_what_is_there_only_protected_is_protected(formats: list[dict[str, Any]]
     ],
 )
 def test_what_can_be_had_in_the_clear_will_do(formats: list[dict[str, Any]], *, picture: bool) -> None:
-    check(formats, picture=picture)
+    check_drm(formats, video=picture)

@@ -15,22 +15,22 @@ from vidferry_worker.children.zygote import Zygote
 PATHS = ("/media/clip.mp4", "/page", "/page-hls", "/page-empty", "/hls/master.m3u8", "/dash/manifest.mpd")
 LOADED = """
 import contextlib, json, os, re, socket, sys
-from vidferry_worker.child import preload, rehearsal
+from vidferry_worker.child import preload, warm_up
 from vidferry_worker.child.patches import embed_search
 
 base, paths = sys.argv[1], sys.argv[2].split(",")
 if "unrehearsed" in sys.argv:
-    rehearsal.rehearse = embed_search.install = lambda ydl: None
+    warm_up.warm_up_extractors = embed_search.install = lambda ydl: None
 connected, connect = [], socket.socket.connect
 socket.socket.connect = lambda *args: connected.append(args) or connect(*args)
-preload.load()
+preload.load_downloader()
 reached, new = len(connected), {}
 for path in paths:
     out, into = os.pipe()
     if os.fork() == 0:
         modules, patterns = set(sys.modules), set(re._cache)
         with contextlib.suppress(Exception):
-            preload.downloader().extract_info(base + path, download=False)
+            preload.loaded_downloader().extract_info(base + path, download=False)
         os.write(into, json.dumps([len(set(sys.modules) - modules), len(set(re._cache) - patterns)]).encode())
         os._exit(0)
     os.close(into)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.formats import Container
-from vidferry_worker.child.sound import target
+from vidferry_worker.child.audio_extraction import plan_extraction
 
 ANY, M4A, MP3 = Container.ANY, Container.M4A, Container.MP3
 PICTURE = {"index": 0, "codec_type": "video", "codec_name": "h264"}
@@ -21,8 +21,8 @@ def becomes(
 ) -> tuple[str, str] | None:
     """The ending, and the words from the mapping on."""
     facts = {"streams": list(streams), "format": {"format_name": names, "size": str(size)}}
-    found = target(facts, extension, container)
-    return (found.extension, " ".join(found.words)) if found else None
+    found = plan_extraction(facts, extension, container)
+    return (found.extension, " ".join(found.arguments)) if found else None
 
 
 @pytest.mark.parametrize(

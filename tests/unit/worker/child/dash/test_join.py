@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.child.dash.join import join, without_unfit
+from vidferry_worker.child.dash.period_merging import merge_periods, without_unfit
 from vidferry_worker.child.dash.segments import Segments
-from vidferry_worker.child.dash.timeline import Run, Timeline
+from vidferry_worker.child.dash.timeline import SegmentRun, Timeline
 
 PERIOD = SimpleNamespace(seconds=2.0, start=0.0)
 
 
 def of(name: str, begin: float = 0, *, initialization: str = "i", problem: str = "", **facts: Any) -> dict[str, Any]:
     """A format of one period: two seconds of picture, unless facts say otherwise."""
-    timeline = Timeline([Run(1, begin, 1, 2)])
+    timeline = Timeline([SegmentRun(1, begin, 1, 2)])
     segments = Segments(
         "https://a.example/", ({"path": initialization},), timeline, lambda _, run: {"path": f"{run.time}"}
     )
@@ -25,7 +25,9 @@ def of(name: str, begin: float = 0, *, initialization: str = "i", problem: str =
 
 def joined(*periods: list[dict[str, Any]]) -> dict[str, str]:
     """Why formats are unfit, by their ids; empty where they aren't."""
-    return {each["format_id"]: each.get("unfit", "") for each in join({"formats": period} for period in periods)}
+    return {
+        each["format_id"]: each.get("unfit", "") for each in merge_periods({"formats": period} for period in periods)
+    }
 
 
 def test_one_period_is_whole() -> None:
@@ -37,7 +39,7 @@ def test_what_is_there_from_the_first_to_the_last_is_whole() -> None:
 
 
 def test_the_same_name_goes_on_before_a_like_bit_rate() -> None:
-    (found,) = join([{"formats": [of("a")]}, {"formats": [of("b", 2), of("a", 2, tbr=310)]}])
+    (found,) = merge_periods([{"formats": [of("a")]}, {"formats": [of("b", 2), of("a", 2, tbr=310)]}])
 
     assert found["fragments"][-1]["url"] == "https://a.example/3"
     assert [each["url"].removeprefix("https://a.example/") for each in found["fragments"]] == ["i", "0", "1", "2", "3"]
@@ -80,7 +82,7 @@ def test_what_cannot_be_looked_at_is_unfit() -> None:
 
 
 def test_periods_of_too_many_segments_together_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidferry_worker.child.dash.segments.MOST", 9)
+    monkeypatch.setattr("vidferry_worker.child.dash.segments.MAX_SEGMENTS", 9)
 
     assert joined(*([of("a", 2 * number)] for number in range(4))) == {"a": ""}
     assert joined(*([of("a", 2 * number)] for number in range(5))) == {"a": "11 fragments"}

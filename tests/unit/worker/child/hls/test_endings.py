@@ -13,7 +13,7 @@ from support.command_line import yt_dlp
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.hls.endings import has_ended
+from vidferry_worker.child.hls.live_status import has_ended
 from vidferry_worker.child.hls.tags import split_lines
 from vidferry_worker.children.zygote import Zygote
 

@@ -11,7 +11,7 @@ from support import hls_media as hls
 from support.children import download
 from support.command_line import yt_dlp
 from support.origin.site import Site
-from vidferry_worker.child.hls.master import write_master
+from vidferry_worker.child.hls.multivariant_playlist import rewrite_multivariant_playlist
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -176,10 +176,10 @@ async def test_a_description_alone_is_better_than_nothing(zygote: Zygote, site: 
 def test_a_list_of_one_sound_is_left_as_it_is() -> None:
     playlist = master(sound("main/l.m3u8", "English", "DEFAULT=YES", "AUTOSELECT=YES"))
 
-    written = write_master(playlist, "http://site/master.m3u8")
+    written = rewrite_multivariant_playlist(playlist, "http://site/master.m3u8")
 
     assert sorted(written.text.replace('"', "").split()) == sorted(playlist.replace('"', "").split())
-    assert written.preferences == {}
+    assert written.audio_preferences == {}
 
 
 @pytest.mark.parametrize("name", ["description-called-later", "first-of-equals"])

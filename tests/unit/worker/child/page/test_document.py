@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from vidferry_worker.child.page import document, feeds, frames, headings, opengraph, players
-from vidferry_worker.child.page.document import Page, join
+from vidferry_worker.child.page import context, feeds, frames, opengraph, players, titles
+from vidferry_worker.child.page.context import Page, join_url
 
 PAGE = "https://user:secret@www.a.example/films/harbour?x=1#part"
 WHOLE, ORIGIN = "https://www.a.example/films/harbour?x=1", "https://www.a.example/"
@@ -34,11 +34,11 @@ def test_the_referer_is_what_browsers_send(
 ) -> None:
     """W3C Referrer Policy §8.3; the header and the meta element alike."""
     targets = ("https://www.a.example/clip.mp4", "https://cdn.a.example/clip.mp4", "http://www.a.example/clip.mp4")
-    by_header = Page.read(PAGE, "", {"Referrer-Policy": policy})
+    by_header = Page.parse(PAGE, "", {"Referrer-Policy": policy})
 
     assert tuple(map(by_header.referer_for, targets)) == (same, other, downgraded)
     if "," not in policy:
-        by_element = Page.read(PAGE, f"<meta name=Referrer content='{policy}'>")
+        by_element = Page.parse(PAGE, f"<meta name=Referrer content='{policy}'>")
         assert tuple(map(by_element.referer_for, targets)) == (same, other, downgraded)
 
 
@@ -62,7 +62,7 @@ def test_the_referer_is_what_browsers_send(
     ],
 )
 def test_addresses_are_joined_as_browsers_join_them(reference: str | None, expected: str | None) -> None:
-    assert join("https://a.example/films/harbour", reference) == expected
+    assert join_url("https://a.example/films/harbour", reference) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_addresses_are_joined_as_browsers_join_them(reference: str | None, expec
     ],
 )
 def test_a_site_is_what_one_has_registered(page: str, target: str, same: bool) -> None:
-    assert Page.read(f"http://{page}/", "").is_same_site(f"http://{target}/") is same
+    assert Page.parse(f"http://{page}/", "").is_same_site(f"http://{target}/") is same
 
 
 def test_a_referer_of_no_page_stays_as_it_is() -> None:
     """Extractors of sites know what those want."""
     assert (
-        document.limit_referer("https://site.example/player", "https://cdn.example/1.ts")
+        context.limit_referer("https://site.example/player", "https://cdn.example/1.ts")
         == "https://site.example/player"
     )
 
@@ -97,12 +97,12 @@ def test_a_referer_of_no_page_stays_as_it_is() -> None:
 def test_no_page_is_endless_work(piece: str) -> None:
     text = piece * (500_000 // len(piece))
     began = time.process_time()
-    page = Page.read(PAGE, text)
+    page = Page.parse(PAGE, text)
     players.find_players(page, text)
     opengraph.find_videos(page, text)
-    opengraph.find_tags_of_media(text)
-    assert len(frames.find_frames(page, text)) <= frames.MOST
-    list(headings.find_names(text))
-    feeds.parse(text)
+    opengraph.find_media_tags(text)
+    assert len(frames.find_frames(page, text)) <= frames.MAX_FRAMES
+    list(titles.find_titles(text))
+    feeds.parse_feed(text)
 
     assert time.process_time() - began < 5

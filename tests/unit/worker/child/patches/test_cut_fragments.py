@@ -11,7 +11,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.patches.cut_fragments import is_cut
+from vidferry_worker.child.patches.truncated_fragments import is_truncated
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -76,4 +76,4 @@ def test_yt_dlp_by_itself_still_puts_a_cut_one_among_the_others(site: Site, tmp_
     ],
 )
 def test_boxes(content: bytes, cut: bool) -> None:
-    assert is_cut(content) is cut
+    assert is_truncated(content) is cut

@@ -11,7 +11,7 @@ from support.ffmpeg import ffprobe
 from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
-from vidferry_worker.child.patches.hls_codecs import codecs_of
+from vidferry_worker.child.patches.hls_audio_codecs import find_audio_codecs
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ def variant(codecs: str, group: str, address: str = "video.m3u8") -> str:
     ],
 )  # fmt: skip
 def test_what_all_variants_of_a_group_name(playlist: str, expected: dict[str, str]) -> None:
-    assert codecs_of(f"#EXTM3U\n{playlist}") == expected
+    assert find_audio_codecs(f"#EXTM3U\n{playlist}") == expected
 
 
 def put_film(site: Site) -> str:

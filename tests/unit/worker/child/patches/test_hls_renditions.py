@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_worker.child.patches.hls_renditions import without_sound
+from vidferry_worker.child.patches.hls_separate_audio import find_video_only_variants
 
 SOUND = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",URI="audio.m3u8"\n'
 WITHIN = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English"\n'
@@ -26,4 +26,4 @@ UNTOLD = '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\n'
     ],
 )
 def test_variants_whose_sound_is_a_list_of_its_own(playlist: str, expected: list[str]) -> None:
-    assert list(without_sound(f"#EXTM3U\n{playlist}")) == expected
+    assert list(find_video_only_variants(f"#EXTM3U\n{playlist}")) == expected
