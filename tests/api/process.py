@@ -243,4 +243,4 @@ class Backstage:
         self.bucket(lambda bucket: bucket.delete(stored.name, stored.generation))
 
     def sign(self, stored: StoredObject, lifetime: float = 60) -> SignedLink:
-        return self.bucket(lambda bucket: bucket.sign(stored, lifetime))
+        return self.bucket(lambda bucket: bucket.sign_link(stored, lifetime))

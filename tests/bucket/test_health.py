@@ -9,10 +9,10 @@ from bucket.sources import NAME, put
 from support.gcs import Gcs
 from vidferry_common.bucket import ObjectNotFound, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs_session import Patience
+from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
 from worker.downloads import until
 
-PATIENT = Patience(without_progress=3600, first_delay=0.01, longest_delay=0.01)
+PATIENT = RetryPolicy(without_progress=3600, first_delay=0.01, longest_delay=0.01)
 
 pytestmark = pytest.mark.anyio
 

@@ -106,7 +106,7 @@ async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket
             _warn_of_gaps(settings, zygote)
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
-            early = settings.upload_while_downloading and not await bucket.keeps(folder)
+            early = settings.upload_while_downloading and not await bucket.links_from(folder)
             memory = MemoryGroup.of()
             context = WorkerContext(settings, store, bucket, zygote, budget, metrics, memory, early, folder)
             await _serve(context, state)

@@ -15,17 +15,21 @@ KEY_BYTES = 32
 
 
 class FolderAddress(NamedTuple):
+    """A folder of this machine."""
+
     path: Path
 
 
 class GcsAddress(NamedTuple):
+    """A bucket of Cloud Storage."""
+
     bucket: str
     prefix: str
     """without slashes at its ends; empty where there is none"""
 
 
 class BucketSettings(Settings):
-    """The bucket, for the api and the worker alike."""
+    """Where the bucket is and how it is used, for api and worker."""
 
     bucket: str = Field(
         description="Where finished videos go: `file:///absolute/path`, or `gs://name` with an optional `/prefix`.",
@@ -80,7 +84,7 @@ class BucketSettings(Settings):
 
     @field_validator("gcs_endpoint", "iam_endpoint")
     @classmethod
-    def _http(cls, value: str | None) -> str | None:
+    def _check_http_address(cls, value: str | None) -> str | None:
         if value:
             http_address(value)
         return value.rstrip("/") if value else value
@@ -91,7 +95,7 @@ class BucketSettings(Settings):
 
 
 def address_of(bucket: str) -> FolderAddress | GcsAddress:
-    """The bucket's address taken apart; ValueError where it is none."""
+    """The address that VIDFERRY_BUCKET holds; ValueError where it is none."""
     scheme, _, rest = bucket.partition("://")
     if scheme == "file" and rest.startswith("/"):
         return FolderAddress(Path(rest))
@@ -102,7 +106,7 @@ def address_of(bucket: str) -> FolderAddress | GcsAddress:
 
 
 def require_signing_key(settings: BucketSettings) -> None:
-    """Ends the program with a sentence where links could not be signed: it would be noticed at a video's end."""
+    """Ends the program with a sentence where links can't be signed, which else shows only at the first video's end."""
     if settings.signing_key is None and isinstance(settings.address, FolderAddress):
         print("VIDFERRY_SIGNING_KEY: is required where VIDFERRY_BUCKET is a folder.", file=sys.stderr)  # noqa: T201
         sys.exit(2)

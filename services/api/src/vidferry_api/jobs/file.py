@@ -24,7 +24,7 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
         )
     is_the_result = job.generation == str(stored.generation)
     filename = _result_filename(job) if is_the_result else ""  # what replaced it may be of another kind
-    link = await services.bucket.sign(stored, services.settings.link_lifetime, filename)
+    link = await services.bucket.sign_link(stored, services.settings.link_lifetime, filename)
     return link.url
 
 

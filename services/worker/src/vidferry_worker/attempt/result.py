@@ -61,7 +61,7 @@ class ResultBuilder:
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # the source has renamed it since
             filename = clean_filename(file_types.file_name(title, filename.rpartition(".")[2]))
-        link = await self._context.bucket.sign(stored, self._context.settings.link_lifetime, filename)
+        link = await self._context.bucket.sign_link(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
         result = {
             "title": title,

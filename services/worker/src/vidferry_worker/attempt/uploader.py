@@ -110,7 +110,7 @@ class Uploader:
         for retries in range(self._context.settings.retries + 1):
             self._sending = Sending(size, 0, time.monotonic())
             try:
-                return await self._context.bucket.upload(what, source, size, sent, given=True)
+                return await self._context.bucket.upload(what, source, size, sent, allow_link=True)
             except StorageUnavailable:  # which is in the log, once an outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)

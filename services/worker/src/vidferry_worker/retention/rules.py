@@ -80,7 +80,7 @@ class Retention:
 async def list_videos(bucket: Bucket) -> AsyncGenerator[Video, None]:
     """All that are stored, one by one; what else is in the bucket is left out."""
     pending: list[ListedObject] = []
-    async with aclosing(bucket.listing(ROOT)) as pages:
+    async with aclosing(bucket.list_objects(ROOT)) as pages:
         async for page in pages:
             pending += [each for each in page if is_stored_by_vidferry(each.name)]
             *whole, pending = _by_video(pending)

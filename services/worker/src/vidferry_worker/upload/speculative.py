@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
+from vidferry_common.bucket import Bucket, BucketError, GrowingFile, StoredObject, Upload
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.children.protocol import Growing
 from vidferry_worker.children.work_dir import open_regular
@@ -30,11 +30,11 @@ class SpeculativeUpload:
     ) -> None:
         self._what, self._size, self._told = what, size, told
         self._file = _identity(source)
-        self._growth = Growth()
+        self._growing = GrowingFile()
         self._loop = asyncio.get_running_loop()
         self.sent = 0
         """bytes"""
-        self.task = asyncio.create_task(bucket.upload(what, source, size, self._progress, self._growth))
+        self.task = asyncio.create_task(bucket.upload(what, source, size, self._progress, self._growing))
         self.task.add_done_callback(lambda _: source.close())
 
     @classmethod
@@ -67,12 +67,12 @@ class SpeculativeUpload:
 
     def note_growth(self) -> None:
         """There may be more of the file."""
-        self._growth.tell()
+        self._growing.note_growth()
 
     async def finish(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
         """The object of the finished file; None where that is to be uploaded anew: then nothing of this one is left."""
         if (what, size, _identity(source)) == (self._what, self._size, self._file):
-            self._growth.complete()
+            self._growing.mark_complete()
             try:
                 return await self.task
             except BucketError as error:
@@ -85,7 +85,7 @@ class SpeculativeUpload:
 
     def give_up(self) -> None:
         """The task ends soon, and leaves nothing."""
-        self._growth.give_up()
+        self._growing.give_up()
         self.task.cancel()
 
     async def close(self) -> None:
@@ -96,7 +96,7 @@ class SpeculativeUpload:
         self._loop.call_soon_threadsafe(self._note, sent)
 
     def _note(self, sent: int) -> None:
-        if not self._growth.is_given_up:
+        if not self._growing.is_given_up:
             self.sent = sent
             self._told(sent)
 
