@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from importlib import resources
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ EVERY_CHARACTER = "".join(chr(point) for point in range(0x110000) if not 0xD800 
 async def test_a_body_reaches_the_record_byte_for_byte(records: Records) -> None:
     """It is JSON inside JSON, with marks of its own, and cjson knows no integers."""
     job, claim = await records.claimed()
-    told = replace(queued(), title=EVERY_CHARACTER, downloaded_bytes=2**53 + 1, result={"none": [], "nothing": {}})
+    odd: Any = {"none": [], "nothing": {}}
+    told = replace(queued(), title=EVERY_CHARACTER, downloaded_bytes=2**53 + 1, result=odd)
     body = told.failed(ErrorCode.DRM).body()
 
     await records.store.downloads.finish(claim, body, Ending())

@@ -65,8 +65,8 @@ class WorkerMetrics:
 
     def finished(self, claim: Claim, update: Update) -> None:
         """The download's last message was told."""
-        code = str(update.error["code"]) if update.error else catalogue.NO_CODE
-        reused = update.status is Status.COMPLETED and bool(update.result and update.result["reused"])
+        code = update.error.code if update.error else catalogue.NO_CODE
+        reused = update.status is Status.COMPLETED and bool(update.result and update.result.reused)
         self._end(claim.created, "reused" if reused else update.status.value, code)
 
     def failed(self, created: str, code: ErrorCode) -> None:

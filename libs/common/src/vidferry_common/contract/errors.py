@@ -1,6 +1,10 @@
 """Why a job failed: a stable code for programs, a sentence for a person, and whether trying again may help."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field
 
 
 class ErrorCode(StrEnum):
@@ -91,6 +95,19 @@ _RETRYABLE = {
     ErrorCode.WORKER_LOST,
     ErrorCode.INTERNAL,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed."""
+
+    code: ErrorCode
+    message: Annotated[str, Field(description="For a person.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+
+    @classmethod
+    def of(cls, code: ErrorCode) -> Self:
+        return cls(code, code.sentence, code.retryable)
 
 
 class JobFailure(Exception):

@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status, Step
 
 VERSION = 1
@@ -70,8 +71,8 @@ class Update:
     retries: int = 0
     max_retries: int | None = None
     retry_at: str | None = None
-    result: Mapping[str, Any] | None = None
-    error: Mapping[str, Any] | None = None
+    result: Result | None = None
+    error: Failure | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Update":
@@ -98,7 +99,7 @@ class Update:
             speed=None,
             eta=None,
             retry_at=None,
-            error={"code": code, "message": code.sentence, "retryable": code.retryable},
+            error=Failure.of(code),
         )
 
     def waiting(self, message: str = WAITING, **changes: Any) -> "Update":

@@ -9,6 +9,7 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
+from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_worker.attempt import bucket_outage
@@ -63,17 +64,17 @@ class ResultBuilder:
             filename = clean_filename(file_types.file_name(title, filename.rpartition(".")[2]))
         link = await self._context.bucket.sign_link(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
-        result = {
-            "title": title,
-            "duration": float(duration) if duration else None,
-            "size": stored.size,
-            "media_type": stored.content_type,
-            "filename": filename,
-            "url": public_link(link.url),
-            "expires_at": timestamp(link.expires_at),
-            "file_url": job_link("file"),
-            "reused": reused,
-        }
+        result = Result(
+            title=title,
+            duration=float(duration) if duration else None,
+            size=stored.size,
+            media_type=stored.content_type,
+            filename=filename,
+            url=public_link(link.url),
+            expires_at=timestamp(link.expires_at),
+            file_url=job_link("file"),
+            reused=reused,
+        )
         update = self._state.current.at(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
