@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from vidferry_common.contract import thumbnails
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.sources import Source, lines_in
 from vidferry_worker.child.page.tags import Tag, find_metas
@@ -100,6 +101,5 @@ def _size(group: _Group) -> tuple[int | None, int | None]:
 def _may_be_media(address: str) -> bool:
     """Whether the last part of the path has an ending, though none of media: `video.php?id=3`."""
     name = address.partition("?")[0].rpartition("/")[2]
-    return "." in name and not name.lower().endswith(
-        (".swf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".js", ".html", ".htm")
-    )
+    _, dot, ending = name.lower().rpartition(".")
+    return bool(dot) and ending not in thumbnails.EXTENSIONS | {"swf", "js", "html", "htm"}
