@@ -13,8 +13,7 @@ from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
 from support.stack import Watched, drain
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import RedisSettings, connect_redis
 
 __all__ = ["origin", "site"]
 

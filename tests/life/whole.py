@@ -18,8 +18,7 @@ from gateway.process import GatewayProcess
 from support.redis_server import RedisServer, redis_server
 from support.stack import Watched, drain
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import RedisSettings, connect_redis
 from worker.downloads import children_of, descendants, processes
 from worker.process import WorkerProcess
 

@@ -38,7 +38,7 @@ def new_job(url: str = "", **fields: Any) -> NewJob:
 
 
 def at(step: Step, attempt: int = 1, **changes: Any) -> Update:
-    return Update(Status.PROCESSING, Stage.STARTED, 0, "", attempt).at(step, **changes)
+    return Update(Status.PROCESSING, Stage.STARTED, 0, "", attempt).at_step(step, **changes)
 
 
 def body(step: Step, attempt: int = 1, **changes: Any) -> bytes:

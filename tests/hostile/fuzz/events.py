@@ -21,7 +21,7 @@ from store.records import Records, of
 from support.redis_server import redis_server
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, Store, connect
+from vidferry_common.store import RedisSettings, Store, connect_redis
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
@@ -163,7 +163,7 @@ def _open() -> Iterator[Check]:
     with redis_server() as server, tempfile.TemporaryDirectory() as home, asyncio.Runner() as runner:
         told = {"bucket": f"file://{home}/bucket", "signing_key": "k" * 32}
         settings = WorkerSettings.model_validate({**told, "redis_url": server.url, "retries": 0})
-        redis = connect(RedisSettings.model_validate({"redis_url": server.url}))
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
         store, line = Store(redis, 3600), Line()
         bucket, publisher = open_bucket(BucketSettings.model_validate(told)), Publisher(store)
         work = Path(home, "work")

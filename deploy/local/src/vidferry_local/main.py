@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from vidferry_common import log
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_local.place import bound_sockets, data_folder
 from vidferry_local.programs import ProgramMissing
 from vidferry_local.service import ServiceFailed
@@ -21,7 +21,7 @@ logger = logging.getLogger("vidferry_local")
 
 
 def main() -> None:
-    settings = load(LocalSettings)
+    settings = load_settings(LocalSettings)
     log.set_up(settings, "up")
     try:
         with data_folder(settings.data) as data, bound_sockets(settings.host, settings.port) as sockets:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from vidferry_common.notify import ReadySocket
-from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_name
 from vidferry_local.environment import redis_command, service_environment
 from vidferry_local.place import url_host
@@ -81,7 +81,7 @@ class Stack:
 
 async def _redis_answers(url: str) -> None:
     settings = RedisSettings.model_validate({"redis_url": url})
-    store = Store(connect(settings, connection_name("local", "start")), settings.record_seconds)
+    store = Store(connect_redis(settings, connection_name("local", "start")), settings.record_seconds)
     try:
         while True:
             with contextlib.suppress(StoreUnavailable):

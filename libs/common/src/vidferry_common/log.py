@@ -32,12 +32,12 @@ class LogSettings(Settings):
     log_format: Literal["json", "text"] = Field("json", description="`json`: an object a line; `text`: for a terminal.")
 
 
-def redact(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """Text without signatures, tokens and passwords in addresses."""
     return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
+def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
@@ -53,14 +53,14 @@ class _Json(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": record.getMessage(),
-            **_extras(record),
+            **_extra_fields(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return redact(escape_controls(_dump(entry)))
+        return redact_secrets(escape_controls(_dump_json(entry)))
 
 
-def _dump(entry: dict[str, Any]) -> str:
+def _dump_json(entry: dict[str, Any]) -> str:
     """The entry as JSON; where a child's number or text fits into none, as a text."""
     try:
         return orjson.dumps(entry, default=str).decode()
@@ -74,18 +74,18 @@ class _Text(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = {key: value for key, value in _extras(record).items() if key != "service"}
+        extras = {key: value for key, value in _extra_fields(record).items() if key != "service"}
         head = f"{self.formatTime(record, self.datefmt)} {record.levelname:<7} {self._service:<7} {record.getMessage()}"
         line = escape_controls(head + "".join(f" {key}={value}" for key, value in extras.items()))
-        return redact("\n".join([line, *self._traceback(record)]))
+        return redact_secrets("\n".join([line, *self._format_traceback(record)]))
 
-    def _traceback(self, record: logging.LogRecord) -> list[str]:
+    def _format_traceback(self, record: logging.LogRecord) -> list[str]:
         """Its lines, indented, so that none looks like another entry."""
         lines = self.formatException(record.exc_info).splitlines() if record.exc_info else []
         return [f"    {escape_controls(line)}" for line in lines]
 
 
-def formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
+def make_formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
     """That of a service's entries."""
     return _Json(service) if form == "json" else _Text(service)
 
@@ -93,7 +93,7 @@ def formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
 def set_up(settings: LogSettings, service: str) -> None:
     """Sends every log of this process to stderr, in the chosen form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(settings.log_format, service))
+    handler.setFormatter(make_formatter(settings.log_format, service))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = settings.log_level.upper()
     for name in (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 
-def ready() -> None:
+def notify_ready() -> None:
     """To be called once the program serves; does nothing where nobody waits."""
     path = os.environ.get("NOTIFY_SOCKET")
     if path:

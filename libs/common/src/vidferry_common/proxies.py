@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from vidferry_common.settings import Settings, networks
+from vidferry_common.settings import Settings, parse_networks
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -32,7 +32,7 @@ class Proxies:
             found in network for network in self._networks if network.version == found.version
         )
 
-    def client(self, peer: str, forwarded_for: Iterable[str]) -> str:
+    def find_client(self, peer: str, forwarded_for: Iterable[str]) -> str:
         """The address that the outermost trusted proxy saw, or the peer's own.
 
         Each proxy appends its peer to X-Forwarded-For, so the list is read from its end, and no further than to the
@@ -49,9 +49,9 @@ class Proxies:
                 break
         return peer
 
-    def subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
+    def find_subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
         """What counts as one client where limits are kept, by whom the trusted proxies name."""
-        return subscriber(self.client(peer, forwarded_for))
+        return subscriber_of(self.find_client(peer, forwarded_for))
 
 
 class ProxySettings(Settings):
@@ -65,15 +65,15 @@ class ProxySettings(Settings):
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _networks(cls, value: object) -> object:
-        return networks(value) if isinstance(value, str) else value
+    def _parse_ranges(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
 
     @cached_property
     def proxies(self) -> Proxies:
         return Proxies(self.trusted_proxies)
 
 
-def subscriber(address: str) -> str:
+def subscriber_of(address: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
     found = parse_address(address)
     if found is None or found.version == 4:  # noqa: PLR2004 - an IP version

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 
 
-async def until_both_answer(store: Store, bucket: Bucket, *, writing: bool = False) -> None:
+async def wait_for_redis_and_bucket(store: Store, bucket: Bucket, *, writing: bool = False) -> None:
     """Returns once Redis and the bucket have been seen; until then it says each second what it waits for.
 
     writing: the bucket must take objects, too.

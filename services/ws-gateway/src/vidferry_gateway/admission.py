@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.proxies import subscriber
+from vidferry_common.proxies import subscriber_of
 from vidferry_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Admission:
         self, headers: Sequence[tuple[bytes, bytes]], http_version: str, reached: str, peer: str
     ) -> ProblemCode | None:
         """Why a request is refused for the host that it names, whatever it asks for; None where it is not."""
-        return self._hosts.refusal(headers, http_version, reached, by_proxy=self._proxies.trusted(peer))
+        return self._hosts.find_refusal(headers, http_version, reached, by_proxy=self._proxies.trusted(peer))
 
     def allows_origin(self, origin: str | None) -> bool:
         """Whether pages of that origin may watch; programs, which send none, always may."""
@@ -41,7 +41,7 @@ class Admission:
         """What counts as one client; empty where nobody counts them."""
         if not self._address_limit:
             return ""
-        return subscriber(self._proxies.client(peer, forwarded_for))
+        return subscriber_of(self._proxies.find_client(peer, forwarded_for))
 
     def refusal(self, origin: str | None, address: str) -> CloseCode | None:
         if not self.allows_origin(origin):

@@ -47,16 +47,16 @@ class Identity:
     def folder(self) -> str:
         """Where everything about the video is in the bucket."""
         if self.by_address:
-            video = "x-" + _sha256(self.video_id)
+            video = "x-" + _short_sha256(self.video_id)
         elif self.page:
             video = "p-" + digest(self.page, self.video_id)
         else:
-            video = _segment(self.video_id)
-        return "/".join([ROOT, _segment(self.extractor), _segment(self.domain), video])
+            video = _safe_segment(self.video_id)
+        return "/".join([ROOT, _safe_segment(self.extractor), _safe_segment(self.domain), video])
 
     def object_name(self, fmt: str) -> str:
         """The object of the video in one format (`Format.canonical()`)."""
-        return f"{self.folder()}/{_segment(fmt)}"
+        return f"{self.folder()}/{_safe_segment(fmt)}"
 
 
 def site_of(url: str) -> str:
@@ -95,14 +95,14 @@ def is_stored_by_vidferry(name: str) -> bool:
     return root == ROOT and len(between) == 3 and (leaf == THUMBNAIL or leaf in CANONICAL)  # noqa: PLR2004 - Identity.folder
 
 
-def _segment(text: str) -> str:
+def _safe_segment(text: str) -> str:
     """Text where it is safe as a part of a path and an object's name, else its digest."""
     if _SAFE.fullmatch(text) and not text.endswith(".") and not _DIGEST.fullmatch(text):
         return text
-    return "h-" + _sha256(text)
+    return "h-" + _short_sha256(text)
 
 
-def _sha256(text: str) -> str:
+def _short_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 

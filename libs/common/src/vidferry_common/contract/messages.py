@@ -75,22 +75,22 @@ class Update:
     error: Failure | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "Update":
+    def from_data(cls, data: Mapping[str, Any]) -> "Update":
         """What a message told of a download that has not ended: the counterpart of body()."""
         told = {name: data[name] for name in _FIELDS if name in data}
         return cls(**told | {"status": Status(data["status"]), "stage": Stage(data["stage"])},
                    has_thumbnail=data.get("thumbnail") is not None)  # fmt: skip
 
     @classmethod
-    def read(cls, body: bytes) -> "Update":
+    def from_body(cls, body: bytes) -> "Update":
         """What body() made."""
-        return cls.of(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
+        return cls.from_data(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
 
-    def at(self, step: Step, **changes: Any) -> "Update":
+    def at_step(self, step: Step, **changes: Any) -> "Update":
         """The same download at that step."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
 
-    def failed(self, code: ErrorCode) -> "Update":
+    def as_failed(self, code: ErrorCode) -> "Update":
         return replace(
             self,
             status=Status.FAILED,
@@ -102,12 +102,12 @@ class Update:
             error=Failure.of(code),
         )
 
-    def waiting(self, message: str = WAITING, **changes: Any) -> "Update":
+    def as_waiting(self, message: str = WAITING, **changes: Any) -> "Update":
         """The same download, on the queue for another attempt."""
         idle: dict[str, Any] = {"speed": None, "eta": None, "retry_at": None}
         return replace(self, status=Status.QUEUED, stage=Stage.QUEUED, message=message, **idle | changes)
 
-    def cancelled(self) -> "Update":
+    def as_cancelled(self) -> "Update":
         return replace(
             self,
             status=Status.CANCELLED,
@@ -148,18 +148,18 @@ _FIELDS = ("progress", "message", "attempt", "title", "downloaded_bytes", "total
            "max_retries", "retry_at")  # fmt: skip
 
 
-def queued() -> Update:
+def queued_update() -> Update:
     """A download that waits for its first attempt."""
     return Update(Status.QUEUED, Stage.QUEUED, 0, WAITING)
 
 
-def timestamp(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """RFC 3339 with milliseconds; moment is in UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def utc_now() -> str:
-    return timestamp(datetime.now(UTC))
+    return format_timestamp(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

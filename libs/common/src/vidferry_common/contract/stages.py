@@ -88,7 +88,7 @@ TRIED_AGAIN = "It is tried again by itself."
 WORKER_GONE = "The worker before has stopped."
 
 
-def started(attempt: int, waited: str) -> Step:
+def first_step(attempt: int, waited: str) -> Step:
     """The first step of an attempt; one after the first says that it begins anew, and why.
 
     waited is what the download's watchers were told while it waited.

@@ -36,7 +36,7 @@ class SubscriptionError(StrEnum):
     def sentence(self) -> str:
         return _SENTENCES[self]
 
-    def message(self, job_id: str | None = None) -> bytes:
+    def to_message(self, job_id: str | None = None) -> bytes:
         return orjson.dumps({"type": "error", "job_id": job_id, "code": self.value, "message": self.sentence})
 
 
@@ -47,7 +47,7 @@ _SENTENCES = {
 }
 
 
-def unsubscribed(job_id: str) -> bytes:
+def unsubscribed_message(job_id: str) -> bytes:
     return orjson.dumps({"type": "unsubscribed", "job_id": job_id})
 
 

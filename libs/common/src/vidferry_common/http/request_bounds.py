@@ -211,7 +211,7 @@ class BoundedRequests(_HttpProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._refused and self._is_answered() and not self.transport.is_closing():
-            self._close()
+            self._end_connection()
 
     # Within
 
@@ -226,7 +226,7 @@ class BoundedRequests(_HttpProtocol):
         if not (self._given and self._is_answered()):  # not behind an answer that was given without the body
             self._dismiss_application()
             self.transport.write(problem_bytes(code, detail, headers))
-        self._close()
+        self._end_connection()
 
     def _answers_an_earlier_one(self) -> bool:
         """Whether the application's answer to the request before, or to several, has yet to be sent."""
@@ -250,11 +250,11 @@ class BoundedRequests(_HttpProtocol):
 
     def _turn_away(self) -> None:
         """Ends a connection that is one too many, without a word: an answer would hold it for longer."""
-        self._warn()
+        self._warn_of_limit()
         self.transport.abort()
 
     @classmethod
-    def _warn(cls) -> None:
+    def _warn_of_limit(cls) -> None:
         now = time.monotonic()
         if now - cls._warned >= _WARN_SECONDS:
             cls._warned = now
@@ -269,7 +269,7 @@ class BoundedRequests(_HttpProtocol):
         else:
             self.transport.close()
 
-    def _close(self) -> None:
+    def _end_connection(self) -> None:
         if not self.transport.can_write_eof():
             self.transport.close()
             return

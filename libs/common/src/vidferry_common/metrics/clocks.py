@@ -29,7 +29,7 @@ class ClockOffset:
         """Negative where it is behind; None before the first measure."""
         return min(self._measures)[1] if self._measures else None
 
-    def measured(self, redis_time: float, round_trip: float) -> None:
+    def record_measure(self, redis_time: float, round_trip: float) -> None:
         """The reply came just now, with that Unix time, after so many seconds."""
         self._measures.append((round_trip, time() - round_trip / 2 - redis_time))
 

@@ -14,7 +14,7 @@ class _Labelled:
         self.definition = definition
         self._sets = tuple(frozenset(label.values or sets[label.name]) for label in definition.labels)
 
-    def _bounded(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _bound_labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         assert len(labels) == len(self._sets), self.definition.name
         return tuple(str(label) if label in known else OTHER for label, known in zip(labels, self._sets, strict=True))
 
@@ -26,14 +26,14 @@ class Counter(_Labelled):
         super().__init__(definition, sets)
         self.values: dict[tuple[str, ...], float] = dict.fromkeys(definition.series, 0)
 
-    def begin(self, *labels: str) -> None:
+    def start_series(self, *labels: str) -> None:
         """Has that series exist, at 0: a rate sees a first event only where there was a 0 before it."""
-        self.values.setdefault(self._bounded(labels), 0)
+        self.values.setdefault(self._bound_labels(labels), 0)
 
     def add(self, *labels: str, by: float = 1) -> None:
         """Labels in the definition's order."""
         if labels not in self.values:
-            labels = self._bounded(labels)
+            labels = self._bound_labels(labels)
         self.values[labels] = self.values.get(labels, 0) + by
 
 
@@ -63,11 +63,11 @@ class Histogram(_Labelled):
         }
 
     def observe(self, value: float, *labels: str) -> None:
-        self.of(*labels).observe(value)
+        self.series_of(*labels).observe(value)
 
-    def of(self, *labels: str) -> Buckets:
+    def series_of(self, *labels: str) -> Buckets:
         """One series: a hot path keeps it."""
         found = self.series.get(labels)
         if found is None:
-            found = self.series.setdefault(self._bounded(labels), Buckets(self.definition.buckets))
+            found = self.series.setdefault(self._bound_labels(labels), Buckets(self.definition.buckets))
         return found

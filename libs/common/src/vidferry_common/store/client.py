@@ -29,7 +29,7 @@ class StoreUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class EndedLimits:
     """How many ended jobs are kept, whatever their age."""
 
     records: int = 100_000
@@ -71,23 +71,23 @@ class RedisSettings(Settings):
     def _no_password(cls, url: str) -> str:
         if "@" in url:
             raise ValueError(_NO_PASSWORD)
-        address = SentinelAddress.read(url)
+        address = SentinelAddress.parse(url)
         if address is None and not url.startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
             raise ValueError(msg)
-        _check(address.server if address else url)
+        _check_server_url(address.server if address else url)
         return url
 
     @property
-    def kept(self) -> "Kept":
-        return Kept(self.ended_records, self.ended_bytes)
+    def ended_limits(self) -> "EndedLimits":
+        return EndedLimits(self.ended_records, self.ended_bytes)
 
     @property
     def record_seconds(self) -> int:
         return int(self.record_days * 86400)
 
 
-def _check(url: str) -> None:
+def _check_server_url(url: str) -> None:
     """ValueError, with a sentence, where redis-py could not use the address of a server."""
     try:
         parts = urlsplit(url)
@@ -111,7 +111,7 @@ def connection_name(service: str, purpose: str) -> str:
     return re.sub(r"[^!-~]", "-", f"vidferry-{service}:{purpose}:{socket.gethostname()}")  # Redis takes no others
 
 
-def _naming(name: str) -> Callable[[Connection], Awaitable[None]]:
+def _name_connections(name: str) -> Callable[[Connection], Awaitable[None]]:
     """redis-py's hook for each new connection, which is then called so: to a primary, to a Sentinel, after a cut.
 
     Its own `client_name` would give up a connection where a user may not name it.
@@ -131,14 +131,14 @@ def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any
 
     name: as connection_name() makes it, also of the connections to Sentinels; empty: they have none.
     """
-    address = SentinelAddress.read(settings.redis_url)
+    address = SentinelAddress.parse(settings.redis_url)
     url = address.server if address else settings.redis_url
     options: dict[str, Any] = {
         "username": settings.redis_username,
-        "password": _secret(settings.redis_password),
+        "password": _reveal(settings.redis_password),
         "socket_connect_timeout": 5,
         "health_check_interval": 15,
-        **({"redis_connect_func": _naming(name)} if name else {}),
+        **({"redis_connect_func": _name_connections(name)} if name else {}),
         # redis-py itself checks a certificate, and not whose it is.
         **({"ssl_check_hostname": True} if url.startswith("rediss://") else {}),
         **parse_url(url),
@@ -152,7 +152,7 @@ def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], setting
     sentinels = Sentinels(
         address,
         username=settings.redis_sentinel_username,
-        password=_secret(settings.redis_sentinel_password),
+        password=_reveal(settings.redis_sentinel_password),
         **({"ssl": True} if tls else {}),
         **{name: value for name, value in options.items() if name.startswith(("ssl_", "redis_connect_func"))},
     )
@@ -160,7 +160,7 @@ def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], setting
     return {**options, "connection_class": kind, "sentinels": sentinels}
 
 
-def _secret(password: SecretStr | None) -> str | None:
+def _reveal(password: SecretStr | None) -> str | None:
     return password.get_secret_value() if password else None
 
 
@@ -182,17 +182,18 @@ def connection_pool(settings: RedisSettings, name: str = "", max_connections: in
     )
 
 
-def connect(settings: RedisSettings, name: str = "", max_connections: int = 32) -> RedisClient:
+def connect_redis(settings: RedisSettings, name: str = "", max_connections: int = 32) -> RedisClient:
     """A client; nothing is sent yet. Values are bytes."""
     return Redis(connection_pool=connection_pool(settings, name, max_connections))
 
 
 __all__ = [
+    "EndedLimits",
     "RedisClient",
     "RedisError",
     "RedisSettings",
     "StoreUnavailable",
-    "connect",
+    "connect_redis",
     "connection_name",
     "connection_options",
     "connection_pool",

@@ -58,7 +58,7 @@ class DownloadRecord:
     @property
     def last(self) -> Update | None:
         """What was told last; None once it has ended. Not for a service that may be older than the worker."""
-        return None if self.status is DownloadStatus.ENDED else Update.read(self.body)
+        return None if self.status is DownloadStatus.ENDED else Update.from_body(self.body)
 
 
 class Cause(StrEnum):
@@ -128,7 +128,7 @@ class DownloadStore:
 
     async def read(self, download_id: str) -> DownloadRecord | None:
         """The download as it is now, None where there is none (any more)."""
-        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.DOWNLOAD + download_id))
+        fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.DOWNLOAD + download_id))
         return DownloadRecord.parse(fields) if fields else None
 
     async def record_thumbnail(self, download_id: str, name: str) -> None:
@@ -140,7 +140,6 @@ class DownloadStore:
 
         None where the claim is not the current one any more.
         """
-        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
         by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
         outcome = await self._scripts.run(
             "claim_object",
@@ -154,23 +153,25 @@ class DownloadStore:
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
-        name, *args = self._publication(claim, body, step=step)
-        return _ids(await self._scripts.run_positional("publish", [name], *args))
+        name, *args = self._publish_arguments(claim, body, step=step)
+        return _decode_ids(await self._scripts.run_positional("publish", [name], *args))
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
         """As publish, in one pipeline."""
-        given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
+        given = [self._publish_arguments(each.claim, each.body, step=each.step) for each in publications]
         sha, pipe = self._scripts.sha("publish"), self._scripts.redis.pipeline(transaction=False)
         for names_and_args in given:
             pipe.evalsha(sha, 1, *names_and_args)
-        replies = await self._scripts.ask(pipe.execute(raise_on_error=False))
+        replies = await self._scripts.await_reply(pipe.execute(raise_on_error=False))
         # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
         return [
-            await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
+            await self.publish(each.claim, each.body, step=each.step)
+            if isinstance(reply, RedisError)
+            else _decode_ids(reply)
             for each, reply in zip(publications, replies, strict=True)
         ]
 
-    def _publication(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
+    def _publish_arguments(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
         return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._record_seconds]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
@@ -187,7 +188,7 @@ class DownloadStore:
             known_s=int(ending.known_for),
             facts=[item for pair in facts.items() if pair[1] for item in pair],
         )
-        return _ids(told)
+        return _decode_ids(told)
 
     async def requeue(self, download_id: str, attempt: int, how: Requeue) -> RequeueOutcome:
         """Puts a running download back for its next attempt."""
@@ -200,12 +201,12 @@ class DownloadStore:
             limit=how.limit,
             delay_ms=int(how.delay * 1000),
             body=how.update.body(),
-            failure=how.update.failed(how.failure).body(),
+            failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
             arq=arq_job(download_id, attempt + 1, self._record_seconds),
         )
         return RequeueOutcome(outcome.decode())
 
 
-def _ids(reply: list[bytes] | None) -> list[str] | None:
+def _decode_ids(reply: list[bytes] | None) -> list[str] | None:
     return None if reply is None else [job_id.decode() for job_id in reply]

@@ -11,7 +11,7 @@ import orjson
 from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
-from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
@@ -248,7 +248,7 @@ class JobStore:
             },
             traceparent=job.traceparent,
             created=utc_now(),
-            body=queued().body(),
+            body=queued_update().body(),
             record_seconds=self._record_seconds,
             idempotency_seconds=IDEMPOTENCY_SECONDS,
             arq=arq_job(job.download_id, 1, self._record_seconds),
@@ -272,7 +272,7 @@ class JobStore:
 
     async def read(self, job_id: str) -> JobRecord | None:
         """The job as it is now, None where there is none (any more)."""
-        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.JOB + job_id))
+        fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.JOB + job_id))
         return JobRecord.parse(job_id, fields) if fields else None
 
     async def cancel(self, job: JobRecord) -> Cancelled:
@@ -282,7 +282,7 @@ class JobStore:
             [keys.JOB + job.job_id],
             job_id=job.job_id,
             seq=job.state["seq"],
-            body=Update.of(job.state | _CANCELLED).cancelled().body(),
+            body=Update.from_data(job.state | _CANCELLED).as_cancelled().body(),
             record_seconds=self._record_seconds,
         )
         return Cancelled(outcome.decode())

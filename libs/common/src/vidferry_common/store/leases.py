@@ -51,7 +51,7 @@ class Claim:
             format=Format.parse(fields[b"format"].decode()),
             retries=int(fields[b"retries"]),
             traceparent=fields[b"traceparent"].decode(),
-            last=Update.read(fields[b"body"]),
+            last=Update.from_body(fields[b"body"]),
             force=bool(fields[b"force"]),
             known_object=fields[b"known_object"].decode(),
             created=fields[b"created"].decode(),
@@ -108,7 +108,9 @@ class LeaseStore:
 
     async def wait_for_cancellation(self, worker: str, seconds: int) -> AttemptId | None:
         """The next attempt of the worker that nobody wants any more; None where there is none within seconds."""
-        found = await self._scripts.ask(self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds))
+        found = await self._scripts.await_reply(
+            self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds)
+        )
         if not found:
             return None
         download_id, _, attempt = found[1].decode().rpartition(":")

@@ -36,7 +36,7 @@ class ObjectMarks:
 
     async def unmark(self, names: Sequence[str]) -> None:
         """The objects are deleted, or stay after all."""
-        await self._scripts.ask(self._scripts.redis.zrem(keys.DELETING, *names))
+        await self._scripts.await_reply(self._scripts.redis.zrem(keys.DELETING, *names))
 
     async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
         """Seconds until the bucket is to be swept, None where another worker leads. ended: one was, just now."""

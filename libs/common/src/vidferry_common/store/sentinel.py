@@ -50,7 +50,7 @@ class SentinelAddress:
     """what it says of the servers, as the address of one: its host means nothing"""
 
     @classmethod
-    def read(cls, url: str) -> Self | None:
+    def parse(cls, url: str) -> Self | None:
         """None where it names no Sentinels; ValueError where it names them wrongly."""
         if "+sentinel:" not in url:
             return None
@@ -79,12 +79,12 @@ class Sentinels:
         self._stale_from = 0.0
         self._looking: asyncio.Task[None] | None = None
 
-    async def primary(self) -> Host:
+    async def find_primary(self) -> Host:
         """Asks anew; NoPrimary, with what each of them said."""
         said = []
         for host in tuple(self._hosts):
             try:
-                self.newest = await self._ask(host)
+                self.newest = await self._ask_sentinel(host)
             except (NoPrimary, RedisError, OSError) as error:
                 said.append(f"{host[0]}:{host[1]}: {error}")
             else:
@@ -93,19 +93,19 @@ class Sentinels:
                 return self.newest
         raise NoPrimary(f"no Sentinel knows the primary {self._name} ({'; '.join(said)})")
 
-    async def follow(self) -> None:
+    async def refresh(self) -> None:
         """Asks anew where the last answer is not fresh; `newest` tells what came of it."""
         if asyncio.get_running_loop().time() < self._stale_from:
             return
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._refresh_now())
         await asyncio.wait([self._looking], timeout=WAIT_SECONDS)
 
-    async def _look(self) -> None:
+    async def _refresh_now(self) -> None:
         with contextlib.suppress(NoPrimary):
-            await self.primary()
+            await self.find_primary()
 
-    async def _ask(self, host: Host) -> Host:
+    async def _ask_sentinel(self, host: Host) -> Host:
         """By a connection of its own: it is asked once a second at the most, and none is left to be closed."""
         async with Redis(host=host[0], port=host[1], **self._options) as sentinel:
             known = (await sentinel.sentinel_masters()).get(self._name)  # type: ignore[no-untyped-call]
@@ -124,7 +124,7 @@ class PrimaryConnection(Connection):
         self._sentinels = sentinels
 
     async def _connect(self) -> None:
-        self.host, self.port = await self._sentinels.primary()
+        self.host, self.port = await self._sentinels.find_primary()
         await super()._connect()  # type: ignore[no-untyped-call]
 
     async def on_connect(self) -> None:
@@ -138,7 +138,7 @@ class PrimaryConnection(Connection):
 
     async def can_read_destructive(self) -> bool:
         """Whether the pool must open it anew: also where others have meanwhile found another primary."""
-        await self._sentinels.follow()
+        await self._sentinels.refresh()
         if (self.host, self.port) != self._sentinels.newest:
             return True
         return bool(await super().can_read_destructive())  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from vidferry_common.bucket import BucketError, StorageDenied
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.messages import Update, timestamp
+from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import (
     Cause,
@@ -117,7 +117,7 @@ class Attempt:
             await self._fail(ErrorCode.INTERNAL)
 
     async def _work(self) -> DownloadResult:
-        self._state.enter_step(stages.started(self._claim.attempt, self._claim.last.message))
+        self._state.enter_step(stages.first_step(self._claim.attempt, self._claim.last.message))
         if self._claim.known_object and not self._claim.force:
             results = ResultBuilder(self._context, self._claim, self._state)
             known = await results.find_object(self._claim.known_object)
@@ -158,15 +158,15 @@ class Attempt:
     async def _fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
         """Another try where that may help, not before the seconds that the site asked for; else the end."""
         if final or not code.retryable:
-            await self._end(self._state.current.failed(code), Ending())
+            await self._end(self._state.current.as_failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._context.settings, self._claim.retries
         delay = max(retry_delay(settings.retry_delay, retries), asked_delay(asked or 0, settings.max_retry_after))
-        update = self._state.current.waiting(
+        update = self._state.current.as_waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
             retries=min(retries + 1, settings.retries),
-            retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
+            retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
         outcome = await self._requeue(Requeue(Cause.RETRY, update, delay, settings.retries, code))
         if outcome is RequeueOutcome.REQUEUED:
@@ -181,7 +181,7 @@ class Attempt:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
-                await self._requeue(Requeue(Cause.HANDOVER, self._state.current.waiting()))
+                await self._requeue(Requeue(Cause.HANDOVER, self._state.current.as_waiting()))
 
     async def _requeue(self, how: Requeue) -> RequeueOutcome:
         return await until_redis_answers(

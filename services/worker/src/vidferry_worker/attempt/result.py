@@ -8,7 +8,7 @@ from vidferry_common.bucket.disposition import clean_filename
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
-from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
+from vidferry_common.contract.messages import Update, format_timestamp, job_link, public_link
 from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
@@ -71,11 +71,11 @@ class ResultBuilder:
             media_type=stored.content_type,
             filename=filename,
             url=public_link(link.url),
-            expires_at=timestamp(link.expires_at),
+            expires_at=format_timestamp(link.expires_at),
             file_url=job_link("file"),
             reused=reused,
         )
-        update = self._state.current.at(
+        update = self._state.current.at_step(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
         return DownloadResult(stored, update, lasting)

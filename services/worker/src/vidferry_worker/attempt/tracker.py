@@ -4,7 +4,7 @@ import time
 
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.messages import timestamp
+from vidferry_common.contract.messages import format_timestamp
 from vidferry_common.contract.stages import Stage
 from vidferry_worker.attempt.conversion import Conversion
 from vidferry_worker.attempt.progress import Pace, Transfer
@@ -104,7 +104,7 @@ class DownloadTracker:
         """That the site asked for a pause in the middle of the download, while it lasts."""
         ends = self._stall.pause_ends
         if ends and self._state.current.retry_at is None:
-            self._state.show_progress(message=PAUSED, speed=None, eta=None, retry_at=timestamp(ends))
+            self._state.show_progress(message=PAUSED, speed=None, eta=None, retry_at=format_timestamp(ends))
 
     def _tell_conversion(self) -> None:
         """That ffmpeg still works, once all is here."""

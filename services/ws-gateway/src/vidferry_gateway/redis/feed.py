@@ -119,7 +119,7 @@ class Feed:
             self._doubt.clear()
             doubted = self.hub.doubted_topics()
             with contextlib.suppress(NoPrimary):
-                if await self._sentinels.primary() != known:
+                if await self._sentinels.find_primary() != known:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
                 self.hub.believe_absence(doubted)
