@@ -105,7 +105,7 @@ ROWS: dict[str, list[Any]] = {
         lines("Retries", "Attempts that failed and are tried again, by error code.", "ops",
               [(rate(m.RETRIES, "code"), "{{code}}")], stacked=True),
         lines("Workers lost", "Leases taken up of workers that were killed or hung.", "ops",
-              [(rate(m.DEATHS, "outcome"), "{{outcome}}")]),
+              [(rate(m.WORKER_LOSSES, "outcome"), "{{outcome}}")]),
         lines("Refusals of the api", "By HTTP status.", "reqps",
               [(rate(m.HTTP_REQUESTS, "code", 'code=~"[45].."'), "{{code}}")], stacked=True),
         lines("Jobs refused", "The caller over its rate, the queue full, Redis' memory used up.", "reqps",

@@ -23,9 +23,9 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class KnownHosts:
-    """The hosts that a service answers to: those of this machine's own use, and what the settings name.
+    """The hosts that a service answers to: localhost, and those that the settings name.
 
-    names: names, addresses and ranges (CIDR); `*` is every host.
+    names: host names, addresses and ranges (CIDR); `*` is every host.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -101,7 +101,7 @@ Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list), After
 
 
 class HostSettings(Settings):
-    """Where a service's users find it, and by which names."""
+    """The public URL of a service, and the hosts that it answers to."""
 
     public_url: str | None = Field(
         None,

@@ -1,6 +1,6 @@
-"""Logs: JSON a line in a cluster, readable lines on a terminal.
+"""Logs: one JSON object a line in a cluster, readable lines on a terminal.
 
-Secrets in addresses are blotted out, and control characters written out: no text of a site's begins a line of its own.
+Secrets in URLs are removed and control characters are escaped, so that no text of a site's begins a line of its own.
 """
 
 import json
@@ -33,7 +33,7 @@ class LogSettings(Settings):
 
 
 def redact_secrets(text: str) -> str:
-    """Text without signatures, tokens and passwords in addresses."""
+    """The text without signatures, tokens and passwords in its URLs."""
     return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
@@ -42,6 +42,8 @@ def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _Json(logging.Formatter):
+    """One JSON object for each entry."""
+
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
@@ -61,7 +63,7 @@ class _Json(logging.Formatter):
 
 
 def _dump_json(entry: dict[str, Any]) -> str:
-    """The entry as JSON; where a child's number or text fits into none, as a text."""
+    """The entry as JSON. Values that JSON can't hold, such as a child may tell, become text."""
     try:
         return orjson.dumps(entry, default=str).decode()
     except TypeError:
@@ -69,6 +71,8 @@ def _dump_json(entry: dict[str, Any]) -> str:
 
 
 class _Text(logging.Formatter):
+    """A line for each entry, and indented lines for a traceback."""
+
     def __init__(self, service: str) -> None:
         super().__init__(datefmt="%H:%M:%S")
         self._service = service
@@ -80,13 +84,13 @@ class _Text(logging.Formatter):
         return redact_secrets("\n".join([line, *self._format_traceback(record)]))
 
     def _format_traceback(self, record: logging.LogRecord) -> list[str]:
-        """Its lines, indented, so that none looks like another entry."""
+        """The traceback's lines, indented, so that none looks like another entry."""
         lines = self.formatException(record.exc_info).splitlines() if record.exc_info else []
         return [f"    {escape_controls(line)}" for line in lines]
 
 
 def make_formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
-    """That of a service's entries."""
+    """The formatter of a service's log entries."""
     return _Json(service) if form == "json" else _Text(service)
 
 

@@ -1,4 +1,4 @@
-"""Which proxies are believed, and whom they speak for."""
+"""Which reverse proxies are trusted, and which client they name."""
 
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
@@ -18,7 +18,7 @@ _SUBNET = 64
 
 
 class Proxies:
-    """Tells trusted addresses from others."""
+    """The addresses of trusted proxies."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)
@@ -50,12 +50,12 @@ class Proxies:
         return peer
 
     def find_subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
-        """What counts as one client where limits are kept, by whom the trusted proxies name."""
+        """What counts as one client for limits: the subscriber of find_client()."""
         return subscriber_of(self.find_client(peer, forwarded_for))
 
 
 class ProxySettings(Settings):
-    """For services that answer through a reverse proxy."""
+    """The proxies that a service trusts."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
@@ -74,7 +74,7 @@ class ProxySettings(Settings):
 
 
 def subscriber_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    """What counts as one client for limits: an IPv4 address, or the /64 of an IPv6 one."""
     found = parse_address(address)
     if found is None or found.version == 4:  # noqa: PLR2004 - an IP version
         return str(found or address)

@@ -27,12 +27,12 @@ _BOUNDS = {"greater", "less"}
 
 
 def split_list(text: str) -> list[str]:
-    """What a variable names, separated by commas."""
+    """The items of a list that is separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The ranges that a variable names; ValueError, with a sentence, where one is none."""
+    """The ranges of a list that is separated by commas; ValueError, with a sentence, where one is none."""
     return tuple(map(_parse_network, split_list(text)))
 
 
@@ -48,7 +48,7 @@ def _parse_network(text: str) -> IPv4Network | IPv6Network:
 
 
 def http_address(text: str) -> SplitResult:
-    """An absolute address of http or https, taken apart; ValueError, with a sentence, where it is none."""
+    """The parts of an absolute http or https URL; ValueError, with a sentence, where it is none."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -62,7 +62,7 @@ def http_address(text: str) -> SplitResult:
 
 
 def load_settings(kind: type[S]) -> S:
-    """The settings of that kind from the environment; a wrong one ends the program with a sentence."""
+    """Settings of that class from the environment; a wrong one ends the program with a sentence."""
     try:
         return kind()
     except ValidationError as error:

@@ -34,7 +34,7 @@ class WorkerMetrics:
         for code in ErrorCode:
             self._finished.start_series("failed", code)
         self.retries = registry.add_counter(catalogue.RETRIES)
-        self.deaths = registry.add_counter(catalogue.DEATHS)
+        self.deaths = registry.add_counter(catalogue.WORKER_LOSSES)
         self.downloaded = registry.add_counter(catalogue.DOWNLOADED_BYTES)
         self.uploaded = registry.add_counter(catalogue.UPLOADED_BYTES)
         self.published = registry.add_counter(catalogue.PUBLISHED)

@@ -47,7 +47,7 @@ class StorageUnavailable(BucketError):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the bucket knows of one object."""
+    """An object in the bucket, as its metadata describes it."""
 
     name: str
     generation: int
@@ -63,7 +63,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """What a listing tells of one object."""
+    """An object, as a listing describes it."""
 
     name: str
     generation: int
@@ -75,7 +75,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What is to be written, besides the bytes."""
+    """An object that is to be written, without its bytes."""
 
     name: str
     content_type: str
@@ -87,7 +87,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """A capability to read one object until it expires. Never logged whole."""
+    """A URL that gives access to one object until it expires. It is never logged whole."""
 
     url: str
     """absolute, or beginning with "/" where Vidferry's own api serves it, below its public address"""

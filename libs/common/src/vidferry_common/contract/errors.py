@@ -111,10 +111,10 @@ class Failure:
 
 
 class JobFailure(Exception):
-    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence.
+    """The error that ends an attempt. Its text is for the log; callers see the code's sentence.
 
-    final: the attempt itself has tried again what may help, so another one would not.
-    retry_after: the seconds for which the site asked to be left alone.
+    final: another attempt would not help, since this one has already repeated what may.
+    retry_after: the seconds after which the site asked to be tried again.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job is in its life; the last three are its end."""
+    """The status of a job; the last three are terminal."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
 
 class Stage(StrEnum):
-    """What is being done now."""
+    """What a job is doing now."""
 
     QUEUED = "queued"
     STARTED = "started"
@@ -89,9 +89,9 @@ WORKER_GONE = "The worker before has stopped."
 
 
 def first_step(attempt: int, waited: str) -> Step:
-    """The first step of an attempt; one after the first says that it begins anew, and why.
+    """The first step of an attempt. From the second attempt on, its message says that it begins anew, and why.
 
-    waited is what the download's watchers were told while it waited.
+    waited: the message that watchers saw while the download waited.
     """
     if attempt <= 1:
         return STARTED

@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class KnownHost:
-    """Refuses a request that names no host, several, or one that is not known."""
+    """Middleware that refuses a request that names no host, several, or one that is not known."""
 
     def __init__(self, app: App, hosts: KnownHosts, proxies: Proxies) -> None:
         self._app, self._hosts, self._proxies = app, hosts, proxies

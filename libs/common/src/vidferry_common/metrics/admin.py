@@ -32,7 +32,7 @@ _HOST = re.compile(rb"^host[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 class AdminSettings(HostSettings):
-    """Where a service tells how it is."""
+    """The port on which a service serves its metrics and its health."""
 
     admin_port: int = Field(
         9090,
@@ -49,12 +49,17 @@ class PortTaken(Exception):
 
 
 class _Refused(Exception):
+    """A request that is answered with an error status."""
+
     def __init__(self, status: str, *headers: str) -> None:
         self.status, self.headers = status, headers
 
 
 class AdminServer:
-    """Serves while its context is open; nothing at all where the port is 0. Raises PortTaken when it is made."""
+    """The admin port's server, which serves while its context is open. Nothing where the port is 0.
+
+    Making it raises PortTaken where the port can't be had.
+    """
 
     def __init__(self, settings: AdminSettings, registry: Registry, ready: Callable[[], bool]) -> None:
         self._registry, self._ready, self._hosts = registry, ready, settings.hosts
@@ -109,7 +114,7 @@ class AdminServer:
         return answer if method == "GET" else answer[: len(answer) - len(body)]
 
     def _check_host(self, host: str | None, reached: str) -> None:
-        """Programs may leave it out; a browser names it always."""
+        """Refuses a Host that is not known. Programs may leave it out; a browser always sends it."""
         if host is not None and not (is_host(host) and self._hosts.is_known(host, reached)):
             raise _Refused("421 Misdirected Request")
 

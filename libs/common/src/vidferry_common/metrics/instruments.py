@@ -10,6 +10,8 @@ from vidferry_common.metrics.definitions import OTHER, Definition
 
 
 class _Labelled:
+    """A metric with labels. Values outside a label's set count as `other`."""
+
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         self.definition = definition
         self._sets = tuple(frozenset(label.values or sets[label.name]) for label in definition.labels)
@@ -20,14 +22,14 @@ class _Labelled:
 
 
 class Counter(_Labelled):
-    """Only rises."""
+    """A number that only rises, for each combination of labels."""
 
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(definition, sets)
         self.values: dict[tuple[str, ...], float] = dict.fromkeys(definition.series, 0)
 
     def start_series(self, *labels: str) -> None:
-        """Has that series exist, at 0: a rate sees a first event only where there was a 0 before it."""
+        """Makes the series exist at 0: a rate sees the first event only where there was a 0 before it."""
         self.values.setdefault(self._bound_labels(labels), 0)
 
     def add(self, *labels: str, by: float = 1) -> None:
@@ -48,13 +50,13 @@ class Buckets:
         self.sum = 0.0
 
     def observe(self, value: float, count: int = 1) -> None:
-        """That value, so many times."""
+        """Counts that value, count times."""
         self.counts[bisect_left(self.bounds, value)] += count
         self.sum += value * count
 
 
 class Histogram(_Labelled):
-    """How many values were up to each bound."""
+    """Counts of the values up to each bound, for each combination of labels."""
 
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(definition, sets)
@@ -66,7 +68,7 @@ class Histogram(_Labelled):
         self.series_of(*labels).observe(value)
 
     def series_of(self, *labels: str) -> Buckets:
-        """One series: a hot path keeps it."""
+        """The buckets of one series, which a hot path keeps."""
         found = self.series.get(labels)
         if found is None:
             found = self.series.setdefault(self._bound_labels(labels), Buckets(self.definition.buckets))

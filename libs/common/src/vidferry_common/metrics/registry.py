@@ -22,7 +22,7 @@ Reading = Mapping[tuple[str, ...], float] | float | None
 
 
 class Registry(Collector):
-    """A program makes one, for the service that it is; where two share a process, for both."""
+    """All metrics of one program, which is one service, or two that share a process."""
 
     def __init__(self, *services: Service) -> None:
         self._counters: list[Counter] = []
@@ -41,23 +41,23 @@ class Registry(Collector):
         self.add_reading(catalogue.CLOCK_OFFSET, lambda: self.clock_offset.seconds)
 
     def add_counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
-        """sets: the values of those labels whose set only the program knows."""
+        """A new counter. sets: the values of those labels whose set only the program knows."""
         made = Counter(definition, sets)
         self._counters.append(made)
         return made
 
     def add_histogram(self, definition: Definition, **sets: tuple[str, ...]) -> Histogram:
-        """As counter."""
+        """A new histogram, as add_counter."""
         made = Histogram(definition, sets)
         self._histograms.append(made)
         return made
 
     def add_reading(self, definition: Definition, read: Callable[[], Reading]) -> None:
-        """A gauge, or a counter that is kept elsewhere: asked at each scrape."""
+        """Adds a gauge, or a counter that is kept elsewhere; read is called at each scrape."""
         self._readings.append((definition, read))
 
     def before_scrape(self, prepare: Callable[[], Awaitable[None]]) -> None:
-        """Awaited before each scrape; it must end soon and raise nothing."""
+        """Has prepare awaited before each scrape; it must end soon and raise nothing."""
         self._before.append(prepare)
 
     async def scrape(self) -> bytes:

@@ -30,14 +30,14 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EndedLimits:
-    """How many ended jobs are kept, whatever their age."""
+    """How many ended jobs are kept, and how many bytes they may take, whatever their age."""
 
     records: int = 100_000
     bytes: int = 128 * 1024**2
 
 
 class RedisSettings(Settings):
-    """Where Redis is."""
+    """Where Redis is, and how long records are kept there."""
 
     redis_url: str = Field(
         "redis://localhost:6379/0",
@@ -88,7 +88,7 @@ class RedisSettings(Settings):
 
 
 def _check_server_url(url: str) -> None:
-    """ValueError, with a sentence, where redis-py could not use the address of a server."""
+    """ValueError, with a sentence, where redis-py could not use the URL of a server."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -112,9 +112,9 @@ def connection_name(service: str, purpose: str) -> str:
 
 
 def _name_connections(name: str) -> Callable[[Connection], Awaitable[None]]:
-    """redis-py's hook for each new connection, which is then called so: to a primary, to a Sentinel, after a cut.
+    """redis-py's hook that names each new connection: to a primary, to a Sentinel, after a cut.
 
-    Its own `client_name` would give up a connection where a user may not name it.
+    redis-py's own `client_name` would close a connection where the user may not name it.
     """
 
     async def on_connect(connection: Connection) -> None:
@@ -147,7 +147,7 @@ def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any
 
 
 def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
-    """The same, with the Sentinels in the place of the host; they are reached as the servers are."""
+    """The options with the Sentinels in the place of a host. TLS and timeouts to them are those to the servers."""
     tls = options.get("connection_class") is SSLConnection
     sentinels = Sentinels(
         address,
@@ -165,10 +165,10 @@ def _reveal(password: SecretStr | None) -> str | None:
 
 
 def connection_pool(settings: RedisSettings, name: str = "", max_connections: int = 32) -> BlockingConnectionPool:
-    """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut.
+    """A pool whose callers wait for a free connection. Replies have to come in 10 s; after a cut it connects anew.
 
-    What was sent on one that was cut is sent again: all of it may be, as it is scripts that know themselves again. What
-    was not answered in time is not: it would keep its caller for as long once more.
+    What was sent on a connection that was cut is sent again, which is safe: the scripts recognise a repetition. What
+    was not answered in time is not sent again, since its caller would wait for as long once more.
     """
     return BlockingConnectionPool(
         **{

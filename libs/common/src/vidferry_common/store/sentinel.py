@@ -22,10 +22,10 @@ PORT = 26379
 ASK_SECONDS = 2.0
 """to connect to a Sentinel, and for its answer; then another one is asked"""
 FRESH_SECONDS = 1.0
-"""that an answer is believed: after a switch the old primary takes writes, and they are lost, until the Sentinels make
+"""for which an answer counts: after a failover the old primary takes writes, which are lost, until the Sentinels make
 a replica of it some ten seconds later"""
 WAIT_SECONDS = 0.25
-"""for a fresh answer at the most, while there is a connection that may do"""
+"""for a fresh answer, at the most, while there is a connection that may still be right"""
 REFUSALS = ("READONLY", "NOREPLICAS")
 """How a replica refuses a write, and a primary that no replica follows; of a script it is within the error's text."""
 
@@ -41,17 +41,17 @@ class NoPrimary(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SentinelAddress:
-    """What an address of the form above says."""
+    """A URL of FORM, parsed."""
 
     hosts: tuple[Host, ...]
     name: str
     """of the primary, as the Sentinels call it"""
     server: str
-    """what it says of the servers, as the address of one: its host means nothing"""
+    """the options for the servers, as the URL of one; its host is a placeholder"""
 
     @classmethod
     def parse(cls, url: str) -> Self | None:
-        """None where it names no Sentinels; ValueError where it names them wrongly."""
+        """The URL's parts; None where it names no Sentinels, ValueError where it is malformed."""
         if "+sentinel:" not in url:
             return None
         found = _ADDRESS.fullmatch(url)
@@ -68,7 +68,7 @@ class SentinelAddress:
 
 
 class Sentinels:
-    """Tell where the primary is. They are asked one after the other; who answered is asked first the next time."""
+    """The Sentinels, which know where the primary is. The one that answered last is asked first the next time."""
 
     def __init__(self, address: SentinelAddress, **options: Any) -> None:
         self._hosts, self._name = list(address.hosts), address.name
@@ -80,7 +80,7 @@ class Sentinels:
         self._looking: asyncio.Task[None] | None = None
 
     async def find_primary(self) -> Host:
-        """Asks anew; NoPrimary, with what each of them said."""
+        """Asks the Sentinels for the primary; NoPrimary, with what each of them said."""
         said = []
         for host in tuple(self._hosts):
             try:
@@ -94,7 +94,7 @@ class Sentinels:
         raise NoPrimary(f"no Sentinel knows the primary {self._name} ({'; '.join(said)})")
 
     async def refresh(self) -> None:
-        """Asks anew where the last answer is not fresh; `newest` tells what came of it."""
+        """Asks again where the last answer is not fresh. The answer is in `newest`."""
         if asyncio.get_running_loop().time() < self._stale_from:
             return
         if self._looking is None or self._looking.done():
@@ -106,7 +106,7 @@ class Sentinels:
             await self.find_primary()
 
     async def _ask_sentinel(self, host: Host) -> Host:
-        """By a connection of its own: it is asked once a second at the most, and none is left to be closed."""
+        """Asks on a new connection, once a second at the most, so that none is left to be closed."""
         async with Redis(host=host[0], port=host[1], **self._options) as sentinel:
             known = (await sentinel.sentinel_masters()).get(self._name)  # type: ignore[no-untyped-call]
         if known is None:
@@ -117,7 +117,7 @@ class Sentinels:
 
 
 class PrimaryConnection(Connection):
-    """Connects to the primary of the moment, and to none that is a replica."""
+    """A connection to the current primary; it refuses a replica."""
 
     def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
         super().__init__(**options)
@@ -154,4 +154,4 @@ class PrimaryConnection(Connection):
 
 
 class PrimarySSLConnection(PrimaryConnection, SSLConnection):
-    """The same with TLS."""
+    """A connection to the current primary, with TLS."""

@@ -1,4 +1,4 @@
-"""The records in Redis, an aggregate each: what may be done to them, each in one atomic step."""
+"""The records in Redis: one store for each aggregate, each change one atomic step."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
 
 @dataclass(frozen=True, slots=True)
 class RedisMemory:
-    """Bytes of Redis' memory."""
+    """How much memory Redis uses, in bytes."""
 
     used: int
     maximum: int
@@ -48,7 +48,7 @@ class Store:
         return RedisMemory(used, int(told.get("maxmemory", 0)), used - aside)
 
     async def read_clock(self) -> tuple[float, float]:
-        """Redis' Unix time, and the seconds that its reply took."""
+        """Redis' Unix time, and the seconds that the round trip took."""
         asked = time.monotonic()
         seconds, micros = await self._scripts.await_reply(self._redis.time())
         return seconds + micros / 1e6, time.monotonic() - asked

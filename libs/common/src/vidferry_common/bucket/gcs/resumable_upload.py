@@ -50,7 +50,7 @@ class RetryPolicy:
 
 
 class Reply(Protocol):
-    """What is used of requests.Response."""
+    """The part of requests.Response that is used here."""
 
     @property
     def status_code(self) -> int: ...
@@ -65,7 +65,7 @@ Send = Callable[[str, str, Mapping[str, str], Iterable[bytes]], Reply]
 
 
 class Chunk:
-    """A request's body that can be sent again from its start, and stops between pieces."""
+    """The body of a request. It can be sent again from its start, and may be stopped between pieces."""
 
     def __init__(self, data: bytes, sent: Callable[[int], None]) -> None:
         self._data = data
@@ -81,7 +81,7 @@ class Chunk:
 
 
 class ResumableUpload:
-    """One upload. begin opens a session and returns its URL, which is a capability: it is never logged."""
+    """One resumable upload. begin opens a session and returns its URL, which is a capability: it is never logged."""
 
     def __init__(
         self,
