@@ -9,7 +9,7 @@ from support.gcs import Gcs, gcs, gcs_session
 from vidferry_common.bucket import Bucket, BucketSettings, FolderBucket, open_bucket
 from vidferry_common.bucket.gcs import GcsBucket
 from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
-from vidferry_common.bucket.settings import GcsAddress
+from vidferry_common.bucket.settings import GcsLocation
 
 __all__ = ["gcs", "gcs_session"]
 
@@ -56,7 +56,7 @@ async def open_gcs(gcs: Gcs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[O
     opened: list[GcsBucket] = []
 
     async def opening(retries: RetryPolicy = QUICK, prefix: str = "", name: str = "", **settings: str) -> GcsBucket:
-        bucket = GcsBucket(GcsAddress(name or gcs.bucket, prefix), BucketSettings(**settings), retries)  # type: ignore[arg-type]
+        bucket = GcsBucket(GcsLocation(name or gcs.bucket, prefix), BucketSettings(**settings), retries)  # type: ignore[arg-type]
         opened.append(bucket)
         return bucket
 

@@ -6,7 +6,7 @@ from redis.asyncio.connection import SSLConnection
 from vidferry_common.settings import load_settings
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_options
-from vidferry_common.store.sentinel import SentinelAddress
+from vidferry_common.store.sentinel import SentinelUrl
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from vidferry_common.store.sentinel import SentinelAddress
     ],
 )  # fmt: skip
 def test_what_it_says(url: str, hosts: tuple[tuple[str, int], ...], name: str, server: str) -> None:
-    assert SentinelAddress.parse(url) == SentinelAddress(hosts, name, server)
+    assert SentinelUrl.parse(url) == SentinelUrl(hosts, name, server)
 
 
 def test_other_addresses_name_none() -> None:
-    assert SentinelAddress.parse("redis://sentinel:6379/0") is None
+    assert SentinelUrl.parse("redis://sentinel:6379/0") is None
 
 
 @pytest.mark.parametrize(

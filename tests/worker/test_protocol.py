@@ -39,7 +39,7 @@ from vidferry_worker.children.protocol import (
 ABSENT = "(absent)"
 FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
 EVIDENCE = [{"url": "a", "etag": '"1"'}, {}]
-IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_address=True)
+IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_url=True)
 EVENTS: list[Event] = [
     ConnectRequest(7, "example.com", 443, 20.0),
     Extractors(["youtube", "youtubetab"]),
@@ -109,7 +109,7 @@ def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any
         (Found, {"identity": ABSENT}), (Found, {"identity": "x"}), (Found, {"identity": identity(more=1)}),
         (Found, {"identity": identity(video_id=None)}), (Found, {"identity": identity(extractor="x" * 201)}),
         (Found, {"identity": identity(video_id="x" * 16_001)}), (Found, {"identity": identity(domain=["a"])}),
-        (Found, {"identity": identity(by_address="perhaps")}), (Found, {"title": None}), (Found, {"title": "x" * 501}),
+        (Found, {"identity": identity(by_url="perhaps")}), (Found, {"title": None}), (Found, {"title": "x" * 501}),
         (Found, {"title": {"a": 1}}), (Found, {"source": "x" * 2001}), (Found, {"source": ABSENT}),
         (Found, {"streams": []}), (Found, {"streams": [{}] * 9}), (Found, {"streams": ["x"]}),
         (Found, {"streams": None}), (Found, {"streams": [{"bytes": -3}]}), (Found, {"streams": [{"bit_rate": "fast"}]}),

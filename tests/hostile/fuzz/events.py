@@ -60,7 +60,7 @@ SMALL = st.one_of(st.integers(0, 3), st.booleans(), NUMBERS, VALUES)
 FOUND = {
     "event": "found", "title": "a clip", "duration": 2.0, "source": "",
     "streams": [{"bit_rate": 100, "bytes": 4000}, {}],
-    "identity": {"extractor": "x", "domain": "site.example", "video_id": "1", "by_address": True},
+    "identity": {"extractor": "x", "domain": "site.example", "video_id": "1", "by_url": True},
 }  # fmt: skip
 DONE = {
     "event": "done", "file": "media.mp4", "container": "mov", "brand": "mp42", "codecs": ["h264"], "duration": 1.0,

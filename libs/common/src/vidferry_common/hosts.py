@@ -16,7 +16,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.host import bare_host, forwarded_host, hosts_of, is_host
 from vidferry_common.proxies import parse_address
-from vidferry_common.settings import Settings, http_address, split_list
+from vidferry_common.settings import Settings, parse_http_url, split_list
 
 ANY = "*"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -121,7 +121,7 @@ class HostSettings(Settings):
     def _check_public_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = http_address(value)
+        parts = parse_http_url(value)
         if parts.query or parts.fragment:
             msg = "must end with its path, without ? and #"
             raise ValueError(msg)

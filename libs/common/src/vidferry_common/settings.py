@@ -47,7 +47,7 @@ def _parse_network(text: str) -> IPv4Network | IPv6Network:
         raise ValueError(f"{text!r} is an address within a range; write the range, {around}, or the address") from None
 
 
-def http_address(text: str) -> SplitResult:
+def parse_http_url(text: str) -> SplitResult:
     """The parts of an absolute http or https URL; ValueError, with a sentence, where it is none."""
     try:
         parts = urlsplit(text)

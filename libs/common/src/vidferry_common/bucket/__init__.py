@@ -17,7 +17,7 @@ from vidferry_common.bucket.interface import (
     StoredObject,
     Upload,
 )
-from vidferry_common.bucket.settings import BucketSettings, FolderAddress
+from vidferry_common.bucket.settings import BucketSettings, FolderLocation
 
 __all__ = [
     "NEW",
@@ -48,9 +48,9 @@ def open_bucket(settings: BucketSettings) -> Bucket:
 
     Raises StorageDenied or StorageUnavailable where the folder can't be used. The caller closes the bucket.
     """
-    address = settings.address
-    if isinstance(address, FolderAddress):
-        return FolderBucket(address.path, settings.signing_key)
+    location = settings.location
+    if isinstance(location, FolderLocation):
+        return FolderBucket(location.path, settings.signing_key)
     from vidferry_common.bucket.gcs import GcsBucket  # noqa: PLC0415 - half a second and 30 MB that a folder never needs
 
-    return GcsBucket(address, settings)
+    return GcsBucket(location, settings)

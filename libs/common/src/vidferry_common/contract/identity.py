@@ -24,29 +24,29 @@ ALIASES = {
 """Hosts of one operator, which name its videos by the same ids and serve nobody else's pages."""
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _DIGEST = re.compile(r"[hpx]-[0-9a-f]{40}")
-"""Digests in place of an unsafe text (h), an id within a page (p), an address (x). A text of that form is unsafe."""
+"""Digests in place of an unsafe text (h), an id within a page (p), a URL (x). A text of that form is unsafe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which video it is: by its site's id; by that id within one page; or by an address, where the site has no ids."""
+    """Which video it is: by its site's id; by that id within one page; or by a URL, where the site has no ids."""
 
     extractor: str
     domain: str
     """the site, as site_of tells it"""
     video_id: str
-    by_address: bool = False
-    """whether video_id is an address"""
+    by_url: bool = False
+    """whether video_id is a URL"""
     page: str = ""
     """the URL of the page that the id counts for; empty where it counts for the whole site"""
 
     @classmethod
-    def of_address(cls, address: str) -> "Identity":
-        return cls("generic", site_of(address), address, by_address=True)
+    def of_url(cls, url: str) -> "Identity":
+        return cls("generic", site_of(url), url, by_url=True)
 
     def folder(self) -> str:
         """The folder of the bucket that holds all objects of the video."""
-        if self.by_address:
+        if self.by_url:
             video = "x-" + _short_sha256(self.video_id)
         elif self.page:
             video = "p-" + digest(self.page, self.video_id)

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as CutOff
 from redis.exceptions import RedisError, ResponseError
 
 from vidferry_common.settings import Settings
-from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, SentinelAddress, Sentinels
+from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, Sentinels, SentinelUrl
 
 RedisClient = Redis
 
@@ -71,11 +71,11 @@ class RedisSettings(Settings):
     def _no_password(cls, url: str) -> str:
         if "@" in url:
             raise ValueError(_NO_PASSWORD)
-        address = SentinelAddress.parse(url)
-        if address is None and not url.startswith(("redis://", "rediss://", "unix://")):
+        sentinel_url = SentinelUrl.parse(url)
+        if sentinel_url is None and not url.startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
             raise ValueError(msg)
-        _check_server_url(address.server if address else url)
+        _check_server_url(sentinel_url.server if sentinel_url else url)
         return url
 
     @property
@@ -127,12 +127,12 @@ def _name_connections(name: str) -> Callable[[Connection], Awaitable[None]]:
 
 
 def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any]:
-    """What every connection is opened with, as redis-py takes it; ValueError where the address can't be read.
+    """What every connection is opened with, as redis-py takes it; ValueError where the URL can't be parsed.
 
     name: as connection_name() makes it, also of the connections to Sentinels; empty: they have none.
     """
-    address = SentinelAddress.parse(settings.redis_url)
-    url = address.server if address else settings.redis_url
+    sentinel_url = SentinelUrl.parse(settings.redis_url)
+    url = sentinel_url.server if sentinel_url else settings.redis_url
     options: dict[str, Any] = {
         "username": settings.redis_username,
         "password": _reveal(settings.redis_password),
@@ -143,14 +143,14 @@ def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any
         **({"ssl_check_hostname": True} if url.startswith("rediss://") else {}),
         **parse_url(url),
     }
-    return _behind_sentinels(address, options, settings) if address else options
+    return _behind_sentinels(sentinel_url, options, settings) if sentinel_url else options
 
 
-def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
+def _behind_sentinels(sentinel_url: SentinelUrl, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
     """The options with the Sentinels in the place of a host. TLS and timeouts to them are those to the servers."""
     tls = options.get("connection_class") is SSLConnection
     sentinels = Sentinels(
-        address,
+        sentinel_url,
         username=settings.redis_sentinel_username,
         password=_reveal(settings.redis_sentinel_password),
         **({"ssl": True} if tls else {}),

@@ -40,7 +40,7 @@ class NoPrimary(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SentinelAddress:
+class SentinelUrl:
     """A URL of FORM, parsed."""
 
     hosts: tuple[Host, ...]
@@ -70,8 +70,8 @@ class SentinelAddress:
 class Sentinels:
     """The Sentinels, which know where the primary is. The one that answered last is asked first the next time."""
 
-    def __init__(self, address: SentinelAddress, **options: Any) -> None:
-        self._hosts, self._name = list(address.hosts), address.name
+    def __init__(self, url: SentinelUrl, **options: Any) -> None:
+        self._hosts, self._name = list(url.hosts), url.name
         random.shuffle(self._hosts)  # not all processes ask the first one
         self._options = {**options, "socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
         self.newest: Host | None = None

@@ -51,7 +51,7 @@ class Pipeline:
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
         stored = await self._results.find_object(name)
-        lasting = not extraction.identity.by_address
+        lasting = not extraction.identity.by_url
         if stored and await self._is_the_result(stored, extraction):
             self._session.dismiss()
             return await self._results.build_reused(stored, lasting=lasting)
@@ -84,7 +84,7 @@ class Pipeline:
             return True
         if self._claim.force:
             return False
-        return not extraction.identity.by_address or await self._is_still(stored)
+        return not extraction.identity.by_url or await self._is_still(stored)
 
     async def _is_still(self, stored: StoredObject) -> bool:
         """Whether the origin has what it had when the object was made, as far as it tells that."""

@@ -201,7 +201,7 @@ class Download:
         found = self._found(info, streams)
         self._channel.tell(found)
         self._ydl.stall_timer.end()
-        if found.identity.by_address:
+        if found.identity.by_url:
             self._evidence = Evidence(self._ydl, self._chosen)
         order = parse_order(self._channel.order())
         if isinstance(order, EvidenceOrder):

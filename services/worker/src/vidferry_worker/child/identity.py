@@ -102,7 +102,7 @@ def identify(info: Mapping[str, Any], trail: Trail) -> Identity:
     """
     extractor = str(info.get("extractor_key") or "Generic")
     if extractor in BY_ADDRESS:
-        return Identity.of_address(trail.page())
+        return Identity.of_url(trail.page())
     page = "" if trail.is_of_site(extractor) else trail.page()
     return Identity(extractor.lower(), trail.site, str(info["id"]), page=page)
 

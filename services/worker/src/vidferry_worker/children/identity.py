@@ -31,8 +31,8 @@ def limit_identity(told: Identity, known: Known) -> Identity:
     def on_site(address: str) -> str:
         return address if was_asked and site_of(address) == site else known.url
 
-    if told.by_address:
-        return Identity.of_address(on_site(told.video_id))
+    if told.by_url:
+        return Identity.of_url(on_site(told.video_id))
     is_sites_own = was_asked and told.domain == site and told.extractor in known.extractors
     page = told.page if is_sites_own and not told.page else on_site(told.page)
     return Identity(told.extractor, site, told.video_id, page=page)

@@ -147,7 +147,7 @@ class FoundIdentity:
     extractor: str
     domain: str
     video_id: str
-    by_address: bool
+    by_url: bool
     page: str = ""
 
 
@@ -340,7 +340,7 @@ def _parse_found(message: Message) -> Found:
         raise InvalidEventError("its streams are none, or too many")
     identity = FoundIdentity(
         _text(told, "extractor", 200), _text(told, "domain", 300), _text(told, "video_id", MAX_ADDRESS),
-        _flag(told, "by_address"), _text(told, "page", MAX_ADDRESS) if "page" in told else "",
+        _flag(told, "by_url"), _text(told, "page", MAX_ADDRESS) if "page" in told else "",
     )  # fmt: skip
     return Found(
         identity, _text(message, "title", 500), _figure(message, "duration"), _text(message, "source", 2000),

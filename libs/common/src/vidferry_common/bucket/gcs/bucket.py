@@ -30,7 +30,7 @@ from vidferry_common.bucket.interface import (
     Upload,
 )
 from vidferry_common.bucket.names import checked_name
-from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsAddress
+from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsLocation
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.threads import ThreadedBucket
 
@@ -46,9 +46,9 @@ _log = logging.getLogger(__name__)
 class GcsBucket(ThreadedBucket):
     """The Bucket protocol on Cloud Storage. It connects at the first call, so making one neither blocks nor fails."""
 
-    def __init__(self, address: GcsAddress, settings: BucketSettings, retries: RetryPolicy | None = None) -> None:
+    def __init__(self, location: GcsLocation, settings: BucketSettings, retries: RetryPolicy | None = None) -> None:
         super().__init__()
-        self._address = address
+        self._location = location
         self._settings = settings
         self._retries = retries or RetryPolicy(settings.gcs_patience)
         self._retry = DEFAULT_RETRY.with_timeout(self._retries.without_progress).with_delay(
@@ -78,13 +78,13 @@ class GcsBucket(ThreadedBucket):
             return self._connected
 
     def _bucket(self) -> storage.Bucket:
-        return self._client().bucket(self._address.bucket)
+        return self._client().bucket(self._location.bucket)
 
     def _blob(self, name: str, **known: Any) -> storage.Blob:
         return self._bucket().blob(self._full_name(name), **known)
 
     def _full_name(self, name: str) -> str:
-        return f"{self._address.prefix}/{name}" if self._address.prefix else name
+        return f"{self._location.prefix}/{name}" if self._location.prefix else name
 
     def _stat(self, name: str) -> StoredObject | None:
         try:
@@ -137,7 +137,7 @@ class GcsBucket(ThreadedBucket):
             with translate_errors(name):
                 yield
         except ObjectNotFound as error:  # nothing but the bucket can be missing when an upload begins
-            raise StorageDenied(f"there is no bucket {self._address.bucket}, or it can't be seen") from error
+            raise StorageDenied(f"there is no bucket {self._location.bucket}, or it can't be seen") from error
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes]) -> Reply:
         with translate_errors("upload"):
@@ -189,9 +189,9 @@ class GcsBucket(ThreadedBucket):
             self._blob(name).delete(if_generation_match=if_generation, **self._options)
 
     def _list_pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
-        with translate_errors(self._address.bucket):
+        with translate_errors(self._location.bucket):
             found = self._client().list_blobs(
-                self._address.bucket,
+                self._location.bucket,
                 prefix=self._full_name(folder) + "/",
                 fields="items(name,generation,size,timeCreated),nextPageToken",
                 page_size=page,
@@ -232,8 +232,8 @@ class GcsBucket(ThreadedBucket):
     def _check(self, writing: bool) -> None:
         """Lists one object: that tells a missing bucket from an empty one, and needs no permission on the bucket."""
         once: dict[str, Any] = {"timeout": TIMEOUT, "retry": None}
-        with translate_errors(self._address.bucket):
-            list(self._client().list_blobs(self._address.bucket, max_results=1, prefix=self._address.prefix, **once))
+        with translate_errors(self._location.bucket):
+            list(self._client().list_blobs(self._location.bucket, max_results=1, prefix=self._location.prefix, **once))
         if not writing:
             return
         with self._translate_errors_of_begin(_CHECKED):  # an upload that is given up at once makes no object
