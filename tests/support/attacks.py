@@ -467,7 +467,7 @@ def naming_extractors_first(target: Target) -> None:
 @attack
 def writing_on(_: Target) -> None:
     """A download as any, after whose end two processes go on writing into its file."""
-    identity = FoundIdentity("x", "site.example", "1", by_address=False)
+    identity = FoundIdentity("x", "site.example", "1", by_url=False)
     _line[0].send_event(VideoFound(identity, "x", 1.0, "", [FoundStream()]))
     _line[0].receive_order()
     with Path("media.mp4").open("wb") as file:

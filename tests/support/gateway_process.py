@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,8 +23,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import NEW_VIDEO, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Claim, Ending, NewJob, RedisSettings, Store
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import Claim, Ending, NewJob, RedisSettings, Store, connect_redis
 from vidferry_common.store.client import RedisClient
 
 TIMEOUT = 20.0
@@ -162,7 +162,7 @@ class Job:
         return cls(store, job_id, claim)
 
     async def step(self, step: Step) -> None:
-        self._update = self._update.at(step)
+        self._update = self._update.at_step(step)
         assert await self.store.downloads.publish(self.claim, self._update.body(), step=True) is not None
 
     async def steps(self, first: int, last: int) -> None:
@@ -179,7 +179,8 @@ class Job:
         assert await self.store.downloads.publish(self.claim, update.body(), step=False) is not None
 
     async def finish(self) -> None:
-        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt, result={"title": "A video"})
+        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt)
+        done = replace(done, result={"title": "A video"})  # type: ignore[arg-type]  # what it holds means nothing here
         assert await self.store.downloads.finish(self.claim, done.body(), Ending()) is not None
 
 

@@ -21,7 +21,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.trace import continue_trace
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.store import Cancelled, NewJob, RedisSettings, Store, connect
+from vidferry_common.store import Cancelled, NewJob, RedisSettings, Store, connect_redis
 from vidferry_common.store.client import RedisClient
 from vidferry_worker.metrics import WorkerMetrics
 
@@ -186,7 +186,7 @@ class Jobs:
 
 @asynccontextmanager
 async def jobs_in(redis: RedisServer) -> AsyncIterator[Jobs]:
-    client = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
     try:
         yield Jobs(Store(client, 3600), client)
     finally:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from support.api_process import ApiProcess
 from support.redis_server import redis_server
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 
 CLIENTS = 32
 PARTS = 5
@@ -40,7 +40,7 @@ async def measure(count: int) -> tuple[list[float], float]:
             queue_bytes=str(count * 16384),
             caller_rate="0",
         ).start()
-        store = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+        store = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
         address, before, rates = urlsplit(api.url), (await store.info("memory"))["used_memory"], []
         for part in range(PARTS):
             numbers: asyncio.Queue[int] = asyncio.Queue()

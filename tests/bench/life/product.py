@@ -17,7 +17,7 @@ from support.origin.server import Origin
 from support.redis_server import RedisServer, redis_server
 from support.worker_process import worker
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 from vidferry_common.store.client import RedisClient
 
 
@@ -77,7 +77,7 @@ class Ear:
 
 @asynccontextmanager
 async def ear(redis: RedisServer) -> AsyncIterator[Ear]:
-    client = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
     heard, ready = Ear(client), asyncio.Event()
     task = asyncio.create_task(heard.listen(ready))
     await ready.wait()

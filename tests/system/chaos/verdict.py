@@ -8,7 +8,7 @@ from pathlib import Path
 from system.chaos.cast import Cast
 from system.chaos.person import TERMINAL, Person
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 
 MAY_FAIL_WITH = {"worker_lost", "network", "internal", "stalled", "origin_error"}
 """three workers died under it, or it failed more often than it is tried again: said with a code"""
@@ -44,7 +44,7 @@ def of_objects(cast: Cast, people: Sequence[Person]) -> list[str]:
 
 async def of_redis(cast: Cast) -> list[str]:
     """No queue, lease, mark or index is left."""
-    client = connect(RedisSettings.model_validate({"redis_url": cast.redis.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": cast.redis.url}))
     kept = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.OBJECT_BY_URL, keys.REQUESTS)
     found = [key.decode() for key in await client.keys("*")]
     await client.aclose(close_connection_pool=True)

@@ -12,8 +12,7 @@ from support.origin.site import Site
 from support.stack import Watched, drain
 from system.reliability.whole import Whole, received, terminals, wait_until, whole
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import RedisSettings, connect_redis
 
 pytestmark = pytest.mark.xdist_group("life-bucket")
 

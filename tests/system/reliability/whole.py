@@ -20,8 +20,7 @@ from support.redis_server import RedisServer, redis_server
 from support.stack import Watched, drain
 from support.worker_process import WorkerProcess
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import RedisSettings, connect_redis
 
 SECONDS = 60.0
 """for what has no promised time: the machine may be busy with other tests"""

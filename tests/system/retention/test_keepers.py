@@ -18,7 +18,7 @@ from support.sources import put
 from support.worker_process import Jobs, WorkerProcess
 from system.retention.homes import DAY, VIDEO, FolderHome, GcsHome, Home, hold_listing, names, store, sweeping
 from vidferry_common.bucket.checksum import crc32c
-from vidferry_common.bucket.folder_files import Files, next_generation
+from vidferry_common.bucket.folder.files import FolderFiles, next_generation
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
@@ -155,13 +155,13 @@ async def test_what_was_replaced_in_a_folder_stays(
 ) -> None:
     """The test writes in place of another worker, while it holds the object's lock."""
     listed = (await store(folder_home, {OLD: 2 * DAY}))[OLD]
-    files = Files(folder_home.root)
+    files = FolderFiles(folder_home.root)
     with ExitStack() as held:
-        lock = held.enter_context(files.locked(OLD))
+        lock = held.enter_context(files.hold_lock(OLD))
         with sweeping(redis, tmp_path / "w", folder_home, **QUICK) as worker:
             await eventually(lambda: jobs.redis.zscore(keys.DELETING, OLD))
             newer = replace(listed, generation=next_generation(lock, listed), size=5, crc32c=crc32c(b"newer"))
-            with files.incoming() as (written, target):
+            with files.create_incoming() as (written, target):
                 os.write(target, b"newer")
                 files.publish(written, newer)
             assert sweeps(worker) == 0

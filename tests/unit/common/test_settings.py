@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from vidferry_api.settings import ApiSettings
-from vidferry_common.settings import Settings, load
+from vidferry_common.settings import Settings, load_settings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
 from vidferry_worker.settings import WorkerSettings
@@ -67,7 +67,7 @@ def test_a_wrong_value(
     for name, value in {**FOLDER, **wrong}.items():
         monkeypatch.setenv(f"VIDFERRY_{name.upper()}", value)
     with pytest.raises(SystemExit) as ended:
-        load(kind)
+        load_settings(kind)
     said = capsys.readouterr().err
     assert ended.value.code == 2
     assert said.startswith(sentence)
@@ -80,7 +80,7 @@ def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch, caps
     for name, value in {**FOLDER, "port": "x", "queue_cap": "0"}.items():
         monkeypatch.setenv(f"VIDFERRY_{name.upper()}", value)
     with pytest.raises(SystemExit):
-        load(ApiSettings)
+        load_settings(ApiSettings)
     assert {line.partition(":")[0] for line in capsys.readouterr().err.splitlines()} == {
         "VIDFERRY_PORT", "VIDFERRY_QUEUE_CAP",
     }  # fmt: skip

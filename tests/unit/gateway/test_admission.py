@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from support.gateway_process import TIMEOUT, GatewayProcess, Job, OpenStore, Seen, StartGateway, listen, received
 from support.redis_server import RedisServer
 from support.sse import close_code, follow, stream
-from vidferry_common.proxies import Proxies, ProxySettings, subscriber
+from vidferry_common.proxies import Proxies, ProxySettings, subscriber_of
 
 pytestmark = pytest.mark.anyio
 
@@ -112,14 +112,14 @@ async def test_who_is_no_proxy_speaks_for_nobody(
 )
 def test_whom_a_list_of_proxies_speaks_for(peer: str, forwarded: list[str], client: str) -> None:
     proxies = Proxies(ProxySettings.model_validate({"trusted_proxies": "10.0.0.0/8"}).trusted_proxies)
-    assert proxies.client(peer, forwarded) == client
+    assert proxies.find_client(peer, forwarded) == client
 
 
 def test_what_counts_as_one_client() -> None:
-    assert subscriber("203.0.113.9") == subscriber("::ffff:203.0.113.9") == "203.0.113.9"
-    assert subscriber("2001:db8:1:2:3::4") == subscriber("2001:db8:1:2::5") != subscriber("2001:db8:1:3::4")
+    assert subscriber_of("203.0.113.9") == subscriber_of("::ffff:203.0.113.9") == "203.0.113.9"
+    assert subscriber_of("2001:db8:1:2:3::4") == subscriber_of("2001:db8:1:2::5") != subscriber_of("2001:db8:1:3::4")
     proxies = Proxies(ProxySettings.model_validate({"trusted_proxies": "10.0.0.0/8"}).trusted_proxies)
-    assert proxies.subscriber("10.1.1.1", ["2001:db8:1:2::5"]) == "2001:db8:1:2::/64"
+    assert proxies.find_subscriber("10.1.1.1", ["2001:db8:1:2::5"]) == "2001:db8:1:2::/64"
 
 
 @pytest.mark.parametrize(

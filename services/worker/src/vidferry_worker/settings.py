@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
-from vidferry_common.settings import listed, networks
+from vidferry_common.settings import parse_networks, split_list
 from vidferry_common.store import Limits, RedisSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
@@ -158,14 +158,14 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
     def _parse_networks(cls, value: object) -> object:
-        return networks(value) if isinstance(value, str) else value
+        return parse_networks(value) if isinstance(value, str) else value
 
     @field_validator("egress_ports", mode="before")
     @classmethod
     def _parse_ports(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        parts = listed(value)
+        parts = split_list(value)
         if not all(part.isdecimal() and 0 < int(part) < 65536 for part in parts):  # noqa: PLR2004 - a port has 16 bits
             msg = "must be ports from 1 to 65535, separated by commas"
             raise ValueError(msg)
@@ -174,7 +174,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("sandbox_read", mode="before")
     @classmethod
     def _parse_paths(cls, value: object) -> object:
-        return tuple(Path(part) for part in listed(value)) if isinstance(value, str) else value
+        return tuple(Path(part) for part in split_list(value)) if isinstance(value, str) else value
 
     @field_validator("egress_proxy")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.proxies import subscriber
+from vidferry_common.proxies import subscriber_of
 from vidferry_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Admission:
         self, headers: Sequence[tuple[bytes, bytes]], http_version: str, server_address: str, peer: str
     ) -> ProblemCode | None:
         """Why a request is refused because of the host that it names; None if the host is accepted."""
-        return self._hosts.refusal(headers, http_version, server_address, by_proxy=self._proxies.trusted(peer))
+        return self._hosts.find_refusal(headers, http_version, server_address, by_proxy=self._proxies.trusted(peer))
 
     def allows_origin(self, origin: str | None) -> bool:
         """Whether pages of that origin may watch. Programs send no Origin, and always may."""
@@ -41,7 +41,7 @@ class Admission:
         """The address that connections are counted by; empty if they are not counted by address."""
         if not self._address_limit:
             return ""
-        return subscriber(self._proxies.client(peer, forwarded_for))
+        return subscriber_of(self._proxies.find_client(peer, forwarded_for))
 
     def client_refusal(self, origin: str | None, address: str) -> CloseCode | None:
         """Why a client is turned away for its origin or for a limit; None if it is let in."""

@@ -12,7 +12,7 @@ import uvicorn
 from vidferry_common.log import set_up
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_gateway.app import make_app
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
@@ -25,7 +25,7 @@ _OTHER_DESCRIPTORS = 100
 
 
 def main() -> None:
-    settings = load(GatewaySettings)
+    settings = load_settings(GatewaySettings)
     set_up(settings, "gateway")
     listener = _open_listener(settings.gateway_host, settings.gateway_port)
     registry = Registry(Service.GATEWAY)

@@ -205,8 +205,8 @@ async def test_uploads_that_end_early_leave_no_file(folder: FolderBucket, tmp_pa
 async def test_an_open_object_outlives_its_deletion(folder: FolderBucket) -> None:
     data = pattern(2 * MIB)
     stored = await put(folder, data)
-    link = await folder.sign(stored, 60)
-    opened = await folder.resolve(*taken_apart(link.url))
+    link = await folder.sign_link(stored, 60)
+    opened = await folder.open_link(*taken_apart(link.url))
     with opened.file:
         begun = opened.file.read(MIB)
         await folder.delete(NAME, stored.generation)
@@ -262,10 +262,10 @@ async def test_objects_come_and_go_in_one_directory(folder: FolderBucket) -> Non
 
 async def test_a_replaced_object_is_not_served_by_its_old_link(folder: FolderBucket) -> None:
     first = await put(folder, b"first")
-    link = await folder.sign(first, 60)
+    link = await folder.sign_link(first, 60)
     await put(folder, b"second", generation=first.generation)
     with pytest.raises(ObjectNotFound):
-        await folder.resolve(*taken_apart(link.url))
+        await folder.open_link(*taken_apart(link.url))
 
 
 async def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ async def test_everything_is_synced_before_it_is_visible(folder: FolderBucket, m
 async def test_a_folder_that_is_away_has_lost_no_object(folder: FolderBucket, tmp_path: Path, left: str) -> None:
     """As when its volume was unmounted."""
     stored = await put(folder, b"film")
-    link = await folder.sign(stored, 60)
+    link = await folder.sign_link(stored, 60)
     root = tmp_path / "bucket"
     root.rename(tmp_path / "elsewhere")
     if left == "an empty mount point":
@@ -335,11 +335,11 @@ async def test_a_folder_that_is_away_has_lost_no_object(folder: FolderBucket, tm
     with pytest.raises(StorageUnavailable):
         await folder.read(NAME, 9)
     with pytest.raises(StorageUnavailable):
-        await folder.resolve(*taken_apart(link.url))
+        await folder.open_link(*taken_apart(link.url))
     with pytest.raises(StorageUnavailable):
         await folder.delete(NAME, stored.generation)
     with pytest.raises(StorageUnavailable):
-        await anext(folder.listing("videos"))
+        await anext(folder.list_objects("videos"))
     with pytest.raises(StorageUnavailable):
         await put(folder, b"film")
 
@@ -348,14 +348,14 @@ async def test_a_damaged_record_hides_no_other(folder: FolderBucket, tmp_path: P
     await put(folder, b"film", "videos/a/b/c/damaged")
     kept = await put(folder, b"film", "videos/a/b/c/whole")
     (tmp_path / "bucket/objects/videos/a/b/c/damaged#meta").write_bytes(b"{")
-    page = await anext(folder.listing("videos"))
+    page = await anext(folder.list_objects("videos"))
     assert [(each.name, each.generation) for each in page] == [(kept.name, kept.generation)]
 
 
 async def test_a_listing_tells_when_an_object_was_written(folder: FolderBucket, tmp_path: Path) -> None:
     await put(folder, b"film")
     os.utime(tmp_path / "bucket/objects" / f"{NAME}#meta", (0, 86400.5))
-    assert (await anext(folder.listing("videos")))[0].created == 86400.5
+    assert (await anext(folder.list_objects("videos")))[0].created == 86400.5
 
 
 async def test_a_listing_follows_no_link(folder: FolderBucket, tmp_path: Path) -> None:
@@ -363,4 +363,4 @@ async def test_a_listing_follows_no_link(folder: FolderBucket, tmp_path: Path) -
     (tmp_path / "bucket/objects/videos").rename(tmp_path / "outside")
     (tmp_path / "bucket/objects/videos").mkdir()
     (tmp_path / "bucket/objects/videos/youtube").symlink_to(tmp_path / "outside/youtube")
-    assert [page async for page in folder.listing("videos")] == []
+    assert [page async for page in folder.list_objects("videos")] == []

@@ -37,7 +37,7 @@ async def give(
     bucket: Bucket, file: Path, told: Callable[[int], None] = lambda _: None, size: int = len(DATA)
 ) -> StoredObject:
     with file.open("rb") as source:
-        return await bucket.upload(Upload(NAME, "video/mp4"), source, size, told, given=True)
+        return await bucket.upload(Upload(NAME, "video/mp4"), source, size, told, allow_link=True)
 
 
 def kept(root: Path, stored: StoredObject) -> Path:
@@ -136,7 +136,7 @@ async def test_one_that_is_closed_gives_nothing(folder: FolderBucket, file: Path
     source = opened(file)
     source.close()
     with pytest.raises(BucketError, match="no open file"):
-        await folder.upload(Upload(NAME, "video/mp4"), source, len(DATA), lambda _: None, given=True)
+        await folder.upload(Upload(NAME, "video/mp4"), source, len(DATA), lambda _: None, allow_link=True)
     assert await folder.stat(NAME) is None
     assert entries(tmp_path / "bucket/incoming") == []
 
@@ -159,8 +159,8 @@ async def test_its_bytes_are_synced_before_it_is_visible(
 async def test_who_asks_learns_whether_files_are_kept(
     bucket: Bucket, home: str, tmp_path: Path, elsewhere: Path
 ) -> None:
-    assert await bucket.keeps(tmp_path) == (home == "folder")
-    assert not await bucket.keeps(elsewhere)
+    assert await bucket.links_from(tmp_path) == (home == "folder")
+    assert not await bucket.links_from(elsewhere)
     assert entries(elsewhere) == []
     if home == "folder":
         assert entries(tmp_path / "bucket/incoming") == []

@@ -28,7 +28,8 @@ from support.sources import NAME, put
 from support.tree import DOCS
 from unit.common.bucket.conftest import OpenGcs
 from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, content_disposition
-from vidferry_common.bucket.gcs import GcsBucket, translated
+from vidferry_common.bucket.gcs import GcsBucket
+from vidferry_common.bucket.gcs.errors import translate_errors
 from vidferry_common.bucket.threads import THREADS
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,7 @@ async def main():
     await bucket.check()
     what = Upload("videos/a", "video/mp4", "Ein Film.mp4")
     stored = await bucket.upload(what, io.BytesIO(b"0123456789"), 10, lambda _: None)
-    link = await bucket.sign(stored, 6 * 86400)
+    link = await bucket.sign_link(stored, 6 * 86400)
     await bucket.close()
     print(json.dumps([link.url, link.expires_at.timestamp()]))
 
@@ -80,7 +81,7 @@ def _get(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
 
 async def _link(cloud: GcsBucket, lifetime: float = 600, filename: str = "فيلم.mp4") -> str:
     stored = await put(cloud, b"0123456789", filename=filename)
-    return (await cloud.sign(stored, lifetime)).url
+    return (await cloud.sign_link(stored, lifetime)).url
 
 
 async def test_a_link_is_read_in_ranges_under_its_file_name(cloud: GcsBucket) -> None:
@@ -94,17 +95,17 @@ async def test_a_link_is_read_in_ranges_under_its_file_name(cloud: GcsBucket) ->
 
 async def test_a_link_saves_its_object_under_another_name(cloud: GcsBucket) -> None:
     stored = await put(cloud, b"film", filename="Old name.mp4")
-    url = (await cloud.sign(stored, 600, "فيلم.mp4")).url
+    url = (await cloud.sign_link(stored, 600, "فيلم.mp4")).url
     assert parse_qs(urlsplit(url).query)["response-content-disposition"] == [content_disposition("فيلم.mp4")]
     assert (await asyncio.to_thread(_get, url))[0] == 200
     assert (await asyncio.to_thread(_get, url.replace("filename", "filenam")))[0] == 403
-    assert "disposition" not in (await cloud.sign(stored, 600, "Old name.mp4")).url
+    assert "disposition" not in (await cloud.sign_link(stored, 600, "Old name.mp4")).url
 
 
 async def test_a_link_says_when_it_ends_and_ends_then(cloud: GcsBucket, gcs: Gcs) -> None:
     stored = await put(cloud, b"film")
     before = datetime.now(UTC)
-    link = await cloud.sign(stored, 600)
+    link = await cloud.sign_link(stored, 600)
     assert 599 <= (link.expires_at - before).total_seconds() <= 601
     gcs.layer.clock_ahead = 598
     assert (await asyncio.to_thread(_get, link.url))[0] == 200
@@ -125,7 +126,7 @@ async def test_a_changed_link_is_refused(cloud: GcsBucket, old: str, new: str) -
 
 async def test_a_link_is_to_one_generation(cloud: GcsBucket) -> None:
     first = await put(cloud, b"first")
-    link = await cloud.sign(first, 600)
+    link = await cloud.sign_link(first, 600)
     await put(cloud, b"second", generation=first.generation)
     assert (await asyncio.to_thread(_get, link.url))[0] == 404
 
@@ -165,7 +166,7 @@ async def test_an_emulator_gets_no_credentials(open_gcs: OpenGcs, monkeypatch: p
     cloud = await _without_key(open_gcs, monkeypatch, gcs)
     stored = await put(cloud, b"film")
     with pytest.raises(StorageDenied, match="VIDFERRY_GCS_SIGNER"):
-        await cloud.sign(stored, 600)
+        await cloud.sign_link(stored, 600)
 
 
 async def test_the_signer_in_the_settings_is_used(open_gcs: OpenGcs, monkeypatch: pytest.MonkeyPatch, gcs: Gcs) -> None:
@@ -269,7 +270,7 @@ async def test_a_missing_key_file_is_denied(open_gcs: OpenGcs, monkeypatch: pyte
     ids=repr,
 )
 def test_googles_errors_become_ours(error: Exception, ours: type[BucketError]) -> None:
-    with pytest.raises(BucketError) as caught, translated("films"):
+    with pytest.raises(BucketError) as caught, translate_errors("films"):
         raise error
     assert type(caught.value) is ours
     assert "secret" not in "".join(traceback.format_exception(caught.value))
@@ -291,7 +292,7 @@ async def test_a_prefix_is_part_of_every_name(open_gcs: OpenGcs, cloud: GcsBucke
     outside = await cloud.stat(f"team/a/{NAME}")
     assert outside is not None
     assert outside.generation == stored.generation
-    assert (await asyncio.to_thread(_get, (await within.sign(stored, 60)).url))[2] == b"film"
+    assert (await asyncio.to_thread(_get, (await within.sign_link(stored, 60)).url))[2] == b"film"
     await within.delete(NAME, stored.generation)
     assert await cloud.stat(f"team/a/{NAME}") is None
 

@@ -12,10 +12,10 @@ from support.gcs import Gcs
 from support.gcs_faults import Gate
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenGcs
-from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, Upload, gcs_session
-from vidferry_common.bucket import gcs as module
-from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs_session import Patience
+from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, Upload
+from vidferry_common.bucket.gcs import GcsBucket, resumable_upload
+from vidferry_common.bucket.gcs.client import TIMEOUT
+from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +100,7 @@ async def test_what_is_missing_when_an_upload_begins_is_the_bucket(cloud: GcsBuc
 
 @pytest.mark.parametrize("kind", ["begin", "chunk"])
 async def test_patience_ends_without_progress(open_gcs: OpenGcs, gcs: Gcs, kind: str) -> None:
-    cloud = await open_gcs(Patience(without_progress=0.3, first_delay=0.01, longest_delay=0.05))
+    cloud = await open_gcs(RetryPolicy(without_progress=0.3, first_delay=0.01, longest_delay=0.05))
     gcs.layer.faults.add(kind, "query", status=503, times=10_000)
     began = time.monotonic()
     with pytest.raises(StorageUnavailable):
@@ -110,10 +110,10 @@ async def test_patience_ends_without_progress(open_gcs: OpenGcs, gcs: Gcs, kind:
 
 
 async def test_progress_renews_patience(open_gcs: OpenGcs, gcs: Gcs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on 20 s at each look, the failures together outlast the patience; one by one they don't."""
+    """By a clock that goes on 20 s at each look, the failures together outlast the retries; one by one they don't."""
     clock = itertools.count(0, 20)
-    monkeypatch.setattr(gcs_session, "monotonic", lambda: next(clock))
-    cloud = await open_gcs(Patience(without_progress=30, first_delay=0.01))
+    monkeypatch.setattr(resumable_upload, "monotonic", lambda: next(clock))
+    cloud = await open_gcs(RetryPolicy(without_progress=30, first_delay=0.01))
     for _ in range(3):
         gcs.layer.faults.add("chunk", status=503, keep=4 * MIB)
     await put(cloud, DATA)
@@ -166,7 +166,7 @@ async def test_cancelled_while_the_last_chunk_is_finished_the_object_stays(cloud
 
 async def test_cancelled_with_a_lost_last_reply_the_object_stays(open_gcs: OpenGcs, gcs: Gcs) -> None:
     """The caller is gone before the next try, which would have told what became of it."""
-    cloud = await open_gcs(Patience(without_progress=600, first_delay=600, longest_delay=600))
+    cloud = await open_gcs(RetryPolicy(without_progress=600, first_delay=600, longest_delay=600))
     gate = Gate()
     gcs.layer.faults.add("last", status=503, after=True, gate=gate)
     task = asyncio.create_task(put(cloud, DATA))
@@ -181,7 +181,7 @@ async def test_cancelled_with_a_lost_last_reply_the_object_stays(open_gcs: OpenG
 
 
 async def test_cancelled_between_tries_it_does_not_wait(open_gcs: OpenGcs, gcs: Gcs) -> None:
-    cloud = await open_gcs(Patience(without_progress=600, first_delay=600, longest_delay=600))
+    cloud = await open_gcs(RetryPolicy(without_progress=600, first_delay=600, longest_delay=600))
     gate = Gate()
     gcs.layer.faults.add("chunk", status=503, gate=gate)
     task = asyncio.create_task(put(cloud, DATA))
@@ -199,7 +199,7 @@ async def test_cancelled_it_does_not_wait_for_an_answer(cloud: GcsBucket, gcs: G
     assert await asyncio.to_thread(gate.reached.wait, 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, module.TIMEOUT[1] / 2)
+        await asyncio.wait_for(task, TIMEOUT[1] / 2)
     gate.open()
     await until(lambda: "abort" in gcs.layer.kinds())
     assert gcs.layer.kinds() == ["begin", "abort"]
@@ -209,8 +209,8 @@ async def test_cancelled_it_does_not_wait_for_an_answer(cloud: GcsBucket, gcs: G
 async def test_a_service_that_does_not_answer_is_unavailable(
     open_gcs: OpenGcs, gcs: Gcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TIMEOUT", (0.2, 0.2))
-    cloud = await open_gcs(Patience(without_progress=0.1, first_delay=0.01))
+    monkeypatch.setattr("vidferry_common.bucket.gcs.bucket.TIMEOUT", (0.2, 0.2))
+    cloud = await open_gcs(RetryPolicy(without_progress=0.1, first_delay=0.01))
     gcs.layer.faults.add("read", "begin", "list", times=10_000, gate=Gate())
     with pytest.raises(StorageUnavailable):
         await cloud.stat(NAME)

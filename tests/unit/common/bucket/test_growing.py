@@ -16,9 +16,17 @@ from support.gcs import Gcs
 from support.gcs_faults import Gate
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenGcs
-from vidferry_common.bucket import Bucket, BucketError, FolderBucket, Growth, PreconditionFailed, StoredObject, Upload
+from vidferry_common.bucket import (
+    Bucket,
+    BucketError,
+    FolderBucket,
+    GrowingFile,
+    PreconditionFailed,
+    StoredObject,
+    Upload,
+)
 from vidferry_common.bucket.checksum import crc32c
-from vidferry_common.bucket.gcs_session import Patience
+from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
 from vidferry_common.bucket.threads import THREADS, WAITING
 
 pytestmark = pytest.mark.anyio
@@ -36,14 +44,14 @@ class Growing:
     def __init__(self, path: Path, bucket: Bucket, size: int = SIZE) -> None:
         self.written = path.open("wb", buffering=0)
         self._read = path.open("rb")
-        self.growth = Growth()
+        self.file = GrowingFile()
         self.sent: list[int] = []
-        self._upload = bucket.upload(WHAT, self._read, size, self.sent.append, self.growth)
+        self._upload = bucket.upload(WHAT, self._read, size, self.sent.append, self.file)
         self.task = asyncio.create_task(self._upload)
 
     def write(self, data: bytes) -> None:
         self.written.write(data)
-        self.growth.tell()
+        self.file.note_growth()
 
     def begin_anew(self, data: bytes) -> None:
         """As a download does whose origin does not go on where it was cut."""
@@ -52,7 +60,7 @@ class Growing:
         self.write(data)
 
     def complete(self) -> None:
-        self.growth.complete()
+        self.file.mark_complete()
 
     async def has_sent(self, least: int) -> None:
         await until(lambda: (self.sent or [0])[-1] >= least or self.task.done())
@@ -63,7 +71,7 @@ class Growing:
         return await asyncio.wait_for(asyncio.shield(self.task), SECONDS)
 
     def close(self) -> None:
-        self.growth.give_up()
+        self.file.give_up()
         self.written.close()
         self._read.close()
 
@@ -131,7 +139,7 @@ async def test_a_file_that_was_complete_before_it_was_looked_at_is_sent(growing:
 async def test_one_that_nobody_tells_of_is_looked_at_all_the_same(growing: Growing) -> None:
     growing.written.write(DATA[: 12 * MIB])
     await growing.has_sent(11 * MIB)
-    growing.growth.give_up()
+    growing.file.give_up()
     with pytest.raises(BucketError):
         await growing.ended()
 
@@ -199,7 +207,7 @@ async def test_one_that_is_not_wanted_leaves_nothing(
 ) -> None:
     growing.write(DATA)
     await growing.has_sent(19 * MIB)
-    growing.growth.give_up()
+    growing.file.give_up()
     with pytest.raises(BucketError, match="not uploaded after all"):
         await growing.ended()
     await check_nothing_is_left(bucket, tmp_path, service)
@@ -235,7 +243,7 @@ async def test_those_that_wait_leave_room_for_others(bucket: Bucket, grow: Grow)
     await until(lambda: sum(each.task.done() for each in waiting) == THREADS - WAITING)
     assert (await asyncio.wait_for(put(bucket, b"film", NAME + "-other"), SECONDS)).size == 4
     for each in waiting:
-        each.growth.give_up()
+        each.file.give_up()
     ended = await asyncio.gather(*(each.task for each in waiting), return_exceptions=True)
     assert sum("uploads wait" in str(error) for error in ended) == THREADS - WAITING
     again = grow(bucket)
@@ -262,7 +270,7 @@ async def test_no_request_is_open_while_bytes_are_waited_for(open_gcs: OpenGcs, 
 
 
 async def test_waiting_for_bytes_costs_no_patience(open_gcs: OpenGcs, gcs: Gcs, grow: Grow) -> None:
-    cloud = await open_gcs(Patience(without_progress=0.5, first_delay=0.01, longest_delay=0.01))
+    cloud = await open_gcs(RetryPolicy(without_progress=0.5, first_delay=0.01, longest_delay=0.01))
     growing = grow(cloud)
     growing.write(DATA[:MIB])
     await growing.has_sent(MIB // 2)
@@ -276,7 +284,7 @@ async def test_waiting_for_bytes_costs_no_patience(open_gcs: OpenGcs, gcs: Gcs, 
 
 
 async def test_patience_with_the_service_ends_all_the_same(open_gcs: OpenGcs, gcs: Gcs, grow: Grow) -> None:
-    cloud = await open_gcs(Patience(without_progress=0.3, first_delay=0.01, longest_delay=0.05))
+    cloud = await open_gcs(RetryPolicy(without_progress=0.3, first_delay=0.01, longest_delay=0.05))
     growing = grow(cloud)
     gcs.layer.faults.add("chunk", status=503, times=10_000)
     growing.write(DATA)

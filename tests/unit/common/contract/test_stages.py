@@ -1,7 +1,7 @@
 import pytest
 
 from vidferry_common.contract.messages import WAITING
-from vidferry_common.contract.stages import STARTED, TRIED_AGAIN, started
+from vidferry_common.contract.stages import STARTED, TRIED_AGAIN, first_step
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from vidferry_common.contract.stages import STARTED, TRIED_AGAIN, started
     ],
 )
 def test_an_attempt_after_the_first_says_why_it_begins_anew(attempt: int, waited: str, message: str) -> None:
-    step = started(attempt, waited)
+    step = first_step(attempt, waited)
 
     assert step.message == message
     assert (step.stage, step.progress) == (STARTED.stage, STARTED.progress)

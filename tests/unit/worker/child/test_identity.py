@@ -51,7 +51,7 @@ def test_a_sites_own_id_counts_for_the_site() -> None:
 def test_any_other_counts_for_the_url_alone(knows: TrustedFacts) -> None:
     left = limit_identity(OWN, knows)
 
-    assert (left.page, left.by_address) == (knows.url, False)
+    assert (left.page, left.by_url) == (knows.url, False)
     assert left.folder() != OWN.folder()
 
 
@@ -79,7 +79,7 @@ def test_pages_and_addresses_are_those_of_the_site(
 ) -> None:
     knows = TrustedFacts(url, (), sites)
     if kind == "address":
-        assert limit_identity(Identity("any", "any", told, by_address=True), knows) == Identity.of_address(
+        assert limit_identity(Identity("any", "any", told, by_url=True), knows) == Identity.of_url(
             told if is_left else url
         )
     else:
@@ -121,13 +121,13 @@ def test_what_an_extractor_finds_within_its_page_is_named_by_the_page() -> None:
     found = identify_video({"id": "abc", "extractor_key": "Kaltura"}, trail(WATCH))
 
     assert found == Identity("kaltura", "youtube.com", "abc", page=TUBE)
-    assert identify_video({"id": "x", "extractor_key": "Generic"}, trail(WATCH)) == Identity.of_address(TUBE)
+    assert identify_video({"id": "x", "extractor_key": "Generic"}, trail(WATCH)) == Identity.of_url(TUBE)
 
 
 def test_what_a_sites_extractor_reads_from_a_page_as_any_page_is_named_by_its_address() -> None:
     read = complete_result({"id": "x", "url": "clip.mp4"}, Page.parse(TUBE, ""), "", "A title", None)
 
-    assert identify_video({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_address(TUBE)
+    assert identify_video({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_url(TUBE)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_only_a_redirect_within_a_site_leads_to_another_address(second: str, ans
         extractors=("-",),
     )
 
-    assert identify_video({"id": "y", "extractor_key": "Generic"}, way) == Identity.of_address(page)
+    assert identify_video({"id": "y", "extractor_key": "Generic"}, way) == Identity.of_url(page)
 
 
 async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:

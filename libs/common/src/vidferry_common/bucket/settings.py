@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import Field, SecretStr, field_validator
 
-from vidferry_common.settings import Settings, http_address
+from vidferry_common.settings import Settings, parse_http_url
 
 HOUR = 3600
 LONGEST_LIFETIME = 7 * 24 * HOUR
@@ -14,18 +14,22 @@ LONGEST_LIFETIME = 7 * 24 * HOUR
 KEY_BYTES = 32
 
 
-class FolderAddress(NamedTuple):
+class FolderLocation(NamedTuple):
+    """A folder of this machine."""
+
     path: Path
 
 
-class GcsAddress(NamedTuple):
+class GcsLocation(NamedTuple):
+    """A bucket of Cloud Storage."""
+
     bucket: str
     prefix: str
     """without slashes at its ends; empty where there is none"""
 
 
 class BucketSettings(Settings):
-    """The bucket, for the api and the worker alike."""
+    """Where the bucket is and how it is used, for api and worker."""
 
     bucket: str = Field(
         description="Where finished videos go: `file:///absolute/path`, or `gs://name` with an optional `/prefix`.",
@@ -67,8 +71,8 @@ class BucketSettings(Settings):
 
     @field_validator("bucket")
     @classmethod
-    def _known_address(cls, value: str) -> str:
-        address_of(value)
+    def _check_location(cls, value: str) -> str:
+        parse_location(value)
         return value
 
     @field_validator("signing_key")
@@ -80,29 +84,29 @@ class BucketSettings(Settings):
 
     @field_validator("gcs_endpoint", "iam_endpoint")
     @classmethod
-    def _http(cls, value: str | None) -> str | None:
+    def _check_http_url(cls, value: str | None) -> str | None:
         if value:
-            http_address(value)
+            parse_http_url(value)
         return value.rstrip("/") if value else value
 
     @property
-    def address(self) -> FolderAddress | GcsAddress:
-        return address_of(self.bucket)
+    def location(self) -> FolderLocation | GcsLocation:
+        return parse_location(self.bucket)
 
 
-def address_of(bucket: str) -> FolderAddress | GcsAddress:
-    """The bucket's address taken apart; ValueError where it is none."""
+def parse_location(bucket: str) -> FolderLocation | GcsLocation:
+    """The location that VIDFERRY_BUCKET names; ValueError where it names none."""
     scheme, _, rest = bucket.partition("://")
     if scheme == "file" and rest.startswith("/"):
-        return FolderAddress(Path(rest))
+        return FolderLocation(Path(rest))
     name, _, prefix = rest.partition("/")
     if scheme == "gs" and name:
-        return GcsAddress(name, prefix.strip("/"))
+        return GcsLocation(name, prefix.strip("/"))
     raise ValueError("must be file:///absolute/path, or gs://name with an optional /prefix")
 
 
 def require_signing_key(settings: BucketSettings) -> None:
-    """Ends the program with a sentence where links could not be signed: it would be noticed at a video's end."""
-    if settings.signing_key is None and isinstance(settings.address, FolderAddress):
+    """Ends the program with a sentence where links can't be signed, which else shows only at the first video's end."""
+    if settings.signing_key is None and isinstance(settings.location, FolderLocation):
         print("VIDFERRY_SIGNING_KEY: is required where VIDFERRY_BUCKET is a folder.", file=sys.stderr)  # noqa: T201
         sys.exit(2)

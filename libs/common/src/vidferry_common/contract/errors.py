@@ -1,6 +1,10 @@
 """Why a job failed: a stable code for programs, a sentence for a person, and whether trying again may help."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field
 
 
 class ErrorCode(StrEnum):
@@ -93,11 +97,24 @@ _RETRYABLE = {
 }
 
 
-class JobFailure(Exception):
-    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed."""
 
-    final: the attempt itself has tried again what may help, so another one would not.
-    retry_after: the seconds for which the site asked to be left alone.
+    code: ErrorCode
+    message: Annotated[str, Field(description="For a person.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+
+    @classmethod
+    def of(cls, code: ErrorCode) -> Self:
+        return cls(code, code.sentence, code.retryable)
+
+
+class JobFailure(Exception):
+    """The error that ends an attempt. Its text is for the log; callers see the code's sentence.
+
+    final: another attempt would not help, since this one has already repeated what may.
+    retry_after: the seconds after which the site asked to be tried again.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 """what a client that is refused for now is told to wait"""
 
-# Sentences that both services tell.
+# Details that both services send.
 JOB_NOT_FOUND = "Check the id; records are kept for some days after a job's end, then only the file is."
 INVALID_HOST = "Send the host that you connect to, with its port, as Host."
 UNKNOWN_HOST = (

@@ -182,7 +182,7 @@ RETRIES = Definition(
     _WORKER,
     (_RETRIED,),
 )
-DEATHS = Definition(
+WORKER_LOSSES = Definition(
     "vidferry_worker_deaths_total",
     Kind.COUNTER,
     "Leases of lost workers that this worker took up: their downloads were queued anew, or ended after too many.",

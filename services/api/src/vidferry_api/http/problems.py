@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from vidferry_api.http.field_types import Uri
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.field_types import Uri
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
 from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable

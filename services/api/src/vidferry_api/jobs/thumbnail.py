@@ -5,13 +5,11 @@ import logging
 from vidferry_api.dependencies import Services
 from vidferry_api.http.problems import Problem
 from vidferry_common.bucket import Bucket, BucketError, ObjectNotFound, StorageDenied, StorageUnavailable, StoredObject
+from vidferry_common.contract import thumbnails
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.store import JobRecord
 
 logger = logging.getLogger(__name__)
-
-MAX_PICTURE = 5 * 1024**2
-PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
 async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObject, bytes]:
@@ -29,7 +27,7 @@ async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObje
 async def _read_picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes] | None:
     """The stored object and its bytes; None if it is gone, too large to serve from memory, or not an image."""
     try:
-        stored, content = await bucket.read(name, MAX_PICTURE)
+        stored, content = await bucket.read(name, thumbnails.MAX_BYTES)
     except (StorageDenied, StorageUnavailable):
         raise
     except ObjectNotFound:
@@ -37,4 +35,4 @@ async def _read_picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes]
     except BucketError as error:
         logger.warning("a picture can't be served", extra={"error": str(error)})
         return None
-    return (stored, content) if stored.content_type in PICTURES else None
+    return (stored, content) if stored.content_type in thumbnails.MEDIA_TYPES else None

@@ -15,7 +15,7 @@ async def open_signed_object(name: str, query: Mapping[str, str], services: Serv
     if not isinstance(services.bucket, FolderBucket):
         raise Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.")
     try:
-        return await services.bucket.resolve(name, query)
+        return await services.bucket.open_link(name, query)
     except LinkExpired:
         raise Problem(ProblemCode.LINK_EXPIRED, NEW_LINK_ADVICE) from None
     except LinkInvalid:

@@ -196,7 +196,7 @@ class Download:
         found = describe_found(info, streams, self._ydl.trail, self._url)
         self._channel.send_event(found)
         self._ydl.stall_timer.stop()
-        if found.identity.by_address:
+        if found.identity.by_url:
             self._evidence = Evidence(self._ydl, self._chosen_formats)
         go = self._await_go_order()
         if go is None:

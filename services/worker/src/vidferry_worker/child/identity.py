@@ -102,7 +102,7 @@ def identify_video(info: Mapping[str, Any], trail: ExtractionTrail) -> Identity:
     """
     extractor = str(info.get("extractor_key") or "Generic")
     if extractor in EXTRACTORS_WITHOUT_IDS:
-        return Identity.of_address(trail.last_own_page())
+        return Identity.of_url(trail.last_own_page())
     page = "" if trail.is_named_by_site(extractor) else trail.last_own_page()
     return Identity(extractor.lower(), trail.site, str(info["id"]), page=page)
 

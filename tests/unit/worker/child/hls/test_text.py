@@ -66,7 +66,7 @@ def test_offsets_are_written_out() -> None:
     ]  # fmt: skip
 
 
-def test_sections_are_compared_by_address_and_range() -> None:
+def test_sections_are_compared_by_url_and_range() -> None:
     seen: list[tuple[Section, Section]] = []
 
     def differ(one: Section, other: Section) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_timestamp
 
+from vidferry_common.contract import thumbnails
 from vidferry_worker.child.page.context import join_url
 from vidferry_worker.child.page_limits import check_xml
 
@@ -101,9 +102,7 @@ def _may_be_media(element: ET.Element, url: str, *, certain: bool) -> bool:
     if kind.startswith(_NO_MEDIA) or medium:
         return False
     ending = urlsplit(url).path.rpartition(".")[2].lower()
-    return ending in KNOWN_EXTENSIONS or (
-        certain and ending not in {"jpg", "jpeg", "png", "gif", "webp", "pdf", "html"}
-    )
+    return ending in KNOWN_EXTENSIONS or (certain and ending not in thumbnails.EXTENSIONS | {"pdf", "html"})
 
 
 def _find_page(item: ET.Element, base: str) -> str | None:

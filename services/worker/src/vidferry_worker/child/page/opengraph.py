@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from vidferry_common.contract import thumbnails
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.html_tags import Tag, find_metas
 from vidferry_worker.child.page.sources import MediaSource, height_in_name
@@ -100,6 +101,5 @@ def _read_size(group: _MediaProperties) -> tuple[int | None, int | None]:
 def _may_be_media(url: str) -> bool:
     """Whether the path ends with an extension that is not of media, but may lead to it: `video.php?id=3`."""
     name = url.partition("?")[0].rpartition("/")[2]
-    return "." in name and not name.lower().endswith(
-        (".swf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".js", ".html", ".htm")
-    )
+    _, dot, ending = name.lower().rpartition(".")
+    return bool(dot) and ending not in thumbnails.EXTENSIONS | {"swf", "js", "html", "htm"}

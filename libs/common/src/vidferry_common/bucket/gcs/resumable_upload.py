@@ -1,10 +1,10 @@
-"""A resumable upload to Cloud Storage: chunks, status queries, and where to go on after a failure.
+"""A resumable upload to Cloud Storage: chunks, status queries, and where to resume after a failure.
 
 Driven here and not by the client library (read in google-cloud-storage 3.17): its loop repeats a failed chunk without
 asking what arrived, stumbles over a chunk kept in part, and takes a lost last reply for a failure. The protocol is
 documented at https://cloud.google.com/storage/docs/performing-resumable-uploads.
 
-No request is made here; send makes them, and raises BucketError's kinds.
+No request is made here; send makes them, and raises BucketErrors.
 """
 
 import json
@@ -26,12 +26,12 @@ from vidferry_common.bucket.interface import (
 from vidferry_common.bucket.source import Source
 
 CHUNK = 8 * 1024 * 1024
-"""a multiple of PIECE"""
+"""bytes of a file that is complete; a multiple of PIECE"""
 PIECE = 256 * 1024
-"""which Cloud Storage asks of all chunks but the last"""
-SHARE = 32
-"""Into so many chunks, or more, a file is parted that still grows: only a whole one is sent, and the last one alone is
-left to send when the file is complete."""
+"""bytes; Cloud Storage requires a multiple of it of all chunks but the last"""
+GROWING_CHUNKS = 32
+"""chunks, at least, of a file that still grows: only whole ones are sent, and the last is left to send when the file is
+complete"""
 
 _DONE = {HTTPStatus.OK, HTTPStatus.CREATED}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -41,8 +41,8 @@ _RECEIVED = re.compile(r"bytes=0-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an upload or a call is tried again. All in seconds."""
+class RetryPolicy:
+    """For how long, and after which delays, an upload or a call is tried again. All in seconds."""
 
     without_progress: float = 120
     first_delay: float = 0.25
@@ -50,7 +50,7 @@ class Patience:
 
 
 class Reply(Protocol):
-    """What is used of requests.Response."""
+    """The part of requests.Response that is used here."""
 
     @property
     def status_code(self) -> int: ...
@@ -61,11 +61,11 @@ class Reply(Protocol):
 
 
 Send = Callable[[str, str, Mapping[str, str], Iterable[bytes]], Reply]
-"""method, address, headers, body -> reply; StorageUnavailable where none came"""
+"""method, URL, headers, body -> reply; StorageUnavailable where none came"""
 
 
 class Chunk:
-    """A request's body that can be sent again from its start, and stops between pieces."""
+    """The body of a request. It can be sent again from its start, and may be stopped between pieces."""
 
     def __init__(self, data: bytes, sent: Callable[[int], None]) -> None:
         self._data = data
@@ -81,7 +81,7 @@ class Chunk:
 
 
 class ResumableUpload:
-    """One upload. begin opens a session and returns its address, which is a capability: never logged."""
+    """One resumable upload. begin opens a session and returns its URL, which is a capability: it is never logged."""
 
     def __init__(
         self,
@@ -89,51 +89,51 @@ class ResumableUpload:
         send: Send,
         source: Source,
         progress: Callable[[int], None],
-        patience: Patience,
+        retries: RetryPolicy,
         health: Health,
     ) -> None:
         self._begin = begin
         self._send = send
         self._source = source
         self._progress = progress
-        self._patience, self._health = patience, health
+        self._retries, self._health = retries, health
         self._session: str | None = None
-        self._chunk = _chunk_of(source)
+        self._chunk_size = _chunk_size_for(source)
         self._offset: int | None = 0  # bytes the service has; None where it must be asked
         self._furthest = 0
-        self._shown = 0
-        self._delay = patience.first_delay
+        self._reported = 0
+        self._delay = retries.first_delay
         self._moved = monotonic()
 
     def run(self) -> dict[str, Any]:
-        """The finished object's resource; BucketError's kinds, Stopped."""
+        """The finished object's resource. Raises BucketErrors, and Stopped."""
         while True:
             try:
-                resource = self._step()
+                resource = self._send_next()
             except StorageUnavailable as error:
-                self._wait(error)
+                self._wait_to_retry(error)
             else:
                 if resource is not None:
-                    self._show(self._source.size)
+                    self._report_progress(self._source.size)
                     return resource
 
     def abandon(self) -> None:
-        """Ends the session as well as may be, so that nothing appears afterwards. A finished object stays."""
+        """Cancels the session, so that nothing appears afterwards. A finished object stays."""
         if self._session is not None:
             self._send("DELETE", self._session, {"Content-Length": "0"}, ())
 
-    def _step(self) -> dict[str, Any] | None:
-        self._source.check()
+    def _send_next(self) -> dict[str, Any] | None:
+        self._source.raise_if_stopped()
         if self._session is None:
             self._session, self._offset = self._begin(), 0
         if self._offset is None:
-            return self._take(self._send("PUT", self._session, self._query(), ()), None)
-        return self._take(self._send_chunk(self._session, self._offset), self._offset)
+            return self._handle_reply(self._send("PUT", self._session, self._query_headers(), ()), None)
+        return self._handle_reply(self._send_chunk(self._session, self._offset), self._offset)
 
     def _send_chunk(self, session: str, start: int) -> Reply:
         waited = self._source.waited
-        data = self._source.read(start, self._chunk)
-        self._moved += self._source.waited - waited  # which the service has no part in
+        data = self._source.read(start, self._chunk_size)
+        self._moved += self._source.waited - waited  # waiting for the file is not the service's fault
         end, size = start + len(data), self._source.size
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}" if data else f"bytes */{size}"}
         if end == size:
@@ -144,55 +144,55 @@ class ResumableUpload:
         def sent(count: int) -> None:
             # With its last byte the upload may become an object: from then on the reply is waited for.
             if start + count < size:
-                self._source.check()
-            self._show(start + count)
+                self._source.raise_if_stopped()
+            self._report_progress(start + count)
 
         return self._send("PUT", session, headers, Chunk(data, sent))
 
-    def _query(self) -> dict[str, str]:
+    def _query_headers(self) -> dict[str, str]:
         return {"Content-Range": f"bytes */{self._source.size}", "Content-Length": "0"}
 
-    def _take(self, reply: Reply, start: int | None) -> dict[str, Any] | None:
+    def _handle_reply(self, reply: Reply, start: int | None) -> dict[str, Any] | None:
         status = reply.status_code
         if status in _DONE:
-            return _resource(reply)
+            return _parse_resource(reply)
         if status == HTTPStatus.PERMANENT_REDIRECT:  # 308 is "resume incomplete" here
-            self._go_on(reply, start)
-            self._health.answered()
+            self._resume_from(reply, start)
+            self._health.record_answer()
             return None
         if status in _GONE:
             self._session = None  # documented: begin again
             raise StorageUnavailable("the upload's session is gone")
-        raise _failure(reply)
+        raise _error_of(reply)
 
-    def _go_on(self, reply: Reply, start: int | None) -> None:
+    def _resume_from(self, reply: Reply, start: int | None) -> None:
         received = _RECEIVED.fullmatch(reply.headers.get("Range", ""))
         self._offset = int(received[1]) + 1 if received else 0
         if self._offset > self._furthest:
             self._furthest = self._offset
-            self._moved, self._delay = monotonic(), self._patience.first_delay
+            self._moved, self._delay = monotonic(), self._retries.first_delay
         elif start is not None and self._offset <= start:
             raise StorageUnavailable("the service kept nothing of a chunk")
 
-    def _wait(self, error: StorageUnavailable) -> None:
-        self._health.failed(error)
-        if monotonic() - self._moved > self._patience.without_progress:
+    def _wait_to_retry(self, error: StorageUnavailable) -> None:
+        self._health.record_error(error)
+        if monotonic() - self._moved > self._retries.without_progress:
             raise error
         # Jitter keeps many workers from coming back at one moment.
         self._source.pause(self._delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        self._delay = min(self._delay * 2, self._patience.longest_delay)
+        self._delay = min(self._delay * 2, self._retries.longest_delay)
 
-    def _show(self, sent: int) -> None:
-        if sent > self._shown or sent == self._source.size == 0:
-            self._shown = sent
+    def _report_progress(self, sent: int) -> None:
+        if sent > self._reported or sent == self._source.size == 0:
+            self._reported = sent
             self._progress(sent)
 
 
-def _chunk_of(source: Source) -> int:
-    return max(PIECE, min(CHUNK, source.size // SHARE // PIECE * PIECE)) if source.grows else CHUNK
+def _chunk_size_for(source: Source) -> int:
+    return max(PIECE, min(CHUNK, source.size // GROWING_CHUNKS // PIECE * PIECE)) if source.grows else CHUNK
 
 
-def _resource(reply: Reply) -> dict[str, Any]:
+def _parse_resource(reply: Reply) -> dict[str, Any]:
     try:
         resource: dict[str, Any] = json.loads(reply.content)
         int(resource["generation"]), int(resource["size"])
@@ -201,7 +201,7 @@ def _resource(reply: Reply) -> dict[str, Any]:
     return resource
 
 
-def _failure(reply: Reply) -> BucketError:
+def _error_of(reply: Reply) -> BucketError:
     status = reply.status_code
     text = f"the upload got {status}: {reply.content[:300].decode(errors='replace')}"
     if status == HTTPStatus.PRECONDITION_FAILED:

@@ -1,9 +1,9 @@
-"""A folder as the bucket: for one machine, or a volume that all pods share."""
+"""The bucket in a folder."""
 
 import io
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,11 +15,9 @@ from pydantic import SecretStr
 
 from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.disposition import other_filename
-from vidferry_common.bucket.folder_files import Files, next_generation, translated, write_all
-from vidferry_common.bucket.growth import Growth
-from vidferry_common.bucket.health import Health
+from vidferry_common.bucket.folder.files import FolderFiles, next_generation, translate_errors, write_all
+from vidferry_common.bucket.folder.links import LinkSigner
 from vidferry_common.bucket.interface import (
-    PAGE,
     BucketError,
     ListedObject,
     ObjectNotFound,
@@ -28,11 +26,10 @@ from vidferry_common.bucket.interface import (
     StoredObject,
     Upload,
 )
-from vidferry_common.bucket.links import LinkSigner
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
-from vidferry_common.bucket.threads import Threads
-from vidferry_common.bucket.uploads import generation_of, prepared
+from vidferry_common.bucket.threads import ThreadedBucket
+from vidferry_common.bucket.uploads import generation_of
 
 CHUNK = 1024 * 1024
 _TRIES = 5
@@ -47,96 +44,62 @@ class OpenedObject:
     """unbuffered, a regular file of stored.size bytes: good for seek, os.pread and os.sendfile"""
 
 
-class FolderBucket:
-    """The Bucket protocol on a file system, and resolve() for the api that serves its links."""
+class FolderBucket(ThreadedBucket):
+    """The Bucket protocol on a file system, and open_link() for the api, which serves the folder's links."""
 
     def __init__(self, root: Path, signing_key: SecretStr | None) -> None:
-        self._files = Files(root)
+        super().__init__()
+        self._files = FolderFiles(root)
         self._signer = LinkSigner(signing_key)
-        self._threads = Threads()
-        with translated():
+        with translate_errors():
             self._files.prepare()
 
-    async def stat(self, name: str) -> StoredObject | None:
-        return await self._threads.run(self._stat, checked_name(name))
+    async def links_from(self, folder: Path) -> bool:
+        return await self._threads.run(self._links_from, folder)
 
-    async def upload(
-        self,
-        what: Upload,
-        source: BinaryIO,
-        size: int,
-        progress: Callable[[int], None],
-        growth: Growth | None = None,
-        *,
-        given: bool = False,
-    ) -> StoredObject:
-        what = prepared(what)
-        return await self._threads.upload(lambda read: self._upload(what, read, progress, given), source, size, growth)
+    async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
+        return self._sign_link(stored, lifetime, other_filename(filename, stored.filename))  # blocks on nothing
 
-    async def keeps(self, folder: Path) -> bool:
-        return await self._threads.run(self._keeps, folder)
-
-    async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
-        return await self._threads.run(self._read, checked_name(name), limit)
-
-    async def delete(self, name: str, if_generation: int) -> None:
-        await self._threads.run(self._delete, checked_name(name), if_generation)
-
-    def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
-        return self._threads.run_through(self._pages(checked_name(folder), page))
-
-    async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
-        expires = int(time.time() + lifetime)
-        name = checked_name(stored.name)
-        url = self._signer.url(name, stored.generation, expires, other_filename(filename, stored.filename))
-        return SignedLink(url, datetime.fromtimestamp(expires, UTC))
-
-    async def resolve(self, name: str, query: Mapping[str, str], now: float | None = None) -> OpenedObject:
-        """Opens what a link names, for the api, under the file name that the link gives it.
+    async def open_link(self, name: str, query: Mapping[str, str], now: float | None = None) -> OpenedObject:
+        """The object that a link names, under the file name that the link gives it.
 
         name is the decoded path below links.PATH, now seconds since 1970. Raises LinkInvalid,
         LinkExpired, and ObjectNotFound where the object was deleted or replaced since.
         """
-        generation = self._signer.checked(name, query, time.time() if now is None else now)
+        generation = self._signer.verify_link(name, query, time.time() if now is None else now)
         opened = await self._threads.run(self._open, checked_name(name), generation)
         filename = query.get("filename") or opened.stored.filename
         return replace(opened, stored=replace(opened.stored, filename=filename))
 
-    @property
-    def health(self) -> Health:
-        return self._threads.health
-
-    async def check(self, *, writing: bool = False) -> None:  # noqa: ARG002 - who can't write here can't do anything
-        await self._threads.run(self._check)
-
-    async def close(self) -> None:
-        await self._threads.close()
-
     def _stat(self, name: str) -> StoredObject | None:
-        with translated():
+        with translate_errors():
             return self._files.read_meta(name)
 
-    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], given: bool) -> StoredObject:
-        with translated():
-            self._require(what)  # before the copy, so that a refusal costs nothing
-            if given:
-                with self._files.adopted(source.fileno(), source.size) as adopted:
-                    if adopted:
-                        _sum(source, progress)
-                        return self._commit(what, source, adopted)
-            with self._files.incoming() as (written, target):
+    def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], allow_link: bool) -> StoredObject:
+        with translate_errors():
+            self._require_generation(what)  # before the copy, so that a refusal costs nothing
+            if allow_link:
+                with self._files.link_incoming(source.fileno(), source.size) as linked:
+                    if linked:
+                        _read_and_sync(source, progress)
+                        return self._commit(what, source, linked)
+            with self._files.create_incoming() as (written, target):
                 _copy(source, target, progress)
-                source.check()
+                source.raise_if_stopped()
                 return self._commit(what, source, written)
 
-    def _keeps(self, folder: Path) -> bool:
-        with translated(), NamedTemporaryFile(dir=folder) as file, self._files.adopted(file.fileno(), 0) as adopted:
-            return adopted is not None
+    def _links_from(self, folder: Path) -> bool:
+        with (
+            translate_errors(),
+            NamedTemporaryFile(dir=folder) as file,
+            self._files.link_incoming(file.fileno(), 0) as linked,
+        ):
+            return linked is not None
 
     def _commit(self, what: Upload, source: Source, written: str) -> StoredObject:
-        with self._files.locked(what.name) as lock:
-            source.check()  # the lock may have been another's for long
-            current = self._require(what)
+        with self._files.hold_lock(what.name) as lock:
+            source.raise_if_stopped()  # another may have held the lock for long
+            current = self._require_generation(what)
             stored = StoredObject(
                 name=what.name,
                 generation=next_generation(lock, current),
@@ -149,7 +112,8 @@ class FolderBucket:
             self._files.publish(written, stored)
             return stored
 
-    def _require(self, what: Upload) -> StoredObject | None:
+    def _require_generation(self, what: Upload) -> StoredObject | None:
+        """The object as it is now; PreconditionFailed where that is not what the upload is to replace."""
         current = self._files.read_meta(what.name)
         if generation_of(current) != what.if_generation:
             raise PreconditionFailed(f"{what.name} is at generation {generation_of(current)}")
@@ -157,7 +121,7 @@ class FolderBucket:
 
     def _open(self, name: str, generation: int | None) -> OpenedObject:
         """The generation named, or the present one: tried again where that is replaced between record and bytes."""
-        with translated():
+        with translate_errors():
             for _ in range(_TRIES):
                 stored = self._files.read_meta(name)
                 if stored is None or generation not in {None, stored.generation}:
@@ -170,7 +134,7 @@ class FolderBucket:
 
     def _read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         opened = self._open(name, None)
-        with opened.file, translated():
+        with opened.file, translate_errors():
             if opened.stored.size > limit:
                 raise BucketError(f"{name} has {opened.stored.size} bytes, more than {limit}")
             data = opened.file.read()
@@ -178,14 +142,19 @@ class FolderBucket:
             raise BucketError(f"{name} is damaged: its checksum is wrong")
         return opened.stored, data
 
-    def _pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
+    def _list_pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
         found = self._files.walk(folder)
-        with translated():
+        with translate_errors():
             while listed := list(islice(found, page)):
                 yield listed
 
+    def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
+        expires = int(time.time() + lifetime)
+        url = self._signer.make_link(checked_name(stored.name), stored.generation, expires, filename)
+        return SignedLink(url, datetime.fromtimestamp(expires, UTC))
+
     def _delete(self, name: str, if_generation: int) -> None:
-        with translated(), self._files.locked(name):
+        with translate_errors(), self._files.hold_lock(name):
             current = self._files.read_meta(name)
             if current is None:
                 raise ObjectNotFound(name)
@@ -193,14 +162,14 @@ class FolderBucket:
                 raise PreconditionFailed(f"{name} is at generation {current.generation}")
             self._files.remove(current)
 
-    def _check(self) -> None:
+    def _check(self, writing: bool) -> None:  # noqa: ARG002 - reading needs a folder that can be written to as well
         """A file can be made, written and removed."""
-        with translated(), self._files.incoming() as (_, target):
+        with translate_errors(), self._files.create_incoming() as (_, target):
             os.write(target, b"check")
 
 
-def _pieces(source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """All of it, in order; each counts when the next one is asked for."""
+def _read_chunks(source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
+    """The whole source, in order; a chunk counts as progress when the next one is asked for."""
     done = 0
     while done < source.size:
         data = source.read(done, CHUNK)
@@ -209,16 +178,16 @@ def _pieces(source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
         progress(done)
 
 
-def _sum(source: Source, progress: Callable[[int], None]) -> None:
-    """Reads all of it once, and syncs."""
-    for _ in _pieces(source, progress):
+def _read_and_sync(source: Source, progress: Callable[[int], None]) -> None:
+    """Reads the whole source once, for its checksum, and syncs the file."""
+    for _ in _read_chunks(source, progress):
         pass
     os.fsync(source.fileno())
 
 
 def _copy(source: Source, target: int, progress: Callable[[int], None]) -> None:
-    """Copies and syncs, then reads back what the file system kept and compares checksums."""
-    for data in _pieces(source, progress):
+    """Copies and syncs, then reads back what the file system stored and compares checksums."""
+    for data in _read_chunks(source, progress):
         write_all(target, data)
     os.fsync(target)
     if _read_back(source, target) != source.crc32c:
@@ -228,7 +197,7 @@ def _copy(source: Source, target: int, progress: Callable[[int], None]) -> None:
 def _read_back(source: Source, target: int) -> str:
     running, at = Crc32c(), 0
     while data := os.pread(target, CHUNK, at):
-        source.check()
+        source.raise_if_stopped()
         running.update(data)
         at += len(data)
     return str(running)

@@ -1,8 +1,8 @@
-"""Links to a folder's files that can't be forged: an HMAC over object, generation and end, checked by the api.
+"""Signed links to a folder's files: an HMAC over object, generation and expiry, verified by the api.
 
     BucketError
     └── LinkRefused
-        ├── LinkInvalid    not signed with this key, or taken apart and changed
+        ├── LinkInvalid    not signed with this key, or changed afterwards
         └── LinkExpired    signed here, but its time is over: ask for a fresh one
 
 The name is the path below /files/, the rest are query parameters: generation, expires (seconds since 1970), signature,
@@ -24,15 +24,15 @@ VERSION = "v1"
 
 
 class LinkRefused(BucketError):
-    """A link that opens nothing."""
+    """A link that opens no object."""
 
 
 class LinkInvalid(LinkRefused):
-    """Not signed with this key, or changed afterwards."""
+    """The link is not signed with this key, or was changed afterwards."""
 
 
 class LinkExpired(LinkRefused):
-    """Its time is over."""
+    """The link's time is over."""
 
 
 class LinkSigner:
@@ -41,30 +41,30 @@ class LinkSigner:
     def __init__(self, key: SecretStr | None) -> None:
         self._key = key
 
-    def url(self, name: str, generation: int, expires: int, filename: str = "") -> str:
+    def make_link(self, name: str, generation: int, expires: int, filename: str = "") -> str:
         """The link's path and query, to stand below the api's public address. expires: seconds since 1970."""
         query = {"generation": str(generation), "expires": str(expires)}
         if filename:
             query["filename"] = filename
-        query["signature"] = self._signature(name, query["generation"], query["expires"], filename)
+        query["signature"] = self._sign(name, query["generation"], query["expires"], filename)
         return f"{PATH}{quote(name)}?{urlencode(query)}"
 
-    def checked(self, name: str, query: Mapping[str, str], now: float) -> int:
+    def verify_link(self, name: str, query: Mapping[str, str], now: float) -> int:
         """The generation a link names; LinkInvalid, LinkExpired. name is the decoded path below PATH."""
         generation, expires = query.get("generation", ""), query.get("expires", "")
-        expected = self._signature(name, generation, expires, query.get("filename", ""))
+        expected = self._sign(name, generation, expires, query.get("filename", ""))
         given = query.get("signature", "")
         if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
             raise LinkInvalid("the link's signature is not ours")
-        # Only url() signs, so from here on both are numbers it wrote.
+        # Only make_link() signs, so from here on both are numbers that it wrote.
         if now >= int(expires):
             raise LinkExpired("the link has expired")
         return int(generation)
 
-    def _signature(self, name: str, generation: str, expires: str, filename: str) -> str:
+    def _sign(self, name: str, generation: str, expires: str, filename: str) -> str:
         if self._key is None:
             raise StorageDenied("links to a folder need VIDFERRY_SIGNING_KEY")
-        # What url() signs holds no further line break, so no other parts can make the same message.
+        # What make_link() signs holds no further line break, so no other parts can make the same message.
         kind = f"vidferry-named-link\n{filename}" if filename else "vidferry-link"
         message = f"{kind}\n{VERSION}\n{generation}\n{expires}\n{name}".encode(errors="replace")
         digest = hmac.digest(self._key.get_secret_value().encode(), message, hashlib.sha256)

@@ -1,4 +1,4 @@
-"""The folder's files: opened step by step without following a link, replaced atomically, on disk before visible.
+"""The folder's files: opened directory by directory without following links, synced to disk before they are visible.
 
     objects/videos/site/id/format#meta            what is known of the object, JSON; its presence makes it visible
     objects/videos/site/id/format#1790000000000   the bytes of that generation
@@ -42,8 +42,8 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """The operating system's errors as ours."""
+def translate_errors() -> Iterator[None]:
+    """The operating system's errors become BucketErrors."""
     try:
         yield
     except PermissionError as error:
@@ -54,8 +54,8 @@ def translated() -> Iterator[None]:
         raise StorageUnavailable(f"the folder can't be used: {error}") from error
 
 
-class Files:
-    """One folder; every method blocks and may raise OSError or BucketError."""
+class FolderFiles:
+    """The files of one folder. Every method blocks and may raise OSError or BucketError."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -64,35 +64,35 @@ class Files:
         """Makes the folder where it is missing, and removes what writers that died left a day ago."""
         for part in ("objects", "incoming", "locks"):
             (self._root / part).mkdir(parents=True, exist_ok=True)
-        for left in (self._root / "incoming").iterdir():
+        for leftover in (self._root / "incoming").iterdir():
             with suppress(FileNotFoundError):
-                if left.lstat().st_mtime < time.time() - DAY:
-                    left.unlink()
+                if leftover.lstat().st_mtime < time.time() - DAY:
+                    leftover.unlink()
 
     def read_meta(self, name: str) -> StoredObject | None:
         try:
-            with self._parent(name) as parent:
-                return _record(parent, name)[0]
+            with self._open_parent(name) as parent:
+                return _read_record(parent, name)[0]
         except FileNotFoundError:
             self._require_objects()
             return None
 
     def walk(self, folder: str) -> Iterator[ListedObject]:
-        """What is below a folder of names, one directory's after another's."""
+        """The objects whose names are below folder, one directory after the other."""
         try:
-            with self._directory("objects", *folder.split("/")) as directory:
-                yield from _walk(directory, folder)
+            with self._open_directory("objects", *folder.split("/")) as directory:
+                yield from _walk_directory(directory, folder)
         except FileNotFoundError:
             self._require_objects()
 
     def open_data(self, stored: StoredObject) -> int:
         """The descriptor of an object's bytes; FileNotFoundError where that generation is gone."""
-        with self._parent(stored.name) as parent:
-            return _open_regular(parent, f"{_leaf(stored.name)}#{stored.generation}", stored.size)
+        with self._open_parent(stored.name) as parent:
+            return _open_regular(parent, f"{_last_segment(stored.name)}#{stored.generation}", stored.size)
 
     @contextmanager
-    def incoming(self) -> Iterator[tuple[str, int]]:
-        """A new file's name and descriptor; removed at the end unless it was published."""
+    def create_incoming(self) -> Iterator[tuple[str, int]]:
+        """A new file's name and descriptor. The file is removed at the end unless it was published."""
         with self._new_name() as (folder, name):
             target = os.open(name, _CREATE, _MODE, dir_fd=folder)
             try:
@@ -101,16 +101,16 @@ class Files:
                 os.close(target)
 
     @contextmanager
-    def adopted(self, file: int, size: int) -> Iterator[str | None]:
-        """A second name, as incoming's, for a file of that size written elsewhere; None where it can't have one."""
+    def link_incoming(self, file: int, size: int) -> Iterator[str | None]:
+        """A hard link to a file written elsewhere, removed as create_incoming's; None where the file can't have one."""
         with self._new_name() as (folder, name):
-            yield name if _linked(file, size, folder, name) else None
+            yield name if _link_file(file, size, folder, name) else None
 
     @contextmanager
     def _new_name(self) -> Iterator[tuple[int, str]]:
-        """In the directory of what is being written, with its descriptor."""
+        """The descriptor of the incoming directory and a name that is free there."""
         name = uuid4().hex
-        with self._directory("incoming") as folder:
+        with self._open_directory("incoming") as folder:
             try:
                 yield folder, name
             finally:
@@ -118,9 +118,9 @@ class Files:
                     os.unlink(name, dir_fd=folder)
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[int]:
-        """Holds the name's lock, across processes too; its descriptor is what next_generation takes."""
-        with self._directory("locks") as folder:
+    def hold_lock(self, name: str) -> Iterator[int]:
+        """Holds the name's lock, across processes too. Yields its descriptor, which next_generation takes."""
+        with self._open_directory("locks") as folder:
             lock = os.open(
                 sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE, dir_fd=folder
             )
@@ -132,62 +132,62 @@ class Files:
 
     def publish(self, written: str, stored: StoredObject) -> None:
         """Makes a written file visible as that object; the caller holds the lock."""
-        leaf = _leaf(stored.name)
-        self._move(written, f"{leaf}#{stored.generation}", stored.name)
-        with self._directory("incoming") as folder, self._parent(stored.name) as parent:
-            with self.incoming() as (record, target):
+        leaf = _last_segment(stored.name)
+        self._move_into_place(written, f"{leaf}#{stored.generation}", stored.name)
+        with self._open_directory("incoming") as folder, self._open_parent(stored.name) as parent:
+            with self.create_incoming() as (record, target):
                 write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
                 os.fsync(target)
                 os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
             os.fsync(parent)
-            _sweep(parent, leaf, keep=stored.generation)
+            _remove_other_generations(parent, leaf, keep=stored.generation)
 
-    def _move(self, written: str, to: str, name: str) -> None:
-        """Into the directory of an object's name. While it is empty, who removes others from it may prune it."""
+    def _move_into_place(self, written: str, to: str, name: str) -> None:
+        """Renames into the directory of an object's name, which another process may prune as long as it is empty."""
         for _ in range(_TRIES):
             with (
                 suppress(FileNotFoundError),
-                self._directory("incoming") as folder,
-                self._parent(name, create=True) as parent,
+                self._open_directory("incoming") as folder,
+                self._open_parent(name, create=True) as parent,
             ):
                 os.rename(written, to, src_dir_fd=folder, dst_dir_fd=parent)
                 os.fsync(parent)
                 return
-        raise FileNotFoundError(errno.ENOENT, "the directory of an object does not stay", name)
+        raise FileNotFoundError(errno.ENOENT, "the directory of an object is removed again and again", name)
 
     def remove(self, stored: StoredObject) -> None:
-        """Removes record and bytes, and the directories that are empty then; who has the bytes open reads on.
+        """Removes record and bytes, and the directories that are empty then. A reader that has the bytes open reads on.
 
         The caller holds the lock.
         """
-        leaf = _leaf(stored.name)
-        with self._parent(stored.name) as parent:
+        leaf = _last_segment(stored.name)
+        with self._open_parent(stored.name) as parent:
             os.unlink(leaf + _META, dir_fd=parent)
             os.fsync(parent)
-            _sweep(parent, leaf, keep=0)
-        self._prune(stored.name.split("/")[:-1])
+            _remove_other_generations(parent, leaf, keep=0)
+        self._remove_empty_directories(stored.name.split("/")[:-1])
 
-    def _prune(self, steps: Sequence[str]) -> None:
-        """Removes a directory, and those above it, as long as they are empty."""
-        with suppress(OSError):  # it is not empty, or another was quicker
+    def _remove_empty_directories(self, steps: Sequence[str]) -> None:
+        """Removes a directory of objects, and those above it, as long as they are empty."""
+        with suppress(OSError):  # it is not empty, or another process was quicker
             for depth in reversed(range(len(steps))):
-                with self._directory("objects", *steps[:depth]) as above:
+                with self._open_directory("objects", *steps[:depth]) as above:
                     os.rmdir(steps[depth], dir_fd=above)
 
     def _require_objects(self) -> None:
-        """A volume that was unmounted has lost no object: FileNotFoundError where the whole folder is away."""
-        with self._directory("objects"):
+        """FileNotFoundError where the whole folder is missing: a volume that was unmounted has lost no object."""
+        with self._open_directory("objects"):
             pass
 
-    def _parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
-        return self._directory("objects", *name.split("/")[:-1], create=create)
+    def _open_parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
+        return self._open_directory("objects", *name.split("/")[:-1], create=create)
 
     @contextmanager
-    def _directory(self, *steps: str, create: bool = False) -> Iterator[int]:
+    def _open_directory(self, *steps: str, create: bool = False) -> Iterator[int]:
         folder = os.open(self._root, _DIRECTORY & ~os.O_NOFOLLOW)
         try:
             for step in steps:
-                below = _step(folder, step, create=create)
+                below = _open_below(folder, step, create=create)
                 os.close(folder)
                 folder = below
             yield folder
@@ -203,7 +203,7 @@ def next_generation(lock: int, current: StoredObject | None) -> int:
     return generation
 
 
-def _step(folder: int, name: str, *, create: bool) -> int:
+def _open_below(folder: int, name: str, *, create: bool) -> int:
     if create:
         with suppress(FileExistsError):
             os.mkdir(name, 0o750, dir_fd=folder)
@@ -211,13 +211,13 @@ def _step(folder: int, name: str, *, create: bool) -> int:
     return os.open(name, _DIRECTORY, dir_fd=folder)
 
 
-def _leaf(name: str) -> str:
+def _last_segment(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _record(parent: int, name: str) -> tuple[StoredObject, float]:
-    """What is known of the object, and when that was written, in seconds since 1970."""
-    record = _open_regular(parent, _leaf(name) + _META, None)
+def _read_record(parent: int, name: str) -> tuple[StoredObject, float]:
+    """The object's record, and when it was written, in seconds since 1970."""
+    record = _open_regular(parent, _last_segment(name) + _META, None)
     with os.fdopen(record, "rb") as file:
         written = os.fstat(record).st_mtime
         try:
@@ -231,7 +231,7 @@ def _record(parent: int, name: str) -> tuple[StoredObject, float]:
     return stored, written
 
 
-def _walk(directory: int, path: str) -> Iterator[ListedObject]:
+def _walk_directory(directory: int, path: str) -> Iterator[ListedObject]:
     with os.scandir(directory) as entries:
         for entry in entries:
             name = f"{path}/{entry.name}"
@@ -239,17 +239,17 @@ def _walk(directory: int, path: str) -> Iterator[ListedObject]:
                 with suppress(FileNotFoundError):  # pruned meanwhile
                     below = os.open(entry.name, _DIRECTORY, dir_fd=directory)
                     try:
-                        yield from _walk(below, name)
+                        yield from _walk_directory(below, name)
                     finally:
                         os.close(below)
-            elif name.endswith(_META) and (listed := _listed(directory, name.removesuffix(_META))):
+            elif name.endswith(_META) and (listed := _describe_listed(directory, name.removesuffix(_META))):
                 yield listed
 
 
-def _listed(parent: int, name: str) -> ListedObject | None:
-    """None where it was removed meanwhile, or can't be read: one damaged record must not hide all others."""
+def _describe_listed(parent: int, name: str) -> ListedObject | None:
+    """None where it was removed meanwhile, or its record can't be read: one damaged record must not hide all."""
     try:
-        stored, created = _record(parent, name)
+        stored, created = _read_record(parent, name)
     except FileNotFoundError:
         return None
     except BucketError as error:
@@ -267,13 +267,13 @@ def _open_regular(parent: int, name: str, size: int | None) -> int:
     return opened
 
 
-def _linked(file: int, size: int, folder: int, name: str) -> bool:
+def _link_file(file: int, size: int, folder: int, name: str) -> bool:
     """Whether the file has that name too now: not where it had two before, or is on another file system."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or (found.st_nlink, found.st_size) != (1, size):
         return False
     with suppress(OSError):
-        os.utime(file)  # else it might pass for what a writer left that died
+        os.utime(file)  # so that prepare() does not take it for a dead writer's
         os.fchmod(file, _MODE)
         os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=folder, follow_symlinks=True)
         return True
@@ -286,7 +286,7 @@ def write_all(target: int, data: bytes) -> None:
         view = view[os.write(target, view) :]
 
 
-def _sweep(parent: int, leaf: str, keep: int) -> None:
+def _remove_other_generations(parent: int, leaf: str, keep: int) -> None:
     """Removes the bytes of other generations, also those of a writer that died between its two renames."""
     for name in os.listdir(parent):
         stem, mark, generation = name.rpartition("#")
