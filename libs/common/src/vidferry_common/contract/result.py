@@ -19,7 +19,7 @@ MarkedUri = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a completed job made."""
+    """The result of a completed job."""
 
     title: str | None
     duration: Annotated[Double | None, Field(description="seconds")]
@@ -27,9 +27,9 @@ class Result:
     media_type: str
     filename: str
     url: Annotated[MarkedUri, Field(description="A signed link to the file.")]
-    expires_at: Annotated[DateTime, Field(description="When that link ends, RFC 3339.")]
-    file_url: Annotated[MarkedUri, Field(description="Redirects to a fresh signed link, any time.")]
-    reused: Annotated[bool, Field(description="Whether the video was in the bucket already.")]
+    expires_at: Annotated[DateTime, Field(description="When that link expires, RFC 3339.")]
+    file_url: Annotated[MarkedUri, Field(description="A URL that always redirects to a new signed link.")]
+    reused: Annotated[bool, Field(description="Whether the video was already in the bucket.")]
 
 
 def result_filename(state: Mapping[str, Any]) -> str:
