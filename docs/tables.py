@@ -51,8 +51,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "All settings are environment variables, read once at the start. A wrong value ends the program with a",
-        "sentence. This page is written by `make docs` from the `Settings` classes.",
+        "All settings are environment variables. Each program reads them once, when it starts. If a value is not",
+        "valid, the program exits and says which one and why. `make docs` writes this page from the `Settings` classes.",
     ]
     told: dict[str, Any] = {}
     for title, kind in GROUPS:
@@ -69,21 +69,22 @@ def errors_page() -> str:
     lines = [
         "# Error codes",
         "",
-        "Codes are stable: programs decide by them, people read the sentence beside them. Written by `make docs`.",
+        "Codes are stable: use them in programs. The sentences are for people and may change. `make docs` writes this",
+        "page.",
         "",
         "## A job's failure",
         "",
-        "`error.code` of a job's last message. Where a repetition may help, Vidferry has tried again by itself before",
-        "it gave up (`VIDFERRY_RETRIES`), and `error.retryable` is true.",
+        "`error.code` in the last message of a failed job, with this sentence as `error.message`. If a retry may help,",
+        "`error.retryable` is true; Vidferry has then already retried the download several times (`VIDFERRY_RETRIES`).",
         "",
-        "| code | tried again | what a person is told |",
+        "| code | retryable | sentence |",
         "|---|---|---|",
         *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_cell(code.sentence)} |" for code in ErrorCode),
         "",
         "## Refused requests",
         "",
-        "`code` of the problem document (RFC 9457, `application/problem+json`) of api and ws-gateway; its `detail`",
-        "says what to do.",
+        "`code` in the problem documents (RFC 9457, `application/problem+json`) of api and ws-gateway. The meaning is",
+        "the document's `title`; its `detail` says what to do.",
         "",
         "| code | status | meaning |",
         "|---|---|---|",
@@ -97,13 +98,13 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "Prometheus reads `/metrics` on the admin port of each service (`VIDFERRY_ADMIN_PORT`, 9090), never on the",
-        "public one; `/healthz` and `/readyz` are beside it. `make up` serves none by default. No label holds an",
-        f"address, a user or a job: each has a closed set of values, and what is outside of it counts as `{OTHER}`.",
+        "Each service serves its metrics for Prometheus as `/metrics` on its admin port (`VIDFERRY_ADMIN_PORT`, 9090),",
+        "never on its public port. `make up` serves no metrics by default. Each label has a fixed set of values; any",
+        f"other value counts as `{OTHER}`. No label contains a URL, an IP address, a user or a job.",
         "",
-        "A counter is of one process: add them up, with `sum(rate(…))`. What the api tells of the queue is true of all",
-        "workers, and each api tells the same: take the `max`. The dashboard *Progress and latency* is",
-        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. This page is written by `make docs`.",
+        "Counters count for one process; add them up with `sum(rate(…))`. Each api reports the queue of all workers,",
+        "so use `max` for the queue's metrics. The dashboard *Progress and latency* is",
+        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. `make docs` writes this page.",
     ]
     for service in Service:
         lines += ["", f"## {SERVICES[service]}", "", *_metrics(d for d in METRICS if d.services == (service,))]

@@ -52,9 +52,7 @@ def main() -> None:
     log.set_up(settings, "worker")
     missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
     if missing:
-        sys.exit(
-            f"{' and '.join(missing)} can't be found on the PATH. Install ffmpeg; it is needed to put streams together."
-        )
+        sys.exit(f"{' and '.join(missing)} not found on the PATH. Install ffmpeg: workers need it to merge streams.")
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, settings.worker_slots)
     state = State()
@@ -123,7 +121,7 @@ def _broker(settings: WorkerSettings) -> Broker:
 def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
     if missing := zygote.lacking():
         logger.warning(
-            "downloads are not confined by all that they could be: see SECURITY.md",
+            "downloads run without full confinement; see SECURITY.md",
             extra={"missing": missing, "sandbox": settings.sandbox},
         )
 
@@ -190,5 +188,5 @@ def _beside(
 def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     """A worker that can't keep its leases would be taken for dead, one that does not watch its children is none."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
+        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
         worker.stop()

@@ -47,13 +47,15 @@ class Admission:
         if not self.allows_origin(origin):
             return CloseCode.ORIGIN_REFUSED
         if self._limit and self._inside >= self._limit:
-            _log.warning("as many clients as VIDFERRY_GATEWAY_MAX_SOCKETS allows", extra={"clients": self._inside})
+            _log.warning(
+                "VIDFERRY_GATEWAY_MAX_SOCKETS is reached; further clients are refused", extra={"clients": self._inside}
+            )
             return CloseCode.TOO_MANY
         if address and self._addresses.get(address, 0) >= self._address_limit:
             # A proxy that is not named as one is an address with all its clients.
             _log.warning(
-                "as many clients of one address as VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS allows; a proxy has to be "
-                "named in VIDFERRY_TRUSTED_PROXIES",
+                "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS; if it is a proxy, add it to "
+                "VIDFERRY_TRUSTED_PROXIES",
                 extra={"address": address},
             )
             return CloseCode.TOO_MANY

@@ -56,7 +56,7 @@ def _raise_descriptor_limit(sockets: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if resource.RLIM_INFINITY != most < sockets + _OTHER_DESCRIPTORS:
-        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", most)
+        _log.warning("the limit of %d open files allows fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", most)
 
 
 def _freeze_collector() -> None:

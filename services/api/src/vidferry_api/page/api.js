@@ -1,7 +1,7 @@
 /** The REST API, as far as the page needs it. Addresses are relative, so the page works below a path prefix. */
 
 const PATIENCE = 30_000;
-const OUTAGE = "Vidferry can’t reach its records just now. Try again in a few seconds.";
+const OUTAGE = "Vidferry can’t reach its database at the moment. Try again in a few seconds.";
 
 /**
  * A refusal, told in words for a person: the `detail` of an RFC 9457 problem document where the server sent one.

@@ -5,8 +5,8 @@ import { createCard } from "./card.js";
 import { isWaitingToRetry, Jobs } from "./jobs.js";
 
 const CONTAINERS = {
-  video: [["any", "Whatever fits best"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
-  audio: [["any", "Whatever fits best"], ["m4a", "M4A"], ["mp3", "MP3"]],
+  video: [["any", "Automatic"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
+  audio: [["any", "Automatic"], ["m4a", "M4A"], ["mp3", "MP3"]],
 };
 
 /** @type {any} */
@@ -88,7 +88,7 @@ async function again(job) {
   const held = cards.get(job)?.element.contains(document.activeElement);
   drawList();
   if (held) cards.get(fresh)?.focus();
-  tell("On its way again.");
+  tell("Download started again.");
 }
 
 /**
@@ -112,7 +112,7 @@ async function order(url, format) {
     await jobs.add(url, format, sent.key);
     unanswered = null;
     complain("");
-    tell("On its way. The steps show in the list below.");
+    tell("Download started. Its steps appear in the list below.");
     return true;
   } catch (refusal) {
     const problem = /** @type {import("./api.js").Problem} */ (refusal);
@@ -132,7 +132,7 @@ function isBusy() {
 function setBusy(busy) {
   form.setAttribute("aria-busy", String(busy));
   submit.setAttribute("aria-disabled", String(busy));
-  submit.textContent = busy ? "Sending…" : "Fetch video";
+  submit.textContent = busy ? "Sending…" : "Download video";
 }
 
 /** @param {string} text what is wrong with the order; "" for nothing */
@@ -163,7 +163,7 @@ form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   if (isBusy()) return;
   const url = completed(address.value);
-  if (!url) complain("Paste the address of a video first.");
+  if (!url) complain("Paste the URL of a video first.");
   else if (await order(url, { quality: quality.value, container: container.value })) address.value = "";
   address.focus();
 });

@@ -16,4 +16,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/sse/download/{job_id}")
 async def refuse_watching() -> None:
     """A refusal for now, where a 404 would tell a client that there is no such job."""
-    raise Problem(ProblemCode.NOT_READY, "No ws-gateway is ready, or a proxy does not send it its paths: try again.")
+    raise Problem(
+        ProblemCode.NOT_READY,
+        "No ws-gateway is ready, or a proxy does not route /ws and /sse to it. Try again in a few seconds.",
+    )

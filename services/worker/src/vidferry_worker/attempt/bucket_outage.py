@@ -9,7 +9,7 @@ from vidferry_worker.attempt.state import AttemptState
 
 TELL_SECONDS = 1.0
 ASK_SECONDS = 5.0
-AWAY = "The bucket can't be reached. It is tried again by itself."
+AWAY = "The bucket can't be reached. Vidferry will try again automatically."
 
 
 @contextlib.asynccontextmanager

@@ -120,7 +120,7 @@ class ResourceMonitor:
 
 def end(child: Child, code: ErrorCode, why: str) -> None:
     """Ends a child that has too much of something."""
-    logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
+    logger.warning("child ended for its use of resources", extra={"pid": child.pid, "code": code, "why": why})
     child.fail(code, why)
 
 

@@ -52,8 +52,8 @@ class SandboxMissing(Exception):
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(
-            f"this kernel, or the container's own seccomp profile, does not allow {' and '.join(missing)}, by which "
-            "downloads are confined. VIDFERRY_SANDBOX=preferred runs them without what is missing; SECURITY.md tells "
+            f"the kernel, or the container's seccomp profile, does not allow {' and '.join(missing)}, which confine "
+            "downloads. VIDFERRY_SANDBOX=preferred runs downloads without the missing part; see SECURITY.md for "
             "what that means."
         )
 
@@ -141,7 +141,7 @@ class Child:
         except BlockingIOError:
             return
         except (OSError, wire.WireError, InvalidEventError) as error:
-            logger.warning("a child's line broke", extra={"pid": self.pid, "error": str(error)})
+            logger.warning("the connection to a child broke", extra={"pid": self.pid, "error": str(error)})
             self._zygote.kill(self)
             event = None
         self._allowance -= 1

@@ -37,7 +37,7 @@ class LeaseReaper:
             try:
                 await self._look()
             except StoreUnavailable as error:
-                logger.warning("the search for expired leases waits for Redis", extra={"error": str(error)})
+                logger.warning("looking for expired leases waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(self._tick)
 
     async def _look(self) -> None:

@@ -84,7 +84,9 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
     def handle_websocket_upgrade(self) -> None:
         if not self._idle():  # the earlier request's answer would come within the WebSocket
             self._given = False
-            self.refuse(ProblemCode.MALFORMED_REQUEST, "Open a WebSocket once all that was asked before is answered.")
+            self.refuse(
+                ProblemCode.MALFORMED_REQUEST, "Wait for the responses to earlier requests before opening a WebSocket."
+            )
             return
         # Called where the parser's exception, which tells the place in the segment, is being handled.
         upgrade = sys.exc_info()[1]
