@@ -52,7 +52,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "All settings are environment variables. Each program reads them once, when it starts. If a value is not",
-        "valid, the program exits and says which one and why. `make docs` writes this page from the `Settings` classes.",
+        "valid, the program exits and says which one and why. `make docs` writes this page from the `Settings`",
+        "classes.",
     ]
     told: dict[str, Any] = {}
     for title, kind in GROUPS:
@@ -163,7 +164,7 @@ def main() -> int:
     stale = [name for name, page in PAGES.items() if not _same(FOLDER.parent / name, page())]
     if "--check" in sys.argv:
         for name in stale:
-            print(f"{name} is not what the code says: run make docs")
+            print(f"{name} is out of date: run make docs")
         return 1 if stale else 0
     for name in stale:
         (FOLDER.parent / name).write_text(PAGES[name]())
