@@ -24,7 +24,7 @@ class UvicornOptions(TypedDict):
     ws: type[asyncio.Protocol]
     http: type[asyncio.Protocol]
     loop: Literal["asyncio"]
-    """whatever is installed: uvloop gains nothing here (docs/adr/0008)"""
+    """whatever is installed: uvloop gains nothing here (docs/adr/0010)"""
 
 
 class Gateway:
