@@ -145,10 +145,10 @@ def _cell(text: str) -> str:
 
 def security_page() -> str:
     """SECURITY.md as it is, with the table of what the filter of system calls lets through."""
-    rows = ["| call | what may be asked | needed for |", "|---|---|---|"]
+    rows = ["| call | allowed command | used for |", "|---|---|---|"]
     for call, (_, commands) in ALLOWED_COMMANDS.items():
         rows += [f"| `{call}` | `{command.name}` | {command.needed_for} |" for command in commands]
-    rows += ["", "Refused altogether:", "", "| what for | calls |", "|---|---|"]
+    rows += ["", "The filter refuses these calls completely:", "", "| purpose | calls |", "|---|---|"]
     rows += [f"| {reason} | {', '.join(f'`{name}`' for name in names)} |" for reason, names in FORBIDDEN.items()]
     before, mark, rest = (FOLDER.parent / "SECURITY.md").read_text().partition("<!-- calls -->\n")
     return before + mark + "\n".join(rows) + "\n" + rest[rest.index("<!-- /calls -->") :]
