@@ -3,7 +3,7 @@
 import { bytes, clock, formatName, length, moment, percent, speed, timeSpan } from "./format.js";
 import { hasEnded, isWaitingToRetry } from "./jobs.js";
 
-/** The steps of a crossing, and the share of the bar at which each begins. */
+/** The steps of a job, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
 const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Metadata", 70], ["Done", 100]];
 
