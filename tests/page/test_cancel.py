@@ -102,7 +102,7 @@ def test_a_job_that_is_gone_is_called_so(server: Scripted, open_page: OpenPage) 
 
 @pytest.mark.parametrize(
     ("code", "told"),
-    [("redis_unavailable", "Vidferry can’t reach its database at the moment."), ("job_busy", "Try again in a few seconds.")],
+    [("redis_unavailable", "Vidferry can’t reach its database"), ("job_busy", "Try again in a few seconds.")],
 )
 def test_what_is_refused_is_told_on_the_card(server: Scripted, open_page: OpenPage, code: str, told: str) -> None:
     page = open_page(server.url, expected=["status of 503"])

@@ -49,20 +49,22 @@ class ErrorCode(StrEnum):
 
 _SENTENCES = {
     ErrorCode.INVALID_URL: "No video can be downloaded from this URL. Check the URL and try again.",
-    ErrorCode.FORBIDDEN_ADDRESS: "This URL leads to a network that downloads may not reach.",
+    ErrorCode.FORBIDDEN_ADDRESS: "This URL leads to a network that downloads may not reach. Use a URL on the "
+    "public internet.",
     ErrorCode.UNSUPPORTED_SITE: "No video was found at this URL. Open the page of one video and paste its URL.",
-    ErrorCode.UNSUPPORTED_STREAM: "This service can't download the kind of stream that the site sends.",
+    ErrorCode.UNSUPPORTED_STREAM: "This service can't download the kind of stream that the site sends. Look for "
+    "the video on another page.",
     ErrorCode.UNAVAILABLE: "The video does not exist, or was removed. Check the URL.",
-    ErrorCode.REFUSED: "The site refused to send the video to this service.",
-    ErrorCode.PRIVATE: "The video is private.",
-    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users.",
-    ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age.",
+    ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
+    ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
+    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users, and this service does not sign in.",
+    ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age, which this service can't give.",
     ErrorCode.GEO_BLOCKED: "The site does not show this video in the region where this service runs.",
-    ErrorCode.DRM: "The video is protected against copying (DRM).",
+    ErrorCode.DRM: "The video is protected against copying (DRM), so it can't be downloaded.",
     ErrorCode.LIVE: "The video is a live stream. Try again when the stream has ended and a recording is available.",
     ErrorCode.FORMAT_UNAVAILABLE: "The video is not available in this format. Choose another quality or file type.",
     ErrorCode.TOO_LARGE: "The video is larger than this service allows. Choose a lower quality.",
-    ErrorCode.TOO_LONG: "The video is longer than this service allows.",
+    ErrorCode.TOO_LONG: "The video is longer than this service allows. Choose a shorter video.",
     ErrorCode.CERTIFICATE_INVALID: "The site's certificate or encryption can't be trusted. Try another URL of "
     "the site, or tell the site's operator.",
     ErrorCode.RATE_LIMITED: "The site asked for fewer requests. Try again later.",
@@ -73,11 +75,13 @@ _SENTENCES = {
     ErrorCode.STORAGE_UNAVAILABLE: "The bucket can't be reached. Try again later.",
     ErrorCode.DISK_FULL: "This service has no disk space for the video at the moment. Try again later.",
     ErrorCode.OUT_OF_MEMORY: "This service has no memory for the video at the moment. Try again later.",
-    ErrorCode.RESOURCES_EXCEEDED: "Downloading this video takes more memory or processes than this service allows.",
+    ErrorCode.RESOURCES_EXCEEDED: "Downloading this video takes more memory or processes than this service "
+    "allows. Choose another quality, or tell the service's operator.",
     ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be merged into a playable file. Try another "
     "quality or file type.",
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
-    ErrorCode.TIMED_OUT: "The download took longer than this service allows.",
+    ErrorCode.TIMED_OUT: "The download took longer than this service allows. Choose a lower quality, or tell "
+    "the service's operator.",
     ErrorCode.INTERNAL: "Something went wrong inside the service. Try again. If the error stays, tell the "
     "service's operator.",
 }
