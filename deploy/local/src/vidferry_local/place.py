@@ -47,7 +47,7 @@ def bound_sockets(host: str, port: int) -> Iterator[list[socket.socket]]:
                 if family == socket.AF_INET6 and bound:
                     continue  # a machine may name IPv6 and have none
                 raise ServiceFailed(
-                    f"can't listen on port {port} of {host} ({error.strerror}). Set VIDFERRY_PORT to another port."
+                    f"port {port} of {host} can't be had ({error.strerror}). Choose another by VIDFERRY_PORT."
                 ) from error
         yield bound
 
