@@ -19,7 +19,7 @@ def test_a_worker_leaves_and_another_goes_on(service: Service, site: Site) -> No
     slow.until(lambda data: data["progress"] >= 20)
 
     leaving.process.signal(signal.SIGTERM)
-    leaving.process.wait_for("worker takes nothing new")
+    leaving.process.wait_for("worker takes no new downloads")
     later = service.run(site.url("/media/clip.mp4"))
     site.gate("quick").open()
     assert service.check_ended(quick)["attempt"] == 1, "its grace was enough"

@@ -165,7 +165,7 @@ def test_an_attempt_that_begins_anew_says_so(product: Whole, site: Site) -> None
     begun = [each["message"] for each in watched.data if each["stage"] == "started"]
     assert begun == [
         "Processing started",
-        "Begun anew: the site answered with an error, or with less than the whole video.",
+        "Restarted: the site answered with an error, or sent only a part of the video.",
     ]
 
 

@@ -22,8 +22,8 @@ from vidferry_common.bucket.folder.files import FolderFiles, next_generation
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
-SWEPT = "the bucket is swept"
-ASKED = "the next sweep"
+SWEPT = "retention sweep completed"
+ASKED = "next sweep scheduled"
 OLD = f"{VIDEO}/old/best-any"
 QUICK = {"retention_days": "1", "lease": "1"}
 """another worker leads after half a second"""
@@ -90,7 +90,7 @@ async def test_who_keeps_house_no_more_removes_nothing_more(
         later = time.time() * 1000 + 60_000  # no worker is so silent
         await of(jobs.redis.hset(keys.LEADER, mapping={"worker": "another", "last_seen": later}))
         gate.open()
-        worker.wait_for("another worker goes on with the sweep")
+        worker.wait_for("another worker continues the sweep")
     assert sweeps(worker) == 0
     assert len(await names(gcs_home)) == 2
     assert await of(jobs.redis.hget(keys.LEADER, "swept")) is None
@@ -120,7 +120,7 @@ async def test_where_the_bucket_refuses_the_next_sweep_tries_again(
         worker.wait_for(SWEPT)
         gcs_home.gcs.layer.faults.add(kind, status=403)
         await store(gcs_home, {OLD: 2 * DAY})
-        worker.wait_for("a sweep failed")
+        worker.wait_for("retention sweep failed")
         await until(lambda: sum(entry["objects"] for entry in worker.logged(SWEPT)) == 2)
     assert await names(gcs_home) == set()
 

@@ -15,7 +15,7 @@ from system.retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, sto
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
-SWEPT = "the bucket is swept"
+SWEPT = "retention sweep completed"
 
 
 async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:

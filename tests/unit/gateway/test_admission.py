@@ -77,7 +77,9 @@ async def test_no_more_than_an_address_may_have(
         assert (await watched(uri, forwarded="203.0.113.10")).code is None
         await first.close()
         await there_is_room(uri, "203.0.113.9")
-    entry = await asyncio.to_thread(gateway.wait_for, "as many clients of one address")
+    entry = await asyncio.to_thread(
+        gateway.wait_for, "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS"
+    )
     assert entry["address"] == "203.0.113.9"
     assert "VIDFERRY_TRUSTED_PROXIES" in entry["message"]
 
@@ -174,7 +176,7 @@ def test_as_many_descriptors_as_the_system_allows() -> None:
             limits = Path(f"/proc/{process.pid}/limits").read_text()
         finally:
             process.kill()
-    assert "may have 600 open files" in said
+    assert "the limit of 600 open files" in said
     assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files")] == [["600", "600"]]
 
 

@@ -83,8 +83,10 @@ def _each_a_host(value: Sequence[str]) -> tuple[str, ...]:
     hosts = tuple(_encode_idna(each) for each in value)
     for host in hosts:
         if not (host == ANY or _is_network(host) or (is_host(host) and ":" not in host)):
-            msg = f"{host!r} is no host: write a name without scheme, port and path, an address, a range (CIDR) or *"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{host!r} is not a host. Write a host name without scheme, port and path, an IP address, a range "
+                "(CIDR), or *"
+            )
     return hosts
 
 
@@ -105,15 +107,16 @@ class HostSettings(Settings):
 
     public_url: str | None = Field(
         None,
-        description="Vidferry's address as its users see it, with a path where it is below one, such as "
-        "`https://media.example.org/vidferry`. Links are made from it, by default from the request's host, which must "
-        "be a known one.",
+        description="The URL at which users reach Vidferry, with its path if it has one: "
+        "`https://media.example.org/vidferry`. Links begin with this URL. By default links begin with the host of "
+        "the request, which must be a known host.",
     )
     allowed_hosts: Hosts = Field(
         (),
-        description="More hosts that requests may name, separated by commas: names, addresses, ranges (CIDR), or `*`: "
-        "every host. Known without it are localhost, the address that a connection comes to, and the host of "
-        "VIDFERRY_PUBLIC_URL. Others are refused (421): a page whose name was made to lead here can't use Vidferry.",
+        description="Further host names that requests may use, separated by commas: names, IP addresses, ranges "
+        "(CIDR), or `*` for every host. Always known are localhost, the IP address that the client connected to, "
+        "and the host of VIDFERRY_PUBLIC_URL. Requests for other hosts are refused with 421, which protects against "
+        "DNS rebinding.",
     )
 
     @field_validator("public_url")
@@ -123,7 +126,7 @@ class HostSettings(Settings):
             return None
         parts = parse_http_url(value)
         if parts.query or parts.fragment:
-            msg = "must end with its path, without ? and #"
+            msg = "must not have a query (?) or a fragment (#)"
             raise ValueError(msg)
         return value.rstrip("/")
 

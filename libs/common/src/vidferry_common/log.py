@@ -27,9 +27,13 @@ class LogSettings(Settings):
     """What is logged, and how."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="`debug` shows each message's way: published, subscribed, forwarded, with its job."
+        "info",
+        description="The least severe level that is logged. `debug` also logs the path of each message (published, "
+        "subscribed, forwarded), with its job id.",
     )
-    log_format: Literal["json", "text"] = Field("json", description="`json`: an object a line; `text`: for a terminal.")
+    log_format: Literal["json", "text"] = Field(
+        "json", description="`json`: one JSON object per line. `text`: readable lines for a terminal."
+    )
 
 
 def redact_secrets(text: str) -> str:

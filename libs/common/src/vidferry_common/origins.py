@@ -20,7 +20,7 @@ def _each_an_origin(value: tuple[str, ...]) -> tuple[str, ...]:
     for origin in value:
         scheme, _, host = origin.partition("://")
         if origin != "*" and (scheme not in {"http", "https"} or not host or "/" in host):
-            msg = f"{origin!r} is no origin such as https://app.example.org"
+            msg = f"{origin!r} is not an origin. Write scheme, host and port, such as https://app.example.org"
             raise ValueError(msg)
     return value
 

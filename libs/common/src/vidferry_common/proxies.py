@@ -59,8 +59,9 @@ class ProxySettings(Settings):
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
-        description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto (api), X-Forwarded-Host and "
-        "X-Forwarded-For count.",
+        description="Ranges (CIDR, separated by commas) of the reverse proxies to trust. Only these may set the "
+        "client's address and the public host: X-Forwarded-For, X-Forwarded-Host and, for the api, "
+        "X-Forwarded-Proto are ignored from everyone else.",
     )
 
     @field_validator("trusted_proxies", mode="before")

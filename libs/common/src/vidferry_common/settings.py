@@ -40,11 +40,11 @@ def _parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
         around = ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no address or range (CIDR) such as 192.168.0.0/16") from None
+        raise ValueError(f"{text!r} is not an IP address or a range (CIDR), such as 192.168.0.0/16") from None
     try:
         return ip_network(text)
     except ValueError:  # bits are set behind its prefix
-        raise ValueError(f"{text!r} is an address within a range; write the range, {around}, or the address") from None
+        raise ValueError(f"{text!r} has bits set beyond its prefix. Write {around}, or the single IP address") from None
 
 
 def parse_http_url(text: str) -> SplitResult:
@@ -55,9 +55,9 @@ def parse_http_url(text: str) -> SplitResult:
     except ValueError:  # brackets without an IPv6 address, or a port that is none
         usable = False
     if not usable or any(character.isspace() for character in text):
-        raise ValueError("must be an absolute http:// or https:// address, such as https://media.example.org:8443")
+        raise ValueError("must be an absolute http:// or https:// URL, such as https://media.example.org:8443")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or a password")
+        raise ValueError("must not contain a user name or a password")
     return parts
 
 

@@ -53,9 +53,7 @@ def main() -> None:
     log.set_up(settings, "worker")
     missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
     if missing:
-        sys.exit(
-            f"{' and '.join(missing)} can't be found on the PATH. Install ffmpeg; it is needed to put streams together."
-        )
+        sys.exit(f"{' and '.join(missing)} not found on the PATH. Install ffmpeg: workers need it to merge streams.")
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, settings.worker_slots)
     state = WorkerState()
@@ -124,7 +122,7 @@ def _make_broker(settings: WorkerSettings) -> Broker:
 def _warn_of_missing_sandbox_parts(settings: WorkerSettings, zygote: Zygote) -> None:
     if missing := zygote.missing_sandbox_parts:
         logger.warning(
-            "downloads are not confined by all that they could be: see SECURITY.md",
+            "downloads run without full confinement; see SECURITY.md",
             extra={"missing": missing, "sandbox": settings.sandbox},
         )
 
@@ -198,5 +196,5 @@ def _background_coroutines(
 def _stop_if_failed(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     """Stops the worker: one that can't renew its leases counts as dead, and one without its monitors is unsafe."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
+        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
         worker.stop()

@@ -49,14 +49,15 @@ class Admission:
             return CloseCode.ORIGIN_REFUSED
         if self._limit and self._connection_count >= self._limit:
             _log.warning(
-                "as many clients as VIDFERRY_GATEWAY_MAX_SOCKETS allows", extra={"clients": self._connection_count}
+                "VIDFERRY_GATEWAY_MAX_SOCKETS is reached; further clients are refused",
+                extra={"clients": self._connection_count},
             )
             return CloseCode.TOO_MANY
         if address and self._count_by_address.get(address, 0) >= self._address_limit:
             # All clients of a proxy that is not configured as one have the proxy's address.
             _log.warning(
-                "as many clients of one address as VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS allows; a proxy has to be "
-                "named in VIDFERRY_TRUSTED_PROXIES",
+                "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS; if it is a proxy, add it to "
+                "VIDFERRY_TRUSTED_PROXIES",
                 extra={"address": address},
             )
             return CloseCode.TOO_MANY

@@ -56,7 +56,7 @@ def _raise_descriptor_limit(sockets: int) -> None:
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     if resource.RLIM_INFINITY != hard_limit < sockets + _OTHER_DESCRIPTORS:
-        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
+        _log.warning("the limit of %d open files allows fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
 
 
 def _tune_garbage_collector() -> None:

@@ -94,7 +94,7 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
     attempt = Attempt(context, publisher, claim)
     await attempt.run()
     assert attempt.lost
-    assert "attempt lost: another one runs" in caplog.messages
+    assert "attempt lost its lease to another attempt" in caplog.messages
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

@@ -23,7 +23,7 @@ from vidferry_common.contract.stages import Stage, Status, Step
 VERSION = 1
 
 WAITING = "Waiting for a worker"
-PARKED = "Waiting until fewer downloads of its site or its caller run"
+PARKED = "Waiting: this site or caller already has as many running downloads as allowed"
 
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"

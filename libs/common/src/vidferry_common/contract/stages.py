@@ -83,9 +83,9 @@ def count_quarters(fraction: float) -> int:
     return int(fraction * len(DOWNLOAD_QUARTERS))
 
 
-TRIED_AGAIN = "It is tried again by itself."
+TRIED_AGAIN = "Vidferry will try again automatically."
 """follows the sentence that tells why a download waits for its next attempt"""
-WORKER_GONE = "The worker before has stopped."
+WORKER_GONE = "The previous worker stopped."
 
 
 def first_step(attempt: int, waited: str) -> Step:
@@ -97,4 +97,4 @@ def first_step(attempt: int, waited: str) -> Step:
         return STARTED
     sentence, tail, _ = waited.partition(TRIED_AGAIN)
     reason = sentence.strip() if tail else WORKER_GONE
-    return replace(STARTED, message=f"Begun anew: {reason[:1].lower()}{reason[1:]}")
+    return replace(STARTED, message=f"Restarted: {reason[:1].lower()}{reason[1:]}")

@@ -41,9 +41,9 @@ class SubscriptionError(StrEnum):
 
 
 _SENTENCES = {
-    SubscriptionError.INVALID_MESSAGE: "This is no subscribe or unsubscribe message.",
-    SubscriptionError.JOB_NOT_FOUND: "There is no such job.",
-    SubscriptionError.TOO_MANY_JOBS: "This socket watches as many jobs as one may; open another, or unsubscribe first.",
+    SubscriptionError.INVALID_MESSAGE: "Send a subscribe or an unsubscribe message.",
+    SubscriptionError.JOB_NOT_FOUND: "No job has this id. Check the id.",
+    SubscriptionError.TOO_MANY_JOBS: "This WebSocket has reached its limit of jobs. Unsubscribe from some first.",
 }
 
 

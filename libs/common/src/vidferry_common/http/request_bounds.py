@@ -258,14 +258,14 @@ class BoundedRequests(_HttpProtocol):
         now = time.monotonic()
         if now - cls._warned >= _WARN_SECONDS:
             cls._warned = now
-            logger.warning("too many connections: further ones are ended", extra={"connections": len(cls._open) - 1})
+            logger.warning("too many connections; further ones are closed", extra={"connections": len(cls._open) - 1})
 
     def _too_late(self) -> None:
         self._deadline = None
         if self._answers_an_earlier_one():  # meanwhile nobody waits for the next one
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
         elif self._in_message or self._unparsed:
-            self.refuse(ProblemCode.REQUEST_TIMEOUT, f"Send the whole request within {REQUEST_SECONDS:.0f} seconds.")
+            self.refuse(ProblemCode.REQUEST_TIMEOUT, f"Send the complete request within {REQUEST_SECONDS:.0f} seconds.")
         else:
             self.transport.close()
 

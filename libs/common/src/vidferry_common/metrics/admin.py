@@ -38,10 +38,10 @@ class AdminSettings(HostSettings):
         9090,
         ge=0,
         le=65535,
-        description="The port of `/metrics` (Prometheus), `/healthz` and `/readyz`; 0: none. Let only the cluster "
-        "reach it: it has no password.",
+        description="The port for `/metrics` (Prometheus), `/healthz` and `/readyz`. 0: none. The port has no "
+        "authentication, so let only the cluster reach it.",
     )
-    admin_host: str = Field("0.0.0.0", description="The address that it listens on.")  # noqa: S104 - a container's own
+    admin_host: str = Field("0.0.0.0", description="The IP address to which the admin port is bound.")  # noqa: S104 - a container's own
 
 
 class PortTaken(Exception):
@@ -159,9 +159,9 @@ def _bind_listener(settings: AdminSettings) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        reason = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror
         msg = (
-            f"The admin port {port} of {host} can't be had: {reason}. Choose another by VIDFERRY_ADMIN_PORT, "
-            "or none by 0."
+            f"Can't listen on the admin port {port} of {host}: {reason}. Set VIDFERRY_ADMIN_PORT to another "
+            "port, or to 0 for none."
         )
         raise PortTaken(msg) from error

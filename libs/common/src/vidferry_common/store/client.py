@@ -41,29 +41,35 @@ class RedisSettings(Settings):
 
     redis_url: str = Field(
         "redis://localhost:6379/0",
-        description="Redis or Valkey 6.2 or newer: `redis://host:port/db`, `rediss://…` with TLS, "
-        "`unix:///path/to/socket`; `redis+sentinel://host:26379,host:26379/master-name/db` where Sentinels tell which "
-        "server is the primary, `rediss+sentinel://…` with TLS to them and to the servers. Redis Cluster is not "
-        "supported. Passwords have settings of their own.",
+        description="The URL of Redis or Valkey, 6.2 or newer: `redis://host:port/db`, `rediss://…` for TLS, or "
+        "`unix:///path/to/socket`. With Sentinel: `redis+sentinel://host:26379,host:26379/master-name/db`, or "
+        "`rediss+sentinel://…` for TLS to the Sentinels and the servers. Redis Cluster is not supported. Set "
+        "passwords with the settings below.",
     )
-    redis_username: str | None = Field(None, description="The ACL user, where it is not the default one.")
-    redis_password: SecretStr | None = Field(None, description="The password.")
+    redis_username: str | None = Field(None, description="The ACL user. By default Redis' `default` user.")
+    redis_password: SecretStr | None = Field(None, description="The password of the ACL user.")
     redis_sentinel_username: str | None = Field(
-        None, description="The ACL user of the Sentinels, where it is not the default one."
+        None, description="The ACL user of the Sentinels. By default their `default` user."
     )
-    redis_sentinel_password: SecretStr | None = Field(None, description="The Sentinels' password, where they have one.")
-    record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last step.")
+    redis_sentinel_password: SecretStr | None = Field(
+        None, description="The password of the Sentinels, if they have one."
+    )
+    record_days: float = Field(
+        7, gt=0, le=365, description="Days for which a job's record is kept after the job's last step."
+    )
     ended_records: int = Field(
         100_000,
         ge=100,
         le=10_000_000,
-        description="Ended jobs that are kept at the most; the oldest go first, before their days are over.",
+        description="The most ended jobs to keep. When there are more, the oldest are deleted before "
+        "VIDFERRY_RECORD_DAYS have passed.",
     )
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
-        description="Bytes of Redis' memory that ended jobs may take, up to 4 KiB each; the oldest go first. "
-        "With VIDFERRY_QUEUE_BYTES at most three quarters of `maxmemory`.",
+        description="The most memory of Redis, in bytes, that ended jobs may use (up to 4 KiB per job). When they use "
+        "more, the oldest are deleted. VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES together should be at most "
+        "three quarters of Redis' `maxmemory`.",
     )
 
     @field_validator("redis_url")
@@ -98,12 +104,12 @@ def _check_server_url(url: str) -> None:
     if options.keys() & {"username", "password"}:
         raise ValueError(_NO_PASSWORD)
     if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must have a number for the database, as redis://host:port/0")
+        raise ValueError("must end with the number of the database, such as redis://host:port/0")
     try:
         options.pop("connection_class", Connection)(**options)  # connects later
     except TypeError:
         names = ", ".join(parse_qs(parts.query))
-        raise ValueError(f"names an option behind ? that a connection does not have: {names}") from None
+        raise ValueError(f"has unknown options after the question mark: {names}") from None
 
 
 def connection_name(service: str, purpose: str) -> str:

@@ -129,7 +129,6 @@ class NewJob:
     public_root: str
     """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
     traceparent: str
-    owner: str = ""
     caller: str = ""
     """who asked for it: an address, or the network of one; empty where nobody counts"""
     idempotency_key: str = ""
@@ -164,7 +163,6 @@ class NewJob:
             "priority": self.priority,
             "force": self.force,
             "retry_of": self.retry_of or None,
-            "owner": self.owner,
         }
         return orjson.dumps(asked)
 
@@ -217,7 +215,7 @@ class JobStore:
         caller_rate: requests a minute of one caller; 0: any number.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
-        whose = (job.owner, job.caller, job.public_root)
+        whose = (job.caller, job.public_root)
         idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, spent_ms, *made = await self._scripts.run(
             "create",

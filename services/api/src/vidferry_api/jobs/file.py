@@ -15,13 +15,16 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
     Raises Problem if the job has no file, or its file is gone.
     """
     if not job.status.terminal:
-        raise Problem(ProblemCode.JOB_NOT_ENDED, "Wait for the job's end: follow its ws_url, or ask for it again.")
+        raise Problem(
+            ProblemCode.JOB_NOT_ENDED,
+            "Wait until the job has ended: connect to its ws_url, or read the job again later.",
+        )
     if job.status is not Status.COMPLETED:
-        raise Problem(ProblemCode.JOB_FAILED, "The job's error says why; make a new job to try again.")
+        raise Problem(ProblemCode.JOB_FAILED, "Read the job's error for the reason. Create a new job to try again.")
     stored = await _pin_object(services, job.object) if job.object else None
     if stored is None:
         raise Problem(
-            ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Make a new job to fetch it again."
+            ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Create a new job to download it again."
         )
     is_the_result = job.generation == str(stored.generation)
     filename = result_filename(job.state) if is_the_result else ""  # a file that replaced it may be of another type

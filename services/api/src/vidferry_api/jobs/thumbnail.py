@@ -20,7 +20,7 @@ async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObje
         name = download.thumbnail if download else ""
     picture = await _read_picture(services.bucket, name) if name else None
     if picture is None:
-        raise Problem(ProblemCode.NO_THUMBNAIL, "There is none yet, or the video has none.")
+        raise Problem(ProblemCode.NO_THUMBNAIL, "The job has no thumbnail yet, or the video has none.")
     return picture
 
 
@@ -33,6 +33,6 @@ async def _read_picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes]
     except ObjectNotFound:
         return None
     except BucketError as error:
-        logger.warning("a picture can't be served", extra={"error": str(error)})
+        logger.warning("can't serve a thumbnail", extra={"error": str(error)})
         return None
     return (stored, content) if stored.content_type in thumbnails.MEDIA_TYPES else None

@@ -87,9 +87,9 @@ class Attempt:
         with contextlib.suppress(StoreUnavailable):
             record = await self._context.store.downloads.read(self._claim.download_id)
             if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
-                logger.info("attempt stopped: nobody waits for it", extra=self._log)
+                logger.info("attempt stopped: no job waits for it", extra=self._log)
                 return
-        logger.warning("attempt lost: another one runs", extra=self._log)
+        logger.warning("attempt lost its lease to another attempt", extra=self._log)
 
     async def _run_to_end(self) -> None:
         try:
@@ -107,7 +107,7 @@ class Attempt:
             logger.warning("attempt failed", extra=self._log, exc_info=True)
             await self._retry_or_fail(find_error_code(error))
         except Exception:
-            logger.exception("attempt broke", extra=self._log)
+            logger.exception("attempt failed with an unexpected error", extra=self._log)
             await self._retry_or_fail(ErrorCode.INTERNAL)
 
     async def _make_result(self) -> DownloadResult:

@@ -38,7 +38,7 @@ class LeaseReaper:
             try:
                 await self._requeue_expired()
             except StoreUnavailable as error:
-                logger.warning("the search for expired leases waits for Redis", extra={"error": str(error)})
+                logger.warning("looking for expired leases waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(self._interval)
 
     async def _requeue_expired(self) -> None:

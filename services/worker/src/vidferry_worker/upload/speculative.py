@@ -79,7 +79,7 @@ class SpeculativeUpload:
         else:
             await self.close()
             why = "the finished file is another than was foreseen"
-        logger.info("an early upload is not kept", extra={"object": upload.name, "error": why})
+        logger.info("speculative upload discarded", extra={"object": upload.name, "error": why})
         return None
 
     def give_up(self) -> None:

@@ -26,6 +26,6 @@ async def upload_thumbnail(bucket: Bucket, folder: Path, file: str, name: str) -
             with contextlib.suppress(PreconditionFailed):  # another download of the video was quicker
                 await bucket.upload(upload, source, size, lambda _: None)
     except (BucketError, JobFailure, OSError) as error:
-        logger.info("a thumbnail is not kept", extra={"object": name, "error": str(error)})
+        logger.info("thumbnail not stored", extra={"object": name, "error": str(error)})
         return False
     return True
