@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from support import made
-from support.hls_sites import Hls
+from support import hls, made
 from support.origin.files import File
 from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
@@ -128,7 +127,7 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Sit
     if path == "/page":
         url = site.put("/page", text('<video src="clip.mp4"></video>', "html"))
     elif path != "/clip.mp4":
-        url = Hls(site, encrypted=True).put()
+        url = hls.put_clip(site, key_url="key")
     busy = Reply(429, {"Retry-After": str(seconds)})
     if path in {"/page", "/s2.ts"}:
         when = datetime.now(UTC) + timedelta(seconds=seconds + 1)
@@ -149,8 +148,7 @@ def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Whole, site: S
     """For longer than a site may send nothing unasked."""
     seconds = int(MAX_WAIT)
     assert seconds > STALL_SECONDS
-    hls = Hls(site)
-    url = hls.put(s2=[Reply(429, {"Retry-After": str(seconds)}), hls.segment(2)])
+    url = hls.put_clip(site, s2=[Reply(429, {"Retry-After": str(seconds)}), hls.clip_segment(2)])
     watched = product.watch(product.post(url))
 
     paused = [each for each in watched.data if each["retry_at"]]

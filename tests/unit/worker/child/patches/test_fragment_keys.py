@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
+from support import ffmpeg, hls
 from support.children import download
 from support.command_line import yt_dlp
-from support.ffmpeg import ffprobe
-from support.hls_sites import A_KEY, KEY, PAGE, SECONDS, Hls, encrypt
+from support.hls import KEY, encrypt
 from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
@@ -19,38 +19,38 @@ from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
 IV = bytes(16)
+PAGE = text("<html><body>Please wait</body></html>", "html")
 CUT = Reply(200, {"Content-Type": "video/mp2t"}, Body(encrypt(b"x" * 4000, 2)[:-5]))
 NO_KEYS: dict[str, tuple[Answer, ErrorCode]] = {
     "a page": (PAGE, ErrorCode.ORIGIN_ERROR),
-    "too long": (text("01" * 16), ErrorCode.ORIGIN_ERROR),
     "nothing": (text(""), ErrorCode.ORIGIN_ERROR),
     "gone": (Reply(404), ErrorCode.ORIGIN_ERROR),
     "refused": (Reply(403), ErrorCode.REFUSED),
-    "for members": (Reply(401), ErrorCode.LOGIN_REQUIRED),
 }
 
 
 @pytest.mark.parametrize("case", NO_KEYS)
 async def test_what_is_no_key(case: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     answer, code = NO_KEYS[case]
-    outcome = await download(zygote, tmp_path, Hls(site, encrypted=True).put(key=[answer]))
+    outcome = await download(zygote, tmp_path, hls.put_clip(site, key_url="key", key=[answer]))
 
     assert outcome.failure == code, outcome.events[-1]
 
 
-@pytest.mark.parametrize("passing", [Reply(404), Reply(503), Reply(429, {"Retry-After": "1"})])
-async def test_a_key_that_is_away_for_a_moment(passing: Reply, zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    outcome = await download(zygote, tmp_path, Hls(site, encrypted=True).put(key=[passing, A_KEY]))
+async def test_a_key_that_is_away_for_a_moment(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    url = hls.put_clip(site, key_url="key", key=[Reply(404), Reply(503), hls.KEY_FILE])
+    outcome = await download(zygote, tmp_path, url)
 
-    assert float(ffprobe(outcome.file)["format"]["duration"]) == pytest.approx(SECONDS, abs=0.2)
-    assert len(site.settled("/key")) == 2
+    assert ffmpeg.duration(outcome.file) == pytest.approx(hls.SECONDS, abs=0.2)
+    assert len(site.settled("/key")) == 3
 
 
-@pytest.mark.parametrize("data", ["application/octet-stream;base64," + b64encode(KEY).decode(), "," + quote(KEY)])
-async def test_a_key_in_the_list_itself(data: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    outcome = await download(zygote, tmp_path, Hls(site, encrypted=True, key_address=f"data:{data}").put())
+async def test_a_key_in_the_list_itself(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    url = hls.put_clip(site, key_url="data:application/octet-stream;base64," + b64encode(KEY).decode())
+    outcome = await download(zygote, tmp_path, url)
 
-    assert float(ffprobe(outcome.file)["format"]["duration"]) == pytest.approx(SECONDS, abs=0.2)
+    assert ffmpeg.duration(outcome.file) == pytest.approx(hls.SECONDS, abs=0.2)
+    assert read_data(f"data:,{quote(KEY)}") == KEY
 
 
 def test_one_that_can_not_be_read_is_the_origins_error() -> None:
@@ -61,15 +61,14 @@ def test_one_that_can_not_be_read_is_the_origins_error() -> None:
 
 
 async def test_a_segment_that_ends_within_a_block(zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    outcome = await download(zygote, tmp_path, Hls(site, encrypted=True).put(s2=[CUT]))
+    outcome = await download(zygote, tmp_path, hls.put_clip(site, key_url="key", s2=[CUT]))
 
     assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
 
 
-@pytest.mark.parametrize("instead", [{"key": [PAGE]}, {"s2": [CUT]}], ids=["key", "segment"])
-def test_yt_dlp_by_itself_breaks_over_them(instead: dict[str, list[Answer]], site: Site, tmp_path: Path) -> None:
+def test_yt_dlp_by_itself_breaks_over_it(site: Site, tmp_path: Path) -> None:
     """Once it does not, the patch can go."""
-    done = yt_dlp(tmp_path, "-v", "-o", "media.mp4", Hls(site, encrypted=True).put(**instead))
+    done = yt_dlp(tmp_path, "-v", "-o", "media.mp4", hls.put_clip(site, key_url="key", s2=[CUT]))
 
     assert "ValueError" in done.stderr
 

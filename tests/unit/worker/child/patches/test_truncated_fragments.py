@@ -4,41 +4,28 @@ from pathlib import Path
 
 import pytest
 
-from support import command_line, ffmpeg, made
+from support import command_line, hls
 from support.children import download
-from support.made import AAC, X264, picture, sound
 from support.origin.files import File
 from support.origin.site import Site
-from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.child.patches.truncated_fragments import is_truncated
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
-NAMES = ["s0.m4s", "s1.m4s", "s2.m4s", "s3.m4s"]
-
-
-def segment(name: str) -> bytes:
-    home = made.folder(
-        *picture(seconds=4), *sound(seconds=4), *X264, *AAC, "-f", "hls", "-hls_time", "1", "-hls_segment_type", "fmp4",
-        "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", "s%d.m4s", "list.m3u8",
-    )  # fmt: skip
-    return (home / name).read_bytes()
 
 
 def put(site: Site, cut: str) -> str:
-    """A playlist of which one segment has lost its second half."""
-    for name in NAMES:
-        data = segment(name)
-        site.put(f"/{name}", File(name, data[: len(data) // 2] if name == cut else data))
-    site.put("/init.mp4", File("init.mp4", segment("init.mp4")))
-    entries = "".join(f"#EXTINF:1.0,\n{name}\n" for name in NAMES)
-    head = '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MAP:URI="init.mp4"\n'
-    return site.put("/list.m3u8", text(f"{head}{entries}#EXT-X-ENDLIST\n", "application/vnd.apple.mpegurl"))
+    """A playlist of which one fragment has lost its second half."""
+    folder = hls.video(hls.FRAGMENTED)
+    hls.put_folder(site, "", folder)
+    data = (folder / cut).read_bytes()
+    site.put(f"/{cut}", File(cut, data[: len(data) // 2]))
+    names = [f"s{number}.m4s" for number in range(hls.SECONDS)]
+    return hls.put_list(site, "/list.m3u8", hls.a_list(names, head='#EXT-X-MAP:URI="init.mp4"\n'))
 
 
-@pytest.mark.parametrize("name", ["s0.m4s", "s1.m4s", "s3.m4s"])
-@pytest.mark.parametrize("fragments", [1, 4])
+@pytest.mark.parametrize(("name", "fragments"), [("s1.m4s", 1), ("s3.m4s", 4)])
 async def test_a_cut_fragment_is_its_origins_error(
     name: str, fragments: int, zygote: Zygote, site: Site, tmp_path: Path
 ) -> None:
@@ -47,12 +34,6 @@ async def test_a_cut_fragment_is_its_origins_error(
 
     assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
     assert "is cut" in outcome.events[-1]["detail"]
-
-
-async def test_whole_ones_are_put_together(zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    outcome = await download(zygote, tmp_path, put(site, cut="none"))
-
-    assert ffmpeg.duration(outcome.file) == pytest.approx(4, abs=0.2)
 
 
 def test_yt_dlp_by_itself_still_puts_a_cut_one_among_the_others(site: Site, tmp_path: Path) -> None:
