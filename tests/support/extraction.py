@@ -1,6 +1,6 @@
 """What yt-dlp finds at addresses, with what the worker changes of it or by itself: a process each, for all of them.
 
-Run as a program it reads `{"patched": …, "urls": […]}` and writes a list of what was found.
+Run as a program it reads `{"patched": …, "asked": [[url, format], …]}` and writes a list of what was found.
 """
 
 import json
@@ -16,16 +16,18 @@ class Extracted:
     """The first video at an address."""
 
     url: str = ""
-    """of the stream that is chosen, empty where nothing was found"""
+    """of the stream that is chosen, of several the picture's; empty where nothing was found"""
+    sound: str = ""
+    """the address of the sound's"""
     extension: str = ""
     title: str = ""
     referer: str | None = None
     error: str = ""
 
 
-def extract(urls: Sequence[str], *, patched: bool) -> list[Extracted]:
-    """What is found at each, in their order."""
-    order = json.dumps({"patched": patched, "urls": list(urls)})
+def extract(asked: Sequence[tuple[str, str]], *, patched: bool) -> list[Extracted]:
+    """What is found at each address in the format beside it, in their order."""
+    order = json.dumps({"patched": patched, "asked": list(asked)})
     done = subprocess.run(
         [sys.executable, __file__], input=order, capture_output=True, text=True, check=False, timeout=100
     )
@@ -37,12 +39,13 @@ def _extract_one(ydl: Any, url: str) -> dict[str, Any]:
     try:
         found = ydl.extract_info(url, download=False)
         video = next(iter(found["entries"])) if "entries" in found else found
-        stream = (video.get("requested_formats") or [video])[0]
+        stream, *_, sound = (video.get("requested_formats") or [video]) * 2
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         return {"error": f"{type(error).__name__}: {error}"}
     headers = stream["http_headers"]
     return {
         "url": stream["url"],
+        "sound": sound["url"],
         "extension": stream["ext"],
         "title": video["title"],
         "referer": headers.get("Referer"),
@@ -58,15 +61,15 @@ def main() -> None:
     order = json.load(sys.stdin)
     chosen = {
         **options.base_options(),
-        "format": options.format_selector(Format()),
         "noprogress": True,
         "no_warnings": True,
     }
     if order["patched"]:
         preload.load_downloader()
     found = []
-    for url in order["urls"]:
-        with (site_downloader.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:
+    for url, fmt in order["asked"]:
+        told = {**chosen, "format": options.format_selector(Format.parse(fmt)), "logger": _Quiet()}
+        with (site_downloader.SiteDownloader if order["patched"] else YoutubeDL)(told) as ydl:
             found.append(_extract_one(ydl, url))
     json.dump(found, sys.stdout)
 

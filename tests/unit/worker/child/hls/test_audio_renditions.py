@@ -1,22 +1,19 @@
 """Which of several sounds of an HLS list is downloaded."""
 
-import itertools
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support import ffmpeg
-from support import hls_media as hls
+from support import ffmpeg, hls
 from support.children import download
-from support.command_line import yt_dlp
+from support.extraction import extract
+from support.origin.server import Origin
 from support.origin.site import Site
 from vidferry_worker.child.hls.multivariant_playlist import rewrite_multivariant_playlist
 from vidferry_worker.children.zygote import Zygote
 
-pytestmark = pytest.mark.anyio
-MAIN, OTHER = 440, 1320
-"""Hz"""
+pytestmark = pytest.mark.xdist_group("renditions")  # all lists are extracted once, for all of these tests
 DESCRIBES = 'CHARACTERISTICS="public.accessibility.describes-video"'
 VARIANT = '#EXT-X-STREAM-INF:BANDWIDTH=500000,RESOLUTION=320x240,CODECS="avc1.42c00d,mp4a.40.2",AUDIO="{}"\n{}\n'
 
@@ -32,7 +29,7 @@ def master(*sounds: str, uri: str = "silent/l.m3u8", groups: tuple[str, ...] = (
 
 
 DEFAULT, AUTOMATIC, NEVER = "DEFAULT=YES,AUTOSELECT=YES", "AUTOSELECT=YES", "DEFAULT=NO,AUTOSELECT=NO"
-SITUATIONS = {
+APART = {
     "default": (sound("other/l.m3u8", "Zulu", "DEFAULT=NO"), sound("main/l.m3u8", "English", DEFAULT)),
     "description-called-later": (
         sound("main/l.m3u8", "English", AUTOMATIC),
@@ -73,104 +70,79 @@ SITUATIONS = {
 }
 
 
-async def heard(zygote: Zygote, site: Site, folder: Path, playlist: str, fmt: str = "1080-any") -> int:
-    """The tone of what is downloaded of a list, of which sounds and pictures are there."""
-    for name, made in (("main", hls.tone(MAIN)), ("other", hls.tone(OTHER))):
+@dataclass(frozen=True)
+class Situation:
+    """A list, and whose list of segments has the sound that is chosen."""
+
+    playlist: str
+    right: str = "main"
+    fmt: str = "1080-any"
+
+
+def within(other: str, *, default: bool = True) -> str:
+    """A list whose variants hold a sound: an EXT-X-MEDIA without URI says that (RFC 8216 §4.3.4.2.1)."""
+    marks = [DEFAULT, "DEFAULT=NO,AUTOSELECT=YES"]
+    ours, theirs = marks if default else marks[::-1]
+    return master(
+        sound("other/l.m3u8", "Other", theirs, other), sound("", "English", ours, 'LANGUAGE="en"'), uri="whole/l.m3u8"
+    )
+
+
+GERMAN = 'LANGUAGE="de"'
+SITUATIONS = {
+    **{name: Situation(master(*sounds)) for name, sounds in APART.items()},
+    "within-before-a-description": Situation(within(DESCRIBES), "whole"),
+    "within-before-a-dub": Situation(within(GERMAN), "whole"),
+    "sound-within-before-a-description": Situation(within(DESCRIBES), "whole", "audio-m4a"),
+    "sound-within-before-a-dub": Situation(within(GERMAN), "whole", "audio-any"),
+    "default-before-another-within": Situation(within('LANGUAGE="en"', default=False), "other"),
+    "first-variants-group": Situation(
+        master(
+            sound("other/l.m3u8", "Zulu", DEFAULT, 'LANGUAGE="zu"', group="b"),
+            sound("main/l.m3u8", "English", DEFAULT, 'LANGUAGE="en"', group="a"),
+            groups=("a", "b"),
+        )
+    ),
+    "description-in-a-group-of-its-own": Situation(
+        master(
+            sound("other/l.m3u8", "English", DEFAULT, DESCRIBES, group="b"),
+            sound("main/l.m3u8", "English", DEFAULT, group="a"),
+            groups=("a", "b"),
+        )
+    ),
+    "description-alone": Situation(master(sound("other/l.m3u8", "Described", DESCRIBES)), "other"),
+}
+
+
+@pytest.fixture(scope="module")
+def asked(origin: Origin) -> dict[str, tuple[str, str]]:
+    """The address of each situation's list, and the format that is asked for."""
+    return {
+        name: (hls.put_list(origin.site(), "/v/master.m3u8", each.playlist), each.fmt)
+        for name, each in SITUATIONS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def chosen(asked: dict[str, tuple[str, str]]) -> dict[str, str]:
+    found = extract(list(asked.values()), patched=True)
+    return {name: each.sound or each.error for name, each in zip(asked, found, strict=True)}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_which_sound_is_chosen(name: str, chosen: dict[str, str]) -> None:
+    assert chosen[name].endswith(f"/v/{SITUATIONS[name].right}/l.m3u8"), chosen[name]
+
+
+@pytest.mark.anyio
+async def test_it_is_downloaded(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    for name, made in (("main", hls.tone(440)), ("silent", hls.video(hls.TS, "-an"))):
         hls.put_folder(site, f"/v/{name}", made)
-        hls.put_list(site, f"/v/{name}/l.m3u8", hls.a_list([f"s{at}.ts" for at in range(hls.SECONDS)]))
-    for name, made in (("whole", hls.video()), ("silent", hls.video(hls.TS, "-an"))):
-        hls.put_folder(site, f"/v/{name}", made)
-        hls.put_list(site, f"/v/{name}/l.m3u8", hls.a_list([f"s{at}.ts" for at in range(hls.SECONDS)]))
-    outcome = await download(zygote, folder, hls.put_list(site, "/v/master.m3u8", playlist), fmt)
-    if not fmt.startswith("audio"):
-        assert ffmpeg.kinds(outcome.file) == ["audio", "video"]
-    return pitch(outcome.file)
+        hls.put_list(site, f"/v/{name}/l.m3u8", hls.a_list(hls.NAMES))
+    url = hls.put_list(site, "/v/master.m3u8", master(*APART["description-first"]))
 
-
-def pitch(file: Path) -> int:
-    """Which of the two tones a file has: by how often its wave rises through zero."""
-    words = [
-        "-v",
-        "error",
-        "-ss",
-        "1",
-        "-i",
-        str(file),
-        "-vn",
-        "-ac",
-        "1",
-        "-ar",
-        "48000",
-        "-t",
-        "1",
-        "-f",
-        "s16le",
-        "-",
-    ]
-    samples = memoryview(subprocess.run([ffmpeg.ffmpeg(), *words], capture_output=True, check=True).stdout).cast("h")
-    rises = sum(1 for one, following in itertools.pairwise(samples) if one < 0 <= following)
-    return min((MAIN, OTHER), key=lambda tone: abs(tone - rises))
-
-
-@pytest.mark.parametrize("sounds", SITUATIONS.values(), ids=SITUATIONS)
-async def test_the_main_sound_is_chosen(sounds: tuple[str, ...], zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    assert await heard(zygote, site, tmp_path, master(*sounds)) == MAIN
-
-
-@pytest.mark.parametrize("fmt", ["1080-any", "best-mp4", "audio-any", "audio-m4a"])
-@pytest.mark.parametrize("other", [DESCRIBES, 'LANGUAGE="de"'], ids=["description", "dub"])
-async def test_so_is_one_that_is_in_the_variant_itself(
-    other: str, fmt: str, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    """An EXT-X-MEDIA without URI says that (RFC 8216 §4.3.4.2.1)."""
-    playlist = master(
-        sound("other/l.m3u8", "Other", "DEFAULT=NO,AUTOSELECT=YES", other),
-        sound("", "English", DEFAULT, 'LANGUAGE="en"'),
-        uri="whole/l.m3u8",
-    )
-
-    assert await heard(zygote, site, tmp_path, playlist, fmt) == MAIN
-
-
-async def test_the_default_is_chosen_where_variants_hold_another_sound(
-    zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    """Then the sound within is the alternative."""
-    playlist = master(
-        sound("", "Commentary", "DEFAULT=NO,AUTOSELECT=YES"),
-        sound("other/l.m3u8", "English", DEFAULT),
-        uri="whole/l.m3u8",
-    )
-
-    assert await heard(zygote, site, tmp_path, playlist) == OTHER
-
-
-async def test_of_groups_that_differ_in_language_the_first_variants_counts(
-    zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    playlist = master(
-        sound("other/l.m3u8", "Zulu", DEFAULT, 'LANGUAGE="zu"', group="b"),
-        sound("main/l.m3u8", "English", DEFAULT, 'LANGUAGE="en"', group="a"),
-        groups=("a", "b"),
-    )
-
-    assert await heard(zygote, site, tmp_path, playlist) == MAIN
-
-
-async def test_a_description_in_a_group_of_its_own_is_not_chosen_for_its_codec(
-    zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    playlist = master(
-        sound("other/l.m3u8", "English", DEFAULT, DESCRIBES, group="b"),
-        sound("main/l.m3u8", "English", DEFAULT, group="a"),
-        groups=("a", "b"),
-    )
-
-    assert await heard(zygote, site, tmp_path, playlist) == MAIN
-
-
-async def test_a_description_alone_is_better_than_nothing(zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    assert await heard(zygote, site, tmp_path, master(sound("other/l.m3u8", "Described", DESCRIBES))) == OTHER
+    assert ffmpeg.kinds((await download(zygote, tmp_path, url)).file) == ["audio", "video"]
+    assert site.requests("/v/other/") == []
 
 
 def test_a_list_of_one_sound_is_left_as_it_is() -> None:
@@ -182,10 +154,8 @@ def test_a_list_of_one_sound_is_left_as_it_is() -> None:
     assert written.audio_preferences == {}
 
 
-@pytest.mark.parametrize("name", ["description-called-later", "first-of-equals"])
-def test_yt_dlp_by_itself_still_takes_another(name: str, site: Site, tmp_path: Path) -> None:
-    url = hls.put_list(site, "/v/master.m3u8", master(*SITUATIONS[name]))
+def test_yt_dlp_by_itself_still_takes_another(asked: dict[str, tuple[str, str]]) -> None:
+    names = ("description-called-later", "first-of-equals", "within-before-a-dub")
+    found = extract([asked[name] for name in names], patched=False)
 
-    done = yt_dlp(tmp_path, "-f", "ba", "--print", "url", url)
-
-    assert done.stdout.strip().endswith("other/l.m3u8"), done
+    assert [each.sound.rpartition("/v/")[2] for each in found] == ["other/l.m3u8"] * len(names)

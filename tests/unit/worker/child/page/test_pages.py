@@ -288,8 +288,8 @@ MEDIA = {situation.right for situation in SITUATIONS} | {f"/films/{name}.mp4" fo
 
 
 @pytest.fixture(scope="module")
-def pages(origin: Origin) -> list[str]:
-    """The addresses of all situations' pages. What they name is there, whatever its name."""
+def pages(origin: Origin) -> list[tuple[str, str]]:
+    """The addresses of all situations' pages, with a format. What they name is there, whatever its name."""
     urls = []
     for situation in SITUATIONS:
         site = origin.site()
@@ -298,17 +298,18 @@ def pages(origin: Origin) -> list[str]:
         for path, content in situation.pages.items():
             site.put(path, page(content, "Another"))
         content = situation.content.replace("SITE", site.base).replace("//HOST", site.base.partition(":")[2])
-        urls.append(site.put("/films/harbour", text(content, "xml") if situation in FEEDS else page(content)))
+        url = site.put("/films/harbour", text(content, "xml") if situation in FEEDS else page(content))
+        urls.append((url, "1080-any"))
     return urls
 
 
 @pytest.fixture(scope="module")
-def found(pages: list[str]) -> dict[str, Extracted]:
+def found(pages: list[tuple[str, str]]) -> dict[str, Extracted]:
     return dict(zip([each.name for each in SITUATIONS], extract(pages, patched=True), strict=True))
 
 
 @pytest.fixture(scope="module")
-def found_by_itself(pages: list[str]) -> dict[str, Extracted]:
+def found_by_itself(pages: list[tuple[str, str]]) -> dict[str, Extracted]:
     return dict(zip([each.name for each in SITUATIONS], extract(pages, patched=False), strict=True))
 
 
