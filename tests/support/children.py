@@ -1,7 +1,7 @@
 """A download by a real child, from the order to its last event."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,20 +165,3 @@ def open_files(pid: int | str = "self") -> dict[int, str]:
         except FileNotFoundError:  # the one by which the folder is read
             continue
     return found
-
-
-def writable_memory(pid: int) -> Iterator[bytes]:
-    """A process's memory, region by region."""
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            bounds, rights = line.split()[:2]
-            if rights.startswith("rw"):
-                first, last = (int(part, 16) for part in bounds.split("-"))
-                memory.seek(first)
-                yield memory.read(last - first)
-
-
-def is_set_up(pid: int, folder: Path) -> bool:
-    """Whether a child is past its own preparation: it is in its folder, and its line's reader runs."""
-    home = Path(f"/proc/{pid}")
-    return (home / "cwd").readlink() == folder and len(list((home / "task").iterdir())) > 1

@@ -10,7 +10,7 @@ import pytest
 from support.ports import free_port
 from support.redis_server import RedisServer
 from support.worker_process import WorkerProcess, worker
-from unit.worker.network.test_egress import settings
+from unit.worker.test_settings import settings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 
 PYTHON = """#!{python}

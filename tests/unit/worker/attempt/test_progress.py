@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from vidferry_worker.attempt.progress import DownloadProgress, UploadProgress
-from vidferry_worker.attempt.stall import RateCheck
 from vidferry_worker.children.protocol import FoundStream, Progress
 
 EXTREME = [2**53 - 1, 2.0**52, 5e-324, 0.5, 0, 0.0, None]
@@ -247,36 +246,3 @@ def test_what_was_sent_before_makes_an_upload_no_quicker() -> None:
     sending = UploadProgress(1000, 900, now=10)
     assert (sending.speed(900, 11), sending.eta(900, 11)) == (None, None)
     assert (sending.speed(950, 12), sending.eta(950, 12)) == (25, 2)
-
-
-def test_a_download_that_trickles_is_too_slow() -> None:
-    pace = RateCheck(rate=100, seconds=10, now=0)
-
-    assert [pace.is_too_slow(downloaded, now) for downloaded, now in ((0, 9.9), (1000, 10), (1999, 19.9))] == [
-        False
-    ] * 3
-    assert pace.is_too_slow(1999, 20)
-    assert not pace.is_too_slow(3000, 30), "what came late counts where it came"
-
-
-def test_what_comes_after_a_body_was_begun_anew_counts() -> None:
-    pace = RateCheck(rate=100, seconds=10, now=0)
-
-    assert not pace.is_too_slow(5000, 10)
-    assert not pace.is_too_slow(1000, 20)
-
-
-def test_a_wait_makes_no_download_too_slow_but_waits_without_end_do() -> None:
-    pace = RateCheck(rate=100, seconds=10, now=0)
-    pace.exclude_wait(4)
-
-    assert not pace.is_too_slow(0, 13)
-    assert not pace.is_too_slow(1000, 14)
-    for _ in range(100):
-        pace.exclude_wait(5)
-    assert not pace.is_too_slow(1000, 33)
-    assert pace.is_too_slow(1000, 34)
-
-
-def test_any_pace_may_be_allowed() -> None:
-    assert not RateCheck(rate=0, seconds=10, now=0).is_too_slow(0, 100)

@@ -1,11 +1,11 @@
-"""When a download counts as standing still; by a clock that the test moves."""
+"""When a download counts as standing still, or as too slow; by a clock that the test moves."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from vidferry_worker.attempt import stall as module
-from vidferry_worker.attempt.stall import MAX_WAITS, StallDetector
+from vidferry_worker.attempt.stall import MAX_WAITS, RateCheck, StallDetector
 from vidferry_worker.children.protocol import Waiting
 
 LIMIT = 10.0
@@ -59,3 +59,36 @@ def test_no_child_waits_for_ever(clock: SimpleNamespace) -> None:
     stall.grant_wait(Waiting(1e9, asked=False))
     clock.now = LIMIT + MAX_WAITS + 1
     assert stall.is_stalled
+
+
+def test_a_download_that_trickles_is_too_slow() -> None:
+    pace = RateCheck(rate=100, seconds=10, now=0)
+
+    assert [pace.is_too_slow(downloaded, now) for downloaded, now in ((0, 9.9), (1000, 10), (1999, 19.9))] == [
+        False
+    ] * 3
+    assert pace.is_too_slow(1999, 20)
+    assert not pace.is_too_slow(3000, 30), "what came late counts where it came"
+
+
+def test_what_comes_after_a_body_was_begun_anew_counts() -> None:
+    pace = RateCheck(rate=100, seconds=10, now=0)
+
+    assert not pace.is_too_slow(5000, 10)
+    assert not pace.is_too_slow(1000, 20)
+
+
+def test_a_wait_makes_no_download_too_slow_but_waits_without_end_do() -> None:
+    pace = RateCheck(rate=100, seconds=10, now=0)
+    pace.exclude_wait(4)
+
+    assert not pace.is_too_slow(0, 13)
+    assert not pace.is_too_slow(1000, 14)
+    for _ in range(100):
+        pace.exclude_wait(5)
+    assert not pace.is_too_slow(1000, 33)
+    assert pace.is_too_slow(1000, 34)
+
+
+def test_any_pace_may_be_allowed() -> None:
+    assert not RateCheck(rate=0, seconds=10, now=0).is_too_slow(0, 100)

@@ -57,13 +57,9 @@ async def test_one_body_is_told_of_with_what_the_whole_file_is(
     ("path", "fmt"),
     [
         ("/media/clip.mp4", "1080-any"),
-        (f"{FILE}?mib=15", "1080-any"),
         (f"{FILE}?index=20", "1080-any"),
         (FILE, "1080-mkv"),
-        (FILE, "audio-any"),
         ("/chunked/clip.mp4", "1080-any"),
-        ("/hls/master.m3u8", "1080-any"),
-        ("/dash/manifest.mpd", "1080-mp4"),
     ],
 )
 async def test_others_are_not(path: str, fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
@@ -189,15 +185,6 @@ def test_what_tells_its_length_in_the_end_is_not_told_of(
         growing.note_progress(seen(path, here))
         looked(growing)
     assert told == tells
-
-
-@pytest.mark.usefixtures("worker_environment")
-@pytest.mark.parametrize(
-    ("name", "tells_length_first"), [("clip.mp4", True), ("clip.webm", True), ("hls/v720/seg000.ts", False)]
-)
-def test_which_formats_tell_their_length_first(name: str, tells_length_first: bool) -> None:
-    with YoutubeDL({"quiet": True}) as downloader:
-        assert probe_file(downloader, media.folder() / name).tells_length_first is tells_length_first
 
 
 def test_the_origins_large_file_is_one_that_plays(tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
-"""What of a child's messages is an event. What the child itself makes of its classes, the worker reads the same."""
+"""What the child makes of its classes, the worker reads the same."""
 
 import json
-import math
-from typing import Any
 
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.children.event_parser import InvalidEventError, parse_event
+from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.protocol import (
     ConnectRequest,
     Converting,
@@ -30,12 +28,10 @@ from vidferry_worker.children.protocol import (
     Thumbnail,
     VideoFound,
     Waiting,
-    number_or_none,
     parse_order,
     to_message,
 )
 
-ABSENT = "(absent)"
 FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
 EVIDENCE = [{"url": "a", "etag": '"1"'}, {}]
 IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_url=True)
@@ -71,76 +67,3 @@ def test_what_a_child_says_is_heard(event: Event) -> None:
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)
 def test_what_a_worker_orders_is_understood(order: Order) -> None:
     assert parse_order(json.loads(json.dumps(order.to_message()))) == order
-
-
-def message(kind: type[Event], changes: dict[str, Any]) -> dict[str, Any]:
-    told = to_message(next(event for event in EVENTS if isinstance(event, kind))) | changes
-    return {name: value for name, value in told.items() if value != ABSENT}
-
-
-def identity(**changes: Any) -> dict[str, Any]:
-    return to_message(EVENTS[3])["identity"] | changes  # type: ignore[no-any-return]
-
-
-NO_FIGURE = [math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 10**400, "7", "", [], {}, [1], True]
-
-
-@pytest.mark.parametrize("value", NO_FIGURE, ids=lambda value: repr(value)[:12])
-@pytest.mark.parametrize(
-    ("kind", "field"),
-    [
-        (Progress, "stream"), (Progress, "downloaded"), (Progress, "total"), (Progress, "estimate"),
-        (Progress, "fragment"), (Progress, "fragments"), (Converting, "written"), (Converting, "expected"),
-        (Waiting, "seconds"), (VideoFound, "duration"), (Done, "duration"), (Growing, "total"), (Failed, "retry_after"),
-        (ConnectRequest, "id"), (ConnectRequest, "port"), (ConnectRequest, "timeout"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__,
-)  # fmt: skip
-def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any) -> None:
-    assert number_or_none(value) is None
-    with pytest.raises(InvalidEventError):
-        parse_event(message(kind, {field: value}))
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [
-        (VideoFound, {"identity": ABSENT}), (VideoFound, {"identity": "x"}),
-        (VideoFound, {"identity": identity(more=1)}), (VideoFound, {"identity": identity(video_id=None)}),
-        (VideoFound, {"identity": identity(extractor="x" * 201)}),
-        (VideoFound, {"identity": identity(video_id="x" * 16_001)}),
-        (VideoFound, {"identity": identity(domain=["a"])}),
-        (VideoFound, {"identity": identity(by_url="perhaps")}), (VideoFound, {"title": None}),
-        (VideoFound, {"title": "x" * 501}), (VideoFound, {"title": {"a": 1}}), (VideoFound, {"source": "x" * 2001}),
-        (VideoFound, {"source": ABSENT}), (VideoFound, {"streams": []}), (VideoFound, {"streams": [{}] * 9}),
-        (VideoFound, {"streams": ["x"]}), (VideoFound, {"streams": None}), (VideoFound, {"streams": [{"bytes": -3}]}),
-        (VideoFound, {"streams": [{"bit_rate": "fast"}]}),
-        (Progress, {"stream": 8}), (Progress, {"stream": 0.0}), (Progress, {"stream": None}),
-        (Progress, {"finished": 1}), (Progress, {"finished": None}),
-        (Growing, {"part": None}), (Growing, {"part": 5}), (Growing, {"part": "x" * 256}), (Growing, {"total": 2.5}),
-        (Growing, {"total": None}), (Growing, {"evidence": "x"}), (Growing, {"video": "yes"}),
-        (Done, {"file": ABSENT}), (Done, {"codecs": "h264"}), (Done, {"codecs": ["x"] * 17}), (Done, {"codecs": [1]}),
-        (Done, {"brand": None}), (Done, {"brand": "isom5"}), (Done, {"container": "x" * 41}),
-        (Done, {"evidence": [{}] * 9}), (Done, {"evidence": [{"a": 1}]}), (Done, {"evidence": [{"a": "x" * 201}]}),
-        (Done, {"evidence": [{"x" * 21: "a"}]}), (Done, {"evidence": [dict.fromkeys("abcdefg", "x")]}),
-        (Done, {"evidence": ["x"]}), (EvidenceFound, {"evidence": {}}),
-        (Converting, {"written": ABSENT}), (Waiting, {"asked": "yes"}), (Waiting, {"seconds": None}),
-        (Thumbnail, {"file": "x" * 256}), (Thumbnail, {"file": None}), (LogLine, {"text": "x" * 2001}),
-        (LogLine, {"text": None}), (Extractors, {"extractors": "youtube"}), (Extractors, {"extractors": ["x"] * 257}),
-        (Extractors, {"extractors": [1]}), (Extractors, {"extractors": ["x" * 201]}),
-        (ConnectRequest, {"host": None}), (ConnectRequest, {"host": [1]}), (ConnectRequest, {"host": "x" * 2001}),
-        (ConnectRequest, {"port": "http"}), (ConnectRequest, {"port": None}), (ConnectRequest, {"id": ABSENT}),
-        (ConnectRequest, {"timeout": "soon"}), (ConnectRequest, {"timeout": None}),
-        (Failed, {"code": "unheard_of"}), (Failed, {"code": None}), (Failed, {"detail": "x" * 2001}),
-        (Failed, {"detail": None}),
-        (Progress, {"event": "outcome"}), (Progress, {"event": ABSENT}), (Progress, {"event": []}),
-    ],
-    ids=lambda value: f"{value}"[:40] if isinstance(value, dict) else value.__name__,
-)  # fmt: skip
-def test_what_is_ill_formed_is_no_event(kind: type[Event], changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidEventError):
-        parse_event(message(kind, changes))
-
-
-def test_what_no_event_names_is_not_kept() -> None:
-    assert parse_event({"event": "progress", "stream": 0, "text": "x" * 60_000}) == Progress(0)

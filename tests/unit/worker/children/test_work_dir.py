@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.children import open_files
-from vidferry_common.contract import thumbnails
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.children.work_dir import open_regular, work_folder
-from vidferry_worker.upload.file_types import make_file_name
 
 SECRET = b"not the child's"
 
@@ -60,47 +58,6 @@ def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         sock.bind("sock")
         with pytest.raises(JobFailure):
             open_regular(folder, "sock")
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "image/jpeg"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "image/png"),
-        (b"GIF89a", "image/gif"),
-        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
-        (b"RIFF\x00\x00\x00\x00WAVEfmt ", None),
-        (b"<svg onload=alert(1)>", None),
-        (b"<!DOCTYPE html>", None),
-        (b"\xff\xd8", None),
-        (b"", None),
-    ],
-)
-def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) -> None:
-    assert thumbnails.media_type_of(head) == kind
-
-
-@pytest.mark.parametrize(
-    ("title", "expected"),
-    [
-        ("A clip", "A clip.mp4"),
-        ("مقطع 🌅", "مقطع 🌅.mp4"),
-        ("../../etc/passwd", "etc passwd.mp4"),
-        ("a\r\nSet-Cookie: x", "a Set-Cookie: x.mp4"),
-        ("", "video.mp4"),
-        (" ... ", "video.mp4"),
-        ("\x00\x1f", "video.mp4"),
-        ("C:\\end", "C: end.mp4"),
-        ("clip.MP4", "clip.mp4"),
-        ("clip.mov", "clip.mov.mp4"),
-    ],
-)
-def test_file_names(title: str, expected: str) -> None:
-    assert make_file_name(title, "mp4") == expected
-
-
-def test_file_names_stay_short() -> None:
-    assert len(make_file_name("x" * 500, "mp4")) <= 125
 
 
 def test_a_workers_folder_is_there_while_it_runs(tmp_path: Path) -> None:

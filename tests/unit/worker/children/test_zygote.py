@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from support.children import (
     children_of,
     download,
     environment,
-    is_set_up,
     limits,
     members,
     next_event,
@@ -25,7 +25,6 @@ from support.children import (
     processes,
     program,
     until,
-    writable_memory,
 )
 from support.origin.site import Site
 from support.zygotes import LOOPBACK, SECRET
@@ -42,6 +41,23 @@ HLS = "/hls/master.m3u8"
 def pid_of(zygote: Zygote) -> int:
     assert zygote._process is not None
     return zygote._process.pid
+
+
+def writable_memory(pid: int) -> Iterator[bytes]:
+    """A process's memory, region by region."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            bounds, rights = line.split()[:2]
+            if rights.startswith("rw"):
+                first, last = (int(part, 16) for part in bounds.split("-"))
+                memory.seek(first)
+                yield memory.read(last - first)
+
+
+def is_set_up(pid: int, folder: Path) -> bool:
+    """Whether a child is past its own preparation: it is in its folder, and its line's reader runs."""
+    home = Path(f"/proc/{pid}")
+    return (home / "cwd").readlink() == folder and len(list((home / "task").iterdir())) > 1
 
 
 async def ended(child: Child) -> None:

@@ -3,7 +3,6 @@ from ipaddress import ip_network
 import pytest
 
 from vidferry_worker.network.egress import EgressPolicy
-from vidferry_worker.settings import WorkerSettings
 
 PUBLIC = [
     "8.8.8.8", "1.1.1.1", "93.184.215.14", "172.15.255.255", "172.32.0.1", "11.0.0.1", "100.63.255.255", "100.128.0.1",
@@ -80,28 +79,3 @@ def test_a_denied_range_is_refused_though_it_is_public_or_allowed(address: str, 
 
     assert policy.permits(address, 443) is reached
     assert EgressPolicy(policy.allow, policy.ports).permits(address, 443)
-
-
-def settings(**values: str) -> WorkerSettings:
-    return WorkerSettings.model_validate({"bucket": "file:///tmp/x", **values})
-
-
-def test_the_settings_are_read_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDFERRY_EGRESS_ALLOW", "127.0.0.0/8, fd00::/8,")
-    monkeypatch.setenv("VIDFERRY_EGRESS_PORTS", "8000, 9000")
-    read = settings()
-
-    assert read.egress_allow == (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))
-    assert read.egress_ports == {8000, 9000}
-    assert settings(egress_allow="", egress_ports="").egress_allow == ()
-    assert settings(egress_deny="34.9.0.0/16").egress_deny == (ip_network("34.9.0.0/16"),)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [{"egress_allow": "10.0.0.1/8"}, {"egress_allow": "all"}, {"egress_ports": "0"}, {"egress_ports": "70000"},
-     {"egress_ports": "http"}],
-)  # fmt: skip
-def test_wrong_ones_are_refused(values: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"egress_"):
-        settings(**values)

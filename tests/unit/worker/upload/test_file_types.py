@@ -21,7 +21,7 @@ from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.media_types import MEDIA_TYPES
 from vidferry_worker.children.protocol import Done, FileDescription
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.upload.file_types import FileType, detect_file_type, read_head
+from vidferry_worker.upload.file_types import FileType, detect_file_type, make_file_name, read_head
 
 pytestmark = pytest.mark.anyio
 V, A = picture(), sound()
@@ -216,13 +216,35 @@ async def test_packed_audio_is_what_it_is(zygote: Zygote, site: Site, tmp_path: 
     assert kind in {FileType("audio/aac", "aac"), FileType("audio/mp4", "m4a")}
 
 
-@pytest.mark.parametrize(("name", "kind"), [("take.aiff", "audio/aiff"), ("film.mxf", "application/mxf")])
-async def test_what_a_child_tells_names_it(name: str, kind: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    words = A if name.endswith("aiff") else (*V, "-r", "25", "-c:v", "mpeg2video")
-    url = site.put(f"/{name}", File(name, made.file(name, *words), media_type=kind))
-
-    outcome = await download(zygote, tmp_path, url)
+async def test_what_a_child_tells_names_it(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    film = made.file("film.mxf", *V, "-r", "25", "-c:v", "mpeg2video")
+    outcome = await download(
+        zygote, tmp_path, site.put("/film.mxf", File("film.mxf", film, media_type="application/mxf"))
+    )
 
     with outcome.file.open("rb") as source:
         found = detect_file_type(outcome.description, read_head(source))
-    assert (found.media_type, found.extension) == (kind, name.partition(".")[2])
+    assert (found.media_type, found.extension) == ("application/mxf", "mxf")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("A clip", "A clip.mp4"),
+        ("مقطع 🌅", "مقطع 🌅.mp4"),
+        ("../../etc/passwd", "etc passwd.mp4"),
+        ("a\r\nSet-Cookie: x", "a Set-Cookie: x.mp4"),
+        ("", "video.mp4"),
+        (" ... ", "video.mp4"),
+        ("\x00\x1f", "video.mp4"),
+        ("C:\\end", "C: end.mp4"),
+        ("clip.MP4", "clip.mp4"),
+        ("clip.mov", "clip.mov.mp4"),
+    ],
+)
+def test_file_names(title: str, expected: str) -> None:
+    assert make_file_name(title, "mp4") == expected
+
+
+def test_file_names_stay_short() -> None:
+    assert len(make_file_name("x" * 500, "mp4")) <= 125

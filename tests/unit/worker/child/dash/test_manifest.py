@@ -12,7 +12,6 @@ from support.dash_manifests import LOCK, audio, base, mpd, period, role, video
 from vidferry_worker.child import durations
 from vidferry_worker.child.dash import timeline
 from vidferry_worker.child.dash.manifest import MAX_TRACKS_PER_PERIOD
-from vidferry_worker.child.dash.period_times import has_ended
 from vidferry_worker.child.dash.timeline import MAX_SEGMENTS
 from vidferry_worker.child.patches import dash_manifest
 
@@ -130,6 +129,10 @@ READ_OTHERWISE = [
         mpd(of_template('media="//cdn.example/$Number$" duration="2"')), ["https://cdn.example/1"],
         id="segments at another host",
     ),
+    pytest.param(
+        mpd(period(video(base("film.mp4"))), head=base("ftp://b.example/") + base("https://a.example/media/")),
+        ["https://a.example/media/film.mp4"], id="the first that can be fetched from",
+    ),
 ]  # fmt: skip
 
 
@@ -161,6 +164,7 @@ def test_yt_dlp_alone_still_reads_them_otherwise(manifest: str, expected: list[s
         mpd(of_template('media="https://cdn.example/$Number$" duration="3" timescale="2"'), seconds=3),
         mpd(of_template('media="100%-$$-$Number%03d$" duration="2"')),
         mpd(period(video(base("film.mp4"))), head=base("//cdn.example/a/")),
+        mpd(period(video(base("film.mp4")), head=base("https://a.example/")), head=base("http://b.example/")),
         mpd(of_list('<Initialization sourceURL="i"/><SegmentURL media="1"/><SegmentURL media="2"/>')),
         mpd(period(video(base("film.mp4"), more='lang="en"'), audio(base("sound.mp4"), more='lang="mul"'))),
         mpd(period(video(""), more='duration="PT2S"'), head=base("a/")).replace(
@@ -294,19 +298,3 @@ def test_tracks_of_one_period_stay_apart() -> None:
 
 def test_yt_dlp_alone_still_merges_them() -> None:
     assert len(formats(SAME_LOOKS)) == 1
-
-
-@pytest.mark.parametrize(
-    ("attributes", "expected"),
-    [
-        ('availabilityStartTime="2020-01-01T00:00:00Z" mediaPresentationDuration="PT10S"', True),
-        ('availabilityStartTime="2020-01-01T00:00:00Z"', False),
-        ('mediaPresentationDuration="PT10S"', False),
-        ('availabilityStartTime="2020-01-01T00:00:00Z" mediaPresentationDuration="PT2H"', False),
-    ],
-)
-def test_a_live_event_that_is_over(attributes: str, expected: bool) -> None:
-    manifest = mpd(period(video(base("film.mp4"))), seconds=None, more=attributes)
-    element = ET.fromstring(manifest.replace("static", "dynamic"))
-
-    assert has_ended(element, 1_577_836_800 + 3600) is expected
