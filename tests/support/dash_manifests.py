@@ -66,15 +66,5 @@ def put_files(site: Site, folder: str = "") -> None:
     site.put(f"{folder}/b.mp4", File("b.mp4", sound_file(660)))
 
 
-def put_packaged(site: Site, *words: str) -> str:
-    """What ffmpeg's packager makes of four seconds with these options; the manifest's address, and text."""
-    source = (*made.picture(seconds=4), *made.sound(seconds=4), *made.X264, *made.AAC)
-    home = made.folder(*source, "-f", "dash", "-seg_duration", "1", *words, "clip.mpd")
-    for path in home.iterdir():
-        kind = "application/dash+xml" if path.suffix == ".mpd" else "video/mp4"
-        site.put(f"/{path.name}", File(path.name, path.read_bytes(), media_type=kind))
-    return site.url("/clip.mpd")
-
-
 def put_manifest(site: Site, manifest: str, path: str = "/clip.mpd") -> str:
     return site.put(path, text(manifest, "dash"))

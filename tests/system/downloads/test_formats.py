@@ -22,43 +22,24 @@ def described(outcome: Outcome) -> tuple[str, str, list[str]]:
     return outcome.file.suffix, report["format"]["format_name"].split(",")[0], codecs
 
 
-def height(outcome: Outcome) -> int:
-    (video,) = [stream for stream in ffprobe(outcome.file)["streams"] if stream["codec_type"] == "video"]
-    return int(video["height"])
-
-
 @pytest.mark.parametrize(
     ("path", "fmt", "expected"),
     [
         (HLS, "1080-any", (".mp4", "mov", ["aac", "h264"])),
-        (HLS, "best-mp4", (".mp4", "mov", ["aac", "h264"])),
-        (HLS, "720-mp4", (".mp4", "mov", ["aac", "h264"])),
         (HLS, "720-mkv", (".mkv", "matroska", ["aac", "h264"])),
-        (HLS, "audio-any", (".m4a", "mov", ["aac"])),
         (HLS, "audio-m4a", (".m4a", "mov", ["aac"])),
         (HLS, "audio-mp3", (".mp3", "mp3", ["mp3"])),
         (UNTOLD, "1080-any", (".mp4", "mov", ["aac", "h264"])),
-        (UNTOLD, "best-any", (".mp4", "mov", ["aac", "h264"])),
-        (UNTOLD, "best-mp4", (".mp4", "mov", ["aac", "h264"])),
-        (UNTOLD, "720-mp4", (".mp4", "mov", ["aac", "h264"])),
-        (UNTOLD, "best-mkv", (".mkv", "matroska", ["aac", "h264"])),
         (UNTOLD, "audio-any", (".m4a", "mov", ["aac"])),
-        (UNTOLD, "audio-m4a", (".m4a", "mov", ["aac"])),
         (DASH, "1080-any", (".mp4", "mov", ["aac", "h264"])),
         (DASH, "audio-m4a", (".m4a", "mov", ["aac"])),
         (MP4, "1080-any", (".mp4", "mov", ["aac", "h264"])),
-        (MP4, "best-any", (".mp4", "mov", ["aac", "h264"])),
-        (MP4, "720-mp4", (".mp4", "mov", ["aac", "h264"])),
         (MP4, "best-mkv", (".mkv", "matroska", ["aac", "h264"])),
         (MP4, "audio-any", (".m4a", "mov", ["aac"])),
-        (MP4, "audio-m4a", (".m4a", "mov", ["aac"])),
         (MP4, "audio-mp3", (".mp3", "mp3", ["mp3"])),
-        (WEBM, "1080-any", (".webm", "matroska", ["opus", "vp9"])),
         (WEBM, "1080-webm", (".webm", "matroska", ["opus", "vp9"])),
         (WEBM, "1080-mp4", (".mp4", "mov", ["opus", "vp9"])),
-        (WEBM, "best-mkv", (".mkv", "matroska", ["opus", "vp9"])),
         (WEBM, "audio-any", (".opus", "ogg", ["opus"])),
-        (WEBM, "audio-mp3", (".mp3", "mp3", ["mp3"])),
     ],
 )
 async def test_a_format_that_the_source_has(
@@ -70,21 +51,17 @@ async def test_a_format_that_the_source_has(
     assert float(ffprobe(outcome.file)["format"]["duration"]) == pytest.approx(6, abs=0.5)
 
 
-@pytest.mark.parametrize(
-    ("path", "fmt"),
-    [(HLS, "1080-webm"), (DASH, "1080-webm"), (MP4, "best-webm"), (WEBM, "audio-m4a")],
-)
+@pytest.mark.parametrize(("path", "fmt"), [(HLS, "1080-webm"), (WEBM, "audio-m4a")])
 async def test_a_format_that_the_source_lacks(path: str, fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     outcome = await download(zygote, tmp_path, site.url(path), fmt)
 
     assert outcome.failure == ErrorCode.FORMAT_UNAVAILABLE, outcome.events[-1]
 
 
-@pytest.mark.parametrize(("fmt", "lines"), [("best-any", 720), ("720-any", 720), ("480-any", 360)])
-async def test_the_best_of_at_most_so_many_lines(
-    fmt: str, lines: int, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    assert height(await download(zygote, tmp_path, site.url(HLS), fmt)) == lines
+async def test_the_best_of_at_most_so_many_lines(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    outcome = await download(zygote, tmp_path, site.url(HLS), "480-any")
+
+    assert [stream["height"] for stream in ffprobe(outcome.file)["streams"] if stream["codec_type"] == "video"] == [360]
 
 
 async def test_streams_are_announced_and_reported_one_by_one(zygote: Zygote, site: Site, tmp_path: Path) -> None:

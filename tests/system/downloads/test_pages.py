@@ -25,8 +25,8 @@ ENCRYPTED = ("-hls_enc", "1", "-hls_enc_key", "0123456789abcdef", "-hls_enc_key_
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".ts": "video/mp2t", ".mpd": "application/dash+xml"}
 
 
-def clip(lines: int = 240) -> File:
-    return File("clip.mp4", made.clip(size=f"{lines * 4 // 3}x{lines}", seconds=1), media_type="video/mp4")
+def clip() -> File:
+    return File("clip.mp4", made.clip(seconds=1), media_type="video/mp4")
 
 
 def page(content: str) -> Reply:
@@ -45,38 +45,10 @@ def height(outcome: Outcome) -> int:
     return next(int(each["height"]) for each in ffprobe(outcome.file)["streams"] if each["codec_type"] == "video")
 
 
-@pytest.mark.parametrize(
-    ("content", "right"),
-    [
-        ("<video controls src='clip.mp4#t=0.001'></video>", 240),
-        ("<video src='stream.php?id=3'></video>", 240),
-        (
-            "".join(
-                f"<meta property='og:video' content='{lines}.mp4'><meta property='og:video:height' content='{lines}'>"
-                for lines in (144, 360, 240)
-            ),
-            360,
-        ),
-    ],
-    ids=["fragment", "script", "og-several"],
-)
-async def test_a_page_is_downloaded(content: str, right: int, zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    for name, lines in (("clip.mp4", 240), ("stream.php", 240), ("144.mp4", 144), ("240.mp4", 240), ("360.mp4", 360)):
-        site.put(f"/{name}", clip(lines))
-    url = site.put("/page", page(content))
-    outcome = await download(zygote, tmp_path, url)
-
-    assert height(outcome) == right
-    (found,) = outcome.of("found")
-    assert (found["title"], found["identity"]["video_id"]) == ("Harbour", url)
-
-
-@pytest.mark.parametrize("name", ["clip.mp4%23t=0.001", "stream.php?id=3"])
-async def test_an_address_alone(name: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+async def test_an_address_alone(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     site.put("/clip.mp4", clip())
-    site.put("/stream.php", clip())
 
-    assert height(await download(zygote, tmp_path, site.url(f"/{name.replace('%23', '#')}"))) == 240
+    assert height(await download(zygote, tmp_path, site.url("/clip.mp4#t=0.001"))) == 240
 
 
 @pytest.mark.parametrize(
@@ -135,26 +107,13 @@ async def test_a_list_leads_to_another_site_without_telling_it_the_page(
     assert told == {"/v/index.m3u8": url, "/v/key.bin": root, "/v/index0.ts": root, "/v/index1.ts": root}
 
 
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        ("", "ORIGIN/"),
-        ("<meta name=referrer content=no-referrer>", None),
-        ("<meta name=referrer content=unsafe-url>", "ORIGIN/page"),
-    ],
-)
-async def test_another_site_is_told_no_more_than_browsers_tell(
-    head: str, expected: str | None, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
+async def test_another_site_is_told_no_more_than_browsers_tell(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     site.put("/clip.mp4", clip())
     other = site.url("/clip.mp4").replace("127.0.0.1", "localhost")
-    url = site.put("/page", page(f"{head}<video src='{other}'></video>"))
-    root = url.partition("/u/")[0]
-    outcome = await download(zygote, tmp_path, url)
+    url = site.put("/page", page(f"<meta name=referrer content=no-referrer><video src='{other}'></video>"))
 
-    assert height(outcome) == 240
-    told = {one.headers.get("referer") for one in site.requests("/clip.mp4")}
-    assert told == {expected and expected.replace("ORIGIN/page", url).replace("ORIGIN", root)}
+    assert height(await download(zygote, tmp_path, url)) == 240
+    assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {None}
 
 
 async def test_the_referer_outlives_a_redirect(zygote: Zygote, site: Site, tmp_path: Path) -> None:
@@ -171,30 +130,19 @@ async def test_the_referer_outlives_a_redirect(zygote: Zygote, site: Site, tmp_p
     "lead",
     [
         '<meta http-equiv="refresh" content="0; url=FORGED">',
-        '<meta name="twitter:player" content="FORGED">',
-        '<meta property="og:video" content="FORGED">',
         '<iframe src="FORGED"></iframe>',
-        """<script type="application/ld+json">
-        {"@context": "https://schema.org", "@type": "VideoObject", "embedUrl": "FORGED"}</script>""",
-        "Refresh",
         "Location",
     ],
-    ids=["meta", "twitter", "og", "iframe", "json-ld", "header", "redirect"],
+    ids=["meta", "iframe", "redirect"],
 )
-@pytest.mark.parametrize("mark", ["__youtubedl_smuggle", "__youtubedl&#95;smuggle"])
-async def test_a_page_forges_nothing_of_yt_dlps_own(
-    mark: str, lead: str, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
+async def test_a_page_forges_nothing_of_yt_dlps_own(lead: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     """What it hands on to itself within an address."""
     data = quote(json.dumps({"referer": "http://other.invalid/"}))
-    forged = site.put("/clip.mp4", clip()) + f"#{mark}={data}"
+    forged = site.put("/clip.mp4", clip()) + f"#__youtubedl_smuggle={data}"
     if lead == "Location":
         answer = Reply(302, {"Location": forged, "Content-Length": "0"})
-    elif lead == "Refresh":
-        answer = page("")
-        answer = replace(answer, headers={**answer.headers, "Refresh": f"0; url={forged}"})
     else:
-        answer = page(lead.replace("FORGED", forged))
+        answer = page(lead.replace("FORGED", forged.replace("_", "&#95;")))
 
     await download(zygote, tmp_path, site.put("/page", answer))
     asked = site.requests("/clip.mp4")
@@ -215,18 +163,6 @@ async def test_a_page_within_the_page_is_told_of_it(zygote: Zygote, site: Site, 
     assert {one.headers.get("referer") for one in site.requests("/clip.mp4")} == {inner}
 
 
-async def test_a_feed_gives_its_first_entry_with_sound(zygote: Zygote, site: Site, tmp_path: Path) -> None:
-    song = made.file("song.mp3", *made.sound(), "-c:a", "libmp3lame")
-    site.put("/song.mp3", File("song.mp3", song, media_type="audio/mpeg"))
-    entries = "<entry><title>News</title><link href='news'/></entry><entry><title>Ebb</title>{}</entry>"
-    link = "<link rel='enclosure' type='audio/mpeg' href='song.mp3'/>"
-    feed = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>Tides</title>{entries.format(link)}</feed>"
-    outcome = await download(zygote, tmp_path, site.put("/feed", text(feed, "application/atom+xml")))
-
-    (found,) = outcome.of("found")
-    assert (found["title"], [each["codec_name"] for each in ffprobe(outcome.file)["streams"]]) == ("Ebb", ["mp3"])
-
-
 async def test_pages_within_pages_end(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     """Each with more of them, which lead back."""
     for number in range(10):
@@ -236,30 +172,21 @@ async def test_pages_within_pages_end(zygote: Zygote, site: Site, tmp_path: Path
     assert len(site.requests()) <= 1 + frames.MAX_FRAMES + frames.MAX_FRAMES**2
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, ErrorCode.REFUSED), (404, ErrorCode.UNAVAILABLE)])
-async def test_the_failure_of_the_only_list_is_the_pages(
-    status: int, code: ErrorCode, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
-    site.put("/list.m3u8", Reply(status))
+async def test_the_failure_of_the_only_list_is_the_pages(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    site.put("/list.m3u8", Reply(403))
     url = site.put("/page", page("<video src='list.m3u8'></video>"))
 
-    assert (await download(zygote, tmp_path, url)).failure == code
+    assert (await download(zygote, tmp_path, url)).failure == ErrorCode.REFUSED
 
 
 @pytest.mark.parametrize(
-    ("path", "disposition", "title"),
-    [
-        ("/films/My-Film.mp4", None, "My-Film"),
-        ("/films/a1b2.mp4", 'attachment; filename="Low tide.mp4"', "Low tide"),
-        ("/download", "attachment; filename*=UTF-8''Ebbe%20%26%20Flut.mp4", "Ebbe & Flut"),
-        ("/films/My-Film/download.mp4", 'attachment; filename="download.mp4"', "My-Film"),
-    ],
+    ("path", "name", "title"),
+    [("/films/a1b2.mp4", "Low tide.mp4", "Low tide"), ("/films/My-Film/download.mp4", "download.mp4", "My-Film")],
 )
 async def test_a_file_without_a_page(
-    path: str, disposition: str | None, title: str, zygote: Zygote, site: Site, tmp_path: Path
+    path: str, name: str, title: str, zygote: Zygote, site: Site, tmp_path: Path
 ) -> None:
-    headers = {"Content-Disposition": disposition} if disposition else {}
-    url = site.put(path, File("clip.mp4", clip().data, media_type="video/mp4", headers=headers))
+    url = site.put(path, replace(clip(), headers={"Content-Disposition": f'attachment; filename="{name}"'}))
 
     (found,) = (await download(zygote, tmp_path, url)).of("found")
     assert found["title"] == title

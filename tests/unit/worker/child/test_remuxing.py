@@ -57,16 +57,10 @@ def looked_into(outcome: Outcome) -> tuple[str, list[str]]:
     ("source", "fmt", "expected"),
     [
         (Source("clip.mov", H264_AAC, "video/quicktime"), "1080-mp4", ("mp4", ["h264", "aac"])),
-        (Source("clip.mkv", H264_AAC), "1080-mp4", ("mp4", ["h264", "aac"])),
-        (Source("clip.ts", H264_AAC), "best-mp4", ("mp4", ["h264", "aac"])),
-        (Source("clip.flv", H264_AAC), "1080-mp4", ("mp4", ["h264", "aac"])),
         (Source("clip.avi", MPEG4_MP3), "1080-mp4", ("mp4", ["mpeg4", "mp3"])),
         (Source("clip.avi", MPEG4_MP3), "1080-mkv", ("mkv", ["mpeg4", "mp3"])),
-        (Source("clip.webm", VP9_OPUS), "720-mp4", ("mp4", ["vp9", "opus"])),
         (Source("clip.ts", (*BOTH, *HEVC, "-c:a", "ac3")), "best-mp4", ("mp4", ["hevc", "ac3"])),
-        (Source("clip.m4v", (*H264_AAC, "-f", "mp4")), "1080-mp4", ("mp4", ["h264", "aac"])),
         (Source("clip.mkv", VP9_OPUS), "1080-webm", ("webm", ["vp9", "opus"])),
-        (Source("clip.mkv", (*H264_AAC, "-timecode", "10:00:00:00")), "best-mkv", ("mkv", ["h264", "aac"])),
         (Source("clip.mov", (*H264_AAC, "-timecode", "10:00:00:00")), "best-mkv", ("mkv", ["h264", "aac"])),
         (Source("song.wav", SOUND), "best-mkv", ("mka", ["pcm_s16le"])),
     ],
@@ -83,10 +77,7 @@ async def test_a_file_is_moved_into_the_container_that_was_asked_for(
     ("source", "at", "fmt", "ending"),
     [
         (Source("clip.mov", H264_AAC), "clip.mp4", "1080-mp4", "mp4"),
-        (Source("clip.mov", H264_AAC), "IMG_0001.MOV", "1080-mp4", "mp4"),
         (Source("clip.mp4", H264_AAC), "clip.mov", "1080-mp4", "mp4"),
-        (Source("clip.mov", H264_AAC, "video/quicktime"), "download", "1080-mp4", "mp4"),
-        (Source("clip.webm", VP9_OPUS), "clip.mkv", "best-mkv", "mkv"),
         (Source("clip.mkv", VP9_OPUS), "clip.webm", "best-webm", "webm"),
     ],
 )
@@ -110,14 +101,8 @@ async def test_a_file_of_that_container_stays_byte_for_byte(zygote: Zygote, site
     ("source", "fmt"),
     [
         (Source("clip.webm", (*BOTH, "-c:v", "libvpx", "-c:a", "vorbis", "-ac", "2", "-strict", "-2")), "1080-mp4"),
-        (Source("clip.mov", (*BOTH, *made.X264, "-c:a", "pcm_s16le")), "1080-mp4"),
-        (Source("clip.mkv", H264_AAC), "1080-webm"),
         (Source("old.mov", (*BOTH, *made.X264, "-c:a", "adpcm_ima_qt")), "best-mkv"),
         (Source("silent.mp4", (*PICTURE, *made.X264)), "audio-any"),
-        (Source("silent.mp4", (*PICTURE, *made.X264)), "audio-mp3"),
-        (Source("silent.webm", (*PICTURE, *VP9)), "audio-m4a"),
-        (Source("clip.mkv", VP9_OPUS), "audio-m4a"),
-        (Source("song.m4a", (*SOUND, "-c:a", "alac")), "audio-m4a"),
     ],
 )
 async def test_what_no_such_file_holds_is_unavailable(
@@ -141,12 +126,7 @@ def with_text(name: str, codec: str, home: Path) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("name", "codec", "fmt", "expected"),
-    [
-        ("talk.mp4", "mov_text", "best-mkv", "subrip"),
-        ("talk.mov", "mov_text", "best-mkv", "subrip"),
-        ("talk.mkv", "srt", "best-mp4", "mov_text"),
-        ("talk.mkv", "ass", "1080-mp4", "mov_text"),
-    ],
+    [("talk.mp4", "mov_text", "best-mkv", "subrip"), ("talk.mkv", "ass", "1080-mp4", "mov_text")],
 )
 async def test_subtitles_go_along(
     name: str, codec: str, fmt: str, expected: str, zygote: Zygote, site: Site, tmp_path: Path
@@ -192,7 +172,7 @@ async def test_yt_dlp_fails_at_timed_text(site: Site, tmp_path: Path) -> None:
     assert "Postprocessing" in told.stderr
 
 
-@pytest.mark.parametrize(("rotation", "fmt"), [(90, "1080-mkv"), (-180, "best-mkv"), (-90, "1080-mp4")])
+@pytest.mark.parametrize(("rotation", "fmt"), [(90, "1080-mkv"), (-90, "1080-mp4")])
 async def test_an_upright_video_stays_upright(
     rotation: int, fmt: str, zygote: Zygote, site: Site, tmp_path: Path
 ) -> None:
@@ -213,16 +193,11 @@ def song(name: str, encoder: str) -> Source:
     return Source(name, words)
 
 
-@pytest.mark.parametrize(
-    ("source", "codec"),
-    [(song("song.mp3", "libmp3lame"), "mp3"), (song("song.m4a", "aac"), "aac"), (song("song.flac", "flac"), "flac")],
-)
-async def test_a_song_becomes_matroska_sound_with_its_cover_beside(
-    source: Source, codec: str, zygote: Zygote, site: Site, tmp_path: Path
-) -> None:
+async def test_a_song_becomes_matroska_sound_with_its_cover_beside(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    source = song("song.m4a", "aac")
     outcome = await download(zygote, tmp_path, source.put(site), "best-mkv")
 
-    assert looked_into(outcome) == ("mka", [codec, "mjpeg"])
+    assert looked_into(outcome) == ("mka", ["aac", "mjpeg"])
     assert outcome.events[-1]["video"] is False
     report = ffprobe(outcome.file)
     cover: dict[str, Any] = report["streams"][1]
@@ -235,14 +210,8 @@ async def test_a_song_becomes_matroska_sound_with_its_cover_beside(
     [
         (Source("concert.mov", (*BOTH, *made.X264, "-c:a", "pcm_s16le")), ("wav", ["pcm_s16le"])),
         (Source("camera.mov", (*BOTH, *made.X264, "-c:a", "pcm_s24be")), ("wav", ["pcm_s24le"])),
-        (Source("clip.mkv", (*BOTH, *made.X264, "-c:a", "pcm_f32le")), ("wav", ["pcm_f32le"])),
         (Source("film.ts", (*BOTH, *made.X264, "-c:a", "ac3")), ("mka", ["ac3"])),
-        (Source("film.mp4", (*BOTH, *made.X264, "-c:a", "eac3")), ("mka", ["eac3"])),
-        (Source("old.mpg", (*BOTH, "-c:v", "mpeg2video", "-r", "25", "-c:a", "mp2")), ("mka", ["mp2"])),
         (Source("old.wmv", (*BOTH, "-c:v", "wmv2", "-c:a", "wmav2")), ("wma", ["wmav2"])),
-        (Source("clip.mov", (*BOTH, *made.X264, "-c:a", "alac")), ("m4a", ["alac"])),
-        (Source("clip.mkv", (*BOTH, *made.X264, "-c:a", "flac")), ("flac", ["flac"])),
-        (Source("clip.avi", MPEG4_MP3), ("mp3", ["mp3"])),
         (Source("clip.webm", VP9_OPUS), ("opus", ["opus"])),
         (Source("clip.ts", H264_AAC), ("m4a", ["aac"])),
         (Source("old.mov", (*BOTH, *made.X264, "-c:a", "adpcm_ima_qt")), ("mov", ["adpcm_ima_qt"])),
@@ -256,13 +225,7 @@ async def test_a_sound_is_taken_as_it_is(
     assert looked_into(outcome) == expected
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        Source("song.wav", SOUND), song("song.mp3", "libmp3lame"), song("song.flac", "flac"),
-        Source("song.wma", (*SOUND, "-c:a", "wmav2")), Source("song.m4a", (*SOUND, "-c:a", "alac")),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("source", [Source("song.wav", SOUND), song("song.mp3", "libmp3lame")])
 async def test_a_file_of_sound_stays_byte_for_byte(source: Source, zygote: Zygote, site: Site, tmp_path: Path) -> None:
     outcome = await download(zygote, tmp_path, source.put(site), "audio-any")
 
@@ -281,7 +244,6 @@ async def test_yt_dlp_encodes_what_it_does_not_know(site: Site, tmp_path: Path) 
     ("source", "rate"),
     [
         (Source("concert.mov", (*BOTH, *made.X264, "-c:a", "pcm_s16le")), 320_000),
-        (Source("song.flac", (*SOUND, "-c:a", "flac")), 320_000),
         (Source("clip.avi", (*BOTH, "-c:v", "mpeg4", "-c:a", "libmp3lame", "-b:a", "96k")), 96_000),
     ],
 )

@@ -136,10 +136,7 @@ def test_its_tables_count_where_the_last_box_goes_to_the_files_end(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "fmt"),
     [
-        ("faststart.mp4", "1080-any"),
-        ("faststart.mp4", "audio-any"),
         ("faststart.mp4", "best-mkv"),
-        ("index-last.mp4", "1080-any"),
         ("index-last.bin", "1080-any"),
         ("clip.webm", "1080-any"),
         ("tone.wav", "audio-any"),

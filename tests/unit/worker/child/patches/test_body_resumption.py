@@ -93,10 +93,6 @@ BARE = ("ETag", "Last-Modified")
 RESUMED: dict[str, tuple[File, list[Answer]]] = {
     "another version, If-Range is heeded": (NEW, [OLD, cut(OLD), NEW]),
     "another ETag": (NEW, [OLD, cut(OLD), careless(NEW)]),
-    "another weak ETag": (
-        NEW, [OLD, cut(with_headers(OLD, ETag='W/"1"')), with_headers(careless(NEW), ETag='W/"2"')],
-    ),
-    "another date": (NEW, [OLD, cut(without(OLD, "ETag")), without(careless(NEW), "ETag")]),
     "another length": (LONGER, [OLD, cut(without(OLD, *BARE)), without(careless(LONGER), *BARE)]),
     "another version, cut as well": (NEW, [OLD, cut(OLD), cut(NEW), NEW]),
     "no ranges": (OLD, [OLD, cut(refusing_ranges(OLD)), refusing_ranges(OLD)]),
@@ -114,7 +110,7 @@ async def test_a_file_is_one_version_of_it(case: str, zygote: Zygote, site: Site
     assert outcome.file.read_bytes() == expected.data
 
 
-@pytest.mark.parametrize("case", ["another ETag", "another length", "no ranges", "less than the rest"])
+@pytest.mark.parametrize("case", ["another ETag", "less than the rest"])
 def test_yt_dlp_by_itself_joins_what_does_not_belong_together(case: str, site: Site, tmp_path: Path) -> None:
     """Once it does not, the patch can go."""
     expected, answers = RESUMED[case]
@@ -142,27 +138,16 @@ async def test_what_came_encoded_is_not_gone_on_with(zygote: Zygote, site: Site,
     assert "range" not in site.settled("/clip.mp4")[-1].headers
 
 
-@pytest.mark.parametrize("status", [200, 206])
-async def test_a_range_of_a_list_is_that_range(status: int, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+async def test_a_range_of_a_list_is_that_range(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     """Also of a site that always answers the whole."""
-    segments = made.folder(
-        *made.picture(),
-        *made.sound(),
-        *made.X264,
-        *made.AAC,
-        "-hls_flags",
-        "single_file",
-        "-hls_time",
-        "1",
-        "list.m3u8",
-    )
+    form = ("-hls_flags", "single_file", "-hls_time", "1", "list.m3u8")
+    segments = made.folder(*made.picture(), *made.sound(), *made.X264, *made.AAC, *form)
     media = File("list.ts", (segments / "list.ts").read_bytes())
-    site.put("/list.ts", media if status == 206 else Reply(200, {"Content-Type": "video/mp2t"}, Body(media.data)))
+    site.put("/list.ts", Reply(200, {"Content-Type": "video/mp2t"}, Body(media.data)))
     url = site.put("/list.m3u8", File("list.m3u8", (segments / "list.m3u8").read_bytes()))
     outcome = await download(zygote, tmp_path, url)
 
     assert outcome.file.stat().st_size < len(media.data) * 1.2
-    assert {one.status for one in site.settled("/list.ts")} == {status}
 
 
 @pytest.mark.parametrize(
