@@ -35,7 +35,8 @@ class Product:
     """An api, gateways and workers; more of each are started and stopped as a test likes.
 
     home is the folder of the bucket and of the workers, workers has the settings of each, redis is a server of its own
-    unless one is given, environment is for the api and the workers besides. With admin, each has its admin port.
+    unless one is given, environment is what all are told besides, and python is of another installation of Vidferry.
+    With admin, each has its admin port.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Product:
         *workers: Mapping[str, str],
         redis: HasUrl | None = None,
         environment: Mapping[str, str] | None = None,
+        python: Path | None = None,
         gateways: int = 1,
         admin: bool = False,
     ) -> None:
-        self.home, self.environment = home, environment or {}
+        self.home, self.environment, self.python = home, environment or {}, python
         self.workers: list[Worker] = []
         self.gateways: list[Gateway] = []
         self._given_redis, self._worker_settings, self._gateway_count, self._admin = redis, workers, gateways, admin
@@ -85,20 +87,24 @@ class Product:
     def start_api(self, **settings: str) -> Api:
         """It is the one that is asked from now on."""
         told = {**self._admin_port(), **settings}
-        self.api = self._stack.enter_context(Api(self.redis.url, self.home / "bucket", self.environment, **told))
+        self.api = self._stack.enter_context(
+            Api(self.redis.url, self.home / "bucket", self.environment, self.python, **told)
+        )
         self.client = self._stack.enter_context(httpx2.Client(base_url=self.api.url, timeout=SECONDS))
         return self.api
 
     def start_gateway(self, **settings: str) -> Gateway:
         told = {"log_level": "info", "gateway_probe_seconds": "0.5", **self._admin_port(), **settings}
-        gateway = self._stack.enter_context(Gateway(self.redis.url, **told))
+        gateway = self._stack.enter_context(Gateway(self.redis.url, self.environment, self.python, **told))
         gateway.wait_for("connected to Redis")
         self.gateways.append(gateway)
         return gateway
 
     def start_worker(self, **settings: str) -> Worker:
         told = {"log_level": "info", "worker_name": f"worker-{len(self.workers)}", **self._admin_port(), **settings}
-        self.workers.append(self._stack.enter_context(Worker(self.redis.url, self.home, self.environment, **told)))
+        self.workers.append(
+            self._stack.enter_context(Worker(self.redis.url, self.home, self.environment, self.python, **told))
+        )
         return self.workers[-1]
 
     @property
