@@ -35,8 +35,8 @@ def rows(samples: int) -> list[list[str]]:
         found = asyncio.run(measure(running, origin, samples))
     names = {
         "new": "a new video of 2 MB: extracted, downloaded, stored",
-        "again": "an address seen before, of a site with ids of its own",
-        "again, by name": "an address seen before, where the origin is asked whether it is still the same",
+        "again": "a URL seen before, of a site with ids of its own",
+        "again, by name": "a URL seen before, where the origin is asked whether it is still the same",
     }
     whole = median(found["new"])
     return [
