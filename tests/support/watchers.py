@@ -99,7 +99,7 @@ class Watcher:
 
     @property
     def last(self) -> Data:
-        return dict(self.messages[-1]["data"])
+        return self.data[-1]
 
     @property
     def ends(self) -> list[Data]:

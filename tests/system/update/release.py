@@ -29,7 +29,7 @@ class Release:
                 environment = {
                     name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
                 }
-                subprocess.run(["make", "-C", str(folder), "install"], env=environment, check=True)
+                subprocess.run(["make", "-C", str(folder), ".venv/.runtime"], env=environment, check=True)
                 (folder / ".installed").touch()
         return folder / ".venv" / "bin" / "python"
 
