@@ -1,6 +1,6 @@
-"""Writes what the code says into docs/settings.md, errors.md, metrics.md and SECURITY.md: `make docs`.
+"""Writes docs/settings.md, errors.md, metrics.md and a table in SECURITY.md from the code: `make docs`.
 
-`python docs/tables.py --check` fails where a file is not what it would write.
+`python docs/tables.py --check` only fails if a file is out of date.
 """
 
 import sys
@@ -47,21 +47,23 @@ COMPUTED = {"worker_folder": "`vidferry-worker` in the system's folder for tempo
 
 
 def settings_page() -> str:
-    """Each setting once, where it first applies; what a program overrides is listed there again."""
+    """The page of settings. Each is listed once, and again under a program that overrides its description."""
     lines = [
         "# Settings",
         "",
         "All settings are environment variables, read once at the start. A wrong value ends the program with a",
         "sentence. This page is written by `make docs` from the `Settings` classes.",
     ]
-    told: dict[str, Any] = {}
+    listed: dict[str, Any] = {}
     for title, kind in GROUPS:
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
         for name, info in kind.model_fields.items():
-            if told.get(name) == info.description:
+            if listed.get(name) == info.description:
                 continue
-            told[name] = info.description
-            lines.append(f"| `VIDFERRY_{name.upper()}` | {_default(name, info)} | {_cell(info.description or '')} |")
+            listed[name] = info.description
+            lines.append(
+                f"| `VIDFERRY_{name.upper()}` | {_format_default(name, info)} | {_escape(info.description or '')} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +80,7 @@ def errors_page() -> str:
         "",
         "| code | tried again | what a person is told |",
         "|---|---|---|",
-        *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_cell(code.sentence)} |" for code in ErrorCode),
+        *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_escape(code.sentence)} |" for code in ErrorCode),
         "",
         "## Refused requests",
         "",
@@ -87,13 +89,13 @@ def errors_page() -> str:
         "",
         "| code | status | meaning |",
         "|---|---|---|",
-        *(f"| `{code}` | {code.status} | {_cell(code.summary)} |" for code in ProblemCode),
+        *(f"| `{code}` | {code.status} | {_escape(code.summary)} |" for code in ProblemCode),
     ]
     return "\n".join(lines) + "\n"
 
 
 def metrics_page() -> str:
-    """Each metric once, under who exports it."""
+    """The page of metrics. Each is listed once, under the service that exports it."""
     lines = [
         "# Metrics",
         "",
@@ -106,27 +108,32 @@ def metrics_page() -> str:
         "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. This page is written by `make docs`.",
     ]
     for service in Service:
-        lines += ["", f"## {SERVICES[service]}", "", *_metrics(d for d in METRICS if d.services == (service,))]
-    lines += ["", "## Every service", "", *_metrics(d for d in (*METRICS, *PROCESS) if d.services == tuple(Service))]
+        lines += ["", f"## {SERVICES[service]}", "", *_metric_table(d for d in METRICS if d.services == (service,))]
+    lines += [
+        "",
+        "## Every service",
+        "",
+        *_metric_table(d for d in (*METRICS, *PROCESS) if d.services == tuple(Service)),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _metrics(definitions: Iterable[Definition]) -> list[str]:
+def _metric_table(definitions: Iterable[Definition]) -> list[str]:
     rows = ["| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
     for each in definitions:
-        labels = "<br>".join(_label(label) for label in each.labels) or "–"
-        rows.append(f"| `{each.name}` | {each.kind} | {each.unit or '–'} | {labels} | {_cell(each.help)} |")
+        labels = "<br>".join(_describe_label(label) for label in each.labels) or "–"
+        rows.append(f"| `{each.name}` | {each.kind} | {each.unit or '–'} | {labels} | {_escape(each.help)} |")
         if each.buckets:
             bounds = ", ".join(f"{bound:g}" for bound in each.buckets)
             rows[-1] = rows[-1].removesuffix(" |") + f" Bounds: {bounds}. |"
     return rows
 
 
-def _label(label: Label) -> str:
+def _describe_label(label: Label) -> str:
     return f"`{label.name}`: {label.meaning or ', '.join(label.values)}"
 
 
-def _default(name: str, info: Any) -> str:
+def _format_default(name: str, info: Any) -> str:
     if name in COMPUTED:
         return COMPUTED[name]
     value = info.default
@@ -137,12 +144,12 @@ def _default(name: str, info: Any) -> str:
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 
-def _cell(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("|", "\\|")
 
 
 def security_page() -> str:
-    """SECURITY.md as it is, with the table of what the filter of system calls lets through."""
+    """SECURITY.md with the table of what the seccomp filter allows."""
     rows = ["| call | what may be asked | needed for |", "|---|---|---|"]
     for call, (_, commands) in ALLOWED_COMMANDS.items():
         rows += [f"| `{call}` | `{command.name}` | {command.needed_for} |" for command in commands]
@@ -159,7 +166,7 @@ PAGES = {
 
 
 def main() -> int:
-    stale = [name for name, page in PAGES.items() if not _same(FOLDER.parent / name, page())]
+    stale = [name for name, page in PAGES.items() if not _is_current(FOLDER.parent / name, page())]
     if "--check" in sys.argv:
         for name in stale:
             print(f"{name} is not what the code says: run make docs")
@@ -169,7 +176,7 @@ def main() -> int:
     return 0
 
 
-def _same(path: Path, text: str) -> bool:
+def _is_current(path: Path, text: str) -> bool:
     return path.exists() and path.read_text() == text
 
 

@@ -1,4 +1,4 @@
-"""What the panels of all dashboards have in common, in Grafana's own terms."""
+"""Builds the panels and PromQL queries of the dashboards."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,22 +22,22 @@ WHERE = 'namespace=~"$namespace"'
 WINDOW = "[$__rate_interval]"
 
 Query = tuple[str, str]
-"""PromQL, and the legend of its series"""
+"""a PromQL expression, and the legend of its series"""
 
 
-def select(metric: Definition, suffix: str = "", *more: str) -> str:
-    """The metric's series in the namespaces chosen."""
+def series(metric: Definition, suffix: str = "", *more: str) -> str:
+    """Selects the metric's series in the chosen namespaces."""
     return f"{metric.name}{suffix}{{{','.join([WHERE, *more])}}}"
 
 
 def rate(metric: Definition, by: str = "", *more: str) -> str:
-    """A counter's events a second, over all processes."""
-    return f"sum{f' by ({by})' if by else ''} (rate({select(metric, '', *more)}{WINDOW}))"
+    """The counter's events per second, summed over all processes."""
+    return f"sum{f' by ({by})' if by else ''} (rate({series(metric, '', *more)}{WINDOW}))"
 
 
 def quantiles(metric: Definition, *more: str) -> list[Query]:
-    """The median, and what the slowest see."""
-    inner = f"sum by (le) (rate({select(metric, '_bucket', *more)}{WINDOW}))"
+    """The median, 95th and 99th percentile of a histogram."""
+    inner = f"sum by (le) (rate({series(metric, '_bucket', *more)}{WINDOW}))"
     return [
         (f"histogram_quantile({share}, {inner})", name)
         for share, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))
@@ -45,15 +45,15 @@ def quantiles(metric: Definition, *more: str) -> list[Query]:
 
 
 def quantile_by(metric: Definition, by: str, share: float) -> Query:
-    """One quantile for each value of a label."""
-    inner = f"sum by (le, {by}) (rate({select(metric, '_bucket')}{WINDOW}))"
+    """A quantile of a histogram for each value of a label."""
+    inner = f"sum by (le, {by}) (rate({series(metric, '_bucket')}{WINDOW}))"
     return f"histogram_quantile({share}, {inner})", f"{{{{{by}}}}}"
 
 
-def lines(
+def graph(
     title: str, description: str, unit: str, queries: Sequence[Query], *, width: int = 12, stacked: bool = False
 ) -> Any:
-    """A graph over time."""
+    """A time series panel."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -76,18 +76,18 @@ def lines(
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     )
-    return _asking(panel, queries)
+    return _add_queries(panel, queries)
 
 
-def figure(title: str, description: str, unit: str, query: str, *, width: int = 4) -> Any:
-    """One number, as it is now."""
+def number(title: str, description: str, unit: str, query: str, *, width: int = 4) -> Any:
+    """A stat panel: one number, the current one."""
     panel = stat.Panel().title(title).description(description).datasource(SOURCE).unit(unit).span(width).height(4)
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    return _asking(panel, [(query, "")])
+    return _add_queries(panel, [(query, "")])
 
 
-def _asking(panel: Any, queries: Sequence[Query]) -> Any:
-    for number, (expression, legend) in enumerate(queries):
-        target = prometheus.Dataquery().expr(expression).ref_id(chr(ord("A") + number)).range()
+def _add_queries(panel: Any, queries: Sequence[Query]) -> Any:
+    for index, (expression, legend) in enumerate(queries):
+        target = prometheus.Dataquery().expr(expression).ref_id(chr(ord("A") + index)).range()
         panel = panel.with_target(target.legend_format(legend) if legend else target)
     return panel

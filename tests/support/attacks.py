@@ -29,9 +29,9 @@ from vidferry_worker.children.protocol import (
     Extractors,
     Failed,
     FileDescription,
-    Found,
     FoundIdentity,
     FoundStream,
+    VideoFound,
 )
 
 MSG_FASTOPEN = 0x20000000
@@ -468,7 +468,7 @@ def naming_extractors_first(target: Target) -> None:
 def writing_on(_: Target) -> None:
     """A download as any, after whose end two processes go on writing into its file."""
     identity = FoundIdentity("x", "site.example", "1", by_address=False)
-    _line[0].tell(Found(identity, "x", 1.0, "", [FoundStream()]))
+    _line[0].tell(VideoFound(identity, "x", 1.0, "", [FoundStream()]))
     _line[0].order()
     with Path("media.mp4").open("wb") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, parse_event, to_message
-from vidferry_worker.children.zygote import Child, Zygote
+from vidferry_worker.children.child import Child
+from vidferry_worker.children.event_parser import parse_event
+from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, to_message
+from vidferry_worker.children.zygote import Zygote
 
 SECONDS = 60
 
@@ -42,12 +44,12 @@ class Outcome:
 
 def order(child: Child, url: str, fmt: str = "1080-any", **limits: float) -> None:
     told: dict[str, Any] = {"max_duration": 3600, "max_bytes": 10**9, "stall_seconds": 30, **limits}
-    child.order(DownloadOrder(url, fmt, **told))
+    child.send_order(DownloadOrder(url, fmt, **told))
 
 
 async def next_event(child: Child) -> dict[str, Any]:
     """What it tells next, as it has told it; ChildEnded."""
-    return to_message(await child.event())
+    return to_message(await child.next_report())
 
 
 async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", fragments: int = 1) -> Child:
@@ -57,7 +59,7 @@ async def begin(zygote: Zygote, folder: Path, url: str, fmt: str = "1080-any", f
     async with asyncio.timeout(SECONDS):
         while (await next_event(child))["event"] != "found":
             pass
-    child.order(GoOrder(fragments))
+    child.send_order(GoOrder(fragments))
     return child
 
 
@@ -81,7 +83,7 @@ async def download(
                 outcome.events.append(await next_event(child))
                 match outcome.events[-1]["event"]:
                     case "found":
-                        child.order(GoOrder(fragments, growing))
+                        child.send_order(GoOrder(fragments, growing))
                     case "done" | "failed":
                         return outcome
     finally:

@@ -12,8 +12,9 @@ import pytest
 
 from support.children import next_event
 from support.tree import TESTS
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.children.zygote import Child, SandboxMissing, Zygote
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 

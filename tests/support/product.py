@@ -90,7 +90,7 @@ class Product:
         self.api = self._stack.enter_context(
             Api(self.redis.url, self.home / "bucket", self.environment, self.python, **told)
         )
-        self.client = self._stack.enter_context(httpx2.Client(base_url=self.api.url, timeout=SECONDS))
+        self.client = self._stack.enter_context(httpx2.Client(base_url=self.api.url, timeout=SECONDS, verify=False))
         return self.api
 
     def start_gateway(self, **settings: str) -> Gateway:

@@ -77,7 +77,7 @@ async def stream(
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"{gateway.url}{prefix}/sse/download/{job_id}{query}"
     async with (
-        httpx2.AsyncClient(timeout=TIMEOUT) as client,
+        httpx2.AsyncClient(timeout=TIMEOUT, verify=False) as client,
         client.stream(method, url, headers=named) as response,
     ):
         plain = not response.headers.get("content-type", "").startswith("text/event-stream")

@@ -29,7 +29,7 @@ def main() -> None:
     if {"unbounded", "unwatched"} & {*sys.argv}:
         resource_monitor.INTERVAL = 1e9
     if "unwatched" in sys.argv:
-        memory_monitor.SHORTEST = 1e9
+        memory_monitor.SHORTEST_PAUSE = 1e9
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "python")
         python.write_text(LAUNCHER)

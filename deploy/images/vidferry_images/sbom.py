@@ -1,4 +1,4 @@
-"""Lists what is in an image, as CycloneDX: the Python distributions, and the packages of the base's Debian."""
+"""Writes the SBOM of an image in CycloneDX: its Python distributions, and the Debian packages of its base."""
 
 import json
 import os
@@ -18,10 +18,10 @@ DPKG = "var/lib/dpkg/status"
 
 
 def write_sbom(image: Image, name: str, target: Path) -> None:
-    """The same image gives the same file: it holds no time, no serial number, and no address of an index."""
+    """Writes the SBOM. It is reproducible: it has no time, no serial number, and no address of an index."""
     with tempfile.TemporaryDirectory(prefix="vidferry-sbom-") as folder:
-        packages = _metadata(image, Path(folder))
-        bom = _python(packages, Path(folder))
+        packages = _read_packages(image, Path(folder))
+        bom = _python_bom(packages, Path(folder))
     bom["components"] += sorted(packages.debian, key=lambda part: part["name"])
     bom["metadata"]["tools"] = {
         "components": [
@@ -39,48 +39,50 @@ def write_sbom(image: Image, name: str, target: Path) -> None:
     target.write_text(json.dumps(bom, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-class _Found:
+class _Packages:
+    """The packages in an image: Python metadata unpacked into a folder, and Debian packages as components."""
+
     def __init__(self, site_packages: Path) -> None:
         self.site_packages = site_packages
         self.debian: list[dict[str, Any]] = []
 
 
-def _metadata(image: Image, folder: Path) -> _Found:
-    """What the layers tell about packages, the Python ones unpacked into the folder."""
-    found = _Found(folder / "site-packages")
-    found.site_packages.mkdir()
+def _read_packages(image: Image, folder: Path) -> _Packages:
+    """Reads the packages from the layers, and unpacks Python's metadata into the folder."""
+    packages = _Packages(folder / "site-packages")
+    packages.site_packages.mkdir()
     for layer in image.layers:
-        with image.opened(layer) as files:
+        with image.open_layer(layer) as files:
             for entry in files:
                 path = PurePosixPath(entry.name)
                 if path.name == "METADATA" and path.parent.suffix == ".dist-info" and path.is_relative_to("opt"):
-                    target = found.site_packages / path.parent.name / "METADATA"
+                    target = packages.site_packages / path.parent.name / "METADATA"
                     target.parent.mkdir(exist_ok=True)
-                    target.write_bytes(_content(files.extractfile(entry)))
+                    target.write_bytes(_read_bytes(files.extractfile(entry)))
                 elif str(path) == DPKG:
-                    found.debian = list(_debian(_content(files.extractfile(entry)).decode()))
-    return found
+                    packages.debian = list(_debian_components(_read_bytes(files.extractfile(entry)).decode()))
+    return packages
 
 
-def _content(file: Any) -> bytes:
+def _read_bytes(file: Any) -> bytes:
     return bytes(file.read())
 
 
-def _python(found: _Found, folder: Path) -> dict[str, Any]:
-    """cyclonedx-py asks an interpreter for its path; this one answers with what was unpacked."""
+def _python_bom(packages: _Packages, folder: Path) -> dict[str, Any]:
+    """Has cyclonedx-py list the unpacked metadata. It asks an interpreter for its path: a script answers instead."""
     python = folder / "python"
-    python.write_text(f"#!/bin/sh\necho '{json.dumps([str(found.site_packages)])}'\n")
+    python.write_text(f"#!/bin/sh\necho '{json.dumps([str(packages.site_packages)])}'\n")
     python.chmod(0o700)
     tool = Path(sys.executable).with_name("cyclonedx-py")
     command = [str(tool), "environment", "--output-reproducible", "--output-format", "JSON", str(python)]
-    done = subprocess.run(command, env=dict(os.environ), check=False, capture_output=True, text=True)  # noqa: S603
-    if done.returncode:
-        raise BuildFailed(f"{done.stderr[-2000:]}\nThe SBOM could not be written.")
-    bom: dict[str, Any] = json.loads(done.stdout)
+    result = subprocess.run(command, env=dict(os.environ), check=False, capture_output=True, text=True)  # noqa: S603
+    if result.returncode:
+        raise BuildFailed(f"{result.stderr[-2000:]}\nThe SBOM could not be written.")
+    bom: dict[str, Any] = json.loads(result.stdout)
     return bom
 
 
-def _debian(status: str) -> Iterator[dict[str, Any]]:
+def _debian_components(status: str) -> Iterator[dict[str, Any]]:
     for paragraph in status.strip().split("\n\n"):
         fields = Parser().parsestr(paragraph, headersonly=True)
         if not fields["Status"].endswith(" installed"):

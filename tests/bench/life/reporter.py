@@ -46,7 +46,7 @@ def begun() -> Update:
 
 
 def state(reporter: Reporter, metrics: WorkerMetrics) -> AttemptState:
-    return AttemptState(begun(), reporter, metrics.stages())
+    return AttemptState(begun(), reporter, metrics.new_stage_clock())
 
 
 async def batched(store: Store, running: list[Claim], seconds: float) -> None:

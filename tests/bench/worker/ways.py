@@ -131,7 +131,7 @@ class Floor:
                 see(event)
                 assert event["event"] != "failed", event
                 if event["event"] == "found":
-                    child.order(GoOrder(WorkerSettings.model_fields["fragments"].default))
+                    child.send_order(GoOrder(WorkerSettings.model_fields["fragments"].default))
         finally:
             await child.close()
 

@@ -10,7 +10,7 @@ from system.chart import restricted, schemas
 from system.chart.value_sets import SETS
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SETS])
+@pytest.fixture(params=SETS)
 def rendered(request: pytest.FixtureRequest) -> Rendered:
     return render(SETS[request.param])
 

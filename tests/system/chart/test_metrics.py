@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from support.chart import CHART, nested, render
+from support.chart import CHART, nested, render, render_chart
 
 
 def test_a_service_monitor_reads_all_services() -> None:
@@ -30,9 +30,9 @@ def test_dashboards_are_a_config_map(tmp_path: Path) -> None:
     text = '{"title": "{{ job }}"}'
     (chart / "dashboards" / "sample.json").write_text(text)
     labels = {"labels": {"folder": "media"}, "annotations": {"a": "b"}}
-    config = render({"metrics": {"dashboards": labels}}, chart).get("ConfigMap", "dashboards")
+    config = render_chart(chart, {"metrics": {"dashboards": labels}}).get("ConfigMap", "dashboards")
     assert config["data"]["sample.json"] == text
     assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert config["metadata"]["labels"]["folder"] == "media"
     assert config["metadata"]["annotations"] == {"a": "b"}
-    assert not render(nested("metrics.dashboards.enabled", False), chart).all("ConfigMap", "dashboards")
+    assert not render_chart(chart, nested("metrics.dashboards.enabled", False)).all("ConfigMap", "dashboards")

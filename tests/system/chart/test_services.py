@@ -60,22 +60,21 @@ def test_pods_of_one_version_are_spread_over_zones_and_nodes(name: str) -> None:
     rules = render().pod(name)["topologySpreadConstraints"]
     assert [rule["topologyKey"] for rule in rules] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
     own = {"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
-    (given,) = render(nested(f"{name}.topologySpreadConstraints", [own])).pod(name)["topologySpreadConstraints"]
+    whole = {**own, "labelSelector": {"matchLabels": {"a": "b"}}}
+    values = {each: {"topologySpreadConstraints": [own, whole]} for each in SERVICES}
+    given, kept = render(values).pod(name)["topologySpreadConstraints"]
     assert given["maxSkew"] == 2
+    assert kept == whole
     labels = render().get("Deployment", name)["spec"]["selector"]["matchLabels"]
     for rule in (*rules, given):
         assert rule["matchLabelKeys"] == ["pod-template-hash"]
         assert rule["labelSelector"] == {"matchLabels": labels}
-    whole = {**own, "labelSelector": {"matchLabels": {"a": "b"}}}
-    assert render(nested(f"{name}.topologySpreadConstraints", [whole])).pod(name)["topologySpreadConstraints"] == [
-        whole
-    ]
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_more_containers_are_restricted_too(name: str) -> None:
     more = [{"name": "proxy", "image": "a"}, {"name": "own", "image": "a", "securityContext": {"runAsUser": 7}}]
-    pod = render(nested(name, {"initContainers": more, "extraContainers": more})).pod(name)
+    pod = render({each: {"initContainers": more, "extraContainers": more} for each in SERVICES}).pod(name)
     for found in (pod["initContainers"], pod["containers"][1:]):
         assert found[0]["securityContext"] == pod["containers"][0]["securityContext"]
         assert found[1]["securityContext"] == {"runAsUser": 7}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.chart import CHART, refusal, render
+from support.chart import CHART, refusal, render_chart
 from system.chart.value_sets import ingress
 
 PARENT = """apiVersion: v2
@@ -26,7 +26,7 @@ def parent(tmp_path: Path) -> Path:
 
 
 def test_globals_are_read(parent: Path) -> None:
-    rendered = render({"global": {"imageRegistry": "r.example", "imagePullSecrets": [{"name": "key"}]}}, parent)
+    rendered = render_chart(parent, {"global": {"imageRegistry": "r.example", "imagePullSecrets": [{"name": "key"}]}})
     pod = rendered.pod("api")
     assert pod["containers"][0]["image"].startswith("r.example/vidferry-api:")
     assert pod["imagePullSecrets"] == [{"name": "key"}]
@@ -35,12 +35,12 @@ def test_globals_are_read(parent: Path) -> None:
 
 def test_its_own_registry_wins(parent: Path) -> None:
     values = {"global": {"imageRegistry": "r.example"}, "vidferry": {"image": {"registry": "own.example"}}}
-    assert render(values, parent).pod("api")["containers"][0]["image"].startswith("own.example/")
+    assert render_chart(parent, values).pod("api")["containers"][0]["image"].startswith("own.example/")
 
 
 def test_the_condition_turns_it_off(parent: Path) -> None:
-    assert render({"vidferry": {"enabled": True}}, parent).resources
-    assert not render({"vidferry": {"enabled": False}}, parent).resources
+    assert render_chart(parent, {"vidferry": {"enabled": True}}).resources
+    assert not render_chart(parent, {"vidferry": {"enabled": False}}).resources
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_two_of_it_in_one_parent_share_nothing(parent: Path, release: str, alias
     (parent / "Chart.yaml").write_text(described)
     values = {alias: {"metrics": {"podMonitor": {"enabled": True}}, **ingress("nginx", host=f"{alias[-9:]}.example")}
               for alias in aliases}  # fmt: skip
-    rendered = render(values, parent, release)
+    rendered = render_chart(parent, values, release)
     names = [(each["kind"], each["metadata"]["name"]) for each in rendered.resources]
     assert len(names) == len(set(names)) > 60
     assert all(len(name) <= 63 for _, name in names)

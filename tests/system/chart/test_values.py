@@ -10,6 +10,21 @@ from system.chart.changes import CHANGES, SERVICES, UNSHOWN, Change
 
 ROW = re.compile(r"^\| `([A-Za-z0-9.]+)` \|", re.MULTILINE)
 DOCUMENTED = ROW.findall((CHART / "README.md").read_text())
+CASES: dict[str, tuple[list[Change], dict[str, Any]]] = {
+    **{path: ([each], merged(each.beside, nested(path, each.value))) for path, each in CHANGES.items()},
+    **{
+        f"service.{path}": (
+            list(changes.values()),
+            merged(
+                *(each.beside for each in changes.values()),
+                *(nested(f"{name}.{path}", each.value) for name, each in changes.items()),
+            ),
+        )
+        for path, changes in SERVICES.items()
+    },
+}
+"""what a value changes, and all values to see it with"""
+RENDERED = [values for changes, after in CASES.values() for values in (changes[0].beside, after)]
 
 
 def test_all_are_here() -> None:
@@ -19,21 +34,10 @@ def test_all_are_here() -> None:
     assert len(DOCUMENTED) == len(CHANGES) + len(UNSHOWN) + len(common)
 
 
-@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("path", CASES)
 def test_it_changes_what_is_made(path: str) -> None:
-    change = CHANGES[path]
-    _check([change], nested(path, change.value))
-
-
-@pytest.mark.parametrize("path", SERVICES)
-def test_it_changes_its_service(path: str) -> None:
-    changes = SERVICES[path]
-    _check(list(changes.values()), merged(*(nested(f"{name}.{path}", each.value) for name, each in changes.items())))
-
-
-def _check(changes: list[Change], values: dict[str, Any]) -> None:
-    beside = changes[0].beside
-    before, after = render(beside), render(merged(beside, values))
+    changes, values = CASES[path]
+    before, after = render(changes[0].beside), render(values)
     for change in changes:
         leaf, there, elsewhere = change.leaf, after, before
         if leaf.startswith("not "):

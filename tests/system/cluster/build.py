@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from vidferry_images import builders, network
-from vidferry_images.build import MEMBERS, ROOT, version
+from vidferry_images.build import MEMBERS, ROOT, member_version
 
 NAME = "vidferry-test"
 TAG = "test"
@@ -26,24 +26,24 @@ def main() -> None:
         )
     out = ROOT / "build" / "images"
     try:
-        archive = build(builders.find(), out, options.base)
+        archive = build(builders.find_builder(), out, options.base)
         for path in [*(out / f"vidferry-{target}.tar" for target in MEMBERS), archive]:
-            builders.run([*shlex.split(load), str(path)])
+            builders.run_command([*shlex.split(load), str(path)])
     except builders.BuildFailed as error:
         sys.exit(str(error))
 
 
 def build(builder: builders.Builder, out: Path, base: str | None) -> Path:
-    arguments = {"WORKER": f"vidferry-worker:{version(MEMBERS['worker'])}"} | ({"BASE": base} if base else {})
+    arguments = {"WORKER": f"vidferry-worker:{member_version(MEMBERS['worker'])}"} | ({"BASE": base} if base else {})
     command = [builder.name, "build", "--tag", f"{NAME}:{TAG}"]
     if builder.name != "docker":
         command += ["--isolation", "chroot", "--layers", "--ignorefile", str(Path(__file__).parent / IGNORED)]
     for name, value in arguments.items():
         command += ["--build-arg", f"{name}={value}"]
     with tempfile.TemporaryDirectory(prefix="vidferry-images-") as folder:
-        for name, path in network.secrets(Path(folder)).items():
+        for name, path in network.write_secrets(Path(folder)).items():
             command += ["--secret", f"id={name},src={path}"]
-        builders.run([*command, "--file", str(Path(__file__).parent / "Dockerfile"), str(ROOT)])
+        builders.run_command([*command, "--file", str(Path(__file__).parent / "Dockerfile"), str(ROOT)])
     archive = out / f"{NAME}.tar"
     builder.save(f"{NAME}:{TAG}", archive)
     return archive

@@ -13,10 +13,12 @@ from support.children import begin, until
 from support.hostile_children import attacking, hostile_zygote
 from support.origin.site import Site
 from support.zygotes import LOOPBACK
-from vidferry_worker.children import wire, zygote
+from vidferry_worker.children import child as child_module
+from vidferry_worker.children import wire
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.protocol import ConnectRequest, Done, Event, LogLine, Progress, to_message
-from vidferry_worker.children.zygote import Child, Zygote
+from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
 FACTS = {"stream": 0, "downloaded": 1, "text": "x" * 50_000}
@@ -39,41 +41,41 @@ async def test_what_nobody_reads_waits_in_the_child(confined: Zygote, tmp_path: 
     async with attacking(confined, tmp_path / "job", "flooding", {"event": "progress", "facts": FACTS}) as child:
         await until(lambda: not child._is_reading)
 
-        assert child._events.qsize() == zygote.MAX_EVENTS
-        for _ in range(3 * zygote.MAX_EVENTS):
-            assert isinstance(await asyncio.wait_for(child.event(), 20), Progress)
+        assert child._reports.qsize() == child_module.MAX_EVENTS
+        for _ in range(3 * child_module.MAX_EVENTS):
+            assert isinstance(await asyncio.wait_for(child.next_report(), 20), Progress)
 
 
 @pytest.mark.parametrize("event", [Progress(0), LogLine("x"), ConnectRequest(1, "127.0.0.1", 1, 1.0)])
 async def test_it_is_heard_so_often_a_second(
     event: Event, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zygote, "MAX_BURST", 50)
+    monkeypatch.setattr(child_module, "MAX_BURST", 50)
     read = count_reads(monkeypatch)
     begun = time.monotonic()
     async with attacking(confined, tmp_path / "job", "flooding", flood(event)) as child:
         reader = asyncio.create_task(read_all(child))
         await until(lambda: len(read) >= 300)
         reader.cancel()
-        assert len(read) <= 50 + zygote.EVENTS_A_SECOND * (time.monotonic() - begun) + 1
+        assert len(read) <= 50 + child_module.EVENTS_A_SECOND * (time.monotonic() - begun) + 1
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """One entry for each message of a child that the worker has read."""
     read: list[None] = []
-    receive = wire.receive_alone
+    receive = wire.receive_without_files
 
     def counted(channel: socket.socket) -> wire.Message | None:
         read.append(None)
         return receive(channel)
 
-    monkeypatch.setattr(wire, "receive_alone", counted)
+    monkeypatch.setattr(wire, "receive_without_files", counted)
     return read
 
 
 async def read_all(child: Child) -> None:
     while True:
-        await child.event()
+        await child.next_report()
 
 
 async def test_another_child_is_heard_meanwhile(confined: Zygote, zygote: Zygote, site: Site, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ async def test_another_child_is_heard_meanwhile(confined: Zygote, zygote: Zygote
         (tmp_path / "good").mkdir()
         good = await begin(zygote, tmp_path / "good", site.url("/media/clip.mp4"))
         async with asyncio.timeout(30):
-            while not isinstance(await good.event(), Done):
+            while not isinstance(await good.next_report(), Done):
                 pass
         await good.close()
         reader.cancel()

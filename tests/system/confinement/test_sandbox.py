@@ -19,9 +19,10 @@ from support.hostile_children import attacking, hostile_zygote, outcome
 from support.zygotes import LOOPBACK
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import folder_tree
+from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
-from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
-from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
+from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 
 pytestmark = pytest.mark.anyio
 BOUNDED = {
@@ -111,7 +112,7 @@ async def confined(
     worker_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Zygote]:
     async with hostile_zygote(LOOPBACK, Confinement(), tmp_path_factory.mktemp("confined")) as zygote:
-        assert zygote.lacking() == []
+        assert zygote.missing_sandbox_parts == []
         yield zygote
 
 
@@ -131,7 +132,7 @@ async def confined_by_older_landlock(
     """As SECURITY.md lists them, by the version of its interface."""
     home = tmp_path_factory.mktemp("older")
     async with hostile_zygote(LOOPBACK, Confinement(), home, landlock_abi=request.param) as zygote:
-        assert zygote.lacking() == []
+        assert zygote.missing_sandbox_parts == []
         yield zygote
 
 
@@ -195,21 +196,26 @@ async def test_a_process_is_bounded(attack: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "bounds", "code"),
     [
-        ("many_files", Bounds(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
-        ("many_files", Bounds(10**9, 10**6, GIB), ErrorCode.DISK_FULL),
-        ("files_without_a_name", Bounds(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
-        ("many_processes", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
-        ("many_threads", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
-        ("shared_memory", Bounds(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
-        ("memory_of_several", Bounds(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
-        ("memory_of_sockets", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
-        ("memory_of_tables", Bounds(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
-        ("folders_within_folders", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
-        ("many_small_files", Bounds(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("many_files", ResourceLimits(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
+        ("many_files", ResourceLimits(10**9, 10**6, GIB), ErrorCode.DISK_FULL),
+        ("files_without_a_name", ResourceLimits(10**6, 10**9, GIB), ErrorCode.TOO_LARGE),
+        ("many_processes", ResourceLimits(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("many_threads", ResourceLimits(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("shared_memory", ResourceLimits(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
+        ("memory_of_several", ResourceLimits(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
+        ("memory_of_sockets", ResourceLimits(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("memory_of_tables", ResourceLimits(10**9, 10**9, GIB // 2), ErrorCode.RESOURCES_EXCEEDED),
+        ("folders_within_folders", ResourceLimits(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
+        ("many_small_files", ResourceLimits(10**9, 10**9, GIB), ErrorCode.RESOURCES_EXCEEDED),
     ],
 )
 async def test_a_child_that_takes_too_much_is_ended(
-    attack: str, bounds: Bounds, code: ErrorCode, confined: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    attack: str,
+    bounds: ResourceLimits,
+    code: ErrorCode,
+    confined: Zygote,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(folder_tree, "MAX_ENTRIES", 2000)
     (tmp_path / "good").mkdir()
@@ -227,10 +233,10 @@ async def test_a_child_that_takes_too_much_is_ended(
 
 
 async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_path: Path) -> None:
-    watch = asyncio.create_task(ResourceMonitor(confined, Bounds(10**9, 10**9, GIB)).run())
+    watch = asyncio.create_task(ResourceMonitor(confined, ResourceLimits(10**9, 10**9, GIB)).run())
     try:
         async with attacking(confined, tmp_path / "job", "endless_work", {}) as child:
-            child.cpu_seconds = 1
+            child.max_cpu_seconds = 1
             found = await outcome(child)
             assert (found["event"], found["code"]) == ("failed", ErrorCode.RESOURCES_EXCEEDED)
             assert "of a processor" in found["detail"]
@@ -241,7 +247,7 @@ async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_pat
 async def test_a_child_within_its_bounds_stays(confined: Zygote, tmp_path: Path) -> None:
     async with attacking(confined, tmp_path / "job", "many_files", {"count": 40, "bytes": 10**5}) as child:
         await until((tmp_path / "job" / "39").exists)
-        await ResourceMonitor(confined, Bounds(5 * 10**6, 5 * 10**6, GIB)).look([child])
+        await ResourceMonitor(confined, ResourceLimits(5 * 10**6, 5 * 10**6, GIB)).check_children([child])
 
         assert not child.exited.done()
         assert child.pid in processes()
@@ -278,6 +284,6 @@ async def test_one_that_is_preferred_is_what_there_is(
 ) -> None:
     preferred = Confinement(sandbox=Sandbox.PREFERRED)
     async with hostile_zygote(LOOPBACK, preferred, tmp_path, without=call) as zygote:
-        assert zygote.lacking() == [missing]
+        assert zygote.missing_sandbox_parts == [missing]
         async with attacking(zygote, tmp_path / "job", attack, canaries.target()) as child:
             assert (await outcome(child))["worked"] is False

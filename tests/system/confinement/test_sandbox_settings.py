@@ -71,7 +71,7 @@ def test_the_settings_become_a_confinement() -> None:
 
     assert read.confinement == Confinement(Sandbox.PREFERRED, ("/opt/ffmpeg", "/opt/lib"), 1000, 2, 10**9)
     assert Confinement.from_argument(read.confinement.to_argument()) == read.confinement
-    assert (read.disk, settings(max_disk="7").disk) == (6000, 7)
+    assert (read.max_total_disk, settings(max_disk="7").max_total_disk) == (6000, 7)
 
 
 @pytest.mark.parametrize("values", [{"sandbox": "maybe"}, {"child_memory": "1"}, {"max_disk": "-1"}])

@@ -31,10 +31,8 @@ def looked_into(outcome: Outcome) -> tuple[str, set[str]]:
     assert codecs <= HOLDS[ending], f"{ending} with {codecs}"
     assert bool(outcome.description.video) is bool(codecs & VIDEO)
     with outcome.file.open("rb") as source:
-        assert (
-            file_types.kind_of(replace(outcome.description, file="unnamed"), file_types.read_head(source)).extension
-            == ending[1:]
-        )
+        unnamed = replace(outcome.description, file="unnamed")
+        assert file_types.detect_file_type(unnamed, file_types.read_head(source)).extension == ending[1:]
     assert float(report["format"]["duration"]) == pytest.approx(2, abs=0.5)
     return ending, codecs
 

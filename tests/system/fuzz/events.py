@@ -26,8 +26,9 @@ from vidferry_common.store import RedisSettings, Store, connect
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
-from vidferry_worker.children.memory_group import MemoryGroup
-from vidferry_worker.children.zygote import MAX_EVENTS, Child, Zygote
+from vidferry_worker.children.child import MAX_EVENTS, Child
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
+from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.network.broker import Broker
@@ -131,9 +132,9 @@ class Line(Zygote):
         self._player: asyncio.Task[None] | None = None
 
     async def fork(self, folder: Path) -> Child:
-        ours, theirs = wire.pair()
+        ours, theirs = wire.socket_pair()
         await asyncio.to_thread((folder / "media.mp4").write_bytes, MEDIA)
-        child = Child(ours, self._broker, self, folder)
+        child = Child(ours, self._broker, self.kill, folder)
         child.forked.set_result(None)
         child.exited.set_result(0)
         self._player = asyncio.create_task(self._play(theirs, child))
@@ -146,7 +147,7 @@ class Line(Zygote):
             with suppress(OSError):
                 for raw in filter(None, self.says):  # an empty one would be the end
                     await asyncio.get_running_loop().sock_sendall(line, raw)
-                    self.most_waiting = max(self.most_waiting, child._events.qsize())
+                    self.most_waiting = max(self.most_waiting, child._reports.qsize())
                 line.shutdown(socket.SHUT_WR)
             await asyncio.Event().wait()
 
@@ -175,8 +176,8 @@ def _open() -> Iterator[Check]:
             line,
             FragmentBudget(1, 1),
             worker_metrics(),
-            MemoryGroup.of(),
-            early=True,
+            MemoryCgroup.of_process(),
+            uploads_while_downloading=True,
             folder=work,
         )
         records = Records(store, redis)

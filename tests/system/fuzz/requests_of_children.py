@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from system.fuzz.target import TEXTS, Check, Target
-from vidferry_worker.network.broker import Broker, Refused
+from vidferry_worker.network.broker import Broker, ForbiddenAddress
 from vidferry_worker.network.dial import Address
 from vidferry_worker.network.egress import DEFAULT_PORTS, EgressPolicy
-from vidferry_worker.network.resolver import Found, Resolver, Share
+from vidferry_worker.network.resolver import AddressInfo, LookupQuota, Resolver
 
 ADDRESSES = st.one_of(
     st.ip_addresses(v=4),
@@ -38,14 +38,14 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
-class Names(Share):
+class Names(LookupQuota):
     """The names of an attacker, which have whatever addresses he likes; numbers are read as the product reads them."""
 
     def __init__(self, addresses: list[str]) -> None:
         super().__init__(Resolver())
         self._addresses = addresses
 
-    async def look_up(self, host: str, port: int) -> Found:
+    async def look_up(self, host: str, port: int) -> AddressInfo:
         try:
             return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
         except (socket.gaierror, UnicodeError):
@@ -75,7 +75,7 @@ def _open() -> Iterator[Check]:
     def check(example: tuple[dict[str, Any], list[str]]) -> None:
         request, addresses = example
         dialled.clear()
-        with contextlib.suppress(OSError, Refused):
+        with contextlib.suppress(OSError, ForbiddenAddress):
             runner.run(broker.connect(request["host"], request["port"], request["timeout"], Names(addresses)))
         for address in dialled:
             assert _destination(address.host).is_global, address

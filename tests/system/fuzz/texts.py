@@ -13,7 +13,7 @@ from system.fuzz.target import TEXTS, VALUES, Check, Target
 from vidferry_common import log
 from vidferry_common.bucket import content_disposition
 from vidferry_common.text import remove_controls
-from vidferry_worker.upload.file_types import file_name
+from vidferry_worker.upload.file_types import make_file_name
 
 FORMATTERS = {form: log.formatter(form, "worker") for form in ("json", "text")}
 
@@ -31,7 +31,7 @@ def _check(example: tuple[str, Any]) -> None:
         _check_harmless(line)
         line.encode()
         assert form == "text" or isinstance(json.loads(line), dict)
-    name = file_name(text, "mp4")
+    name = make_file_name(text, "mp4")
     _check_harmless(remove_controls(text))
     _check_harmless(name)
     assert "/" not in name

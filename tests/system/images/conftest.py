@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from system.images.container import Container
-from vidferry_images.build import MEMBERS, ROOT, Built, build_all
-from vidferry_images.builders import Builder, find
+from vidferry_images.build import MEMBERS, ROOT, BuiltImage, build_all
+from vidferry_images.builders import Builder, find_builder
 
 BASE = "localhost/vidferry-base:bookworm"
 CANARY = "index.canary.invalid"
 """A host that the second build is told about, as a machine's mirror would be."""
 
-By = dict[str, Built]
+By = dict[str, BuiltImage]
 
 
 @pytest.fixture(scope="session")
 def builder() -> Builder:
-    return find("buildah")
+    return find_builder("buildah")
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def again(built: By, builder: Builder, base: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(params=list(MEMBERS))
-def one(request: pytest.FixtureRequest, built: By) -> Built:
+def one(request: pytest.FixtureRequest, built: By) -> BuiltImage:
     """Each image."""
     return built[request.param]
 
@@ -78,5 +78,5 @@ def bucket(tmp_path: Path) -> Path:
     return folder
 
 
-def _by_name(images: list[Built]) -> By:
+def _by_name(images: list[BuiltImage]) -> By:
     return dict(zip(MEMBERS, images, strict=True))

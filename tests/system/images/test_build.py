@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from system.images.conftest import CANARY, By
-from vidferry_images.archive import Image, above
-from vidferry_images.build import ROOT, Built
+from vidferry_images.archive import Image, layers_above_base
+from vidferry_images.build import ROOT, BuiltImage
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900), pytest.mark.xdist_group("images")]
 
@@ -21,8 +21,8 @@ def own_layers(built: By, name: str) -> list[tuple[str, int, int, bytes]]:
     """Path, type, mode and content of everything above the base."""
     image = built[name].image
     found = []
-    for layer in above(image, [each.image for each in built.values()]):
-        with image.opened(layer) as files:
+    for layer in layers_above_base(image, [each.image for each in built.values()]):
+        with image.open_layer(layer) as files:
             for entry in files:
                 file = files.extractfile(entry) if entry.isreg() else None
                 found.append((entry.name, entry.type[0], entry.mode, file.read() if file else b""))
@@ -41,7 +41,7 @@ def test_the_services_without_a_downloader_are_small(built: By, name: str) -> No
     assert built[name].above_base < LIMIT
 
 
-def test_it_says_what_it_is(one: Built) -> None:
+def test_it_says_what_it_is(one: BuiltImage) -> None:
     config = one.image.config["config"]
     name, _, version = one.name.partition(":")
     labels = config["Labels"]
@@ -54,7 +54,7 @@ def test_it_says_what_it_is(one: Built) -> None:
     assert "Apache-2.0" in labels["org.opencontainers.image.licenses"]
 
 
-def test_a_tag_of_its_own_names_the_commit(one: Built) -> None:
+def test_a_tag_of_its_own_names_the_commit(one: BuiltImage) -> None:
     asked = ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}"]
     ids = [
         subprocess.run([*asked, f"localhost/{tag}"], check=True, capture_output=True, text=True).stdout
@@ -63,14 +63,14 @@ def test_a_tag_of_its_own_names_the_commit(one: Built) -> None:
     assert ids[0] == ids[1]
 
 
-def test_it_starts_without_a_shell_and_not_as_root(one: Built) -> None:
+def test_it_starts_without_a_shell_and_not_as_root(one: BuiltImage) -> None:
     config = one.image.config["config"]
     assert config["Entrypoint"] == ["python", "-m", one.name.partition(":")[0].replace("-", "_")]
     assert not config.get("Cmd")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", config["User"])
 
 
-def test_what_programs_write_by_themselves_goes_below_tmp(one: Built) -> None:
+def test_what_programs_write_by_themselves_goes_below_tmp(one: BuiltImage) -> None:
     env = dict(variable.split("=", 1) for variable in one.image.config["config"]["Env"])
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "DENO_DIR"):
         assert env[name].startswith("/tmp"), name
@@ -118,7 +118,7 @@ def test_the_machines_own_addresses_are_in_no_file(built: By) -> None:
                 assert [host for host in hosts if host in content] == [], path
 
 
-def test_the_history_tells_no_address(one: Built) -> None:
+def test_the_history_tells_no_address(one: BuiltImage) -> None:
     history = json.dumps([entry.get("created_by", "") for entry in one.image.config["history"]])
     assert [host for host in (*machine_hosts(), b"://") if host in history.encode()] == []
 
@@ -126,11 +126,11 @@ def test_the_history_tells_no_address(one: Built) -> None:
 def test_a_layer_of_code_lies_above_a_layer_of_dependencies(built: By) -> None:
     """So a new release moves little."""
     for name, one in built.items():
-        dependencies, code = above(one.image, [each.image for each in built.values()])
+        dependencies, code = layers_above_base(one.image, [each.image for each in built.values()])
         assert one.image.size(code) < 5 * 10**6 < one.image.size(dependencies), name
 
 
-def test_the_archive_names_what_was_built(one: Built) -> None:
+def test_the_archive_names_what_was_built(one: BuiltImage) -> None:
     assert Image(one.image.path).image_id == one.image_id
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", one.image_id)
 

@@ -14,7 +14,7 @@ from support.origin.site import Site
 from support.product import Product
 from support.services import Worker
 from support.tree import TESTS
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 
 pytestmark = [pytest.mark.memory, pytest.mark.xdist_group("life-out-of-memory"), pytest.mark.timeout(300)]
 
@@ -25,7 +25,7 @@ ALL = f"?bytes={LIMIT * 3 // 2}"
 
 
 @contextmanager
-def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Product, MemoryGroup]]:
+def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Product, MemoryCgroup]]:
     """A worker in a group of its own, some of whose children are hostile, and that group."""
     with ExitStack() as stack:
         folder = stack.enter_context(memory_group(LIMIT))
@@ -34,11 +34,11 @@ def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[P
         procs = str(folder / "cgroup.procs")
         worker.command = [*ENTERING, procs, sys.executable, "-m", "support.taken_over", *arguments]
         product.workers.append(stack.enter_context(worker))
-        yield product, MemoryGroup.of(Path("/proc", str(worker.pid)))
+        yield product, MemoryCgroup.of_process(Path("/proc", str(worker.pid)))
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, MemoryGroup]]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, MemoryCgroup]]:
     """Its children have no bounds of their own, which the other watch would find passed twice a second."""
     with taken_over(tmp_path_factory.mktemp("watched"), "unbounded") as running:
         yield running
@@ -57,24 +57,24 @@ def bystander(product: Product, site: Site) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("attack", ["memory_at_once", "all_the_memory"])
-def test_it_alone_is_ended(attack: str, watched: tuple[Product, MemoryGroup], site: Site) -> None:
+def test_it_alone_is_ended(attack: str, watched: tuple[Product, MemoryCgroup], site: Site) -> None:
     product, group = watched
-    before = group.kills()
+    before = group.count_oom_kills()
     with bystander(product, site):
         end = product.watch(product.post(site.url(f"/{attack}{ALL}"))).last
 
     assert (end["error"]["code"], end["attempt"]) == ("resources_exceeded", 1)
-    assert group.kills() == before
+    assert group.count_oom_kills() == before
 
 
-def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Product, MemoryGroup], site: Site) -> None:
+def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Product, MemoryCgroup], site: Site) -> None:
     product, group = watched
-    before = group.kills()
+    before = group.count_oom_kills()
     with bystander(product, site):
         end = product.watch(product.post(site.url(f"/pages_of_a_file{ALL}"))).last
 
     assert end["error"]["code"] == "internal"  # as of any that ends without a word: it was let end by itself
-    assert group.kills() == before
+    assert group.count_oom_kills() == before
 
 
 def test_one_that_has_no_more_than_it_may_is_tried_again(tmp_path: Path, site: Site) -> None:
@@ -87,13 +87,13 @@ def test_one_that_has_no_more_than_it_may_is_tried_again(tmp_path: Path, site: S
             end = product.watch(product.post(site.url(f"/memory_in_files{ALL}"))).last
 
     assert (end["error"]["code"], end["attempt"]) == ("out_of_memory", 2)
-    assert group.kills() == 0
+    assert group.count_oom_kills() == 0
 
 
 def test_one_that_the_kernel_ends_is_told_as_that(tmp_path: Path, site: Site) -> None:
     with taken_over(tmp_path, "unwatched") as (product, group), bystander(product, site):
         end = product.watch(product.post(site.url(f"/memory_at_once{ALL}"))).last
-        kills = group.kills()
+        kills = group.count_oom_kills()
 
     assert (end["error"]["code"], end["attempt"]) == ("out_of_memory", 2)
     assert kills >= 2

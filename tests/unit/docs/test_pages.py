@@ -56,7 +56,20 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_what_it_names_is_there(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text(Path("Makefile")), re.MULTILINE))
+    named = {name for command in COMMAND.findall(text(page)) for name in TARGET.findall(command)}
+    tests = set(re.findall(r"\btests/[\w/]+\.py", text(page)))
+    missing = {
+        "links": dead_links(page),
+        "settings": set(SETTING.findall(text(page))) - names_in_code(),
+        "make targets": named - targets,
+        "tests": {path for path in tests if not (ROOT / path).exists()},
+    }
+    assert {kind: names for kind, names in missing.items() if names} == {}
+
+
+def dead_links(page: Path) -> list[str]:
     dead = []
     for link in LINK.findall(FENCED.sub("", text(page))):
         if re.match(r"[a-z]+:", link):
@@ -65,22 +78,4 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (ROOT / page.parent / path).resolve().relative_to(ROOT) if path else page
         if not (ROOT / target).exists() or (anchor and anchor not in anchors(target)):
             dead.append(link)
-    assert not dead
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_settings_exist(page: Path) -> None:
-    assert set(SETTING.findall(text(page))) <= names_in_code()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", text(Path("Makefile")), re.MULTILINE))
-    named = {name for command in COMMAND.findall(text(page)) for name in TARGET.findall(command)}
-    assert named <= targets
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_tests_exist(page: Path) -> None:
-    named = set(re.findall(r"\btests/[\w/]+\.py", text(page)))
-    assert {path for path in named if not (ROOT / path).exists()} == set()
+    return dead

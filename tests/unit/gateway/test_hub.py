@@ -11,9 +11,9 @@ from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_gateway.frames import payload_of
+from vidferry_gateway.frames import frame_payload
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind, Message, Outgoing, parse_message
+from vidferry_gateway.message import Message, MessageKind, OutgoingMessage, parse_message
 from vidferry_gateway.metrics import GatewayMetrics
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
@@ -32,16 +32,16 @@ class Client:
     job_id: str = JOB
     after: Cursor | None = None
     got: list[bytes] = field(default_factory=list)
-    kinds: list[Kind] = field(default_factory=list)
+    kinds: list[MessageKind] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)
     code: CloseCode | None = None
 
-    def deliver(self, message: Outgoing, kind: Kind) -> None:
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         assert self.code is None, "nothing is sent after the end"
-        self.got.append(payload_of(message.frame))
+        self.got.append(frame_payload(message.frame))
         self.kinds.append(kind)
 
-    def deliver_at_once(self, message: Message, kind: Kind) -> int:
+    def deliver_now(self, message: Message, kind: MessageKind) -> int:
         self.deliver(message, kind)
         self.at_once.append(message.seq)
         return 1
@@ -60,7 +60,7 @@ def hub() -> Hub:
 
 def joined(core: Hub, client: Client, state: bytes, *history: bytes) -> Client:
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(state, history)
     return client
 
@@ -68,24 +68,24 @@ def joined(core: Hub, client: Client, state: bytes, *history: bytes) -> Client:
 def published(core: Hub, *messages: bytes) -> None:
     """All in one read of the connection."""
     for raw in messages:
-        core.receive(JOB.encode(), raw)
-    core.deliver_due()
+        core.receive_message(JOB.encode(), raw)
+    core.deliver_pending()
 
 
 def test_a_join_subscribes_and_reads_once() -> None:
     core = hub()
     core.join(Client())
     core.join(Client())
-    work = core.take_work(10)
+    work = core.take_commands(10)
     assert (work.subscribe, work.read, work.unsubscribe) == ([JOB], [JOB], [])
-    assert core.idle
+    assert not core.has_commands
 
 
 def test_a_second_watcher_reads_and_does_not_subscribe_again() -> None:
     core = hub()
     joined(core, Client(), status(1))
     core.join(Client())
-    work = core.take_work(10)
+    work = core.take_commands(10)
     assert (work.subscribe, work.read) == ([], [JOB])
 
 
@@ -103,7 +103,7 @@ def test_a_state_that_is_the_last_step_is_sent_once() -> None:
 def test_what_came_before_the_answer_is_covered_by_it() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     published(core, status(1), status(2))
     assert client.got == []
     core.answer_read(status(2), [status(1)])
@@ -130,7 +130,7 @@ def test_the_end_closes_and_unsubscribes() -> None:
     client = joined(core, Client(), status(1))
     published(core, status(2, end=True))
     assert (client.seqs(), client.code) == ([1, 2], CloseCode.ENDED)
-    assert core.take_work(10).unsubscribe == [JOB]
+    assert core.take_commands(10).unsubscribe == [JOB]
 
 
 def test_a_job_that_has_ended_is_shown_and_closed() -> None:
@@ -143,7 +143,7 @@ def test_the_end_between_two_reads_reaches_those_who_joined_and_those_who_wait()
     early = joined(core, Client(), status(1))
     late = Client()
     core.join(late)
-    core.take_work(10)
+    core.take_commands(10)
     published(core, status(2, end=True))
     assert (early.seqs(), early.code, late.got) == ([1, 2], CloseCode.ENDED, [])
     core.answer_read(status(2, end=True), [])
@@ -153,37 +153,37 @@ def test_the_end_between_two_reads_reaches_those_who_joined_and_those_who_wait()
 def test_no_such_job() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(None, [])
     assert client.code == CloseCode.NO_SUCH_JOB
-    assert core.take_work(10).unsubscribe == [JOB]
+    assert core.take_commands(10).unsubscribe == [JOB]
 
 
 def test_no_such_job_is_told_once_that_is_believed() -> None:
     asked = []
-    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), doubt=lambda: asked.append(1))
+    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), verify_absence=lambda: asked.append(1))
     early, late = Client(), Client()
     core.join(early)
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(None, [])
-    before = core.doubted_topics()
+    before = core.unverified_topics()
     core.join(late)
     assert (asked, early.code) == ([1], None)
-    core.believe_absence(before)
+    core.confirm_absence(before)
     assert (early.code, late.code) == (CloseCode.NO_SUCH_JOB, CloseCode.NO_SUCH_JOB)
-    assert core.take_work(10).unsubscribe == [JOB]
+    assert core.take_commands(10).unsubscribe == [JOB]
 
 
 def test_what_another_server_knows_was_doubted_rightly() -> None:
-    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), doubt=lambda: None)
+    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), verify_absence=lambda: None)
     client = Client()
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(None, [])
-    before = core.doubted_topics()
+    before = core.unverified_topics()
     core.connection_lost()
-    assert core.take_work(10).read == [JOB]
-    core.believe_absence(before)
+    assert core.take_commands(10).read == [JOB]
+    core.confirm_absence(before)
     core.answer_read(status(1), [])
     assert (client.seqs(), client.code) == ([1], None)
 
@@ -193,7 +193,7 @@ def test_the_last_watcher_unsubscribes_and_the_next_one_keeps_what_was_not_yet_d
     first = joined(core, Client(), status(1))
     core.leave(first)
     core.join(Client())
-    work = core.take_work(10)
+    work = core.take_commands(10)
     assert (work.unsubscribe, work.subscribe, work.read) == ([], [], [JOB])
 
 
@@ -201,11 +201,11 @@ def test_an_answer_to_those_who_left_is_nobody_elses() -> None:
     """Between the two reads nothing was subscribed: the first one's answer may not count for the second watcher."""
     core, first, second = hub(), Client(), Client()
     core.join(first)
-    core.take_work(10)
+    core.take_commands(10)
     core.leave(first)
-    assert core.take_work(10).unsubscribe == [JOB]
+    assert core.take_commands(10).unsubscribe == [JOB]
     core.join(second)
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(status(1), [])
     assert (first.got, second.got) == ([], [])
     core.answer_read(status(5), [])
@@ -219,13 +219,13 @@ def test_foreign_messages_pass_unchanged(raw: bytes) -> None:
     core = hub()
     client = joined(core, Client(), status(1))
     published(core, raw)
-    assert (client.got[-1], client.kinds[-1], client.code) == (raw, Kind.FOREIGN, None)
+    assert (client.got[-1], client.kinds[-1], client.code) == (raw, MessageKind.FOREIGN, None)
 
 
 def test_a_foreign_message_before_the_answer_follows_the_state() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     published(core, b"hello")
     core.answer_read(status(1), [])
     assert client.got == [status(1), b"hello"]
@@ -234,7 +234,7 @@ def test_a_foreign_message_before_the_answer_follows_the_state() -> None:
 def test_a_foreign_message_to_a_job_that_does_not_exist_goes_nowhere() -> None:
     core, client = hub(), Client()
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     published(core, b"hello")
     core.answer_read(None, [])
     assert client.got == []
@@ -247,7 +247,7 @@ def test_steps_are_told_from_progress() -> None:
         status(2), status(3, stage="merging"), status(4, stage="merging", step=True), status(5, end=True),
     ):  # fmt: skip
         published(core, message)
-    assert client.kinds[1:] == [Kind.PROGRESS, Kind.STEP, Kind.STEP, Kind.STEP]
+    assert client.kinds[1:] == [MessageKind.PROGRESS, MessageKind.STEP, MessageKind.STEP, MessageKind.STEP]
 
 
 def test_a_message_that_comes_alone_is_sent_at_once() -> None:
@@ -277,10 +277,10 @@ def test_what_came_before_an_answer_in_the_same_read_is_for_those_who_had_joined
     core = hub()
     first, second = joined(core, Client(), status(1)), Client()
     core.join(second)
-    core.take_work(10)
-    core.receive(JOB.encode(), status(2))
+    core.take_commands(10)
+    core.receive_message(JOB.encode(), status(2))
     core.answer_read(status(3), [])
-    core.deliver_due()
+    core.deliver_pending()
     assert (first.seqs(), second.seqs()) == ([1, 2, 3], [3])
     assert (first.at_once, second.at_once) == ([], [])
 
@@ -289,7 +289,7 @@ def after_an_outage(sent: bytes, state: bytes, *history: bytes) -> Client:
     core = hub()
     client = joined(core, Client(), sent)
     core.connection_lost()
-    work = core.take_work(10)
+    work = core.take_commands(10)
     assert (work.subscribe, work.read) == ([JOB], [JOB])
     client.got.clear()
     core.answer_read(state, history)
@@ -323,7 +323,7 @@ def test_after_an_outage_messages_count_from_the_record() -> None:
     core = hub()
     client = joined(core, Client(), status(9))
     core.connection_lost()
-    core.take_work(10)
+    core.take_commands(10)
     core.answer_read(status(7), [])
     published(core, status(8))
     assert client.seqs() == [9, 7, 8]
@@ -332,9 +332,9 @@ def test_after_an_outage_messages_count_from_the_record() -> None:
 def test_who_waited_when_the_connection_was_lost_is_served_by_the_next() -> None:
     core, client = hub(), Client(after=Cursor("0000000a", 1))
     core.join(client)
-    core.take_work(10)
+    core.take_commands(10)
     core.connection_lost()
-    assert core.take_work(10).read == [JOB]
+    assert core.take_commands(10).read == [JOB]
     core.answer_read(status(2), [status(1), status(2)])
     assert client.seqs() == [2]
 
@@ -343,9 +343,9 @@ def test_no_more_reads_than_there_is_room_for() -> None:
     core = hub()
     for number in range(5):
         core.join(Client(job_id=f"job {number}"))
-    assert len(core.take_work(2).read) == 2
-    assert not core.idle
-    assert len(core.take_work(10).read) == 3
+    assert len(core.take_commands(2).read) == 2
+    assert core.has_commands
+    assert len(core.take_commands(10).read) == 3
     assert core.reads_in_flight == 5
 
 
@@ -353,7 +353,7 @@ def test_after_an_outage_no_message_overtakes_the_record() -> None:
     core = hub()
     client = joined(core, Client(), status(1))
     core.connection_lost()
-    core.take_work(10)
+    core.take_commands(10)
     published(core, status(4))
     assert client.seqs() == [1]
     core.answer_read(status(4), [status(2), status(3)])
@@ -385,7 +385,7 @@ class Redis:
 
     def send(self) -> None:
         if self.up:
-            work = self.core.take_work(self.rng.randrange(1, 4))
+            work = self.core.take_commands(self.rng.randrange(1, 4))
             self.inbox += [("unsubscribe", job) for job in work.unsubscribe]
             self.inbox += [("subscribe", job) for job in work.subscribe]
             self.inbox += [("read", job) for job in work.read]
@@ -406,16 +406,16 @@ class Redis:
             job, raw, history = self.outbox.popleft()
             if job:
                 assert raw is not None
-                self.core.receive(job.encode(), raw)
+                self.core.receive_message(job.encode(), raw)
             else:
                 self.core.answer_read(raw, history)
             if self.rng.random() < 0.5:  # else the same read brings more
-                self.core.deliver_due()
+                self.core.deliver_pending()
 
     def cut(self) -> None:
         if self.up:
             self.up = False
-            self.core.deliver_due()
+            self.core.deliver_pending()
             self.inbox.clear()
             self.outbox.clear()
             self.subscribed.clear()
@@ -430,8 +430,8 @@ class Redis:
             self.send()
             self.execute()
             self.hear()
-            self.core.deliver_due()
-            if self.core.idle and not (self.inbox or self.outbox):
+            self.core.deliver_pending()
+            if not self.core.has_commands and not (self.inbox or self.outbox):
                 return
         raise AssertionError("does not settle")
 

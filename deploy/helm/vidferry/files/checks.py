@@ -1,8 +1,8 @@
-"""What `helm test` asks of an installed Vidferry, with the standard library alone.
+"""The checks that `helm test` runs against an installed Vidferry. They need only the standard library.
 
-Whether the services answer, whether an address that isn't public is refused, whether an unknown job is none; where
-ORIGIN names an address, whether it is downloaded wholly; and where PUBLIC is Vidferry's own address, whether a job can
-be asked for and watched by it, at CONNECT_TO (`host:port`) instead of where its name leads. Jobs are watched over the
+They check that the services answer, that a download from a private address is refused, and that an unknown job is
+reported as such. If ORIGIN is set, they download that URL. If PUBLIC is set, they create and watch a job at that URL of
+Vidferry; CONNECT_TO (`host:port`) replaces the address that its host name resolves to. Jobs are watched over the
 gateway's WebSocket.
 """
 
@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
-class Way:
-    """How api and gateway are reached: their addresses, and where to connect for them if not there."""
+class Endpoints:
+    """The URLs of api and gateway, and optionally the address to connect to instead."""
 
     api: str
     gateway: str
@@ -40,8 +40,8 @@ class Way:
         return connection
 
 
-INSIDE = Way(os.environ["API"], os.environ["GATEWAY"])
-PUBLIC = Way(os.environ.get("PUBLIC", ""), os.environ.get("PUBLIC", ""), os.environ.get("CONNECT_TO", ""))
+IN_CLUSTER = Endpoints(os.environ["API"], os.environ["GATEWAY"])
+PUBLIC = Endpoints(os.environ.get("PUBLIC", ""), os.environ.get("PUBLIC", ""), os.environ.get("CONNECT_TO", ""))
 TLS = ssl.create_default_context()
 if os.environ.get("CHECK_CERTIFICATE") == "false":
     TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
@@ -54,11 +54,11 @@ NO_SUCH_JOB = 4504
 ENDED = 1000
 CLOSE, PING, PONG = 8, 9, 10
 SHORT, MIDDLE = 126, 127
-"""a frame's length that says: it follows in 2 bytes, in 8 bytes"""
+"""length bytes of a frame that stand for: the length follows in 2 bytes, in 8 bytes"""
 
 
-class Failed(Exception):
-    """The sentence says what is wrong."""
+class CheckFailed(Exception):
+    """A check failed. The text says what is wrong."""
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
         begun = time.monotonic()
         try:
             check()
-        except (Failed, OSError) as error:
+        except (CheckFailed, OSError) as error:
             failures += 1
             print(f"FAILED {check.__name__}: {error}")
         else:
@@ -81,14 +81,14 @@ def main() -> None:
 
 
 def services_answer() -> None:
-    for address in (INSIDE.api, INSIDE.gateway):
+    for address in (IN_CLUSTER.api, IN_CLUSTER.gateway):
         for path in ("/healthz", "/readyz"):
-            status, _ = request(INSIDE, address + path)
+            status, _ = send_request(IN_CLUSTER, address + path)
             require(status == 200, f"{address}{path} answers with {status}")
 
 
-def address_refused(way: Way = INSIDE) -> None:
-    last, code = watch(post(NEVER_PUBLIC, way), way)
+def address_refused(endpoints: Endpoints = IN_CLUSTER) -> None:
+    last, code = watch_job(create_job(NEVER_PUBLIC, endpoints), endpoints)
     require(code == ENDED, f"the socket was closed with {code}")
     error = (last.get("error") or {}).get("code")
     require(error == "forbidden_address", f"the job ended as {last.get('status')}, {error}, not as forbidden_address")
@@ -96,43 +96,43 @@ def address_refused(way: Way = INSIDE) -> None:
 
 def unknown_job() -> None:
     unknown = str(uuid.uuid4())
-    status, _ = request(INSIDE, f"{INSIDE.api}/api/jobs/{unknown}")
+    status, _ = send_request(IN_CLUSTER, f"{IN_CLUSTER.api}/api/jobs/{unknown}")
     require(status == 404, f"the api answers for an unknown job with {status}")
-    _, code = watch(unknown)
+    _, code = watch_job(unknown)
     require(code == NO_SUCH_JOB, f"the gateway closes the socket of an unknown job with {code}")
 
 
 def whole_download() -> None:
-    job = post(ORIGIN)
-    last, code = watch(job)
+    job = create_job(ORIGIN)
+    last, code = watch_job(job)
     require(code == ENDED, f"the socket was closed with {code}")
     require(last.get("status") == "completed", f"{ORIGIN} ended as {last.get('status')}: {last.get('error')}")
     require(last["result"]["size"] > 0, "the file is empty")
-    status, answer = request(INSIDE, f"{INSIDE.api}/api/jobs/{job}")
+    status, answer = send_request(IN_CLUSTER, f"{IN_CLUSTER.api}/api/jobs/{job}")
     require(status == 200 and answer["status"] == "completed", f"the api answers for it with {status}: {answer}")
 
 
 def public_address() -> None:
     try:
         address_refused(PUBLIC)
-    except (Failed, OSError) as error:
-        raise Failed(
+    except (CheckFailed, OSError) as error:
+        raise CheckFailed(
             f"{PUBLIC.api}: {error}. Where it can't be reached from within the cluster, name the ingress controller's "
             "Service by tests.public.connectTo, or set tests.public.enabled=false"
         ) from None
 
 
-def post(url: str, way: Way = INSIDE) -> str:
+def create_job(url: str, endpoints: Endpoints = IN_CLUSTER) -> str:
     """The new job's id."""
-    status, answer = request(way, f"{way.api}/api/download", json.dumps({"url": url}).encode())
+    status, answer = send_request(endpoints, f"{endpoints.api}/api/download", json.dumps({"url": url}).encode())
     require(status == 202, f"POST /api/download answers with {status}: {answer}")
     return str(answer["job_id"])
 
 
-def request(way: Way, url: str, body: bytes | None = None) -> tuple[int, Any]:
+def send_request(endpoints: Endpoints, url: str, body: bytes | None = None) -> tuple[int, Any]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc)
-    connection.sock = way.connect(url)
+    connection.sock = endpoints.connect(url)
     try:
         headers = {"Host": parts.netloc, "Content-Type": "application/json"}
         connection.request("POST" if body else "GET", parts.path, body, headers)
@@ -140,32 +140,32 @@ def request(way: Way, url: str, body: bytes | None = None) -> tuple[int, Any]:
         text = answer.read().decode(errors="replace")
         return answer.status, json.loads(text or "null") if answer.status < 300 else text
     except http.client.HTTPException as error:
-        raise Failed(f"{url} answers with what is no HTTP: {error!r}") from None
+        raise CheckFailed(f"{url} answers with what is no HTTP: {error!r}") from None
     finally:
         connection.close()
 
 
 def require(holds: bool, sentence: str) -> None:
     if not holds:
-        raise Failed(sentence)
+        raise CheckFailed(sentence)
 
 
-def watch(job: str, way: Way = INSIDE) -> tuple[dict[str, Any], int]:
+def watch_job(job: str, endpoints: Endpoints = IN_CLUSTER) -> tuple[dict[str, Any], int]:
     """A job's last message and the close code of its socket."""
     last: dict[str, Any] = {}
-    for kind, payload in frames(job, way):
+    for kind, payload in read_frames(job, endpoints):
         if kind == CLOSE:
             return last, int.from_bytes(payload[:2], "big")
         last = json.loads(payload)["data"]
-    raise Failed(f"the socket of job {job} was cut")
+    raise CheckFailed(f"the socket of job {job} was cut")
 
 
-def frames(job: str, way: Way) -> Iterator[tuple[int, bytes]]:
+def read_frames(job: str, endpoints: Endpoints) -> Iterator[tuple[int, bytes]]:
     """What the gateway sends, answering its pings (RFC 6455; it sends no fragments)."""
-    parts = urlsplit(way.gateway)
+    parts = urlsplit(endpoints.gateway)
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     deadline = time.monotonic() + SECONDS
-    with way.connect(way.gateway) as connection:
+    with endpoints.connect(endpoints.gateway) as connection:
         connection.sendall(
             f"GET {parts.path}/ws/download/{job} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -191,7 +191,7 @@ def frames(job: str, way: Way) -> Iterator[tuple[int, bytes]]:
                 connection.sendall(bytes((128 | PONG, 128 | len(payload))) + mask + masked)
             else:
                 yield kind, payload
-    raise Failed(f"job {job} has not ended in {SECONDS:.0f} s")
+    raise CheckFailed(f"job {job} has not ended in {SECONDS:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Runs all of Vidferry on one machine with one command."""
+"""Runs all of Vidferry on one machine: `make up`."""

@@ -1,11 +1,11 @@
-"""What the services are told: the caller's environment, and what that leaves open."""
+"""The environment of the services: the caller's, with defaults for what it leaves out."""
 
 import os
 import secrets
 from pathlib import Path
 
-from vidferry_local.place import machine_names
-from vidferry_local.programs import ffmpeg_folder, redis_server
+from vidferry_local.addresses import machine_names
+from vidferry_local.programs import find_redis_server, provide_ffmpeg
 from vidferry_local.settings import LocalSettings
 
 MAX_SOCKET_PATH = 100
@@ -13,20 +13,20 @@ MAX_SOCKET_PATH = 100
 
 
 def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -> dict[str, str]:
-    """Every setting of a service may be given by the caller; ProgramMissing where ffmpeg is nowhere."""
+    """The environment of all services. The caller's variables take precedence. Raises CannotRun without an ffmpeg."""
     env = {
         "VIDFERRY_REDIS_URL": f"unix://{_redis_socket(data, run_folder)}",
         "VIDFERRY_BUCKET": f"file://{data / 'bucket'}",
         "VIDFERRY_WORKER_FOLDER": str(data / "work"),
-        # Who presses Ctrl-C waits, and what isn't done goes on at the next start.
+        # Whoever presses Ctrl-C is waiting. Unfinished downloads continue at the next start.
         "VIDFERRY_GRACE": "2",
-        # There is one person here.
+        # There is only one caller here.
         "VIDFERRY_CALLER_SHARE": "1",
         "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
         "VIDFERRY_GATEWAY_DRAIN_SECONDS": "0",
         "VIDFERRY_GATEWAY_CLOSE_SECONDS": "2",
         "VIDFERRY_ADMIN_HOST": "127.0.0.1",
-        # Anybody's machine: what its kernel lacks, it does without, and says so.
+        # A developer's kernel may lack parts of the sandbox. The worker then logs what is missing.
         "VIDFERRY_SANDBOX": "preferred",
         **os.environ,
         "VIDFERRY_LOG_FORMAT": settings.log_format,
@@ -37,13 +37,13 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         "PYTHONUNBUFFERED": "1",
     }
     env.setdefault("VIDFERRY_SIGNING_KEY", _signing_key(data / "signing-key"))
-    if folder := ffmpeg_folder(data / "bin"):
+    if folder := provide_ffmpeg(data / "bin"):
         env["PATH"] = f"{folder}{os.pathsep}{env.get('PATH', os.defpath)}"
     return env
 
 
 def redis_command(data: Path, run_folder: Path) -> list[str]:
-    """The embedded Redis: on a Unix socket, every write on disk before it is answered."""
+    """The command of the embedded Redis, which listens on a Unix socket and syncs every write before answering."""
     folder = data / "redis"
     folder.mkdir(mode=0o700, exist_ok=True)
     options = {
@@ -58,7 +58,7 @@ def redis_command(data: Path, run_folder: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
         "logfile": str(folder / "redis.log"),
     }
-    return [redis_server(), *[part for name, value in options.items() for part in (f"--{name}", value)]]
+    return [find_redis_server(), *[part for name, value in options.items() for part in (f"--{name}", value)]]
 
 
 def _redis_socket(data: Path, run_folder: Path) -> Path:
@@ -67,7 +67,7 @@ def _redis_socket(data: Path, run_folder: Path) -> Path:
 
 
 def _signing_key(path: Path) -> str:
-    """Made once, so that links outlive a restart."""
+    """Reads the key, or makes it the first time: signed links must stay valid after a restart."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(48))

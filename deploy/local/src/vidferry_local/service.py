@@ -1,4 +1,4 @@
-"""One program under the supervisor: started, watched, started again where it dies, stopped."""
+"""A program under the supervisor: starts it, restarts it when it dies, stops it."""
 
 import asyncio
 import contextlib
@@ -10,27 +10,24 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vidferry_local.parent import die_with_parent
+from vidferry_local.errors import CannotRun
+from vidferry_local.parent_death import die_with_parent
 
 logger = logging.getLogger("vidferry_local")
 
 MAX_DEATHS = 5
 DEATH_WINDOW = 60.0
-"""seconds in which that many deaths end all"""
+"""seconds; after MAX_DEATHS within them the supervisor gives up"""
 RESTART_DELAY = 0.5
 WRONG_SETTING = 2
-"""the exit code of a program that must be told something else: a repetition would say the same"""
+"""the exit code for a wrong setting, which a restart would not change"""
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
-class ServiceFailed(Exception):
-    """A program did not start, or dies again and again; the text is for a person."""
-
-
 @dataclass(slots=True)
 class Service:
-    """A program and how it is run."""
+    """A program that the supervisor keeps running."""
 
     name: str
     argv: Sequence[str]
@@ -40,34 +37,36 @@ class Service:
     _deaths: deque[float] = field(default_factory=deque)
 
     async def start(self) -> None:
-        """Starts it once; its output goes to this terminal."""
+        """Starts the program. Its output goes to this terminal."""
         self.process = await asyncio.create_subprocess_exec(
             *self.argv,
             env=dict(self.env),
             pass_fds=tuple(self.pass_fds),
-            start_new_session=True,  # a terminal's Ctrl-C reaches the supervisor alone, which stops all in order
+            start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops all in order
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
-    async def keep(self) -> None:
-        """Starts it again whenever it dies; ServiceFailed where that happens too often."""
+    async def supervise(self) -> None:
+        """Restarts the program whenever it dies. Raises CannotRun if it dies too often, or of a wrong setting."""
         while True:
             assert self.process is not None
             code = await self.process.wait()
             if code == WRONG_SETTING:
-                raise ServiceFailed(f"{self.name} was told something wrong; its last line above says what is right.")
+                raise CannotRun(f"{self.name} was told something wrong; its last line above says what is right.")
             now = time.monotonic()
             self._deaths.append(now)
             while self._deaths[0] < now - DEATH_WINDOW:
                 self._deaths.popleft()
             if len(self._deaths) >= MAX_DEATHS:
-                raise ServiceFailed(f"{self.name} died {MAX_DEATHS} times within a minute, the last time {_how(code)}.")
-            logger.warning("%s died %s; starting it again", self.name, _how(code))
+                raise CannotRun(
+                    f"{self.name} died {MAX_DEATHS} times within a minute, the last time {_describe_exit(code)}."
+                )
+            logger.warning("%s died %s; starting it again", self.name, _describe_exit(code))
             await asyncio.sleep(RESTART_DELAY)
             await self.start()
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL where that is not enough."""
+        """Sends SIGTERM, then SIGKILL if the program does not end in time."""
         if self.process is None or self.process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -81,5 +80,5 @@ class Service:
             await self.process.wait()
 
 
-def _how(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

@@ -1,4 +1,4 @@
-"""What `make up` is told."""
+"""The settings of `make up`."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from vidferry_common.log import LogSettings
 
 
 class LocalSettings(LogSettings):
-    """Settings of the supervisor; it hands the whole environment on to the services."""
+    """The supervisor's settings. It passes its whole environment on to the services."""
 
     host: str = Field("localhost", description="The name or address that api and gateway listen on.")
     port: int = Field(3001, ge=1, le=65535, description="Their port.")

@@ -1,4 +1,4 @@
-"""Starts the parts one after the other, each when those that it needs are ready."""
+"""Starts the services one after the other, each when those that it needs are ready."""
 
 import asyncio
 import contextlib
@@ -12,35 +12,36 @@ from pathlib import Path
 from vidferry_common.notify import ReadySocket
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
 from vidferry_common.store.client import connection_name
+from vidferry_local.addresses import url_host
 from vidferry_local.environment import redis_command, service_environment
-from vidferry_local.place import url_host
-from vidferry_local.service import READY_SECONDS, Service, ServiceFailed
+from vidferry_local.errors import CannotRun
+from vidferry_local.service import READY_SECONDS, Service
 from vidferry_local.settings import LocalSettings
 
 logger = logging.getLogger("vidferry_local")
 
-PING_DELAY = 0.05
+PING_INTERVAL = 0.05
 
 
-class Stack:
-    """All parts of Vidferry on this machine."""
+class LocalStack:
+    """All services of Vidferry on this machine."""
 
     def __init__(self, settings: LocalSettings, data: Path, run_folder: Path, sockets: list[socket.socket]) -> None:
         self._settings, self._data, self._run_folder, self._sockets = settings, data, run_folder, sockets
         self._services: list[Service] = []
-        self.keepers: list[asyncio.Task[None]] = []
-        """each ends, by ServiceFailed, when its part can't be kept up"""
+        self.supervision: list[asyncio.Task[None]] = []
+        """a task for each service, which ends with CannotRun if the service fails for good"""
 
     async def start(self) -> None:
-        """Returns when all parts serve; ServiceFailed, ProgramMissing."""
+        """Starts all services and returns when they are ready. Raises CannotRun."""
         settings, env = self._settings, service_environment(self._settings, self._data, self._run_folder)
         if "VIDFERRY_REDIS_URL" not in os.environ:
             command = redis_command(self._data, self._run_folder)
-            await self._launch(Service("redis", command, env), _redis_answers(env["VIDFERRY_REDIS_URL"]))
+            await self._start_service(Service("redis", command, env), _wait_for_redis(env["VIDFERRY_REDIS_URL"]))
         next_port = {"VIDFERRY_ADMIN_PORT": str(settings.admin_port + 1)} if settings.admin_port else {}
-        await self._launch_python("worker", "vidferry_worker", {**env, **next_port})
+        await self._start_python_service("worker", "vidferry_worker", {**env, **next_port})
         fds = [sock.fileno() for sock in self._sockets]
-        await self._launch_python(
+        await self._start_python_service(
             "web", "vidferry_local.web", {**env, "VIDFERRY_LISTEN_FDS": ",".join(map(str, fds))}, fds
         )
         logger.info(
@@ -49,43 +50,45 @@ class Stack:
         )  # fmt: skip
 
     async def stop(self) -> None:
-        """In the reverse order: those that use Redis before Redis."""
-        for keeper in self.keepers:
-            keeper.cancel()
+        """Stops the services in reverse order, Redis last."""
+        for task in self.supervision:
+            task.cancel()
         for service in reversed(self._services):
             await service.stop()
 
-    async def _launch_python(self, name: str, module: str, env: dict[str, str], fds: list[int] | None = None) -> None:
+    async def _start_python_service(
+        self, name: str, module: str, env: dict[str, str], fds: list[int] | None = None
+    ) -> None:
         with ReadySocket(self._run_folder / f"{name}.ready") as ready:
             command = [sys.executable, "-m", module]
-            await self._launch(Service(name, command, {**env, **ready.environment()}, fds or []), ready.wait())
+            await self._start_service(Service(name, command, {**env, **ready.environment()}, fds or []), ready.wait())
 
-    async def _launch(self, service: Service, ready: Awaitable[None]) -> None:
+    async def _start_service(self, service: Service, ready: Awaitable[None]) -> None:
         self._services.append(service)
         await service.start()
-        self.keepers.append(asyncio.create_task(service.keep()))
+        self.supervision.append(asyncio.create_task(service.supervise()))
         waiting = asyncio.ensure_future(asyncio.wait_for(ready, READY_SECONDS))
         try:
-            await asyncio.wait({waiting, *self.keepers}, return_when=asyncio.FIRST_COMPLETED)
-            for keeper in self.keepers:
-                if keeper.done():
-                    await keeper
+            await asyncio.wait({waiting, *self.supervision}, return_when=asyncio.FIRST_COMPLETED)
+            for task in self.supervision:
+                if task.done():
+                    await task
             await waiting
         except TimeoutError:
             msg = f"{service.name} was not ready within {READY_SECONDS:.0f} s; its last lines above say why."
-            raise ServiceFailed(msg) from None
+            raise CannotRun(msg) from None
         finally:
             waiting.cancel()
         logger.info("%s is up", service.name)
 
 
-async def _redis_answers(url: str) -> None:
+async def _wait_for_redis(url: str) -> None:
     settings = RedisSettings.model_validate({"redis_url": url})
     store = Store(connect(settings, connection_name("local", "start")), settings.record_seconds)
     try:
         while True:
             with contextlib.suppress(StoreUnavailable):
                 return await store.ping()
-            await asyncio.sleep(PING_DELAY)
+            await asyncio.sleep(PING_INTERVAL)
     finally:
         await store.close()

@@ -1,4 +1,4 @@
-"""api and gateway in one uvicorn: what `make up` serves on its port."""
+"""The web server of `make up`: api and gateway in one uvicorn on one port."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,11 @@ from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.server import DrainingServer
 
-READY_POLL = 0.02
+READY_POLL_SECONDS = 0.02
 
 
 class WebServer(DrainingServer):
-    """Says when it serves."""
+    """The server, which notifies the supervisor when it is ready."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -53,16 +53,16 @@ def main() -> None:
 
 
 def _with_gateway(app: FastAPI, gateway: Gateway, admin: AdminServer) -> Any:
-    """The api's lifespan, and the gateway's inside it: served is only once both see Redis."""
-    api = app.router.lifespan_context
+    """The lifespan of the api with the gateway's inside. Requests are served once both have reached Redis."""
+    api_lifespan = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[object]:
-        async with admin, api(app) as state:
+        async with admin, api_lifespan(app) as state:
             await gateway.start()
             try:
                 while not gateway.ready:  # noqa: ASYNC110 - once, at the start
-                    await asyncio.sleep(READY_POLL)
+                    await asyncio.sleep(READY_POLL_SECONDS)
                 yield state
             finally:
                 await gateway.stop()

@@ -1,1 +1,1 @@
-"""The REST API, the job records and the web page."""
+"""The api service: the REST API and the web page."""

@@ -1,4 +1,4 @@
-"""The api as an ASGI application."""
+"""Makes the api's ASGI application."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from vidferry_api.dependencies import Services
 from vidferry_api.http import problems
 from vidferry_api.http.middleware import BoundedBody, Cors, RequestLog, SafeHeaders, StripPrefix
 from vidferry_api.http.problems import ProblemDocument
-from vidferry_api.metrics import ApiMetrics, QueueReader, RouteTemplates
+from vidferry_api.metrics import ApiMetrics, QueueMetrics, RouteTemplates
 from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket, open_bucket
@@ -30,13 +30,14 @@ from vidferry_common.store import Store, connect
 from vidferry_common.store.client import connection_name
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
-"""a public address below one of these can't be told from the path itself: there the proxy takes it off"""
+"""A public URL may have one of these as its path. It can't be told from the api's own path then, so it is not stripped
+here: the proxy has to strip it."""
 
 
 def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
-    """The application; its lifespan connects to Redis and the bucket. What it counts is in the registry.
+    """Makes the application. Its lifespan connects to Redis and the bucket; the registry gets its metrics.
 
-    BucketError where the bucket is a folder that can't be used.
+    Raises BucketError if the bucket is a folder that can't be used.
     """
     bucket = open_bucket(settings)
     app = FastAPI(
@@ -45,24 +46,24 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         summary="Fetches videos into a bucket and tells every step.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
         lifespan=_lifespan(settings, registry, bucket),
-        docs_url=None,  # their pages load scripts from elsewhere
+        docs_url=None,  # this page and the next load scripts from other sites
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would be built from the Host header, and a POST does not follow it
+        redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
         responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
-    problems.install_handlers(app)
+    problems.install_error_handlers(app)
     modules = (jobs, objects, health, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)
-    # FastAPI keeps an included router whole: its routes aren't among the app's.
-    own = [route for module in (*modules, page) for route in module.router.routes]
-    app.state.routes = [*own, *app.routes]
+    # FastAPI keeps an included router as one route, so its routes are not among the app's.
+    included = [route for module in (*modules, page) for route in module.router.routes]
+    app.state.routes = [*included, *app.routes]
     app.state.metrics = ApiMetrics(registry, RouteTemplates(app.state.routes))
-    # Those added last are the outermost.
+    # The last one added is the outermost.
     for each in reversed(_middleware_stack(settings, app.state.metrics)):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
-    _describe_problems(app)
+    _document_problems(app)
     return app
 
 
@@ -75,15 +76,15 @@ def _lifespan(
         store = Store(redis, settings.record_seconds, settings.kept)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)
-        queue = QueueReader(registry, store)
-        waiting = asyncio.create_task(_wait_until_ready(services))
+        queue_metrics = QueueMetrics(registry, store)
+        ready_task = asyncio.create_task(_wait_until_ready(services))
         memory_log.start()
         try:
             yield
         finally:
-            waiting.cancel()
+            ready_task.cancel()
             memory_log.close()
-            queue.close()
+            queue_metrics.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)
 
@@ -96,7 +97,7 @@ async def _wait_until_ready(services: Services) -> None:
 
 
 def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
-    """The outermost first."""
+    """The middleware, the outermost first."""
     cors = Middleware(
         Cors,
         allow_origins=list(settings.cors_origins),
@@ -125,8 +126,8 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
     ]
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """FastAPI describes its own form of a 422, which never leaves this app."""
+def _document_problems(app: FastAPI) -> None:
+    """Puts problem documents into the OpenAPI document, in place of FastAPI's own 422, which is never sent."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _describe_problems(app: FastAPI) -> None:
         schemas["ProblemDocument"] = described
         for operation in [operation for path in document["paths"].values() for operation in path.values()]:
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                del operation["responses"]["422"]  # of a path's id alone: a malformed one is a 404
+                del operation["responses"]["422"]  # FastAPI adds it for the job id in the path; a malformed id is a 404
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""What the routes work with: made once in the app's lifespan, handed to them by FastAPI."""
+"""The dependencies that FastAPI passes to the routes. The lifespan makes `Services` once."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -19,7 +19,7 @@ from vidferry_common.store import JobRecord, Store
 
 @dataclass(slots=True)
 class Services:
-    """What the routes of an api share: its settings, store, bucket and counters."""
+    """The services that all routes share: settings, store, bucket, metrics."""
 
     settings: ApiSettings
     store: Store
@@ -27,7 +27,7 @@ class Services:
     metrics: ApiMetrics
     memory_log: RedisMemoryLog
     ready: bool = False
-    """Redis and the bucket have been seen; from then on an outage is answered request by request"""
+    """whether Redis and the bucket have been reached once; a later outage is answered request by request"""
 
 
 def _get_services(request: Request) -> Services:
@@ -39,14 +39,14 @@ JobId = Annotated[str, Path(description="The job's UUID.")]
 
 
 async def find_job(job_id: JobId, services: ServicesDep) -> JobRecord:
-    """The job of the path as it is now; a malformed id is no job's."""
+    """Reads the job in the path. Raises Problem if it does not exist, or the id is malformed."""
     try:
-        known = await services.store.jobs.read(str(UUID(job_id)))
+        job = await services.store.jobs.read(str(UUID(job_id)))
     except ValueError:
-        known = None
-    if known is None:
+        job = None
+    if job is None:
         raise Problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
-    return known
+    return job
 
 
 JobDep = Annotated[JobRecord, Depends(find_job)]

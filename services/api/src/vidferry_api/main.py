@@ -1,4 +1,4 @@
-"""The api's program."""
+"""Starts the api: `python -m vidferry_api`."""
 
 import contextlib
 import sys
@@ -20,15 +20,16 @@ from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load
 
 GRACE_SECONDS = 20
+"""that requests have to finish after SIGTERM"""
 
 SERVER_OPTIONS: dict[str, Any] = {
     "log_config": None,
-    "access_log": False,  # it would tell the queries of signed links
-    "proxy_headers": False,  # they count by VIDFERRY_TRUSTED_PROXIES, which needs the peer's own address
+    "access_log": False,  # it would log the queries of signed links
+    "proxy_headers": False,  # VIDFERRY_TRUSTED_PROXIES decides about them, by the peer's own address
     "server_header": False,
     "lifespan": "on",
 }
-"""what uvicorn must be told wherever it serves the app of create_app"""
+"""uvicorn's options wherever it serves the app of create_app"""
 
 
 def main() -> None:
@@ -56,18 +57,18 @@ def main() -> None:
 
 
 def is_ready(app: FastAPI) -> bool:
-    """Whether Redis and the bucket have been seen."""
+    """Whether Redis and the bucket have been reached."""
     services: Services | None = getattr(app.state, "services", None)
     return services is not None and services.ready
 
 
 def _within_admin_port(app: FastAPI, admin: AdminServer) -> Any:
-    """The app's lifespan, within the admin port's."""
-    own = app.router.lifespan_context
+    """The app's lifespan, wrapped in the admin port's."""
+    app_lifespan = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[object]:
-        async with admin, own(app) as state:
+        async with admin, app_lifespan(app) as state:
             yield state
 
     return lifespan

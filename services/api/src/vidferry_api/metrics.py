@@ -1,6 +1,6 @@
-"""What the api counts, and what it tells of the queue.
+"""The api's metrics: requests, jobs, and the state of queue and Redis.
 
-The api tells the queue's depth and not the workers, since there may be none of them.
+The api exports the queue's depth, not the workers, since there may be no worker.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailab
 
 logger = logging.getLogger(__name__)
 
-ANY_ROUTE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+ANY_ROUTE_STATUSES = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+"""statuses that every route may answer with"""
 SCRAPE_SECONDS = 1.0
-"""that a scrape waits for Redis, and that what it told counts as new"""
+"""how long a scrape waits for Redis, and how long what was read counts as current"""
 
 
 class ApiMetrics:
@@ -36,27 +37,27 @@ class ApiMetrics:
         self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
 
     def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
-        """One was answered; status is 0 where it was not."""
+        """Counts a request; status is 0 if no response was sent."""
         route, method = self._routes.template_of(scope), scope["method"]
         self._requests.add(route, method, str(status) if status else catalogue.NO_CODE)
         self._durations.observe(seconds, route, method)
 
 
 class RouteTemplates:
-    """The templates of an app's routes; every path has one of them or none."""
+    """The path templates of an app's routes, which label its metrics."""
 
     def __init__(self, routes: list[BaseRoute]) -> None:
         paths = [str(getattr(route, "path", "")) for route in routes]
         self.templates = tuple(dict.fromkeys(filter(None, paths)))
         self.answers = tuple(_declared_answers(routes))
-        """(template, method, status) of what the routes say that they answer, and of what any may"""
+        """(template, method, status) of every documented response, and of those that any route may send"""
         self._mounts = tuple(f"{route.path}/" for route in routes if isinstance(route, Mount))
 
     def template_of(self, scope: Mapping[str, Any]) -> str:
-        """Of a request that was routed; its path where no route says so, which the counter's own set bounds."""
-        found = getattr(scope.get("route"), "path", None)
-        if found:
-            return str(found)
+        """The template of the request's route, or its path if none matched, which the counter counts as other."""
+        template = getattr(scope.get("route"), "path", None)
+        if template:
+            return str(template)
         path = str(scope["path"])
         return next((mount[:-1] for mount in self._mounts if path.startswith(mount)), path)
 
@@ -64,13 +65,13 @@ class RouteTemplates:
 def _declared_answers(routes: list[BaseRoute]) -> Iterator[tuple[str, str, str]]:
     for route in routes:
         if isinstance(route, APIRoute):
-            statuses = {route.status_code or HTTPStatus.OK, *ANY_ROUTE, *route.responses}
+            statuses = {route.status_code or HTTPStatus.OK, *ANY_ROUTE_STATUSES, *route.responses}
             for method in route.methods or ():
                 yield from ((route.path, method, str(int(status))) for status in statuses)
 
 
-class QueueReader:
-    """The reader of the queue's depth: asks Redis at a scrape, at most once a second, and never for long."""
+class QueueMetrics:
+    """The metrics of the queue and of Redis, read at a scrape, at most once a second and with a short timeout."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._store, self._clock_offset = store, registry.clock_offset
@@ -78,7 +79,7 @@ class QueueReader:
         self._memory: RedisMemory | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
-        registry.before_scrape(self._refresh)
+        registry.before_scrape(self._read_if_old)
         registry.reading(catalogue.QUEUE, self._queue_states)
         registry.reading(catalogue.REDIS_MEMORY, self._memory_kinds)
         registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
@@ -98,13 +99,13 @@ class QueueReader:
         memory = self._memory
         return {} if self._depth is None or memory is None else {("used",): memory.used, ("max",): memory.maximum}
 
-    async def _refresh(self) -> None:
+    async def _read_if_old(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._read_at < SCRAPE_SECONDS:
             return
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_redis())
-        # Not cancelled after that time: a client of Redis that is cut off in a reply costs a connection.
+        # The read is not cancelled on a timeout: cancelling amid a reply costs the connection.
         await asyncio.wait({self._reading}, timeout=SCRAPE_SECONDS)
         if not self._reading.done():
             self._depth = None

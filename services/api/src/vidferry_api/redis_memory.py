@@ -1,4 +1,4 @@
-"""The log lines that tell how full Redis is: one for each change, not one for each request."""
+"""Logs how full Redis is, once for each change of level and not for each request."""
 
 import asyncio
 import logging
@@ -8,30 +8,31 @@ from vidferry_common.store import Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
-SLACK = 0.05
-"""of the memory, by which it has to fall below a limit before that is told: what is forgotten keeps it close to 80 %"""
+READ_INTERVAL = 5.0
+HYSTERESIS = 0.05
+"""The share of the memory by which use must fall below a limit before a lower level counts. Use stays close to 80 %
+while ended jobs are removed, and would else be logged again and again."""
 
 
-class Level(IntEnum):
-    """How full Redis is; the limits are those of the store's scripts/room.lua."""
+class MemoryLevel(IntEnum):
+    """How full Redis is. The limits are the ones in the store's scripts/room.lua."""
 
-    ROOM = 0
-    FILLS = 1
+    NORMAL = 0
+    HIGH = 1
     FULL = 2
 
     @property
     def limit(self) -> float:
-        """The share of the memory from which on it is so full."""
+        """The share of the memory at which the level begins."""
         return (0, 0.8, 0.9)[self]
 
 
 class RedisMemoryLog:
-    """The log of how full Redis is: looks now and then, and tells what changes."""
+    """Logs changes of Redis' memory level, which it reads every few seconds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._level = Level.ROOM
+        self._level = MemoryLevel.NORMAL
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -42,14 +43,14 @@ class RedisMemoryLog:
             self._task.cancel()
 
     def note_refusal(self) -> None:
-        """Takes in that a job was refused for want of memory, which the next look may be too late to see."""
-        self._change(Level.FULL)
+        """Notes that a job was refused because Redis is full, which the next read may be too late to see."""
+        self._set_level(MemoryLevel.FULL)
 
     def note_share(self, share: float) -> None:
-        """Takes in the share of the memory that is used."""
-        level = max(level for level in Level if share >= level.limit)
-        if level > self._level or share < self._level.limit - SLACK:
-            self._change(level)
+        """Notes the share of the memory that is in use."""
+        level = max(level for level in MemoryLevel if share >= level.limit)
+        if level > self._level or share < self._level.limit - HYSTERESIS:
+            self._set_level(level)
 
     async def _watch_memory(self) -> None:
         while True:
@@ -57,18 +58,18 @@ class RedisMemoryLog:
                 self.note_share((await self._store.read_memory()).share)
             except StoreUnavailable as error:
                 logger.debug("Redis' memory is unknown", extra={"error": str(error)})
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(READ_INTERVAL)
 
-    def _change(self, level: Level) -> None:
+    def _set_level(self, level: MemoryLevel) -> None:
         if level is self._level:
             return
         self._level = level
-        if level is Level.FULL:
+        if level is MemoryLevel.FULL:
             logger.warning(
                 "Redis is full: 90 % of its maxmemory is used, so no job is accepted; raise it, or lower "
                 "VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES"
             )
-        elif level is Level.FILLS:
+        elif level is MemoryLevel.HIGH:
             logger.warning("Redis fills up: 80 % of its maxmemory is used, so the oldest ended jobs are forgotten")
         else:
             logger.info("Redis has room again")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -14,7 +14,7 @@ from vidferry_worker.settings import WorkerSettings
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """Made once in main, passed down."""
+    """The settings and services that all attempts of a worker use. Made once in main."""
 
     settings: WorkerSettings
     store: Store
@@ -22,9 +22,8 @@ class WorkerContext:
     zygote: Zygote
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
-    memory: MemoryGroup
+    memory_cgroup: MemoryCgroup
     """of the worker and its children"""
-    early: bool
-    """whether a file is uploaded while it is still downloaded"""
+    uploads_while_downloading: bool
     folder: Path
-    """of all running downloads"""
+    """for the files of all running downloads"""

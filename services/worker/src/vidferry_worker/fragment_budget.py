@@ -1,4 +1,4 @@
-"""How many parts at once each download may fetch, so that one site is not asked for too many by one worker."""
+"""How many fragments (HLS, DASH) each download may fetch at once, so that one worker does not overload a site."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,19 +6,19 @@ from contextlib import contextmanager
 
 
 class FragmentBudget:
-    """The parts that all downloads of a worker may fetch at once, by site."""
+    """The fragments that all downloads of a worker may fetch at once, by site."""
 
-    def __init__(self, of_one: int, of_all: int) -> None:
-        self._of_one, self._of_all = of_one, of_all
+    def __init__(self, per_download: int, per_site: int) -> None:
+        self._per_download, self._per_site = per_download, per_site
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def share(self, domain: str) -> Iterator[int]:
-        """What a download of that site may fetch at once while it runs: as many as are left, one at least."""
-        count = max(1, min(self._of_one, self._of_all - self._taken[domain]))
+    def reserve(self, domain: str) -> Iterator[int]:
+        """Reserves fragments for one download of a site: as many as are left, and at least one. Yields their number."""
+        count = max(1, min(self._per_download, self._per_site - self._taken[domain]))
         self._taken[domain] += count
         try:
             yield count
         finally:
             self._taken[domain] -= count
-            self._taken += Counter()  # forgets those that nothing is fetched from
+            self._taken += Counter()  # drops the sites whose count is 0

@@ -1,11 +1,11 @@
-"""The worker's program."""
+"""Starts a worker: builds its parts from the settings, and runs them until it is told to stop."""
 
 import asyncio
 import logging
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -23,11 +23,12 @@ from vidferry_common.store import Store, StoreUnavailable, connect
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
-from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.children.child import ChildEnded
+from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
-from vidferry_worker.children.resource_monitor import Bounds, ResourceMonitor
+from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
-from vidferry_worker.children.zygote import ChildEnded, SandboxMissing, Zygote
+from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -42,8 +43,8 @@ from vidferry_worker.settings import WorkerSettings
 
 logger = logging.getLogger("vidferry_worker")
 
-SLACK = 64 * 1024**2
-"""bytes of a download beside its streams: pictures, the runtime's cache"""
+EXTRA_DISK = 64 * 1024**2
+"""bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
 
 
 def main() -> None:
@@ -57,18 +58,18 @@ def main() -> None:
         )
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, settings.worker_slots)
-    state = State()
+    state = WorkerState()
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
-        asyncio.run(_run(settings, metrics, admin, state))
+        asyncio.run(_run_worker(settings, metrics, admin, state))
     except asyncio.CancelledError:
         logger.info("worker stops")
     except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
         sys.exit(f"The worker can't start: {error}")
 
 
-class State:
-    """The state of this worker, as its admin port tells it."""
+class WorkerState:
+    """Whether this worker is ready, for its admin port."""
 
     worker: DownloadWorker | None = None
 
@@ -78,78 +79,69 @@ class State:
         return self.worker is not None and self.worker.takes_work
 
 
-def _cancel_current() -> Callable[[], object]:
+async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: WorkerState) -> None:
     task = asyncio.current_task()
     assert task
-    return task.cancel
-
-
-async def _run(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: State) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):  # arq's worker, once it runs, heeds them itself
-        asyncio.get_running_loop().add_signal_handler(number, _cancel_current())
+    for number in (signal.SIGTERM, signal.SIGINT):  # until arq's worker runs, which handles them itself
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with admin:
         bucket = open_bucket(settings)
         try:
-            await _work(settings, metrics, bucket, state)
+            await _start_parts(settings, metrics, bucket, state)
         finally:
             await bucket.close()
 
 
-async def _work(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: State) -> None:
+async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: WorkerState) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(connect(settings, connection_name("worker", "records")), settings.record_seconds, settings.kept)
-        zygote = Zygote(_broker(settings), settings.confinement)
-        metrics.confined(lambda: zygote.confined_by)
-        metrics.asks(bucket.health)
+        zygote = Zygote(_make_broker(settings), settings.confinement)
+        metrics.observe_sandbox(lambda: zygote.sandbox_parts)
+        metrics.observe_bucket(bucket.health)
         try:
             await zygote.start()
-            _warn_of_gaps(settings, zygote)
+            _warn_of_missing_sandbox_parts(settings, zygote)
             await until_both_answer(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
-            early = settings.upload_while_downloading and not await bucket.keeps(folder)
-            memory = MemoryGroup.of()
-            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, memory, early, folder)
-            await _serve(context, state)
+            speculates = settings.upload_while_downloading and not await bucket.keeps(folder)
+            cgroup = MemoryCgroup.of_process()
+            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder)
+            await _process_downloads(context, state)
         finally:
             await zygote.close()
             await store.close()
 
 
-def _broker(settings: WorkerSettings) -> Broker:
+def _make_broker(settings: WorkerSettings) -> Broker:
     policy = EgressPolicy(settings.egress_allow, settings.egress_ports, settings.egress_deny)
     return Broker(policy, settings.proxy.dial) if settings.proxy else Broker(policy)
 
 
-def _warn_of_gaps(settings: WorkerSettings, zygote: Zygote) -> None:
-    if missing := zygote.lacking():
+def _warn_of_missing_sandbox_parts(settings: WorkerSettings, zygote: Zygote) -> None:
+    if missing := zygote.missing_sandbox_parts:
         logger.warning(
             "downloads are not confined by all that they could be: see SECURITY.md",
             extra={"missing": missing, "sandbox": settings.sandbox},
         )
 
 
-async def _serve(context: WorkerContext, state: State) -> None:
+async def _process_downloads(context: WorkerContext, state: WorkerState) -> None:
     settings = context.settings
     publisher = Publisher(context.store)
     runner = Runner(context, publisher)
-    waiting = connection_pool(settings, connection_name("worker", "queue"))
-    pool = ArqRedis(pool_or_conn=waiting, default_queue_name=keys.QUEUE)
+    connections = connection_pool(settings, connection_name("worker", "queue"))
+    pool = ArqRedis(pool_or_conn=connections, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
         lambda count: context.store.queue.pick(count, settings.limits),
-        runner.run,
+        runner.run_attempt,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,
         max_seconds=settings.max_seconds,
         grace=settings.grace,
     )
     state.worker = worker
-    beside = [
-        asyncio.create_task(work, name=name)
-        for name, work in _beside(context, runner.leases, worker, publisher).items()
-    ]
-    for task in beside:
-        task.add_done_callback(lambda ended: _stop_without(ended, worker))
+    tasks = _start_background_tasks(context, runner.leases, worker, publisher)
     ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
@@ -159,36 +151,48 @@ async def _serve(context: WorkerContext, state: State) -> None:
     finally:
         state.worker = None
         await worker.close()
-        for task in beside:
+        for task in tasks:
             task.cancel()
 
 
-def _beside(
+def _start_background_tasks(
+    context: WorkerContext, leases: Leases, worker: DownloadWorker, publisher: Publisher
+) -> list[asyncio.Task[None]]:
+    """Starts what runs as long as the worker does. If any of it fails, the worker stops."""
+    coroutines = _background_coroutines(context, leases, worker, publisher)
+    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in coroutines.items()]
+    for task in tasks:
+        task.add_done_callback(lambda ended: _stop_if_failed(ended, worker))
+    return tasks
+
+
+def _background_coroutines(
     context: WorkerContext, leases: Leases, worker: DownloadWorker, publisher: Publisher
 ) -> dict[str, Coroutine[Any, Any, None]]:
-    """What runs as long as the worker does, by its name."""
     settings = context.settings
-    bounds = Bounds(
-        2 * settings.max_bytes + SLACK, settings.disk + settings.worker_slots * SLACK, settings.child_memory
+    limits = ResourceLimits(
+        2 * settings.max_bytes + EXTRA_DISK,
+        settings.max_total_disk + settings.worker_slots * EXTRA_DISK,
+        settings.child_memory,
     )
     return {
-        "leases": leases.renew(),
+        "leases": leases.renew_leases(),
         "cancellations": leases.listen_for_cancellations(),
         "reaper": LeaseReaper(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
         "publisher": publisher.run(),
-        "bucket": bucket_outage.ask_until_it_answers(context.bucket),
-        "watch": ResourceMonitor(context.zygote, bounds).run(),
+        "bucket": bucket_outage.check_failing_bucket(context.bucket),
+        "watch": ResourceMonitor(context.zygote, limits).run(),
         "memory": MemoryMonitor(
-            context.zygote, context.memory, settings.child_memory, files_in_memory=is_in_memory(context.folder)
+            context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
     }
 
 
-def _stop_without(task: asyncio.Task[None], worker: DownloadWorker) -> None:
-    """A worker that can't keep its leases would be taken for dead, one that does not watch its children is none."""
+def _stop_if_failed(task: asyncio.Task[None], worker: DownloadWorker) -> None:
+    """Stops the worker: one that can't renew its leases counts as dead, and one without its monitors is unsafe."""
     if not task.cancelled() and (error := task.exception()):
         logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
         worker.stop()

@@ -1,4 +1,4 @@
-"""What the worker counts."""
+"""The metrics of a worker."""
 
 import time
 from collections.abc import Callable, Collection
@@ -13,11 +13,11 @@ from vidferry_common.store import Claim
 
 
 class WorkerMetrics:
-    """The worker's instruments."""
+    """The counters and histograms of a worker."""
 
     def __init__(self, registry: Registry, slots: int) -> None:
         self.running = 0
-        """attempts now"""
+        """how many attempts"""
         self._registry = registry
         self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.histogram(catalogue.STAGE_DURATION)
@@ -34,7 +34,7 @@ class WorkerMetrics:
         for code in ErrorCode:
             self._finished.begin("failed", code)
         self.retries = registry.counter(catalogue.RETRIES)
-        self.deaths = registry.counter(catalogue.DEATHS)
+        self.worker_losses = registry.counter(catalogue.DEATHS)
         self.downloaded = registry.counter(catalogue.DOWNLOADED_BYTES)
         self.uploaded = registry.counter(catalogue.UPLOADED_BYTES)
         self.published = registry.counter(catalogue.PUBLISHED)
@@ -46,45 +46,45 @@ class WorkerMetrics:
         registry.reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
         registry.reading(catalogue.SLOTS, lambda: slots)
 
-    def confined(self, parts: Callable[[], Collection[str]]) -> None:
-        """By what children are held, asked at each scrape."""
+    def observe_sandbox(self, parts: Callable[[], Collection[str]]) -> None:
+        """Exports the parts of the sandbox that confine children, read at each scrape."""
         self._registry.reading(
             catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
         )
 
-    def asks(self, bucket: Health) -> None:
-        """Whether the bucket answers, looked at at each scrape."""
+    def observe_bucket(self, bucket: Health) -> None:
+        """Exports whether the bucket answers, read at each scrape."""
         self._registry.reading(catalogue.BUCKET_UP, lambda: float(bucket.error is None))
 
-    def claimed(self, claim: Claim) -> None:
+    def count_claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)
 
-    def stages(self) -> "StageClock":
-        """Of a new attempt."""
+    def new_stage_clock(self) -> "StageClock":
+        """The clock of a new attempt."""
         return StageClock(self._stages)
 
-    def finished(self, claim: Claim, update: Update) -> None:
-        """The download's last message was told."""
+    def count_finished(self, claim: Claim, update: Update) -> None:
+        """Counts a download whose last message was sent."""
         code = str(update.error["code"]) if update.error else catalogue.NO_CODE
         reused = update.status is Status.COMPLETED and bool(update.result and update.result["reused"])
-        self._end(claim.created, "reused" if reused else update.status.value, code)
+        self._count_ended(claim.created, "reused" if reused else update.status.value, code)
 
-    def failed(self, created: str, code: ErrorCode) -> None:
-        """A download that began at that time ended so."""
-        self._end(created, Status.FAILED.value, code)
+    def count_failed(self, created: str, code: ErrorCode) -> None:
+        """Counts a download that was created at that time and has failed."""
+        self._count_ended(created, Status.FAILED.value, code)
 
-    def removed(self, size: int) -> None:
-        """Retention removed an object of so many bytes."""
+    def count_removed(self, size: int) -> None:
+        """Counts an object of that many bytes that retention has removed."""
         self._removed_objects.add()
         self._removed_bytes.add(by=size)
 
-    def swept(self, *, completed: bool) -> None:
-        """A sweep of the bucket has ended."""
+    def count_sweep(self, *, completed: bool) -> None:
+        """Counts a sweep of the bucket."""
         self._sweeps.add("completed" if completed else "failed")
         if completed:
             self._last_sweep = time.time()
 
-    def _end(self, created: str, outcome: str, code: str) -> None:
+    def _count_ended(self, created: str, outcome: str, code: str) -> None:
         self._finished.add(outcome, code)
         seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
         if seconds >= 0:
@@ -94,15 +94,15 @@ class WorkerMetrics:
 
 
 class StageClock:
-    """How long an attempt was in each stage. The stage that it fails in does not count."""
+    """Measures how long an attempt is in each stage. The stage in which it fails does not count."""
 
     def __init__(self, durations: Histogram) -> None:
         self._durations = durations
         self._stage: Stage | None = None
         self._since = 0.0
 
-    def enter(self, stage: Stage) -> None:
-        """Another step; it may be of the same stage."""
+    def enter_stage(self, stage: Stage) -> None:
+        """Takes note of a step, which may belong to the same stage."""
         if stage is self._stage:
             return
         now = time.monotonic()
@@ -111,14 +111,14 @@ class StageClock:
         self._stage, self._since = stage, now
 
 
-class Rise:
-    """Counts how far a figure has risen, where it is told anew each time and may go back."""
+class HighWaterMark:
+    """The highest value so far of a number that may fall."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._highest = 0
 
-    def to(self, figure: int) -> int:
-        """By how much it is over all before."""
-        more = max(0, figure - self._seen)
-        self._seen += more
-        return more
+    def raise_to(self, value: int) -> int:
+        """By how much the value exceeds every earlier one."""
+        increase = max(0, value - self._highest)
+        self._highest += increase
+        return increase

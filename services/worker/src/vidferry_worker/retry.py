@@ -1,4 +1,4 @@
-"""How long what may help is tried again."""
+"""When and how often to try again."""
 
 import asyncio
 import random
@@ -9,28 +9,28 @@ from vidferry_common.store import StoreUnavailable
 
 OUTAGE_DELAY = 0.5
 """seconds between two tries to reach Redis"""
-DELAY_GROWTH = 3
+DELAY_FACTOR = 3
 MAX_DELAY = 3600.0
-SPREAD = 1.05
-"""of the waits that a site asks for"""
+JITTER = 1.05
+"""A wait that a site asks for is lengthened by up to this factor."""
 
 T = TypeVar("T")
 
 
 def retry_delay(first: float, retries: int) -> float:
-    """Seconds before the next try: three times as long each time, and never the same for all that failed together."""
-    longest = min(first * DELAY_GROWTH**retries, MAX_DELAY)
+    """Seconds before the next try: three times as long each time, with jitter."""
+    longest = min(first * DELAY_FACTOR**retries, MAX_DELAY)
     return random.uniform(longest / 2, longest)  # noqa: S311 - nothing secret
 
 
-def asked_delay(asked: float, longest: float) -> float:
-    """Seconds before the next try where a site has asked for so many: those at least, spread a little, of longest."""
-    heeded = min(asked, longest)
-    return random.uniform(heeded, min(heeded * SPREAD, longest))  # noqa: S311 - nothing secret
+def requested_delay(requested: float, longest: float) -> float:
+    """Seconds before the next try where a site asked for a wait: at least that, at most longest, with jitter."""
+    delay = min(requested, longest)
+    return random.uniform(delay, min(delay * JITTER, longest))  # noqa: S311 - nothing secret
 
 
 async def until_redis_answers(ask: Callable[[], Awaitable[T]]) -> T:
-    """An attempt is not lost to an outage; what it says is a script, and saying it twice is harmless."""
+    """Calls ask until Redis answers. Each ask is one script, and running it twice must do no harm."""
     while True:
         try:
             return await ask()

@@ -21,7 +21,7 @@ from vidferry_worker.network.proxy import Proxy
 
 
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
-    """All that a worker is told."""
+    """The settings of a worker."""
 
     worker_slots: int = Field(4, ge=1, le=64, description="Downloads that one worker runs at once.")
     worker_folder: Path = Field(
@@ -157,12 +157,12 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
 
     @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
-    def _networks(cls, value: object) -> object:
+    def _parse_networks(cls, value: object) -> object:
         return networks(value) if isinstance(value, str) else value
 
     @field_validator("egress_ports", mode="before")
     @classmethod
-    def _ports(cls, value: object) -> object:
+    def _parse_ports(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         parts = listed(value)
@@ -173,18 +173,18 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
 
     @field_validator("sandbox_read", mode="before")
     @classmethod
-    def _paths(cls, value: object) -> object:
+    def _parse_paths(cls, value: object) -> object:
         return tuple(Path(part) for part in listed(value)) if isinstance(value, str) else value
 
     @field_validator("egress_proxy")
     @classmethod
-    def _is_a_proxy(cls, value: str | None) -> str | None:
+    def _check_proxy(cls, value: str | None) -> str | None:
         if value:
             Proxy.parse(value)
         return value or None
 
     @model_validator(mode="after")
-    def _records_outlast_attempts(self) -> Self:
+    def _check_that_records_outlast_attempts(self) -> Self:
         if self.record_seconds <= self.max_seconds:
             msg = "VIDFERRY_RECORD_DAYS must be longer than VIDFERRY_MAX_SECONDS"
             raise ValueError(msg)
@@ -196,7 +196,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
 
     @property
     def proxy(self) -> Proxy | None:
-        """The operator's, with its credentials."""
+        """The operator's proxy, with its credentials."""
         password = self.egress_proxy_password.get_secret_value() if self.egress_proxy_password else ""
         return Proxy.parse(self.egress_proxy, self.egress_proxy_username, password) if self.egress_proxy else None
 
@@ -208,6 +208,6 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         )  # fmt: skip
 
     @property
-    def disk(self) -> int:
-        """Bytes of all running downloads"""
+    def max_total_disk(self) -> int:
+        """The most bytes that the files of all running downloads may take."""
         return self.max_disk or 2 * self.worker_slots * self.max_bytes

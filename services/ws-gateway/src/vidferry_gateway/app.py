@@ -1,4 +1,4 @@
-"""HTTP on the gateway's own port: whether it lives, and whether it is to be sent clients."""
+"""The ASGI application on the gateway's port: liveness, readiness, and refusals of everything else."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,11 +16,11 @@ from vidferry_common.metrics import AdminServer
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.refusals import NOTHING_HERE, ProblemResponse
 
-METHODS = "GET, HEAD, OPTIONS"
+ALLOWED_METHODS = "GET, HEAD, OPTIONS"
 
 
 def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
-    """An application whose lifespan is the gateway's, within the admin port's."""
+    """Makes the application. Its lifespan starts and stops the admin port and the gateway."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -47,11 +47,11 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
 
 
 def _answer_error(request: Request, error: Exception) -> Response:
-    """Starlette refuses in plain text."""
+    """Answers with a problem document where Starlette would answer in plain text."""
     assert isinstance(error, HTTPException)
-    known = error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status
-    if request.method == "OPTIONS" and (known or request.scope["path"] == "*"):
-        return Response(status_code=204, headers={"Allow": METHODS})
-    if not known:
+    path_exists = error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status
+    if request.method == "OPTIONS" and (path_exists or request.scope["path"] == "*"):
+        return Response(status_code=204, headers={"Allow": ALLOWED_METHODS})
+    if not path_exists:
         return ProblemResponse(ProblemCode.NOT_FOUND, NOTHING_HERE)
-    return ProblemResponse(ProblemCode.METHOD_NOT_ALLOWED, f"Use {METHODS}.", {"Allow": METHODS})
+    return ProblemResponse(ProblemCode.METHOD_NOT_ALLOWED, f"Use {ALLOWED_METHODS}.", {"Allow": ALLOWED_METHODS})

@@ -1,7 +1,5 @@
-"""What goes out, as bytes: built once, written to every watcher.
-
-WebSocket frames as a server writes them (RFC 6455 §5.2): unmasked, whole. Events as the HTML standard's event streams
-have them (§9.2.6).
+"""Builds what clients are sent: WebSocket frames (RFC 6455 §5.2, unmasked and unfragmented) and Server-Sent Events
+(HTML standard §9.2.6). Each message is built once, and the same bytes are written to every watcher.
 """
 
 import re
@@ -9,23 +7,23 @@ import struct
 
 PING = b"\x89\x00"
 KEEPALIVE = b":\n"
-"""a comment line of an event stream: so that no proxy takes it for dead. With a blank line behind it, common clients
-would take it for an event without data."""
+"""A comment line of an event stream, which keeps proxies from closing it. No blank line follows: common clients would
+take that for an event without data."""
 
 _TEXT, _BINARY = 0x81, 0x82
 _medium = struct.Struct(">BBH").pack
 _SHORT, _MEDIUM = 126, 1 << 16
-_HEADS = {126: 4, 127: 10}
+_HEADER_SIZES = {126: 4, 127: 10}
 _LINES = re.compile(rb"\r\n|\r|\n")
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A message in one text frame; payload is UTF-8."""
+    """A text frame; payload must be UTF-8."""
     return _build_frame(_TEXT, payload)
 
 
-def unchanged_frame(payload: bytes) -> bytes:
-    """Any bytes in one frame: text where they are UTF-8, else binary, since a client fails on wrong text."""
+def text_or_binary_frame(payload: bytes) -> bytes:
+    """A text frame if payload is UTF-8, else a binary frame: clients fail on text that is not UTF-8."""
     try:
         payload.decode()
     except UnicodeDecodeError:
@@ -34,17 +32,17 @@ def unchanged_frame(payload: bytes) -> bytes:
 
 
 def visible_ping(payload: bytes) -> bytes:
-    """A ping, and a message for a client that isn't told of pings."""
+    """A ping, followed by a text message for clients that can't see pings: browsers don't show them to scripts."""
     return PING + text_frame(payload)
 
 
-def payload_of(frame: bytes) -> bytes:
-    """What one of these frames holds."""
-    return frame[_HEADS.get(frame[1], 2) :]
+def frame_payload(frame: bytes) -> bytes:
+    """The payload of a frame that this module built."""
+    return frame[_HEADER_SIZES.get(frame[1], 2) :]
 
 
-def event_of(data: bytes, cursor: str = "", name: str = "") -> bytes:
-    """A message as an event, with its cursor as the id that a browser hands back; event streams are UTF-8 only."""
+def sse_event(data: bytes, cursor: str = "", name: str = "") -> bytes:
+    """An event. Browsers send the cursor back as Last-Event-ID. Bytes that are not UTF-8 are replaced."""
     fields = [f"event: {name}\n".encode()] if name else []
     if cursor:
         fields.append(f"id: {cursor}\n".encode())
@@ -52,10 +50,10 @@ def event_of(data: bytes, cursor: str = "", name: str = "") -> bytes:
     return b"".join([*fields, b"\n"])
 
 
-def _build_frame(head: int, payload: bytes) -> bytes:
+def _build_frame(first_byte: int, payload: bytes) -> bytes:
     size = len(payload)
     if _SHORT <= size < _MEDIUM:
-        return _medium(head, 126, size) + payload
+        return _medium(first_byte, 126, size) + payload
     if size < _SHORT:
-        return bytes((head, size)) + payload
-    return bytes((head, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((first_byte, size)) + payload
+    return bytes((first_byte, 127)) + size.to_bytes(8, "big") + payload

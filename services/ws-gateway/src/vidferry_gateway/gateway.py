@@ -1,4 +1,4 @@
-"""The gateway, without a server: what is started, stopped and drained, and the classes that uvicorn is given."""
+"""The gateway without a server: starts, drains and stops its parts, and makes the protocol classes for uvicorn."""
 
 import asyncio
 from typing import Literal, TypedDict
@@ -11,26 +11,26 @@ from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.clients.sse import EventStream
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.metrics import GatewayMetrics
-from vidferry_gateway.redis.feed import Feed
-from vidferry_gateway.refusals import websocket_only
+from vidferry_gateway.redis.feed import RedisFeed
+from vidferry_gateway.refusals import refuse_without_upgrade
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.http_protocol import GatewayHttpProtocol
 from vidferry_gateway.uvicorn.websocket_protocol import GatewayWebSocketProtocol
 
 
 class UvicornOptions(TypedDict):
-    """Arguments of uvicorn.Config."""
+    """Arguments for uvicorn.Config."""
 
     ws: type[asyncio.Protocol]
     http: type[asyncio.Protocol]
     loop: Literal["asyncio"]
-    """whatever is installed: uvloop gains nothing here (docs/adr/0008)"""
+    """even where uvloop is installed, which gains nothing here (docs/adr/0010-how-messages-fan-out.md)"""
 
 
 class Gateway:
-    """The gateway of a process, which is served by `uvicorn.Config(app, **gateway.uvicorn_options)`.
+    """The gateway of a process. `uvicorn.Config(app, **gateway.uvicorn_options)` serves it.
 
-    start and stop belong in the app's lifespan.
+    The app's lifespan must call start() and stop().
     """
 
     def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
@@ -38,19 +38,22 @@ class Gateway:
         metrics = GatewayMetrics(registry)
         self.admission = Admission(settings)
         self.connections = ConnectionRegistry(settings, metrics)
-        self._feed = Feed(settings, settings.gateway_probe_seconds, metrics, self.connections)
+        self._feed = RedisFeed(settings, settings.gateway_probe_seconds, metrics, self.connections)
         registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         registry.reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
         registry.reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)
         self._draining = False
         self._drained = False
-        # uvicorn hands over its own arguments and no more, so each gateway has classes of its own.
-        bound = {"__slots__": (), "services": self}
-        self._websocket = type("BoundGatewayWebSocketProtocol", (GatewayWebSocketProtocol,), bound)
-        stream = type("BoundEventStream", (EventStream,), bound)
-        refusing = KnownHost(websocket_only, settings.hosts, settings.proxies)
-        answering = {"stream_class": stream, "websocket_only": refusing}
-        self._http = type("BoundGatewayHttpProtocol", (GatewayHttpProtocol,), answering)
+        # uvicorn passes nothing of ours to its protocol classes, so each gateway binds itself to subclasses.
+        connection_attributes = {"__slots__": (), "services": self}
+        self._websocket_class = type(
+            "BoundGatewayWebSocketProtocol", (GatewayWebSocketProtocol,), connection_attributes
+        )
+        http_attributes = {
+            "stream_class": type("BoundEventStream", (EventStream,), connection_attributes),
+            "refuse_without_upgrade": KnownHost(refuse_without_upgrade, settings.hosts, settings.proxies),
+        }
+        self._http_class = type("BoundGatewayHttpProtocol", (GatewayHttpProtocol,), http_attributes)
 
     @property
     def hub(self) -> Hub:
@@ -58,31 +61,31 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        """Whether clients are to be sent here: Redis has been there since the start, and the process does not stop.
+        """Whether clients are to be sent here: Redis was reached once, and the process is not stopping.
 
-        An outage of Redis, which all gateways share, changes nothing: without any of them a proxy has nobody who tells
-        clients to come back. refusal() does.
+        An outage of Redis changes nothing, since it hits all gateways at once: if none were ready, the proxy could
+        send clients nowhere. Instead client_refusal() tells clients to come back later.
         """
-        return self._feed.reached and not self._draining
+        return self._feed.has_connected and not self._draining
 
     @property
     def uvicorn_options(self) -> UvicornOptions:
-        return {"ws": self._websocket, "http": self._http, "loop": "asyncio"}
+        return {"ws": self._websocket_class, "http": self._http_class, "loop": "asyncio"}
 
     async def start(self) -> None:
-        """Begins to connect to Redis, and returns at once: `ready` tells when it is there."""
+        """Starts connecting to Redis and returns immediately; `ready` tells when Redis has been reached."""
         self.connections.start()
         self._feed.start()
 
     async def stop(self) -> None:
-        """Gives back the connection to Redis; sockets are closed before, by drain() or by uvicorn's shutdown."""
+        """Closes the connection to Redis. The clients' connections must be closed already: by drain() or by uvicorn."""
         self.connections.stop()
         await self._feed.stop()
 
     async def drain(self) -> None:
-        """Is not ready any more, and after a while closes every socket with 1012, paced; those that come meanwhile too.
+        """Becomes unready, waits, then closes every connection with 1012 at an even pace, including new ones.
 
-        Whoever sends clients here takes its time to notice, so they are served until then.
+        The wait is for load balancers, which go on sending clients here until they notice.
         """
         self._draining = True
         await asyncio.sleep(self.settings.gateway_settle_seconds)
@@ -90,11 +93,11 @@ class Gateway:
         self._drained = True
         await self.connections.wait_until_closed()
 
-    def refusal(self, origin: str | None, address: str) -> CloseCode | None:
-        """Why a client is turned away whatever it asks for; None lets it in."""
+    def client_refusal(self, origin: str | None, address: str) -> CloseCode | None:
+        """Why a client is turned away, whatever it asks for; None if it is let in."""
         if self._drained:
             return CloseCode.DRAINING
-        refusal = self.admission.refusal(origin, address)
+        refusal = self.admission.client_refusal(origin, address)
         if refusal is None and not self._feed.connected:
             return CloseCode.REDIS_AWAY
         return refusal

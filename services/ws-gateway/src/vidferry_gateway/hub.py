@@ -1,12 +1,12 @@
-"""The routing core: who watches what, and which message goes to whom. No I/O.
+"""Routes messages to watchers: which client watches which job, and which message goes to whom. No I/O.
 
-A watcher of a job waits until a read of the job, sent after the channel's SUBSCRIBE on the same connection, is
-answered. What was published before that answer is in it; what arrives later is newer. So the answer divides the
-messages into those that the watcher is sent from the record and those that it is sent as they come, and it misses and
-repeats none. The same holds for a topic that is read again after a lost connection, and the record then counts also
-where it is older than what was sent: a failover may have lost writes.
+A new watcher waits until Redis has answered a read of the job's record. The read is sent on the same connection as the
+channel's SUBSCRIBE, and after it: the answer contains everything that was published before it, and whatever arrives
+later is newer. So the watcher first gets what the record holds, then every message as it comes, and misses and repeats
+none. A topic is read again in the same way after a lost connection. The record then counts even where it is older than
+what was sent, since a failover may have lost writes.
 
-All watchers that have joined a topic are at the same place in it, so the place is the topic's.
+All watchers that have joined a topic have been sent the same messages, so the position is kept in the topic.
 """
 
 import logging
@@ -18,67 +18,71 @@ from typing import Protocol
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
-from vidferry_gateway.message import Foreign, Kind, Message, Outgoing, parse_message
+from vidferry_gateway.message import ForeignMessage, Message, MessageKind, OutgoingMessage, parse_message
 from vidferry_gateway.metrics import GatewayMetrics
 
 _log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
-    """One client's interest in one job."""
+    """The subscription of one client to one job."""
 
     @property
     def job_id(self) -> str: ...
 
     @property
     def after(self) -> Cursor | None:
-        """Where the client was when it was last cut off."""
+        """The cursor of the last message that the client received on an earlier connection."""
 
-    def deliver(self, message: Outgoing, kind: Kind) -> None:
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         """Adds a message to what the client is sent next. Must not call the hub."""
 
-    def deliver_at_once(self, message: Message, kind: Kind) -> int:
-        """As deliver, but where nothing else waits for the client it is written at once; returns how many were."""
+    def deliver_now(self, message: Message, kind: MessageKind) -> int:
+        """Like deliver, but writes the message immediately if nothing else is queued for the client.
+
+        Returns the number of messages written, 0 or 1.
+        """
 
     def end(self, code: CloseCode) -> None:
-        """The last message was delivered; the hub has forgotten the watcher."""
+        """Called after the last message was delivered. The hub has already forgotten the watcher."""
 
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """A watched job."""
+    """A watched job, with its watchers."""
 
     job_id: str
     joined: dict[Watcher, None] = field(default_factory=dict)
+    """watchers that were sent the record and now get each message as it comes"""
     waiting: list[Watcher] = field(default_factory=list)
-    """for the next read"""
-    reads: "list[Read]" = field(default_factory=list)
+    """watchers for the next read"""
+    reads: "list[RecordRead]" = field(default_factory=list)
     """sent and not yet answered"""
     last: Message | None = None
-    """the newest message that those who joined were sent"""
-    due: Kind | None = None
-    """the kind of the last message, while those who joined have yet to get it"""
+    """the newest message for those who joined"""
+    pending_kind: MessageKind | None = None
+    """the kind of the last message while it has yet to be delivered, else None"""
     subscribed: bool = False
     stale: bool = False
-    """the connection was lost, and nobody who joined is told more before the record is read again"""
+    """the connection was lost: those who joined get nothing more until the record has been read again"""
 
     def is_idle(self) -> bool:
         return not (self.joined or self.waiting or any(each.watchers for each in self.reads))
 
 
 @dataclass(slots=True, eq=False)
-class Read:
-    """A question to Redis: the job's record as it is now."""
+class RecordRead:
+    """A read of a job's record that Redis has not answered yet."""
 
     topic: Topic
     watchers: list[Watcher]
-    early: list[Foreign] = field(default_factory=list)
-    """messages of other publishers that came after SUBSCRIBE and before the answer: no record holds them"""
+    early: list[ForeignMessage] = field(default_factory=list)
+    """messages of other publishers that came between SUBSCRIBE and the answer; no record contains them"""
 
 
 @dataclass(slots=True)
-class Work:
-    """What the connection has to send, in this order. The reads are answered in theirs."""
+class Commands:
+    """The job ids of the commands to send to Redis, in this order. Redis answers the reads in order."""
 
     unsubscribe: list[str]
     subscribe: list[str]
@@ -86,55 +90,60 @@ class Work:
 
 
 class Hub:
-    """The topics of a gateway, and what its connection to Redis has to send for them.
+    """The topics of a gateway, and the commands that its connection to Redis has to send for them.
 
-    wake is called when there is work; it may be called often and must not call back at once. doubt is called so where
-    Redis knows no such job, if what it says may be out of date; believe_absence() answers. Without doubt Redis is
-    believed.
+    on_commands is called when there are commands to send. It may be called often, and must not call the hub back from
+    within the call.
+
+    verify_absence is called in the same way when Redis knows no such job but may be out of date. Whoever verified it
+    calls confirm_absence(). Without this callback an absence counts at once.
     """
 
     def __init__(
-        self, wake: Callable[[], None], metrics: GatewayMetrics, doubt: Callable[[], None] | None = None
+        self,
+        on_commands: Callable[[], None],
+        metrics: GatewayMetrics,
+        verify_absence: Callable[[], None] | None = None,
     ) -> None:
-        self._wake, self._metrics, self._doubt = wake, metrics, doubt
-        self._doubted: set[Topic] = set()
+        self._on_commands, self._metrics, self._verify_absence = on_commands, metrics, verify_absence
+        self._unverified: set[Topic] = set()
+        """topics whose job Redis does not know, while that is not verified"""
         self._debug = _log.isEnabledFor(logging.DEBUG)
-        """asked once: the logger itself takes longer to answer than a message takes here"""
+        """read once: asking the logger takes longer than routing a message"""
         self._topics: dict[bytes, Topic] = {}
-        """by job id, as Redis names it"""
-        self._wanted: dict[Topic, None] = {}
-        """topics to be read"""
-        self._dropped: dict[str, None] = {}
-        """job ids to unsubscribe from"""
-        self._in_flight: deque[Read] = deque()
-        self._due_topics: list[Topic] = []
-        """those whose last message came with what is being read of the connection, and has yet to be delivered"""
+        """by job id, in bytes as Redis sends it"""
+        self._topics_to_read: dict[Topic, None] = {}
+        self._to_unsubscribe: dict[str, None] = {}
+        """by job id"""
+        self._in_flight: deque[RecordRead] = deque()
+        self._pending_topics: list[Topic] = []
+        """topics whose last message has yet to be delivered; it came with the current read of the connection"""
 
     @property
     def reads_in_flight(self) -> int:
-        """Reads that are not yet answered."""
+        """The number of reads that are not yet answered."""
         return len(self._in_flight)
 
     @property
-    def idle(self) -> bool:
-        """Whether there is nothing to send."""
-        return not (self._wanted or self._dropped)
+    def has_commands(self) -> bool:
+        """Whether there is anything to send to Redis."""
+        return bool(self._topics_to_read or self._to_unsubscribe)
 
-    # Watchers come and go.
+    # Called for watchers
 
     def join(self, watcher: Watcher) -> None:
-        """The watcher gets what its job's record holds after its cursor, then all that follows."""
+        """Adds a watcher. It gets what its job's record holds after its cursor, then each message as it comes."""
         topic = self._topics.get(watcher.job_id.encode())
         if topic is None:
             topic = self._topics[watcher.job_id.encode()] = Topic(watcher.job_id)
-            if watcher.job_id in self._dropped:
-                del self._dropped[watcher.job_id]
+            if watcher.job_id in self._to_unsubscribe:
+                del self._to_unsubscribe[watcher.job_id]
                 topic.subscribed = True
         topic.waiting.append(watcher)
-        self._want_read(topic)
+        self._schedule_read(topic)
 
     def leave(self, watcher: Watcher) -> None:
-        """Nothing more is delivered; may be called for a watcher that has ended."""
+        """Removes a watcher: nothing more is delivered to it. Does nothing for a watcher that has ended."""
         topic = self._topics.get(watcher.job_id.encode())
         if topic is None:
             return
@@ -144,39 +153,39 @@ class Hub:
                 group.remove(watcher)
         self._drop_if_idle(topic)
 
-    # The connection asks what to send, and tells what it heard.
+    # Called by the connection to Redis
 
-    def take_work(self, room: int) -> Work:
-        """Hands out what to send now, with no more than room reads."""
-        work = Work([*self._dropped], [], [])
-        self._dropped.clear()
-        while self._wanted and len(work.read) < room:
-            topic = next(iter(self._wanted))
-            del self._wanted[topic]
+    def take_commands(self, max_reads: int) -> Commands:
+        """Hands out what to send now, with at most max_reads reads."""
+        commands = Commands([*self._to_unsubscribe], [], [])
+        self._to_unsubscribe.clear()
+        while self._topics_to_read and len(commands.read) < max_reads:
+            topic = next(iter(self._topics_to_read))
+            del self._topics_to_read[topic]
             if not topic.subscribed:
                 topic.subscribed = True
-                work.subscribe.append(topic.job_id)
-            question = Read(topic, topic.waiting)
+                commands.subscribe.append(topic.job_id)
+            read = RecordRead(topic, topic.waiting)
             topic.waiting = []
-            topic.reads.append(question)
-            self._in_flight.append(question)
-            work.read.append(topic.job_id)
-        return work
+            topic.reads.append(read)
+            self._in_flight.append(read)
+            commands.read.append(topic.job_id)
+        return commands
 
     def connection_lost(self) -> None:
-        """The connection is gone, and with it subscriptions and answers: everything watched is read again."""
+        """Schedules a read of every watched job: subscriptions and unanswered reads went with the connection."""
         self._in_flight.clear()
-        self._dropped.clear()
-        self._doubted.clear()
+        self._to_unsubscribe.clear()
+        self._unverified.clear()
         for topic in self._topics.values():
             topic.subscribed, topic.stale = False, True
-            for question in topic.reads:
-                topic.waiting.extend(question.watchers)
+            for read in topic.reads:
+                topic.waiting.extend(read.watchers)
             topic.reads.clear()
-            self._want_read(topic)
+            self._schedule_read(topic)
 
-    def receive(self, job_id: bytes, raw: bytes) -> None:
-        """Takes in a message that was published; deliver_due() follows in the same turn of the loop."""
+    def receive_message(self, job_id: bytes, raw: bytes) -> None:
+        """Handles a published message. The caller calls deliver_pending() in the same iteration of the event loop."""
         metrics = self._metrics
         metrics.messages_received += 1
         topic = self._topics.get(job_id)
@@ -187,80 +196,81 @@ class Hub:
             self._receive_foreign(topic, raw)
             return
         last = topic.last
-        if topic.stale or not topic.joined or not message.follows(last):
+        if topic.stale or not topic.joined or not message.is_newer_than(last):
             return
-        self._deliver_due_of(topic, alone=False)  # the one before it in the same read, so that both leave in one write
-        topic.last, topic.due = message, message.kind_after(last)
+        # An earlier message of the same read is only enqueued, so that both leave in one write.
+        self._deliver_pending_of(topic, alone=False)
+        topic.last, topic.pending_kind = message, message.kind_after(last)
         if message.terminal:
-            self._deliver_due_of(topic, alone=False)
+            self._deliver_pending_of(topic, alone=False)
             self._end_watchers(topic, topic.joined, CloseCode.ENDED)
         else:
-            self._due_topics.append(topic)
+            self._pending_topics.append(topic)
 
-    def deliver_due(self) -> None:
-        """Delivers what is still due after a read of the connection: it is the only message of its job."""
-        due, self._due_topics = self._due_topics, []
-        for topic in due:
-            self._deliver_due_of(topic, alone=True)
+    def deliver_pending(self) -> None:
+        """Delivers what is still pending after a read of the connection: for each job its last message."""
+        pending, self._pending_topics = self._pending_topics, []
+        for topic in pending:
+            self._deliver_pending_of(topic, alone=True)
 
     def answer_read(self, state: bytes | None, history: Sequence[bytes]) -> None:
-        """The oldest read was answered; state is None where there is no such job."""
-        question = self._in_flight.popleft()
-        topic = question.topic
-        topic.reads.remove(question)
-        self._deliver_due_of(topic, alone=False)
-        self._doubted.discard(topic)
-        if state is None and self._doubt is not None:
-            topic.waiting.extend(question.watchers)
-            self._doubted.add(topic)
-            self._doubt()
+        """Handles the answer to the oldest read; state is None if there is no such job."""
+        read = self._in_flight.popleft()
+        topic = read.topic
+        topic.reads.remove(read)
+        self._deliver_pending_of(topic, alone=False)
+        self._unverified.discard(topic)
+        if state is None and self._verify_absence is not None:
+            topic.waiting.extend(read.watchers)
+            self._unverified.add(topic)
+            self._verify_absence()
             return
         if state is None:
-            self._end_watchers(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
+            self._end_watchers(topic, [*topic.joined, *read.watchers], CloseCode.NO_SUCH_JOB)
             return
         newest = parse_message(state)
         if newest is None:
             _log.error("the record's state is no status message", extra={"job_id": topic.job_id})
-            self._end_watchers(topic, [*topic.joined, *question.watchers], CloseCode.NO_SUCH_JOB)
+            self._end_watchers(topic, [*topic.joined, *read.watchers], CloseCode.NO_SUCH_JOB)
             return
         steps = [message for message in map(parse_message, history) if message is not None]
         self._catch_up(topic, newest, steps)
-        for watcher in question.watchers:
+        for watcher in read.watchers:
             missed = [step for step in steps if step.is_after(watcher.after)]
             self._deliver_each((watcher,), _with_newest(newest, missed), None, topic.job_id)
-            for message in question.early:
-                _deliver_to_all((watcher,), message, Kind.FOREIGN, topic.job_id)
+            for message in read.early:
+                _deliver_to_all((watcher,), message, MessageKind.FOREIGN, topic.job_id)
             topic.joined[watcher] = None
-        self._metrics.joins += len(question.watchers)
+        self._metrics.joins += len(read.watchers)
         topic.last, topic.stale = newest, False
         if newest.terminal:
             self._end_watchers(topic, topic.joined, CloseCode.ENDED)
         else:
             self._drop_if_idle(topic)
 
-    def doubted_topics(self) -> set[Topic]:
-        """Those without a job, as Redis said before now."""
-        return self._doubted.copy()
+    def unverified_topics(self) -> set[Topic]:
+        """Topics whose job Redis does not know, which confirm_absence() is still to be called for."""
+        return self._unverified.copy()
 
-    def believe_absence(self, topics: set[Topic]) -> None:
-        """What Redis said of these was right, unless it has been asked again since."""
-        for topic in topics & self._doubted:
-            self._doubted.discard(topic)
+    def confirm_absence(self, topics: set[Topic]) -> None:
+        """Ends the watchers of these topics: their jobs do not exist. Skips topics that are being read again."""
+        for topic in topics & self._unverified:
+            self._unverified.discard(topic)
             waiting, topic.waiting = topic.waiting, []
             self._end_watchers(topic, [*topic.joined, *waiting], CloseCode.NO_SUCH_JOB)
 
-    # Within.
+    # Internals
 
-    def _deliver_due_of(self, topic: Topic, *, alone: bool) -> None:
-        """Delivers what is due to those who joined: at once, where nothing can follow that fits into the same write."""
-        kind, message, metrics = topic.due, topic.last, self._metrics
+    def _deliver_pending_of(self, topic: Topic, *, alone: bool) -> None:
+        """Delivers a topic's pending message. alone: nothing can follow in the same write, so it is written now."""
+        kind, message, metrics = topic.pending_kind, topic.last, self._metrics
         if kind is None or message is None:
             return
-        topic.due = None
+        topic.pending_kind = None
         held, sent = metrics.messages_held, 0
         if alone:
             for watcher in topic.joined:
-                sent += watcher.deliver_at_once(message, kind)
+                sent += watcher.deliver_now(message, kind)
             metrics.messages_sent += sent
             if self._debug:
                 _log_forwarded(topic.joined, topic.job_id)
@@ -269,13 +279,13 @@ class Hub:
         metrics.note_delivery(message.timestamp, len(topic.joined) - metrics.messages_held + held)
 
     def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
-        """Brings those who have joined to the record, where it differs from what they were sent."""
+        """Sends those who have joined what the record holds beyond what they were sent."""
         last = topic.last
         if not topic.joined or newest.is_same_as(last):
             return
-        # A record that went back says nothing about which of its steps were sent: all of them count.
-        place = last if newest.follows(last) else None
-        missed = [step for step in steps if step.follows(place)]
+        # If the record went back, nobody knows which of its steps were sent: all of them are sent.
+        position = last if newest.is_newer_than(last) else None
+        missed = [step for step in steps if step.is_newer_than(position)]
         self._deliver_each(topic.joined, _with_newest(newest, missed), last, topic.job_id)
 
     def _deliver_each(
@@ -286,11 +296,11 @@ class Hub:
             previous = message
 
     def _receive_foreign(self, topic: Topic, raw: bytes) -> None:
-        message = Foreign(frames.unchanged_frame(raw))
-        self._deliver_due_of(topic, alone=False)
-        _deliver_to_all(topic.joined, message, Kind.FOREIGN, topic.job_id)
-        for question in topic.reads:
-            question.early.append(message)
+        message = ForeignMessage(frames.text_or_binary_frame(raw))
+        self._deliver_pending_of(topic, alone=False)
+        _deliver_to_all(topic.joined, message, MessageKind.FOREIGN, topic.job_id)
+        for read in topic.reads:
+            read.early.append(message)
 
     def _end_watchers(self, topic: Topic, watchers: Iterable[Watcher], code: CloseCode) -> None:
         ended = tuple(watchers)
@@ -299,27 +309,27 @@ class Hub:
             watcher.end(code)
         self._drop_if_idle(topic)
 
-    def _want_read(self, topic: Topic) -> None:
-        self._wanted[topic] = None
-        self._wake()
+    def _schedule_read(self, topic: Topic) -> None:
+        self._topics_to_read[topic] = None
+        self._on_commands()
 
     def _drop_if_idle(self, topic: Topic) -> None:
         if not topic.is_idle() or self._topics.get(topic.job_id.encode()) is not topic:
             return
         del self._topics[topic.job_id.encode()]
-        self._wanted.pop(topic, None)
-        self._doubted.discard(topic)
+        self._topics_to_read.pop(topic, None)
+        self._unverified.discard(topic)
         if topic.subscribed:
-            self._dropped[topic.job_id] = None
-            self._wake()
+            self._to_unsubscribe[topic.job_id] = None
+            self._on_commands()
 
 
 def _with_newest(newest: Message, steps: list[Message]) -> list[Message]:
-    """The steps, then the state where it is not the last of them. Never empty."""
-    return steps if steps and not newest.follows(steps[-1]) else [*steps, newest]
+    """The steps, and the newest state unless it is the last of them. Never empty."""
+    return steps if steps and not newest.is_newer_than(steps[-1]) else [*steps, newest]
 
 
-def _deliver_to_all(watchers: Iterable[Watcher], message: Outgoing, kind: Kind, job_id: str) -> None:
+def _deliver_to_all(watchers: Iterable[Watcher], message: OutgoingMessage, kind: MessageKind, job_id: str) -> None:
     for watcher in watchers:
         watcher.deliver(message, kind)
     if _log.isEnabledFor(logging.DEBUG):

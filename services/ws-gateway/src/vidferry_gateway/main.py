@@ -1,4 +1,4 @@
-"""The stand-alone gateway: `python -m vidferry_gateway`."""
+"""Starts the stand-alone gateway: `python -m vidferry_gateway`."""
 
 import gc
 import logging
@@ -21,7 +21,7 @@ from vidferry_gateway.uvicorn.server import DrainingServer
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
 _OTHER_DESCRIPTORS = 100
-"""files, the listeners, connections that are being refused"""
+"""descriptors for files, listeners, and connections that are being refused"""
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         make_app(gateway, admin),
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # they count by VIDFERRY_TRUSTED_PROXIES
+        proxy_headers=False,  # VIDFERRY_TRUSTED_PROXIES decides about them
         lifespan="on",
         backlog=_BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.gateway_close_seconds),
@@ -47,20 +47,22 @@ def main() -> None:
     host, port = listener.getsockname()[:2]
     _log.info("listening", extra={"host": host, "port": port})
     _raise_descriptor_limit(settings.gateway_max_sockets)
-    _freeze_collector()
+    _tune_garbage_collector()
     DrainingServer(config, gateway).run([listener])
 
 
 def _raise_descriptor_limit(sockets: int) -> None:
-    """As many as the system lets this process have: by default it begins with 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if resource.RLIM_INFINITY != most < sockets + _OTHER_DESCRIPTORS:
-        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", most)
+    """Raises the soft limit, 1,024 by default, to the hard limit."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+    if resource.RLIM_INFINITY != hard_limit < sockets + _OTHER_DESCRIPTORS:
+        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
 
 
-def _freeze_collector() -> None:
-    """The collector need not look through all that was imported, nor run at every seventh socket that comes."""
+def _tune_garbage_collector() -> None:
+    """Takes everything imported so far out of garbage collection, and collects less often: by default a run would come
+    with every seventh new connection.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)

@@ -1,4 +1,4 @@
-"""What the gateway reads of a message: enough to order it, to know whether it may be skipped, and to see the end."""
+"""Messages as the gateway parses them: their order, whether they may be skipped, and whether they are the last."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,22 +9,22 @@ from vidferry_common.contract.messages import ENVELOPE, Cursor
 from vidferry_common.contract.stages import Status
 from vidferry_gateway import frames
 
-_ENDS = frozenset(status.value.encode() for status in Status if status.terminal)
+_TERMINAL = frozenset(status.value.encode() for status in Status if status.terminal)
 
 
-class Kind(Enum):
-    """What may happen to a message whose client is slow."""
+class MessageKind(Enum):
+    """The kind of a message, which decides whether a slow client must receive it."""
 
     PROGRESS = auto()
-    """a newer state replaces it"""
+    """may be skipped: a newer state replaces it"""
     STEP = auto()
     """must arrive; it replaces older progress"""
     FOREIGN = auto()
-    """from another publisher: must arrive, says nothing about the state"""
+    """from another publisher: must arrive, tells nothing of the job's state"""
 
 
 class Message:
-    """A status message of Vidferry's own scripts."""
+    """A status message, as Vidferry's own scripts publish it."""
 
     __slots__ = ("_event", "epoch", "frame", "seq", "stage", "step", "terminal", "timestamp")
 
@@ -32,7 +32,7 @@ class Message:
         self, frame: bytes, epoch: bytes, seq: int, stage: bytes, timestamp: bytes, step: bool, terminal: bool
     ) -> None:
         self.frame = frame
-        """the message as it goes to every WebSocket"""
+        """the WebSocket frame, the same for every client"""
         self.epoch, self.seq = epoch, seq
         """its cursor"""
         self.stage, self.step, self.terminal = stage, step, terminal
@@ -42,46 +42,46 @@ class Message:
 
     @property
     def event(self) -> bytes:
-        """The message as it goes to every event stream."""
+        """The Server-Sent Event, the same for every client; built on first use."""
         if not self._event:
-            self._event = frames.event_of(frames.payload_of(self.frame), f"{self.epoch.decode()}-{self.seq}")
+            self._event = frames.sse_event(frames.frame_payload(self.frame), f"{self.epoch.decode()}-{self.seq}")
         return self._event
 
     def is_after(self, cursor: Cursor | None) -> bool:
-        """Whether a client at that cursor has yet to see this; a cursor of another record says nothing."""
+        """Whether a client with that cursor has not seen this yet. A cursor of another epoch counts as none."""
         return cursor is None or cursor.seq < self.seq or cursor.epoch.encode() != self.epoch
 
-    def follows(self, other: "Message | None") -> bool:
-        """As is_after, of a message."""
-        return other is None or other.seq < self.seq or other.epoch != self.epoch
+    def is_newer_than(self, previous: "Message | None") -> bool:
+        """Whether it comes after the previous message, or has another epoch."""
+        return previous is None or previous.seq < self.seq or previous.epoch != self.epoch
 
     def is_same_as(self, other: "Message | None") -> bool:
-        """Whether it is the same message. After a failover another one may have the same cursor."""
+        """Compares the content: after a failover a different message may have the same cursor."""
         return other is not None and self.frame == other.frame
 
-    def kind_after(self, previous: "Message | None") -> Kind:
-        """STEP where the publisher says so, at the end, or in another stage than the message before it."""
+    def kind_after(self, previous: "Message | None") -> MessageKind:
+        """STEP if the publisher marked it so, if it is the last, or if the stage differs from the previous one's."""
         if self.step or self.terminal or previous is None or previous.stage != self.stage:
-            return Kind.STEP
-        return Kind.PROGRESS
+            return MessageKind.STEP
+        return MessageKind.PROGRESS
 
 
 @dataclass(slots=True)
-class Foreign:
-    """A message of some other publisher, unchanged."""
+class ForeignMessage:
+    """A message from another publisher, passed on unchanged."""
 
     frame: bytes
 
     @property
     def event(self) -> bytes:
-        return frames.event_of(frames.payload_of(self.frame))
+        return frames.sse_event(frames.frame_payload(self.frame))
 
 
-Outgoing = Message | Foreign
+OutgoingMessage = Message | ForeignMessage
 
 
 def parse_message(raw: bytes) -> Message | None:
-    """None where raw is no status message with cursor and seq: some other publisher's."""
+    """Parses a status message; None if raw is not one, so that it comes from another publisher."""
     match = ENVELOPE.match(raw)
     if match is None or not _is_utf8(raw):
         return _parse_document(raw)
@@ -89,12 +89,12 @@ def parse_message(raw: bytes) -> Message | None:
     if seq != same_seq:
         return None
     return Message(
-        frames.text_frame(raw), epoch, int(seq), stage, timestamp, step is not None, status in _ENDS
+        frames.text_frame(raw), epoch, int(seq), stage, timestamp, step is not None, status in _TERMINAL
     )  # fmt: skip
 
 
 def _is_utf8(raw: bytes) -> bool:
-    """Whether it is UTF-8: a client fails on a text frame that is not."""
+    """Clients fail the connection on a text frame that is not UTF-8."""
     if raw.isascii():
         return True
     try:
@@ -105,7 +105,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _parse_document(raw: bytes) -> Message | None:
-    """The same facts, in whatever order another release writes them."""
+    """Parses the whole JSON document: another release may write its fields in another order."""
     try:
         document = orjson.loads(raw)
         data = document["data"]
@@ -113,9 +113,10 @@ def _parse_document(raw: bytes) -> Message | None:
         seq, stage, status = data["seq"], str(data["stage"]), data["status"]
         if document["type"] != "status" or cursor is None or cursor.seq != seq:
             return None
-        ends, step, timestamp = status.encode() in _ENDS, document.get("step") is True, str(data.get("timestamp"))
+        step, terminal = document.get("step") is True, status.encode() in _TERMINAL
+        timestamp = str(data.get("timestamp"))
         return Message(
-            frames.text_frame(raw), cursor.epoch.encode(), seq, stage.encode(), timestamp.encode(), step, ends
+            frames.text_frame(raw), cursor.epoch.encode(), seq, stage.encode(), timestamp.encode(), step, terminal
         )  # fmt: skip
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -1,7 +1,7 @@
-"""What the gateway counts. Its hot paths add to plain integers here; a scrape reads them.
+"""The gateway's metrics. Hot paths add to plain integers, which a scrape reads.
 
-A message's latency is taken once, at the end of the flush that wrote it to its watchers, and counts once for each:
-so it costs what a published message costs, however many watch. It is that of the last watcher.
+The latency of a message is measured once, at the end of the flush that wrote it to its watchers, and counts once for
+each of them. So measuring costs the same however many clients watch, and the latency is that of the last one.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from vidferry_common.metrics import NegativeLatencies, Registry, catalogue
 
 
 class GatewayMetrics:
-    """The counters of a gateway."""
+    """The counters and the latency histogram of a gateway."""
 
     __slots__ = (
         "_closed",
@@ -41,7 +41,7 @@ class GatewayMetrics:
             "messages are from the future: a worker's clock is ahead of this gateway's",
         )
         self._delivered: dict[bytes, int] = {}
-        """the timestamps of the messages that leave with the next flush, and for how many watchers"""
+        """for each timestamp of the messages in the next flush, the number of watchers"""
         registry.reading(catalogue.SOCKETS, lambda: self.connections_opened - self.connections_closed)
         registry.reading(catalogue.SOCKETS_OPENED, lambda: self.connections_opened)
         registry.reading(catalogue.JOINS, lambda: self.joins)
@@ -51,7 +51,7 @@ class GatewayMetrics:
         registry.reading(catalogue.REDIS_CONNECTIONS, lambda: self.redis_connections)
 
     def connection_closed(self, code: int) -> None:
-        """Counts the end of a client's connection, with the close code that came first."""
+        """Counts the end of a client's connection by the close code that came first."""
         self.connections_closed += 1
         self._closed.add(str(code))
 
@@ -60,26 +60,26 @@ class GatewayMetrics:
         self._lost.add(reason)
 
     def note_delivery(self, timestamp: bytes, watchers: int) -> None:
-        """Remembers that a message leaves with the next flush. Those of one millisecond are as late as each other."""
+        """Remembers a message of the next flush. Messages with the same timestamp share one entry."""
         self._delivered[timestamp] = self._delivered.get(timestamp, 0) + watchers
 
     def observe_latencies(self) -> None:
-        """The flush has written all of them: how late they are is known now."""
+        """Records the latencies of the messages that the flush has just written."""
         if not self._delivered:
             return
         now, observe = utc_now(), self._latency.observe
         for timestamp, watchers in self._delivered.items():
             try:
-                late = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
+                latency = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
             except (ValueError, TypeError):
-                continue  # another publisher's
-            if late >= 0:
-                observe(late, watchers)
+                continue  # a timestamp of another publisher
+            if latency >= 0:
+                observe(latency, watchers)
             else:
-                self._negative.add(-late, watchers)
+                self._negative.add(-latency, watchers)
         self._delivered.clear()
 
 
 def utc_now() -> datetime:
-    """A difference of two datetimes costs less than either's Unix time."""
+    """The current time as a datetime: subtracting two datetimes is cheaper than converting either to Unix time."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Requests that the gateway refuses in HTTP, and OPTIONS: answers like the api's."""
+"""HTTP refusals of the gateway, and its answers to OPTIONS, in the same form as the api's."""
 
 from collections.abc import Mapping
 
@@ -12,23 +12,23 @@ from vidferry_common.http import problems
 NOTHING_HERE = "The gateway has /ws/download/{job}, /ws/downloads and /sse/download/{job}, with a job's id."
 WEBSOCKET_METHODS = "GET, OPTIONS"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
-"""an Upgrade header needs the Connection that names it (RFC 9110 §7.8)"""
+"""an Upgrade header must be named in Connection (RFC 9110 §7.8)"""
 UPGRADE_DETAIL = "Connect with a WebSocket client (RFC 6455); a job's events_url needs none."
 
 
 class ProblemResponse(Response):
-    """A problem document."""
+    """A response with a problem document (RFC 9457)."""
 
     media_type = problems.MEDIA_TYPE
 
     def __init__(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
         content = orjson.dumps(problems.problem_document(code, detail))
-        more = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        super().__init__(content, code.status, {**more, **problems.problem_headers(code, headers)})
+        defaults = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        super().__init__(content, code.status, {**defaults, **problems.problem_headers(code, headers)})
 
 
-async def websocket_only(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application at a WebSocket's path, for requests that ask for no WebSocket."""
+async def refuse_without_upgrade(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application at the WebSocket paths, for requests that don't ask for an upgrade."""
     await _answer_without_upgrade(scope)(scope, receive, send)
 
 

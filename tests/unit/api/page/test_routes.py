@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from vidferry_api.page.routes import FOLDER, TYPES
+from vidferry_api.page.files import FOLDER, MEDIA_TYPES
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; "
@@ -37,7 +37,7 @@ def test_every_part_has_its_type_and_is_asked_for_anew(api: httpx2.Client, name:
     answer = api.get(f"/static/{name}")
 
     assert answer.content == (FOLDER / name).read_bytes()
-    assert answer.headers["content-type"] == TYPES["." + name.rpartition(".")[2]]
+    assert answer.headers["content-type"] == MEDIA_TYPES["." + name.rpartition(".")[2]]
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["content-security-policy"] == POLICY
     assert answer.headers["x-content-type-options"] == "nosniff"

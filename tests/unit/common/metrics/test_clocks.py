@@ -57,7 +57,7 @@ def test_the_measure_with_the_shortest_round_trip_counts(monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("clock_ahead")
 async def test_a_worker_measures_where_it_looks_for_leases(records: Records) -> None:
     metrics = WorkerMetrics(Registry(Service.WORKER), slots=4)
-    await LeaseReaper(records.store, "worker", 60, metrics)._look()
+    await LeaseReaper(records.store, "worker", 60, metrics)._requeue_expired()
     assert metrics.clock_offset.seconds == pytest.approx(AHEAD, abs=1)
 
 
@@ -107,7 +107,7 @@ async def test_a_download_that_ended_before_its_post_is_counted_apart_and_told_o
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, slots=4)
     for _ in range(2):
-        metrics.failed(timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
+        metrics.count_failed(timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
     text = (await registry.scrape()).decode()
     found = Scrape({family.name: family for family in text_string_to_metric_families(text)})
     assert found.value("vidferry_download_negative_durations_total") == 2

@@ -20,10 +20,9 @@ from vidferry_common.metrics import Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind as MessageKind
-from vidferry_gateway.message import Outgoing
+from vidferry_gateway.message import MessageKind, OutgoingMessage
 from vidferry_gateway.metrics import GatewayMetrics
-from vidferry_worker.metrics import Rise, WorkerMetrics
+from vidferry_worker.metrics import HighWaterMark, WorkerMetrics
 from vidferry_worker.queue.reaper import LeaseReaper
 
 pytestmark = pytest.mark.anyio
@@ -96,8 +95,8 @@ async def test_a_scrape_waits_for_what_it_needs() -> None:
 
 
 def test_only_a_rise_counts() -> None:
-    rise = Rise()
-    assert [rise.to(figure) for figure in (10, 25, 5, 25, 30)] == [10, 15, 0, 0, 5]
+    rise = HighWaterMark()
+    assert [rise.raise_to(figure) for figure in (10, 25, 5, 25, 30)] == [10, 15, 0, 0, 5]
 
 
 async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Records) -> None:
@@ -107,7 +106,7 @@ async def test_lost_workers_are_counted_by_who_takes_up_their_leases(records: Re
     for attempt in (1, 2, 3):
         await records.claimed(job, attempt)
         await records.end_lease(job.download_id)
-        await reaper._look()
+        await reaper._requeue_expired()
     found = await scraped(registry)
     assert found.value("vidferry_worker_deaths_total", outcome="requeued") == 2
     assert found.value("vidferry_worker_deaths_total", outcome="ended") == 1
@@ -124,11 +123,11 @@ class Watcher:
     def __init__(self, hold: Callable[[], None] | None = None) -> None:
         self._hold = hold
 
-    def deliver(self, message: Outgoing, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:  # noqa: ARG002 - the hub's signature
         if self._hold:
             self._hold()
 
-    def deliver_at_once(self, message: Outgoing, kind: MessageKind) -> int:
+    def deliver_now(self, message: OutgoingMessage, kind: MessageKind) -> int:
         self.deliver(message, kind)
         return 0
 
@@ -185,7 +184,7 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
 
     for watcher in (Watcher(), Watcher(), Watcher(hold)):
         hub.join(watcher)
-    hub.take_work(10)
+    hub.take_commands(10)
     stamp = "2026-11-23T10:00:00.250Z"
     hub.answer_read(message(1, stamp), [])
     metrics.observe_latencies()
@@ -194,8 +193,8 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0, "what the record held is old"
 
     for seq, time in enumerate((stamp, stamp, "2026-11-23T10:00:09.000Z", "no time"), 2):
-        hub.receive(Watcher.job_id.encode(), message(seq, time))
-        hub.deliver_due()
+        hub.receive_message(Watcher.job_id.encode(), message(seq, time))
+        hub.deliver_pending()
     metrics.observe_latencies()
     metrics.observe_latencies()
     found = await scraped(registry)

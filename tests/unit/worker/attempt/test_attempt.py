@@ -18,7 +18,7 @@ from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.children.memory_group import MemoryGroup
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.settings import WorkerSettings
@@ -46,8 +46,8 @@ async def context(
             zygote,
             FragmentBudget(1, 1),
             worker_metrics(),
-            MemoryGroup.of(),
-            early=False,
+            MemoryCgroup.of_process(),
+            uploads_while_downloading=False,
             folder=work,
         )
     await bucket.close()

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.attempt.progress import Pace, Sending, Transfer
+from vidferry_worker.attempt.progress import DownloadProgress, UploadProgress
+from vidferry_worker.attempt.stall import RateCheck
 from vidferry_worker.children.protocol import FoundStream, Progress
 
 EXTREME = [2**53 - 1, 2.0**52, 5e-324, 0.5, 0, 0.0, None]
 FIELDS = ("downloaded", "total", "estimate", "fragment", "fragments")
 
 
-def one(**facts: Any) -> Transfer:
-    return Transfer([FoundStream(**facts)])
+def one(**facts: Any) -> DownloadProgress:
+    return DownloadProgress([FoundStream(**facts)])
 
 
-def see(transfer: Transfer, *events: dict[str, Any], start: float = 0.0, apart: float = 1.0) -> list[float]:
+def see(transfer: DownloadProgress, *events: dict[str, Any], start: float = 0.0, apart: float = 1.0) -> list[float]:
     shown = []
     for number, event in enumerate(events):
         transfer.update(Progress(**{"stream": 0, **event}), start + apart * number)
@@ -44,7 +45,7 @@ def test_a_file_that_begins_anew_counts_its_bytes_anew_and_leaves_the_bar_where_
     assert shown == [0.8, 0.8, 0.8]
     assert (transfer.downloaded, transfer.total, transfer.speed(2)) == (110, 500, 100)
     see(transfer, {"downloaded": 500, "finished": True})
-    assert (transfer.downloaded, transfer.total, transfer.complete) == (500, 500, True)
+    assert (transfer.downloaded, transfer.total, transfer.is_complete) == (500, 500, True)
 
 
 def test_quarters_and_the_last_only_after_the_last_byte() -> None:
@@ -53,14 +54,14 @@ def test_quarters_and_the_last_only_after_the_last_byte() -> None:
         see(transfer, {"downloaded": done, "total": 1000})
         told.append(transfer.quarters)
     assert told == [0, 0, 1, 1, 2, 3, 3]
-    assert not transfer.complete
+    assert not transfer.is_complete
 
     see(transfer, {"downloaded": 1000, "total": 1000, "finished": True})
-    assert (transfer.quarters, transfer.complete, transfer.fraction) == (4, True, 1)
+    assert (transfer.quarters, transfer.is_complete, transfer.fraction) == (4, True, 1)
 
 
 def test_the_last_quarter_waits_for_every_stream() -> None:
-    transfer = Transfer([FoundStream(bytes=900), FoundStream(bytes=100)])
+    transfer = DownloadProgress([FoundStream(bytes=900), FoundStream(bytes=100)])
     see(transfer, {"stream": 0, "downloaded": 900, "total": 900, "finished": True})
     assert (transfer.quarters, transfer.fraction) == (3, 0.9)
     see(transfer, {"stream": 1, "downloaded": 100, "total": 100, "finished": True})
@@ -78,14 +79,14 @@ def test_the_last_quarter_waits_for_every_stream() -> None:
     ],
 )
 def test_streams_weigh_by_size_or_else_bit_rate_or_else_alike(streams: list[dict[str, Any]], share: float) -> None:
-    transfer = Transfer([FoundStream(**each) for each in streams])
+    transfer = DownloadProgress([FoundStream(**each) for each in streams])
     see(transfer, {"stream": 0, "downloaded": 300, "total": 300, "finished": True})
 
     assert transfer.fraction == pytest.approx(share)
 
 
 def test_a_second_stream_never_takes_back_what_the_first_showed() -> None:
-    transfer = Transfer([FoundStream(), FoundStream()])
+    transfer = DownloadProgress([FoundStream(), FoundStream()])
     events = [{"stream": stream, "downloaded": done, "total": 100} for stream in (0, 1) for done in range(0, 101, 10)]
 
     assert rises(see(transfer, *events))
@@ -109,7 +110,7 @@ def test_a_fragment_counts_while_it_comes() -> None:
 def test_more_fragments_than_all_are_not_the_end() -> None:
     transfer = one()
     assert see(transfer, {"downloaded": 9, "fragment": 9, "fragments": 6}) == [0.99]
-    assert (transfer.quarters, transfer.complete) == (3, False)
+    assert (transfer.quarters, transfer.is_complete) == (3, False)
 
 
 def test_a_body_longer_than_it_said_is_one_without_a_length() -> None:
@@ -180,7 +181,7 @@ def test_bytes_that_go_back_are_not_shown() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", EXTREME)
 def test_extreme_figures_break_nothing(field: str, value: Any) -> None:
-    transfer = Transfer([FoundStream(value, 500), FoundStream(3, value)])
+    transfer = DownloadProgress([FoundStream(value, 500), FoundStream(3, value)])
     shown = []
     for number, done in enumerate((10, 20, 100)):
         transfer.update(Progress(**{"stream": 0, "downloaded": done, "total": 100, field: value}), number)
@@ -194,7 +195,7 @@ def test_extreme_figures_break_nothing(field: str, value: Any) -> None:
 
 
 def test_progress_of_no_stream_is_ignored() -> None:
-    transfer = Transfer([FoundStream(), FoundStream()])
+    transfer = DownloadProgress([FoundStream(), FoundStream()])
     transfer.update(Progress(2, finished=True, downloaded=50, total=50), 0)
 
     assert (transfer.fraction, transfer.downloaded, transfer.speed(9)) == (0, 0, None)
@@ -243,13 +244,13 @@ def test_what_stands_still_has_no_time_left_to_tell() -> None:
 
 
 def test_what_was_sent_before_makes_an_upload_no_quicker() -> None:
-    sending = Sending(1000, 900, now=10)
+    sending = UploadProgress(1000, 900, now=10)
     assert (sending.speed(900, 11), sending.eta(900, 11)) == (None, None)
     assert (sending.speed(950, 12), sending.eta(950, 12)) == (25, 2)
 
 
 def test_a_download_that_trickles_is_too_slow() -> None:
-    pace = Pace(rate=100, seconds=10, now=0)
+    pace = RateCheck(rate=100, seconds=10, now=0)
 
     assert [pace.is_too_slow(downloaded, now) for downloaded, now in ((0, 9.9), (1000, 10), (1999, 19.9))] == [
         False
@@ -259,23 +260,23 @@ def test_a_download_that_trickles_is_too_slow() -> None:
 
 
 def test_what_comes_after_a_body_was_begun_anew_counts() -> None:
-    pace = Pace(rate=100, seconds=10, now=0)
+    pace = RateCheck(rate=100, seconds=10, now=0)
 
     assert not pace.is_too_slow(5000, 10)
     assert not pace.is_too_slow(1000, 20)
 
 
 def test_a_wait_makes_no_download_too_slow_but_waits_without_end_do() -> None:
-    pace = Pace(rate=100, seconds=10, now=0)
-    pace.wait(4)
+    pace = RateCheck(rate=100, seconds=10, now=0)
+    pace.exclude_wait(4)
 
     assert not pace.is_too_slow(0, 13)
     assert not pace.is_too_slow(1000, 14)
     for _ in range(100):
-        pace.wait(5)
+        pace.exclude_wait(5)
     assert not pace.is_too_slow(1000, 33)
     assert pace.is_too_slow(1000, 34)
 
 
 def test_any_pace_may_be_allowed() -> None:
-    assert not Pace(rate=0, seconds=10, now=0).is_too_slow(0, 100)
+    assert not RateCheck(rate=0, seconds=10, now=0).is_too_slow(0, 100)

@@ -39,7 +39,7 @@ async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(
     publisher, metrics = Publisher(records.store), worker_metrics()
     sending = asyncio.create_task(publisher.run())
     reporter = Reporter(publisher, claim, lambda: None, metrics)
-    followed = tracker(AttemptState(at(DOWNLOAD_STARTED), reporter, metrics.stages()))
+    followed = tracker(AttemptState(at(DOWNLOAD_STARTED), reporter, metrics.new_stage_clock()))
     for each in (fetched(0, 4), fetched(0, 5), fetched(0, 6, finished=True), fetched(1, 6, finished=True), DONE):
         followed.take_report(each)
         await reporter.flush()
@@ -53,7 +53,7 @@ async def test_a_download_of_too_many_bytes_fails(records: Records) -> None:
     _, claim = await records.claimed()
     metrics = worker_metrics()
     reporter = Reporter(Publisher(records.store), claim, lambda: None, metrics)
-    followed = tracker(AttemptState(at(DOWNLOAD_STARTED), reporter, metrics.stages()), max_bytes=3000)
+    followed = tracker(AttemptState(at(DOWNLOAD_STARTED), reporter, metrics.new_stage_clock()), max_bytes=3000)
     followed.take_report(fetched(0, 3))
     with pytest.raises(JobFailure) as failure:
         followed.take_report(fetched(1, 1))

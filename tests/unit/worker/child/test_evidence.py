@@ -17,7 +17,8 @@ from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_worker.child.evidence import of_fragments, of_playlist, of_response, unsigned
-from vidferry_worker.children.protocol import Evidence, EvidenceOrder, InvalidEventError, StopOrder, parse_evidence
+from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.protocol import Evidence, EvidenceOrder, StopOrder
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.upload import evidence
 
@@ -119,10 +120,10 @@ async def ask(zygote: Zygote, folder: Path, url: str) -> Evidence:
         async with asyncio.timeout(SECONDS):
             while (await next_event(child))["event"] != "found":
                 pass
-            child.order(EvidenceOrder())
+            child.send_order(EvidenceOrder())
             while (event := await next_event(child))["event"] != "evidence":
                 pass
-        child.order(StopOrder())
+        child.send_order(StopOrder())
         return parse_evidence(event["evidence"])
     finally:
         await child.close()

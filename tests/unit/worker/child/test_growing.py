@@ -41,7 +41,7 @@ async def test_one_body_is_told_of_with_what_the_whole_file_is(
             events[event["event"]] = event
             assert event["event"] != "failed", event
             if event["event"] == "found":
-                child.order(GoOrder(growing=True))
+                child.send_order(GoOrder(growing=True))
             if event["event"] == "growing":
                 assert (tmp_path / event["part"]).stat().st_size <= 10 * MIB
                 inode = (tmp_path / event["part"]).stat().st_ino

@@ -19,19 +19,19 @@ from vidferry_worker.child.identity import Step, Trail, identify
 from vidferry_worker.child.page.document import Page
 from vidferry_worker.child.page.results import settle
 from vidferry_worker.children.confinement import Confinement
-from vidferry_worker.children.identity import Known, limit_identity
+from vidferry_worker.children.identity import TrustedFacts, limit_identity
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
 TUBE = "https://www.youtube.com/watch?v=abc"
-KNOWN = Known(TUBE, {"youtube", "youtubetab"}, {"youtube.com", "googlevideo.com"})
+KNOWN = TrustedFacts(TUBE, {"youtube", "youtubetab"}, {"youtube.com", "googlevideo.com"})
 OWN = Identity("youtube", "youtube.com", "abc")
 LIST, WATCH = Step(f"{TUBE}&list=x", "YoutubeTab"), Step(TUBE, "Youtube")
 
 
-def known(url: str = TUBE, **changes: Any) -> Known:
+def known(url: str = TUBE, **changes: Any) -> TrustedFacts:
     told = {"extractors": KNOWN.extractors, "sites": KNOWN.sites} | changes
-    return Known(url, **told)
+    return TrustedFacts(url, **told)
 
 
 def test_a_sites_own_id_counts_for_the_site() -> None:
@@ -48,7 +48,7 @@ def test_a_sites_own_id_counts_for_the_site() -> None:
         known("https://www.youtube.com:8000/watch?v=abc"),
     ],
 )  # fmt: skip
-def test_any_other_counts_for_the_url_alone(knows: Known) -> None:
+def test_any_other_counts_for_the_url_alone(knows: TrustedFacts) -> None:
     left = limit_identity(OWN, knows)
 
     assert (left.page, left.by_address) == (knows.url, False)
@@ -77,7 +77,7 @@ def test_a_video_of_another_site_counts_for_the_url_alone() -> None:
 def test_pages_and_addresses_are_those_of_the_site(
     url: str, told: str, sites: set[str], is_left: bool, kind: str
 ) -> None:
-    knows = Known(url, (), sites)
+    knows = TrustedFacts(url, (), sites)
     if kind == "address":
         assert limit_identity(Identity("any", "any", told, by_address=True), knows) == Identity.of_address(
             told if is_left else url
@@ -174,7 +174,9 @@ async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:
     try:
         order(child, url)
         event = await next_event(child)
-        return limit_identity(Identity(**event["identity"]), Known(url, child.extractors, child.sites))
+        return limit_identity(
+            Identity(**event["identity"]), TrustedFacts(url, child.extractors, child.connections.sites)
+        )
     finally:
         await child.close()
 
@@ -210,4 +212,4 @@ async def test_what_a_child_says_of_its_extractors_once_it_may_have_read_somethi
             async with attacking(zygote, tmp_path / attack, attack, target) as child:
                 assert (await outcome(child))["worked"]
                 assert child.extractors == heard
-                assert child.sites == {f"127.0.0.1:{target['port']}"}
+                assert child.connections.sites == {f"127.0.0.1:{target['port']}"}

@@ -9,7 +9,7 @@ import pytest
 from support.children import open_files
 from vidferry_worker.child.sandbox.prepared import _drop_capabilities
 from vidferry_worker.children import folder_tree
-from vidferry_worker.children.work_dir import clear
+from vidferry_worker.children.work_dir import clear_folder
 
 
 def nested(folder: Path, depth: int, name: str = "x") -> None:
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     made = tmp_path / "job"
     made.mkdir()
     yield made
-    clear(made)
+    clear_folder(made)
 
 
 def test_every_file_counts(folder: Path) -> None:
@@ -65,7 +65,7 @@ def test_what_is_too_much_to_look_at_is_said_to_be(make: Callable[[Path], None],
     make(folder)
     before = set(open_files().items())
 
-    with pytest.raises(folder_tree.Immeasurable):
+    with pytest.raises(folder_tree.UnmeasurableTree):
         folder_tree.measure(folder)
     assert set(open_files().items()) <= before
 
@@ -94,7 +94,7 @@ def test_what_forbids_a_look_is_found_out_and_removed(folder: Path) -> None:
 def measured(folder: Path) -> str:
     try:
         folder_tree.measure(folder)
-    except folder_tree.Immeasurable:
+    except folder_tree.UnmeasurableTree:
         return "hidden"
     return "measured"
 

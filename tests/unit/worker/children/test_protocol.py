@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.children.event_parser import InvalidEventError, parse_event
 from vidferry_worker.children.protocol import (
     ConnectRequest,
     Converting,
@@ -18,20 +19,18 @@ from vidferry_worker.children.protocol import (
     Extractors,
     Failed,
     FileDescription,
-    Found,
     FoundIdentity,
     FoundStream,
     GoOrder,
     Growing,
-    InvalidEventError,
     LogLine,
     Order,
     Progress,
     StopOrder,
     Thumbnail,
+    VideoFound,
     Waiting,
-    figure,
-    parse_event,
+    number_or_none,
     parse_order,
     to_message,
 )
@@ -44,7 +43,7 @@ EVENTS: list[Event] = [
     ConnectRequest(7, "example.com", 443, 20.0),
     Extractors(["youtube", "youtubetab"]),
     LogLine("[generic] Extracting URL"),
-    Found(IDENTITY, "A title", 6.0, "https://example.com/a", [FoundStream(700.5, 10**6), FoundStream()]),
+    VideoFound(IDENTITY, "A title", 6.0, "https://example.com/a", [FoundStream(700.5, 10**6), FoundStream()]),
     EvidenceFound(EVIDENCE),
     EvidenceFound(None),
     Thumbnail("media.jpg"),
@@ -92,13 +91,13 @@ NO_FIGURE = [math.nan, math.inf, -math.inf, -1, -0.5, 2**53, 10**400, "7", "", [
     [
         (Progress, "stream"), (Progress, "downloaded"), (Progress, "total"), (Progress, "estimate"),
         (Progress, "fragment"), (Progress, "fragments"), (Converting, "written"), (Converting, "expected"),
-        (Waiting, "seconds"), (Found, "duration"), (Done, "duration"), (Growing, "total"), (Failed, "retry_after"),
+        (Waiting, "seconds"), (VideoFound, "duration"), (Done, "duration"), (Growing, "total"), (Failed, "retry_after"),
         (ConnectRequest, "id"), (ConnectRequest, "port"), (ConnectRequest, "timeout"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )  # fmt: skip
 def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any) -> None:
-    assert figure(value) is None
+    assert number_or_none(value) is None
     with pytest.raises(InvalidEventError):
         parse_event(message(kind, {field: value}))
 
@@ -106,13 +105,16 @@ def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        (Found, {"identity": ABSENT}), (Found, {"identity": "x"}), (Found, {"identity": identity(more=1)}),
-        (Found, {"identity": identity(video_id=None)}), (Found, {"identity": identity(extractor="x" * 201)}),
-        (Found, {"identity": identity(video_id="x" * 16_001)}), (Found, {"identity": identity(domain=["a"])}),
-        (Found, {"identity": identity(by_address="perhaps")}), (Found, {"title": None}), (Found, {"title": "x" * 501}),
-        (Found, {"title": {"a": 1}}), (Found, {"source": "x" * 2001}), (Found, {"source": ABSENT}),
-        (Found, {"streams": []}), (Found, {"streams": [{}] * 9}), (Found, {"streams": ["x"]}),
-        (Found, {"streams": None}), (Found, {"streams": [{"bytes": -3}]}), (Found, {"streams": [{"bit_rate": "fast"}]}),
+        (VideoFound, {"identity": ABSENT}), (VideoFound, {"identity": "x"}),
+        (VideoFound, {"identity": identity(more=1)}), (VideoFound, {"identity": identity(video_id=None)}),
+        (VideoFound, {"identity": identity(extractor="x" * 201)}),
+        (VideoFound, {"identity": identity(video_id="x" * 16_001)}),
+        (VideoFound, {"identity": identity(domain=["a"])}),
+        (VideoFound, {"identity": identity(by_address="perhaps")}), (VideoFound, {"title": None}),
+        (VideoFound, {"title": "x" * 501}), (VideoFound, {"title": {"a": 1}}), (VideoFound, {"source": "x" * 2001}),
+        (VideoFound, {"source": ABSENT}), (VideoFound, {"streams": []}), (VideoFound, {"streams": [{}] * 9}),
+        (VideoFound, {"streams": ["x"]}), (VideoFound, {"streams": None}), (VideoFound, {"streams": [{"bytes": -3}]}),
+        (VideoFound, {"streams": [{"bit_rate": "fast"}]}),
         (Progress, {"stream": 8}), (Progress, {"stream": 0.0}), (Progress, {"stream": None}),
         (Progress, {"finished": 1}), (Progress, {"finished": None}),
         (Growing, {"part": None}), (Growing, {"part": 5}), (Growing, {"part": "x" * 256}), (Growing, {"total": 2.5}),

@@ -12,7 +12,7 @@ Pair = tuple[socket.socket, socket.socket]
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    ours, theirs = wire.pair()
+    ours, theirs = wire.socket_pair()
     with ours, theirs:
         ours.settimeout(10)
         yield ours, theirs
@@ -95,12 +95,12 @@ def test_a_peer_that_may_send_no_files_is_cut_off_where_it_does(pair: Pair) -> N
     wire.send(theirs, {"id": 1})
     wire.send(theirs, {"id": 2}, [theirs.fileno()])
 
-    assert wire.receive_alone(ours) == {"id": 1}
+    assert wire.receive_without_files(ours) == {"id": 1}
     with pytest.raises(wire.WireError):
-        wire.receive_alone(ours)
+        wire.receive_without_files(ours)
     assert set(open_files().items()) <= before
     theirs.close()
-    assert wire.receive_alone(ours) is None
+    assert wire.receive_without_files(ours) is None
 
 
 def test_more_files_than_agreed_are_refused(pair: Pair) -> None:

@@ -9,8 +9,8 @@ import pytest
 from support.children import open_files
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.children.work_dir import open_regular, work_folder
-from vidferry_worker.upload.file_types import file_name
-from vidferry_worker.upload.thumbnail import picture_type
+from vidferry_worker.upload.file_types import make_file_name
+from vidferry_worker.upload.thumbnail import detect_image_type
 
 SECRET = b"not the child's"
 
@@ -77,7 +77,7 @@ def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) -> None:
-    assert picture_type(head) == kind
+    assert detect_image_type(head) == kind
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) 
     ],
 )
 def test_file_names(title: str, expected: str) -> None:
-    assert file_name(title, "mp4") == expected
+    assert make_file_name(title, "mp4") == expected
 
 
 def test_file_names_stay_short() -> None:
-    assert len(file_name("x" * 500, "mp4")) <= 125
+    assert len(make_file_name("x" * 500, "mp4")) <= 125
 
 
 def test_a_workers_folder_is_there_while_it_runs(tmp_path: Path) -> None:

@@ -29,8 +29,9 @@ from support.children import (
 )
 from support.origin.site import Site
 from support.zygotes import LOOPBACK, SECRET
+from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.protocol import StopOrder
-from vidferry_worker.children.zygote import Child, ChildEnded, Zygote
+from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 
@@ -48,7 +49,7 @@ async def ended(child: Child) -> None:
 
     async def read_on() -> None:
         while True:
-            await child.event()
+            await child.next_report()
 
     with pytest.raises(ChildEnded):
         await asyncio.wait_for(read_on(), 20)
@@ -71,7 +72,7 @@ async def test_a_child_that_is_not_wanted_fetches_nothing_and_ends(zygote: Zygot
     child = await zygote.fork(tmp_path)
     order(child, site.url("/media/clip.mp4"))
     assert (await next_event(child))["event"] == "found"
-    child.order(StopOrder())
+    child.send_order(StopOrder())
 
     assert await asyncio.wait_for(child.exited, 20) == 0
     await child.close()
@@ -172,7 +173,7 @@ async def test_a_forbidden_address_is_told_and_never_reached(
 
     event = await asyncio.wait_for(next_event(child), 20)
 
-    assert (event["event"], event["code"], child.refused) == ("failed", "forbidden_address", True)
+    assert (event["event"], event["code"], child.connections.was_forbidden) == ("failed", "forbidden_address", True)
     assert site.requests() == []
     await child.close()
 

@@ -5,7 +5,7 @@ import pytest
 
 from support.children import open_files
 from support.zygotes import LOOPBACK
-from vidferry_worker.network.broker import Broker, Refused
+from vidferry_worker.network.broker import Broker, ForbiddenAddress
 from vidferry_worker.network.egress import EgressPolicy
 
 pytestmark = pytest.mark.anyio
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 async def connect(broker: Broker, host: str, port: int, seconds: float = 10) -> socket.socket:
     """For a child of its own."""
-    return await broker.connect(host, port, seconds, broker.share())
+    return await broker.connect(host, port, seconds, broker.new_lookup_quota())
 
 
 def port_of(listener: socket.socket) -> int:
@@ -33,7 +33,7 @@ def connected(listener: socket.socket) -> bool:
 async def test_what_is_forbidden_is_never_connected(host: str, listener: socket.socket) -> None:
     policy = EgressPolicy((), frozenset({port_of(listener)}))
 
-    with pytest.raises(Refused):
+    with pytest.raises(ForbiddenAddress):
         await connect(Broker(policy), host, port_of(listener))
 
     assert not connected(listener)

@@ -14,7 +14,7 @@ from support.zygotes import LOOPBACK
 from unit.worker.network.test_broker import connect, port_of
 from unit.worker.network.test_egress import settings
 from vidferry_worker.network import dial
-from vidferry_worker.network.broker import Broker, Refused
+from vidferry_worker.network.broker import Broker, ForbiddenAddress
 from vidferry_worker.network.dial import Address
 from vidferry_worker.network.proxy import Proxy, ProxyError
 
@@ -49,7 +49,7 @@ async def test_the_next_is_tried_at_once_where_one_refuses(listener: socket.sock
         refusing = address(closed)
     begun = asyncio.get_running_loop().time()
     with await dial.dial_first([refusing, refusing, address(listener)], dial.dial_directly):
-        assert asyncio.get_running_loop().time() - begun < dial.NEXT_SECONDS
+        assert asyncio.get_running_loop().time() - begun < dial.ATTEMPT_DELAY
 
 
 async def test_none_answers(listener: socket.socket) -> None:
@@ -82,8 +82,8 @@ async def test_what_comes_too_late_is_closed(silent: Address, listener: socket.s
 def test_families_take_turns() -> None:
     six, four = [Address(V6, f"2001:db8::{n}", 80) for n in (1, 2, 3)], [Address(V4, "192.0.2.1", 80)]
 
-    assert dial.interleave([*six, *four]) == [six[0], four[0], six[1], six[2]]
-    assert dial.interleave([]) == []
+    assert dial.interleave_families([*six, *four]) == [six[0], four[0], six[1], six[2]]
+    assert dial.interleave_families([]) == []
 
 
 @dataclass
@@ -202,7 +202,7 @@ async def test_the_broker_asks_the_proxy_for_what_it_resolved_and_refuses_the_re
         broker = Broker(LOOPBACK, Proxy("http", "127.0.0.1", peer.port).dial)
         with await connect(broker, "localhost", 9):
             pass
-        with pytest.raises(Refused):
+        with pytest.raises(ForbiddenAddress):
             await connect(broker, "169.254.169.254", 80)
 
     assert peer.asked[0].split(b" ")[1] in {b"127.0.0.1:9", b"[::1]:9"}

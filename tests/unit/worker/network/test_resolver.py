@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vidferry_worker.network.resolver import MAX_LOOKUPS, SHARE, Resolver, Share, TooManyLookups
+from vidferry_worker.network.resolver import MAX_LOOKUPS, MAX_LOOKUPS_PER_CHILD, LookupQuota, Resolver, TooManyLookups
 
 pytestmark = pytest.mark.anyio
 SILENT = "silent.example"
@@ -53,40 +53,40 @@ async def give_up(tasks: list["asyncio.Task[Any]"]) -> None:
 
 async def test_a_child_that_waits_for_names_keeps_nobody_else_waiting(server: NameServer) -> None:
     resolver = Resolver()
-    greedy = Share(resolver)
+    greedy = LookupQuota(resolver)
     waiting = [asyncio.create_task(greedy.look_up(SILENT, 80)) for _ in range(2 * MAX_LOOKUPS)]
-    await begun(server, SHARE)
+    await begun(server, MAX_LOOKUPS_PER_CHILD)
 
-    assert await asyncio.wait_for(Share(resolver).look_up(GOOD, 80), 10) == ANSWER
-    assert server.asked.count(SILENT) == SHARE
+    assert await asyncio.wait_for(LookupQuota(resolver).look_up(GOOD, 80), 10) == ANSWER
+    assert server.asked.count(SILENT) == MAX_LOOKUPS_PER_CHILD
     await give_up(waiting)
 
 
 async def test_who_gives_up_does_not_get_another_thread_for_it(server: NameServer) -> None:
-    share = Share(Resolver())
+    quota = LookupQuota(Resolver())
     for _ in range(2):
-        waiting = [asyncio.create_task(share.look_up(SILENT, 80)) for _ in range(SHARE)]
-        await begun(server, SHARE)
+        waiting = [asyncio.create_task(quota.look_up(SILENT, 80)) for _ in range(MAX_LOOKUPS_PER_CHILD)]
+        await begun(server, MAX_LOOKUPS_PER_CHILD)
         await give_up(waiting)
 
-    assert server.asked == [SILENT] * SHARE
+    assert server.asked == [SILENT] * MAX_LOOKUPS_PER_CHILD
     server.speaks.set()
-    assert await asyncio.wait_for(share.look_up(GOOD, 80), 10) == ANSWER
+    assert await asyncio.wait_for(quota.look_up(GOOD, 80), 10) == ANSWER
 
 
 async def test_all_together_are_bounded(server: NameServer) -> None:
     resolver = Resolver()
-    waiting = [asyncio.create_task(Share(resolver).look_up(SILENT, 80)) for _ in range(MAX_LOOKUPS)]
+    waiting = [asyncio.create_task(LookupQuota(resolver).look_up(SILENT, 80)) for _ in range(MAX_LOOKUPS)]
     await begun(server, MAX_LOOKUPS)
 
     with pytest.raises(TooManyLookups):
-        await Share(resolver).look_up(GOOD, 80)
+        await LookupQuota(resolver).look_up(GOOD, 80)
     await give_up(waiting)
 
 
 async def test_an_address_needs_no_thread() -> None:
     before = set(threading.enumerate())
-    (found,) = await Share(Resolver()).look_up("127.1", 80)
+    (found,) = await LookupQuota(Resolver()).look_up("127.1", 80)
 
     assert found[4] == ("127.0.0.1", 80)
     assert set(threading.enumerate()) <= before
@@ -95,4 +95,4 @@ async def test_an_address_needs_no_thread() -> None:
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "x" * 64 + ".invalid", "a..b", "\ud800.invalid"])
 async def test_what_is_no_name_has_no_address(name: str) -> None:
     with pytest.raises((OSError, UnicodeError)):
-        await asyncio.wait_for(Share(Resolver()).look_up(name, 80), 30)
+        await asyncio.wait_for(LookupQuota(Resolver()).look_up(name, 80), 30)

@@ -21,7 +21,7 @@ from vidferry_common.store.client import connection_pool
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
-from vidferry_worker.queue.reaper import GAP, TICKS_OF_SILENCE, LeaseReaper
+from vidferry_worker.queue.reaper import MISSED_LOOKS, OUTAGE_SHARE, LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.settings import WorkerSettings
 
@@ -71,7 +71,7 @@ async def test_what_is_held_is_renewed(jobs: Jobs) -> None:
 
     leases = Leases(jobs.store, "worker", 0.5)
     leases.hold(job.download_id, 1, lambda: pytest.fail("it is not lost"))
-    async with running(leases.renew(), keeping(jobs, 0.5)):
+    async with running(leases.renew_leases(), keeping(jobs, 0.5)):
         await eventually(lambda: is_later(jobs, job.download_id, (first or 0) + 1000))  # two leases after its end
 
     assert await jobs.field(job, "attempt") == "1"
@@ -86,7 +86,7 @@ async def test_what_is_lost_is_told_once(jobs: Jobs) -> None:
     lost: list[str] = []
     leases = Leases(jobs.store, "worker", 0.3)
     leases.hold("gone", 1, lambda: lost.append("gone"))
-    async with running(leases.renew()):
+    async with running(leases.renew_leases()):
         await until(lambda: lost)
     assert lost == ["gone"]
 
@@ -188,7 +188,7 @@ async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, endi
         assert record is not None
         await jobs.store.jobs.cancel(record)
     metrics = worker_metrics()
-    await LeaseReaper(jobs.store, "another", 1, metrics)._reap(job.download_id)
+    await LeaseReaper(jobs.store, "another", 1, metrics)._requeue_download(job.download_id)
     left = await jobs.store.jobs.read(job.job_id)
     assert left is not None
     assert left.status == ("failed" if ending == "finished" else "cancelled")
@@ -198,8 +198,8 @@ async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, endi
 def test_a_leaders_death_is_no_outage(lease: float) -> None:
     """Else nothing would be reaped for one lease more."""
     no_store: Any = None
-    tick = LeaseReaper(no_store, "worker", lease, worker_metrics())._tick
-    assert (TICKS_OF_SILENCE + 1) * tick <= GAP * lease * 2 / 3
+    tick = LeaseReaper(no_store, "worker", lease, worker_metrics())._interval
+    assert (MISSED_LOOKS + 1) * tick <= OUTAGE_SHARE * lease * 2 / 3
 
 
 @contextlib.asynccontextmanager
@@ -234,7 +234,7 @@ async def test_a_claim_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) ->
     settings = SimpleNamespace(worker_name="worker", lease=60)
     context: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
     own_redis.kill()
-    claiming = asyncio.create_task(Runner(context, Publisher(jobs.store))._claim(job.download_id, 1))
+    claiming = asyncio.create_task(Runner(context, Publisher(jobs.store))._claim_attempt(job.download_id, 1))
     with pytest.raises(StoreUnavailable):
         await jobs.store.ping()  # as long as this takes, so long has the claim been tried
     assert not claiming.done()

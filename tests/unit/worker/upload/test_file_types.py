@@ -17,10 +17,11 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import probing
 from vidferry_worker.child.patches.programs import DEMUXERS, guarded
 from vidferry_worker.children import text_content
-from vidferry_worker.children.media_types import KINDS
-from vidferry_worker.children.protocol import Done, FileDescription, parse_event
+from vidferry_worker.children.event_parser import parse_event
+from vidferry_worker.children.media_types import MEDIA_TYPES
+from vidferry_worker.children.protocol import Done, FileDescription
 from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.upload.file_types import Kind, kind_of, read_head
+from vidferry_worker.upload.file_types import FileType, detect_file_type, read_head
 
 pytestmark = pytest.mark.anyio
 V, A = picture(), sound()
@@ -37,7 +38,7 @@ def told(path: Path) -> FileDescription:
 
 def kind_of_file(path: Path) -> tuple[str, str]:
     with path.open("rb") as source:
-        kind = kind_of(told(path), read_head(source))
+        kind = detect_file_type(told(path), read_head(source))
     return kind.media_type, kind.extension
 
 
@@ -104,11 +105,11 @@ def test_a_file_of_each_container(name: str, words: tuple[str, ...], media_type:
 
 
 def test_each_container_that_ffmpeg_may_read_has_a_type() -> None:
-    assert {*DEMUXERS} - {"webm"} == {kind for kind in KINDS if "/" not in kind}  # Matroska's demuxer reads both
+    assert {*DEMUXERS} - {"webm"} == {kind for kind in MEDIA_TYPES if "/" not in kind}  # Matroska's demuxer reads both
 
 
 @pytest.mark.parametrize(
-    "media_type", sorted({each for kinds in KINDS.values() for one in kinds for each in one.values()})
+    "media_type", sorted({each for kinds in MEDIA_TYPES.values() for one in kinds for each in one.values()})
 )
 def test_no_type_is_one_that_a_browser_runs(media_type: str) -> None:
     applications = {"application/mxf", "application/vnd.rn-realmedia"}
@@ -168,17 +169,18 @@ def described(**changes: Any) -> FileDescription:
 @pytest.mark.parametrize(
     ("changes", "start", "expected"),
     [
-        ({"video": False}, b"", Kind("audio/mp4", "m4a")),
-        ({"brand": "M4A ", "file": "media.m4b", "video": False}, b"", Kind("audio/mp4", "m4b")),
-        ({"brand": "mjp2"}, b"", Kind("video/mj2", "mj2")),
-        ({"container": "ogg", "codecs": ["speex"], "file": "a.spx", "video": False}, b"", Kind("audio/ogg", "spx")),
-        ({"container": "ogg", "codecs": ["theora", "vorbis"]}, b"", Kind("video/ogg", "ogv")),
-        ({"container": "amr", "codecs": ["amr_wb"], "video": False}, b"", Kind("audio/amr-wb", "awb")),
-        ({"container": "matroska", "video": False}, b"\x1aE\xdf\xa3\x8b\x42\x82\x84webm", Kind("audio/webm", "webm")),
+        ({"video": False}, b"", FileType("audio/mp4", "m4a")),
+        ({"brand": "M4A ", "file": "media.m4b", "video": False}, b"", FileType("audio/mp4", "m4b")),
+        ({"brand": "mjp2"}, b"", FileType("video/mj2", "mj2")),
+        ({"container": "ogg", "codecs": ["speex"], "file": "a.spx", "video": False}, b"", FileType("audio/ogg", "spx")),
+        ({"container": "ogg", "codecs": ["theora", "vorbis"]}, b"", FileType("video/ogg", "ogv")),
+        ({"container": "amr", "codecs": ["amr_wb"], "video": False}, b"", FileType("audio/amr-wb", "awb")),
+        ({"container": "matroska", "video": False}, b"\x1aE\xdf\xa3\x8b\x42\x82\x84webm",
+         FileType("audio/webm", "webm")),
     ],
 )  # fmt: skip
-def test_kinds_that_one_demuxer_reads(changes: dict[str, Any], start: bytes, expected: Kind) -> None:
-    assert kind_of(described(**changes), start) == expected
+def test_kinds_that_one_demuxer_reads(changes: dict[str, Any], start: bytes, expected: FileType) -> None:
+    assert detect_file_type(described(**changes), start) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_kinds_that_one_demuxer_reads(changes: dict[str, Any], start: bytes, exp
 )  # fmt: skip
 def test_what_a_child_can_not_make_of_a_file(changes: dict[str, Any], start: bytes) -> None:
     with pytest.raises(JobFailure) as failure:
-        kind_of(described(**changes), start)
+        detect_file_type(described(**changes), start)
     assert failure.value.code is ErrorCode.UNSUPPORTED_STREAM
 
 
@@ -210,8 +212,8 @@ async def test_packed_audio_is_what_it_is(zygote: Zygote, site: Site, tmp_path: 
     outcome = await download(zygote, tmp_path, url)
 
     with outcome.file.open("rb") as source:
-        kind = kind_of(outcome.description, read_head(source))
-    assert kind in {Kind("audio/aac", "aac"), Kind("audio/mp4", "m4a")}
+        kind = detect_file_type(outcome.description, read_head(source))
+    assert kind in {FileType("audio/aac", "aac"), FileType("audio/mp4", "m4a")}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("take.aiff", "audio/aiff"), ("film.mxf", "application/mxf")])
@@ -222,5 +224,5 @@ async def test_what_a_child_tells_names_it(name: str, kind: str, zygote: Zygote,
     outcome = await download(zygote, tmp_path, url)
 
     with outcome.file.open("rb") as source:
-        found = kind_of(outcome.description, read_head(source))
+        found = detect_file_type(outcome.description, read_head(source))
     assert (found.media_type, found.extension) == (kind, name.partition(".")[2])

@@ -9,7 +9,7 @@ from unit.common.store.conftest import records, shared_server
 from unit.worker.children.test_extraction import KNOWN, found
 from vidferry_common.bucket import NEW, Upload
 from vidferry_worker.children.extraction import Extraction
-from vidferry_worker.children.protocol import Evidence, FileDescription, Found
+from vidferry_worker.children.protocol import Evidence, FileDescription, VideoFound
 from vidferry_worker.upload.plan import UploadPlan
 
 __all__ = ["records", "shared_server"]
@@ -18,12 +18,14 @@ pytestmark = pytest.mark.anyio
 FILE = FileDescription("media.mp4", "mov", "isom", ["h264"], video=True, duration=None)
 
 
-async def planned(records: Records, folder: Path, told: Found, origin: Evidence) -> Upload:
+async def planned(records: Records, folder: Path, told: VideoFound, origin: Evidence) -> Upload:
     _, claim = await records.claimed()
     path = folder / "media.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom")
     with path.open("rb") as source:
-        return UploadPlan("videos/a", Extraction.read(told, KNOWN), claim, NEW).describe_upload(source, FILE, origin)
+        return UploadPlan("videos/a", Extraction.from_event(told, KNOWN), claim, NEW).describe_upload(
+            source, FILE, origin
+        )
 
 
 async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> None:

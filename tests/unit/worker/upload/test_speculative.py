@@ -50,7 +50,7 @@ class Child:
 
     def tell(self, **changes: Any) -> SpeculativeUpload | None:
         event = replace(GROWING, **changes)
-        self.upload = SpeculativeUpload.begin(
+        self.upload = SpeculativeUpload.start(
             self.bucket, self.folder / "work", self.plan, event, self.told.append, max_bytes=self.max_bytes
         )
         return self.upload
@@ -75,7 +75,9 @@ async def child(records: Records, tmp_path: Path) -> AsyncIterator[Child]:
     bucket = open_bucket(BucketSettings.model_validate({"bucket": f"file://{tmp_path}/bucket"}))
     (tmp_path / "work").mkdir()
     _, claim = await records.claimed()
-    made = Child(tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.read(found(), KNOWN), claim, NEW))
+    made = Child(
+        tmp_path, bucket, UploadPlan("videos/a/b/c/1080-any", Extraction.from_event(found(), KNOWN), claim, NEW)
+    )
     yield made
     if made.upload:
         await made.upload.close()
@@ -184,7 +186,7 @@ async def test_closed_it_tells_nothing_any_more(growing: Child) -> None:
     growing.write(media.large(20)[10 * MIB :])
     await growing.upload.close()
     told = list(growing.told)
-    growing.upload._progress(SIZE)  # as a thread does that is in a request for longer than it is waited for
+    growing.upload._report_sent(SIZE)  # as a thread does that is in a request for longer than it is waited for
     await asyncio.sleep(0)
     assert growing.told == told
     await check_ordinary(growing)

@@ -1,1 +1,1 @@
-"""Whether the api lives, and whether it is to be sent requests."""
+"""Liveness and readiness of the api."""

@@ -1,4 +1,4 @@
-"""Liveness and readiness."""
+"""`GET /healthz` and `GET /readyz`."""
 
 from fastapi import APIRouter
 
@@ -12,9 +12,9 @@ router = APIRouter(tags=["health"])
 
 
 @router.head("/healthz", include_in_schema=False)
-@router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
+@router.get("/healthz", operation_id="healthz", summary="Whether the process is alive")
 async def get_health() -> Health:
-    """Always, while the process lives."""
+    """Answers 200 as long as the process runs."""
     return Health(status="ok")
 
 
@@ -22,11 +22,13 @@ async def get_health() -> Health:
 @router.get(
     "/readyz",
     operation_id="readyz",
-    summary="Whether requests are served",
+    summary="Whether the api is ready for requests",
     responses=problem_responses(ProblemCode.NOT_READY),
 )
 async def get_readiness(services: ServicesDep) -> Health:
-    """Once Redis and the bucket have been seen. A later outage of theirs, which all replicas share, is told by 503s."""
+    """Answers 200 once Redis and the bucket have been reached. A later outage affects all replicas alike, so they stay
+    ready and answer the requests that it affects with 503.
+    """
     if not services.ready:
         raise Problem(ProblemCode.NOT_READY, problems.NOT_READY)
     return Health(status="ok")

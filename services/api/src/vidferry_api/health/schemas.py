@@ -1,9 +1,9 @@
-"""What health checks are answered, as the OpenAPI document tells it."""
+"""The response of the health checks."""
 
 from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether the service can be used."""
+    """The state of the service."""
 
     status: str = Field(examples=["ok"])

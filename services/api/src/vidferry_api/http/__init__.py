@@ -1,1 +1,1 @@
-"""What holds for all of HTTP: middleware, problem documents, conditional requests, public URLs."""
+"""HTTP in general: middleware, problem documents, conditional requests, public URLs."""

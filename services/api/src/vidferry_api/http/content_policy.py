@@ -1,6 +1,6 @@
-"""Content-Security-Policies: what a browser may do with an answer that is no page."""
+"""Content-Security-Policies for responses other than the web page."""
 
-NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-"""the policy of answers that show nothing"""
-INERT = "default-src 'none'; sandbox"
-"""the policy of what strangers made: it is shown or saved, and nothing in it runs"""
+DENY_ALL = "default-src 'none'; frame-ancestors 'none'"
+"""for responses that are not shown"""
+SANDBOXED = "default-src 'none'; sandbox"
+"""for files and pictures from other sites: browsers may show or save them, but run nothing in them"""

@@ -1,4 +1,4 @@
-"""Types of fields whose format the OpenAPI document tells. What is stored is passed on as it is, and not parsed."""
+"""Field types with a format in the OpenAPI document. Values are passed on as they are stored, without parsing."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What holds for every request, below the routes: where it is, a bound on its body, safe headers, a line in the log."""
+"""Middleware for every request: CORS, the public URL's path, a bound on the body, security headers, log and metrics."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidferry_api.http.content_policy import NO_CONTENT
+from vidferry_api.http.content_policy import DENY_ALL
 from vidferry_api.http.problems import Problem, internal_problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 """bytes"""
-QUIET = frozenset({"/healthz", "/readyz"})
+PROBE_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS middleware, but a preflight is refused as everything else is."""
+    """Starlette's CORS middleware, which here refuses a preflight by a problem document."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
@@ -39,14 +39,14 @@ class Cors(CORSMiddleware):
 
 
 class StripPrefix:
-    """The middleware that takes the public URL's path off the request's, where the proxy has left it on."""
+    """Strips the public URL's path from the request's path, if the proxy has not done so."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app, self._prefix = app, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if scope["path"] == self._prefix:  # the page's addresses are relative to its folder
+            if scope["path"] == self._prefix:  # the page's URLs are relative, so they need the slash
                 await RedirectResponse(f"{self._prefix}/", 308)(scope, receive, send)
                 return
             if scope["path"].startswith(f"{self._prefix}/"):
@@ -55,7 +55,7 @@ class StripPrefix:
 
 
 class BoundedBody:
-    """The bound on bodies: each is read first, and no further than the bound, whatever length it declares."""
+    """Bounds the body: reads it before the app is called, up to the bound, whatever length it declares."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,23 +65,23 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
-        first = await _read_body(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
-        if first is None:
-            # The connection stays open: a client that is still sending would miss the answer if it were cut.
+        body = await _read_body(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
+        if body is None:
+            # The connection stays open, or a client that is still sending would not see the response.
             await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {MAX_BODY} bytes.").response()(
                 scope, receive, send
             )
             return
-        pending: list[Message] = [first]
+        pending: list[Message] = [body]
 
-        async def replayed() -> Message:
+        async def receive_replayed() -> Message:
             return pending.pop() if pending else await receive()
 
-        await self._app(scope, replayed, send)
+        await self._app(scope, receive_replayed, send)
 
 
 async def _read_body(receive: Receive) -> Message | None:
-    """The whole body as one message, or that the client is gone; None where it is over the bound."""
+    """Reads the whole body into one message; returns a disconnect as it is, and None if the body is too large."""
     body = bytearray()
     while True:
         message = await receive()
@@ -95,7 +95,7 @@ async def _read_body(receive: Receive) -> Message | None:
 
 
 class SafeHeaders:
-    """Headers that browsers and caches obey; a response may set others of its own."""
+    """Adds security and caching headers. A response may set them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -104,7 +104,7 @@ class SafeHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", NO_CONTENT)
+                headers.setdefault("Content-Security-Policy", DENY_ALL)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cache-Control", "no-store")
@@ -114,9 +114,9 @@ class SafeHeaders:
 
 
 class RequestLog:
-    """The log and the count of requests, by their route and never by their query.
+    """Logs and counts requests by route, never by query.
 
-    Gives each a place in a trace (`request.state.traceparent`), and turns what nobody caught into a 500.
+    It also sets `request.state.traceparent`, and answers an uncaught exception with a 500.
     """
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
@@ -126,11 +126,11 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.monotonic(), 0
+        started, status = time.monotonic(), 0
         trace = continue_trace(Headers(scope=scope).get("traceparent"))
         scope.setdefault("state", {})["traceparent"] = trace
 
-        async def noticed(message: Message) -> None:
+        async def send_and_record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -138,17 +138,17 @@ class RequestLog:
             await send(message)
 
         try:
-            await self._app(scope, receive, noticed)
+            await self._app(scope, receive, send_and_record_status)
         except Exception:
             logger.exception("a request broke", extra=_log_fields(scope, trace))
             if status:
                 raise
-            await internal_problem(trace_id(trace))(scope, receive, noticed)
+            await internal_problem(trace_id(trace))(scope, receive, send_and_record_status)
         finally:
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - started
             ms = round(seconds * 1000, 1)
             self._metrics.count_request(scope, status, seconds)
-            level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+            level = logging.DEBUG if scope["path"] in PROBE_PATHS else logging.INFO
             logger.log(level, "request", extra={**_log_fields(scope, trace), "status": status, "ms": ms})
 
 

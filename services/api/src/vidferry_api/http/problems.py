@@ -1,4 +1,4 @@
-"""Every refusal of the api is an RFC 9457 problem document; here errors become them, and nowhere else."""
+"""Problem documents (RFC 9457). Every error response of the api is one, and only this module makes them."""
 
 import logging
 import math
@@ -23,44 +23,44 @@ from vidferry_common.store.jobs import MINUTE
 
 logger = logging.getLogger(__name__)
 
-SHOWN = 64
-"""characters of a field's name that are told back"""
+MAX_FIELD_NAME = 64
+"""characters of a field's name that are repeated in the response"""
 UNAVAILABLE, TOO_MANY = 503, 429
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
-RATE_HEADERS = {
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
+RATE_LIMIT_HEADERS = {
     "RateLimit": {
-        "description": "What is left (`r`) of the caller's requests, and the seconds until all are (`t`).",
+        "description": "The caller's remaining requests (`r`), and the seconds until all are available again (`t`).",
         "schema": {"type": "string"},
     },
     "RateLimit-Policy": {
-        "description": "How many requests (`q`) a caller may send in how many seconds (`w`).",
+        "description": "How many requests (`q`) a caller may send in a window of seconds (`w`).",
         "schema": {"type": "string"},
     },
 }
-_HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_HEADERS}}
-ORDER = 'Send a JSON object such as {"url": "https://example.org/video"}.'
+_HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
+EXPECTED_BODY = 'Send a JSON object such as {"url": "https://example.org/video"}.'
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """An error in one field."""
 
-    field: str = Field(description="Its place in the body, parts separated by dots.", examples=["format.quality"])
+    field: str = Field(description="The path of the field in the body, separated by dots.", examples=["format.quality"])
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457. Programs decide by `code`, people read `detail`."""
+    """A problem document (RFC 9457). `code` is for programs, `detail` for people."""
 
-    type: Uri = Field(description="A URI for the code.", examples=["urn:vidferry:problem:job_not_found"])
-    title: str = Field(description="What is the matter, the same for every occurrence.")
+    type: Uri = Field(description="A URI that identifies the code.", examples=["urn:vidferry:problem:job_not_found"])
+    title: str = Field(description="A summary that is the same for every problem with this code.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What to do, for a person.")
+    detail: str = Field(description="A sentence for people that says what to do.")
     code: ProblemCode
     errors: list[FieldProblem] | None = None
 
 
 class Problem(Exception):
-    """An error that ends a request with a problem document."""
+    """An exception that becomes a problem document as the response."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Problem(Exception):
 
 
 def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of these refusals."""
+    """The OpenAPI description of these error responses."""
     return {
         code.status: {
             "description": "; ".join(f"`{each}`: {each.summary}" for each in codes if each.status == code.status),
@@ -91,12 +91,12 @@ def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install_handlers(app: FastAPI) -> None:
-    """From here on no other form of an error leaves the app."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Has every exception of the app answered with a problem document."""
     app.add_exception_handler(Problem, lambda _, error: cast("Problem", error).response())
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
-    app.add_exception_handler(StoreUnavailable, _answer_redis_away)
+    app.add_exception_handler(StoreUnavailable, _answer_redis_unavailable)
     app.add_exception_handler(QueueFull, _answer_queue_full)
     app.add_exception_handler(RedisFull, _answer_redis_full)
     app.add_exception_handler(CallerOverRate, _answer_over_rate)
@@ -105,21 +105,25 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def internal_problem(trace_id: str) -> JSONResponse:
-    """What nobody foresaw: the log has the rest, under the trace id."""
+    """The response to an uncaught exception, which the log has under the trace id."""
     return Problem(
         ProblemCode.INTERNAL, f"Try again; if it stays so, tell the operator the trace id {trace_id}."
     ).response()
 
 
-def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+def _answer_validation_error(request: Request, error: Exception) -> JSONResponse:
     if not _declares_json(request):
         return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
-    found = cast("RequestValidationError", error).errors()
-    if any(item["type"] == "json_invalid" for item in found):
-        return Problem(ProblemCode.INVALID_JSON, ORDER).response()
-    errors = [{"field": _field_path(item), "message": _field_message(item)} for item in found]
+    invalid = cast("RequestValidationError", error).errors()
+    if any(item["type"] == "json_invalid" for item in invalid):
+        return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
+    errors = [{"field": _field_path(item), "message": _field_message(item)} for item in invalid]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
-    detail = ORDER if errors[0]["field"] == "body" else " ".join(f"{e['field']}: {e['message']}." for e in errors[:5])
+    detail = (
+        EXPECTED_BODY
+        if errors[0]["field"] == "body"
+        else " ".join(f"{e['field']}: {e['message']}." for e in errors[:5])
+    )
     return Problem(code, detail, errors=errors[:20]).response()
 
 
@@ -129,12 +133,12 @@ def _declares_json(request: Request) -> bool:
 
 
 def _field_path(item: Mapping[str, Any]) -> str:
-    """The field's place. A name may be the caller's own, of any length."""
-    return ".".join(str(part)[:SHOWN] for part in item["loc"][1:]) or "body"
+    """The field's path. Names are shortened: an unknown field's name is the caller's own."""
+    return ".".join(str(part)[:MAX_FIELD_NAME] for part in item["loc"][1:]) or "body"
 
 
 def _field_message(item: Mapping[str, Any]) -> str:
-    """Pydantic's message without its own prefix; never what the caller sent."""
+    """Pydantic's message without its prefix. It must not contain what the caller sent."""
     if item["type"] == "extra_forbidden":
         return "this field is not known, remove it"
     if item["type"] == "missing":
@@ -143,39 +147,39 @@ def _field_message(item: Mapping[str, Any]) -> str:
 
 
 def _answer_http_error(request: Request, error: Exception) -> Response:
-    raised = cast("HTTPException", error)
-    if raised.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
-        allowed = ", ".join(_allowed_methods(request, (raised.headers or {}).get("Allow", "")))
+    http_error = cast("HTTPException", error)
+    if http_error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
+        allowed = ", ".join(_allowed_methods(request, (http_error.headers or {}).get("Allow", "")))
         if request.method == "OPTIONS" and not _is_preflight(request):
             return Response(status_code=204, headers={"Allow": allowed})
         return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers={"Allow": allowed}).response()
-    if raised.status_code == ProblemCode.INVALID_JSON.status:  # nested too deep, or no UTF-8
-        return Problem(ProblemCode.INVALID_JSON, ORDER).response()
-    if raised.status_code == ProblemCode.NOT_FOUND.status:
-        if (request.method, request.scope["path"]) == ("OPTIONS", "*"):  # of the server (RFC 9110 §9.3.7)
+    if http_error.status_code == ProblemCode.INVALID_JSON.status:  # nested too deeply, or not UTF-8
+        return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
+    if http_error.status_code == ProblemCode.NOT_FOUND.status:
+        if (request.method, request.scope["path"]) == ("OPTIONS", "*"):  # about the server (RFC 9110 §9.3.7)
             return Response(status_code=204, headers={"Allow": METHODS})
         return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.").response()
     return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
 
 
-def _allowed_methods(request: Request, told: str) -> list[str]:
-    """All that the path takes: Starlette tells those of one route, and each method has a route of its own."""
-    found = {"OPTIONS", *filter(None, told.split(", "))}
+def _allowed_methods(request: Request, allowed_by_route: str) -> list[str]:
+    """All methods of the path. Starlette's Allow has those of one route, and each method has a route of its own."""
+    methods = {"OPTIONS", *filter(None, allowed_by_route.split(", "))}
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return sorted(found)
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
 
 
 def _is_preflight(request: Request) -> bool:
-    """Whether a browser asks for a page of another origin (Fetch §3.2.2); origins that may are answered before."""
+    """Whether it is a CORS preflight (Fetch §3.2.2). The CORS middleware has answered those of allowed origins."""
     return "origin" in request.headers and "access-control-request-method" in request.headers
 
 
-def _answer_redis_away(request: Request, error: Exception) -> JSONResponse:
+def _answer_redis_unavailable(request: Request, error: Exception) -> JSONResponse:
     logger.warning("Redis is away", extra={"error": str(error)})
-    safely = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
-    return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{safely}.").response()
+    advice = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
+    return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{advice}.").response()
 
 
 def _answer_queue_full(_: Request, __: Exception) -> JSONResponse:
@@ -192,13 +196,13 @@ def _answer_redis_full(_: Request, __: Exception) -> JSONResponse:
 
 def _answer_over_rate(_: Request, error: Exception) -> JSONResponse:
     quota = cast("CallerOverRate", error).quota
-    headers = {"Retry-After": str(quota.retry_after), **rate_headers(quota)}
+    headers = {"Retry-After": str(quota.retry_after), **rate_limit_headers(quota)}
     detail = f"Send at most {quota.rate} requests a minute; the next one in {quota.retry_after} s."
     return Problem(ProblemCode.TOO_MANY_REQUESTS, detail, headers=headers).response()
 
 
-def rate_headers(quota: Quota) -> dict[str, str]:
-    """The fields of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (its 10th version)."""
+def rate_limit_headers(quota: Quota) -> dict[str, str]:
+    """The headers of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (10th version)."""
     return {
         "RateLimit-Policy": f'"caller";q={quota.rate};w={MINUTE}',
         "RateLimit": f'"caller";r={quota.remaining};t={math.ceil(min(quota.spent, MINUTE))}',

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with the bounds of a request."""
+"""uvicorn's HTTP protocol with bounds on requests."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -6,4 +6,4 @@ from vidferry_common.http.request_bounds import BoundedRequests
 
 
 class ApiProtocol(BoundedRequests, HttpToolsProtocol):
-    """uvicorn's `http=` class of an api that stands alone."""
+    """The class for uvicorn's `http=` option where the api runs without a gateway."""

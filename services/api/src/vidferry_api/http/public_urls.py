@@ -1,4 +1,4 @@
-"""Vidferry's own URLs as the caller sees them: by the setting, else by the request's host."""
+"""Vidferry's own URLs as callers see them: from VIDFERRY_PUBLIC_URL, else from the request's host."""
 
 from starlette.requests import Request
 
@@ -10,9 +10,9 @@ from vidferry_common.http.host import forwarded_host
 
 
 def public_root(request: Request, settings: ApiSettings) -> str:
-    """`https://host/prefix`, without a slash at the end; Problem where the request names no host.
+    """`https://host/prefix`, without a slash at the end. Raises Problem if the request names no host.
 
-    One that is not known has been refused before (KnownHost).
+    KnownHost has already refused requests with an unknown host.
     """
     if settings.public_url:
         return settings.public_url
@@ -25,12 +25,17 @@ def public_root(request: Request, settings: ApiSettings) -> str:
     return f"{scheme}://{_normalize_host(host)}{request.scope.get('root_path', '').rstrip('/')}"
 
 
+def absolute_url(link: str, request: Request, settings: ApiSettings) -> str:
+    """The link itself if it is a URL; below the public root if it is a path."""
+    return public_root(request, settings) + link if link.startswith("/") else link
+
+
 def job_url(root: str, job_id: str) -> str:
     return f"{root}/api/jobs/{job_id}"
 
 
 def websocket_url(root: str, job_id: str) -> str:
-    """Http becomes ws, https becomes wss."""
+    """The job's WebSocket: ws for http, wss for https."""
     return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
 
 
@@ -39,7 +44,7 @@ def events_url(root: str, job_id: str) -> str:
 
 
 def _normalize_host(host: str) -> str:
-    """A host in its one spelling, so that links and what is kept by their root don't depend on it."""
+    """The host in lower case and without a last dot: links and Idempotency-Keys must not depend on the spelling."""
     name, colon, port = host.rpartition(":")
     if not port.isdecimal():
         name, colon, port = host, "", ""
@@ -47,5 +52,5 @@ def _normalize_host(host: str) -> str:
 
 
 def _first_listed(header: str | None) -> str:
-    """What the outermost proxy saw."""
+    """The first value of the list, which the outermost proxy wrote."""
     return (header or "").split(",")[0].strip()

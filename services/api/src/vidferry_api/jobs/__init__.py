@@ -1,1 +1,1 @@
-"""Jobs: made, read, cancelled, tried again."""
+"""Jobs: create, read, cancel, retry."""

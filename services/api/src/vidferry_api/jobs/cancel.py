@@ -1,4 +1,4 @@
-"""How a job is cancelled."""
+"""Cancels jobs."""
 
 import logging
 
@@ -10,17 +10,19 @@ from vidferry_common.store import Cancelled, JobRecord
 
 logger = logging.getLogger(__name__)
 
-TRIES = 20
-"""A download tells something every few hundred milliseconds, a try takes two round trips to Redis. Where so many are in
-vain, nothing is gained by one more."""
+MAX_TRIES = 20
+"""A job's state changes every few hundred milliseconds, and a try takes two round trips to Redis. If that many fail,
+another one would not help."""
 
 
 async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
-    """The job as it is then. What it told meanwhile is not lost: only the state that was read is ended.
+    """Cancels a job and returns it as it is then.
 
-    Problem where the job ends otherwise first, or changes with every try.
+    The store only cancels the job in the state that was read. If a newer state has come between, it is read and
+    cancelled instead, so that no message is lost. Raises Problem if the job ends otherwise first, or its state changes
+    with every try.
     """
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         outcome = await services.store.jobs.cancel(job)
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)

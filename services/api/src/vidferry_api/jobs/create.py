@@ -1,4 +1,4 @@
-"""How a request becomes a job, and what it is answered: the same for a new download and for one that is tried again."""
+"""Creates jobs, for new downloads and for retries alike, and builds the response."""
 
 import logging
 import re
@@ -9,8 +9,8 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request, Response
 
 from vidferry_api.dependencies import ServicesDep
-from vidferry_api.http.callers import caller_of
-from vidferry_api.http.problems import Problem, rate_headers
+from vidferry_api.http.callers import caller_address
+from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
 from vidferry_api.jobs.schemas import Accepted
 from vidferry_common.contract.errors import ProblemCode
@@ -29,21 +29,20 @@ def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Makes a repeated request of the same caller answer with the same job for 24 hours, "
-            "as long as that is known. "
-            "1 to 255 visible ASCII characters.",
+            description="A repeated request of the same caller with the same key gets the same job, for 24 hours and "
+            "as long as the job is kept. 1 to 255 visible ASCII characters.",
             json_schema_extra=_KEY_SCHEMA,
         ),
     ] = None,
 ) -> str:
-    """The request's Idempotency-Key; empty without one."""
+    """The request's Idempotency-Key; empty if it has none."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise Problem(ProblemCode.INVALID_REQUEST, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
     return idempotency_key or ""
 
 
 class JobCreator:
-    """The creator of the job that one request asks for."""
+    """Creates the job that one request asks for."""
 
     def __init__(
         self,
@@ -56,11 +55,11 @@ class JobCreator:
 
     @property
     def public_root(self) -> str:
-        """Of the request; Problem where it names no host."""
+        """The public root of the request's URLs. Raises Problem if the request names no host."""
         return public_root(self._request, self._services.settings)
 
     async def create(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
-        """Makes the job, or finds the one that the same request made before. url is a canonical one."""
+        """Creates the job, or finds the one that the same Idempotency-Key created before. url must be canonical."""
         services = self._services
         job = NewJob(
             job_id=str(uuid4()),
@@ -74,7 +73,7 @@ class JobCreator:
             priority=priority,
             force=force,
             retry_of=retry_of,
-            caller=caller_of(self._request.scope, services.settings.proxies),
+            caller=caller_address(self._request.scope, services.settings.proxies),
         )
         created = await self._store_job(job)
         trace = trace_id(job.traceparent)
@@ -83,7 +82,7 @@ class JobCreator:
         return self._describe_accepted(job.public_root, created)
 
     async def _store_job(self, job: NewJob) -> Created:
-        """Counts a refusal, and logs whom it was given to: of a proxy that is not named as one, all callers are one."""
+        """Stores the job. Counts a refusal; logs the address of a caller over its rate, which may be a proxy's."""
         services, settings = self._services, self._services.settings
         try:
             return await services.store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
@@ -107,7 +106,7 @@ class JobCreator:
         if created.status is None:
             raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
         if created.quota:
-            self._response.headers.update(rate_headers(created.quota))
+            self._response.headers.update(rate_limit_headers(created.quota))
         self._response.headers["Location"] = job_url(root, created.job_id)
         if created.replayed:
             self._response.headers["Idempotency-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""The document of a job: what GET and DELETE answer."""
+"""The JSON document of a job, as GET and DELETE answer it."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from vidferry_common.store import JobRecord
 
 
 def job_document(job: JobRecord, root: str) -> dict[str, Any]:
-    """A job as callers see it; root is the public one.
+    """The job as callers see it; root is the public root.
 
-    As it is stored, and not through the model: during an update the worker may be of a newer release than the api.
+    It is built from what is stored and not from the model `Job`: during an update a worker may be of a newer release
+    than the api, with fields that the model does not have.
     """
     return {
         **job.state,

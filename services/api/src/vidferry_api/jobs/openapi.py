@@ -1,28 +1,28 @@
-"""What the OpenAPI document tells of requests for a job."""
+"""Parts of the OpenAPI document for requests that create a job."""
 
 from typing import Any
 
-from vidferry_api.http.problems import RATE_HEADERS, problem_responses
+from vidferry_api.http.problems import RATE_LIMIT_HEADERS, problem_responses
 from vidferry_common.contract.errors import ProblemCode
 
 TRACEPARENT = {
     "name": "traceparent",
     "in": "header",
-    "description": "W3C trace context; the job goes on in that trace, else in a new one.",
+    "description": "W3C trace context. The job continues that trace, or begins a new one without it.",
     "schema": {"type": "string"},
 }
 
 
 def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of what a request for a job is answered; refusals are those of its own."""
+    """The OpenAPI description of the responses; refusals are those of one route beyond the common ones."""
     return {
         202: {
-            "description": "The job is on the queue, or attached to a download of the same video that runs already.",
+            "description": "The job was queued, or attached to a download of the same video that is already running.",
             "headers": {
-                "Location": {"description": "The job.", "schema": {"type": "string"}},
-                **RATE_HEADERS,
+                "Location": {"description": "The URL of the job.", "schema": {"type": "string"}},
+                **RATE_LIMIT_HEADERS,
                 "Idempotency-Replayed": {
-                    "description": "`true` where the job was made by an earlier request with the same key.",
+                    "description": "`true` if an earlier request with the same key created the job.",
                     "schema": {"type": "string"},
                 },
             },

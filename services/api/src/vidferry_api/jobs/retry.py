@@ -1,4 +1,4 @@
-"""How a job that failed or was cancelled is tried again."""
+"""Retries jobs that failed or were cancelled."""
 
 from vidferry_api.http.problems import Problem
 from vidferry_api.http.public_urls import job_url
@@ -10,7 +10,7 @@ from vidferry_common.store import JobRecord
 
 
 async def retry_job(job: JobRecord, creator: JobCreator) -> Accepted:
-    """Makes a new job like this one. Problem where this one runs, or has its file."""
+    """Creates a new job like this one. Raises Problem if this one has not ended, or has completed."""
     if not job.status.terminal:
         raise Problem(ProblemCode.JOB_NOT_ENDED, "It is still being worked on; cancel it first to begin anew.")
     if job.status is Status.COMPLETED:

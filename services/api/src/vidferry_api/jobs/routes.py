@@ -1,13 +1,13 @@
-"""The routes of jobs: `POST /api/download`, and all below `/api/jobs/{job_id}`."""
+"""`POST /api/download`, and everything below `/api/jobs/{job_id}`."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.dependencies import JobDep, ServicesDep
-from vidferry_api.http.conditional import IF_NONE_MATCH, etag_of, is_known, not_modified
-from vidferry_api.http.content_policy import INERT
+from vidferry_api.http.conditional import IF_NONE_MATCH, is_not_modified, not_modified_response, strong_etag
+from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.http.problems import problem_responses
-from vidferry_api.http.public_urls import public_root
+from vidferry_api.http.public_urls import absolute_url, public_root
 from vidferry_api.jobs.cancel import cancel_job
 from vidferry_api.jobs.create import JobCreatorDep
 from vidferry_api.jobs.document import job_document
@@ -22,7 +22,7 @@ router = APIRouter()
 
 JOB = "/api/jobs/{job_id}"
 REVALIDATED = "private, no-cache"
-"""a cache may keep it, and asks each time whether it still holds"""
+"""a cache may keep it, and must revalidate it each time"""
 
 
 @router.post(
@@ -39,9 +39,9 @@ REVALIDATED = "private, no-cache"
     ),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_download(order: DownloadRequest, creator: JobCreatorDep) -> Accepted:
-    """Makes a job for the video and answers at once. Its steps are sent by `ws_url` and `events_url`."""
-    return await creator.create(order.url, order.format, order.priority, force=order.force)
+async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accepted:
+    """Creates a job for the video and answers immediately. `ws_url` and `events_url` send its steps."""
+    return await creator.create(body.url, body.format, body.priority, force=body.force)
 
 
 @router.head(JOB, include_in_schema=False)
@@ -49,21 +49,21 @@ async def post_download(order: DownloadRequest, creator: JobCreatorDep) -> Accep
     JOB,
     tags=["jobs"],
     operation_id="getJob",
-    summary="A job as it is now",
+    summary="Get a job",
     response_model=Job,
     responses={
-        200: {"headers": {"ETag": {"description": "Of this very answer.", "schema": {"type": "string"}}}},
-        304: {"description": "Nothing has changed since the answer whose ETag the request names (If-None-Match)."},
+        200: {"headers": {"ETag": {"description": "The ETag of this response.", "schema": {"type": "string"}}}},
+        304: {"description": "Nothing has changed since the response whose ETag is in If-None-Match."},
         **problem_responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
 async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Response:
-    """The same facts that the WebSocket sends, as of its newest message."""
+    """The fields that the WebSocket sends, with the values of its newest message."""
     document = job_document(job, public_root(request, services.settings))
-    answer = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
-    answer.headers["ETag"] = etag_of(bytes(answer.body))
-    return not_modified(answer.headers) if is_known(request, answer.headers["ETag"]) else answer
+    response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
+    response.headers["ETag"] = strong_etag(bytes(response.body))
+    return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
 
 
 @router.head(f"{JOB}/file", include_in_schema=False)
@@ -71,13 +71,13 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Respo
     f"{JOB}/file",
     tags=["jobs"],
     operation_id="getJobFile",
-    summary="The file",
+    summary="Get the file",
     status_code=307,
     response_class=RedirectResponse,
     responses={
         307: {
-            "description": "To a fresh signed link.",
-            "headers": {"Location": {"description": "The link.", "schema": {"type": "string", "format": "uri"}}},
+            "description": "Redirects to a new signed link.",
+            "headers": {"Location": {"description": "The signed link.", "schema": {"type": "string", "format": "uri"}}},
         },
         **problem_responses(
             ProblemCode.JOB_NOT_FOUND,
@@ -90,10 +90,9 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Respo
     },
 )
 async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> RedirectResponse:
-    """Redirects to a signed link that was just made."""
-    link = await sign_file_link(job, services)
-    url = public_root(request, services.settings) + link if link.startswith("/") else link
-    return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+    """Redirects to a new signed link."""
+    link = absolute_url(await sign_file_link(job, services), request, services.settings)
+    return RedirectResponse(link, headers={"Cache-Control": "no-store"})
 
 
 @router.head(f"{JOB}/thumbnail", include_in_schema=False)
@@ -101,7 +100,7 @@ async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> 
     f"{JOB}/thumbnail",
     tags=["jobs"],
     operation_id="getJobThumbnail",
-    summary="The video's picture",
+    summary="The video's thumbnail",
     response_class=Response,
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
@@ -114,15 +113,15 @@ async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> 
     },
 )
 async def get_job_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
-    """As Vidferry keeps it beside the file: a page that shows it tells the video's site nothing."""
+    """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
     stored, content = await read_thumbnail(job, services)
     headers = {
         "ETag": f'"{stored.generation}"',
         "Cache-Control": "private, max-age=86400",
-        "Content-Security-Policy": INERT,
+        "Content-Security-Policy": SANDBOXED,
     }
-    if is_known(request, headers["ETag"]):
-        return not_modified(headers)
+    if is_not_modified(request, headers["ETag"]):
+        return not_modified_response(headers)
     return Response(content, media_type=stored.content_type, headers=headers)
 
 
@@ -141,9 +140,9 @@ async def get_job_thumbnail(job: JobDep, request: Request, services: ServicesDep
     ),
 )
 async def delete_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
-    """Ends a job that waits or runs, and answers with it; once more is no different.
+    """Cancels a job that waits or runs, and answers with the job. Repeating the request has no further effect.
 
-    Its download goes on for the other jobs that were attached to it, and stops with the last.
+    The download continues if other jobs are attached to it, and stops with the last of them.
     """
     root = public_root(request, services.settings)
     return JSONResponse(job_document(await cancel_job(job, services), root))
@@ -153,14 +152,14 @@ async def delete_job(job: JobDep, request: Request, services: ServicesDep) -> JS
     f"{JOB}/retry",
     tags=["jobs"],
     operation_id="retryJob",
-    summary="Try a job again",
+    summary="Retry a job",
     status_code=202,
     responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
 async def post_job_retry(job: JobDep, creator: JobCreatorDep) -> Accepted:
-    """Makes a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
+    """Creates a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
-    The new one has the same address, format, priority and force, and names the old one as its `retry_of`.
+    The new job has the same URL, format, priority and force, and names the old one in `retry_of`.
     """
     return await retry_job(job, creator)

@@ -1,4 +1,4 @@
-"""What goes in and out, as the OpenAPI document tells it."""
+"""The request and response bodies of jobs."""
 
 from typing import Annotated, Any
 
@@ -15,31 +15,33 @@ _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
 
 
 class DownloadRequest(BaseModel):
-    """A video to fetch. `null` for what is optional counts as left out."""
+    """A video to fetch. An optional field that is `null` counts as left out."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, AfterValidator(canonical_url)] = Field(
-        description="The address of a page with a video, of a playlist (HLS, DASH), or of a file. http or https, "
-        "at most 2048 characters, without user name and password. Of a page with several videos the first is taken.",
+        description="The URL of a page with a video, of an HLS or DASH playlist, or of a file. http or https, at most "
+        "2048 characters, without user name and password. If a page has several videos, the first one is fetched.",
         examples=["https://example.org/video"],
     )
-    format: Format = Field(default_factory=Format, description="What to fetch; by default what plays everywhere.")
+    format: Format = Field(
+        default_factory=Format, description="The format to fetch; by default one that plays everywhere."
+    )
     priority: Priority = Field(
         default=Priority.INTERACTIVE,
-        description="`interactive`: a person waits. `bulk`: nobody does, so that those of the last hours for whom a "
-        "person waits go first.",
+        description="`interactive`: a person is waiting. `bulk`: nobody is, so interactive downloads of the last hours "
+        "go first.",
     )
     force: bool = Field(
         default=False,
         strict=True,
-        description="Fetch the video anew, also where it is in the bucket, and replace what is there.",
+        description="Fetch the video again even if it is in the bucket, and replace the stored one.",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_left_out(cls, body: Any) -> Any:
-        """Many clients write out all fields of theirs, and null where they have nothing to say."""
+    def _drop_nulls(cls, body: Any) -> Any:
+        """Drops optional fields that are null: many clients write out every field."""
         if not isinstance(body, dict):
             return body
         if isinstance(body.get("format"), dict):
@@ -48,38 +50,39 @@ class DownloadRequest(BaseModel):
 
 
 def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
-    """All but the null fields that the model does not require."""
-    known = model.model_fields
+    """The fields without those that are null and not required by the model."""
+    model_fields = model.model_fields
     return {
         name: value
         for name, value in fields.items()
-        if value is not None or name not in known or known[name].is_required()
+        if value is not None or name not in model_fields or model_fields[name].is_required()
     }
 
 
 class Accepted(BaseModel):
-    """A job was made."""
+    """The job that was created."""
 
     job_id: Uuid = Field(examples=[_ID])
     status: Status = Field(
-        description="`queued`; another where the job joined a download that runs, or was made by an earlier request.",
+        description="`queued`, or another status if the job was attached to a running download, or created by an "
+        "earlier request.",
         examples=[Status.QUEUED],
     )
     status_url: Uri = Field(
-        description="Where the job can be asked for, absolute.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
+        description="The absolute URL of the job.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
     )
     ws_url: Uri = Field(
-        description="The WebSocket that sends every step of the job, absolute.",
+        description="The absolute URL of the WebSocket that sends every step of the job.",
         examples=[f"wss://media.example.org/ws/download/{_ID}"],
     )
     events_url: Uri = Field(
-        description="The same as Server-Sent Events, absolute.",
+        description="The absolute URL of the same messages as Server-Sent Events.",
         examples=[f"https://media.example.org/sse/download/{_ID}"],
     )
 
 
 class Result(BaseModel):
-    """What a completed job made."""
+    """The result of a completed job."""
 
     title: str | None
     duration: Double | None = Field(description="seconds")
@@ -87,39 +90,41 @@ class Result(BaseModel):
     media_type: str
     filename: str
     url: Uri = Field(description="A signed link to the file.")
-    expires_at: DateTime = Field(description="When that link ends, RFC 3339.")
-    file_url: Uri = Field(description="Redirects to a fresh signed link, any time.")
-    reused: bool = Field(description="Whether the video was in the bucket already.")
+    expires_at: DateTime = Field(description="When that link expires, RFC 3339.")
+    file_url: Uri = Field(description="A URL that always redirects to a new signed link.")
+    reused: bool = Field(description="Whether the video was already in the bucket.")
 
 
 class Failure(BaseModel):
     """Why a job failed."""
 
     code: ErrorCode
-    message: str = Field(description="For a person.")
+    message: str = Field(description="A sentence for people.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
 
 
 class Job(BaseModel):
-    """A job as it is now. Sizes are bytes, speed is bytes/second, times are seconds; what is unknown is null."""
+    """A job in its current state. Sizes are in bytes, speed in bytes per second, times in seconds. Unknown values are
+    null.
+    """
 
     job_id: Uuid
     url: Uri
     format: Format
     priority: Priority
     force: bool
-    retry_of: Uuid | None = Field(description="The job that this one tries again.")
+    retry_of: Uuid | None = Field(description="The job that this one is a retry of.")
     created_at: DateTime = Field(description="RFC 3339")
     ws_url: Uri
     events_url: Uri
     cursor: str = Field(
-        description="Where a watcher can go on from: `ws_url?after=<cursor>`, or the Last-Event-ID of `events_url`."
+        description="Where a watcher can resume: `ws_url?after=<cursor>`, or Last-Event-ID for `events_url`."
     )
     status: Status
     stage: Stage
     progress: Double = Field(description="per cent")
     message: str
-    seq: Int64 = Field(description="Rises with every message of the job.")
+    seq: Int64 = Field(description="Increases with every message of the job.")
     attempt: Int32
     timestamp: DateTime = Field(description="RFC 3339")
     downloaded_bytes: Int64 | None
@@ -127,9 +132,9 @@ class Job(BaseModel):
     speed: Double | None
     eta: Double | None = Field(description="Seconds to the end of the stage.")
     title: str | None
-    thumbnail: Uri | None = Field(description="The video's picture, kept by Vidferry.")
-    retries: Int32 = Field(description="Times that it was put back after a failure, to be tried again by itself.")
-    max_retries: Int32 | None = Field(None, description="The most of them; null before the first attempt.")
+    thumbnail: Uri | None = Field(description="The video's thumbnail, stored by Vidferry.")
+    retries: Int32 = Field(description="How often Vidferry has retried it after a failure.")
+    max_retries: Int32 | None = Field(None, description="The maximum of `retries`; null before the first attempt.")
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
     result: Result | None = None
     error: Failure | None = None

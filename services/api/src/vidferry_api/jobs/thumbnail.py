@@ -1,4 +1,4 @@
-"""The thumbnail of a job, as Vidferry keeps it beside the file."""
+"""Reads the thumbnail of a job, which Vidferry stores beside the file."""
 
 import logging
 
@@ -15,7 +15,7 @@ PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
 async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObject, bytes]:
-    """The object and its bytes; Problem where there is none."""
+    """The stored object and its bytes. Raises Problem if there is no thumbnail."""
     name = job.thumbnail
     if job.download_id:
         download = await services.store.downloads.read(job.download_id)
@@ -27,7 +27,7 @@ async def read_thumbnail(job: JobRecord, services: Services) -> tuple[StoredObje
 
 
 async def _read_picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes] | None:
-    """The picture and its bytes; None where it is gone, too large to serve from memory, or no picture."""
+    """The stored object and its bytes; None if it is gone, too large to serve from memory, or not an image."""
     try:
         stored, content = await bucket.read(name, MAX_PICTURE)
     except (StorageDenied, StorageUnavailable):

@@ -1,4 +1,4 @@
-"""Which URLs are accepted, and their one spelling: downloads are shared by URL."""
+"""Validates URLs and brings them into a canonical form, since downloads are shared by URL."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -9,29 +9,29 @@ import idna
 MAX_LENGTH = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Browsers read a backslash as a slash and skip tabs, other programs don't: such a text leads to two places.
+# Browsers read a backslash as a slash and skip tabs, other programs don't: such a URL could lead to two places.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\s\\]")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _MAX_HOST = 253  # RFC 1035 §2.3.4, without the last dot
-_SMUGGLED = "__youtubedl_smuggle"
+_SMUGGLED_DATA_KEY = "__youtubedl_smuggle"
 
 _NO_HOST = "the address's host is no name of a host; check its spelling"
 
 
 def canonical_url(text: str) -> str:
-    """The URL in its one spelling; ValueError, with a sentence, where it can't be downloaded from."""
+    """The URL in its canonical form. Raises ValueError, with a sentence for the caller, if it is not accepted."""
     text = text.strip()
     if not text:
         raise ValueError("paste the address of a video, such as https://example.org/video")
     _check_length(text)
-    if _SMUGGLED in unquote(text):
+    if _SMUGGLED_DATA_KEY in unquote(text):
         raise ValueError("this address carries instructions for a downloader; paste the address of the page instead")
     if _FORBIDDEN.search(text):
         raise ValueError("an address holds no spaces, backslashes or control characters; encode a space as %20")
-    address = _rebuild(_split(text))
-    _check_length(address)
-    return address
+    url = _build_canonical(_split_url(text))
+    _check_length(url)
+    return url
 
 
 def _check_length(text: str) -> None:
@@ -39,7 +39,7 @@ def _check_length(text: str) -> None:
         raise ValueError(f"an address has at most {MAX_LENGTH} characters, encoded; shorten it")
 
 
-def _split(text: str) -> SplitResult:
+def _split_url(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -54,8 +54,8 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _rebuild(parts: SplitResult) -> str:
-    """Scheme and host in small letters, no default port, no fragment, what needs it encoded."""
+def _build_canonical(parts: SplitResult) -> str:
+    """Lower-case scheme and host, no default port, no fragment, percent-encoded where necessary."""
     if parts.port == 0:
         raise ValueError("the address names port 0, which does not exist")
     host = _canonical_ipv6(parts.hostname or "") if "[" in parts.netloc else _canonical_host(parts.hostname or "")
@@ -76,7 +76,7 @@ def _canonical_ipv6(host: str) -> str:
 
 
 def _canonical_host(host: str) -> str:
-    """A name in its ASCII form, or an IPv4 address."""
+    """A host name in its ASCII form, or an IPv4 address."""
     name = (host if host.isascii() else _to_ascii(host)).removesuffix(".")
     labels = name.split(".")
     if len(name) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
@@ -87,7 +87,7 @@ def _canonical_host(host: str) -> str:
 
 
 def _to_ascii(host: str) -> str:
-    """As browsers do it (IDNA 2008 with UTS 46), so that both reach the same site."""
+    """Converts as browsers do (IDNA 2008 with UTS 46), so that the same site is reached."""
     try:
         return idna.encode(host, uts46=True).decode()
     except UnicodeError:  # idna.IDNAError is one
@@ -95,7 +95,7 @@ def _to_ascii(host: str) -> str:
 
 
 def _canonical_ipv4(name: str) -> str:
-    """127.1, 0x7f000001 and the like mean different things to different programs."""
+    """Accepts four decimal numbers only: programs read 127.1, 0x7f000001 and the like differently."""
     try:
         return str(IPv4Address(name))
     except ValueError:

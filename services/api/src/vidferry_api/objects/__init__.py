@@ -1,1 +1,1 @@
-"""The objects of a folder, by their signed links."""
+"""Serves the objects of a folder bucket by signed links."""

@@ -1,12 +1,12 @@
-"""GET /files/…: where a folder's signed links lead. Links to Cloud Storage lead there."""
+"""`GET /files/…`: the target of a folder bucket's signed links. Signed links to Cloud Storage go there directly."""
 
 from fastapi import APIRouter, Request, Response
 
 from vidferry_api.dependencies import ServicesDep
-from vidferry_api.http.conditional import is_known, not_modified
-from vidferry_api.http.content_policy import INERT
+from vidferry_api.http.conditional import is_not_modified, not_modified_response
+from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.objects.file_response import OpenFileResponse
-from vidferry_api.objects.open import open_signed
+from vidferry_api.objects.open import open_signed_object
 from vidferry_common.bucket import content_disposition
 
 router = APIRouter(tags=["files"])
@@ -19,16 +19,16 @@ router = APIRouter(tags=["files"])
     include_in_schema=False,
 )
 async def get_signed_file(name: str, request: Request, services: ServicesDep) -> Response:
-    """Range requests are served; the file is saved under its title."""
-    opened = await open_signed(name, request.query_params, services)
+    """Sends the file, whole or in ranges. Browsers save it under its title."""
+    opened = await open_signed_object(name, request.query_params, services)
     stored = opened.stored
     headers = {
         "Content-Disposition": content_disposition(stored.filename),
         "ETag": f'"{stored.generation}"',
         "Cache-Control": "private, no-cache",
-        "Content-Security-Policy": INERT,
+        "Content-Security-Policy": SANDBOXED,
     }
-    if is_known(request, headers["ETag"]):
+    if is_not_modified(request, headers["ETag"]):
         opened.file.close()
-        return not_modified(headers)
+        return not_modified_response(headers)
     return OpenFileResponse(opened, headers)

@@ -1,15 +1,15 @@
-/** The REST API, as far as the page needs it. Addresses are relative, so the page works below a path prefix. */
+/** The calls of the REST API that the page makes. URLs are relative, so that the page works below a path prefix. */
 
-const PATIENCE = 30_000;
+const TIMEOUT_MS = 30_000;
 const OUTAGE = "Vidferry can’t reach its records just now. Try again in a few seconds.";
 
 /**
- * A refusal, told in words for a person: the `detail` of an RFC 9457 problem document where the server sent one.
+ * A failed request with a message for people: the `detail` of the problem document (RFC 9457) if the server sent one.
  */
 export class Problem extends Error {
   /**
    * @param {string} detail
-   * @param {number} status the HTTP status; 0 where there was no answer
+   * @param {number} status the HTTP status; 0 without a response
    * @param {string} code the problem's own code, or ""
    */
   constructor(detail, status = 0, code = "") {
@@ -19,8 +19,8 @@ export class Problem extends Error {
     this.code = code;
   }
 
-  /** Whether what was asked for may have been done all the same: then it is asked for again under the same key. */
-  get isOpen() {
+  /** Whether the request may have succeeded all the same. It is then repeated with the same Idempotency-Key. */
+  get mayHaveSucceeded() {
     return this.status === 0 || this.status >= 500;
   }
 }
@@ -33,11 +33,11 @@ export class Problem extends Error {
 /**
  * @param {string} url
  * @param {Format} format
- * @param {string} key the Idempotency-Key: the same one again makes no second job
+ * @param {string} key the Idempotency-Key: repeated, it does not create a second job
  * @returns {Promise<Accepted>}
  */
-export function orderDownload(url, format, key) {
-  return call("api/download", {
+export function createDownload(url, format, key) {
+  return callApi("api/download", {
     method: "POST",
     headers: { "Content-Type": "application/json", "Idempotency-Key": key },
     body: JSON.stringify({ url, format }),
@@ -49,7 +49,7 @@ export function orderDownload(url, format, key) {
  * @returns {Promise<Record<string, any>>} the job and its state
  */
 export function readJob(id) {
-  return call(`api/jobs/${encodeURIComponent(id)}`, { cache: "no-store" });
+  return callApi(`api/jobs/${encodeURIComponent(id)}`, { cache: "no-store" });
 }
 
 /**
@@ -57,19 +57,19 @@ export function readJob(id) {
  * @returns {Promise<Record<string, any>>} the job and its state, which is its last
  */
 export function cancelJob(id) {
-  return call(`api/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+  return callApi(`api/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 }
 
 /**
  * @param {string} id a job that failed or was cancelled
- * @param {string} key as for orderDownload
+ * @param {string} key as for createDownload
  * @returns {Promise<Accepted>} the new one
  */
 export function retryJob(id, key) {
-  return call(`api/jobs/${encodeURIComponent(id)}/retry`, { method: "POST", headers: { "Idempotency-Key": key } });
+  return callApi(`api/jobs/${encodeURIComponent(id)}/retry`, { method: "POST", headers: { "Idempotency-Key": key } });
 }
 
-/** crypto.randomUUID is missing where the page came over plain HTTP from another machine. */
+/** Makes a key. Without HTTPS, crypto.randomUUID is only available on localhost. */
 export function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -79,19 +79,19 @@ export function newKey() {
  * @param {string} address
  * @param {RequestInit} request
  */
-async function call(address, request) {
-  let answer;
+async function callApi(address, request) {
+  let response;
   try {
-    answer = await fetch(address, { ...request, signal: AbortSignal.timeout(PATIENCE) });
+    response = await fetch(address, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Problem("Vidferry can’t be reached. Check your connection and try again.");
   }
-  const body = await answer.json().catch(() => null);
-  if (answer.ok && body) return body;
+  const body = await response.json().catch(() => null);
+  if (response.ok && body) return body;
   const detail = body?.code === "redis_unavailable" ? OUTAGE : body?.detail || body?.title;
   throw new Problem(
-    typeof detail === "string" ? detail : `Vidferry answered with an error (${answer.status}). Try again in a moment.`,
-    answer.status,
+    typeof detail === "string" ? detail : `Vidferry answered with an error (${response.status}). Try again in a moment.`,
+    response.status,
     typeof body?.code === "string" ? body.code : "",
   );
 }

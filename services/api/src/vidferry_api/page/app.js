@@ -1,4 +1,4 @@
-/** Puts the page together: the form, the list, and one card a job. */
+/** Puts the page together: the form, the list, and a card for each job. */
 
 import { newKey } from "./api.js";
 import { createCard } from "./card.js";
@@ -11,34 +11,34 @@ const CONTAINERS = {
 
 /** @type {any} */
 const form = document.getElementById("order");
-const { url: address, quality, container } = form.elements;
+const { url: urlInput, quality, container } = form.elements;
 const submit = form.querySelector("button");
 const problem = /** @type {HTMLElement} */ (document.getElementById("problem"));
-const news = /** @type {HTMLElement} */ (document.getElementById("news"));
+const announcements = /** @type {HTMLElement} */ (document.getElementById("news"));
 const list = /** @type {HTMLElement} */ (document.getElementById("jobs"));
 
 /** @type {Map<import("./jobs.js").Job, ReturnType<typeof createCard>>} */
 const cards = new Map();
 /** @type {Set<import("./jobs.js").Job>} */
-const changed = new Set();
+const changedJobs = new Set();
 let listChanged = true;
-let scheduled = false;
+let drawScheduled = false;
 
 const jobs = new Jobs((job) => {
-  if (job) changed.add(job);
+  if (job) changedJobs.add(job);
   else listChanged = true;
-  schedule();
+  scheduleDraw();
 });
 
-/** However many messages arrive, the page is drawn once a frame. */
-function schedule() {
-  if (scheduled) return;
-  scheduled = true;
+/** Draws at most once per animation frame, however many messages arrive. */
+function scheduleDraw() {
+  if (drawScheduled) return;
+  drawScheduled = true;
   requestAnimationFrame(() => {
-    scheduled = false;
+    drawScheduled = false;
     if (listChanged) drawList();
-    for (const job of changed) cards.get(job)?.update();
-    changed.clear();
+    for (const job of changedJobs) cards.get(job)?.update();
+    changedJobs.clear();
   });
 }
 
@@ -50,11 +50,11 @@ function drawList() {
     card.element.remove();
     cards.delete(job);
   }
-  jobs.list.forEach((job, place) => {
-    const card = cards.get(job) ?? createCard(job, { onRemove: remove, onCancel: cancel, onAgain: again, onNews: tell });
+  jobs.list.forEach((job, index) => {
+    const card = cards.get(job) ?? createCard(job, { onRemove: removeJob, onCancel: cancelJob, onRetry: retry, onAnnounce: announce });
     cards.set(job, card);
-    const there = list.children[place] ?? null;
-    if (there !== card.element) list.insertBefore(card.element, there);
+    const currentElement = list.children[index] ?? null;
+    if (currentElement !== card.element) list.insertBefore(card.element, currentElement);
   });
   for (const id of ["empty", "privacy"]) {
     const part = /** @type {HTMLElement} */ (document.getElementById(id));
@@ -63,36 +63,36 @@ function drawList() {
 }
 
 /** @param {import("./jobs.js").Job} job */
-function remove(job) {
+function removeJob(job) {
   const card = cards.get(job)?.element;
   const neighbour = card?.nextElementSibling ?? card?.previousElementSibling;
   jobs.remove(job);
-  tell("Removed from the list.");
-  /** @type {HTMLElement} */ (neighbour?.querySelector(".remove") ?? address).focus();
+  announce("Removed from the list.");
+  /** @type {HTMLElement} */ (neighbour?.querySelector(".remove") ?? urlInput).focus();
 }
 
 /** @param {import("./jobs.js").Job} job */
-function cancel(job) {
+function cancelJob(job) {
   jobs.cancel(job);
 }
 
-/** A job that the service doesn't know any more is ordered anew. @param {import("./jobs.js").Job} job */
-async function again(job) {
+/** Retries a job. A job that the service no longer knows is created again. @param {import("./jobs.js").Job} job */
+async function retry(job) {
   if (job.gone) {
-    if (isBusy() || (await order(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
-    address.focus();
+    if (isBusy() || (await submitDownload(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
+    urlInput.focus();
     return;
   }
-  const fresh = await jobs.retry(job);
-  if (!fresh) return;
-  const held = cards.get(job)?.element.contains(document.activeElement);
+  const created = await jobs.retry(job);
+  if (!created) return;
+  const hadFocus = cards.get(job)?.element.contains(document.activeElement);
   drawList();
-  if (held) cards.get(fresh)?.focus();
-  tell("On its way again.");
+  if (hadFocus) cards.get(created)?.focus();
+  announce("On its way again.");
 }
 
 /**
- * What was sent last without an answer: sent again, it carries the same key, so it can't become two jobs.
+ * The last request without a response. If it is sent again, it has the same key, so that it can't create two jobs.
  *
  * @type {{body: string, key: string} | null}
  */
@@ -103,7 +103,7 @@ let unanswered = null;
  * @param {import("./api.js").Format} format
  * @returns {Promise<boolean>} whether it was accepted
  */
-async function order(url, format) {
+async function submitDownload(url, format) {
   const body = JSON.stringify([url, format]);
   const sent = unanswered?.body === body ? unanswered : { body, key: newKey() };
   unanswered = sent;
@@ -111,13 +111,13 @@ async function order(url, format) {
   try {
     await jobs.add(url, format, sent.key);
     unanswered = null;
-    complain("");
-    tell("On its way. The steps show in the list below.");
+    showProblem("");
+    announce("On its way. The steps show in the list below.");
     return true;
   } catch (refusal) {
     const problem = /** @type {import("./api.js").Problem} */ (refusal);
-    if (!problem.isOpen) unanswered = null;
-    complain(problem.message);
+    if (!problem.mayHaveSucceeded) unanswered = null;
+    showProblem(problem.message);
     return false;
   } finally {
     setBusy(false);
@@ -135,19 +135,19 @@ function setBusy(busy) {
   submit.textContent = busy ? "Sending…" : "Fetch video";
 }
 
-/** @param {string} text what is wrong with the order; "" for nothing */
-function complain(text) {
+/** @param {string} text what is wrong with the input; "" for nothing */
+function showProblem(text) {
   problem.textContent = text;
-  address.setAttribute("aria-invalid", String(Boolean(text)));
+  urlInput.setAttribute("aria-invalid", String(Boolean(text)));
 }
 
 /** @param {string} text for a screen reader */
-function tell(text) {
-  news.textContent = text;
+function announce(text) {
+  announcements.textContent = text;
 }
 
-/** An address copied without its scheme is one all the same. @param {string} text */
-function completed(text) {
+/** Adds https:// to a URL that was pasted without a scheme. @param {string} text */
+function withScheme(text) {
   const trimmed = text.trim();
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) || !trimmed ? trimmed : `https://${trimmed}`;
 }
@@ -162,23 +162,23 @@ function offerContainers() {
 form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   if (isBusy()) return;
-  const url = completed(address.value);
-  if (!url) complain("Paste the address of a video first.");
-  else if (await order(url, { quality: quality.value, container: container.value })) address.value = "";
-  address.focus();
+  const url = withScheme(urlInput.value);
+  if (!url) showProblem("Paste the address of a video first.");
+  else if (await submitDownload(url, { quality: quality.value, container: container.value })) urlInput.value = "";
+  urlInput.focus();
 });
-address.addEventListener("input", () => complain(""));
+urlInput.addEventListener("input", () => showProblem(""));
 quality.addEventListener("change", offerContainers);
 offerContainers();
 
-// Links expire while the page is open.
+// Cards show when links expire, which happens while the page is open.
 setInterval(() => {
-  for (const job of jobs.list) changed.add(job);
-  schedule();
+  for (const job of jobs.list) changedJobs.add(job);
+  scheduleDraw();
 }, 30_000);
 
-// The time to the next try passes.
+// Cards count down to the next try.
 setInterval(() => {
-  for (const job of jobs.list) if (isWaitingToRetry(job)) changed.add(job);
-  if (changed.size) schedule();
+  for (const job of jobs.list) if (isWaitingToRetry(job)) changedJobs.add(job);
+  if (changedJobs.size) scheduleDraw();
 }, 1000);

@@ -1,6 +1,6 @@
-/** One job as a card. The markup is the template in index.html; this fills it and touches only what changed. */
+/** A job's card. It is made from the template in index.html, and only changes what differs. */
 
-import { bytes, clock, formatName, length, moment, percent, speed, timeSpan } from "./format.js";
+import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
 import { hasEnded, isWaitingToRetry } from "./jobs.js";
 
 /** The steps of a crossing, and the share of the bar at which each begins. */
@@ -23,7 +23,7 @@ const REFUSED = "Vidferry doesn’t show this job’s progress to you.";
 
 /**
  * @typedef {import("./jobs.js").Job} Job
- * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onAgain: (job: Job) => void, onNews: (text: string) => void}} CardActions
+ * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onRetry: (job: Job) => void, onAnnounce: (text: string) => void}} CardActions
  */
 
 /**
@@ -50,11 +50,11 @@ export function createCard(job, actions) {
   parts.remove.setAttribute("aria-label", "Remove from list");
   parts.remove.addEventListener("click", () => actions.onRemove(job));
   parts.cancel.addEventListener("click", () => actions.onCancel(job));
-  parts.again.addEventListener("click", () => actions.onAgain(job));
+  parts.again.addEventListener("click", () => actions.onRetry(job));
   parts.copy.addEventListener("click", async () => {
-    const copied = await copy(job.state.result.url);
-    actions.onNews(copied ? "Link copied." : "The browser did not allow copying.");
-    if (copied) flash(parts.copy, "Copied");
+    const copied = await copyText(job.state.result.url);
+    actions.onAnnounce(copied ? "Link copied." : "The browser did not allow copying.");
+    if (copied) showBriefly(parts.copy, "Copied");
   });
   parts.picture.addEventListener("error", () => (parts.picture.hidden = true));
   parts.picture.addEventListener("load", () => (parts.picture.hidden = false));
@@ -67,14 +67,14 @@ export function createCard(job, actions) {
     parts.reused.hidden = !(phase === "completed" && job.state.result?.reused);
     showName(parts, job);
     showProgress(parts, job);
-    showTrouble(parts, job, phase);
-    showArrival(parts, job);
+    showFailure(parts, job, phase);
+    showFile(parts, job);
     showActions(parts, job);
-    // The focus of a keyboard would be at the page's top where its button went away.
+    // If the focused button was hidden, the focus would jump to the top of the page.
     if (focused?.closest("[hidden]")) focus();
   }
 
-  /** On what is done with a job first. */
+  /** Focuses the first visible button. */
   function focus() {
     [parts.save, parts.cancel, parts.again, parts.remove].find((part) => !part.closest("[hidden]")).focus();
   }
@@ -96,15 +96,15 @@ function phaseOf(job) {
 /** @param {Record<string, any>} parts @param {Job} job */
 function showName(parts, job) {
   const { title, thumbnail, result } = job.state;
-  const address = webAddress(job.url);
+  const address = parseWebUrl(job.url);
   setText(parts.title, title || result?.title || job.url || "Video");
   setText(parts.source, address?.host.replace(/^www\./, "") ?? "");
   if (address) setAttribute(parts.source, "href", address.href);
-  setText(parts.format, formatName(job.format));
-  setText(parts.length, length(result?.duration));
+  setText(parts.format, describeFormat(job.format));
+  setText(parts.length, formatLength(result?.duration));
   parts.length.hidden = !parts.length.textContent;
-  // The api keeps the picture, so it is always had from where the page came from.
-  const picture = typeof thumbnail === "string" ? webAddress(thumbnail) : null;
+  // The api serves the thumbnail, so it is loaded from the page's own origin.
+  const picture = typeof thumbnail === "string" ? parseWebUrl(thumbnail) : null;
   if (picture) setAttribute(parts.picture, "src", location.origin + picture.pathname + picture.search);
 }
 
@@ -112,43 +112,43 @@ function showName(parts, job) {
 function showProgress(parts, job) {
   const { state } = job;
   const ended = hasEnded(job);
-  // A playlist's parts are counted, so its progress moves without a total; a single body without a length holds at 20.
+  // A playlist's progress counts its parts and needs no total. A single file of unknown length stays at 20.
   const begun = NEW_VIDEO[2][1];
   const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null && job.progress <= begun;
   const whole = Math.floor(job.progress);
   setText(parts.message, ended && state.status !== "completed" ? "" : state.message || "Waiting for a worker");
-  setText(parts.percent, unmeasured ? "" : percent(whole));
-  setText(parts.facts, facts(job).filter(Boolean).join(" · "));
+  setText(parts.percent, unmeasured ? "" : formatPercent(whole));
+  setText(parts.facts, listFacts(job).filter(Boolean).join(" · "));
   parts.bar.style.setProperty("--progress", String(job.progress));
   parts.bar.classList.toggle("unmeasured", unmeasured);
-  setAttribute(parts.bar, "aria-valuetext", unmeasured ? `${bytes(state.downloaded_bytes)} so far` : percent(whole));
+  setAttribute(parts.bar, "aria-valuetext", unmeasured ? `${formatBytes(state.downloaded_bytes)} so far` : formatPercent(whole));
   if (unmeasured) parts.bar.removeAttribute("aria-valuenow");
   else setAttribute(parts.bar, "aria-valuenow", String(whole));
   showSteps(parts.steps, job);
 }
 
 /** @param {Job} job @returns {string[]} */
-function facts(job) {
+function listFacts(job) {
   const { state } = job;
   const { result, downloaded_bytes: done, total_bytes: total, status } = state;
-  if (status === "completed") return [bytes(result?.size), typeof result?.media_type === "string" ? result.media_type : ""];
+  if (status === "completed") return [formatBytes(result?.size), typeof result?.media_type === "string" ? result.media_type : ""];
   if (isWaitingToRetry(job)) return [nextTry(state)];
   if (status !== "processing") return [];
-  const again = state.retries ? `Retry ${ofAll(state)}` : "";
+  const again = state.retries ? `Retry ${formatRetries(state)}` : "";
   if (state.stage !== "downloading" && state.stage !== "uploading") return [again];
-  const size = bytes(done) && bytes(total) ? `${bytes(done)} of ${bytes(total)}` : bytes(done) && `${bytes(done)} so far`;
-  const left = timeSpan(state.eta);
-  return [size, speed(state.speed), left && `${left} left`, again];
+  const size = formatBytes(done) && formatBytes(total) ? `${formatBytes(done)} of ${formatBytes(total)}` : formatBytes(done) && `${formatBytes(done)} so far`;
+  const left = formatTimeSpan(state.eta);
+  return [size, formatSpeed(state.speed), left && `${left} left`, again];
 }
 
 /** @param {Job["state"]} state @returns {string} "Tried again in 12 sec (2 of 3)" */
 function nextTry(state) {
-  const seconds = ((moment(state.retry_at)?.getTime() ?? 0) - Date.now()) / 1000;
-  return `${seconds > 0 ? `Tried again in ${timeSpan(seconds)}` : "Waiting to be tried again"} (${ofAll(state)})`;
+  const seconds = ((parseTime(state.retry_at)?.getTime() ?? 0) - Date.now()) / 1000;
+  return `${seconds > 0 ? `Tried again in ${formatTimeSpan(seconds)}` : "Waiting to be tried again"} (${formatRetries(state)})`;
 }
 
 /** @param {Job["state"]} state @returns {string} "2 of 3" */
-function ofAll({ retries, max_retries: all }) {
+function formatRetries({ retries, max_retries: all }) {
   return all ? `${retries} of ${all}` : String(retries);
 }
 
@@ -168,9 +168,9 @@ function showSteps(list, job) {
   }
   const reached = steps.findLastIndex(([, from]) => job.progress >= Number(from));
   const running = !hasEnded(job);
-  [...list.children].forEach((step, place) => {
-    const current = running && place === reached;
-    step.classList.toggle("passed", place <= reached && !current);
+  [...list.children].forEach((step, index) => {
+    const current = running && index === reached;
+    step.classList.toggle("passed", index <= reached && !current);
     step.classList.toggle("current", current);
     if (current) step.setAttribute("aria-current", "step");
     else step.removeAttribute("aria-current");
@@ -178,7 +178,7 @@ function showSteps(list, job) {
 }
 
 /** @param {Record<string, any>} parts @param {Job} job @param {string} phase */
-function showTrouble(parts, job, phase) {
+function showFailure(parts, job, phase) {
   const { error, message } = job.state;
   const reasons = { gone: GONE, refused: REFUSED, failed: error?.message || message || "The download failed." };
   const reason = phase in reasons ? reasons[/** @type {keyof typeof reasons} */ (phase)] : "";
@@ -189,17 +189,17 @@ function showTrouble(parts, job, phase) {
 }
 
 /** @param {Record<string, any>} parts @param {Job} job */
-function showArrival(parts, job) {
+function showFile(parts, job) {
   const { status, result } = job.state;
-  const there = !job.gone && status === "completed" && result;
-  const file = there && webAddress(result.file_url ?? result.url);
-  const until = there ? moment(result.expires_at) : null;
+  const completed = !job.gone && status === "completed" && result;
+  const file = completed && parseWebUrl(result.file_url ?? result.url);
+  const until = completed ? parseTime(result.expires_at) : null;
   const expired = until !== null && until.getTime() <= Date.now();
   if (file) setAttribute(parts.save, "href", file.href);
   parts.save.hidden = !file;
   setText(parts.save, job.format?.quality === "audio" ? "Save audio" : "Save video");
-  parts.copy.hidden = !(there && webAddress(result.url)) || expired;
-  setText(parts.expiry, until ? (expired ? "The link has expired; saving makes a new one." : `Link works until ${clock(until)}`) : "");
+  parts.copy.hidden = !(completed && parseWebUrl(result.url)) || expired;
+  setText(parts.expiry, until ? (expired ? "The link has expired; saving makes a new one." : `Link works until ${formatClock(until)}`) : "");
 }
 
 /** @param {Record<string, any>} parts @param {Job} job */
@@ -207,20 +207,20 @@ function showActions(parts, job) {
   const { status } = job.state;
   parts.cancel.hidden = hasEnded(job) || job.connection === "refused";
   parts.again.hidden = !(job.gone ? job.url : status === "failed" || status === "cancelled");
-  showBusy(parts.cancel, job.asking === "cancel", "Cancel", "Cancelling…");
-  showBusy(parts.again, job.asking === "retry", "Try again", "Sending…");
+  showBusy(parts.cancel, job.pendingAction === "cancel", "Cancel", "Cancelling…");
+  showBusy(parts.again, job.pendingAction === "retry", "Try again", "Sending…");
   setText(parts.problem, job.problem);
   parts.arrival.hidden = [parts.save, parts.cancel, parts.again].every((part) => part.hidden);
 }
 
-/** Not by `disabled`, which would take the focus away. @param {HTMLElement} button @param {boolean} busy @param {string} idle @param {string} word */
+/** Uses aria-disabled: `disabled` would lose the focus. @param {HTMLElement} button @param {boolean} busy @param {string} idle @param {string} word */
 function showBusy(button, busy, idle, word) {
   setText(button, busy ? word : idle);
   setAttribute(button, "aria-disabled", String(busy));
 }
 
-/** @param {unknown} text @returns {URL | null} only what a browser may safely be sent to */
-function webAddress(text) {
+/** @param {unknown} text @returns {URL | null} only http and https URLs, which are safe to link to */
+function parseWebUrl(text) {
   try {
     const address = new URL(String(text), document.baseURI);
     return address.protocol === "https:" || address.protocol === "http:" ? address : null;
@@ -230,12 +230,12 @@ function webAddress(text) {
 }
 
 /**
- * The clipboard's API is missing where the page came over plain HTTP from another machine.
+ * Without HTTPS, the clipboard API is only available on localhost: then a selected text field is copied.
  *
  * @param {string} text
  * @returns {Promise<boolean>}
  */
-async function copy(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -254,14 +254,14 @@ async function copy(text) {
 }
 
 /** @param {HTMLElement} button @param {string} text */
-function flash(button, text) {
+function showBriefly(button, text) {
   const before = button.textContent === text ? button.dataset.before ?? "" : button.textContent ?? "";
   button.dataset.before = before;
   button.textContent = text;
   setTimeout(() => (button.textContent = before), 2000);
 }
 
-/** Unchanged text stays untouched, so a screen reader doesn't hear it again. @param {HTMLElement} part @param {string} text */
+/** Leaves unchanged text alone, so that screen readers don't repeat it. @param {HTMLElement} part @param {string} text */
 function setText(part, text) {
   if (part.textContent !== text) part.textContent = text;
 }

@@ -1,5 +1,5 @@
 /**
- * The person's jobs: which there are (kept in the browser's storage), and what is known of each.
+ * The jobs in the list: their ids, kept in the browser's storage, and the newest state of each.
  *
  * @typedef {object} Job
  * @property {string} id
@@ -7,43 +7,43 @@
  * @property {import("./api.js").Format | null} format
  * @property {string} wsUrl
  * @property {Record<string, any>} state the newest message's data
- * @property {number} progress what the bar shows: within one attempt it never goes back
+ * @property {number} progress the progress to show, which never decreases within an attempt
  * @property {boolean} stored whether the video was found in the bucket
  * @property {import("./progress.js").WatchState | "idle"} connection
- * @property {boolean} gone whether the service doesn't know the job (any more)
+ * @property {boolean} gone whether the service does not know the job, or no longer does
  * @property {number} seq
- * @property {"" | "cancel" | "retry"} asking what was asked for and is not answered yet
- * @property {string} problem why what was asked for last was not done
- * @property {string} key the Idempotency-Key of its retry, as long as that may have been done
+ * @property {"" | "cancel" | "retry"} pendingAction the action whose request has not been answered yet
+ * @property {string} problem why the last action failed
+ * @property {string} key the Idempotency-Key of its retry, while the retry may have succeeded
  * @property {{close: () => void} | null} watch
  */
 
-import { cancelJob, newKey, orderDownload, Problem, readJob, retryJob } from "./api.js";
+import { cancelJob, createDownload, newKey, Problem, readJob, retryJob } from "./api.js";
 import { CloseCode, watchJob } from "./progress.js";
 
 /** How many jobs the list keeps. */
-export const BOUND = 50;
+export const MAX_JOBS = 50;
 
-const ENDS = new Set(["completed", "failed", "cancelled"]);
+const END_STATUSES = new Set(["completed", "failed", "cancelled"]);
 const STORED_STAGES = new Set(["filename", "link", "metadata", "response"]);
 
 /**
  * @param {Job} job
- * @returns {boolean} whether nothing more will come
+ * @returns {boolean} whether its state is final
  */
 export function hasEnded(job) {
-  return job.gone || ENDS.has(job.state.status);
+  return job.gone || END_STATUSES.has(job.state.status);
 }
 
 /**
  * @param {Job} job
- * @returns {boolean} whether it failed and is tried again by itself, later
+ * @returns {boolean} whether it failed and waits for an automatic retry
  */
 export function isWaitingToRetry(job) {
   return !hasEnded(job) && job.state.status === "queued" && Boolean(job.state.retry_at);
 }
 
-/** Calls `onChange` after each change, with the job that changed, or without one where the list did. */
+/** The list of jobs. It calls `onChange` with each job that changed, and without a job if the list itself changed. */
 export class Jobs {
   /** @type {Job[]} newest first */
   list = [];
@@ -53,46 +53,46 @@ export class Jobs {
   /** @param {(job?: Job) => void} onChange */
   constructor(onChange) {
     this.#onChange = onChange;
-    this.#takeStored();
+    this.#loadList();
     addEventListener("storage", (event) => {
-      if (event.key === this.#key || event.key === null) this.#takeStored();
+      if (event.key === this.#key || event.key === null) this.#loadList();
     });
   }
 
   /**
-   * Orders a download and puts it on top of the list. Throws a Problem where it is refused.
+   * Creates a job and puts it on top of the list. Throws a Problem if the request fails.
    *
    * @param {string} url
    * @param {import("./api.js").Format} format
    * @param {string} key
    */
   async add(url, format, key) {
-    const accepted = await orderDownload(url, format, key);
-    this.#enter(accepted, { url, format });
+    const accepted = await createDownload(url, format, key);
+    this.#insertJob(accepted, { url, format });
   }
 
-  /** Cancels a job. What stands in the way is told by its `problem`. @param {Job} job */
+  /** Cancels a job. If that fails, the job's `problem` says why. @param {Job} job */
   async cancel(job) {
-    await this.#ask(job, "cancel", async () => {
-      this.#take(job, await cancelJob(job.id), true);
+    await this.#runAction(job, "cancel", async () => {
+      this.#applyState(job, await cancelJob(job.id), true);
       job.watch?.close();
     });
   }
 
   /**
-   * Tries a job again: the new one takes its place in the list. What stands in the way is told by its `problem`.
+   * Retries a job: the new one takes its place in the list. If that fails, the old job's `problem` says why.
    *
    * @param {Job} job one that failed or was cancelled
    * @returns {Promise<Job | undefined>} the new one
    */
   retry(job) {
-    return this.#ask(job, "retry", async () => {
+    return this.#runAction(job, "retry", async () => {
       job.key ||= newKey();
       const accepted = await retryJob(job.id, job.key);
       job.watch?.close();
-      const fresh = this.#enter(accepted, job, job);
-      fresh.state.title ??= job.state.title;
-      return fresh;
+      const created = this.#insertJob(accepted, job, job);
+      created.state.title ??= job.state.title;
+      return created;
     });
   }
 
@@ -102,40 +102,40 @@ export class Jobs {
    * @param {"cancel" | "retry"} what
    * @param {() => Promise<T>} act
    */
-  async #ask(job, what, act) {
-    if (job.asking) return;
-    job.asking = what;
+  async #runAction(job, what, act) {
+    if (job.pendingAction) return;
+    job.pendingAction = what;
     job.problem = "";
     this.#onChange(job);
     try {
       return await act();
     } catch (refusal) {
       const problem = /** @type {Problem} */ (refusal);
-      if (!problem.isOpen) job.key = "";
-      // It is not as it was shown: that is told by what it is.
-      if (problem.status === 404 || problem.status === 409) await this.#read(job);
+      if (!problem.mayHaveSucceeded) job.key = "";
+      // The job is not as it was shown, so its current state is read.
+      if (problem.status === 404 || problem.status === 409) await this.#refreshJob(job);
       else job.problem = problem.message;
     } finally {
-      job.asking = "";
+      job.pendingAction = "";
       this.#onChange(job);
     }
   }
 
   /**
-   * Puts a job that was accepted on top of the list, or into the place of another one.
+   * Puts a new job on top of the list, or in the place of the one that it replaces.
    *
    * @param {import("./api.js").Accepted} accepted
    * @param {{url: string, format: import("./api.js").Format | null}} asked
    * @param {Job} [replaced]
    */
-  #enter({ job_id: id, ws_url }, { url, format }, replaced) {
+  #insertJob({ job_id: id, ws_url }, { url, format }, replaced) {
     const known = this.list.find((job) => job.id === id);
     const job = known ?? newJob({ id, url, format, ws_url });
-    this.list = this.list.filter((other) => other !== job);
-    const place = replaced ? this.list.indexOf(replaced) : -1;
-    this.list.splice(Math.max(place, 0), place < 0 ? 0 : 1, job);
-    for (const old of this.list.splice(BOUND)) old.watch?.close();
-    this.#store();
+    this.list = this.list.filter((each) => each !== job);
+    const index = replaced ? this.list.indexOf(replaced) : -1;
+    this.list.splice(Math.max(index, 0), index < 0 ? 0 : 1, job);
+    for (const old of this.list.splice(MAX_JOBS)) old.watch?.close();
+    this.#saveList();
     this.#onChange();
     if (!known) this.#watch(job);
     return job;
@@ -144,54 +144,54 @@ export class Jobs {
   /** @param {Job} job */
   remove(job) {
     job.watch?.close();
-    this.list = this.list.filter((other) => other !== job);
-    this.#store();
+    this.list = this.list.filter((each) => each !== job);
+    this.#saveList();
     this.#onChange();
   }
 
-  /** Makes the list what is stored: at the start, and when another tab changed it. */
-  #takeStored() {
+  /** Loads the list from the storage: at the start, and when another tab has changed it. */
+  #loadList() {
     const known = new Map(this.list.map((job) => [job.id, job]));
     /** @type {Job[]} */
     const added = [];
-    this.list = this.#stored().map((entry) => {
+    this.list = this.#readStorage().map((entry) => {
       const job = known.get(entry.id) ?? newJob(entry);
       if (!known.delete(entry.id)) added.push(job);
       return job;
     });
     for (const job of known.values()) job.watch?.close();
     this.#onChange();
-    for (const job of added) this.#read(job);
+    for (const job of added) this.#refreshJob(job);
   }
 
   /** @returns {{id: string, url: string, format: any, ws_url: string}[]} */
-  #stored() {
+  #readStorage() {
     try {
       const entries = JSON.parse(localStorage.getItem(this.#key) ?? "[]");
       const usable = entries.filter((/** @type {any} */ entry) => typeof entry?.id === "string" && typeof entry.ws_url === "string");
-      return [...new Map(usable.map((/** @type {any} */ entry) => [entry.id, entry])).values()].slice(0, BOUND);
+      return [...new Map(usable.map((/** @type {any} */ entry) => [entry.id, entry])).values()].slice(0, MAX_JOBS);
     } catch {
-      return []; // no storage, or not ours: the list then lives as long as the page
+      return []; // no storage, or not our data: the list then only lives as long as the page
     }
   }
 
-  #store() {
+  #saveList() {
     const entries = this.list.map(({ id, url, format, wsUrl }) => ({ id, url, format, ws_url: wsUrl }));
     try {
       localStorage.setItem(this.#key, JSON.stringify(entries));
     } catch {
-      // see #stored
+      // see #readStorage
     }
   }
 
-  /** Whatever but "unknown" goes wrong here, the socket tells the state too, and tries until it can. @param {Job} job */
-  async #read(job) {
+  /** Reads a job's state. Errors other than "not found" are ignored: the WebSocket sends the state too, and retries. @param {Job} job */
+  async #refreshJob(job) {
     try {
       const record = await readJob(job.id);
       job.url = record.url ?? job.url;
       job.format = record.format ?? job.format;
       job.wsUrl = record.ws_url ?? job.wsUrl;
-      this.#take(job, record, true);
+      this.#applyState(job, record, true);
     } catch (problem) {
       const status = problem instanceof Problem ? problem.status : 0;
       job.gone = status === 404 || status === 410;
@@ -206,7 +206,7 @@ export class Jobs {
     job.watch?.close();
     job.watch = watchJob(job.wsUrl, {
       onMessage: (message, first) => {
-        this.#take(job, message.data, first);
+        this.#applyState(job, message.data, first);
         this.#onChange(job);
       },
       onState: (state, { code }) => {
@@ -218,19 +218,19 @@ export class Jobs {
   }
 
   /**
-   * Takes over a state. A message without seq has no place among the others and is left out; one with a lower seq
-   * counts only where it begins a new reading.
+   * Applies a new state. A message without seq can't be ordered and is ignored. One with a lower seq
+   * only counts if it is the first one of a connection or a read.
    *
    * @param {Job} job
    * @param {Record<string, any>} data
    * @param {boolean} first
    */
-  #take(job, data, first) {
+  #applyState(job, data, first) {
     if (typeof data.seq !== "number" || (!first && data.seq <= job.seq)) return;
     const sameAttempt = (data.attempt ?? 0) === (job.state.attempt ?? 0);
     const progress = Math.min(100, Math.max(0, Number(data.progress) || 0));
     job.seq = data.seq;
-    if (ENDS.has(data.status)) job.problem = "";
+    if (END_STATUSES.has(data.status)) job.problem = "";
     job.progress = sameAttempt ? Math.max(job.progress, progress) : progress;
     job.stored = STORED_STAGES.has(data.stage) || (job.stored && sameAttempt) || data.result?.reused === true;
     job.state = {
@@ -257,7 +257,7 @@ function newJob({ id, url, format, ws_url }) {
     connection: "idle",
     gone: false,
     seq: -1,
-    asking: "",
+    pendingAction: "",
     problem: "",
     key: "",
     watch: null,

@@ -9,10 +9,10 @@
  *     // watch.close() to stop
  *
  * A connection that breaks is opened again after a random delay below a bound that doubles (exponential back-off with
- * full jitter, so that many clients don't come back at the same moment), with the last message's cursor, so nothing is
- * missed. It is opened at once when the browser is online again or the page is seen again. A browser does not tell of a
- * network that has gone without a word, nor of pings: the server is asked to say each ping (`?pings=1`), and where
- * nothing is heard for long the connection counts as broken.
+ * full jitter, so that many clients don't reconnect at the same time), with the last message's cursor, so that nothing is
+ * missed. It is opened immediately when the browser is online again or the page becomes visible again. Browsers report
+ * neither a network that has vanished nor pings: so the server is asked to send each ping as a message too (`?pings=1`),
+ * and a connection on which nothing arrives for long counts as broken.
  *
  * @typedef {"connecting" | "live" | "reconnecting" | "ended" | "refused"} WatchState
  *   ended: the job's last state was received. refused: the server said not to try again; see the code.
@@ -25,21 +25,21 @@
  *
  * @typedef {object} WatchOptions
  * @property {(message: StatusMessage, first: boolean) => void} onMessage
- *   first: the first one over a new connection. What the server sends then is authoritative even where `seq` is lower
+ *   first: the first one over a new connection. It is authoritative even if its `seq` is lower
  *   than one seen before (it may have lost its latest writes).
  * @property {(state: WatchState, close: {code: number, reason: string}) => void} [onState]
- *   The close code is 0 where no connection was closed.
- * @property {string} [after] a cursor to go on from
+ *   The close code is 0 if no connection was closed.
+ * @property {string} [after] a cursor to resume from
  * @property {number} [base] the first bound of the delay, ms
  * @property {number} [cap] the largest bound of the delay, ms
- * @property {number} [silence] how long nothing may be heard, ms: more than twice the time between two pings
+ * @property {number} [silence] ms without any message after which the connection counts as broken: more than twice the time between two pings
  * @property {() => number} [random] from 0 to 1
  */
 
 /** Codes by which the server closes; https://www.rfc-editor.org/rfc/rfc6455#section-7.4 */
 export const CloseCode = Object.freeze({
   ENDED: 1000,
-  /** never sent: there was no close */
+  /** never sent: the connection was lost without a close */
   NONE: 1006,
   TOO_MANY: 4429,
   /** this one and all above: don't try again */
@@ -47,7 +47,7 @@ export const CloseCode = Object.freeze({
   NO_SUCH_JOB: 4504,
 });
 
-const ENDS = new Set(["completed", "failed", "cancelled"]);
+const END_STATUSES = new Set(["completed", "failed", "cancelled"]);
 const NOT_CLOSED = Object.freeze({ code: 0, reason: "" });
 
 /**
@@ -59,7 +59,7 @@ export function watchJob(wsUrl, options) {
   const { onMessage, onState = () => {}, base = 500, cap = 15_000, silence = 60_000, random = Math.random } = options;
   let cursor = options.after;
   let failures = 0;
-  let known = "";
+  let lastData = "";
   let ended = false;
   let stopped = false;
   /** @type {WebSocket | undefined} */
@@ -71,7 +71,7 @@ export function watchJob(wsUrl, options) {
 
   const listeners = new AbortController();
   addEventListener("online", () => reconnectNow(), { signal: listeners.signal });
-  document.addEventListener("visibilitychange", whenSeen, { signal: listeners.signal });
+  document.addEventListener("visibilitychange", handleVisibilityChange, { signal: listeners.signal });
 
   onState("connecting", NOT_CLOSED);
   connect();
@@ -80,56 +80,56 @@ export function watchJob(wsUrl, options) {
   function connect() {
     timer = undefined;
     let first = true;
-    const mine = new WebSocket(socketAddress(wsUrl, cursor));
-    socket = mine;
-    heard();
-    mine.onopen = () => {
-      heard();
+    const opened = new WebSocket(socketUrl(wsUrl, cursor));
+    socket = opened;
+    resetWatchdog();
+    opened.onopen = () => {
+      resetWatchdog();
       onState("live", NOT_CLOSED);
     };
-    mine.onmessage = ({ data }) => {
-      heard();
-      const message = parse(data);
+    opened.onmessage = ({ data }) => {
+      resetWatchdog();
+      const message = parseMessage(data);
       if (!message) return;
       failures = 0;
       if (typeof message.cursor === "string") cursor = message.cursor;
-      if (typeof message.data.seq === "number") ended = ENDS.has(message.data.status);
-      // Who comes back is told the state again, also where nothing has changed.
-      if (data !== known) onMessage(message, first);
-      known = data;
+      if (typeof message.data.seq === "number") ended = END_STATUSES.has(message.data.status);
+      // After a reconnect the server sends the state again, even if it has not changed.
+      if (data !== lastData) onMessage(message, first);
+      lastData = data;
       first = false;
     };
-    mine.onclose = ({ code, reason }) => closed(code, reason);
+    opened.onclose = ({ code, reason }) => handleClose(code, reason);
   }
 
-  function heard() {
+  function resetWatchdog() {
     clearTimeout(watchdog);
     watchdog = setTimeout(() => {
       disconnect();
-      closed(CloseCode.NONE, "nothing was heard");
+      handleClose(CloseCode.NONE, "nothing was heard");
     }, silence);
   }
 
   /** @param {number} code @param {string} reason */
-  function closed(code, reason) {
+  function handleClose(code, reason) {
     clearTimeout(watchdog);
     if (ended || code === CloseCode.ENDED) finish("ended", code, reason);
     else if (code >= CloseCode.FINAL) finish("refused", code, reason);
     else {
-      timer = setTimeout(connect, delay(code));
+      timer = setTimeout(connect, nextDelay(code));
       onState("reconnecting", { code, reason });
     }
   }
 
   /** @param {number} code */
-  function delay(code) {
+  function nextDelay(code) {
     if (code === CloseCode.TOO_MANY) return cap / 2 + (random() * cap) / 2;
     const bound = Math.min(cap, base * 2 ** failures);
     failures += 1;
     return random() * bound;
   }
 
-  /** After a change of networks an open socket may be dead without a word, so it is replaced too. */
+  /** After a change of network an open socket may be dead without notice, so it is replaced too. */
   function reconnectNow() {
     if (stopped) return;
     failures = 0;
@@ -142,7 +142,7 @@ export function watchJob(wsUrl, options) {
     connect();
   }
 
-  function whenSeen() {
+  function handleVisibilityChange() {
     if (document.visibilityState === "visible" && timer !== undefined) reconnectNow();
   }
 
@@ -172,21 +172,21 @@ export function watchJob(wsUrl, options) {
  * @param {string} wsUrl absolute, or relative to the page
  * @param {string | undefined} cursor
  */
-function socketAddress(wsUrl, cursor) {
-  const address = new URL(wsUrl, document.baseURI);
-  // A page that came over TLS may not open a plain socket, whatever a proxy made the server believe.
-  const secure = address.protocol === "https:" || address.protocol === "wss:" || location.protocol === "https:";
-  address.protocol = secure ? "wss:" : "ws:";
-  address.searchParams.set("pings", "1");
-  if (cursor) address.searchParams.set("after", cursor);
-  return address;
+function socketUrl(wsUrl, cursor) {
+  const url = new URL(wsUrl, document.baseURI);
+  // A page loaded over TLS must not open a plain WebSocket, even if the server was told http by a proxy.
+  const secure = url.protocol === "https:" || url.protocol === "wss:" || location.protocol === "https:";
+  url.protocol = secure ? "wss:" : "ws:";
+  url.searchParams.set("pings", "1");
+  if (cursor) url.searchParams.set("after", cursor);
+  return url;
 }
 
 /**
  * @param {unknown} text
- * @returns {StatusMessage | null} null for what is no status message
+ * @returns {StatusMessage | null} null if it is not a status message
  */
-function parse(text) {
+function parseMessage(text) {
   try {
     const message = JSON.parse(String(text));
     const isStatus = message?.type === "status" && typeof message.data === "object" && message.data !== null;

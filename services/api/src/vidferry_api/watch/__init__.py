@@ -1,1 +1,1 @@
-"""The paths that the ws-gateway serves."""
+"""The ws-gateway's paths, refused here."""

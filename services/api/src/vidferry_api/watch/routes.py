@@ -1,4 +1,4 @@
-"""The gateway's paths, where a proxy sends them here: it does while no gateway is ready."""
+"""Refuses requests at the gateway's paths, which a proxy may send here while no gateway is ready."""
 
 from fastapi import APIRouter
 
@@ -15,5 +15,5 @@ router = APIRouter(include_in_schema=False)
 @router.head("/sse/download/{job_id}")
 @router.get("/sse/download/{job_id}")
 async def refuse_watching() -> None:
-    """A refusal for now, where a 404 would tell a client that there is no such job."""
+    """Refuses temporarily: by a 404 clients would take the job for unknown."""
     raise Problem(ProblemCode.NOT_READY, "No ws-gateway is ready, or a proxy does not send it its paths: try again.")

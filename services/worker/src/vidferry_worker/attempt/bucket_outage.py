@@ -1,4 +1,4 @@
-"""What a worker does while the bucket is away: it tells those who wait for it, and asks until it answers again."""
+"""What a worker does while the bucket can't be reached: it informs the watchers, and checks until it answers again."""
 
 import asyncio
 import contextlib
@@ -7,32 +7,32 @@ from collections.abc import AsyncIterator
 from vidferry_common.bucket import Bucket, BucketError
 from vidferry_worker.attempt.state import AttemptState
 
-TELL_SECONDS = 1.0
-ASK_SECONDS = 5.0
-AWAY = "The bucket can't be reached. It is tried again by itself."
+SHOW_SECONDS = 1.0
+CHECK_SECONDS = 5.0
+MESSAGE = "The bucket can't be reached. It is tried again by itself."
 
 
 @contextlib.asynccontextmanager
-async def tell_while_away(bucket: Bucket, state: AttemptState) -> AsyncIterator[None]:
-    """Tells the watchers, while the bucket is waited for within, that it can't be reached."""
-    telling = asyncio.create_task(_tell(bucket, state))
+async def show_outage(bucket: Bucket, state: AttemptState) -> AsyncIterator[None]:
+    """Shows the watchers, while the code within waits for the bucket, that it can't be reached."""
+    showing = asyncio.create_task(_keep_showing(bucket, state))
     try:
         yield
     finally:
-        telling.cancel()
+        showing.cancel()
 
 
-async def _tell(bucket: Bucket, state: AttemptState) -> None:
+async def _keep_showing(bucket: Bucket, state: AttemptState) -> None:
     while True:
-        await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(SHOW_SECONDS)
         if bucket.health.error and not bucket.health.refuses:
-            state.show_progress(message=AWAY, speed=None, eta=None)
+            state.show_progress(message=MESSAGE, speed=None, eta=None)
 
 
-async def ask_until_it_answers(bucket: Bucket) -> None:
-    """Asks a bucket that failed, so that its health is known also where nobody uploads. Until cancelled."""
+async def check_failing_bucket(bucket: Bucket) -> None:
+    """Until cancelled, checks a bucket that fails: its recovery is noticed even if nothing is uploaded."""
     while True:
-        await asyncio.sleep(ASK_SECONDS)
+        await asyncio.sleep(CHECK_SECONDS)
         if bucket.health.error:
             with contextlib.suppress(BucketError):
                 await bucket.check(writing=True)

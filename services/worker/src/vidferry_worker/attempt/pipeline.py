@@ -1,4 +1,4 @@
-"""What is done to a video within one attempt, in its order: extract, decide, download, upload."""
+"""The steps of one attempt with a child: extract, decide, download, upload."""
 
 from pathlib import Path
 
@@ -10,25 +10,25 @@ from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.attempt.tracker import DownloadTracker
 from vidferry_worker.attempt.uploader import Uploader
+from vidferry_worker.children.child import Child
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.protocol import Done, DownloadOrder, Growing, Progress, Thumbnail
 from vidferry_worker.children.session import ChildSession, ExtractionLimits
-from vidferry_worker.children.zygote import Child
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import evidence
 from vidferry_worker.upload.plan import UploadPlan
 
 SILENCE_SECONDS = 1.0
-"""after which the speed that was told is not true any more"""
+"""without a report, after which the speed that was last shown is wrong"""
 
 
-class Merged(Exception):
-    """Another download makes the same object; the jobs of this one follow it now."""
+class JobsMoved(Exception):
+    """Another download makes the same object already, and the jobs of this one were moved to it."""
 
 
 class Pipeline:
-    """One child's video, on its way to the bucket."""
+    """The way of one video, from its URL into the bucket."""
 
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState, child: Child, folder: Path) -> None:
         self._context, self._claim, self._state = context, claim, state
@@ -38,61 +38,61 @@ class Pipeline:
         self._uploader = Uploader(context, state, self._results, folder)
 
     async def run(self) -> DownloadResult:
-        """Raises JobFailure, BucketError, ChildEnded, TimeoutError, Merged, FenceLost."""
+        """Raises JobFailure, BucketError, ChildEnded, TimeoutError, JobsMoved, FenceLost."""
         try:
-            return await self._run()
+            return await self._run_steps()
         finally:
             await self._uploader.close()
 
-    async def _run(self) -> DownloadResult:
-        extraction = await self._session.extract(self._order())
+    async def _run_steps(self) -> DownloadResult:
+        extraction = await self._session.extract(self._make_order())
         name = extraction.identity.object_name(self._claim.format.canonical())
-        await self._identify(name)
+        await self._claim_object(name)
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
-        stored = await self._results.find_object(name)
-        lasting = not extraction.identity.by_address
-        if stored and await self._is_the_result(stored, extraction):
+        stored = await self._results.find_and_pin_object(name)
+        url_is_stable = not extraction.identity.by_address
+        if stored and await self._can_reuse(stored, extraction):
             self._session.dismiss()
-            return await self._results.build_reused(stored, lasting=lasting)
+            return await self._results.build_reused(stored, url_is_stable=url_is_stable)
         plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
-        with self._context.fragment_budget.share(extraction.identity.domain) as fragments:
-            self._session.go_on(fragments=fragments, growing=self._context.early)
-            done = await self._download(plan)
+        with self._context.fragment_budget.reserve(extraction.identity.domain) as fragments:
+            self._session.start_download(fragments=fragments, growing=self._context.uploads_while_downloading)
+            done = await self._download_file(plan)
         await self._session.close()
-        made, reused = await self._uploader.upload_video(plan, done)
+        stored, reused = await self._uploader.upload_video(plan, done)
         self._state.enter_step(stages.UPLOADED, speed=None, eta=None)
         await self._uploader.finish_thumbnail()
-        return await self._results.build(made, reused=reused, lasting=lasting)
+        return await self._results.build(stored, reused=reused, url_is_stable=url_is_stable)
 
-    def _order(self) -> DownloadOrder:
+    def _make_order(self) -> DownloadOrder:
         claim, settings = self._claim, self._context.settings
         return DownloadOrder(
             claim.url, claim.format.canonical(), settings.max_duration, settings.max_bytes, settings.stall_seconds
         )
 
-    async def _identify(self, name: str) -> None:
-        mine = await until_redis_answers(lambda: self._context.store.downloads.claim_object(self._claim, name))
-        if mine is None:
+    async def _claim_object(self, name: str) -> None:
+        is_claimed = await until_redis_answers(lambda: self._context.store.downloads.claim_object(self._claim, name))
+        if is_claimed is None:
             raise FenceLost
-        if not mine:
-            raise Merged
+        if not is_claimed:
+            raise JobsMoved
 
-    async def _is_the_result(self, stored: StoredObject, extraction: Extraction) -> bool:
-        """Whether what is in the bucket is what was asked for: an earlier attempt's own success always is."""
+    async def _can_reuse(self, stored: StoredObject, extraction: Extraction) -> bool:
+        """Whether the object in the bucket may be the result. If an earlier attempt made it, it always may."""
         if stored.metadata.get("download") == self._claim.download_id:
             return True
         if self._claim.force:
             return False
-        return not extraction.identity.by_address or await self._is_still(stored)
+        return not extraction.identity.by_address or await self._is_unchanged(stored)
 
-    async def _is_still(self, stored: StoredObject) -> bool:
-        """Whether the origin has what it had when the object was made, as far as it tells that."""
-        before = evidence.from_metadata(stored.metadata)
-        return bool(before) and evidence.is_same(before, await self._session.ask_evidence())
+    async def _is_unchanged(self, stored: StoredObject) -> bool:
+        """Whether the origin confirms that its content is the same as when the object was made."""
+        known = evidence.from_metadata(stored.metadata)
+        return bool(known) and evidence.is_same(known, await self._session.ask_evidence())
 
-    async def _download(self, plan: UploadPlan) -> Done:
-        """The child's last report, which tells of the finished file."""
+    async def _download_file(self, plan: UploadPlan) -> Done:
+        """Follows the child's download to its last report, which describes the finished file."""
         self._state.enter_step(stages.DOWNLOAD_STARTED)
         tracker = DownloadTracker(self._state, plan.extraction, self._context.settings, self._context.metrics)
         while True:
@@ -100,9 +100,9 @@ class Pipeline:
             if isinstance(report, Progress) or report is None:
                 self._uploader.note_growth()
             elif isinstance(report, Thumbnail):
-                self._uploader.begin_thumbnail(plan, report)
+                self._uploader.start_thumbnail(plan, report)
             elif isinstance(report, Growing):
-                self._uploader.begin_growing_file(plan, report)
+                self._uploader.start_growing_file(plan, report)
             tracker.take_report(report)
             if isinstance(report, Done):
                 return report

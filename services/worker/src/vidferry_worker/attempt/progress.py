@@ -1,8 +1,8 @@
-"""How far a download is, from what its streams report. Pure: time is handed in.
+"""How far a download and its upload are. Pure: time is an argument.
 
-A stream's share is counted in fragments where it has them, else in bytes of its length; streams weigh by their sizes,
-and where those aren't known yet by their bit rates. What is shown never goes back, and is less than all until all is
-here; the bytes of a file that begins anew, as it changed on its way, do.
+The progress of a stream is counted in fragments where it has them, otherwise in bytes of its length. Streams are
+weighted by their sizes, or by their bit rates while the sizes are unknown. The progress that is shown never falls, and
+is below 100 % until every byte has arrived. The number of bytes does fall where a file starts anew because it changed.
 """
 
 from collections import deque
@@ -14,63 +14,65 @@ from vidferry_worker.children.protocol import FoundStream, Progress
 SPEED_WINDOW = 3.0
 """seconds over which speed is measured"""
 START, END = 20.0, 80.0
-"""per cent of the job that the download stands for"""
+"""per cent of the job's progress between which the download takes place"""
 QUARTERS = 4
-ALMOST = 0.99
-"""What is shown at most while bytes still move."""
+MAX_UNFINISHED = 0.99
+"""the most that is shown while bytes are still missing"""
 
 
 @dataclass(slots=True)
-class _Stream:
+class _StreamProgress:
     rate: float
-    """its bit rate, 0 where it is unknown"""
+    """its bit rate, 0 where that is unknown"""
     expected: int | None
-    """bytes, as the extraction told"""
+    """bytes, according to the extraction"""
     downloaded: int = 0
     total: int | None = None
-    parts: float | None = None
-    """0 to 1, the fragments that are here, None where it has none"""
+    fragments: float | None = None
+    """0 to 1: the fragments that have arrived; None for a stream without fragments"""
     finished: bool = False
 
     def update(self, event: Progress) -> None:
         downloaded, is_file = int(event.downloaded or 0), not event.fragments
-        begun_anew = is_file and 0 < downloaded < self.downloaded and not event.finished
-        self.downloaded = downloaded if begun_anew else max(self.downloaded, downloaded)
+        has_restarted = is_file and 0 < downloaded < self.downloaded and not event.finished
+        self.downloaded = downloaded if has_restarted else max(self.downloaded, downloaded)
         self.finished = self.finished or event.finished
         self.total = int(event.total or event.estimate or 0) or self.total
-        parts = int(event.fragments or 0)
-        self.parts = min((event.fragment or 0) / parts, 1.0) if parts else None
+        count = int(event.fragments or 0)
+        self.fragments = min((event.fragment or 0) / count, 1.0) if count else None
 
     @property
     def share(self) -> float | None:
         """0 to 1, None where the length is unknown."""
         if self.finished:
             return 1.0
-        if self.parts is not None or not self.downloaded:
-            return self.parts or 0.0
+        if self.fragments is not None or not self.downloaded:
+            return self.fragments or 0.0
         return self.downloaded / self.length if self.length else None
 
     @property
     def length(self) -> int | None:
-        """Bytes of all of it as far as they are known; a length that more bytes have belied is none."""
+        """Bytes in all, as far as known. A stated length that more bytes have exceeded doesn't count."""
         if self.finished:
             return self.downloaded
-        for told in (self.total, self.expected):
-            if told is not None and told >= self.downloaded:
-                return told
-        return int(self.downloaded / self.parts) if self.parts else None
+        for stated in (self.total, self.expected):
+            if stated is not None and stated >= self.downloaded:
+                return stated
+        return int(self.downloaded / self.fragments) if self.fragments else None
 
 
-class Transfer:
-    """The bytes of one download, over all its streams."""
+class DownloadProgress:
+    """The progress of one download, over all its streams."""
 
     def __init__(self, streams: Sequence[FoundStream]) -> None:
-        self._streams = [_Stream(float(int(each.bit_rate or 0)), int(each.bytes or 0) or None) for each in streams]
+        self._streams = [
+            _StreamProgress(float(int(each.bit_rate or 0)), int(each.bytes or 0) or None) for each in streams
+        ]
         self._shown = 0.0
         self._samples: deque[tuple[float, int]] = deque()
 
     def update(self, event: Progress, now: float) -> None:
-        """Takes what a child tells; that of a stream that there is not is ignored."""
+        """Takes the next event of the child; ignores one of an unknown stream."""
         if event.stream >= len(self._streams):
             return
         before = self.downloaded
@@ -80,17 +82,17 @@ class Transfer:
         self._samples.append((now, self.downloaded))
         while self._samples[0][0] < now - SPEED_WINDOW:
             self._samples.popleft()
-        self._shown = max(self._shown, self._reached())
+        self._shown = max(self._shown, self._weighted_fraction())
 
     @property
-    def complete(self) -> bool:
-        """Whether every stream's last byte is here."""
+    def is_complete(self) -> bool:
+        """Whether the last byte of every stream has arrived."""
         return all(stream.finished for stream in self._streams)
 
     @property
     def fraction(self) -> float:
-        """0 to 1, never less than before; it stands still while the length of what comes is unknown."""
-        return 1.0 if self.complete else self._shown
+        """0 to 1, never less than before. It doesn't change while a length is unknown."""
+        return 1.0 if self.is_complete else self._shown
 
     @property
     def quarters(self) -> int:
@@ -113,7 +115,7 @@ class Transfer:
         return None if None in lengths else sum(filter(None, lengths))
 
     def speed(self, now: float) -> float | None:
-        """Bytes/s over the last seconds, 0 where nothing came in them, None before there is anything to tell."""
+        """Bytes/s in the last SPEED_WINDOW seconds, 0 where none arrived, None until there is enough to measure."""
         recent = next(((when, count) for when, count in self._samples if when >= now - SPEED_WINDOW), None)
         if recent is None:
             return 0.0 if self._samples else None
@@ -121,62 +123,41 @@ class Transfer:
         return (self.downloaded - before) / (now - since) if now - since > 0.2 else None  # noqa: PLR2004
 
     def eta(self, now: float) -> float | None:
-        """Seconds to the end of the download, None where they can't be told."""
-        if self.complete:
+        """Seconds to the end of the download, None where that is unknown."""
+        if self.is_complete:
             return 0.0
         speed = self.speed(now)
         if not speed or any(stream.share is None for stream in self._streams):
             return None
         known = any(stream.length for stream in self._streams)
-        left = sum(weight - stream.downloaded for weight, stream in self._weighed())
+        left = sum(weight - stream.downloaded for weight, stream in self._weigh_streams())
         return max(left, 0.0) / speed if known else None
 
-    def _reached(self) -> float:
-        weighed = self._weighed()
+    def _weighted_fraction(self) -> float:
+        weighed = self._weigh_streams()
         done = sum(weight * stream.share for weight, stream in weighed if stream.share is not None)
-        return min(done / sum(weight for weight, _ in weighed), ALMOST)
+        return min(done / sum(weight for weight, _ in weighed), MAX_UNFINISHED)
 
-    def _weighed(self) -> list[tuple[float, _Stream]]:
-        """Each stream's bytes; by the rates of those whose length is known, where it isn't itself."""
+    def _weigh_streams(self) -> list[tuple[float, _StreamProgress]]:
+        """Each stream with its bytes. An unknown length is estimated by bit rate from the known ones."""
         rates = [stream.rate for stream in self._streams if stream.rate]
-        usual = sum(rates) / len(rates) if rates else 1.0
-        known = [(stream.length, stream.rate or usual) for stream in self._streams if stream.length]
+        average = sum(rates) / len(rates) if rates else 1.0
+        known = [(stream.length, stream.rate or average) for stream in self._streams if stream.length]
         scale = sum(length for length, _ in known) / sum(rate for _, rate in known) if known else 1.0
-        return [(float(stream.length or (stream.rate or usual) * scale), stream) for stream in self._streams]
+        return [(float(stream.length or (stream.rate or average) * scale), stream) for stream in self._streams]
 
 
-class Pace:
-    """Whether a download is quick enough to be worth its slot: a byte now and then is no progress."""
-
-    def __init__(self, rate: int, seconds: float, now: float) -> None:
-        self._least, self._seconds = rate * seconds, seconds
-        self._since, self._before, self._waited = now, 0, 0.0
-
-    def wait(self, seconds: float) -> None:
-        """Leaves a wait out of the span, of which no more than as much again: a site may ask for one after another."""
-        self._waited = min(self._waited + seconds, self._seconds)
-
-    def is_too_slow(self, downloaded: int, now: float) -> bool:
-        """Whether fewer bytes came in the last whole span of seconds than have to."""
-        if now - self._since < self._seconds + self._waited:
-            return False
-        begun_anew = downloaded < self._before
-        came = downloaded if begun_anew else downloaded - self._before
-        self._since, self._before, self._waited = now, downloaded, 0.0
-        return came < self._least
-
-
-class Sending:
-    """How fast an upload is since its stage began, when some of it may have been sent already."""
+class UploadProgress:
+    """The speed of one upload since its stage began. Some bytes may have been sent before that."""
 
     def __init__(self, size: int, sent: int, now: float) -> None:
-        self.size, self._before, self._begun = size, sent, now
+        self.size, self._sent_before, self._begun = size, sent, now
 
     def speed(self, sent: int, now: float) -> float | None:
         """Bytes/s, None before anything was sent."""
-        return (sent - self._before) / max(now - self._begun, 0.001) if sent > self._before else None
+        return (sent - self._sent_before) / max(now - self._begun, 0.001) if sent > self._sent_before else None
 
     def eta(self, sent: int, now: float) -> float | None:
-        """Seconds to the last byte, None where they can't be told."""
+        """Seconds to the last byte, None where that is unknown."""
         speed = self.speed(sent, now)
         return (self.size - sent) / max(speed, 1) if speed else None

@@ -1,4 +1,4 @@
-"""Sends what all attempts of a worker have to tell, in one pipeline: steps at once, progress with each tick."""
+"""Sends the messages of all attempts of a worker, in one pipeline: steps at once, progress with each tick."""
 
 import asyncio
 import logging
@@ -13,25 +13,25 @@ TICK = 0.5
 """seconds between two messages of a download while bytes move"""
 
 
-class Source(Protocol):
-    """One attempt's messages: reporter.py."""
+class PublicationSource(Protocol):
+    """The messages of one attempt (reporter.py)."""
 
-    def pending(self, *, tick: bool) -> list[Publication]: ...
-    def sent(self, publication: Publication, told: list[str] | None) -> bool: ...
+    def pending_publications(self, *, tick: bool) -> list[Publication]: ...
+    def mark_sent(self, publication: Publication, job_ids: list[str] | None) -> bool: ...
 
 
 class Publisher:
-    """The sender of all attempts of a worker. What could not be sent stays with its source, and is asked for again."""
+    """The sender of all attempts of a worker. A message that could not be sent stays with its source until it is."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._notified: dict[Source, None] = {}
-        """those with something to send, in the order in which they had it"""
+        self._notified: dict[PublicationSource, None] = {}
+        """the sources with something to send, in the order of their calls"""
         self._wake = asyncio.Event()
         self._next_tick = 0.0
 
-    def notify(self, source: Source, *, at_once: bool) -> None:
-        """There is something to send."""
+    def notify(self, source: PublicationSource, *, at_once: bool) -> None:
+        """Takes note that a source has something to send."""
         idle = not self._notified
         self._notified[source] = None
         if at_once:
@@ -39,7 +39,7 @@ class Publisher:
         elif idle:
             self._wake_at_tick()
 
-    def forget(self, source: Source) -> None:
+    def forget(self, source: PublicationSource) -> None:
         self._notified.pop(source, None)
 
     async def run(self) -> None:
@@ -52,7 +52,7 @@ class Publisher:
             if tick:
                 self._next_tick = clock() + TICK
             try:
-                await self._send(tick=tick)
+                await self._send_batch(tick=tick)
             except StoreUnavailable as error:
                 logger.warning("messages wait for Redis", extra={"error": str(error)})
                 await asyncio.sleep(OUTAGE_DELAY)
@@ -62,13 +62,13 @@ class Publisher:
                 if self._notified:
                     self._wake_at_tick()
 
-    async def _send(self, *, tick: bool) -> None:
-        batch = [(source, each) for source in self._notified for each in source.pending(tick=tick)]
+    async def _send_batch(self, *, tick: bool) -> None:
+        batch = [(source, each) for source in self._notified for each in source.pending_publications(tick=tick)]
         if not batch:
             return
-        told = await self._store.downloads.publish_all([each for _, each in batch])
-        for (source, publication), jobs in zip(batch, told, strict=True):
-            if source in self._notified and not source.sent(publication, jobs):
+        results = await self._store.downloads.publish_all([each for _, each in batch])
+        for (source, publication), job_ids in zip(batch, results, strict=True):
+            if source in self._notified and not source.mark_sent(publication, job_ids):
                 self.forget(source)
 
     def _wake_at_tick(self) -> None:

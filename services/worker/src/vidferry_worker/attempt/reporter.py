@@ -1,7 +1,7 @@
-"""What one attempt tells its download's watchers, in order, without the download ever waiting for Redis.
+"""The messages of one attempt to its watchers, in order. The download never waits for Redis.
 
-Steps are queued and all sent; of plain progress only the newest is. While Redis is away both wait, and what was
-queued goes out when it is back. Where another worker has taken over, nothing is sent any more.
+Every step is sent, and of progress only the newest. While Redis can't be reached both wait. Once another worker has
+taken over, nothing is sent any more.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class FenceLost(Exception):
 
 
 class Reporter:
-    """The messages of one attempt."""
+    """The messages of one attempt that are still to be sent."""
 
     def __init__(self, publisher: Publisher, claim: Claim, on_lost: Callable[[], None], metrics: WorkerMetrics) -> None:
         self._publisher, self._claim, self._on_lost, self._metrics = publisher, claim, on_lost, metrics
@@ -33,68 +33,68 @@ class Reporter:
         self._lost = False
 
     def send_step(self, update: Update) -> None:
-        """A change of stage: it leaves at once."""
+        """Sends a change of stage at once."""
         self._progress = None
         self._steps.append(Publication(self._claim, update.body(), update, step=True))
-        self._notify(at_once=True)
+        self._notify_publisher(at_once=True)
 
     def send_progress(self, update: Update) -> None:
-        """Where the stage is now: it leaves with the next tick, unless a newer one comes."""
+        """Sends where the stage is now with the next tick, unless something newer replaces it."""
         self._progress = update
-        self._notify(at_once=False)
+        self._notify_publisher(at_once=False)
 
     def replace_progress(self, update: Update) -> None:
-        """Takes the place of progress that has not left yet."""
+        """Replaces progress that has not been sent yet."""
         if self._progress is not None:
             self._progress = update
 
     async def flush(self) -> None:
-        """Returns when all that was told has left; FenceLost where it never will."""
+        """Returns when everything has been sent; FenceLost where it can't be."""
         await self._idle.wait()
         if self._lost:
             raise FenceLost
 
     def close(self) -> None:
-        """Nothing is told any more: an upload that was cancelled may still tell how far it came."""
+        """Ends all sending. A cancelled upload may still report progress after this."""
         self._lost = True
         self._publisher.forget(self)
 
-    def pending(self, *, tick: bool) -> list[Publication]:
-        """What is to be sent now: for the publisher."""
+    def pending_publications(self, *, tick: bool) -> list[Publication]:
+        """What the publisher is to send now."""
         if self._progress is None or not tick:
             return list(self._steps)
         return [*self._steps, Publication(self._claim, self._progress.body(), self._progress, step=False)]
 
-    def sent(self, publication: Publication, told: list[str] | None) -> bool:
-        """The publisher has sent it, to those jobs, or to none where the fence is lost. Whether more is to come."""
-        if told is None:
-            self._lose()
+    def mark_sent(self, publication: Publication, job_ids: list[str] | None) -> bool:
+        """Takes note that it was sent to these jobs, or that the fence is lost (None). Whether more is to be sent."""
+        if job_ids is None:
+            self._lose_fence()
             return False
         if publication.step:
             self._steps.popleft()
         elif self._progress is publication.update:
             self._progress = None
-        self.count_sent(told, publication.update, step=publication.step)
+        self.count_sent(job_ids, publication.update, step=publication.step)
         more = bool(self._steps) or self._progress is not None
         if not more:
             self._idle.set()
         return more
 
-    def count_sent(self, told: list[str], update: Update, *, step: bool) -> None:
-        """Counts it, and logs the first of the three events by which a message's way is followed, for each job."""
-        self._metrics.published.add("step" if step else "progress", by=len(told))
+    def count_sent(self, job_ids: list[str], update: Update, *, step: bool) -> None:
+        """Counts a sent message, and logs it: the first of three log events by which a message can be traced."""
+        self._metrics.published.add("step" if step else "progress", by=len(job_ids))
         if logger.isEnabledFor(logging.DEBUG):
-            for job_id in told:
+            for job_id in job_ids:
                 logger.debug("published", extra={"job_id": job_id, "stage": update.stage, "progress": update.progress})
 
-    def _lose(self) -> None:
+    def _lose_fence(self) -> None:
         if not self._lost:
             self._lost, self._progress = True, None
             self._steps.clear()
             self._idle.set()
             self._on_lost()
 
-    def _notify(self, *, at_once: bool) -> None:
+    def _notify_publisher(self, *, at_once: bool) -> None:
         if not self._lost:
             self._idle.clear()
             self._publisher.notify(self, at_once=at_once)

@@ -1,4 +1,4 @@
-"""What is told of an object that is in the bucket: its link, and what it is."""
+"""The result of a download: the last message, with a link to the object and what it is."""
 
 import contextlib
 from dataclasses import dataclass
@@ -20,47 +20,47 @@ from vidferry_worker.upload import file_types
 
 @dataclass(frozen=True, slots=True)
 class DownloadResult:
-    """A download that succeeded."""
+    """The result of a download that succeeded."""
 
     stored: StoredObject
     update: Update
     """the last message"""
-    lasting: bool
-    """whether the address leads to this object as long as it is there: the site names its videos by ids of its own"""
+    url_is_stable: bool
+    """whether the URL will lead to the same video: the site names its videos by ids of its own"""
 
 
 class ResultBuilder:
-    """Builds the result of one attempt, of an object that is in the bucket."""
+    """Builds the result of one attempt from an object in the bucket."""
 
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState) -> None:
         self._context, self._claim, self._state = context, claim, state
 
-    async def find_object(self, name: str) -> StoredObject | None:
-        """The object; retention then leaves it alone until a link to it has been told and followed.
+    async def find_and_pin_object(self, name: str) -> StoredObject | None:
+        """The object, if there is one; retention then keeps it until a link to it has been sent and followed.
 
-        JobFailure where retention is deleting it at this moment: the next try fetches the video anew.
+        JobFailure where retention is deleting it at this moment: the next try downloads the video anew.
         """
         if not await until_redis_answers(lambda: self._context.store.objects.pin(name)):
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "retention is removing the object")
-        async with bucket_outage.tell_while_away(self._context.bucket, self._state):
+        async with bucket_outage.show_outage(self._context.bucket, self._state):
             return await self._context.bucket.stat(name)
 
-    async def build_reused(self, stored: StoredObject, *, lasting: bool = True) -> DownloadResult:
-        """The steps of a video that is in the bucket already."""
+    async def build_reused(self, stored: StoredObject, *, url_is_stable: bool = True) -> DownloadResult:
+        """Shows the steps of a video that is in the bucket already, and builds its result."""
         for step in stages.STORED_VIDEO[2:-2]:
             self._state.enter_step(step)
         thumbnail = await self._context.bucket.stat(thumbnail_beside(stored.name))
         if thumbnail:
             await self.record_thumbnail(thumbnail.name)
         self._state.enter_step(stages.STORED_VIDEO[-2])
-        return await self.build(stored, reused=True, lasting=lasting)
+        return await self.build(stored, reused=True, url_is_stable=url_is_stable)
 
-    async def build(self, stored: StoredObject, *, reused: bool, lasting: bool) -> DownloadResult:
-        """The last message: what was made, under its name of today, and the link to it."""
+    async def build(self, stored: StoredObject, *, reused: bool, url_is_stable: bool) -> DownloadResult:
+        """Builds the last message: what the object is, under the video's present title, and a link to it."""
         title = self._state.current.title or stored.metadata.get("title")
         filename = stored.filename
-        if title and title != stored.metadata.get("title"):  # the source has renamed it since
-            filename = clean_filename(file_types.file_name(title, filename.rpartition(".")[2]))
+        if title and title != stored.metadata.get("title"):  # renamed at its source since
+            filename = clean_filename(file_types.make_file_name(title, filename.rpartition(".")[2]))
         link = await self._context.bucket.sign(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
         result = {
@@ -77,10 +77,10 @@ class ResultBuilder:
         update = self._state.current.at(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
-        return DownloadResult(stored, update, lasting)
+        return DownloadResult(stored, update, url_is_stable)
 
     async def record_thumbnail(self, name: str) -> None:
-        """From here on the job's thumbnail can be shown."""
+        """Records that the job has a thumbnail to show."""
         with contextlib.suppress(StoreUnavailable):
             await self._context.store.downloads.record_thumbnail(self._claim.download_id, name)
             self._state.add_facts(has_thumbnail=True)

@@ -1,4 +1,4 @@
-"""Where an attempt is now: its last update, which everything that happens changes here and nowhere else."""
+"""The current state of an attempt: its last update. It is changed here and nowhere else."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,33 +10,33 @@ from vidferry_worker.metrics import StageClock
 
 
 class AttemptState:
-    """The current state of one attempt. Each change of it is handed to the reporter, which sends it."""
+    """The current state of one attempt. Every change goes to the reporter, which sends it."""
 
-    def __init__(self, begun: Update, reporter: Reporter, clock: StageClock) -> None:
-        self._current, self._reporter, self._clock = begun, reporter, clock
+    def __init__(self, first_update: Update, reporter: Reporter, clock: StageClock) -> None:
+        self._current, self._reporter, self._clock = first_update, reporter, clock
 
     @property
     def current(self) -> Update:
         return self._current
 
     def enter_step(self, step: Step, **facts: Any) -> None:
-        """A change of stage, which every watcher is told."""
+        """Changes the stage, which every watcher is told."""
         self._current = self._current.at(step, **facts)
-        self._clock.enter(self._current.stage)
+        self._clock.enter_stage(self._current.stage)
         self._reporter.send_step(self._current)
 
     def show_progress(self, **facts: Any) -> None:
-        """Where the stage is now, which is told unless something newer comes."""
+        """Changes the progress within the stage, which watchers are told unless something newer replaces it."""
         self._current = replace(self._current, **facts)
         self._reporter.send_progress(self._current)
 
     def add_facts(self, **facts: Any) -> None:
-        """Facts that go along with whatever is told next."""
+        """Adds facts that are sent with the next message."""
         self._current = replace(self._current, **facts)
         self._reporter.replace_progress(self._current)
 
-    def end(self, update: Update) -> None:
-        """The last update, which was told with the end of the record."""
+    def finish(self, update: Update) -> None:
+        """Sets the last update, which was sent in the step that ended the download."""
         self._current = update
         if update.status is Status.COMPLETED:
-            self._clock.enter(update.stage)
+            self._clock.enter_stage(update.stage)

@@ -1,4 +1,4 @@
-"""One video's way from its child's folder into the bucket, some of it while the rest is still downloaded."""
+"""Uploads a video and its thumbnail from the child's folder, where possible while the video is still downloaded."""
 
 import asyncio
 import time
@@ -12,69 +12,71 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.stages import Stage
 from vidferry_worker.attempt import bucket_outage
-from vidferry_worker.attempt.progress import Sending
+from vidferry_worker.attempt.progress import UploadProgress
 from vidferry_worker.attempt.result import ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.children.protocol import Done, Growing, Thumbnail
 from vidferry_worker.children.work_dir import open_regular
 from vidferry_worker.context import WorkerContext
-from vidferry_worker.metrics import Rise
+from vidferry_worker.metrics import HighWaterMark
 from vidferry_worker.retry import retry_delay
 from vidferry_worker.upload.plan import UploadPlan
 from vidferry_worker.upload.speculative import SpeculativeUpload
-from vidferry_worker.upload.thumbnail import keep_thumbnail
+from vidferry_worker.upload.thumbnail import upload_thumbnail
 
 UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 
 
 class Uploader:
-    """The uploads of one attempt: its video's, and its thumbnail's."""
+    """The uploads of one attempt: its video and its thumbnail."""
 
     def __init__(self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path) -> None:
         self._context, self._state, self._results = context, state, results
         self._folder = folder
         self._thumbnail: asyncio.Task[None] | None = None
         self._speculative: SpeculativeUpload | None = None
-        self._sending: Sending | None = None
-        self._uploaded = Rise()
+        self._progress: UploadProgress | None = None
+        self._uploaded = HighWaterMark()
 
-    def begin_thumbnail(self, plan: UploadPlan, report: Thumbnail) -> None:
-        """A video has one; what is told beyond it is ignored."""
+    def start_thumbnail(self, plan: UploadPlan, report: Thumbnail) -> None:
+        """Starts to upload the thumbnail; a second one is ignored."""
         if not self._thumbnail:
-            keeping = self._keep_thumbnail(report.file, thumbnail_beside(plan.name))
-            self._thumbnail = asyncio.create_task(keeping)
+            upload = self._upload_thumbnail(report.file, thumbnail_beside(plan.name))
+            self._thumbnail = asyncio.create_task(upload)
 
-    def begin_growing_file(self, plan: UploadPlan, report: Growing) -> None:
-        """Uploads what is there of a file, and what comes."""
+    def start_growing_file(self, plan: UploadPlan, report: Growing) -> None:
+        """Starts to upload a file that is still being downloaded."""
         if not self._speculative:
-            self._speculative = SpeculativeUpload.begin(
-                self._context.bucket, self._folder, plan, report, self._tell_sent,
+            self._speculative = SpeculativeUpload.start(
+                self._context.bucket, self._folder, plan, report, self._show_sent,
                 max_bytes=self._context.settings.max_bytes,
             )  # fmt: skip
 
     def note_growth(self) -> None:
-        """There may be more of the file that grows."""
+        """Takes note that the file may have grown."""
         if self._speculative:
             self._speculative.note_growth()
 
     async def upload_video(self, plan: UploadPlan, done: Done) -> tuple[StoredObject, bool]:
-        """What is in the bucket then, and whether it was another who put it there."""
+        """The object in the bucket, and whether another download made it."""
         source, size = open_regular(self._folder, done.description.file)
         with source:
             if size > self._context.settings.max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
-            what = plan.describe_upload(source, done.description, done.evidence)
+            upload = plan.describe_upload(source, done.description, done.evidence)
             self._state.enter_step(stages.UPLOADING)
             try:
-                async with bucket_outage.tell_while_away(self._context.bucket, self._state):
-                    stored = await self._finish_speculative(what, source, size) or await self._send(what, source, size)
+                async with bucket_outage.show_outage(self._context.bucket, self._state):
+                    stored = await self._finish_speculative(upload, source, size)
+                    if stored is None:
+                        stored = await self._send_file(upload, source, size)
             except PreconditionFailed:
-                # Somebody else wrote the object while this attempt downloaded: what is there is the result.
-                if there := await self._results.find_object(what.name):
-                    return there, True
-                # Or what it was to replace has been removed.
-                stored = await self._send(replace(what, if_generation=NEW), source, size)
-        self._context.metrics.uploaded.add(by=self._uploaded.to(size))
+                # Another download made the object while this one ran: that object is the result.
+                if other := await self._results.find_and_pin_object(upload.name):
+                    return other, True
+                # Or the object that was to be replaced has been removed.
+                stored = await self._send_file(replace(upload, if_generation=NEW), source, size)
+        self._context.metrics.uploaded.add(by=self._uploaded.raise_to(size))
         return stored, False
 
     async def finish_thumbnail(self) -> None:
@@ -82,51 +84,51 @@ class Uploader:
             await self._thumbnail
 
     async def close(self) -> None:
-        """Gives up what is not finished."""
-        left: list[asyncio.Task[Any]] = []
+        """Gives up whatever is not finished."""
+        tasks: list[asyncio.Task[Any]] = []
         if self._thumbnail:
             self._thumbnail.cancel()
-            left.append(self._thumbnail)
+            tasks.append(self._thumbnail)
         if self._speculative:
             self._speculative.give_up()
-            left.append(self._speculative.task)
-        await asyncio.gather(*left, return_exceptions=True)
+            tasks.append(self._speculative.task)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _finish_speculative(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
+    async def _finish_speculative(self, upload: Upload, source: BinaryIO, size: int) -> StoredObject | None:
         if not self._speculative:
             return None
-        self._sending = Sending(size, self._speculative.sent, time.monotonic())
+        self._progress = UploadProgress(size, self._speculative.sent, time.monotonic())
         if self._speculative.sent:
-            self._tell_sent(self._speculative.sent)
-        return await self._speculative.finish(what, source, size)
+            self._show_sent(self._speculative.sent)
+        return await self._speculative.finish(upload, source, size)
 
-    async def _send(self, what: Upload, source: BinaryIO, size: int) -> StoredObject:
-        """The bucket itself is patient; where it stays away for longer, the file that is here is sent again later."""
+    async def _send_file(self, upload: Upload, source: BinaryIO, size: int) -> StoredObject:
+        """Uploads the file. The bucket itself retries for a while; after that, the upload is started again."""
         loop = asyncio.get_running_loop()
 
-        def sent(count: int) -> None:
-            loop.call_soon_threadsafe(self._tell_sent, count)
+        def report_sent(count: int) -> None:
+            loop.call_soon_threadsafe(self._show_sent, count)
 
         for retries in range(self._context.settings.retries + 1):
-            self._sending = Sending(size, 0, time.monotonic())
+            self._progress = UploadProgress(size, 0, time.monotonic())
             try:
-                return await self._context.bucket.upload(what, source, size, sent, given=True)
-            except StorageUnavailable:  # which is in the log, once an outage (bucket/health.py)
+                return await self._context.bucket.upload(upload, source, size, report_sent, given=True)
+            except StorageUnavailable:  # logged once for each outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)
 
-    def _tell_sent(self, sent: int) -> None:
-        """Counts what was sent, also while all is not yet downloaded, and tells it once all is."""
-        self._context.metrics.uploaded.add(by=self._uploaded.to(sent))
-        current, sending, now = self._state.current, self._sending, time.monotonic()
-        if not sending or current.stage is not Stage.UPLOADING or sent >= sending.size:
+    def _show_sent(self, sent: int) -> None:
+        """Counts the bytes that were sent, and shows them once the download is complete."""
+        self._context.metrics.uploaded.add(by=self._uploaded.raise_to(sent))
+        current, upload, now = self._state.current, self._progress, time.monotonic()
+        if not upload or current.stage is not Stage.UPLOADING or sent >= upload.size:
             return
         if current.progress >= stages.UPLOADED.progress:
             return
-        progress = max(current.progress, stages.UPLOADING.progress + UPLOAD_SHARE * sent / sending.size)
-        speed, eta = sending.speed(sent, now), sending.eta(sent, now)
+        progress = max(current.progress, stages.UPLOADING.progress + UPLOAD_SHARE * sent / upload.size)
+        speed, eta = upload.speed(sent, now), upload.eta(sent, now)
         self._state.show_progress(progress=progress, message=stages.UPLOADING.message, speed=speed, eta=eta)
 
-    async def _keep_thumbnail(self, file: str, name: str) -> None:
-        if await keep_thumbnail(self._context.bucket, self._folder, file, name):
+    async def _upload_thumbnail(self, file: str, name: str) -> None:
+        if await upload_thumbnail(self._context.bucket, self._folder, file, name):
             await self._results.record_thumbnail(name)

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from vidferry_worker.children import wire
-from vidferry_worker.children.protocol import MAX_HOST, ConnectAnswer, ConnectRequest, Event, figure, to_message
+from vidferry_worker.children.protocol import MAX_HOST, ConnectAnswer, ConnectRequest, Event, number_or_none, to_message
 
 
 class ForbiddenAddress(OSError):
@@ -46,7 +46,7 @@ class Channel:
             self._next_id += 1
             number = self._next_id
             self._waiting[number] = answer
-            wire.send(self._sock, to_message(ConnectRequest(number, host, port, figure(timeout) or 0.0)))
+            wire.send(self._sock, to_message(ConnectRequest(number, host, port, number_or_none(timeout) or 0.0)))
         reply, fds = answer.get()
         if fds:
             connected = socket.socket(fileno=fds[0])

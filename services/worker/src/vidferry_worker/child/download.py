@@ -53,15 +53,15 @@ from vidferry_worker.children.protocol import (
     EvidenceOrder,
     Extractors,
     Failed,
-    Found,
     FoundIdentity,
     FoundStream,
     GoOrder,
     LogLine,
     Progress,
     Thumbnail,
+    VideoFound,
     Waiting,
-    figure,
+    number_or_none,
     parse_order,
 )
 
@@ -82,7 +82,7 @@ def run(sock: socket.socket) -> int:
         error = _reason(raised, preload.downloader().gave_up)
         code = classify(error, preload.downloader().said)
         detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
-        channel.tell(Failed(code, detail, figure(retry_after.asked_by(error))))
+        channel.tell(Failed(code, detail, number_or_none(retry_after.asked_by(error))))
     return 0
 
 
@@ -240,16 +240,16 @@ class Download:
         if sum(stream.get("filesize") or 0 for stream in streams) > self._max_bytes:
             raise JobFailure(ErrorCode.TOO_LARGE)
 
-    def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> Found:
-        return Found(
+    def _found(self, info: dict[str, Any], streams: list[dict[str, Any]]) -> VideoFound:
+        return VideoFound(
             FoundIdentity(**asdict(identity.identify(info, self._ydl.trail))),
             _title(info),
-            figure(info.get("duration")),
+            number_or_none(info.get("duration")),
             str(info.get("webpage_url") or self._url)[:2000],
             [
                 FoundStream(
-                    figure(stream.get("tbr") or _usual_bit_rate(stream)),
-                    figure(stream.get("filesize") or stream.get("filesize_approx")),
+                    number_or_none(stream.get("tbr") or _usual_bit_rate(stream)),
+                    number_or_none(stream.get("filesize") or stream.get("filesize_approx")),
                 )
                 for stream in streams
             ],
@@ -274,7 +274,7 @@ class Download:
 
     def _report(self, info: dict[str, Any], facts: dict[str, Any]) -> None:
         """Has the worker told what is known of one stream now."""
-        figures = {name: figure(value) for name, value in facts.items() if name != "finished"}
+        figures = {name: number_or_none(value) for name, value in facts.items() if name != "finished"}
         self._reports.put(Progress(self._stream(info), facts["finished"], **figures))
 
     def _stream(self, info: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import PostProcessingError, float_or_none, parse_duration
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.children.protocol import MOST_CODECS, FileDescription, figure
+from vidferry_worker.children.protocol import MAX_CODECS, FileDescription, number_or_none
 
 _LENGTH_FIRST = frozenset({"mov", "matroska"})
 """Demuxers that read a length where the file begins. Others take it from its last stamp, or from its size."""
@@ -51,8 +51,8 @@ class Probed:
 
     def description(self, file: str) -> FileDescription:
         """What the worker is told of the file of that name."""
-        codecs = sorted({stream.codec for stream in self.streams})[:MOST_CODECS]
-        return FileDescription(file, self.container, self.brand, codecs, self.has_video, figure(self.duration))
+        codecs = sorted({stream.codec for stream in self.streams})[:MAX_CODECS]
+        return FileDescription(file, self.container, self.brand, codecs, self.has_video, number_or_none(self.duration))
 
 
 def probe(ydl: YoutubeDL, path: Path) -> Probed:

@@ -9,7 +9,7 @@ from email.header import decode_header, make_header
 from itertools import chain
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from vidferry_worker.children.media_types import ENDINGS
+from vidferry_worker.children.media_types import EXTENSIONS
 
 MOST = 500
 """characters"""
@@ -19,7 +19,7 @@ _ENDINGS = (
     "|flac|wav|aif|aiff|caf|mxf|m3u8|m3u|mpd|ism|isml|smil|f4m|urlset|csmil|xspf|pls"
 )
 _ENDING = re.compile(rf"\.(?:{_ENDINGS})$", re.IGNORECASE)
-_OF_FILE = re.compile(rf"\.(?:{_ENDINGS}|{'|'.join(sorted(ENDINGS))})$", re.IGNORECASE)
+_OF_FILE = re.compile(rf"\.(?:{_ENDINGS}|{'|'.join(sorted(EXTENSIONS))})$", re.IGNORECASE)
 """rare ones too: where a file is expected, `.au` is no country"""
 _SCRIPT = re.compile(r"\.(?:php\d?|aspx?|ashx|jspx?|do|cgi|pl|cfm|html?|xhtml|shtml|json|xml|rss|atom)$", re.IGNORECASE)
 _WORDS = (

@@ -1,6 +1,6 @@
-"""How children are confined: what the worker decides, as the zygote is told it.
+"""How children are confined: the worker's settings, in the form in which the zygote is started with them.
 
-Standard library only: the zygote reads it beside yt-dlp, the settings beside pydantic.
+Standard library only: the zygote loads this beside yt-dlp, the settings beside pydantic.
 """
 
 import json
@@ -9,23 +9,23 @@ from enum import StrEnum
 
 
 class Sandbox(StrEnum):
-    """The policy for a kernel that can't hold a child."""
+    """The policy where the kernel lacks a part of the sandbox."""
 
     REQUIRED = "required"
-    """nothing is downloaded"""
+    """the worker does not start"""
     PREFERRED = "preferred"
-    """children run with what there is"""
+    """children run with the parts that there are"""
     OFF = "off"
-    """children run with none of it"""
+    """children run without a sandbox"""
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The bounds of all children of a worker."""
+    """The limits that the kernel enforces on every child of a worker."""
 
     sandbox: Sandbox = Sandbox.REQUIRED
     readable: tuple[str, ...] = ()
-    """files and folders that children may read and execute besides what they are made of"""
+    """files and folders that children may read and execute, besides their own program's"""
     max_bytes: int = 20 * 1024**3
     """of one file"""
     cpu_seconds: int = 6 * 3600

@@ -1,17 +1,17 @@
-"""What a child found at an address, as far as the worker believes it."""
+"""What a child found at a URL, as far as the worker accepts it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from vidferry_common.contract.identity import Identity
 from vidferry_common.text import remove_controls
-from vidferry_worker.children.identity import Known, limit_identity
-from vidferry_worker.children.protocol import Found, FoundStream
+from vidferry_worker.children.identity import TrustedFacts, limit_identity
+from vidferry_worker.children.protocol import FoundStream, VideoFound
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """One video, as its extraction told."""
+    """The video that an extraction found."""
 
     identity: Identity
     title: str
@@ -20,9 +20,13 @@ class Extraction:
     streams: Sequence[FoundStream]
 
     @classmethod
-    def read(cls, told: Found, known: Known) -> "Extraction":
-        # Sites cut titles in the middle of a UTF-16 pair.
-        title = remove_controls(told.title.encode(errors="replace").decode()).strip()
+    def from_event(cls, event: VideoFound, facts: TrustedFacts) -> "Extraction":
+        # Sites cut titles in the middle of a UTF-16 surrogate pair.
+        title = remove_controls(event.title.encode(errors="replace").decode()).strip()
         return cls(
-            limit_identity(Identity(**asdict(told.identity)), known), title, told.duration, told.source, told.streams
+            limit_identity(Identity(**asdict(event.identity)), facts),
+            title,
+            event.duration,
+            event.source,
+            event.streams,
         )

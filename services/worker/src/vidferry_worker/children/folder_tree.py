@@ -1,7 +1,7 @@
-"""Folder trees that a child has made: measured and removed, whatever it made of them.
+"""Measures and removes the folder tree of a child, however hostile it is.
 
-Both go by directory descriptors, without recursion: paths may be longer than the kernel takes, folders may lie
-thousands deep, and modes may forbid a look.
+Paths may be longer than the kernel accepts, folders may be nested thousands deep, and their modes may forbid reading.
+So both go by file descriptors of folders, and without recursion.
 """
 
 import contextlib
@@ -12,63 +12,63 @@ from pathlib import Path
 from typing import Any
 
 MAX_DEPTH = 16
-"""folders within folders; yt-dlp makes none, the JavaScript runtime's cache has a few"""
+"""of nested folders: yt-dlp makes none, the JavaScript runtime's cache has a few"""
 MAX_ENTRIES = 20_000
-"""files and folders, each of which takes an inode of the disk"""
+"""files and folders; each takes an inode of the disk"""
 BLOCK = 512
-"""bytes, by which stat(2) counts"""
+"""bytes: the unit of st_blocks (stat(2))"""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _Level = tuple[int, Any]
-"""A folder's descriptor, and what os.scandir has still to tell of it."""
+"""A folder's file descriptor, and its os.scandir iterator."""
 
 
-class Immeasurable(Exception):
-    """The tree has too much in it to be looked at, or hides some of it."""
+class UnmeasurableTree(Exception):
+    """The tree has too many files to be measured, or some of it can't be read."""
 
 
 def measure(folder: Path) -> int:
-    """The bytes that all of it takes on the disk; Immeasurable. What vanishes meanwhile does not count."""
+    """The bytes that the tree takes on the disk; UnmeasurableTree. What is removed meanwhile does not count."""
     size = 0
-    for count, entry in enumerate(_walk(folder), 1):
+    for count, entry in enumerate(_walk_tree(folder), 1):
         if count > MAX_ENTRIES:
             msg = f"more than {MAX_ENTRIES} files"
-            raise Immeasurable(msg)
+            raise UnmeasurableTree(msg)
         size += entry.st_blocks * BLOCK
     return size
 
 
-def _walk(folder: Path) -> Iterator[os.stat_result]:
-    """Every file and folder below it, in no order. It holds a descriptor for each level."""
+def _walk_tree(folder: Path) -> Iterator[os.stat_result]:
+    """The status of every file and folder below, in no order. It keeps one file descriptor open for each level."""
     levels: list[_Level] = []
     try:
-        _enter(levels, os.fspath(folder), None)
+        _enter_folder(levels, os.fspath(folder), None)
         while levels:
             fd, listing = levels[-1]
             entry = next(listing, None)
             if entry is None:
-                _leave(levels)
+                _leave_folder(levels)
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
-                    _enter(levels, entry.name, fd)
-            except (FileNotFoundError, NotADirectoryError):  # it was removed, or renamed, just now
+                    _enter_folder(levels, entry.name, fd)
+            except (FileNotFoundError, NotADirectoryError):  # just removed or renamed
                 continue
             yield status
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Immeasurable(str(error)) from error
+        raise UnmeasurableTree(str(error)) from error
     finally:
         while levels:
-            _leave(levels)
+            _leave_folder(levels)
 
 
-def _enter(levels: list[_Level], name: str, parent: int | None) -> None:
+def _enter_folder(levels: list[_Level], name: str, parent: int | None) -> None:
     if len(levels) > MAX_DEPTH:
         msg = f"more than {MAX_DEPTH} folders within each other"
-        raise Immeasurable(msg)
+        raise UnmeasurableTree(msg)
     fd = os.open(name, _FOLDER, dir_fd=parent)
     try:
         levels.append((fd, os.scandir(fd)))
@@ -77,40 +77,38 @@ def _enter(levels: list[_Level], name: str, parent: int | None) -> None:
         raise
 
 
-def _leave(levels: list[_Level]) -> None:
+def _leave_folder(levels: list[_Level]) -> None:
     fd, listing = levels.pop()
     listing.close()
     os.close(fd)
 
 
 def remove(folder: Path) -> None:
-    """Removes all of it; OSError where something stays. Where a child still changes it, it may have to be called again.
+    """Removes the tree; OSError where something is left. May have to be called again if a child still writes to it.
 
-    It goes back up by `..`, so it needs one descriptor however deep the tree is.
+    It goes back up by `..`, so it needs only one file descriptor however deep the tree is.
     """
     try:
-        fd = _open(os.fspath(folder), None)
+        fd = _open_folder(os.fspath(folder), None)
     except FileNotFoundError:
         return
     names: list[str] = []
+    """of the folders from the top of the tree down to fd"""
     try:
-        while True:
-            below = _remove_files(fd)
+        while (below := _remove_files(fd)) is not None or names:
             if below is not None:
-                fd = _go(fd, _open(below, fd))
+                fd = _close_and_return(fd, _open_folder(below, fd))
                 names.append(below)
-            elif names:
-                fd = _go(fd, _open("..", fd))
-                os.rmdir(names.pop(), dir_fd=fd)
             else:
-                break
+                fd = _close_and_return(fd, _open_folder("..", fd))
+                os.rmdir(names.pop(), dir_fd=fd)
     finally:
         os.close(fd)
     folder.rmdir()
 
 
 def _remove_files(fd: int) -> str | None:
-    """The first folder that is met, once the files before it are gone; None where the folder is empty then."""
+    """Removes files until there is a folder among them, and returns its name; None once the folder is empty."""
     with os.scandir(fd) as listing:
         for entry in listing:
             if entry.is_dir(follow_symlinks=False):
@@ -120,8 +118,8 @@ def _remove_files(fd: int) -> str | None:
     return None
 
 
-def _open(name: str, parent: int | None) -> int:
-    """The descriptor of a folder that may be listed and changed; one whose mode forbids that is given another."""
+def _open_folder(name: str, parent: int | None) -> int:
+    """A file descriptor of a folder, whose mode is changed if it forbids listing or removing files."""
     try:
         fd = os.open(name, _FOLDER, dir_fd=parent)
     except PermissionError:
@@ -132,6 +130,6 @@ def _open(name: str, parent: int | None) -> int:
     return fd
 
 
-def _go(fd: int, there: int) -> int:
+def _close_and_return(fd: int, new_fd: int) -> int:
     os.close(fd)
-    return there
+    return new_fd

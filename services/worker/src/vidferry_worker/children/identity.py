@@ -1,8 +1,8 @@
-"""Which identity a download has: what its child tells, as far as the worker's own knowledge bears that out.
+"""Which identity a download has: what its child reports, as far as the worker can confirm it.
 
-A child may run hostile code once it has read a byte. So the site is always that of the URL that was sent; an id that
-counts for the whole site needs an extractor that suits that URL, which the child told before it had any connection; and
-the broker must have connected it to that site. What is told beyond that counts for the URL alone.
+Once a child has read a byte from the network, it may run hostile code. So the site is always that of the URL that the
+caller sent. An id is accepted for the whole site only if its extractor suits that URL and was named before the child's
+first connection, and if the broker has connected the child to that site. Any other identity counts for the URL alone.
 """
 
 from collections.abc import Collection
@@ -12,27 +12,27 @@ from vidferry_common.contract.identity import Identity, site_of
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The facts of a download that the worker knows by itself."""
+class TrustedFacts:
+    """The facts of a download that the worker knows without trusting its child."""
 
     url: str
-    """that was sent"""
+    """that the caller sent"""
     extractors: Collection[str]
-    """of the site, by their names in small letters; none where the URL suits only the generic one"""
+    """that suit the URL, by their names in lower case; none where only the generic one does"""
     sites: Collection[str]
     """that the broker has connected the child to"""
 
 
-def limit_identity(told: Identity, known: Known) -> Identity:
-    """The identity that a child tells, or the one that is left of it."""
-    site = site_of(known.url)
-    was_asked = any(each == site or each.endswith(f".{site}") for each in known.sites)
+def limit_identity(claimed: Identity, facts: TrustedFacts) -> Identity:
+    """The identity that a child claims, or what the worker accepts of it."""
+    site = site_of(facts.url)
+    was_reached = any(reached == site or reached.endswith(f".{site}") for reached in facts.sites)
 
-    def on_site(address: str) -> str:
-        return address if was_asked and site_of(address) == site else known.url
+    def url_on_site(url: str) -> str:
+        return url if was_reached and site_of(url) == site else facts.url
 
-    if told.by_address:
-        return Identity.of_address(on_site(told.video_id))
-    is_sites_own = was_asked and told.domain == site and told.extractor in known.extractors
-    page = told.page if is_sites_own and not told.page else on_site(told.page)
-    return Identity(told.extractor, site, told.video_id, page=page)
+    if claimed.by_address:
+        return Identity.of_address(url_on_site(claimed.video_id))
+    is_sites_own = was_reached and claimed.domain == site and claimed.extractor in facts.extractors
+    page = claimed.page if is_sites_own and not claimed.page else url_on_site(claimed.page)
+    return Identity(claimed.extractor, site, claimed.video_id, page=page)

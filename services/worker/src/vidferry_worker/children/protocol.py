@@ -1,12 +1,12 @@
-"""What a worker and its children say to each other: orders to a child, events from it.
+"""The messages between a worker and its children: orders to a child, events from it.
 
-A child is not trusted. Its messages are parsed here, once, and nowhere else: what is no valid event ends the child, and
-nothing of a message is kept but what its event names. The child makes its events of the same classes.
+The child builds its events from these classes. The worker does not trust it, and parses what arrives in
+event_parser.py.
 
 Standard library only: the zygote loads this beside yt-dlp, the parent beside arq.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,29 +14,25 @@ from vidferry_common.contract.errors import ErrorCode
 
 Message = Mapping[str, Any]
 
-MOST_STREAMS = 8
+MAX_STREAMS = 8
 """of one video"""
 MAX_EXTRACTORS = 256
 MAX_HOST = 2000
-"""characters; longer ones than the broker takes are answered, these alone are no request"""
+"""characters of a host name. The broker refuses names beyond 253 with an answer; beyond this the request is invalid."""
 MAX_TEXT = 2000
-"""characters of the log, and of what a failure is told by"""
+"""characters of a log line or of a failure's detail"""
 MAX_FILE_NAME = 255
-MAX_ADDRESS = 16_000
-"""characters of an address that takes the place of an id"""
-MOST_CODECS = 16
-LARGEST: Final = 2**53
-"""a figure is below it, as JSON's are everywhere"""
+MAX_VIDEO_ID = 16_000
+"""characters; where a site has no ids, the URL stands in its place"""
+MAX_CODECS = 16
+NUMBER_LIMIT: Final = 2**53
+"""Every number is below it, so that JSON parsers everywhere can read it exactly."""
 
 
-class InvalidEventError(Exception):
-    """A child has said what is no event."""
-
-
-def figure(value: Any) -> float | None:
-    """A figure that may be told; None of what is none: below nothing, without end, or no number at all."""
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_one and 0 <= value < LARGEST else None
+def number_or_none(value: Any) -> float | None:
+    """The value if it is a finite number from 0 to below NUMBER_LIMIT, otherwise None."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < NUMBER_LIMIT else None
 
 
 # Orders.
@@ -44,11 +40,11 @@ def figure(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class DownloadOrder:
-    """The first: what to look for, and what it may take."""
+    """The first order: which URL to download, and the limits."""
 
     url: str
     format: str
-    """canonical"""
+    """in its canonical form"""
     max_duration: float
     """seconds"""
     max_bytes: int
@@ -60,7 +56,7 @@ class DownloadOrder:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceOrder:
-    """After `found`: ask whether the origin still has what it had."""
+    """After `found`: report the evidence of the present content, to be compared with a stored object's."""
 
     def to_message(self) -> dict[str, Any]:
         return {"ask": True}
@@ -68,12 +64,12 @@ class EvidenceOrder:
 
 @dataclass(frozen=True, slots=True)
 class GoOrder:
-    """After `found`: download it."""
+    """After `found`: download the video."""
 
     fragments: int = 1
-    """fetched at once"""
+    """how many to fetch at once"""
     growing: bool = False
-    """whether to tell of a file that grows"""
+    """whether to report a file that can be uploaded while it grows"""
 
     def to_message(self) -> dict[str, Any]:
         return {"go": True, "fragments": self.fragments, "growing": self.growing}
@@ -81,7 +77,7 @@ class GoOrder:
 
 @dataclass(frozen=True, slots=True)
 class StopOrder:
-    """After `found`: it is in the bucket already."""
+    """After `found`: stop, the video is in the bucket already."""
 
     def to_message(self) -> dict[str, Any]:
         return {"go": False}
@@ -91,7 +87,7 @@ Order = DownloadOrder | EvidenceOrder | GoOrder | StopOrder
 
 
 def parse_order(message: Message) -> Order:
-    """For the child, which trusts its worker."""
+    """The order in a message. Only the child calls this, and it trusts its worker."""
     if "url" in message:
         return DownloadOrder(**message)
     if message.get("ask"):
@@ -101,7 +97,7 @@ def parse_order(message: Message) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class ConnectAnswer:
-    """To a ConnectRequest; without an error the connection goes along with it."""
+    """The answer to a ConnectRequest. Without an error, the connected socket is sent along with it."""
 
     id: int
     error: str = ""
@@ -117,7 +113,7 @@ class ConnectAnswer:
 
 @dataclass(slots=True)
 class ConnectRequest:
-    """It asks for a connection; answered under the same number."""
+    """The child asks for a connection. The answer carries the same id."""
 
     id: int
     host: str
@@ -128,7 +124,7 @@ class ConnectRequest:
 
 @dataclass(slots=True)
 class Extractors:
-    """The extractors of the URL's site, told before the first ConnectRequest: children/identity.py says why."""
+    """The extractors that suit the URL, sent before the first ConnectRequest: children/identity.py says why."""
 
     extractors: list[str]
 
@@ -142,7 +138,7 @@ class LogLine:
 
 @dataclass(slots=True)
 class FoundIdentity:
-    """Which video it is, as contract/identity.py names one."""
+    """Which video it is, in the terms of contract/identity.py."""
 
     extractor: str
     domain: str
@@ -153,7 +149,7 @@ class FoundIdentity:
 
 @dataclass(slots=True)
 class FoundStream:
-    """One stream that will be fetched."""
+    """What is known of one stream that will be fetched."""
 
     bit_rate: float | None = None
     """kbit/s"""
@@ -161,8 +157,8 @@ class FoundStream:
 
 
 @dataclass(slots=True)
-class Found:
-    """Its extraction is done: what there is. It waits for an order."""
+class VideoFound:
+    """The extraction is done. The child waits for its next order."""
 
     identity: FoundIdentity
     title: str
@@ -173,7 +169,7 @@ class Found:
 
 
 Evidence = list[dict[str, str]] | None
-"""By what the origin knows each stream again; None where it tells nothing (upload/evidence.py)"""
+"""Of each stream, what shows later whether its content has changed: HTTP validators or digests (upload/evidence.py)."""
 
 
 @dataclass(slots=True)
@@ -185,26 +181,26 @@ class EvidenceFound:
 
 @dataclass(slots=True)
 class Thumbnail:
-    """The video's picture is in the folder."""
+    """The video's thumbnail is in the folder."""
 
     file: str
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far one stream is."""
+    """How far the download of one stream is."""
 
     stream: int
-    """by its place in Found.streams"""
+    """its index in VideoFound.streams"""
     finished: bool = False
     downloaded: float | None = None
     """bytes"""
     total: float | None = None
-    """bytes, as its server tells"""
+    """bytes, as the server states"""
     estimate: float | None = None
-    """bytes, where no server tells"""
+    """bytes, where the server states no length"""
     fragment: float | None = None
-    """fragments that are here, with what is under way of others"""
+    """fragments that have arrived, and the parts of others that have"""
     fragments: float | None = None
     """all of them"""
 
@@ -214,7 +210,7 @@ class FileDescription:
     """A file as ffprobe describes it."""
 
     file: str
-    """its name, in the end"""
+    """its final name"""
     container: str
     """ffmpeg's demuxer"""
     brand: str
@@ -226,38 +222,38 @@ class FileDescription:
 
 @dataclass(slots=True)
 class Growing:
-    """A file that nothing will rewrite grows in the folder: what is there may be uploaded."""
+    """A file grows in the folder that nothing will rewrite: what is there may be uploaded already."""
 
     part: str
-    """its name for now"""
+    """its present name"""
     total: int
-    """bytes, as its server tells"""
+    """bytes, as the server states"""
     description: FileDescription
     evidence: Evidence
 
 
 @dataclass(slots=True)
 class Converting:
-    """ffmpeg writes."""
+    """ffmpeg is writing a file."""
 
     written: float
     """bytes"""
     expected: float | None
-    """bytes, None where they can't be told"""
+    """bytes, None where it is unknown"""
 
 
 @dataclass(slots=True)
 class Waiting:
-    """No byte will come for so long: before another try, or because the site has asked for a pause."""
+    """No byte will come for some time: before another try, or because the site asked for a pause."""
 
     seconds: float
     asked: bool
-    """by the site"""
+    """whether the site asked for it"""
 
 
 @dataclass(slots=True)
 class Done:
-    """The file is whole."""
+    """The file is complete."""
 
     description: FileDescription
     evidence: Evidence
@@ -274,126 +270,39 @@ class Failed:
 
 
 Event = (
-    ConnectRequest | Extractors | LogLine | Found | EvidenceFound | Thumbnail | Progress | Growing | Converting
+    ConnectRequest | Extractors | LogLine | VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting
     | Waiting | Done | Failed
 )  # fmt: skip
-Report = Found | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed
-"""What is told of the download itself"""
+Report = VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed
+"""The events about the download itself. The others are handled where the child's messages are read."""
 
 
 def to_message(event: Event) -> dict[str, Any]:
-    """For the child."""
-    return {"event": _KINDS[type(event)], **_members(event)}
+    """The message for an event, as the child sends it."""
+    return {"event": EVENT_NAMES[type(event)], **_to_members(event)}
 
 
-def _members(record: Any) -> dict[str, Any]:
+def _to_members(record: Any) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name in record.__slots__:
         value = getattr(record, name)
         if isinstance(value, FileDescription):
-            members |= _members(value)
+            members |= _to_members(value)
         elif isinstance(value, FoundIdentity):
-            members[name] = _members(value)
+            members[name] = _to_members(value)
         elif isinstance(value, list):
-            members[name] = [_members(each) if isinstance(each, FoundStream) else each for each in value]
+            members[name] = [_to_members(each) if isinstance(each, FoundStream) else each for each in value]
         else:
             members[name] = value
     return members
 
 
-def parse_event(message: Message) -> Event:
-    """For the worker; InvalidEventError."""
-    kind = message.get("event")
-    parse = _PARSERS.get(kind) if isinstance(kind, str) else None
-    if parse is None:
-        raise InvalidEventError("it is of no known kind")
-    return parse(message)
-
-
-def _parse_progress(message: Message) -> Progress:
-    return Progress(
-        _integer(message, "stream", MOST_STREAMS - 1),
-        _flag(message, "finished"),
-        _figure(message, "downloaded"),
-        _figure(message, "total"),
-        _figure(message, "estimate"),
-        _figure(message, "fragment"),
-        _figure(message, "fragments"),
-    )
-
-
-def _parse_connect(message: Message) -> ConnectRequest:
-    return ConnectRequest(
-        _integer(message, "id"), _text(message, "host", MAX_HOST), _integer(message, "port"), _known(message, "timeout")
-    )
-
-
-def _parse_extractors(message: Message) -> Extractors:
-    return Extractors(_texts(message, "extractors", MAX_EXTRACTORS, 200))
-
-
-def _parse_found(message: Message) -> Found:
-    told, streams = message.get("identity"), message.get("streams")
-    if not isinstance(told, dict) or not told.keys() <= set(FoundIdentity.__slots__):
-        raise InvalidEventError("its identity is none")
-    if not isinstance(streams, list) or not 0 < len(streams) <= MOST_STREAMS:
-        raise InvalidEventError("its streams are none, or too many")
-    identity = FoundIdentity(
-        _text(told, "extractor", 200), _text(told, "domain", 300), _text(told, "video_id", MAX_ADDRESS),
-        _flag(told, "by_address"), _text(told, "page", MAX_ADDRESS) if "page" in told else "",
-    )  # fmt: skip
-    return Found(
-        identity, _text(message, "title", 500), _figure(message, "duration"), _text(message, "source", 2000),
-        [_parse_stream(stream) for stream in streams],
-    )  # fmt: skip
-
-
-def _parse_stream(told: Any) -> FoundStream:
-    if not isinstance(told, dict):
-        raise InvalidEventError("one of its streams is none")
-    return FoundStream(_figure(told, "bit_rate"), _figure(told, "bytes"))
-
-
-def _parse_description(message: Message) -> FileDescription:
-    return FileDescription(
-        _text(message, "file", MAX_FILE_NAME), _text(message, "container", 40), _text(message, "brand", 4),
-        _texts(message, "codecs", MOST_CODECS, 40), _flag(message, "video"), _figure(message, "duration"),
-    )  # fmt: skip
-
-
-def _parse_growing(message: Message) -> Growing:
-    total = _integer(message, "total")
-    return Growing(_text(message, "part", MAX_FILE_NAME), total, _parse_description(message), _evidence(message))
-
-
-def _parse_failed(message: Message) -> Failed:
-    try:
-        code = ErrorCode(_text(message, "code", 100))
-    except ValueError as error:
-        raise InvalidEventError("it fails by no known code") from error
-    return Failed(code, _text(message, "detail", MAX_TEXT), _figure(message, "retry_after"))
-
-
-_PARSERS: dict[str, Callable[[Message], Event]] = {
-    "progress": _parse_progress,
-    "connect": _parse_connect,
-    "extractors": _parse_extractors,
-    "log": lambda message: LogLine(_text(message, "text", MAX_TEXT)),
-    "found": _parse_found,
-    "evidence": lambda message: EvidenceFound(_evidence(message)),
-    "thumbnail": lambda message: Thumbnail(_text(message, "file", MAX_FILE_NAME)),
-    "growing": _parse_growing,
-    "converting": lambda message: Converting(_known(message, "written"), _figure(message, "expected")),
-    "waiting": lambda message: Waiting(_known(message, "seconds"), _flag(message, "asked")),
-    "done": lambda message: Done(_parse_description(message), _evidence(message)),
-    "failed": _parse_failed,
-}
-_KINDS: dict[type[Event], str] = {
+EVENT_NAMES: dict[type[Event], str] = {
     Progress: "progress",
     ConnectRequest: "connect",
     Extractors: "extractors",
     LogLine: "log",
-    Found: "found",
+    VideoFound: "found",
     EvidenceFound: "evidence",
     Thumbnail: "thumbnail",
     Growing: "growing",
@@ -402,74 +311,3 @@ _KINDS: dict[type[Event], str] = {
     Done: "done",
     Failed: "failed",
 }
-
-
-def parse_evidence(told: Any) -> Evidence:
-    """Of a message, or of an object's metadata; InvalidEventError."""
-    if told is None:
-        return None
-    if not isinstance(told, list) or len(told) > MOST_STREAMS:
-        raise InvalidEventError("its evidence is none")
-    for stream in told:
-        if not isinstance(stream, dict) or len(stream) > MOST_FACTS:
-            raise InvalidEventError("its evidence of a stream is none")
-        for name, value in stream.items():
-            if len(name) > MAX_FACT_NAME or not isinstance(value, str) or len(value) > MAX_FACT:
-                raise InvalidEventError("its evidence of a stream is too long, or no text")
-    return told
-
-
-MOST_FACTS, MAX_FACT_NAME, MAX_FACT = 6, 20, 200
-"""of one stream's evidence"""
-
-
-def _evidence(message: Message) -> Evidence:
-    return parse_evidence(message.get("evidence"))
-
-
-def _text(message: Message, name: str, most: int) -> str:
-    value = message.get(name)
-    if not isinstance(value, str) or len(value) > most:
-        raise InvalidEventError(f"{name} is no text of up to {most} characters")
-    return value
-
-
-def _texts(message: Message, name: str, most: int, longest: int) -> list[str]:
-    value = message.get(name)
-    if not isinstance(value, list) or len(value) > most:
-        raise InvalidEventError(f"{name} is no list of up to {most}")
-    if not all(isinstance(each, str) and len(each) <= longest for each in value):
-        raise InvalidEventError(f"one of {name} is no text of up to {longest} characters")
-    return value
-
-
-def _flag(message: Message, name: str) -> bool:
-    value = message.get(name, False)
-    if value is not True and value is not False:
-        raise InvalidEventError(f"{name} is neither true nor false")
-    return value
-
-
-def _integer(message: Message, name: str, most: int = LARGEST - 1) -> int:
-    value = message.get(name)
-    if type(value) is not int or not 0 <= value <= most:
-        raise InvalidEventError(f"{name} is no whole number from 0 to {most}")
-    return value
-
-
-def _figure(message: Message, name: str) -> float | None:
-    """One that may be unknown."""
-    value = message.get(name)
-    if value is None:
-        return None
-    kind = type(value)
-    if (kind is int or kind is float) and 0 <= value < LARGEST:
-        return value  # type: ignore[no-any-return]
-    raise InvalidEventError(f"{name} is no figure")
-
-
-def _known(message: Message, name: str) -> float:
-    value = _figure(message, name)
-    if value is None:
-        raise InvalidEventError(f"{name} is missing")
-    return value

@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 MAX_BYTES = 64 * 1024
-"""Of one message. A peer that sends more is broken or hostile, and is cut off."""
+"""of one message. A peer that sends more is broken or hostile, and is cut off."""
 
 FD = struct.Struct("i")
 _SO_PASSRIGHTS = 83  # asm-generic/socket.h
@@ -20,17 +20,17 @@ Message = dict[str, Any]
 
 
 class WireError(Exception):
-    """The peer sent something that is no message."""
+    """The peer has sent something that is not a message."""
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
+def socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def send(channel: socket.socket, message: Message, fds: list[int] | None = None) -> None:
     """Sends one message, with open files beside it; OSError where the peer is gone.
 
-    Without files it goes by the call that children are left with.
+    Without files it does not call sendmsg(2), which a child's sandbox forbids.
     """
     raw = json.dumps(message).encode()
     if fds:
@@ -47,26 +47,26 @@ def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
     if not raw:
         return None, fds
     try:
-        return _read(raw, flags), fds
+        return _parse_message(raw, flags), fds
     except WireError:
         for fd in fds:
             os.close(fd)
         raise
 
 
-def receive_alone(channel: socket.socket) -> Message | None:
-    """As receive, of a peer that may send no files: one beside a message is a WireError."""
+def receive_without_files(channel: socket.socket) -> Message | None:
+    """The next message of a peer that may send no files: a file beside it is a WireError."""
     raw, _, flags, _ = channel.recvmsg(MAX_BYTES)
-    return _read(raw, flags) if raw else None
+    return _parse_message(raw, flags) if raw else None
 
 
 def refuse_files(channel: socket.socket) -> None:
-    """Has the kernel refuse a peer who sends files, where it knows how to (Linux 6.16)."""
+    """Lets the kernel refuse files from the peer, where it can (Linux 6.16)."""
     with contextlib.suppress(OSError):
         channel.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
 
 
-def _read(raw: bytes, flags: int) -> Message:
+def _parse_message(raw: bytes, flags: int) -> Message:
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         msg = "a message is too large"
         raise WireError(msg)

@@ -1,6 +1,6 @@
-"""The folder of a worker's running downloads: its own below the shared one, and cleared when its worker is gone.
+"""The folder for the files of a worker's running downloads, and the safe opening of what children leave there.
 
-What children leave in it is opened with care.
+Each worker has its own below the shared one. The next worker to start removes what a dead one has left.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def work_folder(base: Path, name: str) -> Iterator[Path]:
-    """A worker's own folder, held by a lock that ends with the process; those without a holder are removed."""
+    """A worker's own folder, held by a lock that ends with its process. Folders that no worker holds are removed."""
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = base / name
     lock = os.open(base / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -32,34 +32,33 @@ def work_folder(base: Path, name: str) -> Iterator[Path]:
         os.close(lock)
         raise
     try:
-        _clear_orphans(base, name)
-        clear(folder)
+        _remove_orphans(base, name)
+        clear_folder(folder)
         folder.mkdir(mode=0o700, exist_ok=True)
         yield folder
     finally:
-        clear(folder)
+        clear_folder(folder)
         (base / f"{name}.lock").unlink(missing_ok=True)
         os.close(lock)
 
 
 _removers = ThreadPoolExecutor(2, "remove")
-"""Threads of their own: a folder with many files holds up no other work."""
+"""threads of its own, so that a folder with many files delays no other work"""
 
 
-def clear(folder: Path) -> None:
-    """Removes what a child has left. What can't be removed is logged, and left to the next start."""
+def clear_folder(folder: Path) -> None:
+    """Removes the folder of a child. What can't be removed is logged, and left to the next start of a worker."""
     try:
         folder_tree.remove(folder)
     except OSError as error:
         logger.warning("a folder can't be removed", extra={"folder": str(folder), "error": str(error)})
 
 
-def clear_in_thread(folder: Path) -> "asyncio.Future[None]":
-    """As clear, while the event loop goes on."""
-    return asyncio.get_running_loop().run_in_executor(_removers, clear, folder)
+def clear_folder_in_thread(folder: Path) -> "asyncio.Future[None]":
+    return asyncio.get_running_loop().run_in_executor(_removers, clear_folder, folder)
 
 
-def _clear_orphans(base: Path, own: str) -> None:
+def _remove_orphans(base: Path, own: str) -> None:
     for path in base.glob("*.lock"):
         if path.stem == own:
             continue
@@ -75,7 +74,7 @@ def _clear_orphans(base: Path, own: str) -> None:
 
 
 def open_regular(folder: Path, name: str) -> tuple[BinaryIO, int]:
-    """A file that a child left in its folder, and its size; JobFailure where it is no regular file of that folder."""
+    """A regular file that a child left in its folder, and its size; JobFailure where it is anything else."""
     if not name or "/" in name or name in {".", ".."}:
         raise JobFailure(ErrorCode.INTERNAL, "a child named a file outside its folder")
     try:

@@ -1,6 +1,6 @@
-"""Connects for a child, which has no network of its own: resolves, checks, dials the very address it checked.
+"""Connects for children, which have no network of their own: resolves the name, checks the addresses, connects to one.
 
-It knows nothing of children: whoever asks for one gets a share of the look-ups.
+It connects to the very address that it checked, so a name can't lead elsewhere in between (DNS rebinding).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import socket
 from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address, Dial
 from vidferry_worker.network.egress import EgressPolicy
-from vidferry_worker.network.resolver import Resolver, Share
+from vidferry_worker.network.resolver import LookupQuota, Resolver
 
 logger = logging.getLogger(__name__)
 
@@ -19,45 +19,44 @@ MAX_SECONDS = 30.0
 RESOLVE_SECONDS = 10.0
 
 
-class Refused(Exception):
+class ForbiddenAddress(Exception):
     """Every address of the host is one that downloads may not reach."""
 
 
 class Broker:
     """The broker of all children of a worker."""
 
-    def __init__(self, policy: EgressPolicy, way: Dial = dial.dial_directly) -> None:
-        self._policy, self._dial = policy, way
+    def __init__(self, policy: EgressPolicy, dial_address: Dial = dial.dial_directly) -> None:
+        self._policy, self._dial_address = policy, dial_address
         self._resolver = Resolver()
 
-    def share(self) -> Share:
-        """For one child: what it may look up at once."""
-        return Share(self._resolver)
+    def new_lookup_quota(self) -> LookupQuota:
+        """The quota of a new child."""
+        return LookupQuota(self._resolver)
 
-    async def connect(self, host: str, port: int, seconds: float, names: Share) -> socket.socket:
-        """Connected to the host within so many seconds; Refused, TimeoutError, or OSError where that can't be."""
+    async def connect(self, host: str, port: int, seconds: float, lookups: LookupQuota) -> socket.socket:
+        """A socket connected to the host; ForbiddenAddress, TimeoutError after that many seconds, or OSError."""
         try:
-            # In this order a NaN ends as the most.
+            # In this order a NaN counts as the maximum.
             async with asyncio.timeout(min(MAX_SECONDS, seconds)):
-                return await self._connect(host, port, names)
-        except Refused:
+                addresses = await self._resolve_permitted(host, port, lookups)
+                return await dial.dial_first(addresses, self._dial_address)
+        except ForbiddenAddress:
             logger.info("refused to connect", extra={"host": host, "port": port})
             raise
-        except ValueError as error:  # what is no name (UnicodeError)
+        except ValueError as error:  # not a valid name (UnicodeError)
             raise OSError(str(error)) from error
 
-    async def _connect(self, host: str, port: int, names: Share) -> socket.socket:
-        return await dial.dial_first(await self._resolve(host, port, names), self._dial)
-
-    async def _resolve(self, host: str, port: int, names: Share) -> list[Address]:
+    async def _resolve_permitted(self, host: str, port: int, lookups: LookupQuota) -> list[Address]:
+        """The addresses of the host that downloads may reach."""
         if not host or len(host) > MAX_NAME or not 0 < port < 65536:  # noqa: PLR2004 - a port has 16 bits
             msg = "no such host or port"
             raise OSError(msg)
         async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await names.look_up(host, port)
-        addresses = [Address(item[0], str(item[4][0]), port) for item in found]
+            infos = await lookups.look_up(host, port)
+        addresses = [Address(info[0], str(info[4][0]), port) for info in infos]
         permitted = [address for address in addresses if self._policy.permits(address.host, port)]
-        if found and not permitted:
+        if addresses and not permitted:
             msg = "downloads may not reach that address"
-            raise Refused(msg)
+            raise ForbiddenAddress(msg)
         return permitted

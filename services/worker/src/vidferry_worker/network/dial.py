@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-NEXT_SECONDS = 0.25
-"""after which the next address is tried as well: RFC 8305's Connection Attempt Delay"""
+ATTEMPT_DELAY = 0.25
+"""seconds after which the next address is tried as well: RFC 8305's Connection Attempt Delay"""
 MAX_ADDRESSES = 8
 """of one name that are tried"""
 
 
 class Address(NamedTuple):
-    """One that was checked."""
+    """An IP address and port that downloads may reach."""
 
     family: int
     host: str
-    """numeric"""
+    """an IP address, as text"""
     port: int
 
 
@@ -26,7 +26,7 @@ Dial = Callable[[Address], Awaitable[socket.socket]]
 
 
 async def dial_directly(address: Address) -> socket.socket:
-    """A connected socket; OSError."""
+    """A socket connected to the address; OSError."""
     sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -38,20 +38,20 @@ async def dial_directly(address: Address) -> socket.socket:
 
 
 async def dial_first(addresses: Sequence[Address], dial: Dial) -> socket.socket:
-    """The first connection that stands; the last one's OSError where none does.
+    """The first connection that is established; the last failure's OSError where none is.
 
-    An address that does not answer would use up the child's patience: the next is begun when one has failed, or has
-    said nothing for a while.
+    Waiting for an address that doesn't answer would use up the child's timeout. So the next address is tried when one
+    has failed, or hasn't answered for ATTEMPT_DELAY.
     """
     failure: BaseException = OSError("the name has no address")
     running: set[asyncio.Task[socket.socket]] = set()
-    todo = interleave(addresses)[:MAX_ADDRESSES]
+    remaining = interleave_families(addresses)[:MAX_ADDRESSES]
     try:
-        while todo or running:
-            if todo:
-                running.add(asyncio.ensure_future(_dialled(dial, todo.pop(0))))
+        while remaining or running:
+            if remaining:
+                running.add(asyncio.ensure_future(_dial_one(dial, remaining.pop(0))))
             done, running = await asyncio.wait(
-                running, timeout=NEXT_SECONDS if todo else None, return_when=asyncio.FIRST_COMPLETED
+                running, timeout=ATTEMPT_DELAY if remaining else None, return_when=asyncio.FIRST_COMPLETED
             )
             connected = [task for task in done if task.exception() is None]
             if connected:
@@ -60,24 +60,24 @@ async def dial_first(addresses: Sequence[Address], dial: Dial) -> socket.socket:
             failure = next((error for task in done if (error := task.exception())), failure)
         raise failure
     finally:
-        await _give_up(running)
+        await _close_all(running)
 
 
-def interleave(addresses: Sequence[Address]) -> list[Address]:
-    """In the resolver's order, the two families by turns: one of them may lead nowhere here."""
+def interleave_families(addresses: Sequence[Address]) -> list[Address]:
+    """IPv6 and IPv4 by turns, else in the resolver's order: one of the two may not work here."""
     if not addresses:
         return []
-    ours = [address for address in addresses if address.family == addresses[0].family]
-    others = [address for address in addresses if address.family != addresses[0].family]
-    return [address for address in chain.from_iterable(zip_longest(ours, others)) if address]
+    preferred = [address for address in addresses if address.family == addresses[0].family]
+    other = [address for address in addresses if address.family != addresses[0].family]
+    return [address for address in chain.from_iterable(zip_longest(preferred, other)) if address]
 
 
-async def _dialled(dial: Dial, address: Address) -> socket.socket:
+async def _dial_one(dial: Dial, address: Address) -> socket.socket:
     return await dial(address)
 
 
-async def _give_up(tasks: set[asyncio.Task[socket.socket]]) -> None:
-    """Also one that has just connected is closed."""
+async def _close_all(tasks: set[asyncio.Task[socket.socket]]) -> None:
+    """Closes also a connection that has just been established."""
     for task in tasks:
         task.cancel()
     for task in tasks:

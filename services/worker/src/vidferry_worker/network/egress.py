@@ -1,15 +1,15 @@
-"""Which addresses a download may reach. Pure: it decides about addresses, it resolves none."""
+"""Which addresses downloads may reach. Pure: it decides about IP addresses and resolves no names."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
-"""that downloads may reach on public addresses without being named"""
+"""that downloads may reach on every public address, besides those that the settings name"""
 
-# IPv6 ranges that carry an IPv4 address inside: what they lead to is decided by that one.
+# These IPv6 addresses contain an IPv4 address, which is where they lead, so that one decides.
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
-# Not reachable by everyone, whatever a registry says of them: RFC 6890, RFC 8215, RFC 9637, and 6bone's remains.
+# Not public, although the ipaddress module may say so: RFC 6890, RFC 8215, RFC 9637, and what was the 6bone.
 _NEVER = tuple(
     IPv6Network(net)
     for net in ("64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10")
@@ -20,33 +20,33 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
-    """Public addresses on the usual ports, and what the operator names."""
+    """The rules for addresses: public ones on the usual ports, and what the operator allows or denies."""
 
     allow: Sequence[IPv4Network | IPv6Network]
     ports: Collection[int]
     deny: Sequence[IPv4Network | IPv6Network] = ()
-    """refused though they are public, or allowed: a cluster's own ranges may be any"""
+    """refused although public or allowed: a cluster may use public ranges for its own pods"""
 
     def permits(self, address: str, port: int) -> bool:
-        """Address is a numeric one, as the resolver gave it (a scope id makes it link-local, so refused)."""
+        """Whether downloads may reach an IP address and port. With a scope id it is link-local, so refused."""
         try:
             outer = ip_address(address)
         except ValueError:
             return False
-        ip = _inner(outer)
-        if _within(ip, self.deny) or _within(outer, self.deny):
+        ip = _embedded_ipv4(outer)
+        if _is_within(ip, self.deny) or _is_within(outer, self.deny):
             return False
-        if _within(ip, self.allow):
+        if _is_within(ip, self.allow):
             return True
         return _is_public(ip) and (port in DEFAULT_PORTS or port in self.ports)
 
 
-def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def _is_within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     return any(ip in network for network in networks if network.version == ip.version)
 
 
-def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one maps, translates or tunnels to, else itself."""
+def _embedded_ipv4(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address maps, translates or tunnels to; otherwise the address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     if ip.ipv4_mapped:

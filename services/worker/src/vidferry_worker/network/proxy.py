@@ -1,4 +1,4 @@
-"""An operator's own proxy before the outside: asked for the very address that was checked, never for a name."""
+"""An operator's own outbound proxy. It is asked for the very address that was checked, never for a name."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address
 
 MAX_HEAD = 8192
-"""bytes of an HTTP proxy's answer"""
+"""bytes of the head of an HTTP proxy's response"""
 DEFAULT_PORTS = {"http": 3128, "socks5": 1080}
 _OK = 200
 _IPV4, _NAME, _IPV6 = 1, 3, 4  # RFC 1928 §5
@@ -24,12 +24,12 @@ _REPLIES = (
 
 
 class ProxyError(OSError):
-    """The proxy can't be used, or refuses."""
+    """The proxy can't be used, or refuses to connect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`http://host:port` (CONNECT, RFC 9110 §9.3.6) or `socks5://host:port` (RFC 1928, RFC 1929)."""
+    """An HTTP proxy (`http://host:port`; CONNECT, RFC 9110 §9.3.6) or SOCKS one (`socks5://…`; RFC 1928, RFC 1929)."""
 
     scheme: str
     host: str
@@ -39,7 +39,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, url: str, username: str = "", password: str = "") -> "Proxy":
-        """ValueError where it is no proxy's address."""
+        """The proxy at a URL; ValueError where that is not the URL of a proxy."""
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("a proxy is http://host:port or socks5://host:port")
@@ -48,22 +48,22 @@ class Proxy:
         return cls(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], username, password)
 
     async def dial(self, address: Address) -> socket.socket:
-        """Connected to the address, through the proxy; OSError."""
+        """A socket connected to the address through the proxy; OSError."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        infos = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         sock = await dial.dial_first(
-            [Address(item[0], str(item[4][0]), self.port) for item in found], dial.dial_directly
+            [Address(info[0], str(info[4][0]), self.port) for info in infos], dial.dial_directly
         )
         try:
-            await (self._connect if self.scheme == "http" else self._socks)(sock, address)
+            await (self._connect_by_http if self.scheme == "http" else self._connect_by_socks)(sock, address)
         except BaseException:
             sock.close()
             raise
         return sock
 
-    async def _connect(self, sock: socket.socket, address: Address) -> None:
-        where = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-        lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
+    async def _connect_by_http(self, sock: socket.socket, address: Address) -> None:
+        target = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         if self.username:
             token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             lines.append(f"Proxy-Authorization: Basic {token}")
@@ -75,49 +75,54 @@ class Proxy:
         if not _OK <= int(rest[:3]) < _OK + 100:
             raise ProxyError(f"the proxy answered {int(rest[:3])}")
 
-    async def _socks(self, sock: socket.socket, address: Address) -> None:
+    async def _connect_by_socks(self, sock: socket.socket, address: Address) -> None:
+        await self._authenticate(sock)
+        packed = ipaddress.ip_address(address.host).packed
+        address_type = _IPV4 if address.family == socket.AF_INET else _IPV6
+        request = bytes([5, 1, 0, address_type]) + packed + struct.pack(">H", address.port)
+        await asyncio.get_running_loop().sock_sendall(sock, request)
+        _, reply, _, bound_type = await _read_exactly(sock, 4)
+        if reply:
+            raise ProxyError(f"the proxy refuses: {_REPLIES[reply] if reply < len(_REPLIES) else reply}")
+        await _read_exactly(sock, await _read_bound_length(sock, bound_type) + 2)
+
+    async def _authenticate(self, sock: socket.socket) -> None:
+        """The beginning of a SOCKS connection: agrees on a method, and sends the password (RFC 1929)."""
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(sock, bytes([5, 1, _BY_PASSWORD if self.username else 0]))
-        version, method = await _read(sock, 2)
+        version, method = await _read_exactly(sock, 2)
         if version != 5 or method == _NO_METHOD:  # noqa: PLR2004 - SOCKS's
             raise ProxyError("the proxy takes no such user, or is no SOCKS5 proxy")
         if method == _BY_PASSWORD:
             user, password = self.username.encode(), self.password.encode()
             await loop.sock_sendall(sock, bytes([1, len(user)]) + user + bytes([len(password)]) + password)
-            if (await _read(sock, 2))[1]:
+            if (await _read_exactly(sock, 2))[1]:
                 raise ProxyError("the proxy refuses the user or the password")
-        packed = ipaddress.ip_address(address.host).packed
-        kind = _IPV4 if address.family == socket.AF_INET else _IPV6
-        await loop.sock_sendall(sock, bytes([5, 1, 0, kind]) + packed + struct.pack(">H", address.port))
-        _, reply, _, bound = await _read(sock, 4)
-        if reply:
-            raise ProxyError(f"the proxy refuses: {_REPLIES[reply] if reply < len(_REPLIES) else reply}")
-        await _read(sock, await _bound_length(sock, bound) + 2)
 
 
-async def _bound_length(sock: socket.socket, kind: int) -> int:
-    """Of the address in a SOCKS answer, which nobody needs, but which stands before the connection's own bytes."""
-    if kind == _NAME:
-        return (await _read(sock, 1))[0]
-    return 4 if kind == _IPV4 else 16
+async def _read_bound_length(sock: socket.socket, address_type: int) -> int:
+    """The length of the bound address in a SOCKS reply. Nobody needs the address, but it comes before the payload."""
+    if address_type == _NAME:
+        return (await _read_exactly(sock, 1))[0]
+    return 4 if address_type == _IPV4 else 16
 
 
-async def _read(sock: socket.socket, count: int) -> bytes:
-    """Exactly so many bytes: what follows is the connection's own."""
-    found = b""
-    while len(found) < count:
-        piece = await asyncio.get_running_loop().sock_recv(sock, count - len(found))
+async def _read_exactly(sock: socket.socket, count: int) -> bytes:
+    """That many bytes and none more: what follows is the payload of the connection."""
+    received = b""
+    while len(received) < count:
+        piece = await asyncio.get_running_loop().sock_recv(sock, count - len(received))
         if not piece:
             raise ProxyError("the proxy closed the connection")
-        found += piece
-    return found
+        received += piece
+    return received
 
 
 async def _read_head(sock: socket.socket) -> bytes:
-    """Byte by byte, for the same reason."""
+    """The head of an HTTP response, read byte by byte for the same reason."""
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         if len(head) >= MAX_HEAD:
             raise ProxyError("the proxy's answer is too long")
-        head += await _read(sock, 1)
+        head += await _read_exactly(sock, 1)
     return bytes(head)

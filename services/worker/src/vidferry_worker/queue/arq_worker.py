@@ -1,6 +1,6 @@
-"""arq's worker, changed where Vidferry's promises need it and nowhere else.
+"""arq's worker, changed where Vidferry's guarantees need it.
 
-No other module imports it.
+No other module imports arq's worker.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from vidferry_common.store.client import RedisError, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 2.0
-"""between two looks at the queue when no doorbell rings and no delayed try comes due before"""
+"""between two checks of the queue, unless the doorbell rings or a delayed try is due before"""
 SHORTEST_WAIT = 0.01
-"""seconds; to Redis 0 would mean for ever"""
+"""seconds; to Redis, 0 would mean for ever"""
 OUTAGE_SECONDS = 0.5
 TIMEOUT_MARGIN = 120
-"""seconds; an attempt ends itself before arq does it"""
+"""seconds by which arq's timeout is later than the attempt's own"""
 
 
 class DownloadWorker(Worker):
-    """Takes downloads from the queue.
+    """The worker that takes downloads from arq's queue and runs them. It differs from arq's in this:
 
-    - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and outlives
-      Redis's outages;
-    - `start_jobs` marks none as running: what is picked is kept for this worker, until its claim holds it;
-    - `run_job` needs no write that a Redis whose memory is used up refuses: claim counts attempts, not it;
-    - SIGTERM and SIGINT: nothing new is taken, what runs has its grace, then gives itself back;
-    - `record_health` keeps out of the health key that all workers would share.
+    - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and survives
+      outages of Redis;
+    - `start_jobs` does not mark jobs as running: the store reserves what it hands out until the attempt claims it;
+    - `run_job` does not write what a Redis without free memory refuses: the claim counts attempts;
+    - at SIGTERM and SIGINT nothing new is taken; what runs has its grace, and then hands itself back;
+    - `record_health` does nothing, since all workers would share arq's health key.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class DownloadWorker(Worker):
         max_seconds: float,
         grace: float,
     ) -> None:
-        async def download(_: dict[Any, Any], download_id: str, attempt: int) -> None:
+        async def run_download(_: dict[Any, Any], download_id: str, attempt: int) -> None:
             await run(download_id, attempt)
 
         super().__init__(
-            functions=[func(cast("Any", download), name=keys.FUNCTION)],  # arq's protocol wants *args
+            functions=[func(cast("Any", run_download), name=keys.FUNCTION)],  # arq's type asks for *args
             redis_pool=pool,
             queue_name=keys.QUEUE,
             max_jobs=slots,
@@ -73,7 +73,7 @@ class DownloadWorker(Worker):
 
     @property
     def takes_work(self) -> bool:
-        """Whether it looks for downloads: it doesn't while Redis is away or the bucket refuses, or once it stops."""
+        """Whether it looks for downloads: not while Redis is away or the bucket refuses, nor once it stops."""
         return self._reached_redis and self.allow_pick_jobs and self._may_pick()
 
     @property
@@ -84,8 +84,8 @@ class DownloadWorker(Worker):
     async def _poll_iteration(self) -> None:
         try:
             await self._wait_for_work()
-            self._clear_away()
-            if self._has_room:
+            self._forget_finished_tasks()
+            if self._has_free_slot:
                 arq_ids, due = await self._pick(self.max_jobs - self.job_counter)
                 await self.start_jobs(arq_ids)
                 self._wait = max(SHORTEST_WAIT, min(IDLE_SECONDS, IDLE_SECONDS if due is None else due))
@@ -98,8 +98,10 @@ class DownloadWorker(Worker):
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         for arq_id in map(bytes.decode, job_ids):
-            begun = self.tasks.get(arq_id)
-            if begun and not begun.done():  # after an outage one may be picked again that still asks for its claim
+            running = self.tasks.get(arq_id)
+            if (
+                running and not running.done()
+            ):  # after an outage, one that still waits for its claim may be picked again
                 continue
             await self.sem.acquire()
             self.job_counter += 1
@@ -108,28 +110,28 @@ class DownloadWorker(Worker):
             self.tasks[arq_id] = task
 
     @property
-    def _has_room(self) -> bool:
+    def _has_free_slot(self) -> bool:
         return self.allow_pick_jobs and self.job_counter < self.max_jobs and self._may_pick()
 
     async def _wait_for_work(self) -> None:
-        """Returns when there may be something to start or to clear away."""
-        if self._has_room:
-            seconds = cast("Any", self._wait)  # redis-py's types know whole ones only
+        """Returns when there may be a download to start, or a task has finished."""
+        if self._has_free_slot:
+            seconds = cast("Any", self._wait)  # redis-py's types allow whole seconds only
             await cast("Awaitable[Any]", self.pool.blpop([keys.DOORBELL], timeout=seconds))
         elif self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(OUTAGE_SECONDS)
 
-    def _clear_away(self) -> None:
-        """Forgets what has ended. What arq itself raised around a job is raised here: Redis's errors are outages."""
+    def _forget_finished_tasks(self) -> None:
+        """Raises what arq itself raised around a job: errors of Redis count as outages."""
         for arq_id, task in list(self.tasks.items()):
             if task.done():
                 del self.tasks[arq_id]
                 task.result()
 
     async def run_job(self, job_id: str, score: int) -> None:  # noqa: ARG002 - arq's own signature
-        """One attempt, which its id names; a cancelled one has handed itself back."""
+        """Runs the attempt that the id names. If it was cancelled, it has handed itself back to the queue."""
         download_id, _, attempt = job_id.rpartition(":")
         ended = True
         try:
@@ -144,20 +146,20 @@ class DownloadWorker(Worker):
         else:
             self.jobs_complete += 1
         if ended:
-            await asyncio.shield(self._take_off_the_queue(job_id))
+            await asyncio.shield(self._remove_from_queue(job_id))
 
-    async def _take_off_the_queue(self, arq_id: str) -> None:
-        """Not in a transaction, within which a Redis whose memory is used up refuses every command."""
+    async def _remove_from_queue(self, arq_id: str) -> None:
+        """Without a transaction, in which a Redis without free memory would refuse every command."""
         async with self.pool.pipeline(transaction=False) as pipe:
             pipe.zrem(self.queue_name, arq_id)
             pipe.delete(keys.ARQ_JOB + arq_id, in_progress_key_prefix + arq_id)
             await pipe.execute()
 
     async def record_health(self) -> None:
-        """A worker's health is its own: see its admin port."""
+        """Does nothing: the admin port tells the health of this worker."""
 
     async def close(self) -> None:
-        """As arq's, without touching the shared health key."""
+        """Closes as arq does, without touching the shared health key."""
         if self._pool is None:
             return
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
@@ -169,12 +171,12 @@ class DownloadWorker(Worker):
         super().handle_sig_wait_for_completion(signum)
 
     def stop(self) -> None:
-        """What SIGTERM does."""
+        """Stops as at SIGTERM."""
         self.handle_sig_wait_for_completion(signal.SIGTERM)
 
 
 def _raise_lost_cancellation() -> None:
-    """redis-py sends within asyncio.wait_for, which before Python 3.12 may lose a cancellation: arq asks but once."""
+    """Raises a cancellation that asyncio.wait_for lost: redis-py uses it, and before Python 3.12 it may lose one."""
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""What this worker runs: its leases are renewed, and what nobody wants any more is stopped."""
+"""Renews the leases of this worker's attempts, and stops those that were lost or cancelled."""
 
 import asyncio
 import logging
@@ -9,13 +9,13 @@ from vidferry_common.store import Store, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 RENEWALS = 3
-"""in one lease"""
+"""within the length of one lease"""
 LISTEN_SECONDS = 5
 OUTAGE_SECONDS = 0.5
 
 
 class Leases:
-    """The attempts that this worker holds."""
+    """The leases of the attempts that this worker runs."""
 
     def __init__(self, store: Store, worker: str, lease: float) -> None:
         self._store, self._worker, self._lease = store, worker, lease
@@ -28,34 +28,34 @@ class Leases:
         if self._held.get(download_id, (0,))[0] == attempt:
             del self._held[download_id]
 
-    async def renew(self) -> None:
-        """Until cancelled: the attempts whose lease is another worker's now learn it."""
+    async def renew_leases(self) -> None:
+        """Renews all leases until cancelled. Stops attempts whose lease another worker has now."""
         while True:
             held = {id_: attempt for id_, (attempt, _) in self._held.items()}
             pause = self._lease / RENEWALS
             try:
                 for download_id in await self._store.leases.renew(held, self._lease) if held else ():
-                    self._abandon(download_id, held[download_id])
+                    self._abandon_attempt(download_id, held[download_id])
             except StoreUnavailable as error:
                 logger.warning("leases wait for Redis", extra={"error": str(error)})
-                pause = min(OUTAGE_SECONDS, pause / 2)  # when it is back, they are renewed before they are missed
+                pause = min(OUTAGE_SECONDS, pause / 2)  # so that they are renewed soon after it is back
             await asyncio.sleep(pause)
 
     async def listen_for_cancellations(self) -> None:
-        """Until cancelled: the attempts that nobody wants any more learn it at once.
+        """Stops an attempt as soon as its download is cancelled. Runs until the task itself is cancelled.
 
-        One that is not held yet learns it by the fence, from its first message.
+        An attempt without a lease yet is stopped by the fence, at its first message.
         """
         while True:
             try:
-                unwanted = await self._store.leases.wait_for_cancellation(self._worker, LISTEN_SECONDS)
+                cancelled = await self._store.leases.wait_for_cancellation(self._worker, LISTEN_SECONDS)
             except StoreUnavailable:
                 await asyncio.sleep(OUTAGE_SECONDS)
             else:
-                if unwanted:
-                    self._abandon(*unwanted)
+                if cancelled:
+                    self._abandon_attempt(*cancelled)
 
-    def _abandon(self, download_id: str, attempt: int) -> None:
+    def _abandon_attempt(self, download_id: str, attempt: int) -> None:
         held = self._held.get(download_id)
         if held and held[0] == attempt:
             del self._held[download_id]

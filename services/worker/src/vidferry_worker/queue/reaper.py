@@ -1,4 +1,4 @@
-"""What one worker does for all of them, one at a time: it puts back on the queue what dead workers held."""
+"""Requeues the downloads of dead workers. One worker at a time, the leader, does this for all."""
 
 import asyncio
 import logging
@@ -12,43 +12,44 @@ from vidferry_worker.metrics import WorkerMetrics
 logger = logging.getLogger(__name__)
 
 MAX_WORKER_LOSSES = 3
-"""Workers that may die under one download; the last one ends it."""
-LONGEST_TICK = 2.0
-TICKS_IN_LEASE = 12
-"""at least"""
-TICKS_OF_SILENCE = 3
-"""after which another worker leads; with its own tick well below a gap, since one that died is no outage"""
-GAP = 0.5
-"""of a lease, that nobody led: leases are renewed three times in their length, so a shorter outage ends none"""
+"""Workers that may be lost under one download; the last loss ends it."""
+MAX_INTERVAL = 2.0
+"""seconds between two looks"""
+MIN_LOOKS_PER_LEASE = 12
+MISSED_LOOKS = 3
+"""of the leader, after which another worker leads. That takes well below OUTAGE_SHARE: one dead worker is no outage."""
+OUTAGE_SHARE = 0.5
+"""Of a lease's length: that long without any leader counts as an outage of Redis. A shorter outage lets no lease
+expire, since each is renewed three times in its length."""
 
 
 class LeaseReaper:
-    """Looks for leases that have ended, as long as no other worker does; tells how many slots this one has."""
+    """Requeues downloads whose lease has expired, while this worker leads. It also reports this worker's slots."""
 
     def __init__(
         self, store: Store, worker: str, lease: float, metrics: WorkerMetrics, slots: Callable[[], int] = lambda: 0
     ) -> None:
         self._store, self._worker, self._lease, self._metrics, self._slots = store, worker, lease, metrics, slots
-        self._tick = min(LONGEST_TICK, lease / TICKS_IN_LEASE)
+        self._interval = min(MAX_INTERVAL, lease / MIN_LOOKS_PER_LEASE)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
-                await self._look()
+                await self._requeue_expired()
             except StoreUnavailable as error:
                 logger.warning("the search for expired leases waits for Redis", extra={"error": str(error)})
-            await asyncio.sleep(self._tick)
+            await asyncio.sleep(self._interval)
 
-    async def _look(self) -> None:
+    async def _requeue_expired(self) -> None:
         self._metrics.clock_offset.measured(*await self._store.read_clock())
-        silence, gap = self._tick * TICKS_OF_SILENCE, self._lease * GAP
+        silence, gap = self._interval * MISSED_LOOKS, self._lease * OUTAGE_SHARE
         expired = await self._store.leases.find_expired(self._worker, silence, gap, self._lease, self._slots())
         for download_id in expired or ():
-            await self._reap(download_id)
+            await self._requeue_download(download_id)
 
-    async def _reap(self, download_id: str) -> None:
-        # Its record may have expired before its lease, or it has ended since: then requeue() does nothing.
+    async def _requeue_download(self, download_id: str) -> None:
+        # Where the record has expired, or the download has ended since, requeue() does nothing.
         record = await self._store.downloads.read(download_id)
         attempt, last = (record.attempt, record.last) if record else (0, None)
         update = (last or queued()).waiting()
@@ -57,6 +58,6 @@ class LeaseReaper:
         if outcome is RequeueOutcome.STALE:
             return
         logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
-        self._metrics.deaths.add(outcome)
+        self._metrics.worker_losses.add(outcome)
         if outcome is RequeueOutcome.ENDED and record:
-            self._metrics.failed(record.created, how.failure)
+            self._metrics.count_failed(record.created, how.failure)

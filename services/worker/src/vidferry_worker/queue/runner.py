@@ -1,4 +1,4 @@
-"""What arq calls for each download."""
+"""Runs the attempts that arq takes from the queue."""
 
 import logging
 
@@ -13,37 +13,37 @@ logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runs the attempts that arq hands out, and holds their leases."""
+    """Runs attempts, and holds their leases meanwhile."""
 
     def __init__(self, context: WorkerContext, publisher: Publisher) -> None:
         self._context, self._publisher = context, publisher
         self.leases = Leases(context.store, context.settings.worker_name, context.settings.lease)
 
-    async def run(self, download_id: str, attempt: int) -> None:
-        """One attempt, if it is the next one of its download."""
-        claim = await self._claim(download_id, attempt)
+    async def run_attempt(self, download_id: str, attempt: int) -> None:
+        """Runs one attempt, if it is the next one of its download."""
+        claim = await self._claim_attempt(download_id, attempt)
         if claim is None:
             logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
             return
         metrics = self._context.metrics
-        metrics.claimed(claim)
-        run = Attempt(self._context, self._publisher, claim)
-        self.leases.hold(download_id, attempt, run.abandon)
+        metrics.count_claimed(claim)
+        running = Attempt(self._context, self._publisher, claim)
+        self.leases.hold(download_id, attempt, running.abandon)
         metrics.running += 1
         try:
-            await run.run()
+            await running.run()
         finally:
             self.leases.release(download_id, attempt)
             metrics.running -= 1
-        if run.lost and await self._is_unclaimed(download_id, attempt):
-            await self.run(download_id, attempt)
+        if running.lost and await self._is_unclaimed(download_id, attempt):
+            await self.run_attempt(download_id, attempt)
 
     async def _is_unclaimed(self, download_id: str, attempt: int) -> bool:
-        """A failover may have lost the claim: then nobody has the attempt, and arq would take it off the queue."""
+        """Whether a failover of Redis has lost the claim: then nobody runs the attempt, and arq would drop it."""
         record = await until_redis_answers(lambda: self._context.store.downloads.read(download_id))
         return record is not None and (record.status, record.attempt) == (DownloadStatus.QUEUED, attempt - 1)
 
-    async def _claim(self, download_id: str, attempt: int) -> Claim | None:
+    async def _claim_attempt(self, download_id: str, attempt: int) -> Claim | None:
         settings = self._context.settings
         return await until_redis_answers(
             lambda: self._context.store.leases.claim(download_id, attempt, settings.lease, settings.worker_name)

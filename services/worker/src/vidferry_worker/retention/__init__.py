@@ -1,1 +1,1 @@
-"""Which stored videos are kept no longer, and their removal."""
+"""Removes stored videos that are too old or, beyond a total size, the oldest."""

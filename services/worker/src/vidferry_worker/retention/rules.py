@@ -1,4 +1,4 @@
-"""Which stored videos are kept no longer: those that are too old, then the oldest while all together are too large."""
+"""Which stored videos are to be removed: those that are too old, then the oldest while all together are too large."""
 
 import asyncio
 import time
@@ -19,86 +19,86 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """All stored objects of one video."""
+    """The stored objects of one video."""
 
     formats: Sequence[ListedObject]
     thumbnail: ListedObject | None
 
     @classmethod
-    def of(cls, objects: Sequence[ListedObject]) -> "Video":
-        thumbnails = [each for each in objects if each.name.endswith(f"/{THUMBNAIL}")]
-        return cls([each for each in objects if each not in thumbnails], thumbnails[0] if thumbnails else None)
+    def from_objects(cls, objects: Sequence[ListedObject]) -> "Video":
+        thumbnails = [stored for stored in objects if stored.name.endswith(f"/{THUMBNAIL}")]
+        return cls([stored for stored in objects if stored not in thumbnails], thumbnails[0] if thumbnails else None)
 
-    def ages(self) -> Iterator[tuple[float, int]]:
-        """When each object was made, and its size. The thumbnail is as old as its last format."""
-        for each in self.formats:
-            yield each.created, each.size
+    def times_and_sizes(self) -> Iterator[tuple[float, int]]:
+        """When each object was made, and its size. The thumbnail counts as made with the newest format."""
+        for stored in self.formats:
+            yield stored.created, stored.size
         if self.thumbnail:
-            yield max(each.created for each in (self.thumbnail, *self.formats)), self.thumbnail.size
+            yield max(stored.created for stored in (self.thumbnail, *self.formats)), self.thumbnail.size
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """The settings."""
+class RetentionRules:
+    """The rules for what is removed, from the settings."""
 
     days: float
     bytes: int
     longest_attempt: float
-    """Seconds. A thumbnail comes before its video, so it may belong to one that is on its way for so long."""
+    """seconds. A thumbnail is stored before its video, which may take that long to come."""
 
     @classmethod
-    def of(cls, settings: WorkerSettings) -> "Retention":
+    def from_settings(cls, settings: WorkerSettings) -> "RetentionRules":
         return cls(settings.retention_days, settings.retention_bytes, settings.max_seconds)
 
     @property
-    def limits(self) -> bool:
+    def are_set(self) -> bool:
         """Whether anything is ever removed."""
         return bool(self.days or self.bytes)
 
-    async def cutoff(self, bucket: Bucket) -> float:
-        """What was made then or before is kept no longer, in seconds since 1970."""
+    async def find_cutoff(self, bucket: Bucket) -> float:
+        """Objects made at or before this time, in seconds since 1970, are to be removed."""
         now = time.time()
-        too_old = now - self.days * DAY if self.days else NEVER
-        too_much = await self._last_too_much(bucket) if self.bytes else NEVER
-        return min(max(too_old, too_much), now - PINNED_SECONDS)
+        age_cutoff = now - self.days * DAY if self.days else NEVER
+        size_cutoff = await self._find_size_cutoff(bucket) if self.bytes else NEVER
+        return min(max(age_cutoff, size_cutoff), now - PINNED_SECONDS)
 
-    async def _last_too_much(self, bucket: Bucket) -> float:
-        """When the youngest of those was made that have to go for the sake of the others."""
-        moments, sizes = array("d"), array("q")  # 16 bytes an object, also where there are a million
-        async with aclosing(list_videos(bucket)) as found:
-            async for video in found:
-                for moment, size in video.ages():
-                    moments.append(moment)
+    async def _find_size_cutoff(self, bucket: Bucket) -> float:
+        """When the newest object was made of those that have to be removed to keep the total below its limit."""
+        times, sizes = array("d"), array("q")  # 16 bytes for each object, of which there may be a million
+        async with aclosing(list_videos(bucket)) as videos:
+            async for video in videos:
+                for made_at, size in video.times_and_sizes():
+                    times.append(made_at)
                     sizes.append(size)
-        return await asyncio.to_thread(_last_beyond, moments, sizes, self.bytes)
+        return await asyncio.to_thread(_cutoff_by_size, times, sizes, self.bytes)
 
-    def outlived(self, thumbnail: ListedObject, cutoff: float) -> bool:
-        """Whether a thumbnail without a format is nobody's."""
+    def is_orphaned(self, thumbnail: ListedObject, cutoff: float) -> bool:
+        """Whether a thumbnail without any format can be removed: its video will not come any more."""
         return thumbnail.created <= min(cutoff, time.time() - self.longest_attempt)
 
 
 async def list_videos(bucket: Bucket) -> AsyncGenerator[Video, None]:
-    """All that are stored, one by one; what else is in the bucket is left out."""
+    """All stored videos, one by one; other objects in the bucket are ignored."""
     pending: list[ListedObject] = []
     async with aclosing(bucket.listing(ROOT)) as pages:
         async for page in pages:
-            pending += [each for each in page if is_stored_by_vidferry(each.name)]
-            *whole, pending = _by_video(pending)
-            for objects in whole:
-                yield Video.of(objects)
+            pending += [stored for stored in page if is_stored_by_vidferry(stored.name)]
+            *complete, pending = _group_by_video(pending)
+            for objects in complete:
+                yield Video.from_objects(objects)
     if pending:
-        yield Video.of(pending)
+        yield Video.from_objects(pending)
 
 
-def _by_video(objects: Sequence[ListedObject]) -> list[list[ListedObject]]:
-    """The last one may go on in the next page."""
-    return [list(group) for _, group in groupby(objects, lambda each: folder_of(each.name))] or [[]]
+def _group_by_video(objects: Sequence[ListedObject]) -> list[list[ListedObject]]:
+    """The objects of each video. The next page may have more of the last one."""
+    return [list(group) for _, group in groupby(objects, lambda stored: folder_of(stored.name))] or [[]]
 
 
-def _last_beyond(moments: Sequence[float], sizes: Sequence[int], limit: int) -> float:
-    total, last = sum(sizes), NEVER
-    oldest_first = iter(sorted(range(len(moments)), key=moments.__getitem__))
+def _cutoff_by_size(times: Sequence[float], sizes: Sequence[int], limit: int) -> float:
+    total, cutoff = sum(sizes), NEVER
+    oldest_first = iter(sorted(range(len(times)), key=times.__getitem__))
     while total > limit:
         index = next(oldest_first)
-        total, last = total - sizes[index], moments[index]
-    return last
+        total, cutoff = total - sizes[index], times[index]
+    return cutoff

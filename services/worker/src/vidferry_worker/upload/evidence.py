@@ -1,32 +1,33 @@
-"""Whether an object of an address is still what its origin has: what was told with its bytes, and what is told now."""
+"""Whether a URL's origin still has the content that an object was made from, by comparing HTTP validators."""
 
 from collections.abc import Mapping
 
 import orjson
 
-from vidferry_worker.children.protocol import Evidence, InvalidEventError, parse_evidence
+from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.protocol import Evidence
 
 METADATA = "origin"
-"""the key of it in an object's metadata"""
-MOST_METADATA = 2048
-"""bytes of it; what is longer is left out, so that an object's metadata stays within its bounds"""
+"""the key of the evidence in an object's metadata"""
+MAX_METADATA = 2048
+"""bytes; longer evidence is left out, so that an object's metadata stays within its limits"""
 VALIDATORS = frozenset({"etag", "last-modified"})
-"""A length is none (RFC 9110 §8.8)."""
-LISTED = frozenset({"list", "segments"})
-"""Digests that a stream of segments has instead."""
+"""The validators of HTTP; a length is none (RFC 9110 §8.8)."""
+DIGESTS = frozenset({"list", "segments"})
+"""what a stream of segments has instead of validators"""
 
-Stream = Mapping[str, str]
-"""What is known of one stream: `url`, and validators or digests"""
+StreamEvidence = Mapping[str, str]
+"""of one stream: its `url`, and validators or digests"""
 
 
 def to_metadata(evidence: Evidence) -> dict[str, str]:
-    """As an object's metadata."""
-    written = orjson.dumps(evidence).decode()
-    return {METADATA: written} if evidence and len(written.encode()) <= MOST_METADATA else {}
+    """The evidence as metadata of an object."""
+    text = orjson.dumps(evidence).decode()
+    return {METADATA: text} if evidence and len(text.encode()) <= MAX_METADATA else {}
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Evidence:
-    """What an object's metadata says; None where it says nothing, or what can't be read."""
+    """The evidence in an object's metadata; None where there is none, or it can't be read."""
     try:
         return parse_evidence(orjson.loads(metadata.get(METADATA, "null")))
     except (orjson.JSONDecodeError, InvalidEventError):
@@ -34,17 +35,17 @@ def from_metadata(metadata: Mapping[str, str]) -> Evidence:
 
 
 def is_same(before: Evidence, now: Evidence) -> bool:
-    """Whether the origin says so, of each stream."""
+    """Whether the evidence shows that every stream is unchanged."""
     if not before or not now or len(before) != len(now):
         return False
-    return all(map(_is_same, before, now))
+    return all(map(_is_same_stream, before, now))
 
 
-def _is_same(before: Stream, now: Stream) -> bool:
-    """The same address, the same list, and of the validators that both times came no other."""
+def _is_same_stream(before: StreamEvidence, now: StreamEvidence) -> bool:
+    """The same URL with the same digests, or with equal validators, of which at least one was sent both times."""
     if not before.get("url") or before["url"] != now.get("url"):
         return False
-    if LISTED & (before.keys() | now.keys()):
-        return before.keys() >= LISTED and before == now
+    if DIGESTS & (before.keys() | now.keys()):
+        return before.keys() >= DIGESTS and before == now
     shared = before.keys() & now.keys()
     return bool(shared & VALIDATORS) and all(before[name] == now[name] for name in shared)

@@ -1,7 +1,7 @@
-"""What a finished file is called outside: its name, its media type and its ending, by what ffprobe found in it.
+"""The media type, file extension and file name under which a finished file is served, from its description by ffprobe.
 
-A child tells that, and children are not trusted. What it tells is looked up in a closed table of types of picture and
-sound, so a lie gives at worst a file that does not play; a text, such as a page, is refused whatever it is called.
+The description comes from a child, which is not trusted. It only selects an entry in a closed table of media types, so
+a false one leads at worst to a file that doesn't play. Text, such as a web page, is refused whatever it is called.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import BinaryIO
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.text import remove_controls
 from vidferry_worker.children import text_content
-from vidferry_worker.children.media_types import KINDS
+from vidferry_worker.children.media_types import MEDIA_TYPES
 from vidferry_worker.children.protocol import FileDescription
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """The media type and the ending that a file has outside."""
+class FileType:
+    """The media type and the file extension of a served file."""
 
     media_type: str
     extension: str
@@ -26,59 +26,59 @@ class Kind:
 
 _SEPARATORS = re.compile(r"[/\\\s]+")
 _BRANDS = {"qt  ": "mov/qt", "3gp": "mov/3gp", "3g2": "mov/3g2", "mjp2": "mov/mj2", "mj2s": "mov/mj2"}
-"""ISO/IEC 14496-12 §4.3, by what they begin with; others are MP4's."""
+"""variants by the beginning of the major brand (ISO/IEC 14496-12 §4.3); any other is MP4"""
 
 
-def kind_of(told: FileDescription, start: bytes, *, with_video: bool = True) -> Kind:
-    """The kind of a file of which a child told so, and whose first text_content.HEAD bytes are start.
+def detect_file_type(description: FileDescription, head: bytes, *, with_video: bool = True) -> FileType:
+    """The type of a file, from a child's description and its first text_content.HEAD bytes.
 
-    with_video=False calls it sound whatever else is in it. JobFailure where it is no media that we know.
+    with_video=False makes it an audio file whatever else is in it. JobFailure where it is no known media file.
     """
-    known = KINDS.get(_variant(told, start))
-    if known is None or text_content.is_text(start):
-        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{told.container!r} that starts with {start[:16]!r}")
-    endings = known[0 if told.video and with_video else -1]
-    told_ending = told.file.rpartition(".")[2].lower()
-    ending = told_ending if told_ending in endings else next(iter(endings))
-    return Kind(endings[ending], ending)
+    types = MEDIA_TYPES.get(_detect_variant(description, head))
+    if types is None or text_content.is_text(head):
+        raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"{description.container!r} that starts with {head[:16]!r}")
+    extensions = types[0 if description.video and with_video else -1]
+    present = description.file.rpartition(".")[2].lower()
+    extension = present if present in extensions else next(iter(extensions))
+    return FileType(extensions[extension], extension)
 
 
-def _variant(told: FileDescription, start: bytes) -> str:
-    """Which of a demuxer's kinds it is."""
-    match told.container:
+def _detect_variant(description: FileDescription, head: bytes) -> str:
+    """The key of the file in MEDIA_TYPES."""
+    match description.container:
         case "mov":
-            return _branded(told.brand, told.file)
-        case "matroska" if _is_webm(start):
+            return _find_mov_variant(description.brand, description.file)
+        case "matroska" if _is_webm(head):
             return "matroska/webm"
-        case "ogg" if told.codecs == ["opus"]:
+        case "ogg" if description.codecs == ["opus"]:
             return "ogg/opus"
-        case "mp3" if not {"mp1", "mp2"}.isdisjoint(told.codecs):
+        case "mp3" if not {"mp1", "mp2"}.isdisjoint(description.codecs):
             return "mp3/mp2"
-        case "amr" if "amr_wb" in told.codecs:
+        case "amr" if "amr_wb" in description.codecs:
             return "amr/wb"
-    return told.container
+    return description.container
 
 
-def _branded(brand: str, name: str) -> str:
-    """QuickTime's files need no brand, and early MP4's have none: there the name decides."""
+def _find_mov_variant(brand: str, name: str) -> str:
+    """QuickTime files need no brand, and old MP4 files have none: without one the name decides."""
     if brand:
-        return next((kind for begin, kind in _BRANDS.items() if brand.startswith(begin)), "mov")
+        return next((variant for prefix, variant in _BRANDS.items() if brand.startswith(prefix)), "mov")
     return "mov" if name.lower().endswith((".mp4", ".m4v", ".m4a")) else "mov/qt"
 
 
-def _is_webm(start: bytes) -> bool:
-    """Whether an EBML header's DocType (RFC 8794 §11.2.8), which ffprobe does not tell, is WebM's."""
-    at = start.find(b"\x42\x82", 0, 256)
-    return at >= 0 and start[at + 3 : at + 7] == b"webm"
+def _is_webm(head: bytes) -> bool:
+    """Whether the DocType in the EBML header (RFC 8794 §11.2.8) is WebM; ffprobe doesn't say."""
+    at = head.find(b"\x42\x82", 0, 256)
+    return at >= 0 and head[at + 3 : at + 7] == b"webm"
 
 
 def read_head(source: BinaryIO) -> bytes:
-    """The beginning of a file, as much as is looked at to know a text."""
+    """The beginning of a file, as much as is needed to recognise text."""
     return os.pread(source.fileno(), text_content.HEAD, 0)
 
 
-def file_name(title: str, extension: str) -> str:
-    """What a browser saves the video as: its title, in any script, and one ending."""
+def make_file_name(title: str, extension: str) -> str:
+    """The name under which a browser saves the video: its title, in any script, with one file extension."""
     stem = _SEPARATORS.sub(" ", remove_controls(title)).strip(" .")
     if stem.lower().endswith(f".{extension}"):
         stem = stem[: -len(extension) - 1]

@@ -1,6 +1,6 @@
-"""What an object will be, before its file is here."""
+"""The object that an attempt will make, known before its file is complete."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidferry_common.bucket import Upload
@@ -13,7 +13,7 @@ from vidferry_worker.upload import evidence, file_types
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """The object that one attempt will make."""
+    """The name of the object that an attempt will make, and what goes into its metadata."""
 
     name: str
     extraction: Extraction
@@ -21,26 +21,25 @@ class UploadPlan:
     if_generation: int
     """the generation to replace, NEW where there is none"""
 
-    def describe_upload(self, source: BinaryIO, told: FileDescription, origin: Evidence) -> Upload:
-        """The object of a file, by what its child told of it and of its origin.
+    def describe_upload(self, source: BinaryIO, description: FileDescription, origin: Evidence) -> Upload:
+        """The upload of a file, from the child's description of it and of its origin.
 
-        JobFailure where it is no media that we know.
+        JobFailure where it is no known media file.
         """
         with_video = self.claim.format.quality is not Quality.AUDIO
-        kind = file_types.kind_of(told, file_types.read_head(source), with_video=with_video)
-        known = self.extraction if told.duration is None else replace(self.extraction, duration=told.duration)
+        file_type = file_types.detect_file_type(description, file_types.read_head(source), with_video=with_video)
+        duration = self.extraction.duration if description.duration is None else description.duration
         return Upload(
             self.name,
-            kind.media_type,
-            filename=file_types.file_name(self.extraction.title, kind.extension),
-            metadata=_metadata(known, self.claim.download_id) | evidence.to_metadata(origin),
+            file_type.media_type,
+            filename=file_types.make_file_name(self.extraction.title, file_type.extension),
+            metadata=self._object_metadata(duration) | evidence.to_metadata(origin),
             if_generation=self.if_generation,
         )
 
-
-def _metadata(extraction: Extraction, download_id: str) -> dict[str, str]:
-    """What the object tells of itself, so that the bucket alone describes what is in it."""
-    facts = {"title": extraction.title, "source": extraction.source, "download": download_id}
-    if extraction.duration is not None:
-        facts["duration"] = str(extraction.duration)
-    return facts
+    def _object_metadata(self, duration: float | None) -> dict[str, str]:
+        """Metadata by which the bucket alone describes what is in it."""
+        facts = {"title": self.extraction.title, "source": self.extraction.source, "download": self.claim.download_id}
+        if duration is not None:
+            facts["duration"] = str(duration)
+        return facts

@@ -1,9 +1,8 @@
-"""The upload of a file that is still downloaded: a speculation, kept only where the finished file bears it out.
+"""The upload of a file while it is still downloaded: kept only if the finished file turns out to be what was expected.
 
-It is begun with what the file's beginning tells, and nothing of that is trusted in the end. It is kept where the
-finished file is the very one that was read, of the size and with the description that were foreseen, and where the
-bytes that were sent are found in it again (bucket/source.py). Else it leaves nothing behind, and the file is uploaded
-anew.
+It starts with what the beginning of the file says, which is not trusted in the end. The upload is kept if the finished
+file is the very file that was read, has the expected size and description, and contains the bytes that were sent
+(bucket/source.py). Otherwise it leaves nothing behind, and the file is uploaded anew.
 """
 
 import asyncio
@@ -26,31 +25,31 @@ class SpeculativeUpload:
     """The upload of one file that is still downloaded."""
 
     def __init__(
-        self, bucket: Bucket, what: Upload, source: BinaryIO, size: int, told: Callable[[int], object]
+        self, bucket: Bucket, upload: Upload, source: BinaryIO, size: int, on_sent: Callable[[int], object]
     ) -> None:
-        self._what, self._size, self._told = what, size, told
-        self._file = _identity(source)
+        self._upload, self._size, self._on_sent = upload, size, on_sent
+        self._file = _file_identity(source)
         self._growth = Growth()
         self._loop = asyncio.get_running_loop()
         self.sent = 0
         """bytes"""
-        self.task = asyncio.create_task(bucket.upload(what, source, size, self._progress, self._growth))
+        self.task = asyncio.create_task(bucket.upload(upload, source, size, self._report_sent, self._growth))
         self.task.add_done_callback(lambda _: source.close())
 
     @classmethod
-    def begin(
+    def start(
         cls,
         bucket: Bucket,
         folder: Path,
         plan: UploadPlan,
         event: Growing,
-        told: Callable[[int], object],
+        on_sent: Callable[[int], object],
         *,
         max_bytes: int,
     ) -> "SpeculativeUpload | None":
-        """The upload of what a child tells of as `growing`; None where that can't be so.
+        """Starts to upload the file that a child reported; None where the report can't be true.
 
-        told hears the bytes sent so far, in the event loop.
+        on_sent is called in the event loop with the number of bytes sent so far.
         """
         if not 0 < event.total <= max_bytes:
             return None
@@ -59,19 +58,19 @@ class SpeculativeUpload:
         except JobFailure:
             return None
         try:
-            what = plan.describe_upload(source, event.description, event.evidence)
+            upload = plan.describe_upload(source, event.description, event.evidence)
         except JobFailure:
             source.close()
             return None
-        return cls(bucket, what, source, event.total, told)
+        return cls(bucket, upload, source, event.total, on_sent)
 
     def note_growth(self) -> None:
-        """There may be more of the file."""
+        """Takes note that the file may have grown."""
         self._growth.tell()
 
-    async def finish(self, what: Upload, source: BinaryIO, size: int) -> StoredObject | None:
-        """The object of the finished file; None where that is to be uploaded anew: then nothing of this one is left."""
-        if (what, size, _identity(source)) == (self._what, self._size, self._file):
+    async def finish(self, upload: Upload, source: BinaryIO, size: int) -> StoredObject | None:
+        """The object of the finished file; None, with nothing left behind, where the file is to be uploaded anew."""
+        if (upload, size, _file_identity(source)) == (self._upload, self._size, self._file):
             self._growth.complete()
             try:
                 return await self.task
@@ -80,11 +79,11 @@ class SpeculativeUpload:
         else:
             await self.close()
             why = "the finished file is another than was foreseen"
-        logger.info("an early upload is not kept", extra={"object": what.name, "error": why})
+        logger.info("an early upload is not kept", extra={"object": upload.name, "error": why})
         return None
 
     def give_up(self) -> None:
-        """The task ends soon, and leaves nothing."""
+        """Cancels the upload. Its task ends soon and leaves nothing behind."""
         self._growth.give_up()
         self.task.cancel()
 
@@ -92,15 +91,15 @@ class SpeculativeUpload:
         self.give_up()
         await asyncio.gather(self.task, return_exceptions=True)
 
-    def _progress(self, sent: int) -> None:
-        self._loop.call_soon_threadsafe(self._note, sent)
+    def _report_sent(self, sent: int) -> None:
+        self._loop.call_soon_threadsafe(self._note_sent, sent)
 
-    def _note(self, sent: int) -> None:
+    def _note_sent(self, sent: int) -> None:
         if not self._growth.is_given_up:
             self.sent = sent
-            self._told(sent)
+            self._on_sent(sent)
 
 
-def _identity(file: BinaryIO) -> tuple[int, int]:
+def _file_identity(file: BinaryIO) -> tuple[int, int]:
     status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino

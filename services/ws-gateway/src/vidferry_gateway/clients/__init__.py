@@ -1,1 +1,1 @@
-"""The connections of clients: WebSockets and event streams, and what all of them share."""
+"""The connections of clients: WebSockets, event streams, and what they share."""

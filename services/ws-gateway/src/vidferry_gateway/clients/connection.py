@@ -1,6 +1,6 @@
-"""A client's connection: what waits to be written to it, in one write an iteration, bounded where it does not read.
+"""A client's connection: buffers what it is sent, writes once per iteration of the event loop, bounds slow clients.
 
-No task, no queue and no timer belongs to one.
+A connection has no task, no queue and no timer of its own, so that ten thousands of them cost little.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from vidferry_gateway.admission import Admission
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind
+from vidferry_gateway.message import MessageKind
 from vidferry_gateway.settings import GatewaySettings
 
 HIGH_WATER = 16 * 1024
-"""Bytes that wait in the process, and as many in the kernel, before a client counts as slow."""
+"""Unsent bytes in the process, and as many in the kernel's buffer, above which a client counts as slow."""
 MAX_REQUIRED_BYTES = 256 * 1024
-"""Bytes kept for a slow client of what can't be skipped."""
+"""The most bytes kept for a slow client that can't be skipped; above it the client is closed."""
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class GatewayServices(Protocol):
-    """The parts of its gateway that a connection uses."""
+    """The parts of the gateway that its connections use."""
 
     @property
     def settings(self) -> GatewaySettings: ...
@@ -47,41 +47,53 @@ class GatewayServices(Protocol):
     @property
     def admission(self) -> Admission: ...
 
-    def refusal(self, origin: str | None, address: str) -> CloseCode | None:
-        """Why a client is turned away whatever it asks for; None lets it in."""
+    def client_refusal(self, origin: str | None, address: str) -> CloseCode | None:
+        """Why a client is turned away, whatever it asks for; None if it is let in."""
 
 
 class ClientConnection(SharedBuffer):
-    """The connection of one client, and the buffer of what is written to it.
+    """The connection of one client, and the buffer of what it is to be sent.
 
-    A subclass says how a message, a close and a sign of life look, and watches: by itself, or by others.
+    A subclass says how messages, keepalives and the end look on the wire. It watches a job itself, or has watchers.
     """
 
     __slots__ = (
-        "_address", "_clear", "_close_code", "_fd", "_flush_scheduled", "_latest_progress", "_open", "_outgoing",
-        "_paused", "_required_bytes", "_server_connections", "_transport", "slot", "unanswered",
+        "_address",
+        "_close_code",
+        "_fd",
+        "_flush_scheduled",
+        "_latest_progress",
+        "_open",
+        "_outgoing",
+        "_paused",
+        "_required_bytes",
+        "_server_connections",
+        "_transport",
+        "_writable_now",
+        "slot",
+        "unanswered",
     )  # fmt: skip
 
     services: ClassVar[GatewayServices]
 
     def __init__(self, connections: set[Any]) -> None:
-        # uvicorn's own shutdown closes what is in this set, and waits until it is empty.
+        # uvicorn shuts down every connection in this set, and waits until the set is empty.
         self._server_connections = connections
         self._transport: asyncio.Transport
         self._address: str | None = None
-        """as admission counts it, once it was let in"""
+        """the client's address as Admission counts it, once the client was let in"""
         self._open = False
         self._close_code: CloseCode | None = None
-        """why it ends, until that is said"""
+        """the close code that is still to be sent"""
         self._fd = -1
-        """of the connection, where what is written goes out as it is: not below TLS"""
-        self._clear = False
-        """nothing waits here or in the transport, so that a message may go to the kernel at once"""
+        """the socket's descriptor for direct writes; -1 below TLS, where bytes must pass the transport"""
+        self._writable_now = False
+        """nothing waits here or in the transport, so a message may be written to the kernel directly"""
         self._outgoing: list[bytes] = []
         self._latest_progress: dict[str, bytes] | None = None
-        """each job's newest progress, while the client does not take what it is sent"""
+        """each job's newest progress, while the client is slow"""
         self._required_bytes = 0
-        """of what was enqueued since the client paused and must arrive"""
+        """bytes that must arrive, enqueued since the client became slow"""
         self._paused = False
         self._flush_scheduled = False
         self.slot = -1
@@ -92,7 +104,7 @@ class ClientConnection(SharedBuffer):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._server_connections.add(self)
-        # Here and not on the listener: what uvicorn serves beside this keeps its large buffers.
+        # Not on the listener: other requests that uvicorn serves keep its larger buffers.
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         raw: socket.socket | None = transport.get_extra_info("socket")
         if raw is not None:
@@ -107,8 +119,8 @@ class ClientConnection(SharedBuffer):
         self._server_connections.discard(self)
 
     def pause_writing(self) -> None:
-        self._paused, self._clear = True, False
-        # A client that doesn't take its answers is not read either: nothing it sends can make this end hold more.
+        self._paused, self._writable_now = True, False
+        # A client that does not read is not read from either, so nothing it sends can make the buffers grow.
         self._transport.pause_reading()
         if self._open:
             self.services.connections.mark_slow(self)
@@ -127,13 +139,13 @@ class ClientConnection(SharedBuffer):
     # uvicorn
 
     def shutdown(self) -> None:
-        """The server stops."""
+        """Called by uvicorn when the server stops."""
         self.end(CloseCode.DRAINING)
 
-    # The common timer and flush
+    # Called by the registry
 
     def flush(self) -> int:
-        """Writes what is enqueued, and the end where there is one; returns how many messages that was."""
+        """Writes what is enqueued, then the end if the connection ends. Returns the number of messages written."""
         self._flush_scheduled = False
         out = self._outgoing
         count = len(out)
@@ -142,21 +154,21 @@ class ClientConnection(SharedBuffer):
             self._close_code = None
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
-            # Before the write: it may find that the client has gone, or does not take it.
+            # Cleared first: the write may call back, because the client has gone or became slow.
             out.clear()
             self._write(data)
         return count
 
     def ping(self) -> None:
-        """Sends a sign of life."""
+        """Sends a ping, or whatever keeps the connection alive."""
         raise NotImplementedError
 
     def close_unresponsive(self) -> None:
-        """Ends the connection, whose client did not answer a ping in time."""
+        """Closes the connection because the client did not answer a ping in time."""
         raise NotImplementedError
 
     def end(self, code: CloseCode) -> None:
-        """Sends what is enqueued, then the end; a client that is too slow gets the end alone."""
+        """Sends what is enqueued, then the end. A client that is too slow only gets the end."""
         if not self._open:
             return
         if code is CloseCode.TOO_SLOW:
@@ -173,30 +185,30 @@ class ClientConnection(SharedBuffer):
         self._transport.abort()
 
     def buffered_bytes(self) -> int:
-        """Bytes that wait in this process."""
-        held = sum(map(len, self._outgoing)) + sum(map(len, (self._latest_progress or {}).values()))
-        return held + self._transport.get_write_buffer_size()
+        """Bytes that wait in this process for the client."""
+        enqueued = sum(map(len, self._outgoing)) + sum(map(len, (self._latest_progress or {}).values()))
+        return enqueued + self._transport.get_write_buffer_size()
 
     # For subclasses
 
-    def enqueue(self, job_id: str, data: bytes, kind: Kind) -> None:
-        """Adds a job's message to the next flush; to a slow client progress is left out once there is newer."""
+    def enqueue(self, job_id: str, data: bytes, kind: MessageKind) -> None:
+        """Adds a job's message to the next flush. A slow client only gets the newest progress of each job."""
         if not self._paused:
             self._outgoing.append(data)
             self._schedule_flush()
             return
         self.services.connections.metrics.messages_held += 1
-        if kind is Kind.PROGRESS:
+        if kind is MessageKind.PROGRESS:
             if self._latest_progress is None:
                 self._latest_progress = {}
             self._latest_progress[job_id] = data
         else:
-            if kind is Kind.STEP and self._latest_progress:
+            if kind is MessageKind.STEP and self._latest_progress:
                 self._latest_progress.pop(job_id, None)
             self.enqueue_required(data)
 
     def enqueue_required(self, data: bytes) -> None:
-        """Adds what must arrive to the next flush."""
+        """Adds bytes that must not be skipped to the next flush."""
         self._outgoing.append(data)
         if not self._paused:
             self._schedule_flush()
@@ -207,56 +219,56 @@ class ClientConnection(SharedBuffer):
             self.services.connections.mark_too_slow(self)
 
     def forget_progress(self, job_id: str) -> None:
-        """The client does not want a job's progress any more."""
+        """Drops a job's buffered progress, because the client unsubscribed from the job."""
         if self._latest_progress:
             self._latest_progress.pop(job_id, None)
 
     def _ask_admission(self, origin: str | None, forwarded_for: Sequence[str]) -> CloseCode | None:
-        """Returns why the client is turned away, else counts it from now on and returns None."""
+        """Lets the client in and counts it, or returns why it is turned away."""
         address = self.services.admission.client_address(self._endpoint_host("peername"), forwarded_for)
-        code = self.services.refusal(origin, address)
+        code = self.services.client_refusal(origin, address)
         if code is None:
             self._address = address
             self.services.admission.admit(address)
         return code
 
     def _host_refusal(self, headers: Sequence[tuple[bytes, bytes]], http_version: str) -> ProblemCode | None:
-        """Why the request is refused for the host that it names; None where it is not."""
-        reached, peer = self._endpoint_host("sockname"), self._endpoint_host("peername")
-        return self.services.admission.host_refusal(headers, http_version, reached, peer)
+        """Why the request is refused because of the host that it names; None if the host is accepted."""
+        server, peer = self._endpoint_host("sockname"), self._endpoint_host("peername")
+        return self.services.admission.host_refusal(headers, http_version, server, peer)
 
     def _endpoint_host(self, which: str) -> str:
-        """The address of this side or the client's; empty where it is none, as with Unix sockets."""
-        found = self._transport.get_extra_info(which)
-        return str(found[0]) if isinstance(found, tuple) else ""
+        """The IP address of this side or of the client; empty for Unix sockets, which have none."""
+        endpoint = self._transport.get_extra_info(which)
+        return str(endpoint[0]) if isinstance(endpoint, tuple) else ""
 
     def _send_now(self, data: bytes) -> None:
-        """Writes past the transport, which would check again what is known here; it gets what the kernel leaves."""
+        """Writes directly to the kernel, which saves the transport's checks. The transport gets what is left over."""
         try:
-            taken = os.write(self._fd, data)
-        except OSError:  # the transport meets it too, and knows what it means
-            taken = 0
-        if taken != len(data):
-            self._write(data[taken:])
+            written = os.write(self._fd, data)
+        except OSError:  # the transport runs into the same error, and handles it
+            written = 0
+        if written != len(data):
+            self._write(data[written:])
 
-    def _register(self) -> None:
+    def _mark_open(self) -> None:
         self._open = True
         self.services.connections.add(self)
 
     def _discard_output(self) -> None:
-        """Nothing is written any more, and the hub forgets the client."""
+        """Drops what is enqueued, and stops watching."""
         self._outgoing.clear()
         self._latest_progress = self._close_code = None
         if self._open:
             self._leave_hub()
 
     def _leave_hub(self) -> None:
-        self._open = self._clear = False
+        self._open = self._writable_now = False
         self._stop_watching()
         self.services.connections.remove(self)
 
     def _schedule_flush(self) -> None:
-        self._clear = False
+        self._writable_now = False
         if not self._flush_scheduled:
             self._flush_scheduled = True
             self.services.connections.schedule_flush(self)
@@ -265,21 +277,21 @@ class ClientConnection(SharedBuffer):
         if data:
             self._transport.write(data)
             empty = not (self._flush_scheduled or self._transport.get_write_buffer_size())
-            self._clear = self._open and self._fd >= 0 and empty
+            self._writable_now = self._open and self._fd >= 0 and empty
 
     def _stop_watching(self) -> None:
-        """Tells the hub that the client is gone."""
+        """Removes the client's watchers from the hub."""
         raise NotImplementedError
 
     def close_frames(self, code: CloseCode) -> Sequence[bytes]:
-        """Returns the bytes that tell the client of the end; the connection has to be gone soon."""
+        """Returns the bytes that tell the client of the end, and has the registry expect the close."""
         raise NotImplementedError
 
     def _log_fields(self) -> dict[str, str]:
-        """What the log says of it."""
+        """The fields by which log lines identify the client."""
         raise NotImplementedError
 
 
 def cursor_from_query(query: str) -> Cursor | None:
-    """`?after=`; what is no cursor counts as none."""
+    """The cursor in `?after=`; None if there is none, or it is malformed."""
     return Cursor.parse(parse_qs(query).get("after", [""])[-1]) if query else None

@@ -1,4 +1,4 @@
-"""What the clients' connections of a process share: one flush an iteration of the loop, and one timer."""
+"""The registry of all client connections of a process: one flush per iteration of the event loop, and one timer."""
 
 import asyncio
 import math
@@ -10,17 +10,19 @@ from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.settings import GatewaySettings
 
 _SLOTS = 50
-"""Of the wheel: a turn is the time between two pings, a slot the share of the sockets that is pinged at once."""
+"""Slots of the timer wheel, which turns once in the time between two pings. The connections of a slot are pinged
+together."""
 _DRAIN_STEP = 0.05
+"""seconds"""
 
 
 class ManagedConnection(Protocol):
     """The part of a client's connection that the registry uses."""
 
     slot: int
-    """of the wheel; -1 outside of it"""
+    """the connection's slot in the timer wheel; -1 if it is in none"""
     unanswered: bool
-    """it was pinged and has not answered"""
+    """whether a ping has not been answered yet"""
 
     def flush(self) -> int: ...
     def ping(self) -> None: ...
@@ -31,23 +33,23 @@ class ManagedConnection(Protocol):
 
 
 class ConnectionRegistry:
-    """The clients' connections of a gateway.
+    """The client connections of a gateway.
 
-    Open ones are in a wheel that turns once between two pings; slow and closing ones have deadlines.
+    Open connections are in a timer wheel, which turns once between two pings. Slow and closing ones have deadlines.
     """
 
     def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._settings, self.metrics = settings, metrics
         self._tick_seconds = settings.gateway_ping_seconds / _SLOTS
         self._pong_ticks = min(math.ceil(settings.gateway_pong_seconds / self._tick_seconds), _SLOTS - 1)
-        """ticks between a ping and the look for its answer"""
+        """ticks between a ping and the check for its answer"""
         self._wheel: list[set[ManagedConnection]] = [set() for _ in range(_SLOTS)]
         self._position = 0
         self._slow: dict[ManagedConnection, float] = {}
         self._closing: dict[ManagedConnection, float] = {}
         self._scheduled: list[ManagedConnection] = []
         self._flush_held = False
-        """whoever enqueues now calls flush() afterwards"""
+        """whether flush_scheduled() will be called explicitly"""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -60,65 +62,65 @@ class ConnectionRegistry:
             self._timer.cancel()
 
     def __len__(self) -> int:
-        """Connections that are open."""
+        """The number of open connections."""
         return sum(map(len, self._wheel))
 
     @property
     def slow_count(self) -> int:
-        """Connections that don't take what they are sent."""
+        """The number of slow connections."""
         return len(self._slow)
 
     def buffered_bytes(self) -> int:
         """Bytes that wait in this process for slow connections."""
         return sum(connection.buffered_bytes() for connection in self._slow)
 
-    # A connection's life.
+    # Called by the connections
 
     def add(self, connection: ManagedConnection) -> None:
         connection.slot = self._position
         self._wheel[connection.slot].add(connection)
 
     def remove(self, connection: ManagedConnection) -> None:
-        """It is not open any more: no ping, and nothing more is written; may be called again."""
+        """Takes a connection that is not open any more out of the wheel. May be called again."""
         if connection.slot >= 0:
             self._wheel[connection.slot].discard(connection)
             connection.slot = -1
         self._slow.pop(connection, None)
 
     def expect_close(self, connection: ManagedConnection) -> None:
-        """It has to be gone in time, or it is cut."""
+        """Sets the deadline by which the connection must be closed; after it the connection is aborted."""
         if self._loop is not None:
             self._closing.setdefault(connection, self._loop.time() + self._settings.gateway_close_seconds)
 
     def forget(self, connection: ManagedConnection) -> None:
-        """It has been lost."""
+        """Removes a connection that is lost."""
         self.remove(connection)
         self._closing.pop(connection, None)
 
     def mark_slow(self, connection: ManagedConnection) -> None:
-        """It does not take what it is sent."""
+        """Sets the deadline by which the client must read on; after it the connection is closed."""
         if self._loop is not None:
             self._slow[connection] = self._loop.time() + self._settings.gateway_slow_seconds
 
     def mark_too_slow(self, connection: ManagedConnection) -> None:
-        """It is closed at the next tick: not now, since who finds out is in the midst of writing to others."""
+        """Has the connection closed at the next tick: not now, in the middle of a delivery to other watchers."""
         self._slow[connection] = 0
 
     def unmark_slow(self, connection: ManagedConnection) -> None:
         self._slow.pop(connection, None)
 
     def schedule_flush(self, connection: ManagedConnection) -> None:
-        """Has the connection write at the end of this iteration of the loop."""
+        """Has the connection flushed at the end of this iteration of the event loop."""
         if not (self._scheduled or self._flush_held) and self._loop is not None:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self.flush_scheduled)
         self._scheduled.append(connection)
 
     def hold_flush(self) -> None:
-        """Much is going to be enqueued at once, and then flush() is called."""
+        """Holds flushes back until flush_scheduled() is called: much is about to be enqueued."""
         self._flush_held = True
 
-    def flush(self) -> None:
-        """Has all connections that were scheduled write what is enqueued."""
+    def flush_scheduled(self) -> None:
+        """Flushes every connection that was scheduled."""
         self._flush_held = False
         scheduled, self._scheduled = self._scheduled, []
         sent = 0
@@ -127,10 +129,10 @@ class ConnectionRegistry:
         self.metrics.messages_sent += sent
         self.metrics.observe_latencies()
 
-    # Everyone's end.
+    # Draining
 
     async def drain(self, seconds: float) -> None:
-        """Closes all sockets, those too that come in the meantime, at an even pace over that time."""
+        """Closes all connections evenly over that time, including those opened meanwhile."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while open_now := [connection for slot in self._wheel for connection in slot]:
@@ -140,12 +142,12 @@ class ConnectionRegistry:
             await asyncio.sleep(_DRAIN_STEP)
 
     async def wait_until_closed(self) -> None:
-        """Until every connection that is closing now has answered or was cut."""
+        """Waits until every connection that is closing now is closed or was aborted."""
         closing = set(self._closing)
-        while closing & self._closing.keys():  # noqa: ASYNC110 - an event would have to be kept for every connection
+        while closing & self._closing.keys():  # noqa: ASYNC110 - each connection would need an event
             await asyncio.sleep(_DRAIN_STEP)
 
-    # Within.
+    # Internals
 
     def _tick(self) -> None:
         assert self._loop is not None

@@ -1,4 +1,4 @@
-"""Many jobs on one WebSocket: what its client says, and a watcher for each job."""
+"""Many jobs on one WebSocket: handles what its client sends, and keeps a watcher for each job."""
 
 from collections import deque
 from typing import Protocol
@@ -10,11 +10,11 @@ from vidferry_common.contract.subscriptions import Subscribe, SubscriptionError,
 from vidferry_gateway import frames
 from vidferry_gateway.clients.connection import JOB_ID
 from vidferry_gateway.hub import Hub
-from vidferry_gateway.message import Kind, Message, Outgoing
+from vidferry_gateway.message import Message, MessageKind, OutgoingMessage
 
-_AT_ONCE = 4
-"""Jobs of one socket that are read at once. Each answer is a whole history: who subscribes to hundreds is sent them one
-after the other, as it takes them, and is not taken for a slow one."""
+_MAX_JOINING = 4
+"""The most jobs of one socket that are joined at the same time. Each join sends a whole history: the histories of
+hundreds of jobs leave as fast as the client reads, so that it does not count as slow."""
 
 
 class Socket(Protocol):
@@ -22,26 +22,26 @@ class Socket(Protocol):
 
     @property
     def paused(self) -> bool:
-        """Whether the client does not take what it is sent."""
+        """Whether the client is slow."""
 
-    def enqueue(self, job_id: str, data: bytes, kind: Kind) -> None: ...
+    def enqueue(self, job_id: str, data: bytes, kind: MessageKind) -> None: ...
     def enqueue_required(self, data: bytes) -> None: ...
     def forget_progress(self, job_id: str) -> None: ...
 
 
 class Subscription:
-    """A subscription of a WebSocket to one job: the hub's watcher of it."""
+    """The subscription of a WebSocket to one job, and the hub's watcher of that job."""
 
     __slots__ = ("_group", "after", "job_id")
 
     def __init__(self, group: "Subscriptions", job_id: str, after: Cursor | None) -> None:
         self._group, self.job_id, self.after = group, job_id, after
 
-    def deliver(self, message: Outgoing, kind: Kind) -> None:
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         self._group.deliver(self, message, kind)
 
-    def deliver_at_once(self, message: Message, kind: Kind) -> int:
-        """Not at once, since another job's may come in the same read."""
+    def deliver_now(self, message: Message, kind: MessageKind) -> int:
+        """Only enqueues: a message of another job may follow in the same read, and both leave in one write."""
         self._group.deliver(self, message, kind)
         return 0
 
@@ -50,61 +50,61 @@ class Subscription:
 
 
 class Subscriptions:
-    """The jobs of a WebSocket: subscribed to, or about to be."""
+    """The subscriptions of a WebSocket."""
 
     def __init__(self, socket: Socket, hub: Hub, limit: int) -> None:
         self._socket, self._hub, self._limit = socket, hub, limit
         self._jobs: dict[str, Subscription] = {}
         self._waiting: deque[Subscription] = deque()
-        self._reading: set[Subscription] = set()
-        """joined, and nothing has come yet"""
+        self._joining: set[Subscription] = set()
+        """joined, but nothing was delivered yet"""
 
     def handle_message(self, text: str) -> None:
-        """A client's message."""
+        """Handles a message from the client."""
         match subscriptions.parse(text):
             case Subscribe(jobs):
                 for job_id, after in jobs.items():
-                    self._subscribe(job_id, after)
+                    self._add_subscription(job_id, after)
                 self.join_waiting()
             case Unsubscribe(job_ids):
                 for job_id in job_ids:
-                    self._remove(job_id)
+                    self._remove_subscription(job_id)
                     self._send_text(subscriptions.unsubscribed(job_id))
             case None:
                 self._send_text(SubscriptionError.INVALID_MESSAGE.message())
 
     def unsubscribe_all(self) -> None:
-        """The socket has ended."""
+        """Removes all subscriptions, because the socket has ended."""
         self._waiting.clear()
         for job_id in tuple(self._jobs):
-            self._remove(job_id)
+            self._remove_subscription(job_id)
 
     def join_waiting(self) -> None:
-        """Joins as many jobs as there is room for: after each write, and when the client has read on."""
-        while self._waiting and len(self._reading) < _AT_ONCE and not self._socket.paused:
+        """Joins as many jobs as may be joined now. Called after each write and when a slow client reads again."""
+        while self._waiting and len(self._joining) < _MAX_JOINING and not self._socket.paused:
             subscription = self._waiting.popleft()
             if self._jobs.get(subscription.job_id) is subscription:
-                self._reading.add(subscription)
+                self._joining.add(subscription)
                 self._hub.join(subscription)
 
-    # The subscriptions
+    # Called by the subscriptions
 
-    def deliver(self, subscription: Subscription, message: Outgoing, kind: Kind) -> None:
-        self._reading.discard(subscription)
+    def deliver(self, subscription: Subscription, message: OutgoingMessage, kind: MessageKind) -> None:
+        self._joining.discard(subscription)
         self._socket.enqueue(subscription.job_id, message.frame, kind)
 
     def end_subscription(self, subscription: Subscription, code: CloseCode) -> None:
-        """The last message has been sent, or there is no such job."""
-        self._reading.discard(subscription)
+        """Called after a job's last message, or when there is no such job."""
+        self._joining.discard(subscription)
         del self._jobs[subscription.job_id]
         if code is CloseCode.NO_SUCH_JOB:
             self._send_text(SubscriptionError.JOB_NOT_FOUND.message(subscription.job_id))
 
-    # Within
+    # Internals
 
-    def _subscribe(self, job_id: str, after: Cursor | None) -> None:
-        """Anew where it was subscribed to already: then the new cursor counts."""
-        self._remove(job_id)
+    def _add_subscription(self, job_id: str, after: Cursor | None) -> None:
+        """Subscribes to a job. An earlier subscription to it is replaced, so that the new cursor counts."""
+        self._remove_subscription(job_id)
         if not JOB_ID.fullmatch(job_id):
             self._send_text(SubscriptionError.JOB_NOT_FOUND.message(job_id))
         elif len(self._jobs) >= self._limit:
@@ -113,10 +113,10 @@ class Subscriptions:
             subscription = self._jobs[job_id] = Subscription(self, job_id, after)
             self._waiting.append(subscription)
 
-    def _remove(self, job_id: str) -> None:
+    def _remove_subscription(self, job_id: str) -> None:
         subscription = self._jobs.pop(job_id, None)
         if subscription is not None:
-            self._reading.discard(subscription)
+            self._joining.discard(subscription)
             self._hub.leave(subscription)
             self._socket.forget_progress(job_id)
 

@@ -1,4 +1,4 @@
-"""A WebSocket of a client: its handshake, what it is sent, what it says, and its close."""
+"""A client's WebSocket: handshake, messages in both directions, pings and close."""
 
 import codecs
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from websockets.frames import CloseCode as Failure
+from websockets.frames import CloseCode as StandardCloseCode
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import Protocol, Side, State
@@ -19,15 +19,15 @@ from vidferry_gateway import frames
 from vidferry_gateway.clients.connection import JOB_ID, ClientConnection, cursor_from_query
 from vidferry_gateway.clients.handshake import answer_handshake, header_pairs, parse_request
 from vidferry_gateway.clients.subscriptions import Subscriptions
-from vidferry_gateway.message import Kind, Message, Outgoing
+from vidferry_gateway.message import Message, MessageKind, OutgoingMessage
 
 MAX_CLIENT_MESSAGE = 4096
 
 _PATH = re.compile(r"(?:/.*)?/ws/download(?:s|/(?P<job>.*))")
-"""Below any prefix: a proxy may keep its own or take it off."""
-_SEEN_PING = frames.visible_ping(subscriptions.PING)
+"""With any prefix: a proxy may pass its own on or strip it."""
+_VISIBLE_PING = frames.visible_ping(subscriptions.PING)
 _PONG = b"\x8a\x80"
-"""the head of an empty pong of a client; four bytes of mask follow"""
+"""the header of a client's empty pong; a mask of four bytes follows"""
 _PONG_SIZE = 6
 
 _log = logging.getLogger(__name__)
@@ -36,27 +36,27 @@ _Utf8 = codecs.getincrementaldecoder("utf-8")
 
 
 class TolerantProtocol(Protocol):
-    """The state machine of websockets, but for a close amid a fragmented message, which is allowed (RFC 6455 §5.4)."""
+    """The websockets library's state machine, but a close within a fragmented message is allowed (RFC 6455 §5.4)."""
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            self.current_size = None  # else it is taken for a breach, and answered with 1002
+            self.current_size = None  # else the library treats it as a protocol error (1002)
         super().recv_frame(frame)
 
 
 class WebSocketConnection(ClientConnection):
-    """A WebSocket of a client that watches one job, and is the hub's watcher of it itself, or many."""
+    """A client's WebSocket. It watches one job, as the hub's watcher itself, or many jobs by subscriptions."""
 
     __slots__ = ("_accepted", "_core", "_decoder", "_ping", "_refused", "_subscriptions", "_text", "after", "job_id")
 
     def __init__(self, connections: set[Any]) -> None:
         super().__init__(connections)
         self._core: Protocol | None = None
-        """websockets' state machine, from the first frame on that needs one"""
+        """the websockets library's state machine; made for the first frame that needs it"""
         self._accepted = False
-        """its handshake succeeded"""
+        """whether the handshake succeeded"""
         self._refused = False
-        """it did not"""
+        """whether the handshake failed"""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text = ""
         self._ping = frames.PING
@@ -69,7 +69,7 @@ class WebSocketConnection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         if not self._accepted:
             if not self._refused:
-                self._shake_hands(parse_request(data))
+                self._answer_handshake(parse_request(data))
             return
         if self._core is None and len(data) == _PONG_SIZE and data.startswith(_PONG):
             self.unanswered = False
@@ -93,19 +93,19 @@ class WebSocketConnection(ClientConnection):
         if self._subscriptions is not None:
             self._subscriptions.join_waiting()
 
-    # The hub
+    # Called by the hub
 
-    def deliver(self, message: Outgoing, kind: Kind) -> None:
+    def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         self.enqueue(self.job_id, message.frame, kind)
 
-    def deliver_at_once(self, message: Message, kind: Kind) -> int:
-        if not self._clear:
+    def deliver_now(self, message: Message, kind: MessageKind) -> int:
+        if not self._writable_now:
             self.enqueue(self.job_id, message.frame, kind)
             return 0
         self._send_now(message.frame)
         return 1
 
-    # The connections' common timer and flush
+    # Called by the registry
 
     def flush(self) -> int:
         count = super().flush()
@@ -119,16 +119,16 @@ class WebSocketConnection(ClientConnection):
             self._write(self._ping)
 
     def close_unresponsive(self) -> None:
-        """A ping was not answered in time."""
-        self._fail(Failure.INTERNAL_ERROR, "keepalive ping timeout")
+        self._fail_connection(StandardCloseCode.INTERNAL_ERROR, "keepalive ping timeout")
 
     # The handshake
 
-    def _shake_hands(self, request: Request) -> None:
+    def _answer_handshake(self, request: Request) -> None:
         path, _, query = request.path.partition("?")
         match = _PATH.fullmatch(path)
-        refused = self._host_refusal(header_pairs(request), "1.1")  # no other version has WebSockets (RFC 6455 §4.1)
-        accepted, response = answer_handshake(request, refused=refused, known_path=match is not None)
+        # HTTP/1.1 is the only version with WebSockets (RFC 6455 §4.1).
+        host_refusal = self._host_refusal(header_pairs(request), "1.1")
+        accepted, response = answer_handshake(request, host_refusal=host_refusal, known_path=match is not None)
         self._transport.write(response)
         if match is None or not accepted:
             self._refused = True
@@ -138,7 +138,7 @@ class WebSocketConnection(ClientConnection):
         self.services.connections.metrics.connections_opened += 1
         refusal = self._start_watching(match["job"], query, request)
         if refusal is not None:
-            # A browser doesn't see the status of a failed upgrade: who is turned away gets a close code.
+            # Browsers hide the status of a failed upgrade from scripts, so the refusal is a close code.
             self._write(b"".join(self.close_frames(refusal)))
 
     def _start_watching(self, job: str | None, query: str, request: Request) -> CloseCode | None:
@@ -152,8 +152,8 @@ class WebSocketConnection(ClientConnection):
             _log.debug("refused", extra={"job_id": job_id, "code": int(refusal)})
             return refusal
         if query and "pings" in parse_qs(query):
-            self._ping = _SEEN_PING
-        self._register()
+            self._ping = _VISIBLE_PING
+        self._mark_open()
         if job is None:
             self._subscriptions = Subscriptions(
                 self, self.services.hub, self.services.settings.gateway_max_jobs_per_socket
@@ -163,15 +163,15 @@ class WebSocketConnection(ClientConnection):
             self.services.hub.join(self)
         return None
 
-    # Within
+    # Internals
 
     @property
     def paused(self) -> bool:
-        """Whether the client does not take what it is sent."""
+        """Whether the client is slow."""
         return self._paused
 
     def _state_machine(self) -> Protocol:
-        """Between two frames there is nothing to remember, so that who only answers pings needs none."""
+        """The state machine, made on first use: a client that only answers pings does not need one."""
         if self._core is None:
             self._core = TolerantProtocol(Side.SERVER, state=State.OPEN, max_size=MAX_CLIENT_MESSAGE, logger=_core_log)
         return self._core
@@ -183,14 +183,14 @@ class WebSocketConnection(ClientConnection):
             try:
                 self._handle_text(frame)
             except UnicodeDecodeError:
-                # The core leaves this check to the application.
+                # The library leaves this check to the application.
                 if core.state is State.OPEN:
-                    core.fail(Failure.INVALID_DATA, "invalid UTF-8")
+                    core.fail(StandardCloseCode.INVALID_DATA, "invalid UTF-8")
         elif frame.opcode is Opcode.BINARY and self._subscriptions is not None and self._open:
             self._subscriptions.handle_message("")
 
     def _handle_text(self, frame: Frame) -> None:
-        """Of a single job's watcher it means nothing, but it has to be right."""
+        """Decodes a text frame. While a single job is watched its text is ignored, but must still be valid."""
         decoder = self._decoder or _Utf8()
         text = decoder.decode(frame.data, frame.fin)
         self._decoder = None if frame.fin else decoder
@@ -216,22 +216,22 @@ class WebSocketConnection(ClientConnection):
         self.services.connections.expect_close(self)
         return core.data_to_send()
 
-    def _fail(self, code: Failure, reason: str) -> None:
+    def _fail_connection(self, code: StandardCloseCode, reason: str) -> None:
         core = self._state_machine()
         core.fail(code, reason)
         self._discard_output()
         self._write_core_output(core)
 
     def _first_close_code(self) -> int:
-        """The code that began the close, this side's or the client's."""
+        """The close code of the side that closed first."""
         if self._core is None:
-            return Failure.ABNORMAL_CLOSURE
+            return StandardCloseCode.ABNORMAL_CLOSURE
         sent, received = self._core.close_sent, self._core.close_rcvd
-        begun = received if self._core.close_rcvd_then_sent or sent is None else sent
-        return Failure.ABNORMAL_CLOSURE if begun is None else begun.code
+        first = received if self._core.close_rcvd_then_sent or sent is None else sent
+        return StandardCloseCode.ABNORMAL_CLOSURE if first is None else first.code
 
     def _write_core_output(self, core: Protocol) -> None:
-        """Writes what the core has to say; an empty chunk is the end of the stream."""
+        """Writes the state machine's output; an empty chunk means the end of the stream."""
         chunks = core.data_to_send()
         self._write(b"".join(chunks))
         if chunks and not chunks[-1]:
@@ -240,7 +240,7 @@ class WebSocketConnection(ClientConnection):
     def _end_stream(self) -> None:
         self.services.connections.expect_close(self)
         if self._transport.can_write_eof():
-            # Not close(): with bytes of the client unread it would reset the connection under the close frame.
+            # close() would reset the connection if unread bytes were left, and the client might miss the close frame.
             self._transport.write_eof()
         else:
             self._transport.close()

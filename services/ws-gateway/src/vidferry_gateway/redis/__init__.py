@@ -1,1 +1,1 @@
-"""The connection to Redis: what it tells becomes messages of the hub."""
+"""The gateway's connection to Redis, which feeds the hub."""

@@ -1,4 +1,4 @@
-"""One connection to Redis in RESP3: commands go out as they are, pushes and replies come back as they arrive."""
+"""A connection to Redis in RESP3 on the bare event loop: sends packed commands, hands on pushes and replies."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import hiredis
-from redis.asyncio.connection import Connection as PlainConnection
+from redis.asyncio.connection import Connection as TcpConnection
 from redis.asyncio.connection import SSLConnection
 
 from vidferry_common.metrics import ClockOffset
@@ -17,79 +17,79 @@ from vidferry_common.store.sentinel import NoPrimary
 from vidferry_gateway.buffer import SharedBuffer
 
 _log = logging.getLogger(__name__)
-_NOTHING = object()
-_WITHHELD = re.compile(r"NOPERM .*'(?:info|time)'")
-"""what a user may be kept from: it is no more than nice to have"""
+_NEED_MORE_DATA = object()
+_OPTIONAL_COMMAND_DENIED = re.compile(r"NOPERM .*'(?:info|time)'")
+"""The gateway works without INFO and TIME, so a user that may not call them is accepted."""
 
 
 class RedisRefused(Exception):
-    """Redis answered with an error: a wrong password, a missing right, a server that is still loading or no primary."""
+    """Redis answered with an error: wrong password, missing permission, still loading, or not the primary."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What INFO tells of a server: which it is, and how many clients it has dropped for not reading on."""
+    """The identity of a Redis server, and how many clients it has disconnected for not reading fast enough."""
 
     run_id: bytes
-    dropped: int
+    slow_disconnections: int
 
     @classmethod
     def parse_info(cls, info: bytes) -> "ServerFacts":
-        """Of INFO's answer. Redis 7.0 does not count yet."""
+        """Parses the answer to INFO. Redis 7.0 does not report the disconnections yet."""
         fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
-        dropped = fields.get(b"client_output_buffer_limit_disconnections", b"0")
-        return cls(fields.get(b"run_id", b""), int(dropped))
+        disconnections = fields.get(b"client_output_buffer_limit_disconnections", b"0")
+        return cls(fields.get(b"run_id", b""), int(disconnections))
 
 
 class Listener(Protocol):
     """The receiver of what a connection reads."""
 
     def read_begun(self) -> None:
-        """Some bytes have come: what they hold follows at once, then read_ended()."""
+        """Bytes have been read. The calls for what they contain follow immediately, then read_ended()."""
 
     def message_received(self, channel: bytes, payload: bytes) -> None: ...
 
     def push_received(self, kind: bytes, channel: bytes) -> None:
-        """A push that is no message: subscribe and the like."""
+        """A push other than a message, such as the confirmation of a SUBSCRIBE."""
 
     def reply_received(self, item: Any) -> None: ...
 
     def read_ended(self) -> None:
-        """That was all of it."""
+        """Everything that was read has been handed over."""
 
 
 class RespConnection(SharedBuffer):
-    """A connection to Redis in RESP3, probed; closed tells why it ended."""
+    """A connection to Redis in RESP3 that is probed regularly. `closed` resolves with the reason when it ends."""
 
     def __init__(self, listener: Listener, probe: float, clock_offset: ClockOffset) -> None:
         self._listener, self._probe_seconds, self._clock_offset = listener, probe, clock_offset
-        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._reader = hiredis.Reader(notEnoughData=_NEED_MORE_DATA)
         self._loop = asyncio.get_running_loop()
-        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._signed_in: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
         self._unanswered = False
         self._probed = 0.0
-        """when, by the loop's clock"""
+        """time of the last probe, by the event loop's clock"""
         self._failure: Exception | None = None
         self.closed: asyncio.Future[Exception] = self._loop.create_future()
         self.role = ""
-        """what the server said of itself: `master` or `replica`"""
+        """the server's role, from its answer to HELLO: `master` or `replica`"""
         self.server: ServerFacts | None = None
-        """as of the greeting; None where this user may not know"""
+        """read while signing in; None if this user may not call INFO"""
 
     def send(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
-    async def greet(self, hello: tuple[str, ...], database: int) -> None:
-        """Speaks RESP3, signs in and proves that commands are answered; raises RedisRefused, OSError."""
+    async def sign_in(self, hello: tuple[str, ...], database: int) -> None:
+        """Switches to RESP3, authenticates, and waits for an answer to PING. Raises RedisRefused and OSError."""
         commands = [hello, ("SELECT", str(database))] if database else [hello]
         self.send(b"".join(pack_command(*each) for each in (*commands, ("INFO",), ("PING",))))
-        await self._greeted
+        await self._signed_in
 
     def abort(self, reason: Exception) -> None:
-        """Ends the connection at once."""
+        """Closes the connection immediately."""
         self._failure = self._failure or reason
         if self._transport is not None:
             self._transport.abort()
@@ -113,16 +113,16 @@ class RespConnection(SharedBuffer):
         reason = self._failure or exc or ConnectionResetError("Redis closed the connection")
         if self._probe_timer is not None:
             self._probe_timer.cancel()
-        if not self._greeted.done():
-            self._greeted.set_exception(reason)
+        if not self._signed_in.done():
+            self._signed_in.set_exception(reason)
         self.closed.set_result(reason)
 
-    # Within.
+    # Internals
 
     def _handle_all(self) -> None:
-        """Messages are nearly all that comes, so they are looked for first."""
+        """Hands on everything that has been parsed. Nearly all of it is messages, so they are checked first."""
         gets, message = self._reader.gets, self._listener.message_received
-        while self._failure is None and (item := gets()) is not _NOTHING:
+        while self._failure is None and (item := gets()) is not _NEED_MORE_DATA:
             if type(item) is not hiredis.PushNotification:
                 self._handle_reply(item)
             elif item[0] == b"message":
@@ -132,25 +132,25 @@ class RespConnection(SharedBuffer):
 
     def _handle_reply(self, item: Any) -> None:
         if isinstance(item, hiredis.ReplyError):
-            if not _WITHHELD.match(str(item)):
+            if not _OPTIONAL_COMMAND_DENIED.match(str(item)):
                 raise RedisRefused(str(item))
         elif item == b"PONG":
             self._unanswered = False
-            if not self._greeted.done():
-                self._greeted.set_result(None)
+            if not self._signed_in.done():
+                self._signed_in.set_result(None)
                 self._probe_timer = self._loop.call_later(self._probe_seconds, self._send_probe)
-        elif self._greeted.done():
-            if isinstance(item, list) and isinstance(item[-1], bytes):  # a read's ends with a list
+        elif self._signed_in.done():
+            if isinstance(item, list) and isinstance(item[-1], bytes):  # TIME's; a read's answer ends with a list
                 self._clock_offset.measured(int(item[0]) + int(item[1]) / 1e6, self._loop.time() - self._probed)
             else:
                 self._listener.reply_received(item)
-        elif isinstance(item, dict):  # the answer to HELLO
+        elif isinstance(item, dict):  # HELLO's answer
             self.role = item[b"role"].decode()
         elif isinstance(item, bytes) and b"run_id:" in item:
             self.server = ServerFacts.parse_info(item)
 
     def _send_probe(self) -> None:
-        """A connection can be dead without a sign: no packet tells that the other side is gone."""
+        """Probes the connection, since TCP alone does not notice a peer that vanished."""
         if self._unanswered:
             self.abort(TimeoutError(f"Redis did not answer for {self._probe_seconds:g} s"))
             return
@@ -161,7 +161,7 @@ class RespConnection(SharedBuffer):
 
 
 def pack_command(*words: str) -> bytes:
-    """A command as Redis reads it."""
+    """Encodes a command in the Redis protocol."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # the stub allows a tuple of one
     return packed
 
@@ -169,26 +169,26 @@ def pack_command(*words: str) -> bytes:
 _PROBE = pack_command("TIME") + pack_command("PING")
 
 
-async def open_connection(options: dict[str, Any], name: str, make: Callable[[], RespConnection]) -> RespConnection:
-    """A connection that has signed in; raises OSError (TimeoutError among them) and RedisRefused.
+async def open_connection(options: dict[str, Any], name: str, factory: Callable[[], RespConnection]) -> RespConnection:
+    """Connects and signs in. Raises OSError (including TimeoutError) and RedisRefused.
 
-    The options are those of the other services' client.
+    The options are the ones that the other services pass to their Redis client.
     """
     if "sentinels" in options:
         options = {**options, **await _primary_address(options)}
     async with asyncio.timeout(options["socket_connect_timeout"]):
-        connection = await _connect(options, make)
+        connection = await _connect(options, factory)
         try:
-            await connection.greet(_hello_command(options, name), options.get("db", 0))
+            await connection.sign_in(_hello_command(options, name), options.get("db", 0))
             _check_role(connection, options)
         except BaseException:
-            connection.abort(ConnectionAbortedError("given up"))
+            connection.abort(ConnectionAbortedError("signing in failed"))
             raise
     return connection
 
 
 def _check_role(connection: RespConnection, options: dict[str, Any]) -> None:
-    """What Sentinels name may have been demoted already."""
+    """The server that the Sentinels name may have been demoted since."""
     if "sentinels" in options and connection.role != "master":
         raise RedisRefused(f"{options['host']}:{options['port']} is no primary (any more)")
 
@@ -201,32 +201,32 @@ async def _primary_address(options: dict[str, Any]) -> dict[str, Any]:
     return {"host": host, "port": port}
 
 
-async def _connect(options: dict[str, Any], make: Callable[[], RespConnection]) -> RespConnection:
+async def _connect(options: dict[str, Any], factory: Callable[[], RespConnection]) -> RespConnection:
     loop = asyncio.get_running_loop()
     if "path" in options:
-        _, connection = await loop.create_unix_connection(make, options["path"])
+        _, connection = await loop.create_unix_connection(factory, options["path"])
     else:
         _, connection = await loop.create_connection(
-            make, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls_context(options)
+            factory, options.get("host", "localhost"), options.get("port", 6379), ssl=_tls_context(options)
         )
     return connection
 
 
 def _hello_command(options: dict[str, Any], name: str) -> tuple[str, ...]:
     password = options.get("password")
-    sign_in = ("AUTH", options.get("username") or "default", password) if password else ()
-    return ("HELLO", "3", *sign_in, "SETNAME", name)
+    auth = ("AUTH", options.get("username") or "default", password) if password else ()
+    return ("HELLO", "3", *auth, "SETNAME", name)
 
 
 def _tls_context(options: dict[str, Any]) -> ssl.SSLContext | None:
-    """The address's `ssl_` options, as the other services' client reads them."""
-    if not issubclass(options.get("connection_class", PlainConnection), SSLConnection):
+    """Applies the URL's `ssl_` options in the way the other services' client does."""
+    if not issubclass(options.get("connection_class", TcpConnection), SSLConnection):
         return None
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"), capath=options.get("ssl_ca_path"))
     if options.get("ssl_certfile"):
         context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
-    unchecked = options.get("ssl_cert_reqs") == "none"
-    context.check_hostname = not unchecked and options.get("ssl_check_hostname", True)
-    if unchecked:
+    unverified = options.get("ssl_cert_reqs") == "none"
+    context.check_hostname = not unverified and options.get("ssl_check_hostname", True)
+    if unverified:
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -1,4 +1,4 @@
-"""Redis' side of the hub: one connection for all watched jobs, kept alive, opened anew when it is lost."""
+"""Keeps one connection to Redis for all watched jobs, and passes commands and messages between it and the hub."""
 
 import asyncio
 import contextlib
@@ -17,41 +17,41 @@ from vidferry_gateway.redis.connection import RedisRefused, RespConnection, Serv
 
 _log = logging.getLogger(__name__)
 
-WINDOW = 128
-"""Reads under way at once. An answer is up to 65 messages, and Redis cuts a subscriber that has 32 MiB to take."""
+MAX_READS_IN_FLIGHT = 128
+"""The most reads in flight. An answer is up to 65 messages, and Redis disconnects a subscriber with 32 MiB unread."""
 
-_PREFIX = len(keys.CHANNEL)
+_PREFIX_LENGTH = len(keys.CHANNEL)
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.05, 2.0
-_ASKED_AGAIN = 0.1
-"""Seconds between two questions to Sentinels, however many ask for jobs that are not there."""
-_SETTLED = 5.0
-"""Seconds after which a connection counts as good, and the back-off begins anew."""
+_VERIFY_INTERVAL = 0.1
+"""Seconds between two queries to the Sentinels, however many clients ask for jobs that do not exist."""
+_STABLE_SECONDS = 5.0
+"""Seconds that a connection must last for the back-off to start again from its first delay."""
 
 
 class Clients(Protocol):
-    """The clients' connections, which write what one read of Redis brought in one flush."""
+    """The clients' connections. What one read of Redis brings is written to each of them in one flush."""
 
     def hold_flush(self) -> None: ...
-    def flush(self) -> None: ...
+    def flush_scheduled(self) -> None: ...
 
 
-class Feed:
-    """The hub's link to Redis: carries its work there, and what Redis says back."""
+class RedisFeed:
+    """The hub's connection to Redis, opened again whenever it is lost."""
 
     def __init__(self, settings: RedisSettings, probe: float, metrics: GatewayMetrics, clients: Clients) -> None:
         self._name = connection_name("gateway", "messages")
         self._options, self._probe, self._clients = connection_options(settings, self._name), probe, clients
         self._metrics = metrics
         self._sentinels: Sentinels | None = self._options.get("sentinels")
-        self._doubt = asyncio.Event()
-        self.hub = Hub(self._schedule_send, self._metrics, self._doubt.set if self._sentinels else None)
+        self._absence_to_verify = asyncio.Event()
+        self.hub = Hub(self._schedule_send, self._metrics, self._absence_to_verify.set if self._sentinels else None)
         self._connection: RespConnection | None = None
-        self.reached = False
-        """Redis has been there, now or before"""
+        self.has_connected = False
+        """whether there has been a connection since the start"""
         self._send_scheduled = False
         self._logged_reason = ""
-        self._lost: RespConnection | None = None
-        """the connection before this one"""
+        self._lost_connection: RespConnection | None = None
+        """the previous connection, until the reason for its loss has been counted"""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -59,7 +59,7 @@ class Feed:
         return self._connection is not None
 
     def start(self) -> None:
-        """Begins to connect; returns at once."""
+        """Starts connecting and returns immediately."""
         self._task = asyncio.get_running_loop().create_task(self._stay_connected())
 
     async def stop(self) -> None:
@@ -68,14 +68,14 @@ class Feed:
             await asyncio.wait([self._task])
             self._task = None
 
-    # The connection's life.
+    # Connecting
 
     async def _stay_connected(self) -> None:
         failures = 0
         while True:
             began = asyncio.get_running_loop().time()
             reason = await self._connect_and_serve()
-            if asyncio.get_running_loop().time() - began > _SETTLED:
+            if asyncio.get_running_loop().time() - began > _STABLE_SECONDS:
                 failures = 0
             self._log_outage(str(reason) or type(reason).__name__)
             ceiling = min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**failures)
@@ -83,56 +83,59 @@ class Feed:
             await asyncio.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - spreads load, guards nothing
 
     async def _connect_and_serve(self) -> Exception:
-        """Returns when the connection is lost, or none could be had, with the reason."""
+        """Returns the reason once the connection is lost, or could not be opened."""
         try:
             connection = await open_connection(self._options, self._name, self._make_connection)
         except (OSError, ValueError, RedisRefused) as error:
             return error
-        self._connection, self.reached = connection, True
+        self._connection, self.has_connected = connection, True
         self._metrics.redis_connections += 1
         self._count_loss(connection)
         self._logged_reason = ""
         _log.info("connected to Redis")
-        following = asyncio.get_running_loop().create_task(self._follow_primary(connection))
+        follow_task = asyncio.get_running_loop().create_task(self._follow_primary(connection))
         try:
             self._schedule_send()
             return await asyncio.shield(connection.closed)
         finally:
-            following.cancel()
+            follow_task.cancel()
             self._connection = None
-            self._lost = connection
+            self._lost_connection = connection
             connection.abort(ConnectionAbortedError("stopping"))
             await connection.closed
             self.hub.connection_lost()
 
     async def _follow_primary(self, connection: RespConnection) -> None:
-        """Gives the connection up when Sentinels name another primary: one that they can't reach would keep it open.
+        """Closes the connection when the Sentinels name another primary.
 
-        A server that is no primary any more, and does not know it yet, knows no job that was made since.
+        A former primary that is cut off from the Sentinels would keep the connection open. It does not know the jobs
+        that were made since, so absences are confirmed here too.
         """
         if self._sentinels is None:
             return
-        known = self._sentinels.newest
+        primary = self._sentinels.newest
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doubt.wait(), self._probe)
-            self._doubt.clear()
-            doubted = self.hub.doubted_topics()
+                await asyncio.wait_for(self._absence_to_verify.wait(), self._probe)
+            self._absence_to_verify.clear()
+            unverified = self.hub.unverified_topics()
             with contextlib.suppress(NoPrimary):
-                if await self._sentinels.primary() != known:
+                if await self._sentinels.primary() != primary:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
-                self.hub.believe_absence(doubted)
-            await asyncio.sleep(_ASKED_AGAIN)
+                self.hub.confirm_absence(unverified)
+            await asyncio.sleep(_VERIFY_INTERVAL)
 
     def _count_loss(self, connection: RespConnection) -> None:
-        """Why the last one was lost, which Redis itself tells only when it is asked again."""
-        lost, self._lost = self._lost, None
+        """Counts why the previous connection was lost. The server's own counters, read while signing in again, tell
+        whether it disconnected this gateway for being slow.
+        """
+        lost, self._lost_connection = self._lost_connection, None
         if lost is not None:
             self._metrics.redis_connection_lost(_loss_reason(lost.closed.result(), lost.server, connection.server))
 
     def _log_outage(self, reason: str) -> None:
-        """Once an outage, and once more where its reason changes."""
+        """Logs an outage once, and again when its reason changes."""
         if reason != self._logged_reason:
             self._logged_reason = reason
             _log.warning("Redis is away: %s", reason)
@@ -140,47 +143,47 @@ class Feed:
     def _make_connection(self) -> RespConnection:
         return RespConnection(self, self._probe, self._metrics.clock_offset)
 
-    # Out: all that came up in one iteration of the loop leaves in one write.
+    # Sending: the commands of one iteration of the event loop leave in one write.
 
     def _schedule_send(self) -> None:
         if self._connection is not None and not self._send_scheduled:
             self._send_scheduled = True
-            asyncio.get_running_loop().call_soon(self._send_work)
+            asyncio.get_running_loop().call_soon(self._send_commands)
 
-    def _send_work(self) -> None:
+    def _send_commands(self) -> None:
         self._send_scheduled = False
         if self._connection is None:
             return
-        work = self.hub.take_work(WINDOW - self.hub.reads_in_flight)
+        commands = self.hub.take_commands(MAX_READS_IN_FLIGHT - self.hub.reads_in_flight)
         out = []
-        if work.unsubscribe:
-            out.append(pack_command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.unsubscribe)))
-        if work.subscribe:
-            out.append(pack_command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in work.subscribe)))
-        out.extend(_read_command(job_id) for job_id in work.read)
+        if commands.unsubscribe:
+            out.append(pack_command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in commands.unsubscribe)))
+        if commands.subscribe:
+            out.append(pack_command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in commands.subscribe)))
+        out.extend(_read_command(job_id) for job_id in commands.read)
         self._connection.send(b"".join(out))
 
-    # In: what came in one read of the connection leaves in one write to each socket.
+    # Receiving: what one read of the connection brings leaves in one write to each client.
 
     def read_begun(self) -> None:
         self._clients.hold_flush()
 
     def message_received(self, channel: bytes, payload: bytes) -> None:
-        self.hub.receive(channel[_PREFIX:], payload)
+        self.hub.receive_message(channel[_PREFIX_LENGTH:], payload)
 
     def push_received(self, kind: bytes, channel: bytes) -> None:
         if kind == b"subscribe" and _log.isEnabledFor(logging.DEBUG):
-            _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX:].decode()})
+            _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX_LENGTH:].decode()})
 
     def reply_received(self, item: Any) -> None:
         state, history = item
         self.hub.answer_read(state, history)
-        if not self.hub.idle:
+        if self.hub.has_commands:
             self._schedule_send()
 
     def read_ended(self) -> None:
-        self.hub.deliver_due()
-        self._clients.flush()
+        self.hub.deliver_pending()
+        self._clients.flush_scheduled()
 
 
 def _loss_reason(reason: Exception, before: ServerFacts | None, now: ServerFacts | None) -> RedisLoss:
@@ -188,16 +191,16 @@ def _loss_reason(reason: Exception, before: ServerFacts | None, now: ServerFacts
         return RedisLoss.SILENT
     if isinstance(reason, RedisRefused):
         return RedisLoss.REFUSED
-    if before and now and before.run_id == now.run_id and now.dropped > before.dropped:
+    if before and now and before.run_id == now.run_id and now.slow_disconnections > before.slow_disconnections:
         _log.warning("Redis dropped the subscription: this gateway did not keep up; everything watched was read again")
         return RedisLoss.BEHIND
     return RedisLoss.CLOSED
 
 
 def _read_command(job_id: str) -> bytes:
-    """One moment of the record: a message published between two commands could be in neither.
+    """Reads state and history in one step: a message published between two commands could be missing from both.
 
-    By a script, as a Redis whose memory is used up refuses each command within MULTI, reads too.
+    A script and not MULTI: a Redis whose memory is full refuses every command within MULTI, reads included.
     """
     key = keys.JOB + job_id
     return pack_command("EVAL", _READ, "2", key, key + keys.HISTORY)

@@ -1,1 +1,1 @@
-"""What uvicorn is given in place of its own: the HTTP protocol and the server."""
+"""Replacements for parts of uvicorn: its HTTP protocol, WebSocket protocol and server."""

@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol, but for three things: what comes behind a handshake, requests for event streams, and those
-for a WebSocket that ask for none. A request's bounds are those of all services.
+"""uvicorn's HTTP protocol with three changes: bytes sent right after a WebSocket handshake are kept, requests for event
+streams are handed over, and WebSocket paths are refused without an upgrade. Requests are bounded as in all services.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from vidferry_common.http.request_bounds import BoundedRequests
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.clients.sse import EventStream
 
-_PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
-"""Below any prefix: a proxy may keep its own or take it off."""
+_STREAM_PATH = re.compile(rb"(?:/[^?]*)?/sse/download/(?P<job>[^?]*)(?:\?(?P<query>.*))?")
+"""With any prefix: a proxy may pass its own on or strip it."""
 _WEBSOCKET_PATH = re.compile(rb"(?:/[^?]*)?/ws/download(?:s|/[^?]*)(?:\?.*)?")
 
 
@@ -32,20 +32,20 @@ class StreamRequest(NamedTuple):
 
 
 class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
-    """uvicorn's `http=` class wherever GatewayWebSocketProtocol is its `ws=` class.
+    """uvicorn's `http=` class, to be used with GatewayWebSocketProtocol as its `ws=` class.
 
-    uvicorn rebuilds the request's text from its headers for the WebSocket protocol, and drops the rest of the segment:
-    a ping that a client sent at once is never answered.
+    For a WebSocket, uvicorn rebuilds the request's text from its headers and drops what else has been read, so that a
+    ping sent right after the handshake would never be answered. Here the rest is passed on.
 
-    An event stream is no answer of an application, which would hold a task and a large buffer: the connection is handed
-    over to a protocol of its own, as a WebSocket's is.
+    An event stream is not answered by an ASGI application, which would keep a task and a large buffer. The connection
+    is handed over to a protocol of its own, as for a WebSocket.
     """
 
     max_connections = 10_000
-    """for handshakes of all that come back at once"""
+    """enough for the handshakes of all clients that reconnect at the same time"""
     stream_class: type[EventStream]
-    websocket_only: App
-    """answers at a WebSocket's path who asks for none"""
+    refuse_without_upgrade: App
+    """answers requests at a WebSocket path that don't ask for an upgrade"""
     _stream_request: StreamRequest | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -54,9 +54,9 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
             self._hand_over_stream(self._stream_request)
 
     def accept_request(self) -> None:
-        """All but a request for an event stream is an application's, or asks for a WebSocket."""
-        match = None if self.parser.should_upgrade() else _PATH.fullmatch(self.url)
-        if match is None or not self._idle():
+        """Keeps a request for an event stream; leaves everything else to an application or the upgrade."""
+        match = None if self.parser.should_upgrade() else _STREAM_PATH.fullmatch(self.url)
+        if match is None or not self._has_answered_all():
             self._choose_application()
             super().accept_request()
             return
@@ -73,7 +73,7 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
             super().on_body(body)
 
     def on_message_begin(self) -> None:
-        # What a client sends behind its request for a stream is no second request.
+        # Whatever a client sends after its request for a stream is ignored.
         if self._stream_request is None:
             super().on_message_begin()
 
@@ -82,11 +82,11 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        if not self._idle():  # the earlier request's answer would come within the WebSocket
+        if not self._has_answered_all():  # the earlier answer would end up inside the WebSocket
             self._given = False
             self.refuse(ProblemCode.MALFORMED_REQUEST, "Open a WebSocket once all that was asked before is answered.")
             return
-        # Called where the parser's exception, which tells the place in the segment, is being handled.
+        # The caller is handling the parser's exception, which holds the offset of the rest.
         upgrade = sys.exc_info()[1]
         assert isinstance(upgrade, httptools.HttpParserUpgrade)
         rest = self._segment[upgrade.args[0] :]
@@ -96,10 +96,10 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
 
     def _choose_application(self) -> None:
         at_websocket = _WEBSOCKET_PATH.fullmatch(self.url) is not None
-        self.app = self.websocket_only if at_websocket else self.config.loaded_app
+        self.app = self.refuse_without_upgrade if at_websocket else self.config.loaded_app
 
-    def _idle(self) -> bool:
-        """Whether no earlier request on this connection waits for its answer."""
+    def _has_answered_all(self) -> bool:
+        """Whether no earlier request on this connection still waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
 
     def _hand_over_stream(self, request: StreamRequest) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn's server, but for its end: it drains first, and exits with 0."""
+"""uvicorn's server with another shutdown: it drains first, and exits with 0."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ from uvicorn.server import HANDLED_SIGNALS
 
 
 class Drainable(Protocol):
-    """What is served: it knows how to end well."""
+    """An application that can close its clients' connections before the server stops."""
 
     async def drain(self) -> None: ...
 
 
 class DrainingServer(Server):
-    """uvicorn's server, which drains before it ends.
+    """uvicorn's server, which drains before it stops.
 
-    On SIGTERM uvicorn closes the listener and all sockets at once, and raises the signal anew at its end.
+    On SIGTERM uvicorn closes the listener and all connections immediately, and raises the signal again at the end.
 
-    Here the first signal begins the drain of what is served while the listener stays, and the process ends by itself.
-    A second one ends it at once. A start that still waits, for Redis perhaps, is given up.
+    Here the first signal starts the drain while the listener stays open, and the process then exits by itself. A second
+    signal ends it immediately. A signal during the start, which may be waiting for Redis, cancels the start.
     """
 
     def __init__(self, config: Config, served: Drainable) -> None:
@@ -34,7 +34,7 @@ class DrainingServer(Server):
         self._stop_requested = False
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # the start was given up
+        with contextlib.suppress(asyncio.CancelledError):  # the start was cancelled
             super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -47,13 +47,14 @@ class DrainingServer(Server):
         self._starting = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """By uvicorn's own handler, before there is one of the loop's."""
+        """Called by uvicorn's own signal handler, until startup() has installed the loop's."""
         self._stop_requested = True
 
     def _handle_signal(self) -> None:
-        """By the loop's, which wakes it: uvicorn's handler does not, where a signal comes right before the loop waits.
+        """Called by the event loop's signal handler, which wakes the loop.
 
-        Its main loop wakes ten times a second by itself, but a start that waits for something does not.
+        uvicorn's handler does not wake a loop that is about to wait. Its main loop wakes ten times a second anyway,
+        but a start that waits for something does not.
         """
         if self._stop_requested:
             self.should_exit = self.force_exit = True
@@ -63,7 +64,7 @@ class DrainingServer(Server):
 
     def _begin_drain(self) -> None:
         if self._starting is not None:
-            # uvicorn would log the lifespan's cancellation as an error.
+            # Else uvicorn logs the cancelled lifespan as an error.
             logging.getLogger("uvicorn.error").disabled = True
             self._starting.cancel()
         elif self._drain is None:

@@ -1,7 +1,7 @@
-"""uvicorn's WebSocket protocol: what it makes of an upgraded connection when this is its `ws=` class.
+"""The class for uvicorn's `ws=` option.
 
-uvicorn (0.54, `handle_websocket_upgrade`) builds it with config, server_state and app_state, calls connection_made,
-hands it the request's text through data_received, and makes it the transport's protocol.
+uvicorn (0.54, `handle_websocket_upgrade`) makes an instance from config, server_state and app_state, calls
+connection_made, passes the request's text to data_received, and makes the instance the transport's protocol.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from vidferry_gateway.clients.websocket import WebSocketConnection
 
 
 class GatewayWebSocketProtocol(WebSocketConnection):
-    """A client's WebSocket, as uvicorn builds one."""
+    """A client's WebSocket with the constructor that uvicorn calls."""
 
     __slots__ = ()
 

@@ -57,11 +57,11 @@ def test_bytes_and_shares_are_those_of_all_that_come() -> None:
 
 
 def test_a_sites_share_is_never_more_than_all_may_have_and_one_at_least() -> None:
-    budget = FragmentBudget(of_one=6, of_all=8)
-    with budget.share("a.example") as first, budget.share("a.example") as second:
-        with budget.share("a.example") as third, budget.share("b.example") as other:
+    budget = FragmentBudget(per_download=6, per_site=8)
+    with budget.reserve("a.example") as first, budget.reserve("a.example") as second:
+        with budget.reserve("a.example") as third, budget.reserve("b.example") as other:
             assert (first, second, third, other) == (6, 2, 1, 6)
-        with budget.share("a.example") as again:
+        with budget.reserve("a.example") as again:
             assert again == 1
-    with budget.share("a.example") as later:
+    with budget.reserve("a.example") as later:
         assert later == 6

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vidferry_worker.child.sandbox import kernel
-from vidferry_worker.children import resource_monitor
+from vidferry_worker.children import resource_usage
 
 NOBODY = 65534
 LARGE = 64 * 1024**2
@@ -57,18 +57,18 @@ def process(work: Callable[[Callable[[], object]], object]) -> Iterator[int]:
         os.close(into)
 
 
-def measured(pid: int, folder: Path) -> resource_monitor.Usage:
+def measured(pid: int, folder: Path) -> resource_usage.ResourceUsage:
     out, into = os.pipe()
     looking = os.fork()
     if looking == 0:
         become_ordinary()
-        os.write(into, pickle.dumps(resource_monitor.measure([(pid, folder)])[pid]))
+        os.write(into, pickle.dumps(resource_usage.measure_children([(pid, folder)])[pid]))
         os._exit(0)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
         found = pickle.loads(pipe.read())
     os.waitpid(looking, 0)
-    assert isinstance(found, resource_monitor.Usage)
+    assert isinstance(found, resource_usage.ResourceUsage)
     return found
 
 
@@ -85,7 +85,7 @@ def test_one_that_waits_to_be_reaped_hides_nothing(folder: Path) -> None:
     with process(leave_one) as pid:
         found = measured(pid, folder)
 
-    assert (found.hidden, found.processes) == ("", 2)
+    assert (found.failure, found.processes) == ("", 2)
 
 
 def test_memory_counts_where_the_first_thread_has_ended(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_memory_counts_where_the_first_thread_has_ended(folder: Path) -> None:
     with process(go_on_without_it) as pid:
         found = measured(pid, folder)
 
-    assert found.hidden == ""
+    assert found.failure == ""
     assert found.memory > LARGE
 
 
@@ -123,5 +123,5 @@ def test_a_name_hides_nothing(name: bytes, folder: Path) -> None:
 
     with process(take_it) as pid:
         used = measured(pid, folder)
-    assert (used.hidden, used.processes) == ("", 1)
+    assert (used.failure, used.processes) == ("", 1)
     assert used.memory >= LARGE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.memory_group import ENTERING, memory_group
-from vidferry_worker.children.memory_group import MemoryGroup, is_in_memory
+from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 
 MIB = 1024**2
 NO_LIMIT = 9223372036854771712
@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 
 
-def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str]]) -> MemoryGroup:
+def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str]]) -> MemoryCgroup:
     """The group of a process that the kernel tells so of; its mounts are at home."""
     for folder, contents in files.items():
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def of(home: Path, groups: str, mount: str, files: Mapping[str, Mapping[str, str
             (home / folder / name).write_text(text)
     (home / "cgroup").write_text(groups)
     (home / "mountinfo").write_text(f"25 30 0:23 / /sys rw - sysfs sysfs rw\n{mount.format(home=home)}\n")
-    return MemoryGroup.of(home)
+    return MemoryCgroup.of_process(home)
 
 
 def version_1(limit: int, used: int, files: int = 0) -> dict[str, str]:
@@ -57,21 +57,21 @@ def test_a_container_of_version_1(tmp_path: Path) -> None:
     mount = "35 31 0:32 /kubepods/pod1/abc {home}/m ro - cgroup cgroup rw,memory"
     group = of(tmp_path, groups, mount, {"m": version_1(1000, 700, files=200)})
 
-    assert (group.limit, group.left(), group.kills()) == (1000, 500, 3)
+    assert (group.limit, group.read_free(), group.count_oom_kills()) == (1000, 500, 3)
 
 
 def test_a_container_of_version_2(tmp_path: Path) -> None:
     mount = "35 31 0:32 / {home}/c ro,nosuid - cgroup2 cgroup rw"
     group = of(tmp_path, "0::/\n", mount, {"c": version_2("1000", 700, files=200)})
 
-    assert (group.limit, group.left(), group.kills()) == (1000, 500, 2)
+    assert (group.limit, group.read_free(), group.count_oom_kills()) == (1000, 500, 2)
 
 
 def test_what_makes_processes_wait_bounds_them_too(tmp_path: Path) -> None:
     mount = "35 31 0:32 / {home}/c ro - cgroup2 cgroup rw"
     group = of(tmp_path, "0::/\n", mount, {"c": version_2("1000", 700, files=200, high="900")})
 
-    assert (group.limit, group.left()) == (900, 400)
+    assert (group.limit, group.read_free()) == (900, 400)
 
 
 def test_the_groups_above_bound_it_too(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_groups_above_bound_it_too(tmp_path: Path) -> None:
     files = {"c/user/app": version_2("2000", 700), "c/user": version_2("1000", 900), "c": {}}
     group = of(tmp_path, "0::/user/app\n", mount, files)
 
-    assert (group.limit, group.left()) == (1000, 100)
+    assert (group.limit, group.read_free()) == (1000, 100)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_groups_above_bound_it_too(tmp_path: Path) -> None:
 def test_one_without_a_limit(groups: str, mount: str, files: dict[str, str], tmp_path: Path) -> None:
     group = of(tmp_path, groups, mount, {"c": files})
 
-    assert (group.limit, group.left()) == (None, float("inf"))
+    assert (group.limit, group.read_free()) == (None, float("inf"))
 
 
 @pytest.mark.memory
@@ -108,8 +108,8 @@ def test_what_the_kernel_counts(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holding:
             assert holding.stdout is not None
             assert holding.stdout.readline() == b"ready\n"
-            group = MemoryGroup.of(Path("/proc", str(holding.pid)))
-            told, left = group.limit, group.left()
+            group = MemoryCgroup.of_process(Path("/proc", str(holding.pid)))
+            told, left = group.limit, group.read_free()
             holding.kill()
 
     assert told == limit

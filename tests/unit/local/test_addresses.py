@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from support.services import MakeUp
-from vidferry_local.place import machine_names, url_host
+from vidferry_local.addresses import machine_names, url_host
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
