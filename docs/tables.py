@@ -23,7 +23,7 @@ from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
-from vidferry_worker.child.sandbox.seccomp import ALLOWED_COMMANDS, FORBIDDEN
+from vidferry_worker.child.sandbox.seccomp_rules import ALLOWED_COMMANDS, FORBIDDEN
 from vidferry_worker.settings import WorkerSettings
 
 SERVICES = {Service.API: "api", Service.WORKER: "worker", Service.GATEWAY: "ws-gateway"}
@@ -51,8 +51,9 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "All settings are environment variables, read once at the start. A wrong value ends the program with a",
-        "sentence. This page is written by `make docs` from the `Settings` classes.",
+        "All settings are environment variables. Each program reads them once, when it starts. If a value is not",
+        "valid, the program exits and says which one and why. `make docs` writes this page from the `Settings`",
+        "classes.",
     ]
     listed: dict[str, Any] = {}
     for title, kind in GROUPS:
@@ -71,21 +72,22 @@ def errors_page() -> str:
     lines = [
         "# Error codes",
         "",
-        "Codes are stable: programs decide by them, people read the sentence beside them. Written by `make docs`.",
+        "Codes are stable: use them in programs. The sentences are for people and may change. `make docs` writes this",
+        "page.",
         "",
         "## A job's failure",
         "",
-        "`error.code` of a job's last message. Where a repetition may help, Vidferry has tried again by itself before",
-        "it gave up (`VIDFERRY_RETRIES`), and `error.retryable` is true.",
+        "`error.code` in the last message of a failed job, with this sentence as `error.message`. If a retry may help,",
+        "`error.retryable` is true; Vidferry has then already retried the download several times (`VIDFERRY_RETRIES`).",
         "",
-        "| code | tried again | what a person is told |",
+        "| code | retryable | sentence |",
         "|---|---|---|",
         *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_escape(code.sentence)} |" for code in ErrorCode),
         "",
         "## Refused requests",
         "",
-        "`code` of the problem document (RFC 9457, `application/problem+json`) of api and ws-gateway; its `detail`",
-        "says what to do.",
+        "`code` in the problem documents (RFC 9457, `application/problem+json`) of api and ws-gateway. The meaning is",
+        "the document's `title`; its `detail` says what to do.",
         "",
         "| code | status | meaning |",
         "|---|---|---|",
@@ -99,13 +101,13 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "Prometheus reads `/metrics` on the admin port of each service (`VIDFERRY_ADMIN_PORT`, 9090), never on the",
-        "public one; `/healthz` and `/readyz` are beside it. `make up` serves none by default. No label holds an",
-        f"address, a user or a job: each has a closed set of values, and what is outside of it counts as `{OTHER}`.",
+        "Each service serves its metrics for Prometheus as `/metrics` on its admin port (`VIDFERRY_ADMIN_PORT`, 9090),",
+        "never on its public port. `make up` serves no metrics by default. Each label has a fixed set of values; any",
+        f"other value counts as `{OTHER}`. No label contains a URL, an IP address, a user or a job.",
         "",
-        "A counter is of one process: add them up, with `sum(rate(…))`. What the api tells of the queue is true of all",
-        "workers, and each api tells the same: take the `max`. The dashboard *Progress and latency* is",
-        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. This page is written by `make docs`.",
+        "Counters count for one process; add them up with `sum(rate(…))`. Each api reports the queue of all workers,",
+        "so use `max` for the queue's metrics. The dashboard *Progress and latency* is",
+        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. `make docs` writes this page.",
     ]
     for service in Service:
         lines += ["", f"## {SERVICES[service]}", "", *_metric_table(d for d in METRICS if d.services == (service,))]
@@ -150,10 +152,10 @@ def _escape(text: str) -> str:
 
 def security_page() -> str:
     """SECURITY.md with the table of what the seccomp filter allows."""
-    rows = ["| call | what may be asked | needed for |", "|---|---|---|"]
+    rows = ["| call | allowed command | used for |", "|---|---|---|"]
     for call, (_, commands) in ALLOWED_COMMANDS.items():
         rows += [f"| `{call}` | `{command.name}` | {command.needed_for} |" for command in commands]
-    rows += ["", "Refused altogether:", "", "| what for | calls |", "|---|---|"]
+    rows += ["", "The filter refuses these calls completely:", "", "| purpose | calls |", "|---|---|"]
     rows += [f"| {reason} | {', '.join(f'`{name}`' for name in names)} |" for reason, names in FORBIDDEN.items()]
     before, mark, rest = (FOLDER.parent / "SECURITY.md").read_text().partition("<!-- calls -->\n")
     return before + mark + "\n".join(rows) + "\n" + rest[rest.index("<!-- /calls -->") :]
@@ -169,7 +171,7 @@ def main() -> int:
     stale = [name for name, page in PAGES.items() if not _is_current(FOLDER.parent / name, page())]
     if "--check" in sys.argv:
         for name in stale:
-            print(f"{name} is not what the code says: run make docs")
+            print(f"{name} is out of date: run make docs")
         return 1 if stale else 0
     for name in stale:
         (FOLDER.parent / name).write_text(PAGES[name]())

@@ -105,7 +105,7 @@ ROWS: dict[str, list[Any]] = {
         graph("Retries", "Failed attempts that will be retried, by error code.", "ops",
               [(rate(m.RETRIES, "code"), "{{code}}")], stacked=True),
         graph("Workers lost", "Expired leases of workers that were killed or hung.", "ops",
-              [(rate(m.DEATHS, "outcome"), "{{outcome}}")]),
+              [(rate(m.WORKER_LOSSES, "outcome"), "{{outcome}}")]),
         graph("Error responses of the api", "By HTTP status.", "reqps",
               [(rate(m.HTTP_REQUESTS, "code", 'code=~"[45].."'), "{{code}}")], stacked=True),
         graph("Jobs refused", "By reason: caller over its rate, queue full, Redis full.", "reqps",

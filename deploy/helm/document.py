@@ -37,15 +37,16 @@ HEAD = """# Vidferry's chart
       --set image.registry=registry.example.org/media \\
       --set bucket.type=gcs,bucket.gcs.name=my-bucket,bucket.gcs.workloadIdentity.enabled=true
 
-The images come from a registry of yours, so push them first. [docs/runbook.md](../../../docs/runbook.md) has the
-commands for that, and for storage, restores and rotations; [docs/operations.md](../../../docs/operations.md) tells how
-to install on GKE and elsewhere, upgrade and scale. It needs Kubernetes {kubernetes}; KEDA, the Prometheus Operator and
-the Gateway API only where values ask for them. Values that can't be are refused with a sentence, and so are keys that
-aren't in this list.
+Push the images to your own registry first. [docs/runbook.md](../../../docs/runbook.md) has the commands for that, and
+for storage, backups and rotating secrets. [docs/operations.md](../../../docs/operations.md) explains how to install
+Vidferry on GKE and on other clusters, and how to upgrade and scale it.
+
+The chart needs Kubernetes {kubernetes}. It needs KEDA, the Prometheus Operator or the Gateway API only if you enable
+values that use them. It refuses unknown values and values that contradict each other, and says what to change.
 
 ## Values
 
-Made from `values.yaml` by `make docs`.
+`make docs` writes this table from `values.yaml`.
 
 | value | default | meaning |
 |---|---|---|
@@ -165,7 +166,7 @@ def main() -> int:
     found = list(values((CHART / "values.yaml").read_text()))
     silent = [".".join(value.path) for value in found if not value.is_group and not value.meaning]
     if silent:
-        sys.exit(f"values.yaml tells nothing of {', '.join(silent)}")
+        sys.exit(f"values.yaml has no comment for {', '.join(silent)}")
     files = {
         CHART / "README.md": readme(found),
         CHART / "values.schema.json": json.dumps(schema(found), indent=2, ensure_ascii=False) + "\n",
@@ -174,7 +175,7 @@ def main() -> int:
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if "--check" in sys.argv:
-            print(f"{path.name} of the chart is not what values.yaml and the services say: run make docs")
+            print(f"{path.name} of the chart is out of date: run make docs")
         else:
             path.write_text(files[path])
     return 1 if stale and "--check" in sys.argv else 0

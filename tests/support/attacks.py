@@ -47,9 +47,9 @@ _stacks: list[ctypes.Array[ctypes.c_char]] = []
 
 
 def run(sock: socket.socket) -> int:
-    """In the place of vidferry_worker.child.download.run."""
+    """In the place of vidferry_worker.child.download.run_download."""
     _line.append(Channel(sock))
-    order = _line[0].order()
+    order = _line[0].receive_order()
     name = order.get("attack") or order["url"].rpartition("/")[2]  # where a whole pipeline gives the order
     try:
         ATTACKS[name](order.get("target", {}))
@@ -57,13 +57,13 @@ def run(sock: socket.socket) -> int:
         _tell_outcome(worked=False, error=f"{type(error).__name__}: {error}")
     else:
         _tell_outcome(worked=True)
-    _line[0].order()  # the test looks at what is there now
+    _line[0].receive_order()  # the test looks at what is there now
     return 0
 
 
 def _tell_outcome(**facts: Any) -> None:
     """In the words of a download that has failed: a worker hears nothing else."""
-    _line[0].tell(Failed(ErrorCode.INTERNAL, json.dumps(facts)))
+    _line[0].send_event(Failed(ErrorCode.INTERNAL, json.dumps(facts)))
 
 
 def attack(function: Callable[[Target], Any]) -> Callable[[Target], Any]:
@@ -451,14 +451,14 @@ def another_architectures_calls(_: Target) -> None:
 def naming_extractors(target: Target) -> None:
     """After it may have read what somebody sent."""
     _line[0].connect("127.0.0.1", target["port"], 10).close()
-    _line[0].tell(Extractors(["youtube"]))
+    _line[0].send_event(Extractors(["youtube"]))
 
 
 @attack
 def naming_extractors_first(target: Target) -> None:
-    _line[0].tell(Extractors(["youtube"]))
+    _line[0].send_event(Extractors(["youtube"]))
     _line[0].connect("127.0.0.1", target["port"], 10).close()
-    _line[0].tell(Extractors(["kaltura"]))
+    _line[0].send_event(Extractors(["kaltura"]))
 
 
 # What is made of its file.
@@ -467,13 +467,13 @@ def naming_extractors_first(target: Target) -> None:
 @attack
 def writing_on(_: Target) -> None:
     """A download as any, after whose end two processes go on writing into its file."""
-    identity = FoundIdentity("x", "site.example", "1", by_address=False)
-    _line[0].tell(VideoFound(identity, "x", 1.0, "", [FoundStream()]))
-    _line[0].order()
+    identity = FoundIdentity("x", "site.example", "1", by_url=False)
+    _line[0].send_event(VideoFound(identity, "x", 1.0, "", [FoundStream()]))
+    _line[0].receive_order()
     with Path("media.mp4").open("wb") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(2**20))
         file.flush()
-        _line[0].tell(Done(FileDescription("media.mp4", "mov", "mp42", ["h264"], video=True, duration=1.0), None))
+        _line[0].send_event(Done(FileDescription("media.mp4", "mov", "mp42", ["h264"], video=True, duration=1.0), None))
         os.fork()
         while True:
             os.pwrite(file.fileno(), os.urandom(16), 4096)

@@ -15,9 +15,9 @@ from support.services import KEY
 from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import Update, queued
+from vidferry_common.contract.messages import Update, queued_update
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
-from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect
+from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect_redis
 from vidferry_common.store.scripts import SCRIPTS, script_text
 
 HEARD_SECONDS = 20
@@ -36,7 +36,7 @@ class Backstage:
     # Any: redis-py types its answers as those of both its clients.
     def redis(self, work: Callable[[Any], Awaitable[T]]) -> T:
         async def run() -> T:
-            redis = connect(self._settings)
+            redis = connect_redis(self._settings)
             try:
                 return await work(redis)
             finally:
@@ -73,7 +73,7 @@ class Backstage:
     def begin(self, job_id: str) -> Claim:
         """A worker claims the job's download and says so."""
         claim = self.claim(job_id)
-        self.tell(claim, Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at(STARTED))
+        self.tell(claim, Update(Status.PROCESSING, Stage.STARTED, 0, "", 1).at_step(STARTED))
         return claim
 
     def end(self, job_id: str, update: Update, ending: Ending = NOTHING) -> None:
@@ -135,11 +135,11 @@ class Backstage:
             download_id = self.download_id(job_id)
             self.store(lambda store: store.downloads.record_thumbnail(download_id, thumbnail))
         result = {"title": "Ein Test", "filename": filename or stored.filename, "reused": False}
-        done = queued().at(DONE, status=Status.COMPLETED, result=result)
+        done = queued_update().at_step(DONE, status=Status.COMPLETED, result=result)
         self.end(job_id, done, Ending(stored.name, str(stored.generation)))
 
     def fail(self, job_id: str, code: ErrorCode) -> None:
-        self.end(job_id, queued().failed(code))
+        self.end(job_id, queued_update().as_failed(code))
 
     def put(
         self, name: str, content: bytes, kind: str = "video/mp4", filename: str = "", replaces: int = NEW
@@ -151,4 +151,4 @@ class Backstage:
         self.bucket(lambda bucket: bucket.delete(stored.name, stored.generation))
 
     def sign(self, stored: StoredObject, lifetime: float = 60) -> SignedLink:
-        return self.bucket(lambda bucket: bucket.sign(stored, lifetime))
+        return self.bucket(lambda bucket: bucket.sign_link(stored, lifetime))

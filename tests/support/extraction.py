@@ -53,15 +53,20 @@ def main() -> None:
     from yt_dlp import YoutubeDL  # noqa: PLC0415 - for the program alone: a test imports no yt-dlp
 
     from vidferry_common.contract.formats import Format  # noqa: PLC0415
-    from vidferry_worker.child import options, preload  # noqa: PLC0415
+    from vidferry_worker.child import options, preload, site_downloader  # noqa: PLC0415
 
     order = json.load(sys.stdin)
-    chosen = {**options.base(), "format": options.select(Format()), "noprogress": True, "no_warnings": True}
+    chosen = {
+        **options.base_options(),
+        "format": options.format_selector(Format()),
+        "noprogress": True,
+        "no_warnings": True,
+    }
     if order["patched"]:
-        preload.load()
+        preload.load_downloader()
     found = []
     for url in order["urls"]:
-        with (preload.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:
+        with (site_downloader.SiteDownloader if order["patched"] else YoutubeDL)({**chosen, "logger": _Quiet()}) as ydl:
             found.append(_extract_one(ydl, url))
     json.dump(found, sys.stdout)
 

@@ -22,18 +22,18 @@ PYTHON = """#!{python} -I
 import runpy, sys
 sys.path.append({tests!r})
 sys.argv = sys.argv[3:]
-from vidferry_worker.child import download, rehearsal
+from vidferry_worker.child import download, warm_up
 from vidferry_worker.child.patches import embed_search
 from support import attacks
-download.run = attacks.run
-rehearsal.rehearse = embed_search.install = lambda ydl: None  # no attack extracts a page
+download.run_download = attacks.run
+warm_up.warm_up_extractors = embed_search.install = lambda ydl: None  # no attack extracts a page
 if {without!r}:
     from vidferry_worker.child.sandbox import kernel, seccomp
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    seccomp.install(seccomp.refusing(kernel.machine(), [{without!r}]))
+    seccomp.install_filter(seccomp.build_refusing_filter(kernel.machine_name(), [{without!r}]))
 if {landlock_abi!r}:
     from vidferry_worker.child.sandbox import landlock
-    landlock.abi = lambda: {landlock_abi!r}
+    landlock.abi_version = lambda: {landlock_abi!r}
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

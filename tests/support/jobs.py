@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from support.redis_server import RedisServer
@@ -15,7 +15,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import NEW_VIDEO, Stage, Status, Step
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Cancelled, Claim, Ending, NewJob, RedisSettings, Store, connect
+from vidferry_common.store import Cancelled, Claim, Ending, NewJob, RedisSettings, Store, connect_redis
 from vidferry_common.store.client import RedisClient
 
 SECONDS = 40.0
@@ -23,7 +23,7 @@ SECONDS = 40.0
 
 @asynccontextmanager
 async def redis_client(server: RedisServer) -> AsyncIterator[RedisClient]:
-    client = connect(RedisSettings.model_validate({"redis_url": server.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
     try:
         yield client
     finally:
@@ -52,7 +52,7 @@ class Job:
         return cls(store, job_id, claim)
 
     async def step(self, step: Step) -> None:
-        self._update = self._update.at(step)
+        self._update = self._update.at_step(step)
         assert await self.store.downloads.publish(self.claim, self._update.body(), step=True) is not None
 
     async def steps(self, first: int, last: int) -> None:
@@ -69,7 +69,8 @@ class Job:
         assert await self.store.downloads.publish(self.claim, update.body(), step=False) is not None
 
     async def finish(self) -> None:
-        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt, result={"title": "A video"})
+        done = Update(Status.COMPLETED, Stage.DONE, 100, "Done", self.claim.attempt)
+        done = replace(done, result={"title": "A video"})  # type: ignore[arg-type]  # what it holds means nothing here
         assert await self.store.downloads.finish(self.claim, done.body(), Ending()) is not None
 
 

@@ -38,7 +38,7 @@ def new_job(url: str = "", **fields: Any) -> NewJob:
 
 
 def at(step: Step, attempt: int = 1, **changes: Any) -> Update:
-    return Update(Status.PROCESSING, Stage.STARTED, 0, "", attempt).at(step, **changes)
+    return Update(Status.PROCESSING, Stage.STARTED, 0, "", attempt).at_step(step, **changes)
 
 
 def body(step: Step, attempt: int = 1, **changes: Any) -> bytes:
@@ -143,7 +143,7 @@ class Records:
             match await self.redis.type(key):
                 case b"hash":
                     found[key] = await of(self.redis.hgetall(key))
-                    for looked in (b"looked", b"share"):  # at Redis' memory
+                    for looked in (b"looked", b"share", b"looked_open"):  # at Redis' memory
                         found[key].pop(looked, None)
                 case b"list":
                     found[key] = await of(self.redis.lrange(key, 0, -1))

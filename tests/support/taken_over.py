@@ -43,7 +43,7 @@ def install() -> None:
     from support.attacks import ATTACKS  # noqa: PLC0415
     from vidferry_worker.child import download  # noqa: PLC0415
 
-    honest = download.Download._run
+    honest = download.Download._extract_and_download
 
     def run(self: Any) -> None:
         parts = urlsplit(self._url)
@@ -53,7 +53,7 @@ def install() -> None:
         else:
             honest(self)
 
-    download.Download._run = run  # type: ignore[method-assign]
+    download.Download._extract_and_download = run  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

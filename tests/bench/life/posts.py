@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from support.redis_server import redis_server
 from support.services import Api
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 
 CLIENTS = 32
 PARTS = 5
@@ -37,7 +37,7 @@ async def measure(count: int) -> tuple[list[float], float]:
         TemporaryDirectory() as folder,
         Api(redis.url, Path(folder), log_level="warning", **bounds) as api,
     ):
-        store = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+        store = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
         address, before, rates = urlsplit(api.url), (await store.info("memory"))["used_memory"], []
         for part in range(PARTS):
             numbers: asyncio.Queue[int] = asyncio.Queue()

@@ -13,7 +13,7 @@ from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_QUARTERS, DOWNLOAD_STARTED, Stage, Status
 from vidferry_common.contract.trace import continue_trace
-from vidferry_common.store import Claim, NewJob, RedisSettings, Store, connect
+from vidferry_common.store import Claim, NewJob, RedisSettings, Store, connect_redis
 from vidferry_worker.attempt.publisher import TICK, Publisher
 from vidferry_worker.attempt.reporter import Reporter
 from vidferry_worker.attempt.state import AttemptState
@@ -42,7 +42,7 @@ async def claims(store: Store) -> list[Claim]:
 
 
 def begun() -> Update:
-    return Update(Status.PROCESSING, Stage.STARTED, 0, "", 1, title="A video").at(DOWNLOAD_STARTED)
+    return Update(Status.PROCESSING, Stage.STARTED, 0, "", 1, title="A video").at_step(DOWNLOAD_STARTED)
 
 
 def state(reporter: Reporter, metrics: WorkerMetrics) -> AttemptState:
@@ -87,7 +87,7 @@ Way = Callable[[Store, list[Claim], float], Awaitable[None]]
 
 async def share(redis: RedisServer, way: Way, seconds: float) -> float:
     """Per cent of a core."""
-    client = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
     store = Store(client, 3600)
     running = await claims(store)
     cpu, wall = time.process_time(), time.perf_counter()

@@ -18,7 +18,7 @@ from arq.connections import RedisSettings as ArqSettings
 from bench.life.product import ear, ended, post, product
 from bench.report import median, percentile
 from support.redis_server import RedisServer, redis_server
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 
 IDLE_SECONDS = 20
 
@@ -34,7 +34,7 @@ class Idle:
 
 
 async def idle_load(redis: RedisServer) -> Idle:
-    client = connect(RedisSettings.model_validate({"redis_url": redis.url}))
+    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
     before, begun = await client.info("all"), time.perf_counter()
     await asyncio.sleep(IDLE_SECONDS)
     after, seconds = await client.info("all"), time.perf_counter() - begun

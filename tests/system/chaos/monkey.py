@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from system.chaos.cast import GATEWAYS, LEASE, WORKERS, Cast
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 
 PAUSE = (0.5, 4.0)
 """seconds between two strokes"""
@@ -66,7 +66,7 @@ class Monkey:
 
     async def cut_connections(self) -> None:
         """All that Redis has, in the midst of whatever they carry."""
-        client = connect(RedisSettings.model_validate({"redis_url": self._cast.redis.url}))
+        client = connect_redis(RedisSettings.model_validate({"redis_url": self._cast.redis.url}))
         for kind in ("normal", "pubsub"):
             await client.client_kill_filter(_type=kind, skipme=True)
         await client.aclose(close_connection_pool=True)

@@ -73,7 +73,7 @@ def test_a_runtime_may_choose_the_user_of_all_pods() -> None:
         (merged(GCS, ingress("gke")), ["trustedProxies=[130.211.0.0/22, 35.191.0.0/16, ADDRESS/32]"]),
         (
             ingress("nginx", path="/a"),
-            ["It is at https://media.example.org/a/", "https://media.example.org/a/api/download"],
+            ["Vidferry's URL is https://media.example.org/a/", "https://media.example.org/a/api/download"],
         ),
     ],
     ids=["inside", "volumes", "work volume", "gke", "ingress"],

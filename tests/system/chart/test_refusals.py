@@ -27,9 +27,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("redis.external.sentinel.existingSecret", "mine"), "set redis.external.sentinel.hosts"),
     (nested("redis.bundled.enabled", False), "needs a Redis"),
     (merged(EXTERNAL_REDIS, nested("redis.external.tls.existingSecret", "ca")), "the connection is not encrypted"),
-    (nested("bucket.type", "gcs"), "name the bucket by bucket.gcs.name"),
+    (nested("bucket.type", "gcs"), "set bucket.gcs.name"),
     (merged(GCS, nested("bucket.gcs.existingSecret", "key")), "workloadIdentity exclude each other"),
-    (nested("bucket", {"type": "gcs", "gcs": {"name": "videos"}}), "nothing gives credentials"),
+    (nested("bucket", {"type": "gcs", "gcs": {"name": "videos"}}), "there are no credentials"),
     (nested("bucket.folder.accessMode", "ReadWriteOncePod"), "api and workers are several pods"),
     (nested("bucket.folder.accessMode", "ReadWriteOnce"), "pods on several nodes can't share"),
     *(
@@ -53,7 +53,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         merged(nested("api.autoscaling.hpa.enabled", True), nested("api.resources.requests", {"cpu": ""})),
         "set api.resources.requests.cpu",
     ),
-    (nested("gateway.autoscaling.keda.enabled", True), "name it by gateway.autoscaling.keda.serverAddress"),
+    (nested("gateway.autoscaling.keda.enabled", True), "set gateway.autoscaling.keda.serverAddress"),
     *(
         (nested(f"{name}.strategy", {"type": "Recreate", "rollingUpdate": None}), f"{name}.strategy.type is Recreate")
         for name in ("api", "worker", "gateway")
@@ -61,7 +61,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     *(
         (
             merged(values, nested("worker.strategy.rollingUpdate", rolling)),
-            "worker.strategy.rollingUpdate may take away the last pod",
+            "worker.strategy.rollingUpdate may remove the last pod",
         )
         for values, rolling in (
             (nested("worker.replicas", 1), {"maxUnavailable": 1}),
@@ -101,16 +101,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("redis.bundled.maxMemory", "768Mi"), "redis.bundled.maxMemory must be below"),
     (nested("worker.terminationGracePeriodSeconds", 44), "at least worker.grace + 15"),
     (nested("api.terminationGracePeriodSeconds", 24), "at least api.preStopSeconds + 20"),
-    (nested("gateway.terminationGracePeriodSeconds", 24), "before it has closed its sockets"),
-    (ingress("nginx", host=""), "by ingress.host"),
-    (http_route("traefik", host=""), "by httpRoute.host"),
-    (ingress("nginx", path="/api/"), "which is a path of Vidferry's own"),
-    (merged(ingress("nginx"), {"publicUrl": "https://media.example.org/other"}), "name different paths"),
-    (ingress("other"), "say who brings the traffic"),
-    (http_route("other"), "say who brings the traffic"),
-    (http_route("traefik", parentRefs=[]), "by httpRoute.parentRefs"),
+    (nested("gateway.terminationGracePeriodSeconds", 24), "before it has closed its connections"),
+    (ingress("nginx", host=""), "set ingress.host"),
+    (http_route("traefik", host=""), "set httpRoute.host"),
+    (ingress("nginx", path="/api/"), "which Vidferry uses itself"),
+    (merged(ingress("nginx"), {"publicUrl": "https://media.example.org/other"}), "have different paths"),
+    (ingress("other"), "Set traffic.controller"),
+    (http_route("other"), "Set traffic.controller"),
+    (http_route("traefik", parentRefs=[]), "set httpRoute.parentRefs"),
     (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
-    (merged(ingress("traefik"), http_route("traefik")), "say by publicUrl"),
+    (merged(ingress("traefik"), http_route("traefik")), "set publicUrl"),
     (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
     (merged(ingress("other"), nested("networkPolicy.controllers", [{"podSelector": {}}])), "trustedProxies: the chart"),
     (merged(ingress("nginx"), nested("networkPolicy.enabled", False)), "trustedProxies: the chart"),
@@ -139,11 +139,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("settings", {"VIDFERRY_REDIS_SENTINEL_USERNAME": "a"}), "is set by the chart"),
     (nested("worker.settings", {"VIDFERRY_EGRESS_PROXY": "http://a:1"}), "is set by the chart"),
     (nested("settings", {"VIDFERRY_TRUSTED_PROXIES": "10.0.0.0/8"}), "is set by the chart"),
-    (nested("settings", {"VIDFERRY_QUEUE_CAPS": 1}), "no such setting of any service. Is VIDFERRY_QUEUE_CAP meant?"),
-    (nested("worker.settings", {"VIDFERRY_RETRY": 1}), "no such setting of worker. Is VIDFERRY_RETRY_DELAY meant?"),
+    (
+        nested("settings", {"VIDFERRY_QUEUE_CAPS": 1}),
+        "no such setting of any service. Did you mean VIDFERRY_QUEUE_CAP?",
+    ),
+    (nested("worker.settings", {"VIDFERRY_RETRY": 1}), "no such setting of worker. Did you mean VIDFERRY_RETRY_DELAY?"),
     (
         nested("gateway.settings", {"VIDFERRY_GATEWAY_SLOW_SECONS": 1}),
-        "no such setting of gateway. Is VIDFERRY_GATEWAY_SLOW_SECONDS meant?",
+        "no such setting of gateway. Did you mean VIDFERRY_GATEWAY_SLOW_SECONDS?",
     ),
     (nested("api.settings", {"VIDFERRY_LEASE": 1}), "no such setting of api."),
     (nested("worker.settings", {"VIDFERRY_MAX_DISK": 10 * 1024**3}), "VIDFERRY_MAX_DISK is more than"),

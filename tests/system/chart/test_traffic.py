@@ -7,7 +7,7 @@ import pytest
 from support.chart import merged, render
 from system.chart.value_sets import GCS, http_route, ingress
 from vidferry_common.proxies import ProxySettings
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 
 
 @pytest.mark.parametrize(("path", "prefix"), [("/", ""), ("/vidferry", "/vidferry"), ("/vidferry/", "/vidferry")])
@@ -77,9 +77,9 @@ def test_callers_are_told_apart_behind_what_brings_them(
     for name in ("api", "gateway"):
         ranges = rendered.settings(name).get("VIDFERRY_TRUSTED_PROXIES", "")
         monkeypatch.setenv("VIDFERRY_TRUSTED_PROXIES", ranges)
-        proxies = load(ProxySettings).proxies
+        proxies = load_settings(ProxySettings).proxies
         for peer, forwarded_for, caller in callers:
-            assert proxies.client(peer, [forwarded_for]) == caller
+            assert proxies.find_client(peer, [forwarded_for]) == caller
     assert "VIDFERRY_TRUSTED_PROXIES" not in rendered.settings("worker")
 
 

@@ -279,7 +279,7 @@ def of_a_day(sentinel: bool) -> list[Event]:
               told=["/ws: 503, Retry-After 5", "/sse: 503, Retry-After 5", "1012"]),
         Event("api killed", partial(kill, "api")),
         Event("worker killed", partial(kill, "worker"), silence=START + 3 * LEASE, recovered=LEASE,
-              told=["worker_deaths", "a worker was lost", "the worker before has stopped"]),
+              told=["worker_deaths", "a worker was lost", "the previous worker stopped"]),
         Event("gateway killed", partial(kill, "gateway"), silence=START + BACK, told=["1006"]),
         Event("Redis killed", kill_redis, away=True, silence=BACK, recovered=10),
         *([Event("Redis failed over by hand", fail_over, away=True, silence=BACK, recovered=15,

@@ -62,8 +62,8 @@ def test_the_main_job_through_the_ingress(installed: Installed) -> None:
 
 def test_a_person_in_a_browser(installed: Installed, tmp_path: Path) -> None:
     with person() as (page, sockets):
-        page.get_by_label("Video address").fill(f"{ORIGIN}/u/person/slow-hls/500000/master.m3u8")
-        page.get_by_role("button", name="Fetch video").click()
+        page.get_by_label("Video URL").fill(f"{ORIGIN}/u/person/slow-hls/500000/master.m3u8")
+        page.get_by_role("button", name="Download video").click()
         card = page.locator(".card").first
         current = card.locator(".steps [aria-current=step]")
         expect(current).to_have_text("Download", timeout=BROWSER_MS)

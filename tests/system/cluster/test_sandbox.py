@@ -22,7 +22,7 @@ TESTS = [
     f"/opt/tests/{path}.py"
     for path in (
         "system/confinement/test_sandbox", "system/confinement/test_sandbox_settings", "system/confinement/test_floods",
-        "system/confinement/test_refusals", "system/downloads/test_failures", "unit/worker/child/page/test_document",
+        "system/confinement/test_refusals", "system/downloads/test_failures", "unit/worker/child/page/test_context",
         "unit/worker/child/sandbox/test_seccomp", "unit/worker/child/test_content_sniff",
         "unit/worker/children/test_folder_tree", "unit/worker/children/test_wire", "unit/worker/children/test_work_dir",
         "unit/worker/children/test_zygote", "unit/worker/network/test_broker", "unit/worker/network/test_dial",

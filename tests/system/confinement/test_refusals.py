@@ -8,7 +8,7 @@ from yt_dlp.networking.exceptions import TransportError
 from support.children import download
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import options, preload
+from vidferry_worker.child import options, request_limits, site_downloader
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -18,9 +18,9 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * preload.MAX_ADDRESS}"])
+@pytest.mark.parametrize("address", [*OTHERS, f"http://127.0.0.1:1/{'x' * request_limits.MAX_URL}"])
 def test_yt_dlp_is_asked_for_no_other_scheme_and_no_endless_address(address: str) -> None:
-    with preload.SiteDownloader(options.base()) as downloader, pytest.raises(TransportError) as refused:
+    with site_downloader.SiteDownloader(options.base_options()) as downloader, pytest.raises(TransportError) as refused:
         downloader.urlopen(address)
 
     cause = refused.value.cause

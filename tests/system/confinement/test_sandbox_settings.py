@@ -17,7 +17,7 @@ PYTHON = """#!{python}
 import runpy, sys
 from vidferry_worker.child.sandbox import kernel, seccomp
 kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-seccomp.install(seccomp.refusing(kernel.machine(), ["landlock_create_ruleset"]))
+seccomp.install_filter(seccomp.build_refusing_filter(kernel.machine_name(), ["landlock_create_ruleset"]))
 sys.argv = sys.argv[2:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """

@@ -18,8 +18,8 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.patches import dash_ranges
-from vidferry_worker.child.patches.dash_ranges import check_size
+from vidferry_worker.child.patches import dash_fragments
+from vidferry_worker.child.patches.dash_fragments import check_size
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +171,7 @@ def test_fragments_that_are_made_while_they_are_fetched_are_left_alone(monkeypat
     """As those of live streams, and of extractors that list them by themselves."""
     for name in ("_get_fragments", "download_and_append_fragments"):
         monkeypatch.setattr(DashSegmentsFD, name, getattr(DashSegmentsFD, name))
-    dash_ranges.install()
+    dash_fragments.install()
     downloader = DashSegmentsFD(YoutubeDL({"quiet": True}), {})
     listed = [{"url": "https://site.example/1"}, {"url": "https://site.example/2"}]
     for fragments in (listed, lambda _: iter(listed)):

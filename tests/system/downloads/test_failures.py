@@ -10,7 +10,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.page_limits import MOST, MOST_ELEMENTS
+from vidferry_worker.child.page_limits import MAX_ELEMENTS, MAX_VIDEOS
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -166,7 +166,7 @@ async def test_so_is_one_whose_fragments_say_so_before_any_is_fetched(
     assert {one.path.rpartition(".")[2] for one in asked} <= {"m3u8", "mpd"}
 
 
-PLAYERS = MOST // 2
+PLAYERS = MAX_VIDEOS // 2
 """each with its source"""
 
 
@@ -175,9 +175,9 @@ PLAYERS = MOST // 2
     [
         (f"/page?src=media/clip.mp4{(PLAYERS - 1) * '&src=x.mp4'}", None),
         (f"/page?src=media/clip.mp4{PLAYERS * '&src=x.mp4'}", ErrorCode.UNSUPPORTED_SITE),
-        (f"/embeds/{MOST + 1}", ErrorCode.UNSUPPORTED_SITE),
-        (f"/variants/{MOST}/master.m3u8", None),
-        (f"/variants/{MOST + 1}/master.m3u8", ErrorCode.UNSUPPORTED_STREAM),
+        (f"/embeds/{MAX_VIDEOS + 1}", ErrorCode.UNSUPPORTED_SITE),
+        (f"/variants/{MAX_VIDEOS}/master.m3u8", None),
+        (f"/variants/{MAX_VIDEOS + 1}/master.m3u8", ErrorCode.UNSUPPORTED_STREAM),
     ],
     ids=["players", "too-many-players", "too-many-embeds", "variants", "too-many-variants"],
 )
@@ -207,10 +207,10 @@ async def test_chunked_media_of_unknown_length(zygote: Zygote, site: Site, tmp_p
 QUALITY = '<QualityLevel Bitrate="1000" FourCC="H264" CodecPrivateData="00"/>'
 OTHER_MANIFESTS = {
     "repeated": ("Manifest", f"{QUALITY}<c d='0' r='2000000000'/>", "protocol ism"),
-    "qualities": ("Manifest", QUALITY * (MOST + 1), "more than"),
-    "flash": ("a.f4m", "<media href='a'/>" * (MOST + 1), "more than"),
+    "qualities": ("Manifest", QUALITY * (MAX_VIDEOS + 1), "more than"),
+    "flash": ("a.f4m", "<media href='a'/>" * (MAX_VIDEOS + 1), "more than"),
     "flash, itself": ("a.f4m", "<media href='a.f4m'/>", "lead to each other"),
-    "elements": ("a.mpd", "<Period/>" * (MOST_ELEMENTS + 1), "elements"),
+    "elements": ("a.mpd", "<Period/>" * (MAX_ELEMENTS + 1), "elements"),
 }
 WITHIN = {
     "Manifest": '<SmoothStreamingMedia Duration="1"><StreamIndex Type="video" Url="{}">%s'

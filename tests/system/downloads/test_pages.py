@@ -233,7 +233,7 @@ async def test_pages_within_pages_end(zygote: Zygote, site: Site, tmp_path: Path
         site.put(f"/{number}", page("".join(f"<iframe src='{each}'></iframe>" for each in range(10))))
 
     assert (await download(zygote, tmp_path, site.url("/0"))).failure == ErrorCode.UNSUPPORTED_SITE
-    assert len(site.requests()) <= 1 + frames.MOST + frames.MOST**2
+    assert len(site.requests()) <= 1 + frames.MAX_FRAMES + frames.MAX_FRAMES**2
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, ErrorCode.REFUSED), (404, ErrorCode.UNAVAILABLE)])

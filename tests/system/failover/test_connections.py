@@ -17,7 +17,7 @@ from support.services import Gateway
 from support.tls import TlsFront, self_signed
 from support.watchers import watch as seen_by
 from system.failover.conftest import Watch
-from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_name, connection_options
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ async def open_store() -> AsyncIterator[OpenStore]:
     async with AsyncExitStack() as stack:
 
         async def opening(url: str, **settings: str) -> Store:
-            redis = connect(RedisSettings.model_validate({"redis_url": url, **settings}))
+            redis = connect_redis(RedisSettings.model_validate({"redis_url": url, **settings}))
             stack.push_async_callback(redis.aclose, close_connection_pool=True)
             return Store(redis, 3600)
 

@@ -22,7 +22,7 @@ from support.redis_server import redis_server
 from system.fuzz.target import NUMBERS, TEXTS, VALUES, Check, Target
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, Store, connect
+from vidferry_common.store import RedisSettings, Store, connect_redis
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
@@ -61,7 +61,7 @@ SMALL = st.one_of(st.integers(0, 3), st.booleans(), NUMBERS, VALUES)
 FOUND = {
     "event": "found", "title": "a clip", "duration": 2.0, "source": "",
     "streams": [{"bit_rate": 100, "bytes": 4000}, {}],
-    "identity": {"extractor": "x", "domain": "site.example", "video_id": "1", "by_address": True},
+    "identity": {"extractor": "x", "domain": "site.example", "video_id": "1", "by_url": True},
 }  # fmt: skip
 DONE = {
     "event": "done", "file": "media.mp4", "container": "mov", "brand": "mp42", "codecs": ["h264"], "duration": 1.0,
@@ -164,7 +164,7 @@ def _open() -> Iterator[Check]:
     with redis_server() as server, tempfile.TemporaryDirectory() as home, asyncio.Runner() as runner:
         told = {"bucket": f"file://{home}/bucket", "signing_key": "k" * 32}
         settings = WorkerSettings.model_validate({**told, "redis_url": server.url, "retries": 0})
-        redis = connect(RedisSettings.model_validate({"redis_url": server.url}))
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
         store, line = Store(redis, 3600), Line()
         bucket, publisher = open_bucket(BucketSettings.model_validate(told)), Publisher(store)
         work = Path(home, "work")

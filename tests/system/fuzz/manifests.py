@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from system.fuzz.target import NUMBERS, TEXTS, Check, Target
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.child import announced, link_lists
+from vidferry_worker.child import expected_duration, plain_playlists
 from vidferry_worker.child.dash import manifest, mp4
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
 from vidferry_worker.child.dash.segments import Fragments
 from vidferry_worker.child.hls.boxes import BoxError
-from vidferry_worker.child.hls.endings import has_ended
-from vidferry_worker.child.hls.joins import Joiner, is_same_initialization
-from vidferry_worker.child.hls.keys import is_protected
-from vidferry_worker.child.hls.master import write_master
-from vidferry_worker.child.hls.segments import write_playlist
+from vidferry_worker.child.hls.discontinuities import TimestampJoiner, is_interchangeable
+from vidferry_worker.child.hls.keys import is_drm_protected
+from vidferry_worker.child.hls.live_status import has_ended
+from vidferry_worker.child.hls.media_playlist import rewrite_media_playlist
+from vidferry_worker.child.hls.multivariant_playlist import rewrite_multivariant_playlist
 from vidferry_worker.child.hls.tags import split_lines
-from vidferry_worker.child.hls.variables import substitute
+from vidferry_worker.child.hls.variables import substitute_variables
 
 SECONDS = 10
 """of a processor, for an example of some kilobytes"""
@@ -146,24 +146,24 @@ def _reads(example: str | bytes | ET.Element) -> Iterator[Callable[[], Any]]:
 
 def _of_text(text: str) -> Iterator[Callable[[], Any]]:
     def playlist() -> None:
-        lines, _ = substitute(split_lines(text), ADDRESS, {"a": "b"})
+        lines, _ = substitute_variables(split_lines(text), ADDRESS, {"a": "b"})
         has_ended(lines, {"Last-Modified": text[:40]})
-        written = write_playlist(lines, ADDRESS, lambda *_: True)
+        written = rewrite_media_playlist(lines, ADDRESS, lambda *_: True)
         assert len(written.text) <= 64 * (len(text) + len(ADDRESS)) + 2**20
 
     yield playlist
-    yield lambda: write_master(text, ADDRESS)
-    yield lambda: is_protected(text)
-    yield lambda: link_lists.first_link(text, ADDRESS)
-    yield lambda: announced.of_playlist(text)
+    yield lambda: rewrite_multivariant_playlist(text, ADDRESS)
+    yield lambda: is_drm_protected(text)
+    yield lambda: plain_playlists.find_first_entry(text, ADDRESS)
+    yield lambda: expected_duration.from_hls_playlist(text)
 
 
 def _of_manifest(mpd: ET.Element) -> Iterator[Callable[[], Any]]:
     def read() -> None:
-        for track in manifest.read(mpd, ADDRESS).tracks:
+        for track in manifest.read_manifest(mpd, ADDRESS).tracks:
             if track.segments is not None and not track.problem:
                 fragments = Fragments([track.segments])
-                assert fragments.length >= 0
+                assert fragments.duration >= 0
                 assert len(fragments[:3]) == min(3, len(fragments))
                 assert fragments[-1]
 
@@ -171,15 +171,15 @@ def _of_manifest(mpd: ET.Element) -> Iterator[Callable[[], Any]]:
 
 
 def _of_boxes(data: bytes) -> Iterator[Callable[[], Any]]:
-    yield lambda: mp4.track(data)
-    yield lambda: mp4.index(data)
-    yield lambda: mp4.later(data, 1)
-    yield lambda: is_same_initialization(data, data + b"x")
+    yield lambda: mp4.read_track(data)
+    yield lambda: mp4.read_segment_index(data)
+    yield lambda: mp4.delay_fragment(data, 1)
+    yield lambda: is_interchangeable(data, data + b"x")
 
     def join() -> None:
-        joiner = Joiner({2})
+        joiner = TimestampJoiner({2})
         for number in (1, 2, 3):
-            joiner.join(data, number)
+            joiner.rewrite_fragment(data, number)
 
     yield join
 

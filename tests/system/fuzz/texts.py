@@ -15,7 +15,7 @@ from vidferry_common.bucket import content_disposition
 from vidferry_common.text import remove_controls
 from vidferry_worker.upload.file_types import make_file_name
 
-FORMATTERS = {form: log.formatter(form, "worker") for form in ("json", "text")}
+FORMATTERS = {form: log.make_formatter(form, "worker") for form in ("json", "text")}
 
 
 @contextmanager

@@ -23,16 +23,16 @@ arguments, sys.executable = sys.argv[1:], __file__
 sys.argv = arguments[arguments.index("-m") + 1:]
 if sys.argv[0].endswith("zygote"):
     import requests.sessions
-    from vidferry_worker.child import content_sniff, download, page_limits as limits, preload
-    from vidferry_worker.child.patches import ffmpeg_downloads, hls_lists, page_limits, programs
-    programs.GUARD = ()
-    content_sniff.is_disguised = lambda path: False
-    preload.bounded = lambda read: read
-    preload.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
-    download.NATIVE |= {{"ftp", "rtmp", "rtsp"}}
+    from vidferry_worker.child import content_sniff, page_limits as limits, request_limits, stream_checks
+    from vidferry_worker.child.patches import ffmpeg_downloads, hls_playlists, page_limits, subprocesses
+    subprocesses.GUARD = ()
+    content_sniff.is_text_file = lambda path: False
+    request_limits.limit_read = lambda read: read
+    request_limits.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
+    stream_checks.NATIVE_PROTOCOLS |= {{"ftp", "rtmp", "rtsp"}}
     ffmpeg_downloads.install = lambda: None
-    hls_lists.install = lambda: None
-    page_limits.install = limits.check_page = lambda *_: None
+    hls_playlists.install = lambda: None
+    page_limits.install = limits.check_video_count = lambda *_: None
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
     from vidferry_worker.upload import file_types

@@ -20,8 +20,8 @@ TIMEOUT = 30_000
 
 def test_paste_an_address_watch_and_save(folder_stack: MakeUp, site: Site, open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(folder_stack.url)
-    page.get_by_label("Video address").fill(site.url("/gated-hls/page/v720/4/master.m3u8"))
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(site.url("/gated-hls/page/v720/4/master.m3u8"))
+    page.get_by_role("button", name="Download video").click()
     card = page.locator(".card").first
     site.gate("page").wait_held()
     bar = card.get_by_role("progressbar")
@@ -40,8 +40,8 @@ def test_paste_an_address_watch_and_save(folder_stack: MakeUp, site: Site, open_
 
 def test_title_and_picture_are_shown(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
-    page.get_by_label("Video address").fill(site.url("/page?title=arabic"))
-    page.get_by_label("Video address").press("Enter")
+    page.get_by_label("Video URL").fill(site.url("/page?title=arabic"))
+    page.get_by_label("Video URL").press("Enter")
     card = page.locator(".card").first
     expect(card.get_by_role("link", name="Save video")).to_be_visible(timeout=TIMEOUT)
     picture = card.locator("img")
@@ -51,16 +51,16 @@ def test_title_and_picture_are_shown(folder_stack: MakeUp, site: Site, open_page
 
 def test_a_failure_is_told_in_a_sentence(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
-    page.get_by_label("Video address").fill(site.url("/status/404"))
-    page.get_by_label("Video address").press("Enter")
+    page.get_by_label("Video URL").fill(site.url("/status/404"))
+    page.get_by_label("Video URL").press("Enter")
     card = page.locator(".card").first
-    expect(card.get_by_text("The video is not there any more, or never was.")).to_be_visible(timeout=TIMEOUT)
+    expect(card.get_by_text("The video does not exist, or was removed.")).to_be_visible(timeout=TIMEOUT)
 
 
 def test_a_bad_address_is_refused_beside_the_field(folder_stack: MakeUp, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url, expected=["422"])
-    page.get_by_label("Video address").fill("ftp://example.org/video")
-    page.get_by_label("Video address").press("Enter")
+    page.get_by_label("Video URL").fill("ftp://example.org/video")
+    page.get_by_label("Video URL").press("Enter")
     expect(page.get_by_text("must begin with http:// or https://")).to_be_visible()
     expect(page.locator(".card")).to_have_count(0)
 
@@ -68,8 +68,8 @@ def test_a_bad_address_is_refused_beside_the_field(folder_stack: MakeUp, open_pa
 def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage) -> None:
     with MakeUp() as stack:
         page = open_page(stack.url, expected=["WebSocket", "ERR_CONNECTION_REFUSED", "Failed to load resource"])
-        page.get_by_label("Video address").fill(site.url("/gated-hls/back/v720/4/master.m3u8"))
-        page.get_by_label("Video address").press("Enter")
+        page.get_by_label("Video URL").fill(site.url("/gated-hls/back/v720/4/master.m3u8"))
+        page.get_by_label("Video URL").press("Enter")
         card = page.locator(".card").first
         site.gate("back").wait_held()
         expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "56", timeout=TIMEOUT)
@@ -82,8 +82,8 @@ def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage)
 
 def test_cancel_and_try_again(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
-    page.get_by_label("Video address").fill(site.url("/gated-hls/again/v720/4/master.m3u8"))
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(site.url("/gated-hls/again/v720/4/master.m3u8"))
+    page.get_by_role("button", name="Download video").click()
     card = page.locator(".card").first
     gate = site.gate("again")
     gate.wait_held()

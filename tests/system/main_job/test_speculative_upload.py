@@ -229,7 +229,7 @@ async def test_one_that_begins_anew_while_the_bucket_is_slow_is_given_up(home: H
             await until(lambda: layer.kinds().count("abort") == 1)
             site.gate("g").open()
             end = await jobs.end(job)
-            assert process.logged("an early upload is not kept")
+            assert process.logged("speculative upload discarded")
     assert (end["status"], end["attempt"]) == ("completed", 1)
     assert (await home.read())[1] == media.large(20, 1)
     assert (layer.kinds().count("begin"), layer.kinds().count("abort")) == (2, 1)
@@ -274,7 +274,7 @@ async def test_a_bucket_that_refuses_it_gets_the_whole_file(kind: str, status: i
             await asyncio.to_thread(site.gate("g").wait_held)
             site.gate("g").open()
             end = await jobs.end(job)
-            assert process.logged("an early upload is not kept")
+            assert process.logged("speculative upload discarded")
     assert (end["status"], end["attempt"]) == ("completed", 1)
     assert (await home.read())[1] == media.large(20)
 

@@ -24,7 +24,7 @@ from vidferry_common.store import NewJob
 
 pytestmark = pytest.mark.anyio
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
-BEGUN_ANEW = "Begun anew: the worker before has stopped."
+BEGUN_ANEW = "Restarted: the previous worker stopped."
 RECOVERED_SECONDS = 5.0
 STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
 
@@ -209,7 +209,7 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             process.signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait_for, "worker takes nothing new")
+            await asyncio.to_thread(process.wait_for, "worker takes no new downloads")
             later = await jobs.give(site.url("/media/clip.mp4"))
             site.gate("g").open()
             assert (await jobs.end(job))["status"] == "completed"

@@ -116,7 +116,7 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused({**os.environ, "VIDFERRY_PORT": str(port), "VIDFERRY_DATA": str(tmp_path / "data")})
-    assert re.search(rf"port {port} of localhost can't be had .* VIDFERRY_PORT", said)
+    assert re.search(rf"can't listen on port {port} of localhost .* VIDFERRY_PORT", said)
     assert "Traceback" not in said
 
 

@@ -12,8 +12,8 @@ MOVING = {"downloaded_bytes": 1, "total_bytes": 9}
 
 def begin(server: Scripted, page: Page) -> tuple[Locator, Socket]:
     """A card of a download that runs, and its socket."""
-    page.get_by_label("Video address").fill(VIDEO)
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(VIDEO)
+    page.get_by_role("button", name="Download video").click()
     socket = server.socket()
     socket.send(state(3, "downloading", 42, "Downloading video", title="Harbour at dawn", **MOVING))
     card = page.locator(".card")
@@ -46,8 +46,8 @@ def test_a_download_that_runs_is_cancelled(server: Scripted, open_page: OpenPage
 
 def test_one_that_waits_may_be_cancelled(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url)
-    page.get_by_label("Video address").fill(VIDEO)
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(VIDEO)
+    page.get_by_role("button", name="Download video").click()
     card = page.locator(".card")
     cancel(card)
     expect(card.get_by_role("status")).to_contain_text("Cancelled")
@@ -73,8 +73,8 @@ def test_it_works_without_a_socket(server: Scripted, open_page: OpenPage) -> Non
     expect(card.get_by_role("status")).to_have_text("Cancelled", use_inner_text=True)
     page.evaluate("dispatchEvent(new Event('online'))")
     server.door.set()
-    page.get_by_label("Video address").fill(VIDEO + "2")
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(VIDEO + "2")
+    page.get_by_role("button", name="Download video").click()
     assert server.socket().job_id == "job-2"
 
 
@@ -96,13 +96,13 @@ def test_a_job_that_is_gone_is_called_so(server: Scripted, open_page: OpenPage) 
     del server.jobs["job-1"]
     server.refusals.append({"status": 404, "code": "job_not_found", "detail": "Check the id."})
     cancel(card)
-    expect(card.get_by_role("status")).to_contain_text("Gone")
+    expect(card.get_by_role("status")).to_contain_text("Not found")
     expect(card.get_by_role("button", name="Cancel")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
     ("code", "told"),
-    [("redis_unavailable", "Vidferry can’t reach its records just now."), ("job_busy", "Try again in a few seconds.")],
+    [("redis_unavailable", "Vidferry can’t reach its database"), ("job_busy", "Try again in a few seconds.")],
 )
 def test_what_is_refused_is_told_on_the_card(server: Scripted, open_page: OpenPage, code: str, told: str) -> None:
     page = open_page(server.url, expected=["status of 503"])

@@ -13,8 +13,8 @@ MOVING: dict[str, Any] = {"downloaded_bytes": 1, "total_bytes": 9}
 
 
 def order(page: Page, url: str = "https://videos.example/watch?v=1") -> None:
-    page.get_by_label("Video address").fill(url)
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(url)
+    page.get_by_role("button", name="Download video").click()
 
 
 def stored(page: Page) -> list[str]:
@@ -36,7 +36,7 @@ def test_a_cut_socket_comes_back_where_it_was(server: Scripted, open_page: OpenP
     server.door.set()
     second = server.socket()
     assert second.after == "0000e1e1-7"
-    expect(card.get_by_role("status")).to_contain_text("On its way")
+    expect(card.get_by_role("status")).to_contain_text("In progress")
     second.send(state(8, "downloading", 50, "Downloading video", **MOVING))
     expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
 
@@ -74,8 +74,8 @@ def test_an_unknown_job_is_not_asked_for_again(server: Scripted, open_page: Open
     order(page)
     server.socket().close(4504)
     card = page.locator(".card")
-    expect(card.get_by_role("status")).to_contain_text("Gone")
-    expect(card).to_contain_text("doesn’t know this job any more")
+    expect(card.get_by_role("status")).to_contain_text("Not found")
+    expect(card).to_contain_text("no longer has a record of this job")
     page.evaluate("dispatchEvent(new Event('online'))")
     order(page, "https://videos.example/watch?v=2")
     assert server.socket().job_id == "job-2"  # so the event brought no socket for the first
@@ -226,7 +226,7 @@ def test_a_reload_restores_the_list(server: Scripted, open_page: OpenPage) -> No
 
     cards = page.locator(".card")
     expect(cards.get_by_role("heading")).to_have_text(["https://videos.example/watch?v=3", "Two", "One"])
-    expect(cards.nth(0).get_by_role("status")).to_contain_text("Gone")
+    expect(cards.nth(0).get_by_role("status")).to_contain_text("Not found")
     expect(cards.nth(1).get_by_role("link", name="Save video")).to_be_visible()
     expect(cards.nth(2).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
     socket = server.socket()
@@ -247,8 +247,8 @@ def test_removed_cards_stay_away(server: Scripted, open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name="Remove from list")).to_be_focused()
     assert stored(page) == ["job-1"]
     page.get_by_role("button", name="Remove from list").click()
-    expect(page.get_by_text("Nothing on the water yet")).to_be_visible()
-    expect(page.get_by_label("Video address")).to_be_focused()
+    expect(page.get_by_text("No videos yet")).to_be_visible()
+    expect(page.get_by_label("Video URL")).to_be_focused()
 
 
 def test_the_list_is_bounded(server: Scripted, open_page: OpenPage) -> None:
@@ -273,7 +273,7 @@ def test_rubbish_in_the_storage_does_no_harm(server: Scripted, open_page: OpenPa
     for rubbish in ("{", "7", '[1, null, {"id": 3}, {"id": "x"}]'):
         page.evaluate("([key, text]) => localStorage.setItem(key, text)", [KEY, rubbish])
         page.reload()
-        expect(page.get_by_text("Nothing on the water yet")).to_be_visible()
+        expect(page.get_by_text("No videos yet")).to_be_visible()
     order(page)
     expect(page.locator(".card")).to_have_count(1)
 

@@ -13,8 +13,8 @@ VIDEO = "https://videos.example/watch?v=1"
 
 
 def order(page: Page, url: str = VIDEO) -> None:
-    page.get_by_label("Video address").fill(url)
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(url)
+    page.get_by_role("button", name="Download video").click()
 
 
 def result(server: Scripted, job_id: str, **more: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def finish(server: Scripted, socket: Socket, seq: int, **more: Any) -> None:
 
 def test_an_address_becomes_a_card_that_ends_with_the_link(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url, locale="en-GB", permissions=["clipboard-read", "clipboard-write"])
-    expect(page.get_by_text("Nothing on the water yet")).to_be_visible()
+    expect(page.get_by_text("No videos yet")).to_be_visible()
     order(page)
 
     sent = server.order()
@@ -49,8 +49,8 @@ def test_an_address_becomes_a_card_that_ends_with_the_link(server: Scripted, ope
     assert re.fullmatch(r"[0-9a-f-]{32,36}", sent.key)
     card = page.locator(".card")
     bar = card.get_by_role("progressbar")
-    expect(page.get_by_text("Nothing on the water yet")).to_be_hidden()
-    expect(page.get_by_label("Video address")).to_have_value("")
+    expect(page.get_by_text("No videos yet")).to_be_hidden()
+    expect(page.get_by_label("Video URL")).to_have_value("")
     expect(card.get_by_role("heading")).to_have_text(VIDEO)
 
     socket = server.socket()
@@ -134,13 +134,13 @@ def test_format_and_scheme(server: Scripted, open_page: OpenPage) -> None:
 
 def test_a_problem_is_told_beside_the_address(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url, expected=["status of 422"])
-    page.get_by_role("button", name="Fetch video").click()
-    expect(page.get_by_role("alert")).to_have_text("Paste the address of a video first.")
+    page.get_by_role("button", name="Download video").click()
+    expect(page.get_by_role("alert")).to_have_text("Paste the URL of a video first.")
     problem = {"type": "about:blank", "title": "Invalid", "status": 422, "code": "invalid_url"}
-    server.refusals.append({**problem, "detail": "This address has no <host>."})
+    server.refusals.append({**problem, "detail": "This URL has no <host>."})
     order(page, "https://")
-    address = page.get_by_label("Video address")
-    expect(page.get_by_role("alert")).to_have_text("This address has no <host>.")
+    address = page.get_by_label("Video URL")
+    expect(page.get_by_role("alert")).to_have_text("This URL has no <host>.")
     expect(address).to_have_attribute("aria-invalid", "true")
     expect(address).to_have_value("https://")
     expect(address).to_be_focused()
@@ -157,9 +157,9 @@ def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted
     expect(alert).to_contain_text("can’t be reached")
     server.deaf = False
     server.refusals.append({"status": 503, "code": "redis_unavailable", "detail": "Try again in a few seconds."})
-    page.get_by_label("Video address").press("Enter")
-    expect(alert).to_contain_text("can’t reach its records")
-    page.get_by_label("Video address").press("Enter")
+    page.get_by_label("Video URL").press("Enter")
+    expect(alert).to_contain_text("can’t reach its database")
+    page.get_by_label("Video URL").press("Enter")
     expect(page.locator(".card")).to_have_count(1)
     # Chromium itself repeats a POST whose kept-alive connection was dropped, so there may be more than two.
     keys = [server.order().key for _ in range(server.orders.qsize())]
@@ -230,7 +230,7 @@ def test_what_is_not_known_is_ignored(server: Scripted, open_page: OpenPage) -> 
     socket.send_json(without_seq)
     socket.send(state(1, "astern", 50, "A stage of tomorrow", status="paused", tomorrow={"a": [1]}))
     card = page.locator(".card")
-    expect(card.get_by_role("status")).to_have_text("On its way A stage of tomorrow", use_inner_text=True)
+    expect(card.get_by_role("status")).to_have_text("In progress A stage of tomorrow", use_inner_text=True)
     expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
 
 

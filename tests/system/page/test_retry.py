@@ -14,16 +14,16 @@ REASON = "The site stopped sending."
 WAITING: dict[str, Any] = {"status": "queued", "retries": 2, "max_retries": 3, "retry_at": "2026-11-23T10:00:12Z"}
 
 COUNTDOWN = {
-    "00": "Tried again in 12 sec (2 of 3)",
-    "05": "Tried again in 7 sec (2 of 3)",
-    "11": "Tried again in 1 sec (2 of 3)",
-    "12": "Waiting to be tried again (2 of 3)",
+    "00": "Next try in 12 sec (2 of 3)",
+    "05": "Next try in 7 sec (2 of 3)",
+    "11": "Next try in 1 sec (2 of 3)",
+    "12": "Waiting for the next try (2 of 3)",
 }
 
 
 def order(page: Page, url: str = VIDEO) -> None:
-    page.get_by_label("Video address").fill(url)
-    page.get_by_role("button", name="Fetch video").click()
+    page.get_by_label("Video URL").fill(url)
+    page.get_by_role("button", name="Download video").click()
 
 
 def end(server: Scripted, page: Page, status: str = "failed") -> Locator:
@@ -47,7 +47,7 @@ def test_the_time_to_the_next_try_passes(server: Scripted, open_page: OpenPage) 
     page.clock.set_fixed_time(NOW)  # what runs in the page goes on; only what time it is, the test says
     order(page)
     socket = server.socket()
-    socket.send(state(2, "queued", 42, f"{REASON} It is tried again by itself.", **WAITING))
+    socket.send(state(2, "queued", 42, f"{REASON} Vidferry will try again automatically.", **WAITING))
     card = page.locator(".card")
     expect(card.get_by_role("status")).to_contain_text("Waiting")
     for moment, told in COUNTDOWN.items():
@@ -64,7 +64,7 @@ def test_a_worker_that_does_not_tell_how_many_tries_there_are(server: Scripted, 
     page.clock.set_fixed_time(NOW)
     order(page)
     server.socket().send(state(2, "queued", 42, REASON, **WAITING | {"max_retries": None}))
-    expect(page.locator(".card")).to_contain_text("Tried again in 12 sec (2)")
+    expect(page.locator(".card")).to_contain_text("Next try in 12 sec (2)")
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
@@ -102,10 +102,10 @@ def test_the_focus_stays_where_a_person_has_gone(server: Scripted, open_page: Op
     card = end(server, page)
     server.desk.clear()
     card.get_by_role("button", name="Try again").click()
-    page.get_by_label("Video address").focus()
+    page.get_by_label("Video URL").focus()
     server.desk.set()
     expect(card).to_have_attribute("data-job", "job-2")
-    expect(page.get_by_label("Video address")).to_be_focused()
+    expect(page.get_by_label("Video URL")).to_be_focused()
 
 
 def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted, open_page: OpenPage) -> None:
@@ -118,7 +118,7 @@ def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted
     server.deaf = False
     server.refusals.append({"status": 503, "code": "redis_unavailable", "detail": "Try again in a few seconds."})
     again.click()
-    expect(card.get_by_role("alert")).to_contain_text("can’t reach its records")
+    expect(card.get_by_role("alert")).to_contain_text("can’t reach its database")
     expect(again).to_be_focused()
     again.click()
     expect(card).to_have_attribute("data-job", "job-2")
@@ -130,7 +130,7 @@ def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted
 def test_what_is_refused_is_told_on_the_card(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url, expected=["status of 503"])
     card = end(server, page)
-    detail = "Try again when some of the waiting downloads are done."
+    detail = "Try again when some downloads have finished."
     server.refusals.append({"status": 503, "code": "queue_full", "detail": detail})
     card.get_by_role("button", name="Try again").click()
     expect(card.get_by_role("alert")).to_have_text(detail)
@@ -143,7 +143,7 @@ def test_a_job_that_is_gone_is_ordered_anew(server: Scripted, open_page: OpenPag
     del server.jobs["job-1"]
     server.refusals.append({"status": 404, "code": "job_not_found", "detail": "Check the id."})
     card.get_by_role("button", name="Try again").click()
-    expect(card.get_by_role("status")).to_contain_text("Gone")
+    expect(card.get_by_role("status")).to_contain_text("Not found")
     card.get_by_role("button", name="Try again").click()
     assert server.order().body == {"url": VIDEO, "format": {"quality": "1080", "container": "any"}}
     expect(page.locator(".card")).to_have_count(2)

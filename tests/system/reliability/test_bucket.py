@@ -12,8 +12,7 @@ from support.origin.site import Site
 from support.product import Product, wait_until
 from support.watchers import Watcher
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings
-from vidferry_common.store import connect as connect_redis
+from vidferry_common.store import RedisSettings, connect_redis
 
 pytestmark = pytest.mark.xdist_group("life-bucket")
 

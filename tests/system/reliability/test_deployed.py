@@ -19,7 +19,7 @@ def test_a_worker_leaves_and_another_goes_on(service: ProxiedProduct, site: Site
     slow.until(lambda data: data["progress"] >= 20)
 
     leaving.signal(signal.SIGTERM)
-    leaving.wait_for("worker takes nothing new")
+    leaving.wait_for("worker takes no new downloads")
     later = service.begin(site.url("/media/clip.mp4"))
     site.gate("quick").open()
     assert service.check_ended(quick)["attempt"] == 1, "its grace was enough"

@@ -16,7 +16,7 @@ from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.product import Product
 from support.watchers import Watcher
-from vidferry_worker.child.retry_after import IN_PLACE
+from vidferry_worker.child.retry_after import MAX_WAIT
 from vidferry_worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.xdist_group("life-origin")
@@ -143,7 +143,7 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Product, site: S
 
 def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Product, site: Site) -> None:
     """For longer than a site may send nothing unasked."""
-    seconds = int(IN_PLACE)
+    seconds = int(MAX_WAIT)
     assert seconds > STALL_SECONDS
     hls = Hls(site)
     url = hls.put(s2=[Reply(429, {"Retry-After": str(seconds)}), hls.segment(2)])
@@ -161,7 +161,7 @@ def test_an_attempt_that_begins_anew_says_so(product: Product, site: Site) -> No
     begun = [each["message"] for each in watched.data if each["stage"] == "started"]
     assert begun == [
         "Processing started",
-        "Begun anew: the site answered with an error, or with less than the whole video.",
+        "Restarted: the site answered with an error, or sent only a part of the video.",
     ]
 
 

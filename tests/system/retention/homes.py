@@ -76,7 +76,7 @@ async def store(home: Home, objects: Mapping[str, float], size: int = 10) -> dic
 async def names(home: Home) -> set[str]:
     """Of all there is."""
     found: set[str] = set()
-    async with aclosing(home.bucket.listing("videos")) as pages:
+    async with aclosing(home.bucket.list_objects("videos")) as pages:
         async for page in pages:
             found |= {each.name for each in page}
     return found

@@ -40,7 +40,7 @@ async def removed(home: FolderHome, worker: Worker, jobs: Jobs, name: str) -> No
     """As days later: it is old, and nobody was given it of late."""
     home.age(name, 2 * DAY)
     await jobs.redis.delete(keys.PINNED)
-    await until(lambda: any(entry["objects"] for entry in worker.logged("the bucket is swept")))
+    await until(lambda: any(entry["objects"] for entry in worker.logged("retention sweep completed")))
 
 
 async def test_a_removed_file_is_gone_and_a_new_post_fetches_it_anew(
@@ -71,8 +71,8 @@ async def test_a_file_that_somebody_was_just_given_a_link_to_stays(
         await jobs.redis.delete(keys.PINNED)
         link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
         folder_home.age(name, 2 * DAY)
-        sweeps = len(worker.logged("the bucket is swept"))
-        await until(lambda: len(worker.logged("the bucket is swept")) >= sweeps + 2)
+        sweeps = len(worker.logged("retention sweep completed"))
+        await until(lambda: len(worker.logged("retention sweep completed")) >= sweeps + 2)
 
         assert (await asyncio.to_thread(client.get, link)).status_code == 200
 
@@ -85,7 +85,7 @@ async def test_a_folder_that_is_away_has_lost_no_file(
         file = f"/api/jobs/{job.job_id}/file"
         folder_home.root.rename(tmp_path / "elsewhere")
         problem(await asyncio.to_thread(client.get, file), 503, "storage_unavailable")
-        worker.wait_for("a sweep failed")
+        worker.wait_for("retention sweep failed")
 
         (tmp_path / "elsewhere").rename(folder_home.root)
         assert (await asyncio.to_thread(client.get, file)).status_code == 307
@@ -120,7 +120,7 @@ async def test_what_was_handed_out_of_late_stays(
     folder_home.age(name, 2 * DAY)
     await store(folder_home, {"videos/a/b/c/best-any": 2 * DAY})
 
-    await until(lambda: any(entry["objects"] for entry in worker.logged("the bucket is swept")))
+    await until(lambda: any(entry["objects"] for entry in worker.logged("retention sweep completed")))
 
     assert await names(folder_home) == {name}
 

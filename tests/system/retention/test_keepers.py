@@ -19,12 +19,12 @@ from support.services import Worker
 from support.sources import put
 from system.retention.homes import DAY, VIDEO, FolderHome, GcsHome, Home, hold_listing, names, store, sweeping
 from vidferry_common.bucket.checksum import crc32c
-from vidferry_common.bucket.folder_files import Files, next_generation
+from vidferry_common.bucket.folder.files import FolderFiles, next_generation
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
-SWEPT = "the bucket is swept"
-ASKED = "the next sweep"
+SWEPT = "retention sweep completed"
+ASKED = "next sweep scheduled"
 OLD = f"{VIDEO}/old/best-any"
 QUICK = {"retention_days": "1", "lease": "1"}
 """another worker leads after half a second"""
@@ -91,7 +91,7 @@ async def test_who_keeps_house_no_more_removes_nothing_more(
         later = time.time() * 1000 + 60_000  # no worker is so silent
         await of(jobs.redis.hset(keys.LEADER, mapping={"worker": "another", "last_seen": later}))
         gate.open()
-        worker.wait_for("another worker goes on with the sweep")
+        worker.wait_for("another worker continues the sweep")
     assert sweeps(worker) == 0
     assert len(await names(gcs_home)) == 2
     assert await of(jobs.redis.hget(keys.LEADER, "swept")) is None
@@ -121,7 +121,7 @@ async def test_where_the_bucket_refuses_the_next_sweep_tries_again(
         worker.wait_for(SWEPT)
         gcs_home.gcs.layer.faults.add(kind, status=403)
         await store(gcs_home, {OLD: 2 * DAY})
-        worker.wait_for("a sweep failed")
+        worker.wait_for("retention sweep failed")
         await until(lambda: sum(entry["objects"] for entry in worker.logged(SWEPT)) == 2)
     assert await names(gcs_home) == set()
 
@@ -156,13 +156,13 @@ async def test_what_was_replaced_in_a_folder_stays(
 ) -> None:
     """The test writes in place of another worker, while it holds the object's lock."""
     listed = (await store(folder_home, {OLD: 2 * DAY}))[OLD]
-    files = Files(folder_home.root)
+    files = FolderFiles(folder_home.root)
     with ExitStack() as held:
-        lock = held.enter_context(files.locked(OLD))
+        lock = held.enter_context(files.hold_lock(OLD))
         with sweeping(redis, tmp_path / "w", folder_home, **QUICK) as worker:
             await eventually(lambda: jobs.redis.zscore(keys.DELETING, OLD))
             newer = replace(listed, generation=next_generation(lock, listed), size=5, crc32c=crc32c(b"newer"))
-            with files.incoming() as (written, target):
+            with files.create_incoming() as (written, target):
                 os.write(target, b"newer")
                 files.publish(written, newer)
             assert sweeps(worker) == 0

@@ -15,7 +15,7 @@ from system.retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, sto
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
-SWEPT = "the bucket is swept"
+SWEPT = "retention sweep completed"
 
 
 async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
@@ -114,10 +114,10 @@ async def test_what_a_worker_hands_out_stays_for_a_while(jobs: Jobs, home: Home)
 async def test_more_than_a_page_goes(jobs: Jobs, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """More objects than a page holds; where names are sorted, the last video of one has its picture in the next."""
     leaves = ("720-any", "best-any", "thumbnail")
-    monkeypatch.setattr(home.bucket, "listing", partial(home.bucket.listing, page=10))
+    monkeypatch.setattr(home.bucket, "list_objects", partial(home.bucket.list_objects, page=10))
     objects = {f"{VIDEO}/{number // 3:02}/{leaves[number % 3]}": 2.0 * DAY for number in range(33)}
     await store(home, {**objects, f"{VIDEO}/06/best-any": HOUR}, size=1)
-    async with aclosing(home.bucket.listing("videos")) as pages:
+    async with aclosing(home.bucket.list_objects("videos")) as pages:
         assert [len(page) async for page in pages] == [10, 10, 10, 3]
 
     await sweep(jobs, home, retention_days="1")

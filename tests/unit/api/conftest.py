@@ -16,7 +16,7 @@ from vidferry_api.app import create_app
 from vidferry_api.settings import ApiSettings
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 
 StartApi = Callable[..., Api]
 OpenApp = Callable[..., TestClient]
@@ -80,7 +80,9 @@ def open_app(backstage: Backstage, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             for name, value in variables(told | settings).items():
                 monkeypatch.setenv(name, value)
             client = TestClient(
-                create_app(load(ApiSettings), Registry(Service.API)), client=(peer, 50000), follow_redirects=False
+                create_app(load_settings(ApiSettings), Registry(Service.API)),
+                client=(peer, 50000),
+                follow_redirects=False,
             )
             return stack.enter_context(client)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from vidferry_api.settings import ApiSettings
-from vidferry_common.settings import Settings, load
+from vidferry_common.settings import Settings, load_settings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
 from vidferry_worker.settings import WorkerSettings
@@ -28,28 +28,28 @@ SENTENCES: list[tuple[type[Settings], dict[str, str], str]] = [
     (ApiSettings, {"link_lifetime": "1d"}, "VIDFERRY_LINK_LIFETIME: must be a number above 0, and at most 604800."),
     (ApiSettings, {"link_lifetime": "nan"}, "VIDFERRY_LINK_LIFETIME: must be a number above 0, and at most 604800."),
     (ApiSettings, {"log_format": "xml"}, "VIDFERRY_LOG_FORMAT: must be one of 'json' or 'text'."),
-    (ApiSettings, {"bucket": ""}, "VIDFERRY_BUCKET: is required. Where finished videos go: `file:///absolute/path`"),
+    (ApiSettings, {"bucket": ""}, "VIDFERRY_BUCKET: is required. Where finished videos are stored: `file:///absol"),
     (ApiSettings, {"bucket": "s3://x"}, "VIDFERRY_BUCKET: must be file:///absolute/path, or gs://name"),
-    (ApiSettings, {"signing_key": SECRET}, "VIDFERRY_SIGNING_KEY: must have at least 32 bytes."),
+    (ApiSettings, {"signing_key": SECRET}, "VIDFERRY_SIGNING_KEY: must be at least 32 bytes long."),
     (ApiSettings, {"public_url": "https://x:99999"}, "VIDFERRY_PUBLIC_URL: must be an absolute http:// or https://"),
     (ApiSettings, {"public_url": "http://[::1"}, "VIDFERRY_PUBLIC_URL: must be an absolute http:// or https://"),
-    (ApiSettings, {"public_url": f"https://me:{SECRET}@x"}, "VIDFERRY_PUBLIC_URL: must not hold a user name"),
-    (ApiSettings, {"public_url": "https://x/?a"}, "VIDFERRY_PUBLIC_URL: must end with its path, without ? and #."),
+    (ApiSettings, {"public_url": f"https://me:{SECRET}@x"}, "VIDFERRY_PUBLIC_URL: must not contain a user"),
+    (ApiSettings, {"public_url": "https://x/?a"}, "VIDFERRY_PUBLIC_URL: must not have a query (?) or a fragment (#)."),
     (ApiSettings, {"gcs_endpoint": "localhost:4443"}, "VIDFERRY_GCS_ENDPOINT: must be an absolute http:// or https://"),
-    (ApiSettings, {"trusted_proxies": "10.0.0.1/8"}, "VIDFERRY_TRUSTED_PROXIES: '10.0.0.1/8' is an address within"),
-    (ApiSettings, {"trusted_proxies": "proxy"}, "VIDFERRY_TRUSTED_PROXIES: 'proxy' is no address or range (CIDR)"),
-    (ApiSettings, {"cors_origins": "app.example"}, "VIDFERRY_CORS_ORIGINS: 'app.example' is no origin such as https"),
+    (ApiSettings, {"trusted_proxies": "10.0.0.1/8"}, "VIDFERRY_TRUSTED_PROXIES: '10.0.0.1/8' has bits set beyond"),
+    (ApiSettings, {"trusted_proxies": "proxy"}, "VIDFERRY_TRUSTED_PROXIES: 'proxy' is not an IP address or a range"),
+    (ApiSettings, {"cors_origins": "app.example"}, "VIDFERRY_CORS_ORIGINS: 'app.example' is not an origin. Write"),
     (ApiSettings, {"redis_url": f"redis://:{SECRET}@h"}, "VIDFERRY_REDIS_URL: put the user and the password into"),
     (ApiSettings, {"redis_url": f"redis://h?password={SECRET}"}, "VIDFERRY_REDIS_URL: put the user and the password"),
     (ApiSettings, {"redis_url": "redis://h:port"}, "VIDFERRY_REDIS_URL: must be redis://host:port/db, with a port"),
-    (ApiSettings, {"redis_url": "redis://h/name"}, "VIDFERRY_REDIS_URL: must have a number for the database, as redis"),
-    (ApiSettings, {"redis_url": "redis://h?retries=3"}, "VIDFERRY_REDIS_URL: names an option behind ? that a"),
+    (ApiSettings, {"redis_url": "redis://h/name"}, "VIDFERRY_REDIS_URL: must end with the number of the database"),
+    (ApiSettings, {"redis_url": "redis://h?retries=3"}, "VIDFERRY_REDIS_URL: has unknown options after the question"),
     (ApiSettings, {"redis_url": "http://h"}, "VIDFERRY_REDIS_URL: must begin with redis://, rediss://, unix://"),
     (GatewaySettings, {"gateway_ping_seconds": "inf"}, "VIDFERRY_GATEWAY_PING_SECONDS: must be a number above 0."),
     (GatewaySettings, {"gateway_pong_seconds": "25"}, "VIDFERRY_GATEWAY_PONG_SECONDS must be less than"),
     (WorkerSettings, {"upload_while_downloading": "perhaps"}, "VIDFERRY_UPLOAD_WHILE_DOWNLOADING: must be true or"),
     (WorkerSettings, {"egress_ports": "80,http"}, "VIDFERRY_EGRESS_PORTS: must be ports from 1 to 65535, separated by"),
-    (WorkerSettings, {"egress_allow": "10.0.0.0/33"}, "VIDFERRY_EGRESS_ALLOW: '10.0.0.0/33' is no address or range"),
+    (WorkerSettings, {"egress_allow": "10.0.0.0/33"}, "VIDFERRY_EGRESS_ALLOW: '10.0.0.0/33' is not an IP address or a"),
     (WorkerSettings, {"egress_proxy": f"http://me:{SECRET}@x"}, "VIDFERRY_EGRESS_PROXY: "),
     (WorkerSettings, {"record_days": "0.1"}, "VIDFERRY_RECORD_DAYS must be longer than VIDFERRY_MAX_SECONDS."),
     (LocalSettings, {"admin_port": "65535"}, "VIDFERRY_ADMIN_PORT: must be a whole number from 0 to 65534."),
@@ -67,7 +67,7 @@ def test_a_wrong_value(
     for name, value in {**FOLDER, **wrong}.items():
         monkeypatch.setenv(f"VIDFERRY_{name.upper()}", value)
     with pytest.raises(SystemExit) as ended:
-        load(kind)
+        load_settings(kind)
     said = capsys.readouterr().err
     assert ended.value.code == 2
     assert said.startswith(sentence)
@@ -80,7 +80,7 @@ def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch, caps
     for name, value in {**FOLDER, "port": "x", "queue_cap": "0"}.items():
         monkeypatch.setenv(f"VIDFERRY_{name.upper()}", value)
     with pytest.raises(SystemExit):
-        load(ApiSettings)
+        load_settings(ApiSettings)
     assert {line.partition(":")[0] for line in capsys.readouterr().err.splitlines()} == {
         "VIDFERRY_PORT", "VIDFERRY_QUEUE_CAP",
     }  # fmt: skip
@@ -109,7 +109,7 @@ def test_each_program_ends_with_it(program: str) -> None:
 def test_a_folder_needs_a_key(program: str) -> None:
     done = started(program, signing_key="")
     assert (done.returncode, done.stderr) == (
-        2, "VIDFERRY_SIGNING_KEY: is required where VIDFERRY_BUCKET is a folder.\n",
+        2, "VIDFERRY_SIGNING_KEY: is required if VIDFERRY_BUCKET is a folder.\n",
     )  # fmt: skip
 
 

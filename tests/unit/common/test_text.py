@@ -74,7 +74,7 @@ def test_nor_into_one_for_machines(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("detail", ["half \ud83d", 2**100, {2: [2**100, "\ud83d\x1b"]}])
 def test_what_fits_into_no_json_is_written_all_the_same(form: Literal["text", "json"], detail: object) -> None:
     record = logging.makeLogRecord({"msg": "failed", "detail": detail})
-    line = log.formatter(form, "worker").format(record)
+    line = log.make_formatter(form, "worker").format(record)
 
     assert line.encode().isascii()
     assert form == "text" or json.loads(line)["message"] == "failed"

@@ -16,7 +16,7 @@ from support.redis_server import RedisServer
 from support.services import Gateway
 from support.sse import close_code, follow, stream
 from support.watchers import TIMEOUT, Seen, listen, received
-from vidferry_common.proxies import Proxies, ProxySettings, subscriber
+from vidferry_common.proxies import Proxies, ProxySettings, subscriber_of
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +80,9 @@ async def test_no_more_than_an_address_may_have(
         assert (await watched(uri, forwarded="203.0.113.10")).code is None
         await first.close()
         await there_is_room(uri, "203.0.113.9")
-    (entry,) = await asyncio.to_thread(gateway.wait_for, "as many clients of one address")
+    (entry,) = await asyncio.to_thread(
+        gateway.wait_for, "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS"
+    )
     assert entry["address"] == "203.0.113.9"
     assert "VIDFERRY_TRUSTED_PROXIES" in entry["message"]
 
@@ -115,14 +117,14 @@ async def test_who_is_no_proxy_speaks_for_nobody(
 )
 def test_whom_a_list_of_proxies_speaks_for(peer: str, forwarded: list[str], client: str) -> None:
     proxies = Proxies(ProxySettings.model_validate({"trusted_proxies": "10.0.0.0/8"}).trusted_proxies)
-    assert proxies.client(peer, forwarded) == client
+    assert proxies.find_client(peer, forwarded) == client
 
 
 def test_what_counts_as_one_client() -> None:
-    assert subscriber("203.0.113.9") == subscriber("::ffff:203.0.113.9") == "203.0.113.9"
-    assert subscriber("2001:db8:1:2:3::4") == subscriber("2001:db8:1:2::5") != subscriber("2001:db8:1:3::4")
+    assert subscriber_of("203.0.113.9") == subscriber_of("::ffff:203.0.113.9") == "203.0.113.9"
+    assert subscriber_of("2001:db8:1:2:3::4") == subscriber_of("2001:db8:1:2::5") != subscriber_of("2001:db8:1:3::4")
     proxies = Proxies(ProxySettings.model_validate({"trusted_proxies": "10.0.0.0/8"}).trusted_proxies)
-    assert proxies.subscriber("10.1.1.1", ["2001:db8:1:2::5"]) == "2001:db8:1:2::/64"
+    assert proxies.find_subscriber("10.1.1.1", ["2001:db8:1:2::5"]) == "2001:db8:1:2::/64"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_as_many_descriptors_as_the_system_allows() -> None:
             limits = Path(f"/proc/{process.pid}/limits").read_text()
         finally:
             process.kill()
-    assert "may have 600 open files" in said
+    assert "the limit of 600 open files" in said
     assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files")] == [["600", "600"]]
 
 

@@ -109,7 +109,7 @@ spec:
         {{- include "vidferry.volumes" . | nindent 8 }}
 {{- end }}
 
-{{/* Containers named by values, restricted where they don't say otherwise. Takes (root, containers). */}}
+{{/* Further containers from values; one without a securityContext gets the chart's. Takes (root, containers). */}}
 {{- define "vidferry.containers" -}}
 {{- $context := dict "securityContext" (index . 0).Values.securityContext -}}
 {{- $containers := list -}}
@@ -121,7 +121,7 @@ spec:
 {{- end -}}
 {{- end }}
 
-{{/* What comes from Secrets and from the pod itself. */}}
+{{/* Environment variables from Secrets and from fields of the pod. */}}
 {{- define "vidferry.env" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -214,7 +214,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* The service's own rules, and with a volume of one node those that keep its users together. */}}
+{{/* The service's affinity, and with bucket.folder.singleNode a rule that schedules api and workers on one node. */}}
 {{- define "vidferry.affinity" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -247,7 +247,7 @@ podAffinity:
 {{ toYaml $rules }}
 {{- end }}
 
-{{/* Seconds from the signal to the kill. */}}
+{{/* Seconds from SIGTERM to SIGKILL. */}}
 {{- define "vidferry.grace.api" -}}
 {{ .Values.api.terminationGracePeriodSeconds | default (add .Values.api.preStopSeconds 30) }}
 {{- end }}
@@ -261,7 +261,7 @@ podAffinity:
 {{ $gateway.terminationGracePeriodSeconds | default (add (ceil $gateway.settleSeconds) (ceil $gateway.drainSeconds) (ceil $gateway.closeSeconds) 15) }}
 {{- end }}
 
-{{/* Not empty where something else sets the number of pods. */}}
+{{/* Not empty if an autoscaler sets the number of pods. */}}
 {{- define "vidferry.autoscaled" -}}
 {{- if or .autoscaling.hpa.enabled (.autoscaling.keda).enabled }}yes{{ end -}}
 {{- end }}

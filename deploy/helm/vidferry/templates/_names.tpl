@@ -24,7 +24,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* What selects a component's pods. Takes (root, component). */}}
+{{/* The labels that select a component's pods. Takes (root, component). */}}
 {{- define "vidferry.selector" -}}
 app.kubernetes.io/name: {{ include "vidferry.name" (index . 0) }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
@@ -67,7 +67,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* The address of an image. Takes (root, image's values, registry, tag). */}}
+{{/* The full name of an image. Takes (root, image's values, registry, tag). */}}
 {{- define "vidferry.image" -}}
 {{- $image := index . 1 -}}
 {{- $registry := index . 2 | default ((index . 0).Values.global).imageRegistry -}}
@@ -87,7 +87,7 @@ annotations:
 {{- include "vidferry.image" (list . $image ($image.registry | default .Values.image.registry) "") -}}
 {{- end }}
 
-{{/* A storage class in words. */}}
+{{/* A storage class, as NOTES.txt names it. */}}
 {{- define "vidferry.classNamed" -}}
 {{ empty . | ternary "the default class" (printf "class %s" .) }}
 {{- end }}

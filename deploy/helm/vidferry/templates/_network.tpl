@@ -43,7 +43,7 @@
       {{- toYaml .Values.networkPolicy.notPublic6 | nindent 6 }}
 {{- end }}
 
-{{/* Cloud Storage, IAM, and where the pods' own identity is used, the metadata server that gives its tokens. */}}
+{{/* Cloud Storage, IAM and, with Workload Identity, the metadata server that issues its tokens. */}}
 {{- define "vidferry.policy.bucket" -}}
 {{- if eq .Values.bucket.type "gcs" }}
 - to:
@@ -69,12 +69,12 @@
 {{- end }}
 {{- end }}
 
-{{/* The port of an address. */}}
+{{/* The port of a URL. */}}
 {{- define "vidferry.portOf" -}}
 {{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
 {{- end }}
 
-{{/* Who brings traffic: as named, else the pods or load balancers of the controller; nobody where none is. */}}
+{{/* Peers that bring traffic: networkPolicy.controllers, else the pods or load balancers of traffic.controller. */}}
 {{- define "vidferry.policy.controllers" -}}
 {{- if .Values.networkPolicy.controllers }}
 {{ toYaml .Values.networkPolicy.controllers }}
@@ -92,7 +92,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Vidferry's address where `helm test` asks for it; empty where it does not. */}}
+{{/* The public URL that `helm test` uses; empty if it does not use one. */}}
 {{- define "vidferry.tests.public" -}}
 {{- if and .Values.tests.public.enabled (or .Values.ingress.enabled .Values.httpRoute.enabled) }}{{ include "vidferry.publicUrl" . }}{{ end -}}
 {{- end }}

@@ -1,5 +1,5 @@
-{{/* Where Redis is and which Secrets open it. */}}
-{{/* Not empty where it is one of your own. */}}
+{{/* Where Redis is, and which Secrets hold its credentials. */}}
+{{/* Not empty if redis.external is used. */}}
 {{- define "vidferry.redis.external" -}}
 {{- if or .Values.redis.external.host .Values.redis.external.sentinel.hosts }}yes{{ end -}}
 {{- end }}
@@ -12,7 +12,7 @@
 {{ if include "vidferry.redis.external" . }}{{ .Values.redis.external.port }}{{ else }}6379{{ end }}
 {{- end }}
 
-{{/* The Sentinels as `host:port,host:port`; empty where there are none. */}}
+{{/* The Sentinels as `host:port,host:port`; empty if there are none. */}}
 {{- define "vidferry.redis.sentinels" -}}
 {{- $hosts := list -}}
 {{- range .Values.redis.external.sentinel.hosts -}}
@@ -34,12 +34,12 @@
 {{- if include "vidferry.redis.ca" . }}?ssl_ca_certs=/etc/vidferry/redis/ca.crt{{ end -}}
 {{- end }}
 
-{{/* The Secret with the authority of an external Redis; empty where there is none. */}}
+{{/* The Secret with the CA certificate of an external Redis; empty if there is none. */}}
 {{- define "vidferry.redis.ca" -}}
 {{- if and (include "vidferry.redis.external" .) .Values.redis.external.tls.enabled }}{{ .Values.redis.external.tls.existingSecret }}{{ end -}}
 {{- end }}
 
-{{/* The Secret with the password; empty where none is sent. */}}
+{{/* The Secret with the password; empty if there is none. */}}
 {{- define "vidferry.redis.secret" -}}
 {{- if include "vidferry.redis.external" . -}}
 {{ .Values.redis.external.existingSecret }}
@@ -52,7 +52,7 @@
 {{- if include "vidferry.redis.external" . }}{{ .Values.redis.external.existingSecretKey }}{{ else if .Values.redis.bundled.existingSecret }}{{ .Values.redis.bundled.existingSecretKey }}{{ else }}redis-password{{ end -}}
 {{- end }}
 
-{{/* The Secret with the password of the Sentinels; empty where none is sent. */}}
+{{/* The Secret with the password of the Sentinels; empty if there is none. */}}
 {{- define "vidferry.redis.sentinelSecret" -}}
 {{- if .Values.redis.external.sentinel.hosts }}{{ .Values.redis.external.sentinel.existingSecret }}{{ end -}}
 {{- end }}

@@ -83,7 +83,7 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{- end }}
 {{- end }}
 
-{{/* All settings of a service, those named by hand too. Takes (root, service). */}}
+{{/* All settings of a service, including those of the values `settings`. Takes (root, service). */}}
 {{- define "vidferry.allSettings" -}}
 {{- $root := index . 0 -}}
 {{- $all := include "vidferry.settings" . | fromYaml -}}
@@ -104,7 +104,7 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{ if .Values.bucket.signingKey.existingSecret }}{{ .Values.bucket.signingKey.existingSecretKey }}{{ else }}signing-key{{ end }}
 {{- end }}
 
-{{/* The hosts that requests may name: those of values, of the ways in, and the Services' names within the cluster. */}}
+{{/* The hosts that requests may name: those of allowedHosts, ingress and httpRoute, and the Services' names. */}}
 {{- define "vidferry.hosts" -}}
 {{- $v := .Values -}}
 {{- $hosts := $v.allowedHosts -}}
@@ -139,7 +139,7 @@ in place of what the caller had sent.
 {{- end -}}
 {{- end }}
 
-{{/* Vidferry's address as its users see it; empty where values do not tell. */}}
+{{/* The URL at which users reach Vidferry; empty if values don't say. */}}
 {{- define "vidferry.publicUrl" -}}
 {{- $v := .Values -}}
 {{- if $v.publicUrl -}}

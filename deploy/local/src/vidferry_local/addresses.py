@@ -22,7 +22,7 @@ def bound_sockets(host: str, port: int) -> Iterator[list[socket.socket]]:
                 if family == socket.AF_INET6 and bound:
                     continue  # a machine may resolve to IPv6 and have no IPv6
                 raise CannotRun(
-                    f"port {port} of {host} can't be had ({error.strerror}). Choose another by VIDFERRY_PORT."
+                    f"can't listen on port {port} of {host} ({error.strerror}). Set VIDFERRY_PORT to another port."
                 ) from error
         yield bound
 

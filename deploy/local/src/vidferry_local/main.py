@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from vidferry_common import log
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_local.addresses import bound_sockets
 from vidferry_local.data_folder import locked_data_folder
 from vidferry_local.errors import CannotRun
@@ -21,7 +21,7 @@ logger = logging.getLogger("vidferry_local")
 
 
 def main() -> None:
-    settings = load(LocalSettings)
+    settings = load_settings(LocalSettings)
     log.set_up(settings, "up")
     try:
         with locked_data_folder(settings.data) as data, bound_sockets(settings.host, settings.port) as sockets:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from vidferry_common.notify import ReadySocket
-from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_name
 from vidferry_local.addresses import url_host
 from vidferry_local.environment import redis_command, service_environment
@@ -84,7 +84,7 @@ class LocalStack:
 
 async def _wait_for_redis(url: str) -> None:
     settings = RedisSettings.model_validate({"redis_url": url})
-    store = Store(connect(settings, connection_name("local", "start")), settings.record_seconds)
+    store = Store(connect_redis(settings, connection_name("local", "start")), settings.record_seconds)
     try:
         while True:
             with contextlib.suppress(StoreUnavailable):

@@ -18,7 +18,7 @@ from vidferry_common import log, notify
 from vidferry_common.bucket import BucketError
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.server import DrainingServer
@@ -31,14 +31,14 @@ class WebServer(DrainingServer):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        notify.ready()
+        notify.notify_ready()
 
 
 def main() -> None:
-    settings = load(ApiSettings)
+    settings = load_settings(ApiSettings)
     log.set_up(settings, "web")
     registry = Registry(Service.API, Service.GATEWAY)
-    gateway = Gateway(load(GatewaySettings), registry)
+    gateway = Gateway(load_settings(GatewaySettings), registry)
     try:
         app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)

@@ -16,25 +16,25 @@ from pydantic_settings import NoDecode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.host import bare_host, forwarded_host, hosts_of, is_host
 from vidferry_common.proxies import parse_address
-from vidferry_common.settings import Settings, http_address, listed
+from vidferry_common.settings import Settings, parse_http_url, split_list
 
 ANY = "*"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class KnownHosts:
-    """The hosts that a service answers to: those of this machine's own use, and what the settings name.
+    """The hosts that a service answers to: localhost, and those that the settings name.
 
-    listed: names, addresses and ranges (CIDR); `*` is every host.
+    names: host names, addresses and ranges (CIDR); `*` is every host.
     """
 
-    def __init__(self, listed: Iterable[str]) -> None:
-        named = {*_LOCAL, *listed}
+    def __init__(self, names: Iterable[str]) -> None:
+        named = {*_LOCAL, *names}
         self._any = ANY in named
         self._names = frozenset(each.lower().strip("[]").removesuffix(".") for each in named)
         self._networks = tuple(ip_network(each.strip("[]")) for each in named if _is_network(each))
 
-    def knows(self, host: str, reached: str) -> bool:
+    def is_known(self, host: str, reached: str) -> bool:
         """Whether a request's host, with a port or without, is a known one.
 
         reached: the address that the request's connection came to. Who names that address has not been misled by
@@ -49,7 +49,7 @@ class KnownHosts:
             or any(address in network for network in self._networks if network.version == address.version)
         )
 
-    def refusal(
+    def find_refusal(
         self, headers: Sequence[tuple[bytes, bytes]], http_version: str, reached: str, *, by_proxy: bool
     ) -> ProblemCode | None:
         """Why a request with these headers, names in lower case, is refused for its host; None where it is not.
@@ -64,7 +64,7 @@ class KnownHosts:
             named.append(outermost)
         if not all(map(is_host, named)):
             return ProblemCode.INVALID_HOST
-        return None if all(self.knows(each, reached) for each in named) else ProblemCode.UNKNOWN_HOST
+        return None if all(self.is_known(each, reached) for each in named) else ProblemCode.UNKNOWN_HOST
 
 
 def _is_network(text: str) -> bool:
@@ -75,20 +75,22 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _split(value: object) -> object:
-    return tuple(listed(value)) if isinstance(value, str) else value
+def _split_list(value: object) -> object:
+    return tuple(split_list(value)) if isinstance(value, str) else value
 
 
 def _each_a_host(value: Sequence[str]) -> tuple[str, ...]:
-    hosts = tuple(_ascii(each) for each in value)
+    hosts = tuple(_encode_idna(each) for each in value)
     for host in hosts:
         if not (host == ANY or _is_network(host) or (is_host(host) and ":" not in host)):
-            msg = f"{host!r} is no host: write a name without scheme, port and path, an address, a range (CIDR) or *"
-            raise ValueError(msg)
+            raise ValueError(
+                f"{host!r} is not a host. Write a host name without scheme, port and path, an IP address, a range "
+                "(CIDR), or *"
+            )
     return hosts
 
 
-def _ascii(host: str) -> str:
+def _encode_idna(host: str) -> str:
     """As it stands in a request: names of other scripts are encoded there (IDNA)."""
     try:
         return host if host.isascii() else host.encode("idna").decode()
@@ -96,30 +98,35 @@ def _ascii(host: str) -> str:
         return host
 
 
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_each_a_host)]
+"""separated by commas in the environment"""
+
+
 class HostSettings(Settings):
-    """Where a service's users find it, and by which names."""
+    """The public URL of a service, and the hosts that it answers to."""
 
     public_url: str | None = Field(
         None,
-        description="Vidferry's address as its users see it, with a path where it is below one, such as "
-        "`https://media.example.org/vidferry`. Links are made from it, by default from the request's host, which must "
-        "be a known one.",
+        description="The URL at which users reach Vidferry, with its path if it has one: "
+        "`https://media.example.org/vidferry`. Links begin with this URL. By default links begin with the host of "
+        "the request, which must be a known host.",
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_each_a_host)] = Field(
+    allowed_hosts: Hosts = Field(
         (),
-        description="More hosts that requests may name, separated by commas: names, addresses, ranges (CIDR), or `*`: "
-        "every host. Known without it are localhost, the address that a connection comes to, and the host of "
-        "VIDFERRY_PUBLIC_URL. Others are refused (421): a page whose name was made to lead here can't use Vidferry.",
+        description="Further host names that requests may use, separated by commas: names, IP addresses, ranges "
+        "(CIDR), or `*` for every host. Always known are localhost, the IP address that the client connected to, "
+        "and the host of VIDFERRY_PUBLIC_URL. Requests for other hosts are refused with 421, which protects against "
+        "DNS rebinding.",
     )
 
     @field_validator("public_url")
     @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
+    def _check_public_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = http_address(value)
+        parts = parse_http_url(value)
         if parts.query or parts.fragment:
-            msg = "must end with its path, without ? and #"
+            msg = "must not have a query (?) or a fragment (#)"
             raise ValueError(msg)
         return value.rstrip("/")
 
@@ -131,4 +138,4 @@ class HostSettings(Settings):
     @cached_property
     def hosts(self) -> KnownHosts:
         own = urlsplit(self.public_url).hostname if self.public_url else None
-        return KnownHosts([*self.allowed_hosts, *([_ascii(own)] if own else [])])
+        return KnownHosts([*self.allowed_hosts, *([_encode_idna(own)] if own else [])])

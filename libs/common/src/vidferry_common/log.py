@@ -1,6 +1,6 @@
-"""Logs: JSON a line in a cluster, readable lines on a terminal.
+"""Logs: one JSON object a line in a cluster, readable lines on a terminal.
 
-Secrets in addresses are blotted out, and control characters written out: no text of a site's begins a line of its own.
+Secrets in URLs are removed and control characters are escaped, so that no text of a site's begins a line of its own.
 """
 
 import json
@@ -27,21 +27,27 @@ class LogSettings(Settings):
     """What is logged, and how."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="`debug` shows each message's way: published, subscribed, forwarded, with its job."
+        "info",
+        description="The least severe level that is logged. `debug` also logs the path of each message (published, "
+        "subscribed, forwarded), with its job id.",
     )
-    log_format: Literal["json", "text"] = Field("json", description="`json`: an object a line; `text`: for a terminal.")
+    log_format: Literal["json", "text"] = Field(
+        "json", description="`json`: one JSON object per line. `text`: readable lines for a terminal."
+    )
 
 
-def redact(text: str) -> str:
-    """Text without signatures, tokens and passwords in addresses."""
+def redact_secrets(text: str) -> str:
+    """The text without signatures, tokens and passwords in its URLs."""
     return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
+def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
 class _Json(logging.Formatter):
+    """One JSON object for each entry."""
+
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
@@ -53,15 +59,15 @@ class _Json(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": record.getMessage(),
-            **_extras(record),
+            **_extra_fields(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return redact(escape_controls(_dump(entry)))
+        return redact_secrets(escape_controls(_dump_json(entry)))
 
 
-def _dump(entry: dict[str, Any]) -> str:
-    """The entry as JSON; where a child's number or text fits into none, as a text."""
+def _dump_json(entry: dict[str, Any]) -> str:
+    """The entry as JSON. Values that JSON can't hold, such as a child may tell, become text."""
     try:
         return orjson.dumps(entry, default=str).decode()
     except TypeError:
@@ -69,31 +75,33 @@ def _dump(entry: dict[str, Any]) -> str:
 
 
 class _Text(logging.Formatter):
+    """A line for each entry, and indented lines for a traceback."""
+
     def __init__(self, service: str) -> None:
         super().__init__(datefmt="%H:%M:%S")
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = {key: value for key, value in _extras(record).items() if key != "service"}
+        extras = {key: value for key, value in _extra_fields(record).items() if key != "service"}
         head = f"{self.formatTime(record, self.datefmt)} {record.levelname:<7} {self._service:<7} {record.getMessage()}"
         line = escape_controls(head + "".join(f" {key}={value}" for key, value in extras.items()))
-        return redact("\n".join([line, *self._traceback(record)]))
+        return redact_secrets("\n".join([line, *self._format_traceback(record)]))
 
-    def _traceback(self, record: logging.LogRecord) -> list[str]:
-        """Its lines, indented, so that none looks like another entry."""
+    def _format_traceback(self, record: logging.LogRecord) -> list[str]:
+        """The traceback's lines, indented, so that none looks like another entry."""
         lines = self.formatException(record.exc_info).splitlines() if record.exc_info else []
         return [f"    {escape_controls(line)}" for line in lines]
 
 
-def formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
-    """That of a service's entries."""
+def make_formatter(form: Literal["json", "text"], service: str) -> logging.Formatter:
+    """The formatter of a service's log entries."""
     return _Json(service) if form == "json" else _Text(service)
 
 
 def set_up(settings: LogSettings, service: str) -> None:
     """Sends every log of this process to stderr, in the chosen form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(settings.log_format, service))
+    handler.setFormatter(make_formatter(settings.log_format, service))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = settings.log_level.upper()
     for name in (

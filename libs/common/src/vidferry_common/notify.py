@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 
 
-def ready() -> None:
-    """To be called once the program serves; does nothing where nobody waits."""
+def notify_ready() -> None:
+    """Tells that the program serves; does nothing where nobody waits for it."""
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -17,7 +17,7 @@ def ready() -> None:
 
 
 class ReadySocket:
-    """The waiting side."""
+    """The socket of a program that starts another one and waits until that is ready."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -31,6 +31,7 @@ class ReadySocket:
         self._socket.close()
 
     def environment(self) -> dict[str, str]:
+        """The variables to start the other program with."""
         return {"NOTIFY_SOCKET": str(self._path)}
 
     async def wait(self) -> None:

@@ -8,24 +8,24 @@ from publicsuffixlist import PublicSuffixList
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from vidferry_common.proxies import subscriber
-from vidferry_common.settings import listed
+from vidferry_common.proxies import subscriber_of
+from vidferry_common.settings import split_list
 
 
-def _split(value: object) -> object:
-    return tuple(part.rstrip("/") for part in listed(value)) if isinstance(value, str) else value
+def _split_list(value: object) -> object:
+    return tuple(part.rstrip("/") for part in split_list(value)) if isinstance(value, str) else value
 
 
 def _each_an_origin(value: tuple[str, ...]) -> tuple[str, ...]:
     for origin in value:
         scheme, _, host = origin.partition("://")
         if origin != "*" and (scheme not in {"http", "https"} or not host or "/" in host):
-            msg = f"{origin!r} is no origin such as https://app.example.org"
+            msg = f"{origin!r} is not an origin. Write scheme, host and port, such as https://app.example.org"
             raise ValueError(msg)
     return value
 
 
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_each_an_origin)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_each_an_origin)]
 """separated by commas in the environment; `*` is every origin"""
 
 
@@ -38,11 +38,11 @@ def registered_domain(host: str) -> str:
     try:
         ip_address(name)
     except ValueError:
-        return _registries().privatesuffix(name) or name
-    return subscriber(name)
+        return _load_suffixes().privatesuffix(name) or name
+    return subscriber_of(name)
 
 
 @cache
-def _registries() -> PublicSuffixList:
+def _load_suffixes() -> PublicSuffixList:
     """The public suffixes that registries sell names below; read once, when first needed."""
     return PublicSuffixList(only_icann=True)

@@ -1,4 +1,4 @@
-"""Which proxies are believed, and whom they speak for."""
+"""Which reverse proxies are trusted, and which client they name."""
 
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from vidferry_common.settings import Settings, networks
+from vidferry_common.settings import Settings, parse_networks
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -18,7 +18,7 @@ _SUBNET = 64
 
 
 class Proxies:
-    """Tells trusted addresses from others."""
+    """The addresses of trusted proxies."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)
@@ -32,7 +32,7 @@ class Proxies:
             found in network for network in self._networks if network.version == found.version
         )
 
-    def client(self, peer: str, forwarded_for: Iterable[str]) -> str:
+    def find_client(self, peer: str, forwarded_for: Iterable[str]) -> str:
         """The address that the outermost trusted proxy saw, or the peer's own.
 
         Each proxy appends its peer to X-Forwarded-For, so the list is read from its end, and no further than to the
@@ -49,32 +49,33 @@ class Proxies:
                 break
         return peer
 
-    def subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
-        """What counts as one client where limits are kept, by whom the trusted proxies name."""
-        return subscriber(self.client(peer, forwarded_for))
+    def find_subscriber(self, peer: str, forwarded_for: Iterable[str]) -> str:
+        """What counts as one client for limits: the subscriber of find_client()."""
+        return subscriber_of(self.find_client(peer, forwarded_for))
 
 
 class ProxySettings(Settings):
-    """For services that answer through a reverse proxy."""
+    """The proxies that a service trusts."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
-        description="Ranges (CIDR, separated by commas) of proxies whose X-Forwarded-Proto (api), X-Forwarded-Host and "
-        "X-Forwarded-For count.",
+        description="Ranges (CIDR, separated by commas) of the reverse proxies to trust. Only these may set the "
+        "client's address and the public host: X-Forwarded-For, X-Forwarded-Host and, for the api, "
+        "X-Forwarded-Proto are ignored from everyone else.",
     )
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _networks(cls, value: object) -> object:
-        return networks(value) if isinstance(value, str) else value
+    def _parse_ranges(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
 
     @cached_property
     def proxies(self) -> Proxies:
         return Proxies(self.trusted_proxies)
 
 
-def subscriber(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+def subscriber_of(address: str) -> str:
+    """What counts as one client for limits: an IPv4 address, or the /64 of an IPv6 one."""
     found = parse_address(address)
     if found is None or found.version == 4:  # noqa: PLR2004 - an IP version
         return str(found or address)

@@ -26,57 +26,57 @@ _KINDS = {"int": "a whole number", "float": "a number", "finite": "a number", "b
 _BOUNDS = {"greater", "less"}
 
 
-def listed(text: str) -> list[str]:
-    """What a variable names, separated by commas."""
+def split_list(text: str) -> list[str]:
+    """The items of a list that is separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The ranges that a variable names; ValueError, with a sentence, where one is none."""
-    return tuple(map(_network, listed(text)))
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The ranges of a list that is separated by commas; ValueError, with a sentence, where one is none."""
+    return tuple(map(_parse_network, split_list(text)))
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
         around = ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no address or range (CIDR) such as 192.168.0.0/16") from None
+        raise ValueError(f"{text!r} is not an IP address or a range (CIDR), such as 192.168.0.0/16") from None
     try:
         return ip_network(text)
     except ValueError:  # bits are set behind its prefix
-        raise ValueError(f"{text!r} is an address within a range; write the range, {around}, or the address") from None
+        raise ValueError(f"{text!r} has bits set beyond its prefix. Write {around}, or the single IP address") from None
 
 
-def http_address(text: str) -> SplitResult:
-    """An absolute address of http or https, taken apart; ValueError, with a sentence, where it is none."""
+def parse_http_url(text: str) -> SplitResult:
+    """The parts of an absolute http or https URL; ValueError, with a sentence, where it is none."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an IPv6 address, or a port that is none
         usable = False
     if not usable or any(character.isspace() for character in text):
-        raise ValueError("must be an absolute http:// or https:// address, such as https://media.example.org:8443")
+        raise ValueError("must be an absolute http:// or https:// URL, such as https://media.example.org:8443")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or a password")
+        raise ValueError("must not contain a user name or a password")
     return parts
 
 
-def load(kind: type[S]) -> S:
-    """The settings of that kind from the environment; a wrong one ends the program with a sentence."""
+def load_settings(kind: type[S]) -> S:
+    """Settings of that class from the environment; a wrong one ends the program with a sentence."""
     try:
         return kind()
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
-            print(_sentence(kind, item), file=sys.stderr)  # noqa: T201 - logging is not set up yet
+            print(_error_sentence(kind, item), file=sys.stderr)  # noqa: T201 - logging is not set up yet
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - as above
     sys.exit(2)
 
 
-def _sentence(kind: type[Settings], item: Mapping[str, Any]) -> str:
+def _error_sentence(kind: type[Settings], item: Mapping[str, Any]) -> str:
     """Which variable is wrong, and what is right; never its value, which may be a secret in the wrong place."""
     if not item["loc"]:  # of several, which the sentence names
-        return f"{_raised(item)}."
+        return f"{_raised_sentence(item)}."
     name = str(item["loc"][0])
     field = kind.model_fields[name]
     return f"VIDFERRY_{name.upper()}: {_what_is_right(field, item).rstrip('.')}."
@@ -90,11 +90,11 @@ def _what_is_right(field: FieldInfo, item: Mapping[str, Any]) -> str:
     if kind in {"literal_error", "enum"}:
         return f"must be one of {context['expected']}"
     if word in _KINDS or word in _BOUNDS:
-        return f"must be {_number_of(field) if word in _BOUNDS else _KINDS[word]}{_range(field)}"
-    return _raised(item)
+        return f"must be {_number_of(field) if word in _BOUNDS else _KINDS[word]}{_number_range(field)}"
+    return _raised_sentence(item)
 
 
-def _raised(item: Mapping[str, Any]) -> str:
+def _raised_sentence(item: Mapping[str, Any]) -> str:
     """The sentence of a validator of ours, without pydantic's words before it."""
     return str(item.get("ctx", {}).get("error") or item["msg"])
 
@@ -103,7 +103,7 @@ def _number_of(field: FieldInfo) -> str:
     return _KINDS["int"] if "int" in str(field.annotation) else _KINDS["float"]
 
 
-def _range(field: FieldInfo) -> str:
+def _number_range(field: FieldInfo) -> str:
     """The bounds of a number, behind the word for it."""
     bounds = {
         name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le") if hasattr(each, name)

@@ -1,4 +1,4 @@
-"""What a service that needs Redis and the bucket waits for before it says that it is ready."""
+"""How a service waits for Redis and the bucket before it says that it is ready."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 
 
-async def until_both_answer(store: Store, bucket: Bucket, *, writing: bool = False) -> None:
-    """Returns once Redis and the bucket have been seen; until then it says each second what it waits for.
+async def wait_for_redis_and_bucket(store: Store, bucket: Bucket, *, writing: bool = False) -> None:
+    """Returns once Redis and the bucket answer; until then it logs each second what it waits for.
 
-    writing: the bucket must take objects, too.
+    writing: the bucket must accept objects too.
     """
     while True:
         try:

@@ -25,8 +25,8 @@ from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
-from vidferry_common.startup import until_both_answer
-from vidferry_common.store import Store, connect
+from vidferry_common.startup import wait_for_redis_and_bucket
+from vidferry_common.store import Store, connect_redis
 from vidferry_common.store.client import connection_name
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
@@ -72,8 +72,8 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        redis = connect(settings, connection_name("api", "records"), max_connections=64)
-        store = Store(redis, settings.record_seconds, settings.kept)
+        redis = connect_redis(settings, connection_name("api", "records"), max_connections=64)
+        store = Store(redis, settings.record_seconds, settings.ended_limits)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(settings, store, bucket, app.state.metrics, memory_log)
         queue_metrics = QueueMetrics(registry, store)
@@ -92,7 +92,7 @@ def _lifespan(
 
 
 async def _wait_until_ready(services: Services) -> None:
-    await until_both_answer(services.store, services.bucket)
+    await wait_for_redis_and_bucket(services.store, services.bucket)
     services.ready = True
 
 

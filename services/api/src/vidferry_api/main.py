@@ -17,7 +17,7 @@ from vidferry_common.bucket import BucketError
 from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 
 GRACE_SECONDS = 20
 """that requests have to finish after SIGTERM"""
@@ -33,7 +33,7 @@ SERVER_OPTIONS: dict[str, Any] = {
 
 
 def main() -> None:
-    settings = load(ApiSettings)
+    settings = load_settings(ApiSettings)
     require_signing_key(settings)
     log.set_up(settings, "api")
     registry = Registry(Service.API)

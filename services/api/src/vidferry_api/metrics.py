@@ -28,13 +28,13 @@ class ApiMetrics:
 
     def __init__(self, registry: Registry, routes: "RouteTemplates") -> None:
         self._routes = routes
-        self._requests = registry.counter(catalogue.HTTP_REQUESTS, route=routes.templates)
+        self._requests = registry.add_counter(catalogue.HTTP_REQUESTS, route=routes.templates)
         for route, method, status in routes.answers:
-            self._requests.begin(route, method, status)
-        self._durations = registry.histogram(catalogue.HTTP_DURATION, route=routes.templates)
-        self.accepted = registry.counter(catalogue.JOBS_ACCEPTED)
-        self.refused = registry.counter(catalogue.JOBS_REFUSED)
-        self.cancelled = registry.counter(catalogue.JOBS_CANCELLED)
+            self._requests.start_series(route, method, status)
+        self._durations = registry.add_histogram(catalogue.HTTP_DURATION, route=routes.templates)
+        self.accepted = registry.add_counter(catalogue.JOBS_ACCEPTED)
+        self.refused = registry.add_counter(catalogue.JOBS_REFUSED)
+        self.cancelled = registry.add_counter(catalogue.JOBS_CANCELLED)
 
     def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
         """Counts a request; status is 0 if no response was sent."""
@@ -80,10 +80,10 @@ class QueueMetrics:
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._read_if_old)
-        registry.reading(catalogue.QUEUE, self._queue_states)
-        registry.reading(catalogue.REDIS_MEMORY, self._memory_kinds)
-        registry.reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
-        registry.reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
+        registry.add_reading(catalogue.QUEUE, self._queue_states)
+        registry.add_reading(catalogue.REDIS_MEMORY, self._memory_kinds)
+        registry.add_reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
+        registry.add_reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
     def close(self) -> None:
         if self._reading is not None:
@@ -112,7 +112,7 @@ class QueueMetrics:
 
     async def _read_redis(self) -> None:
         try:
-            self._clock_offset.measured(*await self._store.read_clock())
+            self._clock_offset.record_measure(*await self._store.read_clock())
             self._memory = await self._store.read_memory()
             self._depth = await self._store.queue.read_depth()
             self._read_at = asyncio.get_running_loop().time()

@@ -66,10 +66,10 @@ class RedisMemoryLog:
         self._level = level
         if level is MemoryLevel.FULL:
             logger.warning(
-                "Redis is full: 90 % of its maxmemory is used, so no job is accepted; raise it, or lower "
+                "Redis is full: 90 % of its maxmemory is used, so no job is accepted. Raise maxmemory, or lower "
                 "VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES"
             )
         elif level is MemoryLevel.HIGH:
-            logger.warning("Redis fills up: 80 % of its maxmemory is used, so the oldest ended jobs are forgotten")
+            logger.warning("Redis fills up: 80 % of its maxmemory is used, so the oldest ended jobs are deleted")
         else:
             logger.info("Redis has room again")

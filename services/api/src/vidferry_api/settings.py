@@ -14,25 +14,29 @@ from vidferry_common.store import RedisSettings
 class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
     """All that the api is told."""
 
-    host: str = Field("0.0.0.0", description="The address that the api listens on.")  # noqa: S104 - a container's own
-    port: int = Field(3001, ge=1, le=65535, description="Its port.")
+    host: str = Field("0.0.0.0", description="The IP address on which the api listens.")  # noqa: S104 - a container's own
+    port: int = Field(3001, ge=1, le=65535, description="The port on which the api listens.")
     cors_origins: Origins = Field(
-        (), description="Origins (separated by commas) of front ends elsewhere, or `*`; `https://app.example.org`."
+        (),
+        description="Origins of front ends on other hosts, separated by commas, such as `https://app.example.org`; or "
+        "`*` for every origin. Pages of these origins may call the api from a browser (CORS).",
     )
     queue_cap: int = Field(
-        10_000, ge=1, description="Downloads that may wait or run; above it a POST is answered with 503."
+        10_000,
+        ge=1,
+        description="The most downloads that may wait or run. Beyond that, POST requests get 503 `queue_full`.",
     )
     queue_bytes: int = Field(
         128 * 1024**2,
         ge=64 * 1024,
-        description="Bytes of Redis' memory that the records of downloads that wait or run, and of their jobs, may "
-        "take, about; above it a POST is answered with 503.",
+        description="The most memory of Redis, in bytes and estimated, that waiting and running downloads and their "
+        "jobs may use. Beyond that, POST requests get 503 `queue_full`.",
     )
     caller_rate: int = Field(
         600,
         ge=0,
         le=1_000_000,
-        description="Requests for a job that one address (IPv6: a /64) may send a minute, to all apis together; above "
-        "it they are answered with 429. 0: any number. Behind a proxy name it in VIDFERRY_TRUSTED_PROXIES, or all of "
-        "its callers are one.",
+        description="The most job requests per minute from one client address (IPv6: from one /64), counted over all "
+        "apis. Beyond that, requests get 429. 0: no limit. If clients connect through a proxy, set "
+        "VIDFERRY_TRUSTED_PROXIES; otherwise all of its clients count as one.",
     )

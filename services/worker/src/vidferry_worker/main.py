@@ -16,10 +16,10 @@ from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.contract import keys
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.notify import ready
-from vidferry_common.settings import load
-from vidferry_common.startup import until_both_answer
-from vidferry_common.store import Store, StoreUnavailable, connect
+from vidferry_common.notify import notify_ready
+from vidferry_common.settings import load_settings
+from vidferry_common.startup import wait_for_redis_and_bucket
+from vidferry_common.store import Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
@@ -48,14 +48,12 @@ EXTRA_DISK = 64 * 1024**2
 
 
 def main() -> None:
-    settings = load(WorkerSettings)
+    settings = load_settings(WorkerSettings)
     require_signing_key(settings)
     log.set_up(settings, "worker")
     missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
     if missing:
-        sys.exit(
-            f"{' and '.join(missing)} can't be found on the PATH. Install ffmpeg; it is needed to put streams together."
-        )
+        sys.exit(f"{' and '.join(missing)} not found on the PATH. Install ffmpeg: workers need it to merge streams.")
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, settings.worker_slots)
     state = WorkerState()
@@ -94,16 +92,20 @@ async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: A
 
 async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: WorkerState) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
-        store = Store(connect(settings, connection_name("worker", "records")), settings.record_seconds, settings.kept)
+        store = Store(
+            connect_redis(settings, connection_name("worker", "records")),
+            settings.record_seconds,
+            settings.ended_limits,
+        )
         zygote = Zygote(_make_broker(settings), settings.confinement)
         metrics.observe_sandbox(lambda: zygote.sandbox_parts)
         metrics.observe_bucket(bucket.health)
         try:
             await zygote.start()
             _warn_of_missing_sandbox_parts(settings, zygote)
-            await until_both_answer(store, bucket, writing=True)
+            await wait_for_redis_and_bucket(store, bucket, writing=True)
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
-            speculates = settings.upload_while_downloading and not await bucket.keeps(folder)
+            speculates = settings.upload_while_downloading and not await bucket.links_from(folder)
             cgroup = MemoryCgroup.of_process()
             context = WorkerContext(settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder)
             await _process_downloads(context, state)
@@ -120,7 +122,7 @@ def _make_broker(settings: WorkerSettings) -> Broker:
 def _warn_of_missing_sandbox_parts(settings: WorkerSettings, zygote: Zygote) -> None:
     if missing := zygote.missing_sandbox_parts:
         logger.warning(
-            "downloads are not confined by all that they could be: see SECURITY.md",
+            "downloads run without full confinement; see SECURITY.md",
             extra={"missing": missing, "sandbox": settings.sandbox},
         )
 
@@ -142,7 +144,7 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
     )
     state.worker = worker
     tasks = _start_background_tasks(context, runner.leases, worker, publisher)
-    ready()
+    notify_ready()
     logger.info("worker ready", extra={"worker": settings.worker_name, "slots": settings.worker_slots})
     try:
         await worker.async_run()
@@ -194,5 +196,5 @@ def _background_coroutines(
 def _stop_if_failed(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     """Stops the worker: one that can't renew its leases counts as dead, and one without its monitors is unsafe."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("%s: it has ended, so the worker does", task.get_name(), exc_info=error)
+        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
         worker.stop()

@@ -19,42 +19,42 @@ class WorkerMetrics:
         self.running = 0
         """how many attempts"""
         self._registry = registry
-        self._queue_wait = registry.histogram(catalogue.QUEUE_WAIT)
-        self._stages = registry.histogram(catalogue.STAGE_DURATION)
-        self._durations = registry.histogram(catalogue.DOWNLOAD_DURATION)
+        self._queue_wait = registry.add_histogram(catalogue.QUEUE_WAIT)
+        self._stages = registry.add_histogram(catalogue.STAGE_DURATION)
+        self._durations = registry.add_histogram(catalogue.DOWNLOAD_DURATION)
         self.clock_offset = registry.clock_offset
         self._negative = NegativeLatencies(
-            registry.counter(catalogue.NEGATIVE_DURATIONS),
+            registry.add_counter(catalogue.NEGATIVE_DURATIONS),
             self.clock_offset,
             "a download ended before its POST: an api's clock is ahead of this worker's",
         )
-        self._finished = registry.counter(catalogue.DOWNLOADS_FINISHED)
+        self._finished = registry.add_counter(catalogue.DOWNLOADS_FINISHED)
         for outcome in ("completed", "reused", "cancelled"):
-            self._finished.begin(outcome, catalogue.NO_CODE)
+            self._finished.start_series(outcome, catalogue.NO_CODE)
         for code in ErrorCode:
-            self._finished.begin("failed", code)
-        self.retries = registry.counter(catalogue.RETRIES)
-        self.worker_losses = registry.counter(catalogue.DEATHS)
-        self.downloaded = registry.counter(catalogue.DOWNLOADED_BYTES)
-        self.uploaded = registry.counter(catalogue.UPLOADED_BYTES)
-        self.published = registry.counter(catalogue.PUBLISHED)
-        self._sweeps = registry.counter(catalogue.SWEEPS)
-        self._removed_objects = registry.counter(catalogue.REMOVED_OBJECTS)
-        self._removed_bytes = registry.counter(catalogue.REMOVED_BYTES)
+            self._finished.start_series("failed", code)
+        self.retries = registry.add_counter(catalogue.RETRIES)
+        self.worker_losses = registry.add_counter(catalogue.WORKER_LOSSES)
+        self.downloaded = registry.add_counter(catalogue.DOWNLOADED_BYTES)
+        self.uploaded = registry.add_counter(catalogue.UPLOADED_BYTES)
+        self.published = registry.add_counter(catalogue.PUBLISHED)
+        self._sweeps = registry.add_counter(catalogue.SWEEPS)
+        self._removed_objects = registry.add_counter(catalogue.REMOVED_OBJECTS)
+        self._removed_bytes = registry.add_counter(catalogue.REMOVED_BYTES)
         self._last_sweep: float | None = None
-        registry.reading(catalogue.LAST_SWEEP, lambda: self._last_sweep)
-        registry.reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
-        registry.reading(catalogue.SLOTS, lambda: slots)
+        registry.add_reading(catalogue.LAST_SWEEP, lambda: self._last_sweep)
+        registry.add_reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
+        registry.add_reading(catalogue.SLOTS, lambda: slots)
 
     def observe_sandbox(self, parts: Callable[[], Collection[str]]) -> None:
         """Exports the parts of the sandbox that confine children, read at each scrape."""
-        self._registry.reading(
+        self._registry.add_reading(
             catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
         )
 
     def observe_bucket(self, bucket: Health) -> None:
         """Exports whether the bucket answers, read at each scrape."""
-        self._registry.reading(catalogue.BUCKET_UP, lambda: float(bucket.error is None))
+        self._registry.add_reading(catalogue.BUCKET_UP, lambda: float(bucket.error is None))
 
     def count_claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)
@@ -65,8 +65,8 @@ class WorkerMetrics:
 
     def count_finished(self, claim: Claim, update: Update) -> None:
         """Counts a download whose last message was sent."""
-        code = str(update.error["code"]) if update.error else catalogue.NO_CODE
-        reused = update.status is Status.COMPLETED and bool(update.result and update.result["reused"])
+        code = update.error.code if update.error else catalogue.NO_CODE
+        reused = update.status is Status.COMPLETED and bool(update.result and update.result.reused)
         self._count_ended(claim.created, "reused" if reused else update.status.value, code)
 
     def count_failed(self, created: str, code: ErrorCode) -> None:

@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
-from vidferry_common.settings import listed, networks
+from vidferry_common.settings import parse_networks, split_list
 from vidferry_common.store import Limits, RedisSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
@@ -23,149 +23,186 @@ from vidferry_worker.network.proxy import Proxy
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     """The settings of a worker."""
 
-    worker_slots: int = Field(4, ge=1, le=64, description="Downloads that one worker runs at once.")
+    worker_slots: int = Field(4, ge=1, le=64, description="The most downloads that one worker runs at the same time.")
     worker_folder: Path = Field(
         Path(tempfile.gettempdir()) / "vidferry-worker",
-        description="Where a worker keeps the files of running downloads, one folder a download.",
+        description="The folder for the files of running downloads. Each download has its own subfolder.",
     )
     worker_name: str = Field(
-        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}", description="Its name in logs and records."
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        description="The worker's name in logs and records. It must differ between workers.",
     )
     lease: float = Field(
-        30, ge=1, le=600, description="Seconds after which a silent worker's download is another's to continue."
+        30,
+        ge=1,
+        le=600,
+        description="Seconds after which a download may be given to another worker, if its worker has not renewed its "
+        "lease.",
     )
-    grace: float = Field(30, ge=0, le=86400, description="Seconds that running downloads are given at SIGTERM.")
+    grace: float = Field(
+        30,
+        ge=0,
+        le=86400,
+        description="Seconds that running downloads get to finish after SIGTERM. Unfinished downloads go back on the "
+        "queue.",
+    )
     retries: int = Field(
-        3, ge=0, le=20, description="Times that a failed download is tried again, where that may help."
+        3,
+        ge=0,
+        le=20,
+        description="How often a failed download is retried. Only failures that a retry may solve are retried.",
     )
-    retry_delay: float = Field(5, gt=0, le=3600, description="Seconds before the first new try; it trebles with each.")
+    retry_delay: float = Field(
+        5, gt=0, le=3600, description="Seconds before the first retry. Each further delay is three times as long."
+    )
     max_retry_after: float = Field(
         3600,
         ge=0,
         le=86400,
-        description="The most seconds that a site may have a download wait by Retry-After before it is tried again; 0: "
-        "that header is not heeded.",
+        description="The longest time, in seconds, for which a site may delay a retry with Retry-After. 0: ignore "
+        "that header.",
     )
     stall_seconds: float = Field(
-        30, gt=0, le=3600, description="Seconds without a byte after which a download has stalled."
+        30, gt=0, le=3600, description="Seconds without any received byte after which a download counts as stalled."
     )
     min_rate: int = Field(
         1024,
         ge=0,
-        description="The least bytes a second of a download, over VIDFERRY_MIN_RATE_SECONDS; a site that sends less "
-        "has stalled. 0: as few as it likes.",
+        description="The least bytes per second, averaged over VIDFERRY_MIN_RATE_SECONDS. A slower download counts as "
+        "stalled. 0: no minimum.",
     )
-    min_rate_seconds: float = Field(30, gt=0, description="Seconds over which the rate of a download is looked at.")
+    min_rate_seconds: float = Field(30, gt=0, description="Seconds over which the rate of a download is averaged.")
     site_share: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="The share of all workers' slots that downloads of one site may take, one at least; the rest is "
-        "for others. 1: all.",
+        description="The largest share of all workers' slots that downloads from one site may use (at least one "
+        "slot). 1: all slots.",
     )
     site_limit: int = Field(
-        0, ge=0, description="Downloads of one site that run at once, over all workers; 0: as many as its share allows."
+        0,
+        ge=0,
+        description="The most downloads from one site that run at the same time, over all workers, in addition to "
+        "VIDFERRY_SITE_SHARE. 0: no further limit.",
     )
     caller_share: float = Field(
         0.75,
         gt=0,
         le=1,
-        description="The share of all workers' slots that what one caller asked for may take, one at least. A caller "
-        "is a client's address, IPv6 by its /64. 1: all.",
+        description="The largest share of all workers' slots that the downloads of one caller may use (at least one "
+        "slot). A caller is a client's IPv4 address, or the /64 of its IPv6 address. 1: all slots.",
     )
     fragments: int = Field(
-        6, ge=1, le=16, description="Parts of one stream (HLS, DASH) that a download fetches at once."
+        6,
+        ge=1,
+        le=16,
+        description="The most fragments of one stream (HLS, DASH) that a download fetches at the same time.",
     )
     site_fragments: int = Field(
-        12, ge=1, description="Parts that all downloads of one site in one worker fetch at once; each has one at least."
+        12,
+        ge=1,
+        description="The most fragments that one worker fetches from one site at the same time, over all downloads. "
+        "Each download may always fetch one.",
     )
     upload_while_downloading: bool = Field(
         True,
-        description="Begin to upload a file of 16 MiB or more while it is still downloaded, where nothing rewrites it. "
-        "Not to a folder on the file system of the worker's own: it keeps the file itself.",
+        description="Start to upload a file of 16 MiB or more while it is still being downloaded, if no later step "
+        "rewrites the file. Has no effect for a bucket in a folder on the same file system as "
+        "VIDFERRY_WORKER_FOLDER, where the finished file is not copied at all.",
     )
     address_memory: float = Field(
         86400,
         ge=0,
         le=30 * 86400,
-        description="Seconds for which the video that an address led to is remembered, so that asking for it again is "
-        "answered from the bucket without asking the site. Only for sites that name their videos by ids of their own.",
+        description="Seconds for which Vidferry remembers which video a URL led to. A repeated request for that URL "
+        "is then answered from the bucket without asking the site. Applies only to sites that identify their videos "
+        "by their own ids. 0: always ask the site.",
     )
     retention_days: float = Field(
-        0, ge=0, description="Days after which a stored video is removed, the picture with its last format; 0: never."
+        0,
+        ge=0,
+        description="Days after which a stored video is deleted. Its thumbnail is deleted with its last format. 0: "
+        "never.",
     )
     retention_bytes: int = Field(
         0,
         ge=0,
-        description="Bytes above which the oldest stored videos are removed until the rest is below; 0: no limit.",
+        description="The most bytes that stored videos may use. When they use more, the oldest are deleted. 0: no "
+        "limit.",
     )
     retention_interval: float = Field(
-        3600, gt=0, description="Seconds from one look for what is to be removed to the next; one worker looks for all."
+        3600, gt=0, description="Seconds between two retention sweeps. One worker sweeps for all."
     )
-    max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes of one download.")
-    max_duration: float = Field(12 * 3600, gt=0, description="The longest video, in seconds.")
+    max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes that one download may fetch.")
+    max_duration: float = Field(12 * 3600, gt=0, description="The longest video that may be downloaded, in seconds.")
     max_seconds: float = Field(6 * 3600, gt=0, description="The most seconds that one attempt of a download may take.")
-    extract_seconds: float = Field(120, gt=0, description="The most seconds from a page's address to its formats.")
+    extract_seconds: float = Field(
+        120, gt=0, description="The most seconds that the extraction (finding a page's video and its formats) may take."
+    )
     extract_cpu_seconds: float = Field(
         30,
         gt=0,
-        description="The most seconds of a processor that this may take, which a page made for it would use up.",
+        description="The most seconds of CPU time that the extraction may use. Stops pages that are made to use up a "
+        "processor.",
     )
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
-        description="Ranges (CIDR, separated by commas) that downloads may reach although they aren't public, "
-        "on every port. Empty: only public addresses.",
+        description="Ranges (CIDR, separated by commas) that are not public but that downloads may reach, on every "
+        "port. By default downloads reach public IP addresses only.",
     )
     egress_ports: Annotated[frozenset[int], NoDecode] = Field(
-        frozenset(), description="Ports (separated by commas) that downloads may reach besides 80, 443, 8080 and 8443."
+        frozenset(),
+        description="Ports (separated by commas) that downloads may reach in addition to 80, 443, 8080 and 8443.",
     )
 
     egress_deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
-        description="Ranges (CIDR, separated by commas) that downloads may never reach, such as a cluster's pods and "
-        "services where these have public addresses. They win over VIDFERRY_EGRESS_ALLOW.",
+        description="Ranges (CIDR, separated by commas) that downloads may never reach, such as pods and services of "
+        "a cluster that have public IP addresses. Takes precedence over VIDFERRY_EGRESS_ALLOW.",
     )
     egress_proxy: str | None = Field(
         None,
-        description="A proxy that stands before the outside: `http://host:port` (it must allow CONNECT to every port "
-        "of downloads) or `socks5://host:port`. It is asked for the addresses that the worker has resolved and "
-        "checked, never for names.",
+        description="The proxy through which downloads reach the internet: `http://host:port` (which must allow "
+        "CONNECT to every port that downloads use) or `socks5://host:port`. The worker sends it IP addresses that "
+        "it has resolved and checked, never host names.",
     )
-    egress_proxy_username: str = Field("", max_length=255, description="The user that the proxy asks for.")
-    egress_proxy_password: SecretStr | None = Field(None, description="The user's password.")
+    egress_proxy_username: str = Field("", max_length=255, description="The user name for VIDFERRY_EGRESS_PROXY.")
+    egress_proxy_password: SecretStr | None = Field(None, description="The password for VIDFERRY_EGRESS_PROXY.")
     sandbox: Sandbox = Field(
         Sandbox.REQUIRED,
-        description="Confine downloads by seccomp and Landlock: `required` does not start where the kernel can't, "
-        "`preferred` warns and does without what is missing, `off` does not confine them.",
+        description="Confinement of downloads by seccomp and Landlock. `required`: the worker does not start if the "
+        "kernel lacks one of them. `preferred`: the worker logs a warning and uses what the kernel has. `off`: no "
+        "confinement.",
     )
     sandbox_read: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
-        description="Paths (separated by commas) that downloads may read and execute besides the system's, Python's "
-        "and the programs ffmpeg, ffprobe and deno: where an ffmpeg that was installed elsewhere has its libraries.",
+        description="Further paths (separated by commas) that downloads may read and execute, such as the libraries "
+        "of an ffmpeg that is not installed by the system. The paths of the system, Python, ffmpeg, ffprobe and "
+        "deno are always allowed.",
     )
     child_memory: int = Field(
         2 * 1024**3,
         ge=256 * 1024**2,
-        description="The most bytes of memory of a download, its programs and what they share included.",
+        description="The most bytes of memory that one download may use, including its programs and shared memory.",
     )
     max_disk: int = Field(
         0,
         ge=0,
-        description="The most bytes that the files of all running downloads of a worker may take; 0: what its slots "
-        "may need, 2 × VIDFERRY_WORKER_SLOTS × VIDFERRY_MAX_BYTES.",
+        description="The most bytes that the files of all running downloads of one worker may use. 0: 2 × "
+        "VIDFERRY_WORKER_SLOTS × VIDFERRY_MAX_BYTES.",
     )
 
     @field_validator("egress_allow", "egress_deny", mode="before")
     @classmethod
     def _parse_networks(cls, value: object) -> object:
-        return networks(value) if isinstance(value, str) else value
+        return parse_networks(value) if isinstance(value, str) else value
 
     @field_validator("egress_ports", mode="before")
     @classmethod
     def _parse_ports(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        parts = listed(value)
+        parts = split_list(value)
         if not all(part.isdecimal() and 0 < int(part) < 65536 for part in parts):  # noqa: PLR2004 - a port has 16 bits
             msg = "must be ports from 1 to 65535, separated by commas"
             raise ValueError(msg)
@@ -174,7 +211,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     @field_validator("sandbox_read", mode="before")
     @classmethod
     def _parse_paths(cls, value: object) -> object:
-        return tuple(Path(part) for part in listed(value)) if isinstance(value, str) else value
+        return tuple(Path(part) for part in split_list(value)) if isinstance(value, str) else value
 
     @field_validator("egress_proxy")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.proxies import subscriber
+from vidferry_common.proxies import subscriber_of
 from vidferry_gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Admission:
         self, headers: Sequence[tuple[bytes, bytes]], http_version: str, server_address: str, peer: str
     ) -> ProblemCode | None:
         """Why a request is refused because of the host that it names; None if the host is accepted."""
-        return self._hosts.refusal(headers, http_version, server_address, by_proxy=self._proxies.trusted(peer))
+        return self._hosts.find_refusal(headers, http_version, server_address, by_proxy=self._proxies.trusted(peer))
 
     def allows_origin(self, origin: str | None) -> bool:
         """Whether pages of that origin may watch. Programs send no Origin, and always may."""
@@ -41,7 +41,7 @@ class Admission:
         """The address that connections are counted by; empty if they are not counted by address."""
         if not self._address_limit:
             return ""
-        return subscriber(self._proxies.client(peer, forwarded_for))
+        return subscriber_of(self._proxies.find_client(peer, forwarded_for))
 
     def client_refusal(self, origin: str | None, address: str) -> CloseCode | None:
         """Why a client is turned away for its origin or for a limit; None if it is let in."""
@@ -49,14 +49,15 @@ class Admission:
             return CloseCode.ORIGIN_REFUSED
         if self._limit and self._connection_count >= self._limit:
             _log.warning(
-                "as many clients as VIDFERRY_GATEWAY_MAX_SOCKETS allows", extra={"clients": self._connection_count}
+                "VIDFERRY_GATEWAY_MAX_SOCKETS is reached; further clients are refused",
+                extra={"clients": self._connection_count},
             )
             return CloseCode.TOO_MANY
         if address and self._count_by_address.get(address, 0) >= self._address_limit:
             # All clients of a proxy that is not configured as one have the proxy's address.
             _log.warning(
-                "as many clients of one address as VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS allows; a proxy has to be "
-                "named in VIDFERRY_TRUSTED_PROXIES",
+                "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS; if it is a proxy, add it to "
+                "VIDFERRY_TRUSTED_PROXIES",
                 extra={"address": address},
             )
             return CloseCode.TOO_MANY

@@ -35,7 +35,7 @@ def make_app(gateway: Gateway, admin: AdminServer) -> Starlette:
     async def readyz(_: Request) -> Response:
         if gateway.ready:
             return JSONResponse({"status": "ready"})
-        detail = "Redis has not been reached since the start, or the gateway stops."
+        detail = "Redis has not been reached since the start, or the gateway is stopping."
         return ProblemResponse(ProblemCode.NOT_READY, detail)
 
     return Starlette(

@@ -39,9 +39,9 @@ class Gateway:
         self.admission = Admission(settings)
         self.connections = ConnectionRegistry(settings, metrics)
         self._feed = RedisFeed(settings, settings.gateway_probe_seconds, metrics, self.connections)
-        registry.reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
-        registry.reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
-        registry.reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)
+        registry.add_reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
+        registry.add_reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
+        registry.add_reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)
         self._draining = False
         self._drained = False
         # uvicorn passes nothing of ours to its protocol classes, so each gateway binds itself to subclasses.

@@ -230,7 +230,7 @@ class Hub:
             return
         newest = parse_message(state)
         if newest is None:
-            _log.error("the record's state is no status message", extra={"job_id": topic.job_id})
+            _log.error("the record of a job holds an invalid state", extra={"job_id": topic.job_id})
             self._end_watchers(topic, [*topic.joined, *read.watchers], CloseCode.NO_SUCH_JOB)
             return
         steps = [message for message in map(parse_message, history) if message is not None]

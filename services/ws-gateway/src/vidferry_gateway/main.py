@@ -12,7 +12,7 @@ import uvicorn
 from vidferry_common.log import set_up
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_gateway.app import make_app
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
@@ -25,7 +25,7 @@ _OTHER_DESCRIPTORS = 100
 
 
 def main() -> None:
-    settings = load(GatewaySettings)
+    settings = load_settings(GatewaySettings)
     set_up(settings, "gateway")
     listener = _open_listener(settings.gateway_host, settings.gateway_port)
     registry = Registry(Service.GATEWAY)
@@ -56,7 +56,7 @@ def _raise_descriptor_limit(sockets: int) -> None:
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     if resource.RLIM_INFINITY != hard_limit < sockets + _OTHER_DESCRIPTORS:
-        _log.warning("this process may have %d open files: fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
+        _log.warning("the limit of %d open files allows fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
 
 
 def _tune_garbage_collector() -> None:

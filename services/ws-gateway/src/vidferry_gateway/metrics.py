@@ -31,24 +31,24 @@ class GatewayMetrics:
     def __init__(self, registry: Registry) -> None:
         self.connections_opened = self.connections_closed = self.redis_connections = self.joins = 0
         self.messages_received = self.messages_sent = self.messages_held = 0
-        self._closed = registry.counter(catalogue.SOCKETS_CLOSED)
-        self._lost = registry.counter(catalogue.REDIS_LOST)
-        self._latency = registry.histogram(catalogue.MESSAGE_LATENCY).of()
+        self._closed = registry.add_counter(catalogue.SOCKETS_CLOSED)
+        self._lost = registry.add_counter(catalogue.REDIS_LOST)
+        self._latency = registry.add_histogram(catalogue.MESSAGE_LATENCY).series_of()
         self.clock_offset = registry.clock_offset
         self._negative = NegativeLatencies(
-            registry.counter(catalogue.NEGATIVE_LATENCIES),
+            registry.add_counter(catalogue.NEGATIVE_LATENCIES),
             self.clock_offset,
             "messages are from the future: a worker's clock is ahead of this gateway's",
         )
         self._delivered: dict[bytes, int] = {}
         """for each timestamp of the messages in the next flush, the number of watchers"""
-        registry.reading(catalogue.SOCKETS, lambda: self.connections_opened - self.connections_closed)
-        registry.reading(catalogue.SOCKETS_OPENED, lambda: self.connections_opened)
-        registry.reading(catalogue.JOINS, lambda: self.joins)
-        registry.reading(catalogue.MESSAGES_RECEIVED, lambda: self.messages_received)
-        registry.reading(catalogue.MESSAGES_SENT, lambda: self.messages_sent)
-        registry.reading(catalogue.MESSAGES_HELD, lambda: self.messages_held)
-        registry.reading(catalogue.REDIS_CONNECTIONS, lambda: self.redis_connections)
+        registry.add_reading(catalogue.SOCKETS, lambda: self.connections_opened - self.connections_closed)
+        registry.add_reading(catalogue.SOCKETS_OPENED, lambda: self.connections_opened)
+        registry.add_reading(catalogue.JOINS, lambda: self.joins)
+        registry.add_reading(catalogue.MESSAGES_RECEIVED, lambda: self.messages_received)
+        registry.add_reading(catalogue.MESSAGES_SENT, lambda: self.messages_sent)
+        registry.add_reading(catalogue.MESSAGES_HELD, lambda: self.messages_held)
+        registry.add_reading(catalogue.REDIS_CONNECTIONS, lambda: self.redis_connections)
 
     def connection_closed(self, code: int) -> None:
         """Counts the end of a client's connection by the close code that came first."""

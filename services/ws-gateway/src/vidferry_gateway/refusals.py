@@ -9,11 +9,11 @@ from starlette.types import Receive, Scope, Send
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
 
-NOTHING_HERE = "The gateway has /ws/download/{job}, /ws/downloads and /sse/download/{job}, with a job's id."
+NOTHING_HERE = "The gateway serves /ws/download/{job_id}, /ws/downloads and /sse/download/{job_id}."
 WEBSOCKET_METHODS = "GET, OPTIONS"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
 """an Upgrade header must be named in Connection (RFC 9110 §7.8)"""
-UPGRADE_DETAIL = "Connect with a WebSocket client (RFC 6455); a job's events_url needs none."
+UPGRADE_DETAIL = "Connect with a WebSocket client (RFC 6455), or use the job's events_url with any HTTP client."
 
 
 class ProblemResponse(Response):
@@ -36,5 +36,7 @@ def _answer_without_upgrade(scope: Scope) -> Response:
     if scope["method"] == "OPTIONS":
         return Response(status_code=204, headers={"Allow": WEBSOCKET_METHODS})
     if scope["method"] not in {"GET", "HEAD"}:
-        return ProblemResponse(ProblemCode.METHOD_NOT_ALLOWED, "Use GET, with Upgrade.", {"Allow": WEBSOCKET_METHODS})
+        return ProblemResponse(
+            ProblemCode.METHOD_NOT_ALLOWED, "Use GET with an Upgrade header.", {"Allow": WEBSOCKET_METHODS}
+        )
     return ProblemResponse(ProblemCode.UPGRADE_REQUIRED, UPGRADE_DETAIL, UPGRADE)

@@ -15,51 +15,68 @@ from vidferry_common.store import RedisSettings
 class GatewaySettings(RedisSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
     """How the gateway listens, whom it lets in, and how long it waits for whom."""
 
-    gateway_host: str = Field("0.0.0.0", description="The address that a stand-alone gateway listens on.")  # noqa: S104 - a container's own
-    gateway_port: int = Field(3002, ge=0, le=65535, description="Its port; 0 takes a free one, which the log tells.")
+    gateway_host: str = Field(
+        "0.0.0.0",  # noqa: S104 - a container's own
+        description="The IP address on which the gateway listens (not used by `make up`).",
+    )
+    gateway_port: int = Field(
+        3002,
+        ge=0,
+        le=65535,
+        description="The port on which the gateway listens. 0: any free port, which is then logged.",
+    )
 
     gateway_origins: Origins = Field(
         (),
-        description="Origins (separated by commas) of the pages that may watch, Vidferry's own among them; by default "
-        "every page. Programs that send no Origin may always.",
+        description="Origins of the pages that may watch jobs, separated by commas. Include the origin of Vidferry's "
+        "own page. By default pages of every origin may watch. Clients that send no Origin header always may.",
     )
     gateway_max_sockets: int = Field(
-        20_000, ge=0, description="WebSockets and event streams of a process; above it they are refused (4429). 0: any."
+        20_000,
+        ge=0,
+        description="The most open WebSockets and event streams per process. Further ones are closed with 4429. 0: no "
+        "limit.",
     )
     gateway_max_sockets_per_address: int = Field(
         0,
         ge=0,
-        description="Those of one client's address (IPv6: of one /64) in a process; 0: any number. Behind a proxy set "
-        "VIDFERRY_TRUSTED_PROXIES first, or all clients are of one address.",
+        description="The most open WebSockets and event streams per client address (IPv6: per /64) and process. 0: no "
+        "limit. If clients connect through a proxy, set VIDFERRY_TRUSTED_PROXIES first; otherwise all of its "
+        "clients count as one.",
     )
     gateway_max_jobs_per_socket: int = Field(
-        200, ge=1, description="Jobs that one WebSocket at `/ws/downloads` may watch at once."
+        200, ge=1, description="The most jobs that one WebSocket at `/ws/downloads` may watch at the same time."
     )
 
     gateway_ping_seconds: float = Field(
-        25, gt=0, description="Seconds between two pings to a WebSocket, and between two comments to an event stream."
+        25, gt=0, description="Seconds between two pings on a WebSocket, and between two comments on an event stream."
     )
-    gateway_pong_seconds: float = Field(10, gt=0, description="Seconds that a client has to answer a ping.")
+    gateway_pong_seconds: float = Field(10, gt=0, description="Seconds within which a client must answer a ping.")
     gateway_slow_seconds: float = Field(
-        10, gt=0, description="Seconds that a client may leave what it was sent unread before it is closed with 4008."
+        10, gt=0, description="Seconds for which a client may stop reading before the gateway closes it with 4008."
     )
     gateway_close_seconds: float = Field(
-        10, gt=0, description="Seconds that a client has to answer the end of its socket before the connection is cut."
+        10,
+        gt=0,
+        description="Seconds within which a client must answer a close frame before the gateway drops the connection.",
     )
     gateway_settle_seconds: float = Field(
         5,
         ge=0,
-        description="Seconds that a stopping gateway, which is not ready any more, goes on taking clients: load "
-        "balancers take their time to notice.",
+        description="Seconds for which a stopping gateway still accepts clients, although it is no longer ready, so "
+        "that load balancers can notice.",
     )
     gateway_drain_seconds: float = Field(
-        5, ge=0, description="Seconds over which a stopping gateway spreads the closing (1012) of its sockets."
+        5,
+        ge=0,
+        description="Seconds over which a stopping gateway spreads closing its WebSockets (1012), so that clients "
+        "don't all reconnect at once.",
     )
     gateway_probe_seconds: float = Field(
         5,
         gt=0,
-        description="Seconds between two probes of the connection to Redis, and that Redis has to answer one; with "
-        "Sentinels also between two questions for the primary.",
+        description="Seconds between two probes of the connection to Redis, and the time within which Redis must "
+        "answer a probe. With Sentinel, also the seconds between two checks of which server is the primary.",
     )
 
     @model_validator(mode="after")

@@ -104,5 +104,5 @@ def test_a_target_that_is_a_whole_url_names_the_host(shared_api: Api, target: st
     "wrong", ["https://a.example", "a.example:3001", "a.example/b", "10.0.0.1/8", "a b", "[::1]:1"]
 )
 def test_hosts_that_can_not_be_meant(wrong: str) -> None:
-    with pytest.raises(ValidationError, match="is no host"):
+    with pytest.raises(ValidationError, match="is not a host"):
         ApiSettings.model_validate({"bucket": "gs://b", "allowed_hosts": wrong})

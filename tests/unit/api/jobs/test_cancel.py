@@ -120,7 +120,7 @@ def test_what_was_told_meanwhile_is_kept(api: httpx2.Client, backstage: Backstag
     job = post(api)
     claim = backstage.begin(job["job_id"])
     before = api.get(job["status_url"]).json()
-    news = replace(RUNNING.at(INFO), title="Harbour at dawn")
+    news = replace(RUNNING.at_step(INFO), title="Harbour at dawn")
 
     answer = backstage.overtake(lambda: backstage.tell(claim, news), lambda: api.delete(job["status_url"]))
 
@@ -133,7 +133,7 @@ def test_what_was_told_meanwhile_is_kept(api: httpx2.Client, backstage: Backstag
 def test_a_job_that_ends_meanwhile_stays_as_it_ended(api: httpx2.Client, backstage: Backstage) -> None:
     job = post(api)
     claim = backstage.begin(job["job_id"])
-    done = RUNNING.at(DONE, status=Status.COMPLETED, result={"title": None, "reused": False})
+    done = RUNNING.at_step(DONE, status=Status.COMPLETED, result={"title": None, "reused": False})
 
     answer = backstage.overtake(lambda: backstage.finish(claim, done), lambda: api.delete(job["status_url"]))
 

@@ -15,8 +15,8 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 
 REFUSED = (
-    "Redis is full: 90 % of its maxmemory is used, so no job is accepted; raise it, or lower VIDFERRY_ENDED_BYTES and "
-    "VIDFERRY_QUEUE_BYTES"
+    "Redis is full: 90 % of its maxmemory is used, so no job is accepted. Raise maxmemory, or lower "
+    "VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES"
 )
 REMAINING = '"caller";r={};t={}'
 
@@ -38,7 +38,7 @@ def test_each_answer_tells_what_is_left_of_the_minute(open_app: OpenApp, backsta
     detail = problem(answers[2], 429, "too_many_requests")["detail"]
     seconds = int(answers[2].headers["retry-after"])
     assert 20 <= seconds <= 30
-    assert f"2 requests a minute; the next one in {seconds} s" in detail
+    assert f"2 requests per minute. Try again in {seconds} s" in detail
 
     (caller,) = backstage.redis(lambda redis: redis.keys(keys.REQUESTS + "*"))
     backstage.redis(lambda redis: redis.incrbyfloat(caller, -seconds * 1000))

@@ -11,7 +11,7 @@ from support.backstage import Backstage
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
 
@@ -105,7 +105,7 @@ def test_there_is_no_file_before_the_end(api: httpx2.Client, backstage: Backstag
 def test_there_is_no_file_of_a_failure(api: httpx2.Client, backstage: Backstage) -> None:
     failed, cancelled = post(api), post(api, VIDEO + "2")
     backstage.fail(failed["job_id"], ErrorCode.PRIVATE)
-    backstage.end(cancelled["job_id"], queued().cancelled())
+    backstage.end(cancelled["job_id"], queued_update().as_cancelled())
 
     for job in (failed, cancelled):
         problem(api.get(f"{job['status_url']}/file"), 409, "job_failed")
@@ -180,7 +180,7 @@ def test_the_picture_is_there_from_the_download_to_long_after(
     if cancelled:
         assert api.delete(job["status_url"]).status_code == 200
     else:
-        backstage.finish(claim, queued().failed(ErrorCode.NETWORK))
+        backstage.finish(claim, queued_update().as_failed(ErrorCode.NETWORK))
     backstage.redis(lambda redis: redis.delete(keys.DOWNLOAD + download_id))
     assert api.get(f"{job['status_url']}/thumbnail").content == PICTURE
 

@@ -34,30 +34,30 @@ def test_the_longest_address() -> None:
     longest = "https://example.org/".ljust(MAX_LENGTH, "a")
 
     assert canonical_url(longest) == longest
-    with pytest.raises(ValueError, match=f"at most {MAX_LENGTH} characters"):
+    with pytest.raises(ValueError, match=f"longer than {MAX_LENGTH} characters"):
         canonical_url(longest + "a")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "paste the address"),
+        ("", "paste the URL"),
         ("example.org", "begin with http:// or https://"),
         ("https://u:p@example.org", "user name or a password"),
         ("https://@example.org", "user name or a password"),
-        ("https://?x", "names no host"),
-        ("https://a b.org", "no spaces"),
-        ("https://example.org/a\u00a0b", "no spaces"),
+        ("https://?x", "has no host"),
+        ("https://a b.org", "must not contain spaces"),
+        ("https://example.org/a\u00a0b", "must not contain spaces"),
         ("https://example.org:0/", "port 0"),
         ("https://example.org:8x/", "host and port"),
-        ("https://[v1.fe80]/", "no IPv6 address"),
+        ("https://[v1.fe80]/", "not a valid IPv6 address"),
         ("https://2130706433/", "four decimal numbers"),
         ("https://0x7f.0x1/", "four decimal numbers"),
         ("https://256.1.1.1/", "four decimal numbers"),
-        ("https://-a.org/", "no name of a host"),
-        ("https://" + "a." * 127 + "org/", "no name of a host"),
-        ("https://" + "ü" * 63 + ".de/", "no name of a host"),
-        ("https://example.org/#__youtubedl_smuggle=x", "instructions for a downloader"),
+        ("https://-a.org/", "not a valid host name"),
+        ("https://" + "a." * 127 + "org/", "not a valid host name"),
+        ("https://" + "ü" * 63 + ".de/", "not a valid host name"),
+        ("https://example.org/#__youtubedl_smuggle=x", "internal data"),
     ],
 )
 def test_what_is_refused_is_told_what_to_do(text: str, sentence: str) -> None:

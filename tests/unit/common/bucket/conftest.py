@@ -8,11 +8,11 @@ import pytest
 from support.gcs import Gcs
 from vidferry_common.bucket import Bucket, BucketSettings, FolderBucket, open_bucket
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs_session import Patience
-from vidferry_common.bucket.settings import GcsAddress
+from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
+from vidferry_common.bucket.settings import GcsLocation
 
 KEY = "k" * 32
-QUICK = Patience(without_progress=10, first_delay=0.01, longest_delay=0.1)
+QUICK = RetryPolicy(without_progress=10, first_delay=0.01, longest_delay=0.1)
 
 OpenGcs = Callable[..., Awaitable[GcsBucket]]
 
@@ -43,13 +43,13 @@ async def cloud(open_gcs: OpenGcs) -> GcsBucket:
 
 @pytest.fixture
 async def open_gcs(gcs: Gcs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenGcs]:
-    """Opens the test's bucket, with a patience and settings of the test's choice."""
+    """Opens the test's bucket, with retries and settings of the test's choice."""
     for name, value in gcs.environment().items():
         monkeypatch.setenv(name, value)
     opened: list[GcsBucket] = []
 
-    async def opening(patience: Patience = QUICK, prefix: str = "", name: str = "", **settings: str) -> GcsBucket:
-        bucket = GcsBucket(GcsAddress(name or gcs.bucket, prefix), BucketSettings(**settings), patience)  # type: ignore[arg-type]
+    async def opening(retries: RetryPolicy = QUICK, prefix: str = "", name: str = "", **settings: str) -> GcsBucket:
+        bucket = GcsBucket(GcsLocation(name or gcs.bucket, prefix), BucketSettings(**settings), retries)  # type: ignore[arg-type]
         opened.append(bucket)
         return bucket
 

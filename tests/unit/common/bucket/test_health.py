@@ -10,9 +10,9 @@ from support.sources import NAME, put
 from unit.common.bucket.conftest import OpenGcs
 from vidferry_common.bucket import ObjectNotFound, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs_session import Patience
+from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
 
-PATIENT = Patience(without_progress=3600, first_delay=0.01, longest_delay=0.01)
+PATIENT = RetryPolicy(without_progress=3600, first_delay=0.01, longest_delay=0.01)
 
 pytestmark = pytest.mark.anyio
 

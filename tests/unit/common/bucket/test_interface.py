@@ -219,7 +219,7 @@ async def test_names_that_could_mean_another_file_are_refused(bucket: Bucket, na
     with pytest.raises(BucketError):
         await bucket.delete(name, 1)
     with pytest.raises(BucketError):
-        await bucket.sign(stored, 60)
+        await bucket.sign_link(stored, 60)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ async def test_what_a_home_could_not_keep_is_refused_at_once(bucket: Bucket, wha
 
 async def listed(bucket: Bucket, folder: str = "videos", page: int = 1000) -> list[Sequence[ListedObject]]:
     """Page by page."""
-    async with aclosing(bucket.listing(folder, page)) as pages:
+    async with aclosing(bucket.list_objects(folder, page)) as pages:
         return [found async for found in pages]
 
 
@@ -282,7 +282,7 @@ async def test_a_listing_comes_in_pages_video_by_video(bucket: Bucket, page: int
 async def test_a_listing_may_be_left_and_objects_removed_meanwhile(bucket: Bucket) -> None:
     for number in range(6):
         await put(bucket, b"film", f"videos/a/b/{number}/best-any")
-    async with aclosing(bucket.listing("videos", 2)) as pages:
+    async with aclosing(bucket.list_objects("videos", 2)) as pages:
         first = await anext(pages)
         for each in first:
             await bucket.delete(each.name, each.generation)

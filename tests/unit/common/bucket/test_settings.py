@@ -9,22 +9,22 @@ from pydantic import SecretStr, ValidationError
 
 from vidferry_common.bucket import BucketSettings, FolderBucket, open_bucket
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.settings import FolderAddress, GcsAddress
+from vidferry_common.bucket.settings import FolderLocation, GcsLocation
 
 
 @pytest.mark.parametrize(
-    ("bucket", "address"),
+    ("bucket", "location"),
     [
-        ("file:///srv/videos", FolderAddress(Path("/srv/videos"))),
-        ("gs://films", GcsAddress("films", "")),
-        ("gs://films/", GcsAddress("films", "")),
-        ("gs://films/team/a/", GcsAddress("films", "team/a")),
+        ("file:///srv/videos", FolderLocation(Path("/srv/videos"))),
+        ("gs://films", GcsLocation("films", "")),
+        ("gs://films/", GcsLocation("films", "")),
+        ("gs://films/team/a/", GcsLocation("films", "team/a")),
     ],
 )
-def test_addresses(monkeypatch: pytest.MonkeyPatch, bucket: str, address: object) -> None:
+def test_locations(monkeypatch: pytest.MonkeyPatch, bucket: str, location: object) -> None:
     monkeypatch.setenv("VIDFERRY_BUCKET", bucket)
     settings = BucketSettings()  # type: ignore[call-arg]
-    assert settings.address == address
+    assert settings.location == location
     assert settings.link_lifetime == 21600
     assert settings.signing_key is None
 

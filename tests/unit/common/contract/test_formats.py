@@ -26,7 +26,7 @@ def test_no_two_formats_share_a_spelling() -> None:
 
 @pytest.mark.parametrize(("quality", "container"), REFUSED)
 def test_containers_that_do_not_fit_are_refused_with_those_that_do(quality: Quality, container: Container) -> None:
-    with pytest.raises(ValidationError, match="the container is one of any, "):
+    with pytest.raises(ValidationError, match="container must be one of: any, "):
         Format(quality=quality, container=container)
 
 

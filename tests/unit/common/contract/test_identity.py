@@ -8,7 +8,7 @@ SAFE_NAME = re.compile(r"videos(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){4}")
 
 
 def video(video_id: str, *, extractor: str = "generic", domain: str = "example.com") -> Identity:
-    return Identity(extractor, domain, video_id, by_address=extractor == "generic")
+    return Identity(extractor, domain, video_id, by_url=extractor == "generic")
 
 
 def end(identity: Identity) -> str:
@@ -71,7 +71,7 @@ def test_unsafe_ids_are_hashed(video_id: str) -> None:
 def test_no_id_is_named_as_an_address_a_page_or_a_digest_is() -> None:
     address = "https://a.example/x"
     kinds = [
-        Identity.of_address(address),
+        Identity.of_url(address),
         Identity("generic", "a.example", address),
         Identity("generic", "a.example", "1", page=address),
         Identity("generic", "a.example", f"{address} 1"),

@@ -11,10 +11,10 @@ from vidferry_common.contract.messages import (
     ROOT_MARK,
     Cursor,
     Update,
+    format_timestamp,
     job_link,
     public_link,
-    queued,
-    timestamp,
+    queued_update,
 )
 from vidferry_common.contract.stages import DOWNLOAD_QUARTERS, NEW_VIDEO, STORED_VIDEO, Stage, Status
 
@@ -84,7 +84,7 @@ def test_links_inside_a_result_are_marked() -> None:
 
 
 def test_a_failure_carries_code_and_sentence_and_no_speed() -> None:
-    told = members(update(speed=5.0, eta=3.0, title="T").failed(ErrorCode.GEO_BLOCKED).body())
+    told = members(update(speed=5.0, eta=3.0, title="T").as_failed(ErrorCode.GEO_BLOCKED).body())
 
     assert (told["status"], told["stage"], told["progress"], told["title"]) == ("failed", "failed", 42.5, "T")
     assert (told["speed"], told["eta"]) == (None, None)
@@ -97,7 +97,7 @@ def test_a_failure_carries_code_and_sentence_and_no_speed() -> None:
 
 
 def test_a_queued_download_waits_at_zero() -> None:
-    told = members(queued().body())
+    told = members(queued_update().body())
 
     assert (told["status"], told["stage"], told["progress"], told["attempt"]) == ("queued", "queued", 0, 0)
 
@@ -119,8 +119,8 @@ def test_only_the_three_ends_are_terminal() -> None:
 
 
 def test_times_are_rfc_3339_in_utc() -> None:
-    assert timestamp(datetime(2026, 11, 23, 10, 0, 0, 123_456, UTC)) == "2026-11-23T10:00:00.123Z"
-    assert timestamp(datetime(2026, 11, 23, 10, tzinfo=UTC)) == "2026-11-23T10:00:00.000Z"
+    assert format_timestamp(datetime(2026, 11, 23, 10, 0, 0, 123_456, UTC)) == "2026-11-23T10:00:00.123Z"
+    assert format_timestamp(datetime(2026, 11, 23, 10, tzinfo=UTC)) == "2026-11-23T10:00:00.000Z"
 
 
 def test_a_cursor_is_read_back() -> None:

@@ -5,7 +5,13 @@ import pytest
 from support.tree import DOCS
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
-from vidferry_common.contract.subscriptions import Subscribe, SubscriptionError, Unsubscribe, parse, unsubscribed
+from vidferry_common.contract.subscriptions import (
+    Subscribe,
+    SubscriptionError,
+    Unsubscribe,
+    parse,
+    unsubscribed_message,
+)
 
 PROTOCOL = (DOCS / "protocol.md").read_text()
 
@@ -30,9 +36,9 @@ def test_a_cursor_is_written_as_it_is_read() -> None:
 
 
 def test_what_is_said_back() -> None:
-    assert json.loads(unsubscribed("a")) == {"type": "unsubscribed", "job_id": "a"}
+    assert json.loads(unsubscribed_message("a")) == {"type": "unsubscribed", "job_id": "a"}
     for code in SubscriptionError:
-        said = json.loads(code.message("a"))
+        said = json.loads(code.to_message("a"))
         assert said == {"type": "error", "job_id": "a", "code": code, "message": code.sentence}
 
 

@@ -20,7 +20,7 @@ from support.redis_server import RedisServer
 from support.scrape import Admin, Scrape
 from support.watchers import listen, received
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import Update, timestamp
+from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics import ClockOffset, Counter, NegativeLatencies, Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
@@ -44,13 +44,13 @@ def test_the_measure_with_the_shortest_round_trip_counts(monkeypatch: pytest.Mon
     monkeypatch.setattr(f"{CLOCKS}.time", lambda: 1000.0)
     offset = ClockOffset()
     assert offset.seconds is None
-    offset.measured(990.0, round_trip=4.0)
+    offset.record_measure(990.0, round_trip=4.0)
     assert offset.seconds == 8.0
-    offset.measured(1004.0, round_trip=0.5)
-    offset.measured(990.0, round_trip=4.0)
+    offset.record_measure(1004.0, round_trip=0.5)
+    offset.record_measure(990.0, round_trip=4.0)
     assert offset.seconds == -4.25
     for _ in range(8):
-        offset.measured(999.0, round_trip=1.0)
+        offset.record_measure(999.0, round_trip=1.0)
     assert offset.seconds == 0.5, "older ones don't count"
 
 
@@ -90,7 +90,7 @@ async def test_messages_from_the_future_are_counted_apart_and_told_once(
             await listen(socket, received(1))
             for percent in (20, 21):
                 body = Update(Status.PROCESSING, Stage.DOWNLOADING, percent, "Downloading video", 1).body()
-                future = timestamp(datetime.now(UTC) + timedelta(hours=1)).encode()
+                future = format_timestamp(datetime.now(UTC) + timedelta(hours=1)).encode()
                 late = re.sub(rb'(?<="timestamp":")[^"]+', future, body)
                 await records.store.downloads.publish(job.claim, late, step=True)
             await listen(socket, received(2))
@@ -107,7 +107,7 @@ async def test_a_download_that_ended_before_its_post_is_counted_apart_and_told_o
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, slots=4)
     for _ in range(2):
-        metrics.count_failed(timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
+        metrics.count_failed(format_timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
     text = (await registry.scrape()).decode()
     found = Scrape({family.name: family for family in text_string_to_metric_families(text)})
     assert found.value("vidferry_download_negative_durations_total") == 2

@@ -39,7 +39,7 @@ async def scraped(registry: Registry) -> Scrape:
 
 async def test_values_outside_of_a_set_are_one_series() -> None:
     registry = Registry(Service.API)
-    counter = registry.counter(COUNTER, b=("x",))
+    counter = registry.add_counter(COUNTER, b=("x",))
     for number in range(100):
         counter.add(str(number), f"x{number}")
     counter.add("1", "x", by=5)
@@ -52,7 +52,7 @@ async def test_values_outside_of_a_set_are_one_series() -> None:
 
 async def test_a_histogram_counts_up_to_each_bound() -> None:
     registry = Registry(Service.API)
-    histogram = registry.histogram(HISTOGRAM)
+    histogram = registry.add_histogram(HISTOGRAM)
     for value in (0.05, 0.1, 0.5, 1.0, 7.0):
         histogram.observe(value)
     found = await scraped(registry)
@@ -83,7 +83,7 @@ async def test_what_may_be_counted_is_there_before_it_happens(tmp_path: Path) ->
 async def test_a_scrape_waits_for_what_it_needs() -> None:
     registry = Registry(Service.API)
     told: dict[str, float] = {}
-    registry.reading(catalogue.REDIS_UP, lambda: told.get("up"))
+    registry.add_reading(catalogue.REDIS_UP, lambda: told.get("up"))
     assert (await scraped(registry)).labels("vidferry_redis_up") == []
 
     async def look() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from support.records import SECONDS, Records
 from support.redis_server import RedisServer, redis_server
-from vidferry_common.store import RedisSettings, Store, connect
+from vidferry_common.store import RedisSettings, Store, connect_redis
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def shared_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def records(shared_server: RedisServer) -> AsyncIterator[Records]:
-    redis = connect(RedisSettings.model_validate({"redis_url": shared_server.url}), max_connections=64)
+    redis = connect_redis(RedisSettings.model_validate({"redis_url": shared_server.url}), max_connections=64)
     await redis.flushall()
     found = Records(Store(redis, SECONDS), redis)
     yield found

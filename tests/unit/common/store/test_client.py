@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from support.redis_server import RedisServer, redis_server
-from vidferry_common.store import RedisSettings, connect
+from vidferry_common.store import RedisSettings, connect_redis
 from vidferry_common.store.client import RedisClient, connection_name
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ async def open_client() -> AsyncIterator[Open]:
     opened: list[RedisClient] = []
 
     def opening(server: RedisServer, **settings: str) -> RedisClient:
-        opened.append(connect(RedisSettings.model_validate({"redis_url": server.url, **settings}), NAME))
+        opened.append(connect_redis(RedisSettings.model_validate({"redis_url": server.url, **settings}), NAME))
         return opened[-1]
 
     yield opening

@@ -3,10 +3,10 @@
 import pytest
 from redis.asyncio.connection import SSLConnection
 
-from vidferry_common.settings import load
+from vidferry_common.settings import load_settings
 from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_options
-from vidferry_common.store.sentinel import SentinelAddress
+from vidferry_common.store.sentinel import SentinelUrl
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from vidferry_common.store.sentinel import SentinelAddress
     ],
 )  # fmt: skip
 def test_what_it_says(url: str, hosts: tuple[tuple[str, int], ...], name: str, server: str) -> None:
-    assert SentinelAddress.read(url) == SentinelAddress(hosts, name, server)
+    assert SentinelUrl.parse(url) == SentinelUrl(hosts, name, server)
 
 
 def test_other_addresses_name_none() -> None:
-    assert SentinelAddress.read("redis://sentinel:6379/0") is None
+    assert SentinelUrl.parse("redis://sentinel:6379/0") is None
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_wrong_one_ends_the_program_with_a_sentence(
 ) -> None:
     monkeypatch.setenv("VIDFERRY_REDIS_URL", url)
     with pytest.raises(SystemExit):
-        load(RedisSettings)
+        load_settings(RedisSettings)
     said = capsys.readouterr().err
     assert said.startswith("VIDFERRY_REDIS_URL: ")
     assert "must be redis+sentinel://host:26379,host:26379/master-name/db, or rediss+sentinel://" in said
@@ -53,7 +53,7 @@ def test_a_password_in_it_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setenv("VIDFERRY_REDIS_URL", "redis+sentinel://me:word@a/m")
     with pytest.raises(SystemExit):
-        load(RedisSettings)
+        load_settings(RedisSettings)
     assert "VIDFERRY_REDIS_PASSWORD" in (said := capsys.readouterr().err)
     assert "word@" not in said
 

@@ -13,7 +13,7 @@ from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract.identity import Identity
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
@@ -90,11 +90,11 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
         return await look(download_id)
 
     monkeypatch.setattr(records.store.downloads, "read", look_and_learn)
-    await records.store.downloads.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued()))
+    await records.store.downloads.requeue(claim.download_id, claim.attempt, Requeue(Cause.HANDOVER, queued_update()))
     attempt = Attempt(context, publisher, claim)
     await attempt.run()
     assert attempt.lost
-    assert "attempt lost: another one runs" in caplog.messages
+    assert "attempt lost its lease to another attempt" in caplog.messages
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

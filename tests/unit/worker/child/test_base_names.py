@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yt_dlp.extractor
 
-from vidferry_worker.child.identity import BY_ADDRESS, WITHIN_A_PART
+from vidferry_worker.child.identity import EXTRACTORS_WITH_PARTIAL_IDS, EXTRACTORS_WITHOUT_IDS
 
 
 def classes_that_call(name: str) -> set[str]:
@@ -25,8 +25,8 @@ def classes_that_call(name: str) -> set[str]:
 
 
 def test_all_of_them_are_identified_by_their_address() -> None:
-    assert classes_that_call("_generic_id") == BY_ADDRESS - {"QuotedHTML"}
+    assert classes_that_call("_generic_id") == EXTRACTORS_WITHOUT_IDS - {"QuotedHTML"}
 
 
 def test_those_whose_ids_count_within_a_part_of_a_site_are_yt_dlps() -> None:
-    assert {each.ie_key() for each in yt_dlp.extractor.gen_extractor_classes()} >= WITHIN_A_PART
+    assert {each.ie_key() for each in yt_dlp.extractor.gen_extractor_classes()} >= EXTRACTORS_WITH_PARTIAL_IDS

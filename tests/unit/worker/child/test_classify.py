@@ -22,7 +22,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from support.tls import self_signed
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.classify import by_status, classify
+from vidferry_worker.child.classify import classify_error, code_of_status
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -117,8 +117,8 @@ def test_what_passes_of_tls_and_what_does_not(reason: str, code: ErrorCode) -> N
     error = ssl.SSLError(1, f"[SSL: {reason}] EOF occurred in violation of protocol (_ssl.c:1006)")
     error.reason = reason
 
-    assert classify(SSLError(cause=error)) is code
-    assert classify(CertificateVerifyError(cause="no chain")) is ErrorCode.CERTIFICATE_INVALID
+    assert classify_error(SSLError(cause=error)) is code
+    assert classify_error(CertificateVerifyError(cause="no chain")) is ErrorCode.CERTIFICATE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_passes_of_tls_and_what_does_not(reason: str, code: ErrorCode) -> N
     ],
 )
 def test_statuses(status: int, code: ErrorCode) -> None:
-    assert by_status(status) is code
+    assert code_of_status(status) is code
 
 
 def raised(code: str, module: str) -> Exception:
@@ -162,19 +162,22 @@ def raised(code: str, module: str) -> Exception:
     ],
 )
 def test_what_a_site_sent_and_what_is_our_own_fault(code: str, module: str, expected: ErrorCode) -> None:
-    assert classify(raised(code, module)) is expected
+    assert classify_error(raised(code, module)) is expected
 
 
 def test_what_an_extractor_did_not_expect_is_its_sites_fault() -> None:
     assert (
-        classify(ExtractorError("An extractor error has occurred.", cause=KeyError("login"))) is ErrorCode.ORIGIN_ERROR
+        classify_error(ExtractorError("An extractor error has occurred.", cause=KeyError("login")))
+        is ErrorCode.ORIGIN_ERROR
     )
-    assert classify(ExtractorError("s: Failed to parse JSON", cause=ValueError("private"))) is ErrorCode.ORIGIN_ERROR
-    assert classify(ExtractorError("This video is private", cause=KeyError("x"))) is ErrorCode.PRIVATE
+    assert (
+        classify_error(ExtractorError("s: Failed to parse JSON", cause=ValueError("private"))) is ErrorCode.ORIGIN_ERROR
+    )
+    assert classify_error(ExtractorError("This video is private", cause=KeyError("x"))) is ErrorCode.PRIVATE
 
 
 def test_what_this_machine_lacks_is_no_sites_fault() -> None:
-    assert classify(raised(f"raise OSError({errno.EACCES}, 'no')", "yt_dlp.utils")) is ErrorCode.INTERNAL
+    assert classify_error(raised(f"raise OSError({errno.EACCES}, 'no')", "yt_dlp.utils")) is ErrorCode.INTERNAL
 
 
 @pytest.mark.parametrize("code", ["raise MemoryError", f"raise OSError({errno.ENOMEM}, 'no')", "1 / 0"])
@@ -183,17 +186,17 @@ def test_what_takes_too_much_memory_is_final(code: str) -> None:
     error.__context__ = raised(code, "yt_dlp.utils")
     expected = ErrorCode.NETWORK if "/" in code else ErrorCode.RESOURCES_EXCEEDED
 
-    assert classify(error) is expected
+    assert classify_error(error) is expected
     assert not ErrorCode.RESOURCES_EXCEEDED.retryable
 
 
 def test_what_is_given_up_without_a_broken_connection_is_not_the_networks() -> None:
     reset = TransportError("reset by peer")
 
-    assert classify(DownloadError("gave up", (TransportError, reset, None))) is ErrorCode.NETWORK
-    assert classify(DownloadError("Did not get any data blocks")) is ErrorCode.UNSUPPORTED_STREAM
-    assert classify(DownloadError("This format is DRM protected")) is ErrorCode.DRM
-    assert classify(DownloadError("fragment 3 not found, unable to continue")) is ErrorCode.ORIGIN_ERROR
+    assert classify_error(DownloadError("gave up", (TransportError, reset, None))) is ErrorCode.NETWORK
+    assert classify_error(DownloadError("Did not get any data blocks")) is ErrorCode.UNSUPPORTED_STREAM
+    assert classify_error(DownloadError("This format is DRM protected")) is ErrorCode.DRM
+    assert classify_error(DownloadError("fragment 3 not found, unable to continue")) is ErrorCode.ORIGIN_ERROR
 
 
 @pytest.mark.parametrize("answer", ["[]", "{}", '{"d": {"Presentation": {}}}', '{"d": {"Presentation": []}}', "<html>"])

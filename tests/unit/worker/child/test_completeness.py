@@ -13,8 +13,8 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import announced, completeness
-from vidferry_worker.child.probing import Probed, Stream
+from vidferry_worker.child import completeness, expected_duration
+from vidferry_worker.child.probing import ProbedFile, ProbedStream
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -183,14 +183,14 @@ def listed(seconds: float, digits: int, count: int) -> str:
     ],
 )
 def test_how_much_less_is_less(playlist: str, seconds: float, missed: bool) -> None:
-    told = announced.of_playlist(playlist)
+    told = expected_duration.from_hls_playlist(playlist)
     assert told
     assert told.missed_by(seconds) is missed
 
 
 @pytest.mark.parametrize("playlist", ["", "#EXTM3U\n", listed(6, 3, 9) + "#ANVATO-SEGMENT-INFO:type=ad\n"])
 def test_lists_that_announce_nothing(playlist: str) -> None:
-    assert announced.of_playlist(playlist) is None
+    assert expected_duration.from_hls_playlist(playlist) is None
 
 
 def fragments(*seconds: float | None) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def fragments(*seconds: float | None) -> dict[str, Any]:
     ],
 )
 def test_what_fragments_announce(stream: dict[str, Any], least: float | None) -> None:
-    told = announced.of_fragments(stream)
+    told = expected_duration.from_fragments(stream)
     assert (told and told.seconds - told.tolerated) == (least and pytest.approx(least))
 
 
@@ -219,15 +219,15 @@ def test_what_fragments_announce(stream: dict[str, Any], least: float | None) ->
 def test_when_what_a_manifest_says_of_the_whole_counts(inner: str, listed: bool, counts: bool) -> None:
     """Not where one period's segments are listed: they may be what is left of a broadcast."""
     mpd = ET.fromstring(f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT1H">{inner}</MPD>')
-    whole = announced.of_presentation(mpd)
-    own = announced.of_fragments(fragments(4.0, 4.0)) if listed else None
+    whole = expected_duration.from_dash_manifest(mpd)
+    own = expected_duration.from_fragments(fragments(4.0, 4.0)) if listed else None
 
     assert whole
     assert whole.seconds == 3600
-    assert (announced.beyond(own, {announced.PRESENTATION: whole}) is whole) is counts
+    assert (expected_duration.from_whole_manifest(own, {expected_duration.WHOLE_MANIFEST: whole}) is whole) is counts
 
 
-VIDEO, AUDIO = Stream("video", "h264", 60.0), Stream("audio", "aac", 50.0)
+VIDEO, AUDIO = ProbedStream("video", "h264", 60.0), ProbedStream("audio", "aac", 50.0)
 BOTH: dict[str, str] = {}
 PICTURE, SOUND = {"acodec": "none"}, {"vcodec": "none"}
 
@@ -249,15 +249,15 @@ PICTURE, SOUND = {"acodec": "none"}, {"vcodec": "none"}
     ],
 )  # fmt: skip
 def test_each_stream_is_compared_with_its_own_list(
-    container: str, inside: list[Stream], chosen: list[tuple[dict[str, str], float]], code: ErrorCode | None
+    container: str, inside: list[ProbedStream], chosen: list[tuple[dict[str, str], float]], code: ErrorCode | None
 ) -> None:
     streams = [{"format_id": str(number), **fragments(seconds, 0.01), **codecs}
                for number, (codecs, seconds) in enumerate(chosen)]  # fmt: skip
-    probed = Probed(container, "", 60.0, tuple(inside))
-    announcements = completeness.Announcements()
+    probed = ProbedFile(container, "", 60.0, tuple(inside))
+    announcements = completeness.CompletenessCheck()
     if code is None:
-        announcements.check(probed, streams)
+        announcements.check_file(probed, streams)
     else:
         with pytest.raises(JobFailure) as failure:
-            announcements.check(probed, streams)
+            announcements.check_file(probed, streams)
         assert failure.value.code is code

@@ -6,8 +6,8 @@ import pytest
 
 from support import ffmpeg
 from support.origin import media
-from vidferry_worker.child.content_sniff import HEAD, is_disguised, is_text
-from vidferry_worker.child.patches.programs import DEMUXERS, GUARD, guarded
+from vidferry_worker.child.content_sniff import HEAD, is_text, is_text_file
+from vidferry_worker.child.patches.subprocesses import DEMUXERS, GUARD, add_guard
 
 TEXTS = [
     b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"\xef\xbb\xbf#EXTM3U\n", b"\n\n #extm3u\n", b"#EXTM3U\0\0\0\xff\xfe",
@@ -34,20 +34,20 @@ def test_media_is_none(head: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "thumb.jpg", "hls/v360/seg000.ts", "hls/audio/seg000.ts"])
 def test_real_media_is_none(name: str) -> None:
-    assert not is_disguised(media.folder() / name)
+    assert not is_text_file(media.folder() / name)
 
 
 @pytest.mark.parametrize("name", ["hls/master.m3u8", "hls/v360/index.m3u8", "dash/manifest.mpd"])
 def test_real_playlists_are(name: str) -> None:
-    assert is_disguised(media.folder() / name)
+    assert is_text_file(media.folder() / name)
 
 
 def test_every_input_is_guarded() -> None:
-    assert guarded(["/bin/ffmpeg", "-y", "-i", "file:a", "-i", "file:b", "file:c"]) == [
+    assert add_guard(["/bin/ffmpeg", "-y", "-i", "file:a", "-i", "file:b", "file:c"]) == [
         "/bin/ffmpeg", "-y", *GUARD, "-i", "file:a", *GUARD, "-i", "file:b", "file:c",
     ]  # fmt: skip
-    assert guarded(["ffprobe", "-show_format", "file:a"]) == ["ffprobe", *GUARD, "-show_format", "file:a"]
-    assert guarded(["deno", "run", "-i"]) == ["deno", "run", "-i"]
+    assert add_guard(["ffprobe", "-show_format", "file:a"]) == ["ffprobe", *GUARD, "-show_format", "file:a"]
+    assert add_guard(["deno", "run", "-i"]) == ["deno", "run", "-i"]
 
 
 def test_the_containers_are_ffmpegs() -> None:
@@ -71,7 +71,7 @@ def test_ffmpeg_reads_no_other_file(name: str, content: str, guard: bool, tmp_pa
     (tmp_path / "canary.mp4").write_bytes(media.read("clip.mp4"))
     (tmp_path / name).write_text(content)
     command = [str(ffmpeg.ffmpeg()), "-v", "error", "-i", f"file:{tmp_path / name}", "-c", "copy", "-f", "matroska"]
-    done = ffmpeg.finish([*(guarded(command) if guard else command), str(tmp_path / "out.mkv")])
+    done = ffmpeg.finish([*(add_guard(command) if guard else command), str(tmp_path / "out.mkv")])
 
     assert (done.returncode == 0) is not guard
     assert (tmp_path / "out.mkv").exists() is not guard

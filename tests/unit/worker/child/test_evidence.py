@@ -16,7 +16,8 @@ from support.children import SECONDS, download, next_event, order
 from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request, text
-from vidferry_worker.child.evidence import of_fragments, of_playlist, of_response, unsigned
+from vidferry_worker.child.segment_listing import list_fragments, list_playlist_segments
+from vidferry_worker.child.validators import read_validators, without_signature
 from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
 from vidferry_worker.children.protocol import Evidence, EvidenceOrder, StopOrder
 from vidferry_worker.children.zygote import Zygote
@@ -167,15 +168,15 @@ async def test_a_file_is_known_again_by_the_request_that_found_it(zygote: Zygote
 def test_validators_are_those_of_the_whole_file() -> None:
     part = {"ETag": '"1"', "Content-Length": "5", "Content-Range": "bytes 5-9/10"}
 
-    assert of_response("http://a/", part)["content-length"] == "10"
-    assert of_response("http://a/", part | {"Content-Range": "bytes 5-9/*"})["content-length"] == "5"
-    assert len(of_response("http://a/", {"ETag": "x" * 5000})["etag"]) == 200
+    assert read_validators("http://a/", part)["content-length"] == "10"
+    assert read_validators("http://a/", part | {"Content-Range": "bytes 5-9/*"})["content-length"] == "5"
+    assert len(read_validators("http://a/", {"ETag": "x" * 5000})["etag"]) == 200
 
 
 def test_a_date_that_cannot_be_read_is_compared_all_the_same() -> None:
     now = formatdate(usegmt=True)
     for headers in ({"Date": now}, {"Last-Modified": "yesterday", "Date": now}, {"Last-Modified": MONDAY}):
-        assert of_response("http://a/", headers).get("last-modified") == headers.get("Last-Modified")
+        assert read_validators("http://a/", headers).get("last-modified") == headers.get("Last-Modified")
 
 
 @pytest.mark.parametrize(
@@ -188,34 +189,34 @@ def test_a_date_that_cannot_be_read_is_compared_all_the_same() -> None:
     ],
 )
 def test_what_an_address_was_signed_with_does_not_count(url: str, same: str) -> None:
-    assert unsigned(url) == same
+    assert without_signature(url) == same
 
 
 def test_comments_of_a_list_do_not_count_and_missing_segments_are_not_asked_for() -> None:
     plain = "#EXTM3U\n#EXTINF:1,\na.ts\n#EXT-X-GAP\n#EXTINF:1,\nb.ts\n#EXTINF:1,\nc.ts\n"
-    listing = of_playlist("http://a/b/c.m3u8", plain)
+    listing = list_playlist_segments("http://a/b/c.m3u8", plain)
 
-    assert listing == of_playlist("http://a/b/c.m3u8", f"## made at {formatdate()}\n\n{plain}")
+    assert listing == list_playlist_segments("http://a/b/c.m3u8", f"## made at {formatdate()}\n\n{plain}")
     assert listing
     assert listing.sample == ("http://a/b/a.ts", "http://a/b/c.ts")
-    assert of_playlist("http://a/", "#EXTM3U\n//[\n") is None
+    assert list_playlist_segments("http://a/", "#EXTM3U\n//[\n") is None
 
 
 def test_of_a_long_list_some_segments_are_looked_at() -> None:
     names = [f"{number}.m4s" for number in range(1000)]
     stream = {"fragment_base_url": "http://a/b/", "fragments": [{"path": name} for name in names]}
-    listing = of_fragments(stream)
+    listing = list_fragments(stream)
 
     assert listing
     assert (listing.sample[0], listing.sample[-1], len(listing.sample)) == ("http://a/b/0.m4s", "http://a/b/999.m4s", 8)
-    assert of_fragments({"fragments": lambda: None}) is None
-    assert of_fragments({"fragments": range(10**12)}) is None
+    assert list_fragments({"fragments": lambda: None}) is None
+    assert list_fragments({"fragments": range(10**12)}) is None
 
 
 def test_parts_of_one_file_are_several_fragments() -> None:
     one, other = ({"url": "http://a/b.mp4", "byte_range": {"start": at, "end": 10}} for at in (0, 5))
 
-    assert of_fragments({"fragments": [one]}) != of_fragments({"fragments": [other]})
+    assert list_fragments({"fragments": [one]}) != list_fragments({"fragments": [other]})
 
 
 FILE = {"url": "a", "etag": '"1"', "last-modified": "Mon", "content-length": "5"}

@@ -14,10 +14,10 @@ from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.zygotes import LOOPBACK
 from vidferry_common.contract.identity import Identity, site_of
-from vidferry_worker.child import preload
-from vidferry_worker.child.identity import Step, Trail, identify
-from vidferry_worker.child.page.document import Page
-from vidferry_worker.child.page.results import settle
+from vidferry_worker.child import site_extractors
+from vidferry_worker.child.identity import ExtractionStep, ExtractionTrail, identify_video
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.extraction_results import complete_result
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.identity import TrustedFacts, limit_identity
 from vidferry_worker.children.zygote import Zygote
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 TUBE = "https://www.youtube.com/watch?v=abc"
 KNOWN = TrustedFacts(TUBE, {"youtube", "youtubetab"}, {"youtube.com", "googlevideo.com"})
 OWN = Identity("youtube", "youtube.com", "abc")
-LIST, WATCH = Step(f"{TUBE}&list=x", "YoutubeTab"), Step(TUBE, "Youtube")
+LIST, WATCH = ExtractionStep(f"{TUBE}&list=x", "YoutubeTab"), ExtractionStep(TUBE, "Youtube")
 
 
 def known(url: str = TUBE, **changes: Any) -> TrustedFacts:
@@ -51,7 +51,7 @@ def test_a_sites_own_id_counts_for_the_site() -> None:
 def test_any_other_counts_for_the_url_alone(knows: TrustedFacts) -> None:
     left = limit_identity(OWN, knows)
 
-    assert (left.page, left.by_address) == (knows.url, False)
+    assert (left.page, left.by_url) == (knows.url, False)
     assert left.folder() != OWN.folder()
 
 
@@ -79,7 +79,7 @@ def test_pages_and_addresses_are_those_of_the_site(
 ) -> None:
     knows = TrustedFacts(url, (), sites)
     if kind == "address":
-        assert limit_identity(Identity("any", "any", told, by_address=True), knows) == Identity.of_address(
+        assert limit_identity(Identity("any", "any", told, by_url=True), knows) == Identity.of_url(
             told if is_left else url
         )
     else:
@@ -87,45 +87,47 @@ def test_pages_and_addresses_are_those_of_the_site(
         assert left == Identity("any", "a.example", "1", page=told if is_left else url)
 
 
-def trail(*steps: Step, answers: dict[str, str] | None = None, extractors: tuple[str, ...] = ()) -> Trail:
-    return Trail(extractors or ("Youtube", "YoutubeTab"), list(steps), answers or {})
+def trail(
+    *steps: ExtractionStep, answers: dict[str, str] | None = None, extractors: tuple[str, ...] = ()
+) -> ExtractionTrail:
+    return ExtractionTrail(extractors or ("Youtube", "YoutubeTab"), list(steps), answers or {})
 
 
 def test_a_site_that_leads_to_its_own_videos_names_them() -> None:
     for way in (trail(WATCH), trail(LIST, WATCH)):
-        assert identify({"id": "abc", "extractor_key": "Youtube"}, way) == OWN
+        assert identify_video({"id": "abc", "extractor_key": "Youtube"}, way) == OWN
 
 
 @pytest.mark.parametrize(
     "way",
     [
-        trail(LIST, Step("kaltura:1:2", "Kaltura")),
-        trail(LIST, Step("https://evil.example/", "Generic"), WATCH),
-        trail(LIST, Step("https://evil.example/watch", "Youtube")),
-        trail(LIST, Step("abc", "Youtube")),
-        trail(LIST, Step(TUBE, "Youtube", is_described=True)),
+        trail(LIST, ExtractionStep("kaltura:1:2", "Kaltura")),
+        trail(LIST, ExtractionStep("https://evil.example/", "Generic"), WATCH),
+        trail(LIST, ExtractionStep("https://evil.example/watch", "Youtube")),
+        trail(LIST, ExtractionStep("abc", "Youtube")),
+        trail(LIST, ExtractionStep(TUBE, "Youtube", is_described=True)),
         trail(LIST, WATCH, answers={TUBE: "https://evil.example/"}),
     ],
     ids=["embed", "through-another", "another-host", "no-host", "described", "answered-elsewhere"],
 )
-def test_what_another_had_a_say_in_is_named_by_the_page(way: Trail) -> None:
-    found = identify({"id": "abc", "extractor_key": "Youtube"}, way)
+def test_what_another_had_a_say_in_is_named_by_the_page(way: ExtractionTrail) -> None:
+    found = identify_video({"id": "abc", "extractor_key": "Youtube"}, way)
 
     assert found.page
     assert found.domain == "youtube.com"
 
 
 def test_what_an_extractor_finds_within_its_page_is_named_by_the_page() -> None:
-    found = identify({"id": "abc", "extractor_key": "Kaltura"}, trail(WATCH))
+    found = identify_video({"id": "abc", "extractor_key": "Kaltura"}, trail(WATCH))
 
     assert found == Identity("kaltura", "youtube.com", "abc", page=TUBE)
-    assert identify({"id": "x", "extractor_key": "Generic"}, trail(WATCH)) == Identity.of_address(TUBE)
+    assert identify_video({"id": "x", "extractor_key": "Generic"}, trail(WATCH)) == Identity.of_url(TUBE)
 
 
 def test_what_a_sites_extractor_reads_from_a_page_as_any_page_is_named_by_its_address() -> None:
-    read = settle({"id": "x", "url": "clip.mp4"}, Page.read(TUBE, ""), "", "A title", None)
+    read = complete_result({"id": "x", "url": "clip.mp4"}, Page.parse(TUBE, ""), "", "A title", None)
 
-    assert identify({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_address(TUBE)
+    assert identify_video({"extractor_key": "Youtube", **read}, trail(WATCH)) == Identity.of_url(TUBE)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +147,8 @@ def test_an_id_within_a_part_of_a_site_counts_for_the_page(first: str, second: s
     def named(url: str) -> Identity:
         extractor = get_info_extractor(key)
         assert extractor.suitable(url)
-        way = Trail(preload.keys_beside(extractor), [Step(url, key)])
-        return identify({"id": video_id, "extractor_key": key}, way)
+        way = ExtractionTrail(site_extractors.extractors_of_same_site(extractor), [ExtractionStep(url, key)])
+        return identify_video({"id": video_id, "extractor_key": key}, way)
 
     assert named(first) == Identity(key.lower(), site_of(first), video_id, page=first)
     assert named(first).folder() != named(second).folder()
@@ -163,9 +165,14 @@ def test_an_id_within_a_part_of_a_site_counts_for_the_page(first: str, second: s
 )
 def test_only_a_redirect_within_a_site_leads_to_another_address(second: str, answered: str, page: str) -> None:
     first = "http://a.example/x"
-    way = trail(Step(first, "Generic"), Step(second, "Generic"), answers={first: answered}, extractors=("-",))
+    way = trail(
+        ExtractionStep(first, "Generic"),
+        ExtractionStep(second, "Generic"),
+        answers={first: answered},
+        extractors=("-",),
+    )
 
-    assert identify({"id": "y", "extractor_key": "Generic"}, way) == Identity.of_address(page)
+    assert identify_video({"id": "y", "extractor_key": "Generic"}, way) == Identity.of_url(page)
 
 
 async def identity_of(zygote: Zygote, folder: Path, url: str) -> Identity:

@@ -13,7 +13,7 @@ from support.origin.files import Answer, File
 from support.origin.site import Site
 from support.origin.wire import Reply
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.retry_after import IN_PLACE, MOST_WAITS, Waits, parse
+from vidferry_worker.child.retry_after import MAX_WAIT, MAX_WAITS, SiteWaits, parse_retry_after
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ def busy(status: int, seconds: int) -> Reply:
     ],
 )
 def test_seconds_and_dates(headers: dict[str, str], seconds: float | None) -> None:
-    assert parse(headers, NOW) == seconds
+    assert parse_retry_after(headers, NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ async def test_fragments_pause_between_tries_and_tell_it(zygote: Zygote, site: S
 
 async def test_all_threads_wait_for_the_longest_of_the_waits() -> None:
     told: list[float] = []
-    waits = Waits(told.append)
-    assert waits.accept(0.2, 0)
-    assert waits.accept(0.1, 0), "it is under way"
+    waits = SiteWaits(told.append)
+    assert waits.accept_wait(0.2, 0)
+    assert waits.accept_wait(0.1, 0), "it is under way"
     begun = time.monotonic()
     await asyncio.gather(*(asyncio.to_thread(waits.sleep) for _ in range(3)))
 
@@ -119,8 +119,8 @@ async def test_all_threads_wait_for_the_longest_of_the_waits() -> None:
 
 
 def test_no_wait_is_long_or_without_end() -> None:
-    waits = Waits()
+    waits = SiteWaits()
 
-    assert not waits.accept(IN_PLACE + 1, 0)
-    assert not waits.accept(1, MOST_WAITS)
+    assert not waits.accept_wait(MAX_WAIT + 1, 0)
+    assert not waits.accept_wait(1, MAX_WAITS)
     waits.sleep()

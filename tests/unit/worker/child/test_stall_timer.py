@@ -30,12 +30,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 @pytest.fixture
 def stall_timer() -> StallTimer:
     found = StallTimer()
-    found.begin(LIMIT)
+    found.start(LIMIT)
     return found
 
 
 def hang(stall_timer: StallTimer, clock: Clock, seconds: float = LONGEST_WAIT) -> None:
-    with stall_timer.heeded():
+    with stall_timer.time_wait():
         clock.now += seconds
         raise TimeoutError
 
@@ -43,9 +43,9 @@ def hang(stall_timer: StallTimer, clock: Clock, seconds: float = LONGEST_WAIT) -
 def test_what_is_tolerated_adds_up(stall_timer: StallTimer, clock: Clock) -> None:
     with pytest.raises(TimeoutError):
         hang(stall_timer, clock)
-    assert stall_timer.wait == LIMIT - LONGEST_WAIT
+    assert stall_timer.timeout == LIMIT - LONGEST_WAIT
     with pytest.raises(JobFailure) as caught:
-        hang(stall_timer, clock, stall_timer.wait)
+        hang(stall_timer, clock, stall_timer.timeout)
 
     assert caught.value.code is ErrorCode.STALLED
 
@@ -54,7 +54,7 @@ def test_a_byte_ends_it(stall_timer: StallTimer, clock: Clock) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             hang(stall_timer, clock)
-        with stall_timer.heeded():
+        with stall_timer.time_wait():
             clock.now += LONGEST_WAIT
 
 
@@ -62,12 +62,12 @@ def test_so_does_a_refusal(stall_timer: StallTimer, clock: Clock) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             hang(stall_timer, clock)
-        with pytest.raises(ConnectionRefusedError), stall_timer.heeded():
+        with pytest.raises(ConnectionRefusedError), stall_timer.time_wait():
             raise ConnectionRefusedError
 
 
 def test_once_the_video_is_found_others_watch(stall_timer: StallTimer, clock: Clock) -> None:
-    stall_timer.end()
+    stall_timer.stop()
     for _ in range(3):
         with pytest.raises(TimeoutError):
             hang(stall_timer, clock)
@@ -75,8 +75,8 @@ def test_once_the_video_is_found_others_watch(stall_timer: StallTimer, clock: Cl
 
 def test_no_request_waits_for_longer_than_it_may() -> None:
     stall_timer = StallTimer()
-    assert stall_timer.wait == LONGEST_WAIT
-    stall_timer.begin(10)
-    assert stall_timer.wait == 10
-    stall_timer.begin(0.5)
-    assert stall_timer.wait == SHORTEST_WAIT
+    assert stall_timer.timeout == LONGEST_WAIT
+    stall_timer.start(10)
+    assert stall_timer.timeout == 10
+    stall_timer.start(0.5)
+    assert stall_timer.timeout == SHORTEST_WAIT

@@ -36,7 +36,7 @@ from vidferry_worker.child import titles
     ],
 )
 def test_by_the_address(address: str, title: str) -> None:
-    assert titles.of_address(address) == title
+    assert titles.title_from_url(address) == title
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_by_the_address(address: str, title: str) -> None:
 )
 def test_by_content_disposition(header: str, title: str) -> None:
     """RFC 6266, and what servers send besides."""
-    assert titles.of_disposition(header) == title
+    assert titles.title_from_disposition(header) == title
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_by_content_disposition(header: str, title: str) -> None:
         (("My\n  Film ", "x"), "My Film"),
         (("Index of peace",), "Index of peace"),
         (("",), ""),
-        (("x" * 1000,), "x" * titles.MOST),
+        (("x" * 1000,), "x" * titles.MAX_TITLE),
     ],
 )
 def test_the_first_name_that_says_something(names: tuple[str, ...], title: str) -> None:
-    assert titles.choose(*names) == title
+    assert titles.choose_title(*names) == title

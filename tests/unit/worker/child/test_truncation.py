@@ -14,7 +14,7 @@ from support.origin import media
 from support.origin.files import File
 from support.origin.site import Site
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.truncation import is_cut
+from vidferry_worker.child.truncation import is_truncated
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -58,8 +58,8 @@ def written(folder: Path, data: bytes) -> Path:
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_a_cut_file_says_so_itself(name: str, share: float, tmp_path: Path) -> None:
     whole = MAKERS[name]()
-    assert not is_cut(written(tmp_path, whole))
-    assert is_cut(written(tmp_path, cut(whole, share)))
+    assert not is_truncated(written(tmp_path, whole))
+    assert is_truncated(written(tmp_path, cut(whole, share)))
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -67,7 +67,7 @@ def test_a_cut_file_says_so_itself(name: str, share: float, tmp_path: Path) -> N
     "behind", [b"\r\n", bytes(5000), b"abcdefghijkl" * 500, b"\xff\xd9<html>", b"TAG" + bytes(125)]
 )
 def test_what_somebody_has_put_behind_a_whole_file_is_let_be(name: str, behind: bytes, tmp_path: Path) -> None:
-    assert not is_cut(written(tmp_path, MAKERS[name]() + behind))
+    assert not is_truncated(written(tmp_path, MAKERS[name]() + behind))
 
 
 def to_the_end(data: bytes) -> bytes:
@@ -114,7 +114,7 @@ def of_a_pipe(data: bytes) -> bytes:
     ],
 )
 def test_a_file_that_tells_no_more_than_is_there_is_whole(data: Callable[[], bytes], tmp_path: Path) -> None:
-    assert not is_cut(written(tmp_path, data()))
+    assert not is_truncated(written(tmp_path, data()))
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -125,12 +125,12 @@ def test_no_index_makes_it_stumble(name: str, tmp_path: Path) -> None:
         data = bytearray(whole)
         for at in (chance.randrange(min(len(data), 3000)) for _ in range(chance.randint(1, 8))):
             data[at] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
-        assert is_cut(written(tmp_path, bytes(data))) in {True, False}
+        assert is_truncated(written(tmp_path, bytes(data))) in {True, False}
 
 
 def test_its_tables_count_where_the_last_box_goes_to_the_files_end(tmp_path: Path) -> None:
     whole = to_the_end(MAKERS["faststart.mp4"]())
-    assert is_cut(written(tmp_path, cut(whole, 0.5)))
+    assert is_truncated(written(tmp_path, cut(whole, 0.5)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from vidferry_worker.children.protocol import VideoFound
 EVENT: dict[str, Any] = {
     "event": "found",
     "identity": {
-        "extractor": "generic", "domain": "example.com", "video_id": "https://example.com/a", "by_address": True,
+        "extractor": "generic", "domain": "example.com", "video_id": "https://example.com/a", "by_url": True,
     },
     "title": "A title",
     "duration": 6.0,

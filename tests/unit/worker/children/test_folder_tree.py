@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.children import open_files
-from vidferry_worker.child.sandbox.prepared import _drop_capabilities
+from vidferry_worker.child.sandbox.prepared_sandbox import _drop_capabilities
 from vidferry_worker.children import folder_tree
 from vidferry_worker.children.work_dir import clear_folder
 

@@ -38,7 +38,7 @@ from vidferry_worker.children.protocol import (
 ABSENT = "(absent)"
 FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
 EVIDENCE = [{"url": "a", "etag": '"1"'}, {}]
-IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_address=True)
+IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_url=True)
 EVENTS: list[Event] = [
     ConnectRequest(7, "example.com", 443, 20.0),
     Extractors(["youtube", "youtubetab"]),
@@ -110,7 +110,7 @@ def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any
         (VideoFound, {"identity": identity(extractor="x" * 201)}),
         (VideoFound, {"identity": identity(video_id="x" * 16_001)}),
         (VideoFound, {"identity": identity(domain=["a"])}),
-        (VideoFound, {"identity": identity(by_address="perhaps")}), (VideoFound, {"title": None}),
+        (VideoFound, {"identity": identity(by_url="perhaps")}), (VideoFound, {"title": None}),
         (VideoFound, {"title": "x" * 501}), (VideoFound, {"title": {"a": 1}}), (VideoFound, {"source": "x" * 2001}),
         (VideoFound, {"source": ABSENT}), (VideoFound, {"streams": []}), (VideoFound, {"streams": [{}] * 9}),
         (VideoFound, {"streams": ["x"]}), (VideoFound, {"streams": None}), (VideoFound, {"streams": [{"bytes": -3}]}),

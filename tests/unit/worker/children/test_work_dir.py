@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from support.children import open_files
+from vidferry_common.contract import thumbnails
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.children.work_dir import open_regular, work_folder
 from vidferry_worker.upload.file_types import make_file_name
-from vidferry_worker.upload.thumbnail import detect_image_type
 
 SECRET = b"not the child's"
 
@@ -77,7 +77,7 @@ def test_a_socket_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_pictures_are_known_by_their_first_bytes(head: bytes, kind: str | None) -> None:
-    assert detect_image_type(head) == kind
+    assert thumbnails.media_type_of(head) == kind
 
 
 @pytest.mark.parametrize(

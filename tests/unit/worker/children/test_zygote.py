@@ -59,7 +59,7 @@ async def test_from_fork_to_file(zygote: Zygote, site: Site, tmp_path: Path) -> 
     outcome = await download(zygote, tmp_path, site.url("/page"))
 
     (found,) = outcome.of("found")
-    assert found["identity"]["by_address"] is True
+    assert found["identity"]["by_url"] is True
     assert found["title"].startswith("A clip of coloured bars")
     assert outcome.events[-1]["evidence"][0].keys() == {"url", "etag", "last-modified", "content-length"}
     assert ffmpeg.kinds(outcome.file) == ["audio", "video"]

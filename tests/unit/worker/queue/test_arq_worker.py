@@ -12,7 +12,7 @@ from support.records import Records
 from support.redis_server import redis_server
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, Store, connect
+from vidferry_common.store import RedisSettings, Store, connect_redis
 from vidferry_worker.queue.arq_worker import DownloadWorker
 
 __all__ = ["records", "shared_server"]
@@ -79,7 +79,7 @@ async def test_a_full_redis_holds_nothing_up(own: Records) -> None:
 async def own() -> AsyncIterator[Records]:
     """On a Redis of its own."""
     with redis_server() as server:
-        redis = connect(RedisSettings.model_validate({"redis_url": server.url}))
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
         yield Records(Store(redis, 3600), redis)
         await redis.aclose(close_connection_pool=True)
 

@@ -16,7 +16,7 @@ from support.metrics import worker_metrics
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.store import Ending, RedisSettings, Store, StoreUnavailable, connect
+from vidferry_common.store import Ending, RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_pool
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.queue.arq_worker import DownloadWorker
@@ -182,7 +182,7 @@ async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, endi
     claim = await jobs.store.leases.claim(job.download_id, 1, 0, "worker")
     assert claim is not None
     if ending == "finished":
-        await jobs.store.downloads.finish(claim, claim.last.failed(ErrorCode.NETWORK).body(), Ending())
+        await jobs.store.downloads.finish(claim, claim.last.as_failed(ErrorCode.NETWORK).body(), Ending())
     else:
         record = await jobs.store.jobs.read(job.job_id)
         assert record is not None
@@ -210,7 +210,7 @@ async def working(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """arq's loop around run."""
     settings = RedisSettings.model_validate({"redis_url": server.url})
-    pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect(settings), 3600)
+    pool, store = ArqRedis(pool_or_conn=connection_pool(settings)), Store(connect_redis(settings), 3600)
     worker = DownloadWorker(
         pool, pick or store.queue.pick, run, may_pick=lambda: True, slots=4, max_seconds=60, grace=1
     )

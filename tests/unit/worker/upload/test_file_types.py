@@ -15,7 +15,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import probing
-from vidferry_worker.child.patches.programs import DEMUXERS, guarded
+from vidferry_worker.child.patches.subprocesses import DEMUXERS, add_guard
 from vidferry_worker.children import text_content
 from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.media_types import MEDIA_TYPES
@@ -32,8 +32,8 @@ ID3 = b"ID3\x03\0\0\0\0\0\x0fTIT2\0\0\0\x05\0\0\0Song"
 def told(path: Path) -> FileDescription:
     """What a child tells of a file, asked as children ask."""
     command = [str(ffmpeg.folder() / "ffprobe"), "-v", "error", "-show_format", "-show_streams", "-of", "json"]
-    report = json.loads(ffmpeg.finish(guarded([*command, str(path)])).stdout)
-    return probing.read(report).description(path.name)
+    report = json.loads(ffmpeg.finish(add_guard([*command, str(path)])).stdout)
+    return probing.parse_probe_report(report).describe(path.name)
 
 
 def kind_of_file(path: Path) -> tuple[str, str]:

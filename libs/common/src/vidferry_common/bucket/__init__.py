@@ -1,8 +1,9 @@
-"""The bucket: one interface, two homes. open_bucket makes the one that the settings name."""
+"""The bucket: one interface, two backends. open_bucket makes the one that the settings name."""
 
 from vidferry_common.bucket.disposition import content_disposition
 from vidferry_common.bucket.folder import FolderBucket, OpenedObject
-from vidferry_common.bucket.growth import Growth
+from vidferry_common.bucket.folder.links import LinkExpired, LinkInvalid, LinkRefused
+from vidferry_common.bucket.growing_file import GrowingFile
 from vidferry_common.bucket.interface import (
     NEW,
     Bucket,
@@ -16,8 +17,7 @@ from vidferry_common.bucket.interface import (
     StoredObject,
     Upload,
 )
-from vidferry_common.bucket.links import LinkExpired, LinkInvalid, LinkRefused
-from vidferry_common.bucket.settings import BucketSettings, FolderAddress
+from vidferry_common.bucket.settings import BucketSettings, FolderLocation
 
 __all__ = [
     "NEW",
@@ -25,7 +25,7 @@ __all__ = [
     "BucketError",
     "BucketSettings",
     "FolderBucket",
-    "Growth",
+    "GrowingFile",
     "LinkExpired",
     "LinkInvalid",
     "LinkRefused",
@@ -44,13 +44,13 @@ __all__ = [
 
 
 def open_bucket(settings: BucketSettings) -> Bucket:
-    """The bucket named by the settings. A folder is made where it is missing; Cloud Storage is asked at first use.
+    """The bucket that the settings name. A folder is made where it is missing; Cloud Storage is asked at first use.
 
-    Raises StorageDenied or StorageUnavailable where the folder can't be used. Close it in the end.
+    Raises StorageDenied or StorageUnavailable where the folder can't be used. The caller closes the bucket.
     """
-    address = settings.address
-    if isinstance(address, FolderAddress):
-        return FolderBucket(address.path, settings.signing_key)
+    location = settings.location
+    if isinstance(location, FolderLocation):
+        return FolderBucket(location.path, settings.signing_key)
     from vidferry_common.bucket.gcs import GcsBucket  # noqa: PLC0415 - half a second and 30 MB that a folder never needs
 
-    return GcsBucket(address, settings)
+    return GcsBucket(location, settings)

@@ -6,7 +6,7 @@ import google_crc32c
 
 
 class Crc32c:
-    """A running checksum."""
+    """A checksum that is computed piece by piece."""
 
     def __init__(self) -> None:
         self._sum = 0

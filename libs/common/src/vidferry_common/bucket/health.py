@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Health:
-    """What the last call found. For all threads: one reference is read and replaced."""
+    """The outcome of the last call to the bucket. Any thread may use it: one reference is read and replaced."""
 
     def __init__(self) -> None:
         self.error: BucketError | None = None
@@ -22,19 +22,19 @@ class Health:
 
     @property
     def refuses(self) -> bool:
-        """Whether it can be reached, and may not be used."""
+        """Whether the bucket can be reached, but refuses our credentials or permissions."""
         return isinstance(self.error, StorageDenied)
 
-    def answered(self) -> None:
-        """Takes note of a call that came through, whatever its answer said of one object."""
+    def record_answer(self) -> None:
+        """The bucket answered a call, whatever the answer said of one object."""
         if self.error is not None:
             self.error = None
             _log.warning("the bucket answers again")
 
-    def failed(self, error: Exception) -> None:
-        """Takes note of why a call failed."""
+    def record_error(self, error: Exception) -> None:
+        """A call failed with that error."""
         if isinstance(error, ObjectNotFound | PreconditionFailed):
-            self.answered()
+            self.record_answer()
         if not isinstance(error, StorageUnavailable | StorageDenied):
             return  # about a file of ours, or a call that was cancelled
         is_news = type(error) is not type(self.error)

@@ -1,11 +1,11 @@
-"""The bucket: where finished videos go. One interface, two homes (a folder, Google Cloud Storage), same behaviour.
+"""The bucket: where finished videos go. One interface, two backends (a folder, Google Cloud Storage), same behaviour.
 
 BucketError
 ├── ObjectNotFound         no object of that name (or of that generation)
 ├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
 ├── StorageDenied          credentials or permissions: trying again does not help
 ├── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
-└── LinkRefused            see links: a link to a folder's file that opens nothing
+└── LinkRefused            see folder/links: a link to a folder's file that opens nothing
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from vidferry_common.bucket.growth import Growth
+from vidferry_common.bucket.growing_file import GrowingFile
 
 if TYPE_CHECKING:
     from vidferry_common.bucket.health import Health
@@ -26,7 +26,7 @@ PAGE = 1000
 
 
 class BucketError(Exception):
-    """Something about the bucket; its text is for operators' logs, not for callers."""
+    """A failure of the bucket. Its text is for operators' logs, not for callers."""
 
 
 class ObjectNotFound(BucketError):
@@ -47,7 +47,7 @@ class StorageUnavailable(BucketError):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the bucket knows of one object."""
+    """An object in the bucket, as its metadata describes it."""
 
     name: str
     generation: int
@@ -63,7 +63,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """What a listing tells of one object."""
+    """An object, as a listing describes it."""
 
     name: str
     generation: int
@@ -75,7 +75,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What is to be written, besides the bytes."""
+    """An object that is to be written, without its bytes."""
 
     name: str
     content_type: str
@@ -87,7 +87,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """A capability to read one object until it expires. Never logged whole."""
+    """A URL that gives access to one object until it expires. It is never logged whole."""
 
     url: str
     """absolute, or beginning with "/" where Vidferry's own api serves it, below its public address"""
@@ -96,11 +96,11 @@ class SignedLink:
 
 
 class Bucket(Protocol):
-    """A place for objects. Every method raises BucketError's kinds and nothing else of the storage's own."""
+    """A store of objects. Every method raises BucketErrors and no other errors of the storage."""
 
     @property
     def health(self) -> "Health":
-        """What the last call found, those that are tried again within a call included."""
+        """Whether the last request was answered; requests that are repeated within one call count too."""
 
     async def stat(self, name: str) -> StoredObject | None:
         """The object as it is now, None where there is none."""
@@ -111,9 +111,9 @@ class Bucket(Protocol):
         source: BinaryIO,
         size: int,
         progress: Callable[[int], None],
-        growth: Growth | None = None,
+        growing: GrowingFile | None = None,
         *,
-        given: bool = False,
+        allow_link: bool = False,
     ) -> StoredObject:
         """Writes size bytes of source from its start; resumable, checked by checksum, invisible until complete.
 
@@ -123,16 +123,16 @@ class Bucket(Protocol):
         appears afterwards, unless the last bytes were on their way: then the object may, whole. One that was complete
         by then stays; others may have found it already.
 
-        With growth, source is a regular file that will have size bytes and is still written. What there is of it is
-        sent, and its last part when growth says that it is complete. BucketError where it shrinks, outgrows size or has
-        been written anew since it was read, where growth gives it up, and where too many such uploads run.
+        growing: source is still written, and will have size bytes. What there is of it is sent, and its last part when
+        it is marked complete. BucketError where the file shrinks, outgrows size or has been written anew since it was
+        read, where it is given up, and where too many such uploads run.
 
-        given says that nobody writes to the file any more, whatever name or descriptor they have: a home on its file
-        system makes the file itself the object, by a second name, instead of copying it. Its mode and time change.
+        allow_link: nobody writes to the file any more, by whatever name or descriptor. A folder on the same file
+        system then makes the file itself the object, by a hard link, instead of copying it. Its mode and time change.
         """
 
-    async def keeps(self, folder: Path) -> bool:
-        """Whether files of that folder that are given become objects themselves, so that nothing has to be sent."""
+    async def links_from(self, folder: Path) -> bool:
+        """Whether an upload with allow_link makes a file of that folder the object, so that nothing is copied."""
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         """A small object, whole; BucketError where it is larger than limit bytes, ObjectNotFound where absent."""
@@ -140,21 +140,21 @@ class Bucket(Protocol):
     async def delete(self, name: str, if_generation: int) -> None:
         """Removes the object of that generation; ObjectNotFound, PreconditionFailed."""
 
-    def listing(self, folder: str, page: int = PAGE) -> AsyncGenerator[Sequence[ListedObject], None]:
+    def list_objects(self, folder: str, page: int = PAGE) -> AsyncGenerator[Sequence[ListedObject], None]:
         """All objects whose names begin with folder and "/", in pages, so that no caller need hold them all.
 
-        Of names with as many segments, those that share all but the last one come one after another; else the order is
-        the home's own. What is written or removed meanwhile may be listed or not. Close it where it isn't read whole.
+        Names of the same number of segments that share all but the last come one after another; else the order is the
+        backend's own. What is written or removed meanwhile may be listed or not. Close it unless it is read to its end.
         """
 
-    async def sign(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
-        """A link to that object for lifetime seconds; the browser saves it under filename, else under its own."""
+    async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
+        """A link to that object for lifetime seconds. Browsers save it as filename, or under the object's own name."""
 
     async def check(self, *, writing: bool = False) -> None:
-        """Raises where the bucket can't be used now, to write objects too where that is asked; it is not tried again.
+        """Raises where the bucket can't be used now; writing: to write objects as well. It is tried once.
 
-        What readiness asks once at the start.
+        Asked at a service's start, for its readiness.
         """
 
     async def close(self) -> None:
-        """Gives back connections and threads; waits for calls under way, so cancel uploads first."""
+        """Ends connections and threads. Waits for calls under way, so cancel uploads first."""

@@ -1,4 +1,4 @@
-"""What both homes ask of an upload before its first byte moves."""
+"""What every backend requires of an upload before its first byte is sent."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ METADATA_BYTES = 8 * 1024
 """of UTF-8, keys and values together: Cloud Storage's limit for custom metadata"""
 
 
-def prepared(what: Upload) -> Upload:
-    """The upload with a file name that is safe to send; BucketError where a home couldn't keep it as it is."""
+def prepare_upload(what: Upload) -> Upload:
+    """The upload with a file name that is safe in a header; BucketError where some backend could not store it."""
     checked_name(what.name)
     if not what.content_type.isascii() or not what.content_type.isprintable() or "/" not in what.content_type:
         raise BucketError(f"not a content type: {what.content_type!r}")
@@ -24,5 +24,5 @@ def prepared(what: Upload) -> Upload:
 
 
 def generation_of(stored: StoredObject | None) -> int:
-    """NEW where there is no object."""
+    """The object's generation; NEW where there is no object."""
     return stored.generation if stored else NEW

@@ -1,4 +1,4 @@
-"""The contract between the services: stages, messages, keys, records, error and close codes.
+"""The contract between the services: stages, messages, results, keys, error and close codes.
 
-Nothing outside this package spells one of them.
+No other package writes one of them out.
 """

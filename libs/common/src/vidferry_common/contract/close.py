@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """RFC 6455 §7.4; 4000–4999 are the application's."""
+    """The close codes (RFC 6455 §7.4); 4000–4999 are the application's own."""
 
     ENDED = 1000
     """the job has ended and its last state was sent"""

@@ -1,6 +1,10 @@
 """Why a job failed: a stable code for programs, a sentence for a person, and whether trying again may help."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field
 
 
 class ErrorCode(StrEnum):
@@ -48,36 +52,42 @@ class ErrorCode(StrEnum):
 
 
 _SENTENCES = {
-    ErrorCode.INVALID_URL: "This is not an address that a video can be fetched from. Check it and try again.",
-    ErrorCode.FORBIDDEN_ADDRESS: "This address leads to a network that downloads are not allowed to reach.",
-    ErrorCode.UNSUPPORTED_SITE: "No video was found at this address. Open the page of one video and paste its address.",
-    ErrorCode.UNSUPPORTED_STREAM: "This video is sent in a way that can't be downloaded here.",
-    ErrorCode.UNAVAILABLE: "The video is not there any more, or never was. Check the address.",
-    ErrorCode.REFUSED: "The site refuses to give this video to this service.",
-    ErrorCode.PRIVATE: "The video is private.",
-    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to people who are signed in.",
-    ErrorCode.AGE_RESTRICTED: "The site asks for a proof of age before it shows this video.",
-    ErrorCode.GEO_BLOCKED: "The site does not show this video in the region that this service runs in.",
-    ErrorCode.DRM: "The video is protected against copying.",
-    ErrorCode.LIVE: "The video is a live stream. Try again when it has ended and can be had as a recording.",
-    ErrorCode.FORMAT_UNAVAILABLE: "The video does not exist in this format. Ask for another quality or container.",
-    ErrorCode.TOO_LARGE: "The video is larger than this service allows. Ask for a lower quality.",
-    ErrorCode.TOO_LONG: "The video is longer than this service allows.",
-    ErrorCode.CERTIFICATE_INVALID: "The site's certificate, or its way to encrypt, can't be trusted. "
-    "Try the site's other address, or tell its operator.",
-    ErrorCode.RATE_LIMITED: "The site asks for fewer requests. Try again later.",
-    ErrorCode.ORIGIN_ERROR: "The site answered with an error, or with less than the whole video. Try again later.",
+    ErrorCode.INVALID_URL: "No video can be downloaded from this URL. Check the URL and try again.",
+    ErrorCode.FORBIDDEN_ADDRESS: "This URL leads to a network that downloads may not reach. Use a URL on the "
+    "public internet.",
+    ErrorCode.UNSUPPORTED_SITE: "No video was found at this URL. Open the page of one video and paste its URL.",
+    ErrorCode.UNSUPPORTED_STREAM: "This service can't download the kind of stream that the site sends. Look for "
+    "the video on another page.",
+    ErrorCode.UNAVAILABLE: "The video does not exist, or was removed. Check the URL.",
+    ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
+    ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
+    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users, and this service does not sign in.",
+    ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age, which this service can't give.",
+    ErrorCode.GEO_BLOCKED: "The site does not show this video in the region where this service runs.",
+    ErrorCode.DRM: "The video is protected against copying (DRM), so it can't be downloaded.",
+    ErrorCode.LIVE: "The video is a live stream. Try again when the stream has ended and a recording is available.",
+    ErrorCode.FORMAT_UNAVAILABLE: "The video is not available in this format. Choose another quality or file type.",
+    ErrorCode.TOO_LARGE: "The video is larger than this service allows. Choose a lower quality.",
+    ErrorCode.TOO_LONG: "The video is longer than this service allows. Choose a shorter video.",
+    ErrorCode.CERTIFICATE_INVALID: "The site's certificate or encryption can't be trusted. Try another URL of "
+    "the site, or tell the site's operator.",
+    ErrorCode.RATE_LIMITED: "The site asked for fewer requests. Try again later.",
+    ErrorCode.ORIGIN_ERROR: "The site answered with an error, or sent only a part of the video. Try again later.",
     ErrorCode.NETWORK: "The site could not be reached, or the connection broke. Try again later.",
-    ErrorCode.STALLED: "The site stopped sending. Try again later.",
-    ErrorCode.STORAGE_DENIED: "The service may not write to its bucket. Its operator has to grant that.",
+    ErrorCode.STALLED: "The site stopped sending data. Try again later.",
+    ErrorCode.STORAGE_DENIED: "This service has no permission to write to its bucket. Tell its operator.",
     ErrorCode.STORAGE_UNAVAILABLE: "The bucket can't be reached. Try again later.",
-    ErrorCode.DISK_FULL: "The service has no room for this video now. Try again later.",
-    ErrorCode.OUT_OF_MEMORY: "The service has no memory for this video now. Try again later.",
-    ErrorCode.RESOURCES_EXCEEDED: "This video takes more memory or processes to fetch than this service allows.",
-    ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be put together into a playable file.",
+    ErrorCode.DISK_FULL: "This service has no disk space for the video at the moment. Try again later.",
+    ErrorCode.OUT_OF_MEMORY: "This service has no memory for the video at the moment. Try again later.",
+    ErrorCode.RESOURCES_EXCEEDED: "Downloading this video takes more memory or processes than this service "
+    "allows. Choose another quality, or tell the service's operator.",
+    ErrorCode.CONVERSION_FAILED: "The downloaded streams could not be merged into a playable file. Try another "
+    "quality or file type.",
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
-    ErrorCode.TIMED_OUT: "The download took longer than this service allows.",
-    ErrorCode.INTERNAL: "Something went wrong inside the service. Try again; tell its operator if it stays so.",
+    ErrorCode.TIMED_OUT: "The download took longer than this service allows. Choose a lower quality, or tell "
+    "the service's operator.",
+    ErrorCode.INTERNAL: "Something went wrong inside the service. Try again. If the error stays, tell the "
+    "service's operator.",
 }
 
 _RETRYABLE = {
@@ -93,11 +103,24 @@ _RETRYABLE = {
 }
 
 
-class JobFailure(Exception):
-    """Ends an attempt of a download. Its text is for the log; callers see the code's sentence.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed."""
 
-    final: the attempt itself has tried again what may help, so another one would not.
-    retry_after: the seconds for which the site asked to be left alone.
+    code: ErrorCode
+    message: Annotated[str, Field(description="For a person.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+
+    @classmethod
+    def of(cls, code: ErrorCode) -> Self:
+        return cls(code, code.sentence, code.retryable)
+
+
+class JobFailure(Exception):
+    """The error that ends an attempt. Its text is for the log; callers see the code's sentence.
+
+    final: another attempt would not help, since this one has already repeated what may.
+    retry_after: the seconds after which the site asked to be tried again.
     """
 
     def __init__(
@@ -161,39 +184,39 @@ class ProblemCode(StrEnum):
 
 
 _PROBLEMS = {
-    ProblemCode.INVALID_REQUEST: (422, "The request's fields are not as they should be"),
-    ProblemCode.INVALID_JSON: (400, "The request's body is no JSON"),
-    ProblemCode.INVALID_URL: (422, "The address can't be downloaded from"),
-    ProblemCode.INVALID_HOST: (400, "The Host header does not name one host"),
-    ProblemCode.UNKNOWN_HOST: (421, "The service does not answer to this host"),
+    ProblemCode.INVALID_REQUEST: (422, "The request's fields are not valid"),
+    ProblemCode.INVALID_JSON: (400, "The request's body is not valid JSON"),
+    ProblemCode.INVALID_URL: (422, "No video can be downloaded from this URL"),
+    ProblemCode.INVALID_HOST: (400, "The Host header does not name exactly one host"),
+    ProblemCode.UNKNOWN_HOST: (421, "This service does not answer requests for this host"),
     ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
-    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's body is not declared as JSON"),
-    ProblemCode.NOT_FOUND: (404, "There is nothing at this path"),
-    ProblemCode.METHOD_NOT_ALLOWED: (405, "The path does not take this method"),
-    ProblemCode.JOB_NOT_FOUND: (404, "There is no such job"),
-    ProblemCode.JOB_NOT_ENDED: (409, "The job has not ended"),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's Content-Type is not JSON"),
+    ProblemCode.NOT_FOUND: (404, "Nothing exists at this path"),
+    ProblemCode.METHOD_NOT_ALLOWED: (405, "The path does not support this method"),
+    ProblemCode.JOB_NOT_FOUND: (404, "No job has this id"),
+    ProblemCode.JOB_NOT_ENDED: (409, "The job has not ended yet"),
     ProblemCode.JOB_FAILED: (409, "The job ended without a file"),
-    ProblemCode.JOB_COMPLETED: (409, "The job has completed"),
-    ProblemCode.JOB_ENDED: (409, "The job has ended"),
-    ProblemCode.JOB_BUSY: (503, "The job changes faster than it can be cancelled"),
-    ProblemCode.OBJECT_GONE: (410, "The file is not in the bucket any more"),
-    ProblemCode.NO_THUMBNAIL: (404, "The job has no picture"),
-    ProblemCode.LINK_INVALID: (403, "The link is not one of ours"),
+    ProblemCode.JOB_COMPLETED: (409, "The job has completed already"),
+    ProblemCode.JOB_ENDED: (409, "The job has ended already"),
+    ProblemCode.JOB_BUSY: (503, "The job's state changed too often to cancel it"),
+    ProblemCode.OBJECT_GONE: (410, "The file is no longer in the bucket"),
+    ProblemCode.NO_THUMBNAIL: (404, "The job has no thumbnail"),
+    ProblemCode.LINK_INVALID: (403, "The link's signature is not valid"),
     ProblemCode.LINK_EXPIRED: (410, "The link has expired"),
-    ProblemCode.RANGE_NOT_SATISFIABLE: (416, "The file does not have these bytes"),
+    ProblemCode.RANGE_NOT_SATISFIABLE: (416, "The requested range is outside the file"),
     ProblemCode.CORS_REFUSED: (403, "Pages of this origin may not send this request"),
-    ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for another request"),
-    ProblemCode.TOO_MANY_REQUESTS: (429, "The caller sends too many requests"),
-    ProblemCode.QUEUE_FULL: (503, "Too many downloads wait"),
-    ProblemCode.REDIS_FULL: (503, "Redis has no memory for another job"),
+    ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for a different request"),
+    ProblemCode.TOO_MANY_REQUESTS: (429, "The client sent too many requests"),
+    ProblemCode.QUEUE_FULL: (503, "Too many downloads are waiting"),
+    ProblemCode.REDIS_FULL: (503, "Redis has no memory left for new jobs"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
     ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
     ProblemCode.NOT_READY: (503, "The service is not ready yet"),
-    ProblemCode.MALFORMED_REQUEST: (400, "The request breaks the rules of HTTP"),
-    ProblemCode.REQUEST_TIMEOUT: (408, "The request did not come in time"),
-    ProblemCode.HEAD_TOO_LARGE: (431, "The request's line and headers are too large"),
-    ProblemCode.UNKNOWN_METHOD: (501, "No path takes this method"),
-    ProblemCode.UPGRADE_REQUIRED: (426, "The path is a WebSocket's"),
-    ProblemCode.INVALID_HANDSHAKE: (400, "The WebSocket handshake is wrong"),
+    ProblemCode.MALFORMED_REQUEST: (400, "The request is not valid HTTP"),
+    ProblemCode.REQUEST_TIMEOUT: (408, "The request took too long to arrive"),
+    ProblemCode.HEAD_TOO_LARGE: (431, "The request line and headers are too large"),
+    ProblemCode.UNKNOWN_METHOD: (501, "No path supports this method"),
+    ProblemCode.UPGRADE_REQUIRED: (426, "The path serves WebSockets only"),
+    ProblemCode.INVALID_HANDSHAKE: (400, "The WebSocket handshake is not valid"),
     ProblemCode.INTERNAL: (500, "Something went wrong inside the service"),
 }

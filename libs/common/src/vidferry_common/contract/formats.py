@@ -68,7 +68,7 @@ class Format(BaseModel):
         allowed = AUDIO_CONTAINERS if self.quality is Quality.AUDIO else VIDEO_CONTAINERS
         if self.container not in allowed:
             names = ", ".join(sorted(allowed))
-            msg = f"with quality {self.quality.value!r} the container is one of {names}"
+            msg = f"with quality {self.quality.value!r}, container must be one of: {names}"
             raise ValueError(msg)
         return self
 

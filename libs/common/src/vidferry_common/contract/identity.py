@@ -24,39 +24,39 @@ ALIASES = {
 """Hosts of one operator, which name its videos by the same ids and serve nobody else's pages."""
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _DIGEST = re.compile(r"[hpx]-[0-9a-f]{40}")
-"""What stands for a text that is not safe, for an id within a page, and for an address: none is ever a text itself."""
+"""Digests in place of an unsafe text (h), an id within a page (p), a URL (x). A text of that form is unsafe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One video: by its site's id; by its site's id within one page; or by an address, where its site has no ids."""
+    """Which video it is: by its site's id; by that id within one page; or by a URL, where the site has no ids."""
 
     extractor: str
     domain: str
     """the site, as site_of tells it"""
     video_id: str
-    by_address: bool = False
-    """whether video_id is an address"""
+    by_url: bool = False
+    """whether video_id is a URL"""
     page: str = ""
     """the URL of the page that the id counts for; empty where it counts for the whole site"""
 
     @classmethod
-    def of_address(cls, address: str) -> "Identity":
-        return cls("generic", site_of(address), address, by_address=True)
+    def of_url(cls, url: str) -> "Identity":
+        return cls("generic", site_of(url), url, by_url=True)
 
     def folder(self) -> str:
-        """Where everything about the video is in the bucket."""
-        if self.by_address:
-            video = "x-" + _sha256(self.video_id)
+        """The folder of the bucket that holds all objects of the video."""
+        if self.by_url:
+            video = "x-" + _short_sha256(self.video_id)
         elif self.page:
             video = "p-" + digest(self.page, self.video_id)
         else:
-            video = _segment(self.video_id)
-        return "/".join([ROOT, _segment(self.extractor), _segment(self.domain), video])
+            video = _safe_segment(self.video_id)
+        return "/".join([ROOT, _safe_segment(self.extractor), _safe_segment(self.domain), video])
 
     def object_name(self, fmt: str) -> str:
         """The object of the video in one format (`Format.canonical()`)."""
-        return f"{self.folder()}/{_segment(fmt)}"
+        return f"{self.folder()}/{_safe_segment(fmt)}"
 
 
 def site_of(url: str) -> str:
@@ -80,7 +80,7 @@ def site_at(host: str, port: int | None = None) -> str:
 
 
 def thumbnail_beside(object_name: str) -> str:
-    """The picture of the video that the object is a format of."""
+    """The name of the thumbnail of the video that the object is a format of."""
     return f"{folder_of(object_name)}/{THUMBNAIL}"
 
 
@@ -90,24 +90,24 @@ def folder_of(object_name: str) -> str:
 
 
 def is_stored_by_vidferry(name: str) -> bool:
-    """Whether an object's name is one that is made here; any other in the same bucket is somebody else's."""
+    """Whether an object's name is one that Vidferry gives; other objects in the bucket are not its own."""
     root, *between, leaf = name.split("/")
     return root == ROOT and len(between) == 3 and (leaf == THUMBNAIL or leaf in CANONICAL)  # noqa: PLR2004 - Identity.folder
 
 
-def _segment(text: str) -> str:
-    """Text where it is safe as a part of a path and an object's name, else its digest."""
+def _safe_segment(text: str) -> str:
+    """The text where it is safe as a segment of an object's name, else its digest."""
     if _SAFE.fullmatch(text) and not text.endswith(".") and not _DIGEST.fullmatch(text):
         return text
-    return "h-" + _sha256(text)
+    return "h-" + _short_sha256(text)
 
 
-def _sha256(text: str) -> str:
+def _short_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def digest(*parts: str) -> str:
-    """A digest of several strings that no other split of them shares."""
+    """A digest of several strings. The same text, split differently, has another one."""
     joined = b"".join(
         len(raw).to_bytes(8, "big") + raw for raw in (part.encode("utf-8", "surrogatepass") for part in parts)
     )

@@ -2,9 +2,9 @@ r"""A job's message: a body, made once a download, and a frame that Redis puts a
 
     {"v":1,"type":"status","step":true,"cursor":"<epoch>-<seq>","traceparent":"…","data":{"job_id":"…","seq":17,<body>}}
 
-`step` is there where the message is one: it is in the job's history, and every watcher is sent it.
+`step` is there where the message is a step: it is kept in the job's history and sent to every watcher.
 
-The body is all that the attached jobs share. What differs a job inside it is marked by a control character, which
+The body is what all attached jobs share. What differs from job to job inside it is marked by a control character, which
 JSON text never contains raw: \x01 is the job's public root (`https://host/prefix`), \x02 its id.
 """
 
@@ -16,13 +16,14 @@ from typing import Any
 
 import orjson
 
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status, Step
 
 VERSION = 1
 
 WAITING = "Waiting for a worker"
-PARKED = "Waiting until fewer downloads of its site or its caller run"
+PARKED = "Waiting: this site or caller already has as many running downloads as allowed"
 
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"
@@ -51,7 +52,7 @@ def public_link(url: str) -> str | orjson.Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a download has to tell: the body of a message."""
+    """The state of a download, from which the body of a message is made."""
 
     status: Status
     stage: Stage
@@ -70,26 +71,27 @@ class Update:
     retries: int = 0
     max_retries: int | None = None
     retry_at: str | None = None
-    result: Mapping[str, Any] | None = None
-    error: Mapping[str, Any] | None = None
+    result: Result | None = None
+    error: Failure | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "Update":
-        """What a message told of a download that has not ended: the counterpart of body()."""
+    def from_data(cls, data: Mapping[str, Any]) -> "Update":
+        """The update that the `data` of a message was made from, of a download that has not ended."""
         told = {name: data[name] for name in _FIELDS if name in data}
         return cls(**told | {"status": Status(data["status"]), "stage": Stage(data["stage"])},
                    has_thumbnail=data.get("thumbnail") is not None)  # fmt: skip
 
     @classmethod
-    def read(cls, body: bytes) -> "Update":
-        """What body() made."""
-        return cls.of(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
+    def from_body(cls, body: bytes) -> "Update":
+        """The update that body() was called on, of a download that has not ended."""
+        return cls.from_data(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
 
-    def at(self, step: Step, **changes: Any) -> "Update":
-        """The same download at that step."""
+    def at_step(self, step: Step, **changes: Any) -> "Update":
+        """The update at that step, with the changes."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
 
-    def failed(self, code: ErrorCode) -> "Update":
+    def as_failed(self, code: ErrorCode) -> "Update":
+        """The update as the last one of a download that failed."""
         return replace(
             self,
             status=Status.FAILED,
@@ -98,15 +100,16 @@ class Update:
             speed=None,
             eta=None,
             retry_at=None,
-            error={"code": code, "message": code.sentence, "retryable": code.retryable},
+            error=Failure.of(code),
         )
 
-    def waiting(self, message: str = WAITING, **changes: Any) -> "Update":
-        """The same download, on the queue for another attempt."""
+    def as_waiting(self, message: str = WAITING, **changes: Any) -> "Update":
+        """The update with the download back on the queue, for another attempt."""
         idle: dict[str, Any] = {"speed": None, "eta": None, "retry_at": None}
         return replace(self, status=Status.QUEUED, stage=Stage.QUEUED, message=message, **idle | changes)
 
-    def cancelled(self) -> "Update":
+    def as_cancelled(self) -> "Update":
+        """The update as the last one of a job that was cancelled."""
         return replace(
             self,
             status=Status.CANCELLED,
@@ -118,7 +121,7 @@ class Update:
         )
 
     def body(self) -> bytes:
-        """JSON members without the braces."""
+        """The body of a message: JSON members without the braces."""
         fields: dict[str, Any] = {
             "status": self.status,
             "stage": self.stage,
@@ -147,23 +150,23 @@ _FIELDS = ("progress", "message", "attempt", "title", "downloaded_bytes", "total
            "max_retries", "retry_at")  # fmt: skip
 
 
-def queued() -> Update:
-    """A download that waits for its first attempt."""
+def queued_update() -> Update:
+    """The update of a download that waits for its first attempt."""
     return Update(Status.QUEUED, Stage.QUEUED, 0, WAITING)
 
 
-def timestamp(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """RFC 3339 with milliseconds; moment is in UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def utc_now() -> str:
-    return timestamp(datetime.now(UTC))
+    return format_timestamp(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in a job's messages. The epoch names the record, so a cursor of another record is told apart."""
+    """A place in a job's messages. Its epoch names the job's record, so a cursor of an earlier record is recognised."""
 
     epoch: str
     seq: int

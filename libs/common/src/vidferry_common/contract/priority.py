@@ -9,7 +9,7 @@ class Priority(StrEnum):
     INTERACTIVE = "interactive"
     """a person waits"""
     BULK = "bulk"
-    """nobody does"""
+    """no person waits"""
 
     @property
     def head_start_ms(self) -> int:

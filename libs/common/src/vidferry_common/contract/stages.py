@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job is in its life; the last three are its end."""
+    """The status of a job; the last three are terminal."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
 
 class Stage(StrEnum):
-    """What is being done now."""
+    """What a job is doing now."""
 
     QUEUED = "queued"
     STARTED = "started"
@@ -52,7 +52,7 @@ INFO = Step(Stage.INFO, 10, "Video info fetched")
 
 DOWNLOAD_STARTED = Step(Stage.DOWNLOADING, 20, "Download started")
 DOWNLOAD_QUARTERS = tuple(Step(Stage.DOWNLOADING, progress, "Downloading video") for progress in (35, 50, 65, 80))
-"""At 25, 50, 75 and 100 % of all bytes of all streams."""
+"""at 25, 50, 75 and 100 % of all bytes of all streams"""
 MERGING = Step(Stage.MERGING, 85, "Merging video and audio")
 DOWNLOADED = Step(Stage.DOWNLOADED, 90, "Download complete")
 UPLOADING = Step(Stage.UPLOADING, 92, "Uploading to cloud storage")
@@ -70,18 +70,31 @@ STORED_VIDEO = (
     DONE,
 )
 
-TRIED_AGAIN = "It is tried again by itself."
+_DOWNLOAD_SPAN = DOWNLOAD_QUARTERS[-1].progress - DOWNLOAD_STARTED.progress
+
+
+def download_progress(fraction: float) -> float:
+    """Per cent of the whole job, at that fraction (0 to 1) of the download."""
+    return DOWNLOAD_STARTED.progress + _DOWNLOAD_SPAN * fraction
+
+
+def count_quarters(fraction: float) -> int:
+    """How many of DOWNLOAD_QUARTERS are reached, at that fraction (0 to 1) of the download."""
+    return int(fraction * len(DOWNLOAD_QUARTERS))
+
+
+TRIED_AGAIN = "Vidferry will try again automatically."
 """follows the sentence that tells why a download waits for its next attempt"""
-WORKER_GONE = "The worker before has stopped."
+WORKER_GONE = "The previous worker stopped."
 
 
-def started(attempt: int, waited: str) -> Step:
-    """The first step of an attempt; one after the first says that it begins anew, and why.
+def first_step(attempt: int, waited: str) -> Step:
+    """The first step of an attempt. From the second attempt on, its message says that it begins anew, and why.
 
-    waited is what the download's watchers were told while it waited.
+    waited: the message that watchers saw while the download waited.
     """
     if attempt <= 1:
         return STARTED
     sentence, tail, _ = waited.partition(TRIED_AGAIN)
     reason = sentence.strip() if tail else WORKER_GONE
-    return replace(STARTED, message=f"Begun anew: {reason[:1].lower()}{reason[1:]}")
+    return replace(STARTED, message=f"Restarted: {reason[:1].lower()}{reason[1:]}")

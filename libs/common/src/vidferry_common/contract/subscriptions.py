@@ -36,37 +36,37 @@ class SubscriptionError(StrEnum):
     def sentence(self) -> str:
         return _SENTENCES[self]
 
-    def message(self, job_id: str | None = None) -> bytes:
+    def to_message(self, job_id: str | None = None) -> bytes:
         return orjson.dumps({"type": "error", "job_id": job_id, "code": self.value, "message": self.sentence})
 
 
 _SENTENCES = {
-    SubscriptionError.INVALID_MESSAGE: "This is no subscribe or unsubscribe message.",
-    SubscriptionError.JOB_NOT_FOUND: "There is no such job.",
-    SubscriptionError.TOO_MANY_JOBS: "This socket watches as many jobs as one may; open another, or unsubscribe first.",
+    SubscriptionError.INVALID_MESSAGE: "Send a subscribe or an unsubscribe message.",
+    SubscriptionError.JOB_NOT_FOUND: "No job has this id. Check the id.",
+    SubscriptionError.TOO_MANY_JOBS: "This WebSocket has reached its limit of jobs. Unsubscribe from some first.",
 }
 
 
-def unsubscribed(job_id: str) -> bytes:
+def unsubscribed_message(job_id: str) -> bytes:
     return orjson.dumps({"type": "unsubscribed", "job_id": job_id})
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """From the cursor on, where there is one."""
+    """A client asks for the messages of jobs, of each from its cursor on if it has one."""
 
     jobs: Mapping[str, Cursor | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Of a job that isn't subscribed to, it is no error."""
+    """A client asks for no more messages of jobs. It is no error where it has not subscribed to one."""
 
     jobs: tuple[str, ...]
 
 
 def parse(text: str) -> Subscribe | Unsubscribe | None:
-    """None where text is neither. Job ids are not looked at; what is no cursor counts as none."""
+    """The client's message; None where it is neither. Job ids are not checked, and an invalid cursor counts as none."""
     try:
         match orjson.loads(text):
             case {"type": "subscribe", "jobs": dict(jobs)} if all(isinstance(c, str | None) for c in jobs.values()):

@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class KnownHost:
-    """Refuses a request that names no host, several, or one that is not known."""
+    """Middleware that refuses a request that names no host, several, or one that is not known."""
 
     def __init__(self, app: App, hosts: KnownHosts, proxies: Proxies) -> None:
         self._app, self._hosts, self._proxies = app, hosts, proxies
@@ -34,7 +34,7 @@ class KnownHost:
 def host_refusal(scope: Scope, hosts: KnownHosts, proxies: Proxies) -> ProblemCode | None:
     """Why a request is refused for its host; None where it is not."""
     reached, peer = str((scope.get("server") or ("",))[0]), (scope.get("client") or ("",))[0]
-    return hosts.refusal(scope["headers"], scope["http_version"], reached, by_proxy=proxies.trusted(peer))
+    return hosts.find_refusal(scope["headers"], scope["http_version"], reached, by_proxy=proxies.trusted(peer))
 
 
 async def _refuse_host(code: ProblemCode, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The Host header, and what proxies tell instead: what names a host, and which name that is."""
+"""The Host header and X-Forwarded-Host: how they are read, and what is a valid host."""
 
 import re
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ def hosts_of(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 
 def forwarded_host(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The host that the outermost proxy was asked for, as a proxy tells it; empty where it tells none."""
+    """The host that the outermost proxy was asked for, by X-Forwarded-Host; empty where there is none."""
     told = next((value for name, value in headers if name == b"x-forwarded-host"), b"")
     return told.decode("latin-1").partition(",")[0].strip()
 
 
 def bare_host(host: str) -> str:
-    """A host's name or address in its one spelling, without port and brackets."""
+    """A host's name or address in lower case, without port, brackets and a dot at its end."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower().removesuffix(".")

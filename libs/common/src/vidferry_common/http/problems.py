@@ -12,15 +12,17 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 """what a client that is refused for now is told to wait"""
 
-# Sentences that both services tell.
-JOB_NOT_FOUND = "Check the id; records are kept for some days after a job's end, then only the file is."
-INVALID_HOST = "Send the host that you connect to, with its port, as Host."
+# Details that both services send.
+JOB_NOT_FOUND = (
+    "Check the id. A job's record is deleted some days after the job ended; its file may still be in the bucket."
+)
+INVALID_HOST = "Send one Host header with the host and port that you connect to."
 UNKNOWN_HOST = (
-    "Ask by a name that Vidferry knows. Its operator names more of them by VIDFERRY_ALLOWED_HOSTS, or its public "
-    "address by VIDFERRY_PUBLIC_URL."
+    "Use a host name that Vidferry knows. Its operator can add host names with VIDFERRY_ALLOWED_HOSTS, or the "
+    "public URL with VIDFERRY_PUBLIC_URL."
 )
 HOST_DETAILS = {ProblemCode.INVALID_HOST: INVALID_HOST, ProblemCode.UNKNOWN_HOST: UNKNOWN_HOST}
-NOT_READY = "Redis or the bucket has not been reached since the start; the log says which."
+NOT_READY = "Redis or the bucket has not been reached since the start. The log says which one."
 
 
 def problem_document(code: ProblemCode, detail: str, errors: Sequence[Any] | None = None) -> dict[str, Any]:

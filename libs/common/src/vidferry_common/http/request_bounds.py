@@ -1,6 +1,6 @@
-"""Bounds on how large a request's head may be and how long a request may take to come, and what breaks HTTP's rules.
+"""Limits on the size of a request's head and on the time in which a request has to arrive.
 
-uvicorn 0.54 has no such bounds, and refuses what it can't parse in plain text.
+uvicorn 0.54 has no such limits, and refuses what it can't parse in plain text.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _HEADER_OVERHEAD = len(b": \r\n")
 if TYPE_CHECKING:
 
     class _HttpProtocol(asyncio.Protocol):
-        """What is used of uvicorn's HttpToolsProtocol, which this library does not import."""
+        """The part of uvicorn's HttpToolsProtocol that is used here. This library does not import uvicorn."""
 
         transport: asyncio.Transport
         loop: asyncio.AbstractEventLoop
@@ -62,9 +62,9 @@ else:
 
 
 class BoundedRequests(_HttpProtocol):
-    """Mixed in before uvicorn's HttpToolsProtocol: 431 and 408 where a request is too large or too slow, 501 for a
-    method that nobody knows, 400 for what is no HTTP, each as a problem document. Where another protocol is offered,
-    the request is answered in this one.
+    """A mixin before uvicorn's HttpToolsProtocol. It answers 431 and 408 where a request is too large or too slow, 501
+    where its method is unknown and 400 where it is no HTTP, each with a problem document. A request that offers another
+    protocol (Upgrade) is answered in HTTP/1.1.
     """
 
     max_connections = 2000
@@ -116,12 +116,12 @@ class BoundedRequests(_HttpProtocol):
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
 
     def hand_over(self) -> None:
-        """The connection has ended, or is another protocol's now."""
+        """Stops counting the connection: it has ended, or is another protocol's now."""
         self.stop_waiting()
         self._open.discard(self)
 
     def stop_waiting(self) -> None:
-        """The request is here, or need not come."""
+        """Stops the timer: the request is here, or need not come."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -211,9 +211,9 @@ class BoundedRequests(_HttpProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._refused and self._is_answered() and not self.transport.is_closing():
-            self._close()
+            self._end_connection()
 
-    # Within
+    # Refusals
 
     def refuse(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
         """Answers the request that is being read with a problem document, and ends the connection."""
@@ -226,7 +226,7 @@ class BoundedRequests(_HttpProtocol):
         if not (self._given and self._is_answered()):  # not behind an answer that was given without the body
             self._dismiss_application()
             self.transport.write(problem_bytes(code, detail, headers))
-        self._close()
+        self._end_connection()
 
     def _answers_an_earlier_one(self) -> bool:
         """Whether the application's answer to the request before, or to several, has yet to be sent."""
@@ -239,7 +239,7 @@ class BoundedRequests(_HttpProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _dismiss_application(self) -> None:
-        """It may have begun with the very request that is refused."""
+        """Tells the application that its client is gone: it may have begun with the request that is refused."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -249,27 +249,27 @@ class BoundedRequests(_HttpProtocol):
         self.refuse(ProblemCode.HEAD_TOO_LARGE, f"Send at most {what}.")
 
     def _turn_away(self) -> None:
-        """Ends a connection that is one too many, without a word: an answer would hold it for longer."""
-        self._warn()
+        """Ends a connection beyond the limit without an answer, which would hold it for longer."""
+        self._warn_of_limit()
         self.transport.abort()
 
     @classmethod
-    def _warn(cls) -> None:
+    def _warn_of_limit(cls) -> None:
         now = time.monotonic()
         if now - cls._warned >= _WARN_SECONDS:
             cls._warned = now
-            logger.warning("too many connections: further ones are ended", extra={"connections": len(cls._open) - 1})
+            logger.warning("too many connections; further ones are closed", extra={"connections": len(cls._open) - 1})
 
     def _too_late(self) -> None:
         self._deadline = None
         if self._answers_an_earlier_one():  # meanwhile nobody waits for the next one
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
         elif self._in_message or self._unparsed:
-            self.refuse(ProblemCode.REQUEST_TIMEOUT, f"Send the whole request within {REQUEST_SECONDS:.0f} seconds.")
+            self.refuse(ProblemCode.REQUEST_TIMEOUT, f"Send the complete request within {REQUEST_SECONDS:.0f} seconds.")
         else:
             self.transport.close()
 
-    def _close(self) -> None:
+    def _end_connection(self) -> None:
         if not self.transport.can_write_eof():
             self.transport.close()
             return
@@ -278,5 +278,5 @@ class BoundedRequests(_HttpProtocol):
 
 
 def _half_of_descriptors() -> int:
-    """Of those that this process may have: an answer may take one, and Redis others."""
+    """Half of the file descriptors that this process may have: answers and Redis take the others."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2

@@ -32,16 +32,16 @@ _HOST = re.compile(rb"^host[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 class AdminSettings(HostSettings):
-    """Where a service tells how it is."""
+    """The port on which a service serves its metrics and its health."""
 
     admin_port: int = Field(
         9090,
         ge=0,
         le=65535,
-        description="The port of `/metrics` (Prometheus), `/healthz` and `/readyz`; 0: none. Let only the cluster "
-        "reach it: it has no password.",
+        description="The port for `/metrics` (Prometheus), `/healthz` and `/readyz`. 0: none. The port has no "
+        "authentication, so let only the cluster reach it.",
     )
-    admin_host: str = Field("0.0.0.0", description="The address that it listens on.")  # noqa: S104 - a container's own
+    admin_host: str = Field("0.0.0.0", description="The IP address to which the admin port is bound.")  # noqa: S104 - a container's own
 
 
 class PortTaken(Exception):
@@ -49,23 +49,28 @@ class PortTaken(Exception):
 
 
 class _Refused(Exception):
+    """A request that is answered with an error status."""
+
     def __init__(self, status: str, *headers: str) -> None:
         self.status, self.headers = status, headers
 
 
 class AdminServer:
-    """Serves while its context is open; nothing at all where the port is 0. Raises PortTaken when it is made."""
+    """The admin port's server, which serves while its context is open. Nothing where the port is 0.
+
+    Making it raises PortTaken where the port can't be had.
+    """
 
     def __init__(self, settings: AdminSettings, registry: Registry, ready: Callable[[], bool]) -> None:
         self._registry, self._ready, self._hosts = registry, ready, settings.hosts
         # Bound here, before the loop runs, so that a taken port ends the program with a sentence.
-        self._listener = _bind(settings) if settings.admin_port else None
+        self._listener = _bind_listener(settings) if settings.admin_port else None
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         if self._listener is not None:
-            self._server = await asyncio.start_server(self._connected, sock=self._listener, limit=MAX_HEAD)
+            self._server = await asyncio.start_server(self._accept_connection, sock=self._listener, limit=MAX_HEAD)
             logger.info("admin port", extra={"port": self._listener.getsockname()[1]})
         return self
 
@@ -77,43 +82,43 @@ class AdminServer:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._serve_connection(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request a connection."""
         # A client that leaves, stalls or says too much is nobody's failure.
         with contextlib.suppress(OSError, EOFError, TimeoutError):
             async with asyncio.timeout(REQUEST_SECONDS):
-                writer.write(await self._answer(reader, str(writer.get_extra_info("sockname")[0])))
+                writer.write(await self._answer_request(reader, str(writer.get_extra_info("sockname")[0])))
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
         writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader, reached: str) -> bytes:
+    async def _answer_request(self, reader: asyncio.StreamReader, reached: str) -> bytes:
         try:
-            method, path, host = _parse(await reader.readuntil(b"\r\n\r\n"))
+            method, path, host = _parse_request(await reader.readuntil(b"\r\n\r\n"))
             self._check_host(host, reached)
-            status, kind, body = await self._page(path)
+            status, kind, body = await self._find_page(path)
         except asyncio.LimitOverrunError:
-            return _response("431 Request Header Fields Too Large")
+            return _encode_response("431 Request Header Fields Too Large")
         except _Refused as refused:
-            return _response(refused.status, headers=refused.headers)
-        answer = _response(status, body, kind)
+            return _encode_response(refused.status, headers=refused.headers)
+        answer = _encode_response(status, body, kind)
         return answer if method == "GET" else answer[: len(answer) - len(body)]
 
     def _check_host(self, host: str | None, reached: str) -> None:
-        """Programs may leave it out; a browser names it always."""
-        if host is not None and not (is_host(host) and self._hosts.knows(host, reached)):
+        """Refuses a Host that is not known. Programs may leave it out; a browser always sends it."""
+        if host is not None and not (is_host(host) and self._hosts.is_known(host, reached)):
             raise _Refused("421 Misdirected Request")
 
-    async def _page(self, path: str) -> tuple[str, str, bytes]:
+    async def _find_page(self, path: str) -> tuple[str, str, bytes]:
         match path:
             case "/metrics":
                 return "200 OK", CONTENT_TYPE, await self._registry.scrape()
@@ -127,7 +132,7 @@ class AdminServer:
                 raise _Refused("404 Not Found")
 
 
-def _parse(head: bytes) -> tuple[str, str, str | None]:
+def _parse_request(head: bytes) -> tuple[str, str, str | None]:
     """Method, path and host, None where none is named; what follows the path and other headers mean nothing here."""
     parts = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
     if len(parts) != 3 or parts[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - method, target, version
@@ -140,7 +145,7 @@ def _parse(head: bytes) -> tuple[str, str, str | None]:
     return parts[0], parts[1].partition("?")[0], hosts[0].decode("latin-1").strip() if hosts else None
 
 
-def _response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[str, ...] = ()) -> bytes:
+def _encode_response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[str, ...] = ()) -> bytes:
     lines = [
         f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", "Cache-Control: no-store",
         "X-Content-Type-Options: nosniff", "Connection: close", *headers,
@@ -148,15 +153,15 @@ def _response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _bind(settings: AdminSettings) -> socket.socket:
+def _bind_listener(settings: AdminSettings) -> socket.socket:
     host, port = settings.admin_host, settings.admin_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        reason = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror
         msg = (
-            f"The admin port {port} of {host} can't be had: {reason}. Choose another by VIDFERRY_ADMIN_PORT, "
-            "or none by 0."
+            f"Can't listen on the admin port {port} of {host}: {reason}. Set VIDFERRY_ADMIN_PORT to another "
+            "port, or to 0 for none."
         )
         raise PortTaken(msg) from error

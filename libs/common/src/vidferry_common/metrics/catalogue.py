@@ -30,19 +30,19 @@ class RedisLoss(StrEnum):
 
 
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
-_ROUTE = Label("route", meaning="the route's template, such as `/api/jobs/{job_id}`")
+_ROUTE = Label("route", meaning="the template of the route, such as `/api/jobs/{job_id}`")
 _STATUS = Label(
     "code",
     (*(str(status.value) for status in HTTPStatus), NO_CODE),
-    "the HTTP status; `none` where the client left before an answer",
+    "the HTTP status; `none` if the client disconnected before the response",
 )
-_ERROR = Label("code", (*ErrorCode, NO_CODE), "an [error code](errors.md); `none` where it did not fail")
+_ERROR = Label("code", (*ErrorCode, NO_CODE), "an [error code](errors.md); `none` unless the download failed")
 _RETRIED = Label("code", tuple(code for code in ErrorCode if code.retryable), "an [error code](errors.md)")
 _PROTOCOL_CLOSES = ("1001", "1002", "1003", "1005", "1006", "1007", "1008", "1009", "1010", "1011")
 _CLOSE = Label(
     "code",
     (*(str(int(code)) for code in CloseCode), *_PROTOCOL_CLOSES),
-    "the close code that came first, the gateway's or the client's; 1006 where the connection was cut without one",
+    "the first close code, sent by the gateway or the client; 1006 if the connection broke without one",
 )
 _STAGE = Label(
     "stage", tuple(stage for stage in Stage if stage not in {Stage.QUEUED, Stage.DONE, Stage.FAILED, Stage.CANCELLED})
@@ -54,7 +54,7 @@ _OUTCOME = Label("outcome", ("completed", "reused", "failed", "cancelled"))
 BUILD_INFO = Definition(
     "vidferry_build_info",
     Kind.GAUGE,
-    "Always 1; its labels tell what runs.",
+    "Always 1. The labels say what is running.",
     _EVERY,
     (
         # Not `service`: Prometheus's operator writes a label of that name.
@@ -67,8 +67,9 @@ BUILD_INFO = Definition(
 CLOCK_OFFSET = Definition(
     "vidferry_clock_offset_seconds",
     Kind.GAUGE,
-    "How far this process' clock is ahead of Redis', below 0 where it is behind. Measured where Redis is probed anyway "
-    "(api: at a scrape), to half a round trip; the best of the last eight. Absent before the first one.",
+    "How far the clock of this process is ahead of the clock of Redis; negative if it is behind. Measured with "
+    "each probe of Redis (api: with each scrape), accurate to half a round trip; the best of the last eight "
+    "measurements. Absent before the first measurement.",
     _EVERY,
 )
 
@@ -84,7 +85,7 @@ HTTP_REQUESTS = Definition(
 HTTP_DURATION = Definition(
     "vidferry_http_request_duration_seconds",
     Kind.HISTOGRAM,
-    "From a request's head to the last byte of its answer.",
+    "Time from a request's head to the last byte of its response.",
     _API,
     (_ROUTE, _METHOD),
     _REQUEST_BUCKETS,
@@ -92,62 +93,66 @@ HTTP_DURATION = Definition(
 JOBS_ACCEPTED = Definition(
     "vidferry_jobs_accepted_total",
     Kind.COUNTER,
-    "Jobs accepted: with a download of their own, attached to one that runs, or known by their Idempotency-Key.",
+    "Accepted jobs. `created`: the job started a new download. `attached`: the job joined a running download. "
+    "`replayed`: the job was known by its Idempotency-Key.",
     _API,
     (Label("outcome", ("created", "attached", "replayed")),),
 )
 JOBS_CANCELLED = Definition(
     "vidferry_jobs_cancelled_total",
     Kind.COUNTER,
-    "Jobs cancelled, by where they were then. A job's download may go on for others.",
+    "Cancelled jobs, by their status before. The download goes on if other jobs wait for it.",
     _API,
     (Label("status", (Status.QUEUED, Status.PROCESSING)),),
 )
 JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
-    "Requests for a job that were refused: the caller is over its rate, the queue is full by number or bytes, "
-    "Redis has no memory left for another job.",
+    "Refused job requests. `caller_rate`: the client sent too many requests. `queue_full`: the queue has reached "
+    "its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
     (Label("reason", ("caller_rate", "queue_full", "redis_full")),),
 )
 REDIS_MEMORY = Definition(
     "vidferry_redis_memory_bytes",
     Kind.GAUGE,
-    "Redis' memory: what is used, and `maxmemory` (0: not set). From 80 % on the oldest ended jobs are forgotten, "
-    "from 90 % on no job is accepted. Absent while Redis is away.",
+    "Memory of Redis: `used`, and `max` (`maxmemory`; 0: not set). From 80 % on, the oldest ended jobs are "
+    "deleted; from 90 % on, no job is accepted. Absent while Redis is unavailable.",
     _API,
     (Label("kind", ("used", "max")),),
 )
 QUEUE = Definition(
     "vidferry_queue_downloads",
     Kind.GAUGE,
-    "Downloads on the queue, of all workers: due and waiting for one, deferred until their next try, running. "
-    "Read from Redis at a scrape; absent while Redis is away.",
+    "Downloads on the queue, of all workers. `waiting`: due, waiting for a worker. `deferred`: waiting for their "
+    "next attempt. `running`: being downloaded. Read from Redis at each scrape. Absent while Redis is "
+    "unavailable.",
     _API,
     (Label("state", ("waiting", "deferred", "running")),),
 )
 QUEUE_OLDEST = Definition(
     "vidferry_queue_oldest_waiting_seconds",
     Kind.GAUGE,
-    "How long the download that waits longest has been due; 0 where none waits. Absent while Redis is away.",
+    "How long the oldest waiting download has been due; 0 if none waits. Absent while Redis is unavailable.",
     _API,
 )
-REDIS_UP = Definition("vidferry_redis_up", Kind.GAUGE, "1 where Redis told the queue's depth at this scrape.", _API)
+REDIS_UP = Definition(
+    "vidferry_redis_up", Kind.GAUGE, "1 if the api could read the queue from Redis for this scrape, else 0.", _API
+)
 
 # The worker: what is done.
 
 QUEUE_WAIT = Definition(
     "vidferry_queue_wait_seconds",
     Kind.HISTOGRAM,
-    "From when an attempt of a download was due to when a worker claimed it, by Redis's clock.",
+    "Time from when an attempt was due to when a worker claimed it, by the clock of Redis.",
     _WORKER,
     buckets=_WAIT_BUCKETS,
 )
 STAGE_DURATION = Definition(
     "vidferry_stage_duration_seconds",
     Kind.HISTOGRAM,
-    "From a stage's first step to the next stage's. `started` is the extraction.",
+    "Time from a stage's first step to the first step of the next stage. `started` is the extraction.",
     _WORKER,
     (_STAGE,),
     _WORK_BUCKETS,
@@ -155,8 +160,8 @@ STAGE_DURATION = Definition(
 DOWNLOAD_DURATION = Definition(
     "vidferry_download_duration_seconds",
     Kind.HISTOGRAM,
-    "From the POST to the end of its download, waiting and retries included, by the clocks of api and worker. Those "
-    "that come out below 0 count apart.",
+    "Time from the POST to the end of its download, including waiting and retries, by the clocks of api and "
+    "worker. Negative durations are counted in `vidferry_download_negative_durations_total`.",
     _WORKER,
     (_OUTCOME,),
     _WORK_BUCKETS,
@@ -164,153 +169,170 @@ DOWNLOAD_DURATION = Definition(
 NEGATIVE_DURATIONS = Definition(
     "vidferry_download_negative_durations_total",
     Kind.COUNTER,
-    "Downloads that ended before their POST, since the api's clock is ahead of the worker's: their duration is not in "
-    "the histogram.",
+    "Downloads that ended before their POST according to the clocks, because the api's clock is ahead of the "
+    "worker's. The duration histogram does not include them.",
     _WORKER,
 )
 DOWNLOADS_FINISHED = Definition(
     "vidferry_downloads_finished_total",
     Kind.COUNTER,
-    "Downloads ended. `reused`: the video was in the bucket already.",
+    "Ended downloads. `reused`: the video was in the bucket already.",
     _WORKER,
     (_OUTCOME, _ERROR),
 )
 RETRIES = Definition(
     "vidferry_download_retries_total",
     Kind.COUNTER,
-    "Attempts that failed and were put back for another try.",
+    "Failed attempts whose download was put back on the queue for a retry.",
     _WORKER,
     (_RETRIED,),
 )
-DEATHS = Definition(
+WORKER_LOSSES = Definition(
     "vidferry_worker_deaths_total",
     Kind.COUNTER,
-    "Leases of lost workers that this worker took up: their downloads were queued anew, or ended after too many.",
+    "Worker losses that this worker found by an expired lease. `requeued`: the download is back on the queue. "
+    "`ended`: the download failed as `worker_lost` after too many worker losses.",
     _WORKER,
     (Label("outcome", ("requeued", "ended")),),
 )
 DOWNLOADED_BYTES = Definition(
-    "vidferry_downloaded_bytes_total", Kind.COUNTER, "Bytes fetched from origins, as yt-dlp tells them.", _WORKER
+    "vidferry_downloaded_bytes_total", Kind.COUNTER, "Bytes downloaded from sites, as reported by yt-dlp.", _WORKER
 )
 UPLOADED_BYTES = Definition(
     "vidferry_uploaded_bytes_total",
     Kind.COUNTER,
-    "Bytes written to the bucket, those of uploads that were given up too. What an attempt sends again counts once.",
+    "Bytes written to the bucket, including uploads that were abandoned. Bytes that one attempt sends again count "
+    "once.",
     _WORKER,
 )
 PUBLISHED = Definition(
     "vidferry_messages_published_total",
     Kind.COUNTER,
-    "Steps and progress published, one for each job that was told.",
+    "Published steps and progress messages, one for each job that receives the message.",
     _WORKER,
     (Label("kind", ("step", "progress")),),
 )
 ATTEMPTS_RUNNING = Definition(
-    "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker runs now.", _WORKER
+    "vidferry_worker_running_attempts", Kind.GAUGE, "Attempts that this worker is running.", _WORKER
 )
-SLOTS = Definition("vidferry_worker_slots", Kind.GAUGE, "Attempts that this worker may run at once.", _WORKER)
+SLOTS = Definition(
+    "vidferry_worker_slots", Kind.GAUGE, "The most attempts that this worker runs at the same time.", _WORKER
+)
 SWEEPS = Definition(
     "vidferry_retention_sweeps_total",
     Kind.COUNTER,
-    "Sweeps of the bucket that this worker made. `failed`: the bucket refused or was away.",
+    "Retention sweeps of the bucket by this worker. `failed`: the bucket refused access or was unavailable.",
     _WORKER,
     (Label("outcome", ("completed", "failed")),),
 )
 REMOVED_OBJECTS = Definition(
     "vidferry_retention_removed_objects_total",
     Kind.COUNTER,
-    "Objects that retention removed from the bucket, pictures among them.",
+    "Objects that retention deleted from the bucket, including thumbnails.",
     _WORKER,
 )
-REMOVED_BYTES = Definition("vidferry_retention_removed_bytes_total", Kind.COUNTER, "Bytes of these objects.", _WORKER)
+REMOVED_BYTES = Definition(
+    "vidferry_retention_removed_bytes_total", Kind.COUNTER, "Bytes of the objects that retention deleted.", _WORKER
+)
 LAST_SWEEP = Definition(
     "vidferry_retention_last_sweep_timestamp_seconds",
     Kind.GAUGE,
-    "Unix time of the last sweep that this worker completed; absent before the first one. Take the highest of all "
-    "workers, since one of them sweeps for all.",
+    "Unix time of the last sweep that this worker completed; absent before the first sweep. One worker sweeps for "
+    "all, so use the maximum over all workers.",
     _WORKER,
 )
 BUCKET_UP = Definition(
     "vidferry_worker_bucket_up",
     Kind.GAUGE,
-    "1 where the bucket answered this worker's last request, 0 where it could not be reached or refused.",
+    "1 if the bucket answered this worker's last request; 0 if the bucket was unavailable or refused access.",
     _WORKER,
 )
 SANDBOX = Definition(
     "vidferry_worker_sandbox",
     Kind.GAUGE,
-    "1 where the kernel confines downloads by that part; 0 where it can't, or VIDFERRY_SANDBOX is `off`.",
+    "1 if the kernel confines downloads by this part; 0 if the kernel can't, or VIDFERRY_SANDBOX is `off`.",
     _WORKER,
     (Label("part", SANDBOX_PARTS),),
 )
 
 # The gateway: what is shown.
 
-SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "WebSockets and event streams connected now.", _GATEWAY)
+SOCKETS = Definition("vidferry_gateway_sockets", Kind.GAUGE, "Open WebSockets and event streams.", _GATEWAY)
 SOCKETS_OPENED = Definition(
     "vidferry_gateway_sockets_opened_total",
     Kind.COUNTER,
-    "WebSockets whose handshake succeeded, and event streams; also where they were turned away by a close code.",
+    "WebSockets whose handshake succeeded, and event streams, including those that were then refused by a close code.",
     _GATEWAY,
 )
 SOCKETS_CLOSED = Definition(
-    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "WebSockets and event streams gone.", _GATEWAY, (_CLOSE,)
+    "vidferry_gateway_sockets_closed_total", Kind.COUNTER, "Closed WebSockets and event streams.", _GATEWAY, (_CLOSE,)
 )
 JOINS = Definition(
     "vidferry_gateway_joins_total",
     Kind.COUNTER,
-    "Watchers that were sent their job's record and follow it.",
+    "Watchers that received their job's record and now follow the job.",
     _GATEWAY,
 )
 MESSAGES_RECEIVED = Definition(
-    "vidferry_gateway_messages_received_total", Kind.COUNTER, "Messages that Redis pushed.", _GATEWAY
+    "vidferry_gateway_messages_received_total", Kind.COUNTER, "Messages received from Redis.", _GATEWAY
 )
 MESSAGES_SENT = Definition(
-    "vidferry_gateway_messages_sent_total", Kind.COUNTER, "Messages written to sockets.", _GATEWAY
+    "vidferry_gateway_messages_sent_total", Kind.COUNTER, "Messages written to WebSockets and event streams.", _GATEWAY
 )
 MESSAGES_HELD = Definition(
     "vidferry_gateway_messages_held_total",
     Kind.COUNTER,
-    "Messages that could not be written at once, since their socket did not take what it was sent.",
+    "Messages that could not be written at once, because their client had stopped reading.",
     _GATEWAY,
 )
 SLOW_SOCKETS = Definition(
-    "vidferry_gateway_slow_sockets", Kind.GAUGE, "Sockets that don't take what they are sent, now.", _GATEWAY
+    "vidferry_gateway_slow_sockets",
+    Kind.GAUGE,
+    "Open WebSockets and event streams whose client has stopped reading.",
+    _GATEWAY,
 )
 SLOW_BYTES = Definition(
-    "vidferry_gateway_slow_bytes", Kind.GAUGE, "What waits for them in the process; the kernel holds more.", _GATEWAY
+    "vidferry_gateway_slow_bytes",
+    Kind.GAUGE,
+    "Bytes in this process that wait for slow clients. The kernel buffers more.",
+    _GATEWAY,
 )
 MESSAGE_LATENCY = Definition(
     "vidferry_gateway_message_latency_seconds",
     Kind.HISTOGRAM,
-    "From a message's timestamp, by the worker's clock, to its write to a socket, by the gateway's. A message counts "
-    "once for each socket that takes it at once; held ones don't. Those that come out below 0 count apart.",
+    "Time from a message's timestamp (the worker's clock) to its write to a client (the gateway's clock). A "
+    "message counts once for each client to which it is written at once; delayed messages are not included. "
+    "Negative latencies are counted in `vidferry_gateway_message_negative_latencies_total`.",
     _GATEWAY,
     buckets=_LATENCY_BUCKETS,
 )
 NEGATIVE_LATENCIES = Definition(
     "vidferry_gateway_message_negative_latencies_total",
     Kind.COUNTER,
-    "Messages that were written before their timestamp, since the worker's clock is ahead of the gateway's: their "
-    "latency is not in the histogram. They count as they would there.",
+    "Messages that were written before their timestamp, because the worker's clock is ahead of the gateway's. "
+    "Counted like the latency histogram, which does not include them.",
     _GATEWAY,
 )
 REDIS_CONNECTED = Definition(
-    "vidferry_gateway_redis_connected", Kind.GAUGE, "1 while the subscription to Redis stands.", _GATEWAY
+    "vidferry_gateway_redis_connected",
+    Kind.GAUGE,
+    "1 while the gateway is connected and subscribed to Redis, else 0.",
+    _GATEWAY,
 )
 REDIS_CONNECTIONS = Definition(
     "vidferry_gateway_redis_connections_total",
     Kind.COUNTER,
-    "Connections to Redis that were made: all but the first are reconnects.",
+    "Connections made to Redis. All but the first are reconnects.",
     _GATEWAY,
 )
 
 REDIS_LOST = Definition(
     "vidferry_gateway_redis_lost_total",
     Kind.COUNTER,
-    "Connections to Redis that were lost and have been replaced, with everything watched read again. `behind`: Redis "
-    "dropped a client that did not take what it was sent (as it tells itself, though not yet 7.0); `silent`: no answer "
-    "to a probe; `refused`: it answered with an error; `closed`: anything else.",
+    "Lost connections to Redis that have been replaced; everything watched was read again. `behind`: Redis "
+    "dropped the gateway because it did not keep up (Redis 7.0 and older do not report this, so it counts as "
+    "`closed`). `silent`: no answer to a probe. `refused`: Redis answered with an error. `closed`: any other "
+    "reason.",
     _GATEWAY,
     (Label("reason", tuple(RedisLoss)),),
 )

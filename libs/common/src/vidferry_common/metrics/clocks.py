@@ -1,4 +1,4 @@
-"""What machines' clocks differ by: how far this one is from Redis', and latencies that are below nothing for it."""
+"""By how much clocks differ: this one from Redis', and the negative latencies that come of that."""
 
 import logging
 from collections import deque
@@ -29,13 +29,13 @@ class ClockOffset:
         """Negative where it is behind; None before the first measure."""
         return min(self._measures)[1] if self._measures else None
 
-    def measured(self, redis_time: float, round_trip: float) -> None:
-        """The reply came just now, with that Unix time, after so many seconds."""
+    def record_measure(self, redis_time: float, round_trip: float) -> None:
+        """A reply with that Unix time came just now, after round_trip seconds."""
         self._measures.append((round_trip, time() - round_trip / 2 - redis_time))
 
 
 class NegativeLatencies:
-    """Latencies from one machine's clock to this one's that are below 0: counted apart, and told once a minute."""
+    """Counts latencies between two machines' clocks that come out negative, and logs them once a minute at most."""
 
     def __init__(self, counter: Counter, offset: ClockOffset, told: str) -> None:
         """told: the log's sentence."""
@@ -43,7 +43,7 @@ class NegativeLatencies:
         self._quiet_until = float("-inf")
 
     def add(self, ahead: float, count: int = 1) -> None:
-        """The other clock is ahead by so many seconds, at least."""
+        """Counts latencies of another clock that is ahead by at least that many seconds."""
         self._counter.add(by=count)
         now = monotonic()
         if ahead < NOTABLE_SECONDS or now < self._quiet_until:

@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 
 class Service(StrEnum):
-    """Who exports a metric."""
+    """The service that exports a metric."""
 
     API = "api"
     WORKER = "worker"
@@ -25,7 +25,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """No caller can make a series: a value outside the set counts as `other`."""
+    """A label and its closed set of values. Others count as `other`, so that no caller can make a series."""
 
     name: str
     values: tuple[str, ...] = ()

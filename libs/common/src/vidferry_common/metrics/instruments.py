@@ -10,30 +10,32 @@ from vidferry_common.metrics.definitions import OTHER, Definition
 
 
 class _Labelled:
+    """A metric with labels. Values outside a label's set count as `other`."""
+
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         self.definition = definition
         self._sets = tuple(frozenset(label.values or sets[label.name]) for label in definition.labels)
 
-    def _bounded(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _bound_labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         assert len(labels) == len(self._sets), self.definition.name
         return tuple(str(label) if label in known else OTHER for label, known in zip(labels, self._sets, strict=True))
 
 
 class Counter(_Labelled):
-    """Only rises."""
+    """A number that only rises, for each combination of labels."""
 
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(definition, sets)
         self.values: dict[tuple[str, ...], float] = dict.fromkeys(definition.series, 0)
 
-    def begin(self, *labels: str) -> None:
-        """Has that series exist, at 0: a rate sees a first event only where there was a 0 before it."""
-        self.values.setdefault(self._bounded(labels), 0)
+    def start_series(self, *labels: str) -> None:
+        """Makes the series exist at 0: a rate sees the first event only where there was a 0 before it."""
+        self.values.setdefault(self._bound_labels(labels), 0)
 
     def add(self, *labels: str, by: float = 1) -> None:
         """Labels in the definition's order."""
         if labels not in self.values:
-            labels = self._bounded(labels)
+            labels = self._bound_labels(labels)
         self.values[labels] = self.values.get(labels, 0) + by
 
 
@@ -48,13 +50,13 @@ class Buckets:
         self.sum = 0.0
 
     def observe(self, value: float, count: int = 1) -> None:
-        """That value, so many times."""
+        """Counts that value, count times."""
         self.counts[bisect_left(self.bounds, value)] += count
         self.sum += value * count
 
 
 class Histogram(_Labelled):
-    """How many values were up to each bound."""
+    """Counts of the values up to each bound, for each combination of labels."""
 
     def __init__(self, definition: Definition, sets: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(definition, sets)
@@ -63,11 +65,11 @@ class Histogram(_Labelled):
         }
 
     def observe(self, value: float, *labels: str) -> None:
-        self.of(*labels).observe(value)
+        self.series_of(*labels).observe(value)
 
-    def of(self, *labels: str) -> Buckets:
-        """One series: a hot path keeps it."""
+    def series_of(self, *labels: str) -> Buckets:
+        """The buckets of one series, which a hot path keeps."""
         found = self.series.get(labels)
         if found is None:
-            found = self.series.setdefault(self._bounded(labels), Buckets(self.definition.buckets))
+            found = self.series.setdefault(self._bound_labels(labels), Buckets(self.definition.buckets))
         return found

@@ -22,7 +22,7 @@ Reading = Mapping[tuple[str, ...], float] | float | None
 
 
 class Registry(Collector):
-    """A program makes one, for the service that it is; where two share a process, for both."""
+    """All metrics of one program, which is one service, or two that share a process."""
 
     def __init__(self, *services: Service) -> None:
         self._counters: list[Counter] = []
@@ -35,29 +35,29 @@ class Registry(Collector):
         builds: Reading = {
             (service.value, version(f"vidferry-{service}"), platform.python_version()): 1.0 for service in services
         }
-        self.reading(catalogue.BUILD_INFO, lambda: builds)
+        self.add_reading(catalogue.BUILD_INFO, lambda: builds)
         self.clock_offset = ClockOffset()
         """whoever probes Redis tells it"""
-        self.reading(catalogue.CLOCK_OFFSET, lambda: self.clock_offset.seconds)
+        self.add_reading(catalogue.CLOCK_OFFSET, lambda: self.clock_offset.seconds)
 
-    def counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
-        """sets: the values of those labels whose set only the program knows."""
+    def add_counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
+        """A new counter. sets: the values of those labels whose set only the program knows."""
         made = Counter(definition, sets)
         self._counters.append(made)
         return made
 
-    def histogram(self, definition: Definition, **sets: tuple[str, ...]) -> Histogram:
-        """As counter."""
+    def add_histogram(self, definition: Definition, **sets: tuple[str, ...]) -> Histogram:
+        """A new histogram, as add_counter."""
         made = Histogram(definition, sets)
         self._histograms.append(made)
         return made
 
-    def reading(self, definition: Definition, read: Callable[[], Reading]) -> None:
-        """A gauge, or a counter that is kept elsewhere: asked at each scrape."""
+    def add_reading(self, definition: Definition, read: Callable[[], Reading]) -> None:
+        """Adds a gauge, or a counter that is kept elsewhere; read is called at each scrape."""
         self._readings.append((definition, read))
 
     def before_scrape(self, prepare: Callable[[], Awaitable[None]]) -> None:
-        """Awaited before each scrape; it must end soon and raise nothing."""
+        """Has prepare awaited before each scrape; it must end soon and raise nothing."""
         self._before.append(prepare)
 
     async def scrape(self) -> bytes:
@@ -68,15 +68,17 @@ class Registry(Collector):
 
     def collect(self) -> Iterator[Metric]:
         for counter in self._counters:
-            yield _family(counter.definition, counter.values)
+            yield _make_family(counter.definition, counter.values)
         for definition, read in self._readings:
             value = read()
-            yield _family(definition, value if isinstance(value, Mapping) else {} if value is None else {(): value})
+            yield _make_family(
+                definition, value if isinstance(value, Mapping) else {} if value is None else {(): value}
+            )
         for histogram in self._histograms:
-            yield _histogram(histogram)
+            yield _make_histogram(histogram)
 
 
-def _family(definition: Definition, values: Mapping[tuple[str, ...], float]) -> Metric:
+def _make_family(definition: Definition, values: Mapping[tuple[str, ...], float]) -> Metric:
     kind = CounterMetricFamily if definition.kind is Kind.COUNTER else GaugeMetricFamily
     family = kind(definition.name, definition.help, labels=[label.name for label in definition.labels])
     for labels, value in values.items():
@@ -84,7 +86,7 @@ def _family(definition: Definition, values: Mapping[tuple[str, ...], float]) -> 
     return family
 
 
-def _histogram(histogram: Histogram) -> Metric:
+def _make_histogram(histogram: Histogram) -> Metric:
     definition = histogram.definition
     family = HistogramMetricFamily(definition.name, definition.help, labels=[label.name for label in definition.labels])
     bounds = [*map(str, definition.buckets), "+Inf"]

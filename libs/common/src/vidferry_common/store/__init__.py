@@ -1,6 +1,6 @@
 """Records in Redis: jobs, downloads, the queue, leases, objects. Each change is one script, so one atomic step."""
 
-from vidferry_common.store.client import Kept, RedisSettings, StoreUnavailable, connect
+from vidferry_common.store.client import EndedLimits, RedisSettings, StoreUnavailable, connect_redis
 from vidferry_common.store.downloads import (
     Cause,
     DownloadRecord,
@@ -38,10 +38,10 @@ __all__ = [
     "Created",
     "DownloadRecord",
     "DownloadStatus",
+    "EndedLimits",
     "Ending",
     "IdempotencyMismatch",
     "JobRecord",
-    "Kept",
     "Limits",
     "NewJob",
     "Outcome",
@@ -56,5 +56,5 @@ __all__ = [
     "RequeueOutcome",
     "Store",
     "StoreUnavailable",
-    "connect",
+    "connect_redis",
 ]

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as CutOff
 from redis.exceptions import RedisError, ResponseError
 
 from vidferry_common.settings import Settings
-from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, SentinelAddress, Sentinels
+from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, Sentinels, SentinelUrl
 
 RedisClient = Redis
 
@@ -29,41 +29,47 @@ class StoreUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """How many ended jobs are kept, whatever their age."""
+class EndedLimits:
+    """How many ended jobs are kept, and how many bytes they may take, whatever their age."""
 
     records: int = 100_000
     bytes: int = 128 * 1024**2
 
 
 class RedisSettings(Settings):
-    """Where Redis is."""
+    """Where Redis is, and how long records are kept there."""
 
     redis_url: str = Field(
         "redis://localhost:6379/0",
-        description="Redis or Valkey 6.2 or newer: `redis://host:port/db`, `rediss://…` with TLS, "
-        "`unix:///path/to/socket`; `redis+sentinel://host:26379,host:26379/master-name/db` where Sentinels tell which "
-        "server is the primary, `rediss+sentinel://…` with TLS to them and to the servers. Redis Cluster is not "
-        "supported. Passwords have settings of their own.",
+        description="The URL of Redis or Valkey, 6.2 or newer: `redis://host:port/db`, `rediss://…` for TLS, or "
+        "`unix:///path/to/socket`. With Sentinel: `redis+sentinel://host:26379,host:26379/master-name/db`, or "
+        "`rediss+sentinel://…` for TLS to the Sentinels and the servers. Redis Cluster is not supported. Set "
+        "passwords with the settings below.",
     )
-    redis_username: str | None = Field(None, description="The ACL user, where it is not the default one.")
-    redis_password: SecretStr | None = Field(None, description="The password.")
+    redis_username: str | None = Field(None, description="The ACL user. By default Redis' `default` user.")
+    redis_password: SecretStr | None = Field(None, description="The password of the ACL user.")
     redis_sentinel_username: str | None = Field(
-        None, description="The ACL user of the Sentinels, where it is not the default one."
+        None, description="The ACL user of the Sentinels. By default their `default` user."
     )
-    redis_sentinel_password: SecretStr | None = Field(None, description="The Sentinels' password, where they have one.")
-    record_days: float = Field(7, gt=0, le=365, description="Days that a job's record is kept after its last step.")
+    redis_sentinel_password: SecretStr | None = Field(
+        None, description="The password of the Sentinels, if they have one."
+    )
+    record_days: float = Field(
+        7, gt=0, le=365, description="Days for which a job's record is kept after the job's last step."
+    )
     ended_records: int = Field(
         100_000,
         ge=100,
         le=10_000_000,
-        description="Ended jobs that are kept at the most; the oldest go first, before their days are over.",
+        description="The most ended jobs to keep. When there are more, the oldest are deleted before "
+        "VIDFERRY_RECORD_DAYS have passed.",
     )
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
-        description="Bytes of Redis' memory that ended jobs may take, up to 4 KiB each; the oldest go first. "
-        "With VIDFERRY_QUEUE_BYTES at most three quarters of `maxmemory`.",
+        description="The most memory of Redis, in bytes, that ended jobs may use (up to 4 KiB per job). When they use "
+        "more, the oldest are deleted. VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES together should be at most "
+        "three quarters of Redis' `maxmemory`.",
     )
 
     @field_validator("redis_url")
@@ -71,24 +77,24 @@ class RedisSettings(Settings):
     def _no_password(cls, url: str) -> str:
         if "@" in url:
             raise ValueError(_NO_PASSWORD)
-        address = SentinelAddress.read(url)
-        if address is None and not url.startswith(("redis://", "rediss://", "unix://")):
+        sentinel_url = SentinelUrl.parse(url)
+        if sentinel_url is None and not url.startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
             raise ValueError(msg)
-        _check(address.server if address else url)
+        _check_server_url(sentinel_url.server if sentinel_url else url)
         return url
 
     @property
-    def kept(self) -> "Kept":
-        return Kept(self.ended_records, self.ended_bytes)
+    def ended_limits(self) -> "EndedLimits":
+        return EndedLimits(self.ended_records, self.ended_bytes)
 
     @property
     def record_seconds(self) -> int:
         return int(self.record_days * 86400)
 
 
-def _check(url: str) -> None:
-    """ValueError, with a sentence, where redis-py could not use the address of a server."""
+def _check_server_url(url: str) -> None:
+    """ValueError, with a sentence, where redis-py could not use the URL of a server."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -98,12 +104,12 @@ def _check(url: str) -> None:
     if options.keys() & {"username", "password"}:
         raise ValueError(_NO_PASSWORD)
     if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must have a number for the database, as redis://host:port/0")
+        raise ValueError("must end with the number of the database, such as redis://host:port/0")
     try:
         options.pop("connection_class", Connection)(**options)  # connects later
     except TypeError:
         names = ", ".join(parse_qs(parts.query))
-        raise ValueError(f"names an option behind ? that a connection does not have: {names}") from None
+        raise ValueError(f"has unknown options after the question mark: {names}") from None
 
 
 def connection_name(service: str, purpose: str) -> str:
@@ -111,10 +117,10 @@ def connection_name(service: str, purpose: str) -> str:
     return re.sub(r"[^!-~]", "-", f"vidferry-{service}:{purpose}:{socket.gethostname()}")  # Redis takes no others
 
 
-def _naming(name: str) -> Callable[[Connection], Awaitable[None]]:
-    """redis-py's hook for each new connection, which is then called so: to a primary, to a Sentinel, after a cut.
+def _name_connections(name: str) -> Callable[[Connection], Awaitable[None]]:
+    """redis-py's hook that names each new connection: to a primary, to a Sentinel, after a cut.
 
-    Its own `client_name` would give up a connection where a user may not name it.
+    redis-py's own `client_name` would close a connection where the user may not name it.
     """
 
     async def on_connect(connection: Connection) -> None:
@@ -127,32 +133,32 @@ def _naming(name: str) -> Callable[[Connection], Awaitable[None]]:
 
 
 def connection_options(settings: RedisSettings, name: str = "") -> dict[str, Any]:
-    """What every connection is opened with, as redis-py takes it; ValueError where the address can't be read.
+    """What every connection is opened with, as redis-py takes it; ValueError where the URL can't be parsed.
 
     name: as connection_name() makes it, also of the connections to Sentinels; empty: they have none.
     """
-    address = SentinelAddress.read(settings.redis_url)
-    url = address.server if address else settings.redis_url
+    sentinel_url = SentinelUrl.parse(settings.redis_url)
+    url = sentinel_url.server if sentinel_url else settings.redis_url
     options: dict[str, Any] = {
         "username": settings.redis_username,
-        "password": _secret(settings.redis_password),
+        "password": _reveal(settings.redis_password),
         "socket_connect_timeout": 5,
         "health_check_interval": 15,
-        **({"redis_connect_func": _naming(name)} if name else {}),
+        **({"redis_connect_func": _name_connections(name)} if name else {}),
         # redis-py itself checks a certificate, and not whose it is.
         **({"ssl_check_hostname": True} if url.startswith("rediss://") else {}),
         **parse_url(url),
     }
-    return _behind_sentinels(address, options, settings) if address else options
+    return _behind_sentinels(sentinel_url, options, settings) if sentinel_url else options
 
 
-def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
-    """The same, with the Sentinels in the place of the host; they are reached as the servers are."""
+def _behind_sentinels(sentinel_url: SentinelUrl, options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
+    """The options with the Sentinels in the place of a host. TLS and timeouts to them are those to the servers."""
     tls = options.get("connection_class") is SSLConnection
     sentinels = Sentinels(
-        address,
+        sentinel_url,
         username=settings.redis_sentinel_username,
-        password=_secret(settings.redis_sentinel_password),
+        password=_reveal(settings.redis_sentinel_password),
         **({"ssl": True} if tls else {}),
         **{name: value for name, value in options.items() if name.startswith(("ssl_", "redis_connect_func"))},
     )
@@ -160,15 +166,15 @@ def _behind_sentinels(address: SentinelAddress, options: dict[str, Any], setting
     return {**options, "connection_class": kind, "sentinels": sentinels}
 
 
-def _secret(password: SecretStr | None) -> str | None:
+def _reveal(password: SecretStr | None) -> str | None:
     return password.get_secret_value() if password else None
 
 
 def connection_pool(settings: RedisSettings, name: str = "", max_connections: int = 32) -> BlockingConnectionPool:
-    """Connections that wait for a free one, answer within 10 s, and are opened anew after a cut.
+    """A pool whose callers wait for a free connection. Replies have to come in 10 s; after a cut it connects anew.
 
-    What was sent on one that was cut is sent again: all of it may be, as it is scripts that know themselves again. What
-    was not answered in time is not: it would keep its caller for as long once more.
+    What was sent on a connection that was cut is sent again, which is safe: the scripts recognise a repetition. What
+    was not answered in time is not sent again, since its caller would wait for as long once more.
     """
     return BlockingConnectionPool(
         **{
@@ -182,17 +188,18 @@ def connection_pool(settings: RedisSettings, name: str = "", max_connections: in
     )
 
 
-def connect(settings: RedisSettings, name: str = "", max_connections: int = 32) -> RedisClient:
+def connect_redis(settings: RedisSettings, name: str = "", max_connections: int = 32) -> RedisClient:
     """A client; nothing is sent yet. Values are bytes."""
     return Redis(connection_pool=connection_pool(settings, name, max_connections))
 
 
 __all__ = [
+    "EndedLimits",
     "RedisClient",
     "RedisError",
     "RedisSettings",
     "StoreUnavailable",
-    "connect",
+    "connect_redis",
     "connection_name",
     "connection_options",
     "connection_pool",

@@ -1,4 +1,4 @@
-"""Downloads: the work for one video in one format, and what it tells all jobs that are attached to it."""
+"""Downloads: the work for one video in one format, and the messages to all jobs that are attached to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from vidferry_common.store.queue import arq_job
 from vidferry_common.store.scripts import ScriptRunner
 
 MAX_JOBS = 1000
-"""Of one download: each of its messages goes to all of them within one script."""
+"""of one download: each of its messages is sent to all of them within one script"""
 
 
 class DownloadStatus(StrEnum):
-    """Where a download is; the names are the record's."""
+    """The status of a download; the values are the record's."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,7 +29,7 @@ class DownloadStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DownloadRecord:
-    """A download as it is now. Of one that has ended, its status and its counters are left."""
+    """The record of a download. Once it has ended, only its status and its counters are left."""
 
     status: DownloadStatus
     attempt: int
@@ -39,9 +39,9 @@ class DownloadRecord:
     created: str
     """RFC 3339; empty once it has ended"""
     body: bytes
-    """of the message that was told last; of one that has ended, its digest"""
+    """of the last message; once the download has ended, the digest of that"""
     thumbnail: str
-    """the name of the picture in the bucket; empty until it is there"""
+    """the thumbnail's name in the bucket; empty until it is there"""
 
     @classmethod
     def parse(cls, fields: dict[bytes, bytes]) -> "DownloadRecord":
@@ -57,12 +57,12 @@ class DownloadRecord:
 
     @property
     def last(self) -> Update | None:
-        """What was told last; None once it has ended. Not for a service that may be older than the worker."""
-        return None if self.status is DownloadStatus.ENDED else Update.read(self.body)
+        """The last update; None once the download has ended. Only for services that are not older than the worker."""
+        return None if self.status is DownloadStatus.ENDED else Update.from_body(self.body)
 
 
 class Cause(StrEnum):
-    """Why a running download goes back on the queue; the names are the record's counters."""
+    """Why a running download goes back on the queue; the values name the record's counters."""
 
     HANDOVER = ""
     RETRY = "retries"
@@ -70,7 +70,7 @@ class Cause(StrEnum):
 
 
 class RequeueOutcome(StrEnum):
-    """What a requeue came to; the names are the script's."""
+    """The outcome of a requeue; the values are the script's."""
 
     REQUEUED = "requeued"
     ENDED = "ended"
@@ -81,7 +81,7 @@ class RequeueOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """How a download goes back on the queue."""
+    """An order to put a download back on the queue."""
 
     cause: Cause
     update: Update
@@ -96,7 +96,7 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What stays of a download that has ended. All is empty where it has failed."""
+    """What the records keep of a download that has ended. All is empty where it failed."""
 
     object: str = ""
     """the name of the object that it made or found"""
@@ -127,20 +127,19 @@ class DownloadStore:
         self._scripts, self._record_seconds = scripts, record_seconds
 
     async def read(self, download_id: str) -> DownloadRecord | None:
-        """The download as it is now, None where there is none (any more)."""
-        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.DOWNLOAD + download_id))
+        """The download's record; None where there is none (any more)."""
+        fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.DOWNLOAD + download_id))
         return DownloadRecord.parse(fields) if fields else None
 
     async def record_thumbnail(self, download_id: str, name: str) -> None:
-        """The picture is in the bucket under that name."""
+        """Records that the thumbnail is in the bucket under that name."""
         await self._scripts.run("set_fields", [keys.DOWNLOAD + download_id], fields={"thumbnail": name})
 
     async def claim_object(self, claim: Claim, name: str) -> bool | None:
-        """Whether the download is the one that makes that object: else its jobs have gone over to the one that does.
+        """Whether the download is the one that makes that object; else its jobs have moved to the one that does.
 
         None where the claim is not the current one any more.
         """
-        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
         by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
         outcome = await self._scripts.run(
             "claim_object",
@@ -153,28 +152,30 @@ class DownloadStore:
         return None if outcome is None else bool(outcome == b"mine")
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
-        """Tells all jobs of the download; their ids, None where the claim is not the current one any more."""
-        name, *args = self._publication(claim, body, step=step)
-        return _ids(await self._scripts.run_positional("publish", [name], *args))
+        """Sends a message to all jobs of the download. Their ids; None where the claim is not the current one."""
+        name, *args = self._publish_arguments(claim, body, step=step)
+        return _decode_ids(await self._scripts.run_positional("publish", [name], *args))
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
-        """As publish, in one pipeline."""
-        given = [self._publication(each.claim, each.body, step=each.step) for each in publications]
+        """As publish, for many messages in one pipeline."""
+        given = [self._publish_arguments(each.claim, each.body, step=each.step) for each in publications]
         sha, pipe = self._scripts.sha("publish"), self._scripts.redis.pipeline(transaction=False)
         for names_and_args in given:
             pipe.evalsha(sha, 1, *names_and_args)
-        replies = await self._scripts.ask(pipe.execute(raise_on_error=False))
-        # After a restart of Redis its scripts are unknown; what a failed one has not told is told now.
+        replies = await self._scripts.await_reply(pipe.execute(raise_on_error=False))
+        # After a restart Redis does not know the scripts; a message whose script failed is sent again.
         return [
-            await self.publish(each.claim, each.body, step=each.step) if isinstance(reply, RedisError) else _ids(reply)
+            await self.publish(each.claim, each.body, step=each.step)
+            if isinstance(reply, RedisError)
+            else _decode_ids(reply)
             for each, reply in zip(publications, replies, strict=True)
         ]
 
-    def _publication(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
+    def _publish_arguments(self, claim: Claim, body: bytes, *, step: bool) -> list[Any]:
         return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._record_seconds]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
-        """Ends the download and all its jobs, keeping facts in their records; as publish."""
+        """Ends the download and all its jobs, whose records keep what the ending tells. Returns as publish does."""
         facts = {"object": ending.object, "generation": ending.generation}
         told = await self._scripts.run(
             "finish",
@@ -187,10 +188,10 @@ class DownloadStore:
             known_s=int(ending.known_for),
             facts=[item for pair in facts.items() if pair[1] for item in pair],
         )
-        return _ids(told)
+        return _decode_ids(told)
 
     async def requeue(self, download_id: str, attempt: int, how: Requeue) -> RequeueOutcome:
-        """Puts a running download back for its next attempt."""
+        """Puts a running download back on the queue, for its next attempt."""
         outcome = await self._scripts.run(
             "requeue",
             [keys.DOWNLOAD + download_id],
@@ -200,12 +201,12 @@ class DownloadStore:
             limit=how.limit,
             delay_ms=int(how.delay * 1000),
             body=how.update.body(),
-            failure=how.update.failed(how.failure).body(),
+            failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
             arq=arq_job(download_id, attempt + 1, self._record_seconds),
         )
         return RequeueOutcome(outcome.decode())
 
 
-def _ids(reply: list[bytes] | None) -> list[str] | None:
+def _decode_ids(reply: list[bytes] | None) -> list[str] | None:
     return None if reply is None else [job_id.decode() for job_id in reply]

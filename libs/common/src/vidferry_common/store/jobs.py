@@ -11,7 +11,7 @@ import orjson
 from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
-from vidferry_common.contract.messages import Update, queued, utc_now
+from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
@@ -26,7 +26,7 @@ QUEUE_BYTES = 128 * 1024**2
 JOB_BYTES = 4096
 DOWNLOAD_BYTES = 2048
 """What the record of a job, and of a download, grows to, but for the URL and the public root that it names"""
-# Where a job was is of no matter at its end, and a worker of a newer release may name what this one doesn't know.
+# The status before is lost at the end anyway, and a worker of a newer release may tell one that is unknown here.
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
 
@@ -47,7 +47,7 @@ class IdempotencyMismatch(Exception):
 
 
 class Outcome(StrEnum):
-    """What a POST came to; the names are the script's."""
+    """The outcome of a request for a job; the values are the script's."""
 
     CREATED = "created"
     """a download of its own is on the queue"""
@@ -58,20 +58,20 @@ class Outcome(StrEnum):
 
 
 class Cancelled(StrEnum):
-    """What a cancellation came to; the names are the script's."""
+    """The outcome of a cancellation; the values are the script's."""
 
     CANCELLED = "cancelled"
     ENDED = "ended"
     """it had ended before"""
     MOVED = "moved"
-    """there is a newer state than the one that was ended"""
+    """there is a newer state than the one that was to be ended"""
     NONE = "none"
     """there is no such job"""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as it is now."""
+    """The record of a job."""
 
     job_id: str
     url: str
@@ -91,7 +91,7 @@ class JobRecord:
     generation: str
     """of that object, decimal"""
     thumbnail: str
-    """the name of the picture in the bucket, once the job has ended; empty where there is none"""
+    """the thumbnail's name in the bucket, once the job has ended; empty where there is none"""
 
     @classmethod
     def parse(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
@@ -119,7 +119,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """One POST."""
+    """A job that a request asks for."""
 
     job_id: str
     download_id: str
@@ -129,7 +129,6 @@ class NewJob:
     public_root: str
     """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
     traceparent: str
-    owner: str = ""
     caller: str = ""
     """who asked for it: an address, or the network of one; empty where nobody counts"""
     idempotency_key: str = ""
@@ -151,7 +150,7 @@ class NewJob:
 
     @property
     def fingerprint(self) -> str:
-        """Equal where one download serves both."""
+        """Equal for jobs that one download can serve."""
         return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
 
     @property
@@ -164,18 +163,17 @@ class NewJob:
             "priority": self.priority,
             "force": self.force,
             "retry_of": self.retry_of or None,
-            "owner": self.owner,
         }
         return orjson.dumps(asked)
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a caller has left of its requests of a minute. They come back one by one."""
+    """How many of its requests a minute a caller has left. They become available again one by one."""
 
     rate: int
     spent: float
-    """seconds until all of them are left; more than a minute for a request that was refused"""
+    """seconds until all are available again; more than a minute where a request was refused"""
 
     @property
     def remaining(self) -> int:
@@ -183,13 +181,13 @@ class Quota:
 
     @property
     def retry_after(self) -> int:
-        """Seconds until one more is left."""
+        """Seconds until one more is available."""
         return max(1, math.ceil(self.spent - MINUTE))
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What a POST came to."""
+    """The answer to a request for a job."""
 
     job_id: str
     status: Status | None
@@ -217,7 +215,7 @@ class JobStore:
         caller_rate: requests a minute of one caller; 0: any number.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
-        whose = (job.owner, job.caller, job.public_root)
+        whose = (job.caller, job.public_root)
         idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
         outcome, spent_ms, *made = await self._scripts.run(
             "create",
@@ -248,7 +246,7 @@ class JobStore:
             },
             traceparent=job.traceparent,
             created=utc_now(),
-            body=queued().body(),
+            body=queued_update().body(),
             record_seconds=self._record_seconds,
             idempotency_seconds=IDEMPOTENCY_SECONDS,
             arq=arq_job(job.download_id, 1, self._record_seconds),
@@ -271,8 +269,8 @@ class JobStore:
         return Created(job_id.decode(), status, Outcome(outcome.decode()), quota)
 
     async def read(self, job_id: str) -> JobRecord | None:
-        """The job as it is now, None where there is none (any more)."""
-        fields = await self._scripts.ask(self._scripts.redis.hgetall(keys.JOB + job_id))
+        """The job's record; None where there is none (any more)."""
+        fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.JOB + job_id))
         return JobRecord.parse(job_id, fields) if fields else None
 
     async def cancel(self, job: JobRecord) -> Cancelled:
@@ -282,7 +280,7 @@ class JobStore:
             [keys.JOB + job.job_id],
             job_id=job.job_id,
             seq=job.state["seq"],
-            body=Update.of(job.state | _CANCELLED).cancelled().body(),
+            body=Update.from_data(job.state | _CANCELLED).as_cancelled().body(),
             record_seconds=self._record_seconds,
         )
         return Cancelled(outcome.decode())

@@ -1,4 +1,4 @@
-"""Leases: which worker runs which attempt, and the one worker that looks for those that have ended."""
+"""Leases: which worker runs which attempt, and which leases have expired."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from vidferry_common.contract.messages import Update
 from vidferry_common.store.scripts import ScriptRunner
 
 MAX_EXPIRED = 10
-"""leases that are told at once"""
+"""expired leases that one call returns"""
 
 
 class AttemptId(NamedTuple):
-    """Which attempt of which download."""
+    """The id of an attempt."""
 
     download_id: str
     attempt: int
@@ -22,7 +22,7 @@ class AttemptId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt of a download, held by its lease."""
+    """An attempt that a worker has claimed, and all that it needs to run it."""
 
     download_id: str
     attempt: int
@@ -32,7 +32,7 @@ class Claim:
     retries: int
     traceparent: str
     last: Update
-    """what was told last, of an earlier attempt or of the queue"""
+    """the last update before the claim"""
     force: bool
     """whether the video is to be fetched anew, even where it is in the bucket"""
     known_object: str
@@ -51,7 +51,7 @@ class Claim:
             format=Format.parse(fields[b"format"].decode()),
             retries=int(fields[b"retries"]),
             traceparent=fields[b"traceparent"].decode(),
-            last=Update.read(fields[b"body"]),
+            last=Update.from_body(fields[b"body"]),
             force=bool(fields[b"force"]),
             known_object=fields[b"known_object"].decode(),
             created=fields[b"created"].decode(),
@@ -81,18 +81,18 @@ class LeaseStore:
         return Claim.parse(download_id, dict(zip(record[::2], record[1::2], strict=True)), waited_ms / 1000)
 
     async def renew(self, claims: Mapping[str, int], lease: float) -> set[str]:
-        """Renews the leases of {download id: attempt} for lease seconds; the ids that are lost."""
+        """Renews the leases of {download id: attempt} for lease seconds. Returns the ids of those that are lost."""
         lost = await self._scripts.run("renew", [], lease_ms=int(lease * 1000), attempts=claims)
         return {download_id.decode() for download_id in lost}
 
     async def find_expired(
         self, worker: str, silence: float, gap: float, lease: float, slots: int = 0
     ) -> list[str] | None:
-        """Leads, where no other worker has within silence seconds; None where one has.
+        """Makes the worker the leader unless another one has led within silence seconds; None where one has.
 
-        Ids of downloads whose lease has ended, the oldest first; none for one lease after a gap, when nobody led for
-        that many seconds: Redis was away, and who holds a lease has to renew it first. For one lease the worker's
-        slots count among those of all; 0: it takes nothing any more.
+        Returns ids of downloads whose lease has expired, the oldest first. After a gap, in which nobody led for that
+        many seconds, Redis was away: then it returns none for the length of one lease, in which holders renew theirs.
+        slots: the worker's, which count among those of all for the length of one lease; 0: it takes no more downloads.
         """
         found = await self._scripts.run(
             "expired_leases",
@@ -107,8 +107,10 @@ class LeaseStore:
         return None if found is None else [member.decode() for member in found]
 
     async def wait_for_cancellation(self, worker: str, seconds: int) -> AttemptId | None:
-        """The next attempt of the worker that nobody wants any more; None where there is none within seconds."""
-        found = await self._scripts.ask(self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds))
+        """The next attempt of the worker that was cancelled; None where there is none within seconds."""
+        found = await self._scripts.await_reply(
+            self._scripts.redis.blpop([keys.CANCELLATIONS + worker], timeout=seconds)
+        )
         if not found:
             return None
         download_id, _, attempt = found[1].decode().rpartition(":")

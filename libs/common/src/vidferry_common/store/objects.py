@@ -1,4 +1,4 @@
-"""Objects in the bucket, as far as all services have to agree on them: which are handed out, which are deleted."""
+"""Marks on objects of the bucket: which ones are being handed out, and which are being deleted."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,18 @@ DELETING_SECONDS = 300.0
 
 
 class ObjectMarks:
-    """The marks on objects. Every method raises StoreUnavailable where Redis can't be asked."""
+    """The marks on objects in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts
 
     async def pin(self, name: str) -> bool:
-        """Keeps retention from an object that is about to be handed out; False where it is being deleted just now."""
+        """Keeps retention from an object that is about to be handed out; False where it is being deleted now."""
         named = [keys.PINNED, keys.DELETING]
         return bool(await self._scripts.run("pin", named, object=name, ms=int(PINNED_SECONDS * 1000)))
 
     async def mark_deleting(self, worker: str, names: Sequence[str]) -> list[str] | None:
-        """Those of the objects that may be deleted, until unmark(); None where another worker leads."""
+        """Marks those that may be deleted, until unmark(), and returns them; None where another worker leads."""
         found = await self._scripts.run(
             "mark_deleting",
             [keys.LEADER, keys.PINNED, keys.DELETING],
@@ -35,11 +35,11 @@ class ObjectMarks:
         return None if found is None else [name.decode() for name in found]
 
     async def unmark(self, names: Sequence[str]) -> None:
-        """The objects are deleted, or stay after all."""
-        await self._scripts.ask(self._scripts.redis.zrem(keys.DELETING, *names))
+        """Removes the marks of objects that were deleted, or are kept after all."""
+        await self._scripts.await_reply(self._scripts.redis.zrem(keys.DELETING, *names))
 
     async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
-        """Seconds until the bucket is to be swept, None where another worker leads. ended: one was, just now."""
+        """Seconds until the next sweep; None where another worker leads. ended: a sweep has just ended."""
         due_ms = await self._scripts.run(
             "sweep_due", [keys.LEADER], worker=worker, interval_ms=int(interval * 1000), ended=ended
         )

@@ -13,16 +13,16 @@ from vidferry_common.contract.priority import Priority
 from vidferry_common.store.scripts import ScriptRunner
 
 PICK_SECONDS = 2.0
-"""that a download is kept for the worker that picked it; one that dies before it claims holds it up for so long"""
+"""for which a download is kept for the worker that picked it, and held up where that worker dies before it claims"""
 _WAITING_BODY, _PARKED_BODY = (orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many downloads of one site, and of one caller, run at once: the rest of the slots is for others."""
+    """Limits on the downloads of one site, and of one caller, that run at once. The other slots are for others."""
 
     slots: int = 0
-    """of the worker that asks; it counts with those of all workers that are known"""
+    """of the worker that asks; all workers that are known count together"""
     site_share: float = 1
     """of all slots, one at least; 1: no limit"""
     site_limit: int = 0
@@ -54,7 +54,7 @@ class QueueStore:
         self._scripts = scripts
 
     async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
-        """Arq ids to start, kept for whoever asks for PICK_SECONDS; the seconds until there may be more."""
+        """The arq ids to start, kept for the caller for PICK_SECONDS; and the seconds until there may be more."""
         due_ms, *arq_ids = await self._scripts.run(
             "pick",
             [],
@@ -70,7 +70,7 @@ class QueueStore:
         return arq_ids, due_ms / 1000 if due_ms >= 0 else None
 
     async def read_depth(self) -> QueueDepth:
-        """How much waits and runs; cheap, whatever the queue's length."""
+        """How much waits and runs. It is cheap, however long the queue is."""
         waiting, deferred, running, oldest_ms = await self._scripts.run(
             "queue_depth", [], head_start_ms=Priority.INTERACTIVE.head_start_ms
         )
@@ -78,7 +78,7 @@ class QueueStore:
 
 
 def arq_job(download_id: str, attempt: int, seconds: int) -> dict[str, Any]:
-    """What arq needs to run an attempt, as the scripts take it: its job's id, its payload, the ms that it is kept."""
+    """The arq job of an attempt, as the scripts take it: its id, its payload, and the ms that it is kept."""
     now = int(time.time() * 1000)
     payload = serialize_job(keys.FUNCTION, (download_id, attempt), {}, None, now, serializer=orjson.dumps)
     return {"id": keys.arq_id(download_id, attempt), "payload": payload, "ms": seconds * 1000}

@@ -22,10 +22,10 @@ PORT = 26379
 ASK_SECONDS = 2.0
 """to connect to a Sentinel, and for its answer; then another one is asked"""
 FRESH_SECONDS = 1.0
-"""that an answer is believed: after a switch the old primary takes writes, and they are lost, until the Sentinels make
+"""for which an answer counts: after a failover the old primary takes writes, which are lost, until the Sentinels make
 a replica of it some ten seconds later"""
 WAIT_SECONDS = 0.25
-"""for a fresh answer at the most, while there is a connection that may do"""
+"""for a fresh answer, at the most, while there is a connection that may still be right"""
 REFUSALS = ("READONLY", "NOREPLICAS")
 """How a replica refuses a write, and a primary that no replica follows; of a script it is within the error's text."""
 
@@ -40,18 +40,18 @@ class NoPrimary(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SentinelAddress:
-    """What an address of the form above says."""
+class SentinelUrl:
+    """A URL of FORM, parsed."""
 
     hosts: tuple[Host, ...]
     name: str
     """of the primary, as the Sentinels call it"""
     server: str
-    """what it says of the servers, as the address of one: its host means nothing"""
+    """the options for the servers, as the URL of one; its host is a placeholder"""
 
     @classmethod
-    def read(cls, url: str) -> Self | None:
-        """None where it names no Sentinels; ValueError where it names them wrongly."""
+    def parse(cls, url: str) -> Self | None:
+        """The URL's parts; None where it names no Sentinels, ValueError where it is malformed."""
         if "+sentinel:" not in url:
             return None
         found = _ADDRESS.fullmatch(url)
@@ -68,10 +68,10 @@ class SentinelAddress:
 
 
 class Sentinels:
-    """Tell where the primary is. They are asked one after the other; who answered is asked first the next time."""
+    """The Sentinels, which know where the primary is. The one that answered last is asked first the next time."""
 
-    def __init__(self, address: SentinelAddress, **options: Any) -> None:
-        self._hosts, self._name = list(address.hosts), address.name
+    def __init__(self, url: SentinelUrl, **options: Any) -> None:
+        self._hosts, self._name = list(url.hosts), url.name
         random.shuffle(self._hosts)  # not all processes ask the first one
         self._options = {**options, "socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
         self.newest: Host | None = None
@@ -79,12 +79,12 @@ class Sentinels:
         self._stale_from = 0.0
         self._looking: asyncio.Task[None] | None = None
 
-    async def primary(self) -> Host:
-        """Asks anew; NoPrimary, with what each of them said."""
+    async def find_primary(self) -> Host:
+        """Asks the Sentinels for the primary; NoPrimary, with what each of them said."""
         said = []
         for host in tuple(self._hosts):
             try:
-                self.newest = await self._ask(host)
+                self.newest = await self._ask_sentinel(host)
             except (NoPrimary, RedisError, OSError) as error:
                 said.append(f"{host[0]}:{host[1]}: {error}")
             else:
@@ -93,20 +93,20 @@ class Sentinels:
                 return self.newest
         raise NoPrimary(f"no Sentinel knows the primary {self._name} ({'; '.join(said)})")
 
-    async def follow(self) -> None:
-        """Asks anew where the last answer is not fresh; `newest` tells what came of it."""
+    async def refresh(self) -> None:
+        """Asks again where the last answer is not fresh. The answer is in `newest`."""
         if asyncio.get_running_loop().time() < self._stale_from:
             return
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._refresh_now())
         await asyncio.wait([self._looking], timeout=WAIT_SECONDS)
 
-    async def _look(self) -> None:
+    async def _refresh_now(self) -> None:
         with contextlib.suppress(NoPrimary):
-            await self.primary()
+            await self.find_primary()
 
-    async def _ask(self, host: Host) -> Host:
-        """By a connection of its own: it is asked once a second at the most, and none is left to be closed."""
+    async def _ask_sentinel(self, host: Host) -> Host:
+        """Asks on a new connection, once a second at the most, so that none is left to be closed."""
         async with Redis(host=host[0], port=host[1], **self._options) as sentinel:
             known = (await sentinel.sentinel_masters()).get(self._name)  # type: ignore[no-untyped-call]
         if known is None:
@@ -117,14 +117,14 @@ class Sentinels:
 
 
 class PrimaryConnection(Connection):
-    """Connects to the primary of the moment, and to none that is a replica."""
+    """A connection to the current primary; it refuses a replica."""
 
     def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
         super().__init__(**options)
         self._sentinels = sentinels
 
     async def _connect(self) -> None:
-        self.host, self.port = await self._sentinels.primary()
+        self.host, self.port = await self._sentinels.find_primary()
         await super()._connect()  # type: ignore[no-untyped-call]
 
     async def on_connect(self) -> None:
@@ -138,7 +138,7 @@ class PrimaryConnection(Connection):
 
     async def can_read_destructive(self) -> bool:
         """Whether the pool must open it anew: also where others have meanwhile found another primary."""
-        await self._sentinels.follow()
+        await self._sentinels.refresh()
         if (self.host, self.port) != self._sentinels.newest:
             return True
         return bool(await super().can_read_destructive())  # type: ignore[no-untyped-call]
@@ -154,4 +154,4 @@ class PrimaryConnection(Connection):
 
 
 class PrimarySSLConnection(PrimaryConnection, SSLConnection):
-    """The same with TLS."""
+    """A connection to the current primary, with TLS."""

@@ -1,20 +1,20 @@
-"""The records in Redis, an aggregate each: what may be done to them, each in one atomic step."""
+"""The records in Redis: one store for each aggregate, each change one atomic step."""
 
 import time
 from dataclasses import dataclass
 
-from vidferry_common.store.client import Kept, RedisClient
+from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.jobs import JobStore
 from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.objects import ObjectMarks
 from vidferry_common.store.queue import QueueStore
-from vidferry_common.store.scripts import ALL_KEPT, ScriptRunner
+from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
 
 
 @dataclass(frozen=True, slots=True)
 class RedisMemory:
-    """Bytes of Redis' memory."""
+    """How much memory Redis uses, in bytes."""
 
     used: int
     maximum: int
@@ -31,10 +31,10 @@ class RedisMemory:
 class Store:
     """All records of one Redis. Every method, of an aggregate too, raises StoreUnavailable where it can't be asked."""
 
-    def __init__(self, redis: RedisClient, record_seconds: int, kept: Kept = ALL_KEPT) -> None:
+    def __init__(self, redis: RedisClient, record_seconds: int, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> None:
         """record_seconds: for which a record is kept after its last step."""
         self._redis = redis
-        self._scripts = ScriptRunner(redis, kept)
+        self._scripts = ScriptRunner(redis, limits)
         self.jobs = JobStore(self._scripts, record_seconds)
         self.downloads = DownloadStore(self._scripts, record_seconds)
         self.queue = QueueStore(self._scripts)
@@ -43,18 +43,18 @@ class Store:
 
     async def read_memory(self) -> RedisMemory:
         """What Redis uses of its memory."""
-        told = await self._scripts.ask(self._redis.info("memory"))
+        told = await self._scripts.await_reply(self._redis.info("memory"))
         used, aside = int(told["used_memory"]), int(told.get("mem_not_counted_for_evict", 0))
         return RedisMemory(used, int(told.get("maxmemory", 0)), used - aside)
 
     async def read_clock(self) -> tuple[float, float]:
-        """Redis' Unix time, and the seconds that its reply took."""
+        """Redis' Unix time, and the seconds that the round trip took."""
         asked = time.monotonic()
-        seconds, micros = await self._scripts.ask(self._redis.time())
+        seconds, micros = await self._scripts.await_reply(self._redis.time())
         return seconds + micros / 1e6, time.monotonic() - asked
 
     async def ping(self) -> None:
-        await self._scripts.ask(self._redis.ping())
+        await self._scripts.await_reply(self._redis.ping())
 
     async def close(self) -> None:
         await self._redis.aclose(close_connection_pool=True)

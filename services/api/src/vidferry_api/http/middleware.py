@@ -32,7 +32,7 @@ class Cors(CORSMiddleware):
             return response
         problem = Problem(
             ProblemCode.CORS_REFUSED,
-            "Serve the page from an origin in VIDFERRY_CORS_ORIGINS, and send only the methods and headers documented.",
+            "Serve the page from an origin in VIDFERRY_CORS_ORIGINS, and send only documented methods and headers.",
             headers={"Vary": response.headers["Vary"]},
         )
         return problem.response()
@@ -140,7 +140,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_and_record_status)
         except Exception:
-            logger.exception("a request broke", extra=_log_fields(scope, trace))
+            logger.exception("request failed with an unexpected error", extra=_log_fields(scope, trace))
             if status:
                 raise
             await internal_problem(trace_id(trace))(scope, receive, send_and_record_status)

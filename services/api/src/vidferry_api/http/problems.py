@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from vidferry_api.http.field_types import Uri
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.field_types import Uri
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
 from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable
@@ -107,7 +107,7 @@ def install_error_handlers(app: FastAPI) -> None:
 def internal_problem(trace_id: str) -> JSONResponse:
     """The response to an uncaught exception, which the log has under the trace id."""
     return Problem(
-        ProblemCode.INTERNAL, f"Try again; if it stays so, tell the operator the trace id {trace_id}."
+        ProblemCode.INTERNAL, f"Try again. If the error stays, tell the operator the trace id {trace_id}."
     ).response()
 
 
@@ -119,12 +119,16 @@ def _answer_validation_error(request: Request, error: Exception) -> JSONResponse
         return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
     errors = [{"field": _field_path(item), "message": _field_message(item)} for item in invalid]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
-    detail = (
-        EXPECTED_BODY
-        if errors[0]["field"] == "body"
-        else " ".join(f"{e['field']}: {e['message']}." for e in errors[:5])
-    )
-    return Problem(code, detail, errors=errors[:20]).response()
+    return Problem(code, _detail_of(code, errors), errors=errors[:20]).response()
+
+
+def _detail_of(code: ProblemCode, errors: list[dict[str, str]]) -> str:
+    if errors[0]["field"] == "body":
+        return EXPECTED_BODY
+    if code is ProblemCode.INVALID_URL:  # the page shows it to a person, beside the field
+        message = errors[0]["message"]
+        return f"{message[:1].upper()}{message[1:]}."
+    return " ".join(f"{each['field']}: {each['message']}." for each in errors[:5])
 
 
 def _declares_json(request: Request) -> bool:
@@ -140,7 +144,7 @@ def _field_path(item: Mapping[str, Any]) -> str:
 def _field_message(item: Mapping[str, Any]) -> str:
     """Pydantic's message without its prefix. It must not contain what the caller sent."""
     if item["type"] == "extra_forbidden":
-        return "this field is not known, remove it"
+        return "unknown field; remove it"
     if item["type"] == "missing":
         return "this field is required"
     return str(item["msg"]).removeprefix("Value error, ").rstrip(".")
@@ -158,8 +162,8 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
     if http_error.status_code == ProblemCode.NOT_FOUND.status:
         if (request.method, request.scope["path"]) == ("OPTIONS", "*"):  # about the server (RFC 9110 §9.3.7)
             return Response(status_code=204, headers={"Allow": METHODS})
-        return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for what there is.").response()
-    return Problem(ProblemCode.INVALID_REQUEST, "The request can't be understood; see /openapi.json.").response()
+        return Problem(ProblemCode.NOT_FOUND, "See /openapi.json for the available paths.").response()
+    return Problem(ProblemCode.INVALID_REQUEST, "See /openapi.json for what the request must contain.").response()
 
 
 def _allowed_methods(request: Request, allowed_by_route: str) -> list[str]:
@@ -178,26 +182,26 @@ def _is_preflight(request: Request) -> bool:
 
 def _answer_redis_unavailable(request: Request, error: Exception) -> JSONResponse:
     logger.warning("Redis is away", extra={"error": str(error)})
-    advice = "; an Idempotency-Key makes that safe" if request.method == "POST" else ""
+    advice = ", with the same Idempotency-Key to avoid a second job" if request.method == "POST" else ""
     return Problem(ProblemCode.REDIS_UNAVAILABLE, f"Try again in a few seconds{advice}.").response()
 
 
 def _answer_queue_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
-        ProblemCode.QUEUE_FULL, "Try again when some of the waiting downloads are done.", headers={"Retry-After": "30"}
+        ProblemCode.QUEUE_FULL, "Try again when some downloads have finished.", headers={"Retry-After": "30"}
     ).response()
 
 
 def _answer_redis_full(_: Request, __: Exception) -> JSONResponse:
     return Problem(
-        ProblemCode.REDIS_FULL, "Try again when some of the running downloads are done.", headers={"Retry-After": "30"}
+        ProblemCode.REDIS_FULL, "Try again when some downloads have finished.", headers={"Retry-After": "30"}
     ).response()
 
 
 def _answer_over_rate(_: Request, error: Exception) -> JSONResponse:
     quota = cast("CallerOverRate", error).quota
     headers = {"Retry-After": str(quota.retry_after), **rate_limit_headers(quota)}
-    detail = f"Send at most {quota.rate} requests a minute; the next one in {quota.retry_after} s."
+    detail = f"Send at most {quota.rate} requests per minute. Try again in {quota.retry_after} s."
     return Problem(ProblemCode.TOO_MANY_REQUESTS, detail, headers=headers).response()
 
 
@@ -210,7 +214,7 @@ def rate_limit_headers(quota: Quota) -> dict[str, str]:
 
 
 def _answer_mismatch(_: Request, __: Exception) -> JSONResponse:
-    return Problem(ProblemCode.IDEMPOTENCY_MISMATCH, "Use a new Idempotency-Key for another request.").response()
+    return Problem(ProblemCode.IDEMPOTENCY_MISMATCH, "Use a new Idempotency-Key for each different request.").response()
 
 
 def _answer_bucket_error(_: Request, error: Exception) -> JSONResponse:

@@ -31,5 +31,7 @@ async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
         if job.status is Status.CANCELLED:
             return job
         if outcome is Cancelled.ENDED:
-            raise Problem(ProblemCode.JOB_ENDED, "It ended before it could be cancelled; ask for it to see how.")
+            raise Problem(
+                ProblemCode.JOB_ENDED, "The job ended before it could be cancelled. Read the job to see its result."
+            )
     raise Problem(ProblemCode.JOB_BUSY, "Try again in a few seconds.")

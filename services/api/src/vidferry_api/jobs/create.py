@@ -37,7 +37,7 @@ def _idempotency_key(
 ) -> str:
     """The request's Idempotency-Key; empty if it has none."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-        raise Problem(ProblemCode.INVALID_REQUEST, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
+        raise Problem(ProblemCode.INVALID_REQUEST, "Send an Idempotency-Key of 1 to 255 visible ASCII characters.")
     return idempotency_key or ""
 
 
@@ -89,7 +89,7 @@ class JobCreator:
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
             logger.warning(
-                "as many requests of one address as VIDFERRY_CALLER_RATE allows; a proxy has to be named in "
+                "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it to "
                 "VIDFERRY_TRUSTED_PROXIES",
                 extra={"address": job.caller},
             )
@@ -104,7 +104,9 @@ class JobCreator:
 
     def _describe_accepted(self, root: str, created: Created) -> Accepted:
         if created.status is None:
-            raise Problem(ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key has expired. Use a new key.")
+            raise Problem(
+                ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key was deleted. Use a new Idempotency-Key."
+            )
         if created.quota:
             self._response.headers.update(rate_limit_headers(created.quota))
         self._response.headers["Location"] = job_url(root, created.job_id)

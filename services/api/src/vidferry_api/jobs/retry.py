@@ -12,8 +12,11 @@ from vidferry_common.store import JobRecord
 async def retry_job(job: JobRecord, creator: JobCreator) -> Accepted:
     """Creates a new job like this one. Raises Problem if this one has not ended, or has completed."""
     if not job.status.terminal:
-        raise Problem(ProblemCode.JOB_NOT_ENDED, "It is still being worked on; cancel it first to begin anew.")
+        raise Problem(ProblemCode.JOB_NOT_ENDED, "The job has not ended. Cancel it first, or wait until it has ended.")
     if job.status is Status.COMPLETED:
         file = f"{job_url(creator.public_root, job.job_id)}/file"
-        raise Problem(ProblemCode.JOB_COMPLETED, f"Its file is at {file}; fetch it anew by a download with force.")
+        raise Problem(
+            ProblemCode.JOB_COMPLETED,
+            f"The file is at {file}. To download the video again, create a job with force set to true.",
+        )
     return await creator.create(job.url, job.format, job.priority, force=job.force, retry_of=job.job_id)

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vidferry_api.http.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_api.jobs.url import canonical_url
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import Failure
+from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
+from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
@@ -79,28 +80,6 @@ class Accepted(BaseModel):
         description="The absolute URL of the same messages as Server-Sent Events.",
         examples=[f"https://media.example.org/sse/download/{_ID}"],
     )
-
-
-class Result(BaseModel):
-    """The result of a completed job."""
-
-    title: str | None
-    duration: Double | None = Field(description="seconds")
-    size: Int64 = Field(description="bytes")
-    media_type: str
-    filename: str
-    url: Uri = Field(description="A signed link to the file.")
-    expires_at: DateTime = Field(description="When that link expires, RFC 3339.")
-    file_url: Uri = Field(description="A URL that always redirects to a new signed link.")
-    reused: bool = Field(description="Whether the video was already in the bucket.")
-
-
-class Failure(BaseModel):
-    """Why a job failed."""
-
-    code: ErrorCode
-    message: str = Field(description="A sentence for people.")
-    retryable: bool = Field(description="Whether the same request may succeed later.")
 
 
 class Job(BaseModel):

@@ -16,19 +16,19 @@ _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _MAX_HOST = 253  # RFC 1035 §2.3.4, without the last dot
 _SMUGGLED_DATA_KEY = "__youtubedl_smuggle"
 
-_NO_HOST = "the address's host is no name of a host; check its spelling"
+_NO_HOST = "the URL's host is not a valid host name; check its spelling"
 
 
 def canonical_url(text: str) -> str:
     """The URL in its canonical form. Raises ValueError, with a sentence for the caller, if it is not accepted."""
     text = text.strip()
     if not text:
-        raise ValueError("paste the address of a video, such as https://example.org/video")
+        raise ValueError("paste the URL of a video, such as https://example.org/video")
     _check_length(text)
     if _SMUGGLED_DATA_KEY in unquote(text):
-        raise ValueError("this address carries instructions for a downloader; paste the address of the page instead")
+        raise ValueError("the URL carries yt-dlp's internal data; paste the URL of the video's page instead")
     if _FORBIDDEN.search(text):
-        raise ValueError("an address holds no spaces, backslashes or control characters; encode a space as %20")
+        raise ValueError("the URL must not contain spaces, backslashes or control characters; write a space as %20")
     url = _build_canonical(_split_url(text))
     _check_length(url)
     return url
@@ -36,7 +36,7 @@ def canonical_url(text: str) -> str:
 
 def _check_length(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise ValueError(f"an address has at most {MAX_LENGTH} characters, encoded; shorten it")
+        raise ValueError(f"the URL must not be longer than {MAX_LENGTH} characters after encoding")
 
 
 def _split_url(text: str) -> SplitResult:
@@ -44,20 +44,20 @@ def _split_url(text: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError:
-        raise ValueError("this is no address; check its host and port") from None
+        raise ValueError("this is not a valid URL; check its host and port") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise ValueError("the address must begin with http:// or https://")
+        raise ValueError("the URL must begin with http:// or https://")
     if "@" in parts.netloc:
-        raise ValueError("the address must not hold a user name or a password")
+        raise ValueError("the URL must not contain a user name or a password")
     if not parts.hostname:
-        raise ValueError("the address names no host; write it as https://host/path")
+        raise ValueError("the URL has no host; write it as https://host/path")
     return parts
 
 
 def _build_canonical(parts: SplitResult) -> str:
     """Lower-case scheme and host, no default port, no fragment, percent-encoded where necessary."""
     if parts.port == 0:
-        raise ValueError("the address names port 0, which does not exist")
+        raise ValueError("the URL has port 0, which does not exist")
     host = _canonical_ipv6(parts.hostname or "") if "[" in parts.netloc else _canonical_host(parts.hostname or "")
     netloc = host if parts.port in {None, DEFAULT_PORTS[parts.scheme]} else f"{host}:{parts.port}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._[]")
@@ -69,9 +69,9 @@ def _canonical_ipv6(host: str) -> str:
     try:
         address = IPv6Address(host)
     except ValueError:
-        raise ValueError("the address's host is no IPv6 address") from None
+        raise ValueError("the URL's host is not a valid IPv6 address") from None
     if address.scope_id:
-        raise ValueError("the address names a network interface of one machine; leave out % and what follows")
+        raise ValueError("the URL's IPv6 address has a zone id; remove % and what follows")
     return f"[{address.compressed}]"
 
 
@@ -99,4 +99,4 @@ def _canonical_ipv4(name: str) -> str:
     try:
         return str(IPv4Address(name))
     except ValueError:
-        raise ValueError("write an IPv4 address as four decimal numbers, such as 192.0.2.1") from None
+        raise ValueError("write the URL's IPv4 address as four decimal numbers, such as 192.0.2.1") from None

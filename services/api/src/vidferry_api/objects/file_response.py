@@ -49,6 +49,6 @@ def _drop_invalid_range(scope: Scope) -> Scope:
 def _range_problem(size: int) -> Problem:
     return Problem(
         ProblemCode.RANGE_NOT_SATISFIABLE,
-        f"Ask for bytes from 0 to {size - 1}, or leave out the Range header.",
+        f"Request bytes from 0 to {size - 1}, or omit the Range header.",
         headers={"Content-Range": f"bytes */{size}"},
     )

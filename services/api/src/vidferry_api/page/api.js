@@ -1,7 +1,7 @@
 /** The calls of the REST API that the page makes. URLs are relative, so that the page works below a path prefix. */
 
 const TIMEOUT_MS = 30_000;
-const OUTAGE = "Vidferry can’t reach its records just now. Try again in a few seconds.";
+const OUTAGE = "Vidferry can’t reach its database at the moment. Try again in a few seconds.";
 
 /**
  * A failed request with a message for people: the `detail` of the problem document (RFC 9457) if the server sent one.

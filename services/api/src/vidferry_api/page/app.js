@@ -5,8 +5,8 @@ import { createCard } from "./card.js";
 import { isWaitingToRetry, Jobs } from "./jobs.js";
 
 const CONTAINERS = {
-  video: [["any", "Whatever fits best"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
-  audio: [["any", "Whatever fits best"], ["m4a", "M4A"], ["mp3", "MP3"]],
+  video: [["any", "Automatic"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
+  audio: [["any", "Automatic"], ["m4a", "M4A"], ["mp3", "MP3"]],
 };
 
 /** @type {any} */
@@ -88,7 +88,7 @@ async function retry(job) {
   const hadFocus = cards.get(job)?.element.contains(document.activeElement);
   drawList();
   if (hadFocus) cards.get(created)?.focus();
-  announce("On its way again.");
+  announce("Download started again.");
 }
 
 /**
@@ -112,7 +112,7 @@ async function submitDownload(url, format) {
     await jobs.add(url, format, sent.key);
     unanswered = null;
     showProblem("");
-    announce("On its way. The steps show in the list below.");
+    announce("Download started. Its steps appear in the list below.");
     return true;
   } catch (refusal) {
     const problem = /** @type {import("./api.js").Problem} */ (refusal);
@@ -132,7 +132,7 @@ function isBusy() {
 function setBusy(busy) {
   form.setAttribute("aria-busy", String(busy));
   submit.setAttribute("aria-disabled", String(busy));
-  submit.textContent = busy ? "Sending…" : "Fetch video";
+  submit.textContent = busy ? "Sending…" : "Download video";
 }
 
 /** @param {string} text what is wrong with the input; "" for nothing */
@@ -163,7 +163,7 @@ form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   if (isBusy()) return;
   const url = withScheme(urlInput.value);
-  if (!url) showProblem("Paste the address of a video first.");
+  if (!url) showProblem("Paste the URL of a video first.");
   else if (await submitDownload(url, { quality: quality.value, container: container.value })) urlInput.value = "";
   urlInput.focus();
 });

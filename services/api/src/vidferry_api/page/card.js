@@ -3,23 +3,23 @@
 import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
 import { hasEnded, isWaitingToRetry } from "./jobs.js";
 
-/** The steps of a crossing, and the share of the bar at which each begins. */
+/** The steps of a job, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
-const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Answer", 70], ["Done", 100]];
+const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Metadata", 70], ["Done", 100]];
 
 const CHIPS = {
   queued: "Waiting",
-  processing: "On its way",
+  processing: "In progress",
   completed: "Ready",
   failed: "Failed",
   cancelled: "Cancelled",
-  gone: "Gone",
+  gone: "Not found",
   refused: "Not connected",
   reconnecting: "Reconnecting…",
 };
 
-const GONE = "Vidferry doesn’t know this job any more. What it stored is still in the bucket.";
-const REFUSED = "Vidferry doesn’t show this job’s progress to you.";
+const GONE = "Vidferry no longer has a record of this job. A finished video may still be in the bucket.";
+const REFUSED = "Vidferry does not allow this page to follow the job’s progress.";
 
 /**
  * @typedef {import("./jobs.js").Job} Job
@@ -53,7 +53,7 @@ export function createCard(job, actions) {
   parts.again.addEventListener("click", () => actions.onRetry(job));
   parts.copy.addEventListener("click", async () => {
     const copied = await copyText(job.state.result.url);
-    actions.onAnnounce(copied ? "Link copied." : "The browser did not allow copying.");
+    actions.onAnnounce(copied ? "Link copied." : "The browser did not allow copying the link.");
     if (copied) showBriefly(parts.copy, "Copied");
   });
   parts.picture.addEventListener("error", () => (parts.picture.hidden = true));
@@ -141,10 +141,10 @@ function listFacts(job) {
   return [size, formatSpeed(state.speed), left && `${left} left`, again];
 }
 
-/** @param {Job["state"]} state @returns {string} "Tried again in 12 sec (2 of 3)" */
+/** @param {Job["state"]} state @returns {string} "Next try in 12 sec (2 of 3)" */
 function nextTry(state) {
   const seconds = ((parseTime(state.retry_at)?.getTime() ?? 0) - Date.now()) / 1000;
-  return `${seconds > 0 ? `Tried again in ${formatTimeSpan(seconds)}` : "Waiting to be tried again"} (${formatRetries(state)})`;
+  return `${seconds > 0 ? `Next try in ${formatTimeSpan(seconds)}` : "Waiting for the next try"} (${formatRetries(state)})`;
 }
 
 /** @param {Job["state"]} state @returns {string} "2 of 3" */
@@ -199,7 +199,7 @@ function showFile(parts, job) {
   parts.save.hidden = !file;
   setText(parts.save, job.format?.quality === "audio" ? "Save audio" : "Save video");
   parts.copy.hidden = !(completed && parseWebUrl(result.url)) || expired;
-  setText(parts.expiry, until ? (expired ? "The link has expired; saving makes a new one." : `Link works until ${formatClock(until)}`) : "");
+  setText(parts.expiry, until ? (expired ? "The link has expired. Saving creates a new one." : `Link works until ${formatClock(until)}`) : "");
 }
 
 /** @param {Record<string, any>} parts @param {Job} job */

@@ -16,4 +16,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/sse/download/{job_id}")
 async def refuse_watching() -> None:
     """Refuses temporarily: by a 404 clients would take the job for unknown."""
-    raise Problem(ProblemCode.NOT_READY, "No ws-gateway is ready, or a proxy does not send it its paths: try again.")
+    raise Problem(
+        ProblemCode.NOT_READY,
+        "No ws-gateway is ready, or a proxy does not route /ws and /sse to it. Try again in a few seconds.",
+    )

@@ -12,17 +12,9 @@ from datetime import UTC, datetime, timedelta
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.messages import Update, timestamp
+from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import (
-    Cause,
-    Claim,
-    DownloadStatus,
-    Ending,
-    Requeue,
-    RequeueOutcome,
-    StoreUnavailable,
-)
+from vidferry_common.store import Cause, Claim, DownloadStatus, Ending, Requeue, RequeueOutcome, StoreUnavailable
 from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
 from vidferry_worker.attempt.pipeline import JobsMoved, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
@@ -95,9 +87,9 @@ class Attempt:
         with contextlib.suppress(StoreUnavailable):
             record = await self._context.store.downloads.read(self._claim.download_id)
             if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
-                logger.info("attempt stopped: nobody waits for it", extra=self._log)
+                logger.info("attempt stopped: no job waits for it", extra=self._log)
                 return
-        logger.warning("attempt lost: another one runs", extra=self._log)
+        logger.warning("attempt lost its lease to another attempt", extra=self._log)
 
     async def _run_to_end(self) -> None:
         try:
@@ -115,11 +107,11 @@ class Attempt:
             logger.warning("attempt failed", extra=self._log, exc_info=True)
             await self._retry_or_fail(find_error_code(error))
         except Exception:
-            logger.exception("attempt broke", extra=self._log)
+            logger.exception("attempt failed with an unexpected error", extra=self._log)
             await self._retry_or_fail(ErrorCode.INTERNAL)
 
     async def _make_result(self) -> DownloadResult:
-        self._state.enter_step(stages.started(self._claim.attempt, self._claim.last.message))
+        self._state.enter_step(stages.first_step(self._claim.attempt, self._claim.last.message))
         if self._claim.known_object and not self._claim.force:
             reused = await self._reuse_object(self._claim.known_object)
             if reused:
@@ -171,15 +163,15 @@ class Attempt:
     async def _retry_or_fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         if final or not code.retryable:
-            await self._end_download(self._state.current.failed(code), Ending())
+            await self._end_download(self._state.current.as_failed(code), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._context.settings, self._claim.retries
         delay = max(retry_delay(settings.retry_delay, retries), requested_delay(asked or 0, settings.max_retry_after))
-        update = self._state.current.waiting(
+        update = self._state.current.as_waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
             retries=min(retries + 1, settings.retries),
-            retry_at=timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
+            retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
         outcome = await self._requeue_download(Requeue(Cause.RETRY, update, delay, settings.retries, code))
         if outcome is RequeueOutcome.REQUEUED:
@@ -194,7 +186,7 @@ class Attempt:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
-                await self._requeue_download(Requeue(Cause.HANDOVER, self._state.current.waiting()))
+                await self._requeue_download(Requeue(Cause.HANDOVER, self._state.current.as_waiting()))
 
     async def _requeue_download(self, how: Requeue) -> RequeueOutcome:
         return await until_redis_answers(

@@ -9,7 +9,7 @@ from vidferry_worker.attempt.state import AttemptState
 
 SHOW_SECONDS = 1.0
 CHECK_SECONDS = 5.0
-MESSAGE = "The bucket can't be reached. It is tried again by itself."
+MESSAGE = "The bucket can't be reached. Vidferry will try again automatically."
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ class Pipeline:
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
         stored = await self._results.find_and_pin_object(name)
-        url_is_stable = not extraction.identity.by_address
+        url_is_stable = not extraction.identity.by_url
         if stored and await self._can_reuse(stored, extraction):
             self._session.dismiss()
             return await self._results.build_reused(stored, url_is_stable=url_is_stable)
@@ -84,7 +84,7 @@ class Pipeline:
             return True
         if self._claim.force:
             return False
-        return not extraction.identity.by_address or await self._is_unchanged(stored)
+        return not extraction.identity.by_url or await self._is_unchanged(stored)
 
     async def _is_unchanged(self, stored: StoredObject) -> bool:
         """Whether the origin confirms that its content is the same as when the object was made."""

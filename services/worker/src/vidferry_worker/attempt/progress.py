@@ -9,13 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vidferry_common.contract import stages
 from vidferry_worker.children.protocol import FoundStream, Progress
 
 SPEED_WINDOW = 3.0
 """seconds over which speed is measured"""
-START, END = 20.0, 80.0
-"""per cent of the job's progress between which the download takes place"""
-QUARTERS = 4
 MAX_UNFINISHED = 0.99
 """the most that is shown while bytes are still missing"""
 
@@ -97,12 +95,12 @@ class DownloadProgress:
     @property
     def quarters(self) -> int:
         """How many quarters are done; the last one only after the last byte."""
-        return int(self.fraction * QUARTERS)
+        return stages.count_quarters(self.fraction)
 
     @property
     def progress(self) -> float:
         """Per cent of the whole job."""
-        return START + (END - START) * self.fraction
+        return stages.download_progress(self.fraction)
 
     @property
     def downloaded(self) -> int:

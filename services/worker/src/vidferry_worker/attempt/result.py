@@ -8,7 +8,8 @@ from vidferry_common.bucket.disposition import clean_filename
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
-from vidferry_common.contract.messages import Update, job_link, public_link, timestamp
+from vidferry_common.contract.messages import Update, format_timestamp, job_link, public_link
+from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_worker.attempt import bucket_outage
@@ -61,20 +62,20 @@ class ResultBuilder:
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # renamed at its source since
             filename = clean_filename(file_types.make_file_name(title, filename.rpartition(".")[2]))
-        link = await self._context.bucket.sign(stored, self._context.settings.link_lifetime, filename)
+        link = await self._context.bucket.sign_link(stored, self._context.settings.link_lifetime, filename)
         duration = stored.metadata.get("duration")
-        result = {
-            "title": title,
-            "duration": float(duration) if duration else None,
-            "size": stored.size,
-            "media_type": stored.content_type,
-            "filename": filename,
-            "url": public_link(link.url),
-            "expires_at": timestamp(link.expires_at),
-            "file_url": job_link("file"),
-            "reused": reused,
-        }
-        update = self._state.current.at(
+        result = Result(
+            title=title,
+            duration=float(duration) if duration else None,
+            size=stored.size,
+            media_type=stored.content_type,
+            filename=filename,
+            url=public_link(link.url),
+            expires_at=format_timestamp(link.expires_at),
+            file_url=job_link("file"),
+            reused=reused,
+        )
+        update = self._state.current.at_step(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result
         )
         return DownloadResult(stored, update, url_is_stable)

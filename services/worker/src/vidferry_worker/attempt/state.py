@@ -21,7 +21,7 @@ class AttemptState:
 
     def enter_step(self, step: Step, **facts: Any) -> None:
         """Changes the stage, which every watcher is told."""
-        self._current = self._current.at(step, **facts)
+        self._current = self._current.at_step(step, **facts)
         self._clock.enter_stage(self._current.stage)
         self._reporter.send_step(self._current)
 

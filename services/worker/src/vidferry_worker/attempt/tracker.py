@@ -4,7 +4,7 @@ import time
 
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_common.contract.messages import timestamp
+from vidferry_common.contract.messages import format_timestamp
 from vidferry_common.contract.stages import Stage
 from vidferry_worker.attempt.conversion import ConversionProgress
 from vidferry_worker.attempt.progress import DownloadProgress
@@ -104,7 +104,7 @@ class DownloadTracker:
         """Shows the pause that the site asked for, while it lasts."""
         ends = self._stall.pause_ends
         if ends and self._state.current.retry_at is None:
-            self._state.show_progress(message=PAUSED, speed=None, eta=None, retry_at=timestamp(ends))
+            self._state.show_progress(message=PAUSED, speed=None, eta=None, retry_at=format_timestamp(ends))
 
     def _show_conversion(self) -> None:
         """Shows how far ffmpeg is, once every byte has arrived."""

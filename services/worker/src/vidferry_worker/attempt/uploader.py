@@ -112,7 +112,7 @@ class Uploader:
         for retries in range(self._context.settings.retries + 1):
             self._progress = UploadProgress(size, 0, time.monotonic())
             try:
-                return await self._context.bucket.upload(upload, source, size, report_sent, given=True)
+                return await self._context.bucket.upload(upload, source, size, report_sent, allow_link=True)
             except StorageUnavailable:  # logged once for each outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)

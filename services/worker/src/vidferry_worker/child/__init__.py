@@ -1,4 +1,4 @@
-"""The part of the worker that touches what strangers send: the zygote and the children forked from it.
+"""The code of the zygote and of the children that it forks: everything that handles untrusted input.
 
-Nothing here is imported by the parent, and nothing here knows Redis, the bucket or a secret.
+The parent imports nothing from here, and nothing here knows Redis, the bucket or a secret.
 """

@@ -1,4 +1,4 @@
-"""The child's line to the worker: events out, answers and connected sockets in."""
+"""The child's connection to the worker: events go out, orders, answers and connected sockets come in."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ from vidferry_worker.children.protocol import MAX_HOST, ConnectAnswer, ConnectRe
 
 
 class ForbiddenAddress(OSError):
-    """The worker refuses to connect there."""
+    """The worker refuses to connect to this address."""
 
 
-class Unreached(TimeoutError):
-    """No connection came about in time."""
+class ConnectTimedOut(TimeoutError):
+    """The connection was not established in time."""
 
 
 class Channel:
-    """One SOCK_SEQPACKET socket, shared by all threads of the child. A reader thread hands out what comes in."""
+    """The socket to the worker (SOCK_SEQPACKET), shared by all threads. A reader thread distributes the messages."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -27,18 +27,18 @@ class Channel:
         self._waiting: dict[int, queue.SimpleQueue[tuple[wire.Message, list[int]]]] = {}
         self._next_id = 0
         self._orders: queue.SimpleQueue[wire.Message] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="channel", daemon=True).start()
+        threading.Thread(target=self._read_messages, name="channel", daemon=True).start()
 
-    def tell(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:
         with self._lock:
             wire.send(self._sock, to_message(event))
 
-    def order(self) -> wire.Message:
-        """The worker's next order, however long it takes."""
+    def receive_order(self) -> wire.Message:
+        """Waits for the worker's next order."""
         return self._orders.get()
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A socket that the worker connected; ForbiddenAddress, or OSError as from a socket of one's own."""
+        """Has the worker connect a socket and returns it; ForbiddenAddress, or OSError as from a local socket."""
         if len(host) > MAX_HOST:
             raise OSError("no such host")
         answer: queue.SimpleQueue[tuple[wire.Message, list[int]]] = queue.SimpleQueue()
@@ -52,21 +52,21 @@ class Channel:
             connected = socket.socket(fileno=fds[0])
             connected.settimeout(timeout)
             return connected
-        told = ConnectAnswer(**reply)
-        if told.forbidden:
-            raise ForbiddenAddress(told.error)
-        if told.timed_out:
-            raise Unreached(told.error)
-        raise OSError(told.error)
+        refusal = ConnectAnswer(**reply)
+        if refusal.forbidden:
+            raise ForbiddenAddress(refusal.error)
+        if refusal.timed_out:
+            raise ConnectTimedOut(refusal.error)
+        raise OSError(refusal.error)
 
-    def _read(self) -> None:
+    def _read_messages(self) -> None:
         while True:
             try:
                 message, fds = wire.receive(self._sock)
             except OSError:
                 message, fds = None, []
             if message is None:
-                os._exit(0)  # the worker is gone, and with it the reason to go on
+                os._exit(0)  # the worker is gone: nobody waits for this download
             waiting = self._waiting.pop(message["id"], None) if "id" in message else None
             if waiting:
                 waiting.put((message, fds))

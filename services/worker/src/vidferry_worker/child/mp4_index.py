@@ -1,7 +1,7 @@
-"""Where the media of an MP4 or QuickTime file ends, as its own index tells (ISO/IEC 14496-12).
+"""Where the media of an MP4 or QuickTime file ends, by its own index (ISO/IEC 14496-12).
 
-The tables of samples are the word that counts: a box's length is often written wrongly. Of a file in fragments, and of
-one whose tables are missing, it is the boxes themselves, and the segment index of the whole.
+The sample tables decide, since the length of a box is often wrong. In a fragmented file, and in one without sample
+tables, the boxes themselves and the segment index decide.
 """
 
 import os
@@ -9,42 +9,46 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"sidx"})
-"""with which a file may begin"""
+FIRST_BOXES = frozenset(
+    {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"sidx"}
+)
+"""boxes that a file may begin with"""
 MAX_BOXES = 200_000
-"""on the highest level: of twelve hours in fragments of a second, 90 thousand"""
-MAX_INSIDE = 100
-"""boxes in another"""
+"""top-level boxes: twelve hours in fragments of a second have 90 thousand"""
+MAX_CHILD_BOXES = 100
+"""boxes within a box"""
 MAX_OFFSET = 2**62
 MAX_RUNS, MAX_SAMPLES = 1_000_000, 1_000_000
-"""of chunks with equally many samples; of samples in one chunk"""
+"""runs of chunks with equally many samples; samples in one chunk"""
 _MEDIA = {b"vide", b"soun"}
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
+    """A box of the file, by the position of its content."""
+
     kind: bytes
     start: int
-    """of its content"""
+    """where the content begins"""
     end: int
 
 
-def end_of_media(fd: int, size: int) -> int:
-    """Bytes; 0 where nothing is told."""
+def find_end_of_media(fd: int, size: int) -> int:
+    """The offset in bytes at which the media ends; 0 where the index doesn't tell."""
     end = indexed = 0
     tracks: list[int] | None = None
-    for box in boxes(fd, 0, size, MAX_BOXES):
+    for box in read_boxes(fd, 0, size, MAX_BOXES):
         if box.kind == b"moov" and box.end <= size and tracks is None:
-            tracks = [found for trak in boxes(fd, box.start, box.end) if (found := _end_of_track(fd, trak))]
+            tracks = [found for trak in read_boxes(fd, box.start, box.end) if (found := _end_of_track(fd, trak))]
         elif box.kind == b"sidx" and not indexed:
             indexed = _end_by_segment_index(fd, box)
-        if box.kind in BOXES:  # else it may be what somebody has put behind the last one
+        if box.kind in FIRST_BOXES:  # anything else may be data that was appended to the file
             end = box.end
     return max(tracks) if tracks else max(end, indexed)
 
 
-def boxes(fd: int, start: int, end: int, most: int = MAX_INSIDE) -> Iterator[Box]:
-    """Those between; the last one may reach beyond. What does not look like one ends it."""
+def read_boxes(fd: int, start: int, end: int, most: int = MAX_CHILD_BOXES) -> Iterator[Box]:
+    """The boxes between two offsets, up to what doesn't look like a box. The last one may reach beyond the end."""
     for _ in range(most):
         head = os.pread(fd, 16, start) if start < min(end, MAX_OFFSET) else b""
         if len(head) < 8:  # noqa: PLR2004 - the header's length
@@ -60,18 +64,18 @@ def boxes(fd: int, start: int, end: int, most: int = MAX_INSIDE) -> Iterator[Box
         start += length
 
 
-def _inside(fd: int, box: Box | None, *path: bytes) -> Box | None:
-    """The box of that path in another."""
+def _find_box(fd: int, box: Box | None, *path: bytes) -> Box | None:
+    """The box at a path within another box."""
     for kind in path:
-        box = next((each for each in boxes(fd, box.start, box.end) if each.kind == kind), None) if box else None
+        box = next((each for each in read_boxes(fd, box.start, box.end) if each.kind == kind), None) if box else None
     return box
 
 
 def _end_of_track(fd: int, trak: Box) -> int:
-    """Where the last chunk of a track with picture or sound ends (§8.7.3, §8.7.4, §8.7.5); 0 where there is none."""
-    handler = _inside(fd, trak, b"mdia", b"hdlr")
-    table = _inside(fd, trak, b"mdia", b"minf", b"stbl")
-    elsewhere = _inside(fd, trak, b"mdia", b"minf", b"dinf", b"dref")
+    """Where the last chunk of a video or audio track ends (§8.7.3, §8.7.4, §8.7.5); 0 for other tracks."""
+    handler = _find_box(fd, trak, b"mdia", b"hdlr")
+    table = _find_box(fd, trak, b"mdia", b"minf", b"stbl")
+    elsewhere = _find_box(fd, trak, b"mdia", b"minf", b"dinf", b"dref")
     if trak.kind != b"trak" or not handler or os.pread(fd, 4, handler.start + 8) not in _MEDIA:
         return 0
     if not elsewhere or os.pread(fd, 20, elsewhere.start)[19:] != b"\1":  # the samples are in another file
@@ -80,22 +84,22 @@ def _end_of_track(fd: int, trak: Box) -> int:
 
 
 def _end_of_last_chunk(fd: int, table: Box) -> int:
-    found = {box.kind: box for box in boxes(fd, table.start, table.end)}
+    found = {box.kind: box for box in read_boxes(fd, table.start, table.end)}
     chunks, sizes, layout = found.get(b"stco") or found.get(b"co64"), found.get(b"stsz"), found.get(b"stsc")
-    count = _number(fd, chunks.start + 4) if chunks else 0
+    count = _read_integer(fd, chunks.start + 4) if chunks else 0
     if not chunks or not sizes or not layout or not count:
         return 0
     width = 4 if chunks.kind == b"stco" else 8
-    offset = _number(fd, chunks.start + 8 + (count - 1) * width, width)
-    one, total = _number(fd, sizes.start + 4), _number(fd, sizes.start + 8)
-    if one:  # of sound, that may not be its size in the file
+    offset = _read_integer(fd, chunks.start + 8 + (count - 1) * width, width)
+    one, total = _read_integer(fd, sizes.start + 4), _read_integer(fd, sizes.start + 8)
+    if one:  # all samples have one size; for audio, that may not be the size in the file
         return offset
     return offset + _size_of_last(fd, sizes, total, total - _samples_before_last(fd, layout, count))
 
 
 def _samples_before_last(fd: int, layout: Box, chunks: int) -> int:
-    """In all chunks but the last one, which may have fewer than its run tells."""
-    runs = min(_number(fd, layout.start + 4), MAX_RUNS)
+    """How many samples all chunks but the last have: the last chunk may have fewer than its run says."""
+    runs = min(_read_integer(fd, layout.start + 4), MAX_RUNS)
     data = os.pread(fd, 12 * runs, layout.start + 8)
     entries = list(struct.iter_unpack(">3I", data[: len(data) // 12 * 12]))
     if not entries:
@@ -105,14 +109,14 @@ def _samples_before_last(fd: int, layout: Box, chunks: int) -> int:
 
 
 def _size_of_last(fd: int, sizes: Box, total: int, samples: int) -> int:
-    """Of so many samples at a track's end, in bytes."""
+    """The size in bytes of the last samples of a track."""
     samples = max(0, min(samples, total, MAX_SAMPLES))
     data = os.pread(fd, 4 * samples, sizes.start + 12 + 4 * (total - samples))
     return sum(struct.unpack(f">{len(data) // 4}I", data[: len(data) // 4 * 4]))
 
 
 def _end_by_segment_index(fd: int, sidx: Box) -> int:
-    """Where what a segment index (§8.16.3) refers to ends."""
+    """Where the media that a segment index (§8.16.3) refers to ends."""
     head = os.pread(fd, 32, sidx.start)
     wide = head[:1] == b"\1"
     at = 28 if wide else 20
@@ -124,5 +128,5 @@ def _end_by_segment_index(fd: int, sidx: Box) -> int:
     return sidx.end + first + sum(int.from_bytes(entries[n : n + 4]) & 0x7FFFFFFF for n in range(0, len(entries), 12))
 
 
-def _number(fd: int, at: int, width: int = 4) -> int:
+def _read_integer(fd: int, at: int, width: int = 4) -> int:
     return int.from_bytes(os.pread(fd, width, at))

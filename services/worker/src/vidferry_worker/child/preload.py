@@ -1,41 +1,26 @@
-"""Everything that each download would do anew, done once: imports, patterns, certificates, ffmpeg's features."""
+"""Loads yt-dlp once in the zygote: imports, patterns, patches, certificates, ffmpeg's features."""
 
 import contextlib
-import itertools
-import time
-from collections import defaultdict
-from collections.abc import Callable, Collection
 from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes, generic
 from yt_dlp.networking._requests import RequestsRH
-from yt_dlp.networking.common import Request, Response
-from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
-from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, VIDEO_CONTAINERS, Format, Quality
-from vidferry_worker.child import bodies, choosing, options, protection, rehearsal, retry_after
-from vidferry_worker.child.classify import by_status
-from vidferry_worker.child.dash.join import without_unfit
-from vidferry_worker.child.identity import BY_ADDRESS, WITHIN_A_PART, Step, Trail
-from vidferry_worker.child.page.document import limit_referer
-from vidferry_worker.child.page_limits import check_formats
+from vidferry_worker.child import format_selection, options, site_extractors, warm_up
 from vidferry_worker.child.patches import (
     block_size,
     body_resumption,
-    cut_fragments,
-    dash_announcements,
+    dash_durations,
+    dash_fragments,
     dash_manifest,
-    dash_ranges,
     download_retries,
     embed_search,
     ffmpeg_crash,
     ffmpeg_downloads,
+    file_extensions,
     fragment_content,
     fragment_keys,
     generic_embeds,
@@ -43,244 +28,68 @@ from vidferry_worker.child.patches import (
     generic_json_ld,
     generic_referers,
     generic_titles,
-    hls_codecs,
-    hls_lists,
+    hls_audio_codecs,
     hls_live,
-    hls_renditions,
+    hls_playlists,
+    hls_separate_audio,
     html5_players,
     ism_manifest,
-    link_lists,
-    media_endings,
     page_limits,
+    plain_playlists,
     response_heads,
     smuggled_data,
+    truncated_fragments,
 )
-from vidferry_worker.child.stall_timer import StallTimer
+from vidferry_worker.child.site_downloader import SiteDownloader
 
-MAX_RECORDED = 64
-MAX_ADDRESS = 32 * 1024
-"""characters: signed ones of segments have a few thousand"""
-MAX_PAGE = 64 * 1024**2
-"""bytes: a list of segments for twelve hours has up to 20 million"""
-PIECE = 1024**2
-MOST_HOPS = 10
-"""from page to page, each of which names the next as its video or by a refresh"""
-MOST_VISITS = 2
-"""of one address on that way: a page may set a cookie and ask to be loaded again"""
-SCHEMES = frozenset({"http", "https"})
 PATCHES = (
-    ffmpeg_crash, ffmpeg_downloads, block_size, page_limits, hls_renditions, dash_announcements, body_resumption,
-    cut_fragments, dash_manifest, dash_ranges, download_retries, fragment_content, fragment_keys, generic_embeds,
-    generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_codecs, hls_lists, hls_live, html5_players,
-    ism_manifest, link_lists, media_endings, response_heads, smuggled_data,
+    ffmpeg_crash, ffmpeg_downloads, block_size, page_limits, hls_separate_audio, dash_durations, body_resumption,
+    truncated_fragments, dash_manifest, dash_fragments, download_retries, fragment_content, fragment_keys,
+    generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_audio_codecs, hls_playlists,
+    hls_live, html5_players, ism_manifest, plain_playlists, file_extensions, response_heads, smuggled_data,
 )  # fmt: skip
-"""those of every download, in the order in which they are installed: each stands around those before it"""
+"""the patches of every download, in the order of their installation: each wraps those before it"""
 
-_loaded: "SiteDownloader | None" = None
-
-
-class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
-    """YoutubeDL that remembers the headers of what it opened while extracting, and what was said for debugging."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self.headers_of: dict[str, Any] = {}
-        self.heads = bodies.Heads()
-        self.answered_by: dict[str, str] = {}
-        """by address: the one that it led to"""
-        self.on_response: Callable[[str, Response], None] | None = None
-        self.stall_timer = StallTimer()
-        self.wants_picture = True
-        self.on_thumbnails: Any = None
-        self.said = ""
-        """last: where ffmpeg has failed, all that it wrote"""
-        self.gave_up: Exception | None = None
-        """on the first transfer that was: why"""
-        self.waits = retry_after.Waits()
-        self.trail = Trail()
-        self.on_extractors: Callable[[list[str]], None] = lambda _: None
-        """called before anything is asked for, with what the trail knows then"""
-        self._transfers = False
-        self._hops: list[tuple[str, str | None]] = []
-
-    def urlopen(self, req: Request | str) -> Response:
-        request = Request(req) if isinstance(req, str) else req
-        address = request.url
-        _check(address)
-        _limit_referer(request)
-        request.extensions.setdefault("timeout", self.stall_timer.wait)
-        response = self._open_patiently(request)
-        response.read = self.heads.noting(response.url, bounded(self.stall_timer.heeded()(response.read)))
-        if len(self.headers_of) < MAX_RECORDED:
-            self.headers_of[address] = response.headers
-            self.headers_of[response.url] = response.headers
-            self.answered_by[address] = response.url
-        self.trail.note_answer(address, response.url)
-        if self.on_response:
-            self.on_response(address, response)
-        return response
-
-    def _open_patiently(self, request: Request) -> Response:
-        """Waits where the site asks for a moment in the middle of a transfer, and asks it nothing more for longer."""
-        for waited in itertools.count():
-            self.waits.sleep()
-            try:
-                with self.stall_timer.heeded():
-                    return super().urlopen(request)
-            except HTTPError as error:
-                code, seconds = by_status(error.status), retry_after.parse(error.response.headers, time.time())
-                if not self._transfers or not seconds or not code.retryable:
-                    raise
-                error.close()
-                if not self.waits.accept(seconds, waited):
-                    raise JobFailure(code, f"{error}, Retry-After {seconds:.0f} s") from error
-        raise AssertionError
-
-    def extract_info(self, url: str, *args: Any, **how: Any) -> Any:
-        """As yt-dlp's, which calls it within itself for each page that a page leads to."""
-        hop = (url, how.get("ie_key"))
-        if len(self._hops) >= MOST_HOPS or self._hops.count(hop) >= MOST_VISITS:
-            raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"pages lead to pages, or in a circle: {url[:200]}")
-        self._hops.append(hop)
-        try:
-            return super().extract_info(url, *args, **how)
-        finally:
-            self._hops.pop()
-
-    def _YoutubeDL__extract_info(self, url: str, ie: Any, download: Any, extra_info: Any, process: Any) -> Any:  # noqa: N802
-        """As yt-dlp's own, which is private: here alone it is known which extractor was chosen for a URL."""
-        key = ie.ie_key()
-        if not self.trail.steps:
-            self.trail.extractors = () if key in BY_ADDRESS else keys_beside(ie)
-            self.on_extractors([each.lower() for each in self.trail.extractors])
-        self.trail.steps.append(Step(url, key, is_described=not process))
-        return super()._YoutubeDL__extract_info(url, ie, download, extra_info, process)
-
-    def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
-        check_formats(info_dict)
-        media_endings.settle(info_dict, self.headers_of.get)
-        if info_dict.get("formats"):
-            info_dict["formats"] = without_unfit(info_dict["formats"])
-            protection.check(info_dict["formats"], picture=self.wants_picture)
-        return super().process_video_result(info_dict, download)
-
-    def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:
-        """Downloads one stream, and looks at what has come before anything else does."""
-        self._transfers = True
-        try:
-            done = super().dl(name, info, subtitle, test)
-        finally:
-            self._transfers = False
-        if not subtitle and Path(name).is_file():
-            bodies.check(Path(name), info)
-        return done
-
-    def _forceprint(self, key: str, info_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - yt-dlp's signature
-        """Nothing: yt-dlp draws four tables here, seven times a video, also where none is printed."""
-        return info_dict
-
-    def write_debug(self, message: str, **_: Any) -> None:
-        self.said = message
-
-    def _write_thumbnails(self, *args: Any, **kwargs: Any) -> Any:
-        written = super()._write_thumbnails(*args, **kwargs)
-        if written and self.on_thumbnails:
-            self.on_thumbnails(written[0][0])
-        return written
+_loaded: SiteDownloader | None = None
 
 
-def _module(extractor: Any) -> str:
-    """The module of yt-dlp's that an extractor is from, which holds all those of one site."""
-    name = getattr(extractor, "_module", None) or extractor.__module__
-    return ".".join(name.split(".")[:3])
-
-
-def keys_beside(extractor: Any) -> Collection[str]:
-    """Keys of those of its module that name videos by ids which no other video of the site has."""
-    return _keys_by_module()[_module(extractor)]
-
-
-@cache
-def _keys_by_module() -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for each in gen_extractor_classes():
-        if each.ie_key() not in BY_ADDRESS | WITHIN_A_PART:
-            found[_module(each)].add(each.ie_key())
-    return found
-
-
-def _check(address: str) -> None:
-    """TransportError, as of an address that can't be reached, so that a picture's does not end its video's download.
-
-    yt-dlp would also read data: and ftp:, and a manifest may name any.
-    """
-    scheme = urlsplit(address).scheme.lower()
-    if scheme not in SCHEMES or len(address) > MAX_ADDRESS:
-        failure = JobFailure(ErrorCode.UNSUPPORTED_STREAM, f"an address of {len(address)} characters: {address[:100]}")
-        raise TransportError(cause=failure)
-
-
-def _limit_referer(request: Request) -> None:
-    told = request.headers.get("Referer")
-    if told:
-        referer = limit_referer(told, request.url)
-        if referer is None:
-            del request.headers["Referer"]
-        else:
-            request.headers["Referer"] = referer
-
-
-def bounded(read: Callable[..., bytes]) -> Callable[..., bytes]:
-    """A response's read() that gives up what is read whole and does not end: a page, a manifest, a key.
-
-    It counts bytes as they are after decompression.
-    """
-
-    def read_bounded(amount: int | None = None) -> bytes:
-        if amount is not None:
-            return read(amount)
-        whole = bytearray()
-        while piece := read(PIECE):
-            whole += piece
-            if len(whole) > MAX_PAGE:
-                raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "a page or a manifest does not end")
-        return bytes(whole)
-
-    return read_bounded
-
-
-def load() -> None:
-    """To be called once, in the zygote."""
-    global _loaded  # noqa: PLW0603 - what a fork hands on is a global by nature
-    rehearsal.keep_patterns()
+def load_downloader() -> None:
+    """Installs the patches, and makes and warms up a YoutubeDL. The zygote calls this once."""
+    global _loaded  # noqa: PLW0603 - a fork hands on global state
+    warm_up.enlarge_pattern_cache()
     for patch in PATCHES:
         patch.install()
     for extractor in gen_extractor_classes():
-        with contextlib.suppress(Exception):  # one extractor's bad pattern is that extractor's problem
+        with contextlib.suppress(Exception):  # an invalid pattern only concerns its own extractor
             extractor.suitable("https://example.invalid/")
-    _keys_by_module()
-    _loaded = SiteDownloader(options.base())
+    site_extractors.keys_by_module()
+    _loaded = SiteDownloader(options.base_options())
     _loaded.get_info_extractor(generic.GenericIE.ie_key())
     FFmpegPostProcessor(_loaded).get_versions_and_features()
-    handlers = _loaded._request_director.handlers  # noqa: SLF001 - so they are built
-    # The session reads the certificates, and connects to nothing until it is used.
-    handlers[RequestsRH.RH_KEY]._get_instance(cookiejar=_loaded.cookiejar, legacy_ssl_support=None)  # noqa: SLF001
+    _build_request_handlers(_loaded)
     for quality in Quality:
         for container in AUDIO_CONTAINERS if quality is Quality.AUDIO else VIDEO_CONTAINERS:
-            selector(Format(quality=quality, container=container).canonical())
-    with SiteDownloader(options.base()) as rehearsing:
-        rehearsal.rehearse(rehearsing)
+            format_selector_for(Format(quality=quality, container=container).canonical())
+    with SiteDownloader(options.base_options()) as warmed_up:
+        warm_up.warm_up_extractors(warmed_up)
     embed_search.install(_loaded)
 
 
+def _build_request_handlers(ydl: SiteDownloader) -> None:
+    """Builds the request handlers, and a session that reads the certificates but connects to nothing yet."""
+    handlers = ydl._request_director.handlers  # noqa: SLF001 - there is no public way
+    handlers[RequestsRH.RH_KEY]._get_instance(cookiejar=ydl.cookiejar, legacy_ssl_support=None)  # noqa: SLF001
+
+
 @cache
-def selector(fmt: str) -> Any:
-    """yt-dlp's chooser for a format, by its canonical spelling: made by a tokenizer that is slow to begin."""
-    asked = Format.parse(fmt)
-    return choosing.chooser(downloader().build_format_selector(options.select(asked)), asked.quality.lines)
+def format_selector_for(fmt: str) -> Any:
+    """yt-dlp's selector function for a format in canonical form. Cached, since its tokenizer is slow to start."""
+    parsed = Format.parse(fmt)
+    select = loaded_downloader().build_format_selector(options.format_selector(parsed))
+    return format_selection.limit_selector(select, parsed.quality.lines)
 
 
-def downloader() -> SiteDownloader:
-    """The one that load made; a child, which downloads one thing, may change it."""
+def loaded_downloader() -> SiteDownloader:
+    """The preloaded YoutubeDL. A child may change it, since it makes only one download."""
     assert _loaded is not None
     return _loaded

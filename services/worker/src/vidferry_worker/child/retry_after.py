@@ -1,4 +1,4 @@
-"""Retry-After (RFC 9110 §10.2.3): for how long a site asks to be left alone, and the short waits within a download."""
+"""Retry-After (RFC 9110 §10.2.3): for how long a site asks us to wait, and the short waits within a download."""
 
 import re
 import threading
@@ -8,27 +8,27 @@ from email.utils import parsedate_to_datetime
 
 from yt_dlp.networking.exceptions import HTTPError
 
-from vidferry_worker.child.classify import by_status, chain_of
+from vidferry_worker.child.classify import code_of_status, error_chain
 
-IN_PLACE = 5.0
-"""seconds that are waited for in the middle of a download; longer ones end the attempt, which then begins anew"""
-MOST_WAITS = 3
-"""of one request"""
+MAX_WAIT = 5.0
+"""seconds that a download waits; a longer wait ends the attempt, which is then retried"""
+MAX_WAITS = 3
+"""waits of one request"""
 
 
-def parse(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds from now on, None where the header is missing or is nonsense. now is in seconds since 1970."""
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait, None where the header is missing or invalid. now is in seconds since 1970."""
     value = (headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"[0-9]{1,12}", value):
         return float(value)
-    due = _moment(value)
+    due = _parse_http_date(value)
     if due is None:
         return None
-    here = _moment(headers.get("Date") or "")  # the site's own clock, where it tells it
+    here = _parse_http_date(headers.get("Date") or "")  # by the site's own clock, if it sends the time
     return max(0.0, due - (now if here is None else here))
 
 
-def _moment(date: str) -> float | None:
+def _parse_http_date(date: str) -> float | None:
     """Seconds since 1970 of an HTTP date."""
     try:
         return parsedate_to_datetime(date[:100]).timestamp()
@@ -36,33 +36,35 @@ def _moment(date: str) -> float | None:
         return None
 
 
-def asked_by(error: BaseException) -> float | None:
-    """What the site asked for in the answer that an attempt failed by; None where it asked for nothing."""
-    answers = [each for each in chain_of(error) if isinstance(each, HTTPError) and by_status(each.status).retryable]
-    return next(filter(None, (parse(each.response.headers, time.time()) for each in answers)), None)
+def find_retry_after(error: BaseException) -> float | None:
+    """The seconds that the site asked for in the response that failed the attempt; None where it didn't ask."""
+    answers = [
+        each for each in error_chain(error) if isinstance(each, HTTPError) and code_of_status(each.status).retryable
+    ]
+    return next(filter(None, (parse_retry_after(each.response.headers, time.time()) for each in answers)), None)
 
 
-class Waits:
-    """The waits of one download: where a site asks for one, no thread asks it for anything before."""
+class SiteWaits:
+    """The waits of one download: while one lasts, no thread of the download sends a request."""
 
     def __init__(self, tell: Callable[[float], None] = lambda _: None) -> None:
-        self.tell = tell
-        """hears of each wait, in seconds, before it begins"""
+        self.on_wait = tell
+        """is called with the seconds of each wait before it begins"""
         self._until = 0.0
         self._lock = threading.Lock()
 
     def sleep(self) -> None:
-        """Until the site may be asked again."""
+        """Sleeps until a request may be sent."""
         while (left := self._until - time.monotonic()) > 0:
             time.sleep(left)
 
-    def accept(self, seconds: float, waits: int) -> bool:
-        """Whether a request that has waited that often is to wait so long; if so, sleep() does."""
-        if seconds > IN_PLACE or waits >= MOST_WAITS:
+    def accept_wait(self, seconds: float, waits: int) -> bool:
+        """Whether a request should wait that long, after so many waits; if so, the next sleep() does."""
+        if seconds > MAX_WAIT or waits >= MAX_WAITS:
             return False
         with self._lock:
             until = time.monotonic() + seconds
             if until > self._until:
                 self._until = until
-                self.tell(seconds)
+                self.on_wait(seconds)
         return True

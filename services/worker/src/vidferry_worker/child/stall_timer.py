@@ -1,4 +1,4 @@
-"""How long a site has sent nothing while its video is looked for: what yt-dlp tolerates of one request adds up."""
+"""Limits the time without a byte during an extraction: yt-dlp's timeouts of single requests would add up."""
 
 import time
 from collections.abc import Iterator
@@ -8,32 +8,32 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.classify import is_timeout
 
 LONGEST_WAIT = 20.0
-"""seconds, of one request"""
+"""seconds of one request"""
 SHORTEST_WAIT = 1.0
 
 
 class StallTimer:
-    """The time without a byte in an extraction. Downloads are watched from outside: many requests run side by side."""
+    """The time without a byte during an extraction. The worker watches downloads, which have parallel requests."""
 
     def __init__(self) -> None:
         self._limit, self._seconds = float("inf"), 0.0
 
-    def begin(self, limit: float) -> None:
-        """From now on it ends after limit seconds."""
+    def start(self, limit: float) -> None:
+        """Ends the extraction after limit seconds without a byte."""
         self._limit = limit
 
-    def end(self) -> None:
-        """The video is found."""
+    def stop(self) -> None:
+        """Ends the limit: the extraction is over."""
         self._limit = float("inf")
 
     @property
-    def wait(self) -> float:
-        """Seconds for which a request may wait for a byte."""
+    def timeout(self) -> float:
+        """The timeout of the next request, in seconds."""
         return max(SHORTEST_WAIT, min(LONGEST_WAIT, self._limit - self._seconds))
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Around what waits for a byte; JobFailure where there has been none for too long."""
+    def time_wait(self) -> Iterator[None]:
+        """Wraps an operation that waits for bytes; JobFailure where there were none for too long."""
         begun = time.monotonic()
         try:
             yield

@@ -1,6 +1,6 @@
-"""What a video is called, by what is known of it: its page, the name that a server gives the file, its address.
+"""Chooses a video's title: from its page, the file name that a server sends, or the URL.
 
-Pure functions over texts. A name that says nothing ("index", "master", "download") gives way to one that does.
+Pure functions over text. A name that could be any video's ("index", "master", "download") is the last choice.
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from vidferry_worker.children.media_types import EXTENSIONS
 
-MOST = 500
+MAX_TITLE = 500
 """characters"""
 
 _ENDINGS = (
@@ -20,71 +20,73 @@ _ENDINGS = (
 )
 _ENDING = re.compile(rf"\.(?:{_ENDINGS})$", re.IGNORECASE)
 _OF_FILE = re.compile(rf"\.(?:{_ENDINGS}|{'|'.join(sorted(EXTENSIONS))})$", re.IGNORECASE)
-"""rare ones too: where a file is expected, `.au` is no country"""
+"""rare extensions too: in a file name, `.au` is not a country"""
 _SCRIPT = re.compile(r"\.(?:php\d?|aspx?|ashx|jspx?|do|cgi|pl|cfm|html?|xhtml|shtml|json|xml|rss|atom)$", re.IGNORECASE)
 _WORDS = (
     "index|list|master|playlist|manifest|chunklist|prog_index|media|medias|stream|streaming|video|videos|audio|main|hls|dash|vod"
     "|download|downloads|file|files|output|out|source|default|play|player|watch|view|get|getfile|fetch|embed|content"
     "|videoplayback|attachment|unknown|undefined|null|none|untitled"
 )
-_SAYS_NOTHING = re.compile(rf"(?:{_WORDS}|home|homepage|(?:untitled|new) document)", re.IGNORECASE)
+_MEANINGLESS = re.compile(rf"(?:{_WORDS}|home|homepage|(?:untitled|new) document)", re.IGNORECASE)
 _NUMBERED = re.compile(
     rf"(?:{_WORDS})(?:[-_. ]?[a-z]{{0,2}}\d{{1,9}}[a-z]?){{0,6}}(?:\(format=[^)]{{0,40}}\))?", re.IGNORECASE
 )
-"""a part of a path: `index-v1-a1`, `chunklist_b1200000`, `Manifest(format=m3u8-aapl)`"""
+"""a path segment such as `index-v1-a1`, `chunklist_b1200000`, `Manifest(format=m3u8-aapl)`"""
 _SIZE = re.compile(
     r"(?:v|video)?\d{3,4}[pi]?|\d{3,4}x\d{3,4}|[48]k|[fu]?hd|sd|low|high|medium|auto|v\d{1,2}", re.IGNORECASE
 )
 _NAMES = frozenset({"title", "name", "filename", "file_name"})
-"""parameters of a query that hold a name"""
+"""query parameters that contain a name"""
 
 _DISPOSITION = re.compile(r""";\s*(filename\*?)\s*=\s*("(?:[^"\\]|\\.){0,1000}"|[^;"\s][^;]{0,1000})""", re.IGNORECASE)
 
 
-def says_nothing(name: str) -> bool:
-    """Whether a name is one that any video could have."""
-    return not name.strip() or _SAYS_NOTHING.fullmatch(name.strip()) is not None
+def is_meaningless(name: str) -> bool:
+    """Whether any video could have this name."""
+    return not name.strip() or _MEANINGLESS.fullmatch(name.strip()) is not None
 
 
-def choose(*names: str) -> str:
-    """The first name that says something, else the first that is one; in one line, without what is too long."""
-    tidied = [" ".join(name.split())[:MOST] for name in names]
-    return next(chain((name for name in tidied if not says_nothing(name)), filter(None, tidied)), "")
+def choose_title(*names: str) -> str:
+    """The first meaningful name, else the first that isn't empty; in one line and truncated."""
+    tidied = [" ".join(name.split())[:MAX_TITLE] for name in names]
+    return next(chain((name for name in tidied if not is_meaningless(name)), filter(None, tidied)), "")
 
 
-def of_address(address: str) -> str:
-    """By the path: its last part; where that says nothing, what the query names, or the nearest part above that does.
+def title_from_url(url: str) -> str:
+    """The last path segment; where that is meaningless, a name in the query, or the nearest meaningful folder.
 
-    Above a list of segments stands the film: `/My-Film/720p/index.m3u8`, `/vod/My-Film.mp4/playlist.m3u8`.
+    The folder of a playlist often has the film's name: `/My-Film/720p/index.m3u8`, `/vod/My-Film.mp4/playlist.m3u8`.
     """
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(url)
     except ValueError:
         return ""
-    last, *above = [stem(unquote(part)) for part in reversed(parts.path.split("/")) if part] or [""]
-    names = [last, *_named_in(parts.query), *(name for name in above if not _SIZE.fullmatch(name))]
-    return choose(*(name for name in names if not _NUMBERED.fullmatch(name)), last)
+    last, *above = [strip_extension(unquote(part)) for part in reversed(parts.path.split("/")) if part] or [""]
+    names = [last, *_names_in_query(parts.query), *(name for name in above if not _SIZE.fullmatch(name))]
+    return choose_title(*(name for name in names if not _NUMBERED.fullmatch(name)), last)
 
 
-def host_of(address: str) -> str:
-    """The last resort, empty where there is none."""
+def host_from_url(url: str) -> str:
+    """The host without `www.`, as the last resort; empty where there is none."""
     with suppress(ValueError):
-        return (urlsplit(address).hostname or "").removeprefix("www.")
+        return (urlsplit(url).hostname or "").removeprefix("www.")
     return ""
 
 
-def _named_in(query: str) -> list[str]:
-    """The names in a query: a file of media, or what its parameter calls a name."""
+def _names_in_query(query: str) -> list[str]:
+    """The names in a query: media files, and the values of parameters such as `title`."""
     try:
         pairs = parse_qsl(query[:4000], max_num_fields=50)
     except ValueError:
         return []
     values = [(key, value.rstrip("/").rpartition("/")[2]) for key, value in pairs]
-    return [stem(value) for key, value in values if _ENDING.search(value) or (key.lower() in _NAMES and value)]
+    return [
+        strip_extension(value) for key, value in values if _ENDING.search(value) or (key.lower() in _NAMES and value)
+    ]
 
 
-def stem(name: str) -> str:
-    """A file's name without the endings of media and of scripts, and without what streaming servers put around it."""
+def strip_extension(name: str) -> str:
+    """A file name without the extensions of media and scripts, and without what streaming servers add."""
     name = re.sub(r"^(?:smil|mp4|flv|mp3|amlst|ngrp):", "", name.strip())
     if name.endswith((".urlset", ".csmil")) and "," in name[1:]:
         name = name[: name.index(",", 1)]
@@ -92,19 +94,19 @@ def stem(name: str) -> str:
     return _SCRIPT.sub("", name).strip()
 
 
-def of_disposition(header: str) -> str:
-    """What a Content-Disposition calls the file, without its ending; empty where it does not."""
-    return stem(file_in_disposition(header))
+def title_from_disposition(header: str) -> str:
+    """The file name in a Content-Disposition, without its extension; empty where there is none."""
+    return strip_extension(file_name_from_disposition(header))
 
 
-def file_in_disposition(header: str) -> str:
-    """The file's name in a Content-Disposition (RFC 6266), without folders; empty where it names none."""
+def file_name_from_disposition(header: str) -> str:
+    """The file name in a Content-Disposition (RFC 6266), without folders; empty where there is none."""
     named = {key.lower(): value for key, value in reversed(_DISPOSITION.findall(header[:4000]))}
-    name = _extended(named.get("filename*", "")) or _quoted(named.get("filename", ""))
+    name = _decode_extended(named.get("filename*", "")) or _decode_quoted(named.get("filename", ""))
     return re.split(r"[/\\]", name)[-1]
 
 
-def _extended(value: str) -> str:
+def _decode_extended(value: str) -> str:
     """RFC 8187 §3.2.1: charset'language'percent-encoded."""
     charset, _, rest = value.strip().strip('"').partition("'")
     try:
@@ -113,8 +115,8 @@ def _extended(value: str) -> str:
         return ""
 
 
-def _quoted(value: str) -> str:
-    """A token or a quoted string, with what servers put into it besides: UTF-8, %20, RFC 2047."""
+def _decode_quoted(value: str) -> str:
+    """A token or a quoted string, also with encodings that servers should not use there: UTF-8, %20, RFC 2047."""
     value = value.strip()
     if value.startswith('"'):
         value = re.sub(r"\\([\"\\])", r"\1", value[1:-1])

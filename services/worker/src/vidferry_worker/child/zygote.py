@@ -1,14 +1,15 @@
-"""The zygote: yt-dlp loaded and warm, one thread, a clean environment; it forks a child for each download.
+"""The zygote: a process with yt-dlp loaded, one thread and a clean environment. It forks a child for each download.
 
-It is a program of its own, exec'd by the worker (never forked from it), so neither it nor a child holds a secret of
-the worker's. Its arguments are the number of its control socket, the worker's pid, and how children are confined.
-Over the control socket, once it has said `{"ready": pid, "confined_by": […]}`, it takes
+The worker execs it, and never forks it, so neither the zygote nor a child has a secret of the worker. Its arguments are
+the file descriptor of the control socket, the worker's pid, and how children are confined. On the control socket it
+sends `{"ready": pid, "confined_by": […]}` and then takes
 
     {"op": "fork", "folder": …} + the child's channel   → {"forked": pid}
     {"op": "kill", "pid": …}                            → the child's process group is killed
                                                         → {"exited": pid, "status": …} for each child that ended
 
-It alone reaps, so a pid that it kills is never another process's. When the control socket ends, so does all of it.
+Only the zygote reaps children, so a pid that it kills is never another process's. When the control socket closes, the
+zygote ends with all its children.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import sys
 
 from vidferry_worker.child import download, preload
 from vidferry_worker.child.sandbox import kernel
-from vidferry_worker.child.sandbox.prepared import PreparedSandbox
+from vidferry_worker.child.sandbox.prepared_sandbox import PreparedSandbox
 from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement
 
@@ -30,11 +31,11 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     _die_with_parent(int(sys.argv[2]))
-    preload.load()
+    preload.load_downloader()
     sandbox = PreparedSandbox(Confinement.from_argument(sys.argv[3]))
-    gc.freeze()  # what is loaded stays shared with the children: no collection writes into its pages
-    wire.send(control, {"ready": os.getpid(), "confined_by": sandbox.parts})
-    Zygote(control, sandbox).run()
+    gc.freeze()  # memory pages stay shared with the children, since no garbage collection writes to them
+    wire.send(control, {"ready": os.getpid(), "confined_by": sandbox.active_parts})
+    Zygote(control, sandbox).serve()
 
 
 class Zygote:
@@ -49,7 +50,7 @@ class Zygote:
         for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides when downloads end
             signal.signal(number, signal.SIG_IGN)
 
-    def run(self) -> None:
+    def serve(self) -> None:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
@@ -58,14 +59,14 @@ class Zygote:
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup, 4096)
-                self._reap()
-            if self._control.fileno() in ready and not self._obey():
+                self._reap_children()
+            if self._control.fileno() in ready and not self._handle_command():
                 break
         for pid in self._children:
             _kill_group(pid)
 
-    def _obey(self) -> bool:
-        """One order; False where there is nobody left to give one."""
+    def _handle_command(self) -> bool:
+        """Handles one command; False where the worker is gone."""
         try:
             order, fds = wire.receive(self._control)
         except ConnectionError:
@@ -73,35 +74,35 @@ class Zygote:
         if order is None:
             return False
         if order["op"] == "fork":
-            self._fork(order["folder"], fds[0])
+            self._fork_child(order["folder"], fds[0])
         elif order["pid"] in self._children:
             _kill_group(order["pid"])
         return True
 
-    def _fork(self, folder: str, channel_fd: int) -> None:
+    def _fork_child(self, folder: str, channel_fd: int) -> None:
         own = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(folder, channel_fd, own, [self._control.fileno(), self._wakeup, self._wakeup_end], self._sandbox)
+            _run_child(folder, channel_fd, own, [self._control.fileno(), self._wakeup, self._wakeup_end], self._sandbox)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.setpgid(pid, pid)  # here too: a kill may come before the child has done it itself
+            os.setpgid(pid, pid)  # here too: a kill may arrive before the child has done this itself
         os.close(channel_fd)
         self._children.add(pid)
         wire.send(self._control, {"forked": pid})
 
-    def _reap(self) -> None:
+    def _reap_children(self) -> None:
         while self._children:
-            # Looked at, not yet reaped: until then the pid, and so the group, is no one else's.
+            # WNOWAIT does not reap yet: until then nobody else can have the pid, and so the process group.
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is None:
                 return
-            _kill_group(found.si_pid)  # what the child had started does not outlive it
+            _kill_group(found.si_pid)  # programs that the child had started end with it
             _, status = os.waitpid(found.si_pid, 0)
             self._children.discard(found.si_pid)
             wire.send(self._control, {"exited": found.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], sandbox: PreparedSandbox) -> None:
+def _run_child(folder: str, channel_fd: int, parent: int, zygotes: list[int], sandbox: PreparedSandbox) -> None:
     """Runs one download and ends the process, whatever happens."""
     code = 70
     try:
@@ -120,14 +121,14 @@ def _child(folder: str, channel_fd: int, parent: int, zygotes: list[int], sandbo
         os.umask(0o077)
         os.environ.update(HOME=folder, TMPDIR=folder, XDG_CACHE_HOME=folder, DENO_DIR=folder)
         sandbox.enter(folder)
-        code = download.run(socket.socket(fileno=channel_fd))
+        code = download.run_download(socket.socket(fileno=channel_fd))
     finally:
         os._exit(code)
 
 
 def _die_with_parent(parent: int) -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before that
+    if os.getppid() != parent:  # it died before prctl
         sys.exit(70)
 
 

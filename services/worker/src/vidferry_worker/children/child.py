@@ -100,7 +100,7 @@ class Child:
         except BlockingIOError:
             return
         except (OSError, wire.WireError, InvalidEventError) as error:
-            logger.warning("a child's line broke", extra={"pid": self.pid, "error": str(error)})
+            logger.warning("the connection to a child broke", extra={"pid": self.pid, "error": str(error)})
             self._kill(self)
             event = None
         is_allowed = self._allowance.spend()

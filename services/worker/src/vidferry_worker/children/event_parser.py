@@ -122,7 +122,7 @@ def _parse_identity(value: Any) -> FoundIdentity:
         _read_text(value, "extractor", 200),
         _read_text(value, "domain", 300),
         _read_text(value, "video_id", MAX_VIDEO_ID),
-        _read_flag(value, "by_address"),
+        _read_flag(value, "by_url"),
         _read_text(value, "page", MAX_VIDEO_ID) if "page" in value else "",
     )
 

@@ -31,8 +31,8 @@ def limit_identity(claimed: Identity, facts: TrustedFacts) -> Identity:
     def url_on_site(url: str) -> str:
         return url if was_reached and site_of(url) == site else facts.url
 
-    if claimed.by_address:
-        return Identity.of_address(url_on_site(claimed.video_id))
+    if claimed.by_url:
+        return Identity.of_url(url_on_site(claimed.video_id))
     is_sites_own = was_reached and claimed.domain == site and claimed.extractor in facts.extractors
     page = claimed.page if is_sites_own and not claimed.page else url_on_site(claimed.page)
     return Identity(claimed.extractor, site, claimed.video_id, page=page)

@@ -62,7 +62,7 @@ MEDIA_TYPES: dict[str, tuple[Extensions, ...]] = {
     "au": (_media_type("audio/basic", "au", "snd"),),
     "gif": (_media_type("image/gif", "gif"),),
 }
-"""By ffmpeg's demuxer, or `demuxer/variant` where it reads several; all that child/patches/programs.py lets ffmpeg use.
+"""By ffmpeg's demuxer, or `demuxer/variant` where it reads several: all that ffmpeg may use (patches/subprocesses.py).
 
 Of each, the first is the type of a file with video, the last that of a file with sound alone.
 """

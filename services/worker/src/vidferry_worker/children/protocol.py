@@ -143,7 +143,7 @@ class FoundIdentity:
     extractor: str
     domain: str
     video_id: str
-    by_address: bool
+    by_url: bool
     page: str = ""
 
 

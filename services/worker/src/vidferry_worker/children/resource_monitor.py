@@ -80,5 +80,5 @@ class ResourceMonitor:
 
 def end_child(child: Child, code: ErrorCode, why: str) -> None:
     """Ends a child that takes too much of something."""
-    logger.warning("a child is ended", extra={"pid": child.pid, "code": code, "why": why})
+    logger.warning("child ended for its use of resources", extra={"pid": child.pid, "code": code, "why": why})
     child.fail(code, why)

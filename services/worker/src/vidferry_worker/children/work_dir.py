@@ -51,7 +51,7 @@ def clear_folder(folder: Path) -> None:
     try:
         folder_tree.remove(folder)
     except OSError as error:
-        logger.warning("a folder can't be removed", extra={"folder": str(folder), "error": str(error)})
+        logger.warning("can't remove a folder", extra={"folder": str(folder), "error": str(error)})
 
 
 def clear_folder_in_thread(folder: Path) -> "asyncio.Future[None]":
@@ -68,7 +68,7 @@ def _remove_orphans(base: Path, own: str) -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 folder_tree.remove(base / path.stem)
                 path.unlink(missing_ok=True)
-                logger.info("cleared what a worker had left", extra={"worker": path.stem})
+                logger.info("removed the files of a stopped worker", extra={"worker": path.stem})
             finally:
                 os.close(lock)
 

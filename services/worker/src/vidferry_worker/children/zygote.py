@@ -27,8 +27,8 @@ class SandboxMissing(Exception):
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__(
-            f"this kernel, or the container's own seccomp profile, does not allow {' and '.join(missing)}, by which "
-            "downloads are confined. VIDFERRY_SANDBOX=preferred runs them without what is missing; SECURITY.md tells "
+            f"the kernel, or the container's seccomp profile, does not allow {' and '.join(missing)}, which confine "
+            "downloads. VIDFERRY_SANDBOX=preferred runs downloads without the missing part; see SECURITY.md for "
             "what that means."
         )
 

@@ -42,9 +42,12 @@ class Proxy:
         """The proxy at a URL; ValueError where that is not the URL of a proxy."""
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise ValueError("a proxy is http://host:port or socks5://host:port")
+            raise ValueError("must be http://host:port or socks5://host:port")
         if parts.username or parts.password:
-            raise ValueError("the proxy's user and password have settings of their own")
+            raise ValueError(
+                "must not contain a user name or a password. Set VIDFERRY_EGRESS_PROXY_USERNAME and "
+                "VIDFERRY_EGRESS_PROXY_PASSWORD"
+            )
         return cls(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], username, password)
 
     async def dial(self, address: Address) -> socket.socket:

@@ -141,7 +141,7 @@ class DownloadWorker(Worker):
             ended = False
             self.jobs_retried += 1
         except Exception:
-            logger.exception("an attempt broke off", extra={"arq_id": job_id})
+            logger.exception("an attempt ended with an unexpected error", extra={"arq_id": job_id})
             self.jobs_failed += 1
         else:
             self.jobs_complete += 1
@@ -167,7 +167,7 @@ class DownloadWorker(Worker):
         self._pool = None
 
     def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
-        logger.info("worker takes nothing new", extra={"running": len(self.tasks)})
+        logger.info("worker takes no new downloads", extra={"running": len(self.tasks)})
         super().handle_sig_wait_for_completion(signum)
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Cause, Requeue, RequeueOutcome, Store, StoreUnavailable
 from vidferry_worker.metrics import WorkerMetrics
 
@@ -38,11 +38,11 @@ class LeaseReaper:
             try:
                 await self._requeue_expired()
             except StoreUnavailable as error:
-                logger.warning("the search for expired leases waits for Redis", extra={"error": str(error)})
+                logger.warning("looking for expired leases waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(self._interval)
 
     async def _requeue_expired(self) -> None:
-        self._metrics.clock_offset.measured(*await self._store.read_clock())
+        self._metrics.clock_offset.record_measure(*await self._store.read_clock())
         silence, gap = self._interval * MISSED_LOOKS, self._lease * OUTAGE_SHARE
         expired = await self._store.leases.find_expired(self._worker, silence, gap, self._lease, self._slots())
         for download_id in expired or ():
@@ -52,7 +52,7 @@ class LeaseReaper:
         # Where the record has expired, or the download has ended since, requeue() does nothing.
         record = await self._store.downloads.read(download_id)
         attempt, last = (record.attempt, record.last) if record else (0, None)
-        update = (last or queued()).waiting()
+        update = (last or queued_update()).as_waiting()
         how = Requeue(Cause.WORKER_LOSS, update, limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST)
         outcome = await self._store.downloads.requeue(download_id, attempt, how)
         if outcome is RequeueOutcome.STALE:

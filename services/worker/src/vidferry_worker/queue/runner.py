@@ -23,7 +23,7 @@ class Runner:
         """Runs one attempt, if it is the next one of its download."""
         claim = await self._claim_attempt(download_id, attempt)
         if claim is None:
-            logger.info("a stale attempt", extra={"download_id": download_id, "attempt": attempt})
+            logger.info("stale attempt ignored", extra={"download_id": download_id, "attempt": attempt})
             return
         metrics = self._context.metrics
         metrics.count_claimed(claim)

@@ -80,7 +80,7 @@ class RetentionRules:
 async def list_videos(bucket: Bucket) -> AsyncGenerator[Video, None]:
     """All stored videos, one by one; other objects in the bucket are ignored."""
     pending: list[ListedObject] = []
-    async with aclosing(bucket.listing(ROOT)) as pages:
+    async with aclosing(bucket.list_objects(ROOT)) as pages:
         async for page in pages:
             pending += [stored for stored in page if is_stored_by_vidferry(stored.name)]
             *complete, pending = _group_by_video(pending)

@@ -38,7 +38,7 @@ class Sweeper:
             except StoreUnavailable as error:
                 logger.warning("retention waits for Redis", extra={"error": str(error)})
             except LeadershipLost:
-                logger.info("another worker goes on with the sweep")
+                logger.info("another worker continues the sweep")
             await asyncio.sleep(min(wait, LONGEST_WAIT))
 
     async def _sweep_when_due(self) -> float:
@@ -47,7 +47,7 @@ class Sweeper:
         if due == 0:
             await self._sweep_bucket()
             due = await self._store.objects.check_sweep_due(self._worker, self._interval, ended=True)
-        logger.debug("the next sweep", extra={"seconds": due})
+        logger.debug("next sweep scheduled", extra={"seconds": due})
         return LONGEST_WAIT if due is None else due
 
     async def _sweep_bucket(self) -> None:
@@ -55,10 +55,10 @@ class Sweeper:
         try:
             objects, size = await self._remove_all()
         except BucketError as error:
-            logger.warning("a sweep failed", extra={"error": str(error)})
+            logger.warning("retention sweep failed", extra={"error": str(error)})
             self._metrics.count_sweep(completed=False)
         else:
-            logger.info("the bucket is swept", extra={"objects": objects, "bytes": size})
+            logger.info("retention sweep completed", extra={"objects": objects, "bytes": size})
             self._metrics.count_sweep(completed=True)
 
     async def _remove_all(self) -> tuple[int, int]:
@@ -98,6 +98,6 @@ class Sweeper:
             return False
         except ObjectNotFound:
             return True
-        logger.debug("an object is removed", extra={"object": listed.name, "generation": listed.generation})
+        logger.debug("object removed", extra={"object": listed.name, "generation": listed.generation})
         self._metrics.count_removed(listed.size)
         return True

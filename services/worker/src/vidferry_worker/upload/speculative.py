@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from vidferry_common.bucket import Bucket, BucketError, Growth, StoredObject, Upload
+from vidferry_common.bucket import Bucket, BucketError, GrowingFile, StoredObject, Upload
 from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.children.protocol import Growing
 from vidferry_worker.children.work_dir import open_regular
@@ -29,11 +29,11 @@ class SpeculativeUpload:
     ) -> None:
         self._upload, self._size, self._on_sent = upload, size, on_sent
         self._file = _file_identity(source)
-        self._growth = Growth()
+        self._growing = GrowingFile()
         self._loop = asyncio.get_running_loop()
         self.sent = 0
         """bytes"""
-        self.task = asyncio.create_task(bucket.upload(upload, source, size, self._report_sent, self._growth))
+        self.task = asyncio.create_task(bucket.upload(upload, source, size, self._report_sent, self._growing))
         self.task.add_done_callback(lambda _: source.close())
 
     @classmethod
@@ -66,12 +66,12 @@ class SpeculativeUpload:
 
     def note_growth(self) -> None:
         """Takes note that the file may have grown."""
-        self._growth.tell()
+        self._growing.note_growth()
 
     async def finish(self, upload: Upload, source: BinaryIO, size: int) -> StoredObject | None:
         """The object of the finished file; None, with nothing left behind, where the file is to be uploaded anew."""
         if (upload, size, _file_identity(source)) == (self._upload, self._size, self._file):
-            self._growth.complete()
+            self._growing.mark_complete()
             try:
                 return await self.task
             except BucketError as error:
@@ -79,12 +79,12 @@ class SpeculativeUpload:
         else:
             await self.close()
             why = "the finished file is another than was foreseen"
-        logger.info("an early upload is not kept", extra={"object": upload.name, "error": why})
+        logger.info("speculative upload discarded", extra={"object": upload.name, "error": why})
         return None
 
     def give_up(self) -> None:
         """Cancels the upload. Its task ends soon and leaves nothing behind."""
-        self._growth.give_up()
+        self._growing.give_up()
         self.task.cancel()
 
     async def close(self) -> None:
@@ -95,7 +95,7 @@ class SpeculativeUpload:
         self._loop.call_soon_threadsafe(self._note_sent, sent)
 
     def _note_sent(self, sent: int) -> None:
-        if not self._growth.is_given_up:
+        if not self._growing.is_given_up:
             self.sent = sent
             self._on_sent(sent)
 

@@ -69,9 +69,9 @@ class Subscriptions:
             case Unsubscribe(job_ids):
                 for job_id in job_ids:
                     self._remove_subscription(job_id)
-                    self._send_text(subscriptions.unsubscribed(job_id))
+                    self._send_text(subscriptions.unsubscribed_message(job_id))
             case None:
-                self._send_text(SubscriptionError.INVALID_MESSAGE.message())
+                self._send_text(SubscriptionError.INVALID_MESSAGE.to_message())
 
     def unsubscribe_all(self) -> None:
         """Removes all subscriptions, because the socket has ended."""
@@ -98,7 +98,7 @@ class Subscriptions:
         self._joining.discard(subscription)
         del self._jobs[subscription.job_id]
         if code is CloseCode.NO_SUCH_JOB:
-            self._send_text(SubscriptionError.JOB_NOT_FOUND.message(subscription.job_id))
+            self._send_text(SubscriptionError.JOB_NOT_FOUND.to_message(subscription.job_id))
 
     # Internals
 
@@ -106,9 +106,9 @@ class Subscriptions:
         """Subscribes to a job. An earlier subscription to it is replaced, so that the new cursor counts."""
         self._remove_subscription(job_id)
         if not JOB_ID.fullmatch(job_id):
-            self._send_text(SubscriptionError.JOB_NOT_FOUND.message(job_id))
+            self._send_text(SubscriptionError.JOB_NOT_FOUND.to_message(job_id))
         elif len(self._jobs) >= self._limit:
-            self._send_text(SubscriptionError.TOO_MANY_JOBS.message(job_id))
+            self._send_text(SubscriptionError.TOO_MANY_JOBS.to_message(job_id))
         else:
             subscription = self._jobs[job_id] = Subscription(self, job_id, after)
             self._waiting.append(subscription)

@@ -141,7 +141,7 @@ class RespConnection(SharedBuffer):
                 self._probe_timer = self._loop.call_later(self._probe_seconds, self._send_probe)
         elif self._signed_in.done():
             if isinstance(item, list) and isinstance(item[-1], bytes):  # TIME's; a read's answer ends with a list
-                self._clock_offset.measured(int(item[0]) + int(item[1]) / 1e6, self._loop.time() - self._probed)
+                self._clock_offset.record_measure(int(item[0]) + int(item[1]) / 1e6, self._loop.time() - self._probed)
             else:
                 self._listener.reply_received(item)
         elif isinstance(item, dict):  # HELLO's answer

@@ -120,7 +120,7 @@ class RedisFeed:
             self._absence_to_verify.clear()
             unverified = self.hub.unverified_topics()
             with contextlib.suppress(NoPrimary):
-                if await self._sentinels.primary() != primary:
+                if await self._sentinels.find_primary() != primary:
                     connection.abort(ConnectionAbortedError("another server is the primary now"))
                     return
                 self.hub.confirm_absence(unverified)

@@ -84,7 +84,9 @@ class GatewayHttpProtocol(BoundedRequests, HttpToolsProtocol, SharedBuffer):
     def handle_websocket_upgrade(self) -> None:
         if not self._has_answered_all():  # the earlier answer would end up inside the WebSocket
             self._given = False
-            self.refuse(ProblemCode.MALFORMED_REQUEST, "Open a WebSocket once all that was asked before is answered.")
+            self.refuse(
+                ProblemCode.MALFORMED_REQUEST, "Wait for the responses to earlier requests before opening a WebSocket."
+            )
             return
         # The caller is handling the parser's exception, which holds the offset of the rest.
         upgrade = sys.exc_info()[1]

@@ -5,7 +5,7 @@ import pytest
 from support.records import CAP, Records, at, body, new_job, progress
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, INFO, STARTED, Status
 from vidferry_common.store import Cause, Ending, Outcome, Publication, QueueFull, Requeue
 
@@ -107,7 +107,7 @@ async def test_an_end(records: Records) -> None:
 async def test_a_return_to_the_queue(cause: Cause, records: Records) -> None:
     job, _ = await records.claimed()
     await records.end_lease(job.download_id)
-    how = Requeue(cause, queued(), limit=1, failure=ErrorCode.WORKER_LOST)
+    how = Requeue(cause, queued_update(), limit=1, failure=ErrorCode.WORKER_LOST)
     assert await records.store.downloads.requeue(job.download_id, 1, how) == "requeued"
     before = await records.dump()
 

@@ -4,7 +4,7 @@ import pytest
 
 from support.records import CAP, Records, body, new_job, of, progress
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, INFO, STARTED, Status
 from vidferry_common.store import Cancelled, Cause, DownloadStatus, Ending, Requeue
 
@@ -155,7 +155,7 @@ async def test_what_a_dead_worker_ran_can_be_cancelled(records: Records) -> None
 
     assert await records.expired() == []
     assert (
-        await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.WORKER_LOSS, queued(), limit=2))
+        await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.WORKER_LOSS, queued_update(), limit=2))
         == "stale"
     )
     assert await of(records.redis.zcard(keys.QUEUE)) == 0

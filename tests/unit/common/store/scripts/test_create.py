@@ -117,10 +117,10 @@ async def test_fifty_at_once_are_one_download(records: Records) -> None:
 
 
 async def test_a_repeated_request_is_answered_with_its_job(records: Records) -> None:
-    job = await records.created(url=URL, idempotency_key="k", owner="o")
+    job = await records.created(url=URL, idempotency_key="k", caller="c")
     before = await records.dump()
 
-    again = await records.store.jobs.create(new_job(URL, idempotency_key="k", owner="o"), CAP)
+    again = await records.store.jobs.create(new_job(URL, idempotency_key="k", caller="c"), CAP)
 
     assert (again.job_id, again.replayed) == (job.job_id, True)
     assert await records.dump() == before
@@ -141,10 +141,10 @@ async def test_another_request_with_the_same_key_is_refused(records: Records) ->
     assert await records.dump() == before
 
 
-async def test_a_key_is_its_owners(records: Records) -> None:
-    job = await records.created(url=URL, idempotency_key="k", owner="a")
+async def test_a_key_is_its_callers(records: Records) -> None:
+    job = await records.created(url=URL, idempotency_key="k", caller="a")
 
-    other = await records.store.jobs.create(new_job(URL, idempotency_key="k", owner="b"), CAP)
+    other = await records.store.jobs.create(new_job(URL, idempotency_key="k", caller="b"), CAP)
 
     assert not other.replayed
     assert other.job_id != job.job_id

@@ -10,7 +10,7 @@ from support.redis_server import redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import job_link
 from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, NEW_VIDEO, Status
-from vidferry_common.store import Ending, NewJob, RedisSettings, Store, connect
+from vidferry_common.store import Ending, NewJob, RedisSettings, Store, connect_redis
 
 pytestmark = pytest.mark.anyio
 JOBS = 200
@@ -64,7 +64,7 @@ async def finished(records: Records, number: int) -> NewJob:
 async def own() -> AsyncIterator[Records]:
     """A Redis that nobody else fills."""
     with redis_server() as server:
-        redis = connect(RedisSettings.model_validate({"redis_url": server.url}), max_connections=8)
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}), max_connections=8)
         yield Records(Store(redis, SECONDS), redis)
         await redis.aclose(close_connection_pool=True)
 

@@ -6,15 +6,15 @@ from support.records import SECONDS, Records, at, body, new_job, of
 from support.redis_server import redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import INFO, Status
-from vidferry_common.store import Cause, Ending, RedisSettings, Requeue, Store, StoreUnavailable, connect
+from vidferry_common.store import Cause, Ending, RedisSettings, Requeue, Store, StoreUnavailable, connect_redis
 
 pytestmark = pytest.mark.anyio
 
 HANDOVER = Requeue(Cause.HANDOVER, at(INFO))
 RETRY = Requeue(Cause.RETRY, at(INFO, retries=1), delay=5, limit=2, failure=ErrorCode.NETWORK)
-DEATH = Requeue(Cause.WORKER_LOSS, queued(), limit=2, failure=ErrorCode.WORKER_LOST)
+DEATH = Requeue(Cause.WORKER_LOSS, queued_update(), limit=2, failure=ErrorCode.WORKER_LOST)
 WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.LEADER, keys.ROOM, keys.ENDED}
 
 
@@ -153,7 +153,7 @@ async def test_everything_expires_but_the_queue_itself(records: Records) -> None
     await records.step(second)
     await records.store.downloads.requeue(again.download_id, 1, RETRY)
     job, third = await records.claimed()
-    await records.store.downloads.finish(third, queued().failed(ErrorCode.DRM).body(), Ending("x"))
+    await records.store.downloads.finish(third, queued_update().as_failed(ErrorCode.DRM).body(), Ending("x"))
 
     await records.expired()
     left = {key.decode(): await records.redis.ttl(key) for key in await records.redis.keys("*")}
@@ -202,7 +202,7 @@ async def test_the_doorbell_does_not_grow_without_end(records: Records) -> None:
 
 async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
     with redis_server() as server:
-        redis = connect(RedisSettings.model_validate({"redis_url": server.url}))
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
         store = Store(redis, SECONDS)
         job = new_job()
         await store.jobs.create(job, 10)

@@ -10,7 +10,7 @@ import pytest
 
 from support.records import CAP, Records, new_job, of
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import PARKED, queued
+from vidferry_common.contract.messages import PARKED, queued_update
 from vidferry_common.contract.priority import Priority
 from vidferry_common.store import Cancelled, Cause, Ending, Limits, NewJob, Requeue
 
@@ -78,7 +78,7 @@ async def test_a_long_queue_of_running_downloads_hides_no_waiting_one(records: R
 async def test_what_runs_or_has_ended_is_not_picked(records: Records) -> None:
     await records.claimed()
     _, claim = await records.claimed()
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
 
     assert await records.picked() == []
 
@@ -120,7 +120,7 @@ async def test_a_handed_over_one_keeps_its_place(records: Records) -> None:
     await records.made_due(job, 20)
     await records.made_due(waiting, 10)
     await records.claimed(job)
-    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued()))
+    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued_update()))
 
     assert await records.picked() == [job.download_id, waiting.download_id]
 
@@ -140,7 +140,7 @@ async def test_a_site_takes_so_many_and_the_rest_wait_in_order(records: Records)
 
     assert await records.picked(site_limit=2) == []
     for claim, freed in zip(claims, jobs[2:4], strict=True):
-        await records.store.downloads.finish(claim, queued().body(), Ending())
+        await records.store.downloads.finish(claim, queued_update().body(), Ending())
         assert await records.picked(site_limit=2) == [freed.download_id]
 
 
@@ -168,7 +168,7 @@ async def test_a_place_is_free_however_the_download_leaves_it(ending: str, recor
         case "retry":
             await records.retried(running)
         case "handover":
-            await records.store.downloads.requeue(running.download_id, 1, Requeue(Cause.HANDOVER, queued()))
+            await records.store.downloads.requeue(running.download_id, 1, Requeue(Cause.HANDOVER, queued_update()))
             await records.cancel(running)
         case "cancel":
             await records.cancel(running)
@@ -185,7 +185,7 @@ async def test_a_parked_one_that_is_cancelled_takes_nobodys_place(callers: str, 
     assert await records.picked(site_limit=1) == []
     await records.cancel(first)
 
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
 
     assert await records.picked(site_limit=1) == [second.download_id]
 
@@ -200,7 +200,7 @@ async def test_one_that_is_claimed_after_it_was_parked_waits_for_nothing(callers
     assert await records.picked(site_limit=1) == []
     await records.claimed(late)
 
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
 
     score = await records.redis.zscore(keys.QUEUE, keys.arq_id(late.download_id, 1))
     assert score is not None
@@ -303,7 +303,7 @@ async def test_where_there_are_more_slots_those_that_wait_get_them(records: Reco
     claims = [(await records.claimed(job))[1] for job in jobs[:2]]
     await records.store.leases.find_expired("w", 60, 60, 60, slots=8)
 
-    await records.store.downloads.finish(claims[0], queued().body(), Ending())
+    await records.store.downloads.finish(claims[0], queued_update().body(), Ending())
 
     assert await all_picked(records, **ONE_SITE) == [job.download_id for job in jobs[2:5]]
 
@@ -324,7 +324,7 @@ async def test_a_caller_leaves_slots_to_others(records: Records) -> None:
 
     assert await records.picked(**ONE_CALLER) == [other.download_id]
     _, claim = await records.claimed(jobs[0])
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
     assert await all_picked(records, **ONE_CALLER) == [jobs[3].download_id]
 
 
@@ -351,7 +351,7 @@ async def test_who_asked_is_kept_as_a_digest_and_until_the_download_ends(records
     assert b"192.0.2.7" not in repr(await records.dump()).encode()
 
     _, claim = await records.claimed(job)
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
 
     assert await of(records.redis.hget(keys.DOWNLOAD + job.download_id, "caller")) is None
     assert await records.redis.keys(keys.CALLER + "*") == []
@@ -365,13 +365,13 @@ async def test_a_full_caller_holds_up_nobody_at_a_site_nor_a_full_site_a_caller(
     of_full, of_idle = [await records.created(url=f"{site}{caller}", caller=caller) for caller in ("one", "two")]
     assert await all_picked(records, **limits) == []
 
-    await records.store.downloads.finish(at_site, queued().body(), Ending())
+    await records.store.downloads.finish(at_site, queued_update().body(), Ending())
     assert await all_picked(records, **limits) == [of_idle.download_id], "the older one waits for its caller by now"
 
     _, at_site = await records.claimed(of_idle)
-    await records.store.downloads.finish(elsewhere, queued().body(), Ending())
+    await records.store.downloads.finish(elsewhere, queued_update().body(), Ending())
     assert await all_picked(records, **limits) == [], "now it waits for its site again"
-    await records.store.downloads.finish(at_site, queued().body(), Ending())
+    await records.store.downloads.finish(at_site, queued_update().body(), Ending())
     assert await all_picked(records, **limits) == [of_full.download_id]
 
 
@@ -401,7 +401,7 @@ async def test_who_watches_is_told_once_why_it_waits(records: Records) -> None:
     joined = await records.created(url=parked.url)
     assert (await records.state(joined.job_id))["data"]["message"] == PARKED
 
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
     assert await records.picked(site_limit=1) == [parked.download_id]
     await records.retried((await records.claimed(parked))[0])
     assert (await records.state(parked.job_id))["data"]["message"] != PARKED
@@ -475,7 +475,7 @@ class Crowd:
     async def _end(self, chance: random.Random, download_id: str, attempt: int) -> None:
         del self.running[download_id]
         if chance.random() < 0.3:
-            await self.records.store.downloads.requeue(download_id, attempt, Requeue(Cause.HANDOVER, queued()))
+            await self.records.store.downloads.requeue(download_id, attempt, Requeue(Cause.HANDOVER, queued_update()))
             return
         await self._cancel(download_id)
 
@@ -504,7 +504,7 @@ async def test_a_persons_request_hastens_one_that_waits_for_its_site(records: Re
     assert await records.picked(site_limit=1) == []
 
     await records.created(url=URL)
-    await records.store.downloads.finish(claim, queued().body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().body(), Ending())
 
     assert await records.picked(site_limit=1) == [bulk.download_id]
     assert first.download_id != bulk.download_id

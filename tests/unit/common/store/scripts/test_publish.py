@@ -7,7 +7,7 @@ from support.records import ROOT, Records, body, of, progress, seqs
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
-from vidferry_common.contract.messages import Update, job_link, public_link, queued
+from vidferry_common.contract.messages import Update, job_link, public_link, queued_update
 from vidferry_common.contract.stages import DONE, INFO, NEW_VIDEO, STARTED, Stage, Status
 from vidferry_common.store import Cause, DownloadStatus, Ending, Requeue
 
@@ -28,7 +28,7 @@ async def test_only_the_next_attempt_is_claimed(records: Records) -> None:
     assert claim is not None
     assert (claim.attempt, claim.url, claim.format, claim.retries) == (1, job.url, job.format, 0)
     assert claim.traceparent == job.traceparent
-    assert claim.last == queued()
+    assert claim.last == queued_update()
     assert await records.store.leases.claim("no-such-download", 1, 60, "worker") is None
 
 
@@ -57,7 +57,7 @@ async def test_a_message_is_stored_before_it_is_sent_and_is_the_same(records: Re
 async def test_a_stale_fence_leaves_no_trace(records: Records) -> None:
     job, stale = await records.claimed()
     await records.end_lease(job.download_id)
-    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.WORKER_LOSS, queued(), limit=2))
+    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.WORKER_LOSS, queued_update(), limit=2))
     for taken in (False, True):  # refused while it waits, and when another has it
         if taken:
             await records.claimed(job, attempt=2)
@@ -67,7 +67,7 @@ async def test_a_stale_fence_leaves_no_trace(records: Records) -> None:
         assert await records.store.downloads.publish(stale, body(INFO), step=True) is None
         assert await records.store.downloads.finish(stale, done(), Ending("forged")) is None
         assert (
-            await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued(), limit=9))
+            await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.RETRY, queued_update(), limit=9))
             == "stale"
         )
         assert await records.store.leases.renew({job.download_id: 1}, 60) == {job.download_id}
@@ -81,7 +81,7 @@ async def test_seq_rises_over_all_attempts(records: Records) -> None:
     await records.listen(job.job_id)
     for attempt in (1, 2, 3):
         await records.step(claim)
-        how = Requeue(Cause.RETRY, queued(), limit=9)
+        how = Requeue(Cause.RETRY, queued_update(), limit=9)
         assert await records.store.downloads.requeue(job.download_id, attempt, how) == "requeued"
         _, claim = await records.claimed(job, attempt + 1)
     await records.store.downloads.finish(claim, done(), Ending())
@@ -226,7 +226,7 @@ async def test_history_is_bounded_and_keeps_the_newest(records: Records) -> None
 
 async def test_a_failure_is_an_end(records: Records) -> None:
     job, claim = await records.claimed()
-    await records.store.downloads.finish(claim, queued().failed(ErrorCode.DRM).body(), Ending())
+    await records.store.downloads.finish(claim, queued_update().as_failed(ErrorCode.DRM).body(), Ending())
 
     found = await records.store.jobs.read(job.job_id)
     assert found is not None

@@ -4,7 +4,7 @@ import pytest
 
 from support.records import CAP, Records, new_job
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.priority import Priority
 from vidferry_common.store import Cause, Ending, Outcome, QueueDepth, Requeue
 
@@ -20,7 +20,7 @@ async def test_what_waits_what_is_deferred_and_what_runs(records: Records) -> No
     await records.made_due(running, 90)
     _, claim = await records.claimed(running)
     _, lost = await records.claimed(retried)
-    await records.store.downloads.requeue(lost.download_id, 1, Requeue(Cause.RETRY, queued(), delay=60, limit=3))
+    await records.store.downloads.requeue(lost.download_id, 1, Requeue(Cause.RETRY, queued_update(), delay=60, limit=3))
     for job, age in ((first, 40), (second, 20)):
         await records.made_due(job, age)
 
@@ -30,7 +30,7 @@ async def test_what_waits_what_is_deferred_and_what_runs(records: Records) -> No
 
     await records.claimed(first)
     assert 19.9 < (await records.store.queue.read_depth()).oldest < 39
-    assert await records.store.downloads.finish(claim, queued().body(), Ending()) is not None
+    assert await records.store.downloads.finish(claim, queued_update().body(), Ending()) is not None
     await records.claimed(second)
     await records.redis.zrem(keys.QUEUE, keys.arq_id(running.download_id, 1))  # as arq does when its function returns
     depth = await records.store.queue.read_depth()
@@ -83,7 +83,7 @@ async def test_a_claim_tells_how_long_it_was_due(records: Records) -> None:
     _, claim = await records.claimed(job)
     assert 6.9 < claim.waited < 20
 
-    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued()))
+    await records.store.downloads.requeue(job.download_id, 1, Requeue(Cause.HANDOVER, queued_update()))
     assert (await records.store.queue.read_depth()).oldest < 5
     _, again = await records.claimed(job, attempt=2)
     assert 0 <= again.waited < 5, "of this attempt alone"

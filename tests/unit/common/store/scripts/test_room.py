@@ -13,26 +13,26 @@ from support.records import CAP, SECONDS, Records, body, new_job, of
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import INFO, STARTED
 from vidferry_common.store import (
     CallerOverRate,
     Cancelled,
     Cause,
+    EndedLimits,
     Ending,
-    Kept,
     NewJob,
     QueueFull,
     RedisFull,
     RedisSettings,
     Requeue,
     Store,
-    connect,
+    connect_redis,
 )
 
 pytestmark = pytest.mark.anyio
 KIBIBYTE, MEBIBYTE = 1024, 1024**2
-FAILED = queued().failed(ErrorCode.UNAVAILABLE).body()
+FAILED = queued_update().as_failed(ErrorCode.UNAVAILABLE).body()
 BESIDE = 320
 """as room.lua has it"""
 RECORDS = (keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL, keys.DOWNLOAD_BY_OBJECT, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
@@ -67,12 +67,12 @@ async def room(records: Records, name: str) -> int:
     return int(await of(records.redis.hget(keys.ROOM, name)) or 0)
 
 
-def keeping(records: Records, kept: Kept) -> Records:
+def keeping(records: Records, kept: EndedLimits) -> Records:
     return Records(Store(records.redis, SECONDS, kept), records.redis)
 
 
 async def test_of_ended_records_the_newest_are_kept(records: Records) -> None:
-    records = keeping(records, Kept(records=10))
+    records = keeping(records, EndedLimits(records=10))
     jobs = [await ended(records) for _ in range(12)]
 
     assert await known(records, jobs) == [False] * 2 + [True] * 10
@@ -82,7 +82,7 @@ async def test_of_ended_records_the_newest_are_kept(records: Records) -> None:
 
 
 async def test_their_bytes_are_bounded_whatever_their_sizes(records: Records) -> None:
-    records = keeping(records, Kept(bytes=256 * KIBIBYTE))
+    records = keeping(records, EndedLimits(bytes=256 * KIBIBYTE))
     for _ in range(60):
         await ended(records)
     for number in range(20):
@@ -95,7 +95,7 @@ async def test_their_bytes_are_bounded_whatever_their_sizes(records: Records) ->
 
 
 async def test_a_crowd_of_jobs_that_ends_at_once_is_bounded_too(records: Records) -> None:
-    records = keeping(records, Kept(records=20))
+    records = keeping(records, EndedLimits(records=20))
     first = await records.created(url="https://example.com/crowd")
     for _ in range(199):
         await records.created(url=first.url)
@@ -108,7 +108,7 @@ async def test_a_crowd_of_jobs_that_ends_at_once_is_bounded_too(records: Records
 
 async def test_nothing_that_a_caller_makes_outlives_its_record(records: Records) -> None:
     """Keys, addresses, what they led to, objects that are made: after many rounds there are as many as after a few."""
-    records = keeping(records, Kept(records=6))
+    records = keeping(records, EndedLimits(records=6))
     counts = []
     for number in range(30):
         await one_of_each(records, number)
@@ -133,7 +133,7 @@ async def one_of_each(records: Records, number: int) -> None:
 
 async def test_what_a_later_job_uses_stays(records: Records) -> None:
     """An address that was found again, a key that was used again, a download that runs again."""
-    records = keeping(records, Kept(records=1))
+    records = keeping(records, EndedLimits(records=1))
     url, leads = "https://example.com/again", {"leads_to": "object", "known_for": 90}
     first = await ended(records, await records.created(url=url, idempotency_key="k"), **leads)
     await of(records.redis.delete(*await stored(records, keys.IDEMPOTENCY)))  # its time is over
@@ -191,7 +191,7 @@ async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None
     await records.claimed(jobs[3])
     await records.retried(jobs[3])
     await records.claimed(jobs[3], attempt=2)
-    last = Requeue(Cause.RETRY, queued(), limit=1, failure=ErrorCode.NETWORK)
+    last = Requeue(Cause.RETRY, queued_update(), limit=1, failure=ErrorCode.NETWORK)
     assert await records.store.downloads.requeue(jobs[3].download_id, 2, last) == "ended"
     assert await room(records, "open") > 0, "that of the two that are one now"
 
@@ -262,7 +262,7 @@ def small_server() -> Iterator[RedisServer]:
 @pytest.fixture
 async def small(small_server: RedisServer) -> AsyncIterator[Records]:
     """A Redis that is soon full."""
-    redis = connect(RedisSettings.model_validate({"redis_url": small_server.url}), max_connections=64)
+    redis = connect_redis(RedisSettings.model_validate({"redis_url": small_server.url}), max_connections=64)
     yield Records(Store(redis, SECONDS), redis)
     await redis.aclose(close_connection_pool=True)
 
@@ -339,7 +339,7 @@ async def test_in_a_full_redis_what_runs_goes_on(small: Records) -> None:
     await small.retried(running[2][0], delay=0.001)
     await small.picked()
     await small.claimed(running[2][0], attempt=2)
-    last = Requeue(Cause.RETRY, queued(), limit=0, failure=ErrorCode.NETWORK)
+    last = Requeue(Cause.RETRY, queued_update(), limit=0, failure=ErrorCode.NETWORK)
     assert await small.store.downloads.requeue(running[3][0].download_id, 1, last) == "ended"
 
 

@@ -3,13 +3,14 @@
 import re
 from dataclasses import replace
 from importlib import resources
+from typing import Any
 
 import pytest
 
 from support.records import Records, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.contract.messages import queued
+from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Ending
 from vidferry_common.store.scripts import SCRIPTS
 
@@ -20,8 +21,9 @@ EVERY_CHARACTER = "".join(chr(point) for point in range(0x110000) if not 0xD800 
 async def test_a_body_reaches_the_record_byte_for_byte(records: Records) -> None:
     """It is JSON inside JSON, with marks of its own, and cjson knows no integers."""
     job, claim = await records.claimed()
-    told = replace(queued(), title=EVERY_CHARACTER, downloaded_bytes=2**53 + 1, result={"none": [], "nothing": {}})
-    body = told.failed(ErrorCode.DRM).body()
+    odd: Any = {"none": [], "nothing": {}}
+    told = replace(queued_update(), title=EVERY_CHARACTER, downloaded_bytes=2**53 + 1, result=odd)
+    body = told.as_failed(ErrorCode.DRM).body()
 
     await records.store.downloads.finish(claim, body, Ending())
 
@@ -31,7 +33,7 @@ async def test_a_body_reaches_the_record_byte_for_byte(records: Records) -> None
 
 async def test_the_marks_of_a_body_are_replaced_in_each_job(records: Records) -> None:
     job, claim = await records.claimed()
-    body = replace(queued(), title="a\x01b\x02c", has_thumbnail=True).failed(ErrorCode.DRM).body()
+    body = replace(queued_update(), title="a\x01b\x02c", has_thumbnail=True).as_failed(ErrorCode.DRM).body()
 
     await records.store.downloads.finish(claim, body, Ending())
 

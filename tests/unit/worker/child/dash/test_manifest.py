@@ -11,9 +11,9 @@ from yt_dlp.utils import urljoin
 from support.dash_manifests import LOCK, audio, base, mpd, period, role, video
 from vidferry_worker.child import durations
 from vidferry_worker.child.dash import timeline
-from vidferry_worker.child.dash.manifest import MOST_OF_A_PERIOD
+from vidferry_worker.child.dash.manifest import MAX_TRACKS_PER_PERIOD
 from vidferry_worker.child.dash.period_times import has_ended
-from vidferry_worker.child.dash.timeline import MOST
+from vidferry_worker.child.dash.timeline import MAX_SEGMENTS
 from vidferry_worker.child.patches import dash_manifest
 
 URL = "https://site.example/lists/clip.mpd?t=1"
@@ -185,12 +185,12 @@ def test_what_yt_dlp_reads_rightly_stays_so(manifest: str, request: pytest.Fixtu
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
-        (mpd(of_template('media="$Number$"', f'<S d="1" r="{MOST}"/>')), "segments"),
+        (mpd(of_template('media="$Number$"', f'<S d="1" r="{MAX_SEGMENTS}"/>')), "segments"),
         (mpd(of_template('media="$Number$" duration="0.00001"')), "segments"),
         (mpd(of_template('media="$Number$" duration="1"'), seconds=None), "how many"),
         (mpd(of_template('media="$Number$"')), "how many"),
-        (mpd(of_template(f'media="{"x" * 30_000}$Number$"', f'<S d="1" r="{MOST // 2}"/>')), "characters"),
-        (mpd(period(video(base("film.mp4")).replace("</Adap", f"{TRACK * MOST_OF_A_PERIOD}</Adap"))), "too many"),
+        (mpd(of_template(f'media="{"x" * 30_000}$Number$"', f'<S d="1" r="{MAX_SEGMENTS // 2}"/>')), "characters"),
+        (mpd(period(video(base("film.mp4")).replace("</Adap", f"{TRACK * MAX_TRACKS_PER_PERIOD}</Adap"))), "too many"),
         (mpd(of_template('media="$Number$"', '<S t="9" d="1" r="-1"/>')), "no segments"),
         (mpd(of_template('media="$Number$" duration="1" startNumber="5" endNumber="4"')), "no segments"),
         (mpd(of_template('media="$Number$"', '<S d="1" r="-1"/>'), seconds=None), "without end"),
@@ -219,13 +219,13 @@ def test_a_manifest_without_periods_has_no_formats() -> None:
 
 @pytest.mark.usefixtures("patched")
 def test_a_timeline_that_many_tracks_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, of_elements = [], timeline.of_elements
+    read, of_elements = [], timeline.timeline_from_elements
 
     def count(*given: Any) -> Any:
         read.append(given)
         return of_elements(*given)
 
-    monkeypatch.setattr(timeline, "of_elements", count)
+    monkeypatch.setattr(timeline, "timeline_from_elements", count)
     shared = '<SegmentTemplate media="$Number$"><SegmentTimeline><S d="1" r="9"/></SegmentTimeline></SegmentTemplate>'
     tracks = "".join(f'<Representation id="{number}" bandwidth="1"/>' for number in range(500))
     found = formats(mpd(period(f'<AdaptationSet mimeType="video/mp4">{shared}{tracks}</AdaptationSet>')))
@@ -243,7 +243,7 @@ def test_a_timeline_that_many_tracks_share_is_read_once(monkeypatch: pytest.Monk
     ],
 )
 def test_what_is_told_elsewhere_or_too_much_is_unfit(manifest: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidferry_worker.child.dash.manifest.MOST_TRACKS", 20)
+    monkeypatch.setattr("vidferry_worker.child.dash.manifest.MAX_TRACKS", 20)
     (found,) = formats(manifest)
 
     assert found["unfit"]
@@ -263,7 +263,7 @@ def test_what_is_told_elsewhere_or_too_much_is_unfit(manifest: str, monkeypatch:
     ],
 )
 def test_how_long_a_track_says_it_is(manifest: str, seconds: float) -> None:
-    assert durations.of_fragments(formats(manifest)[0]) == seconds
+    assert durations.fragments_duration(formats(manifest)[0]) == seconds
 
 
 @pytest.mark.usefixtures("patched")

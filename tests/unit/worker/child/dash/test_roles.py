@@ -7,12 +7,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support.dash_manifests import audio, role
-from vidferry_worker.child.dash.elements import Document
-from vidferry_worker.child.dash.roles import choose, place, roles
+from vidferry_worker.child.dash.elements import ElementIndex
+from vidferry_worker.child.dash.roles import rank_formats, read_roles, role_preference
 
 
 def told(head: str) -> frozenset[str]:
-    return roles(Document(), ET.fromstring(audio("", head=head)))
+    return read_roles(ElementIndex(), ET.fromstring(audio("", head=head)))
 
 
 def label(text: str) -> str:
@@ -47,12 +47,18 @@ def test_roles_by_whatever_scheme(head: str, expected: set[str]) -> None:
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("other", ["description", "sign", "commentary", "dub", "supplementary", "alternate"])
 def test_what_is_beside_the_main_track_has_a_lower_place(other: str, kind: str) -> None:
-    assert place(kind, frozenset({other})) < place(kind, frozenset()) <= place(kind, frozenset({"main"}))
+    assert (
+        role_preference(kind, frozenset({other}))
+        < role_preference(kind, frozenset())
+        <= role_preference(kind, frozenset({"main"}))
+    )
 
 
 def test_a_main_track_that_is_a_description_is_no_main_one() -> None:
-    assert place("audio", frozenset({"main", "description"})) < place("audio", frozenset({"alternate"}))
-    assert place("audio", frozenset({"main", "alternate"})) == place("audio", frozenset({"main"}))
+    assert role_preference("audio", frozenset({"main", "description"})) < role_preference(
+        "audio", frozenset({"alternate"})
+    )
+    assert role_preference("audio", frozenset({"main", "alternate"})) == role_preference("audio", frozenset({"main"}))
 
 
 def of(kind: str, *words: str, language: str | None = None, priority: str | None = None) -> dict[str, Any]:
@@ -67,8 +73,8 @@ def test_what_is_beside_is_left_out_where_there_is_a_main_track_of_its_kind() ->
     sound, blind, dub = of("audio"), of("audio", "description"), of("audio", "dub")
     picture, signed = of("video"), of("video", "sign")
 
-    assert choose([blind, sound, dub, signed, picture]) == [sound, picture]
-    assert choose([blind, dub, picture]) == [blind, dub, picture]
+    assert rank_formats([blind, sound, dub, signed, picture]) == [sound, picture]
+    assert rank_formats([blind, dub, picture]) == [blind, dub, picture]
     assert blind["format_note"] == "DASH, description"
     assert blind["language_preference"] < dub["language_preference"] < 0
 
@@ -76,7 +82,7 @@ def test_what_is_beside_is_left_out_where_there_is_a_main_track_of_its_kind() ->
 def test_languages_rank_as_they_are_named_and_below_priorities() -> None:
     first, second, wished = of("audio", language="fr"), of("audio", language="en"), of("audio", priority="2")
     again = of("audio", language="fr")
-    choose([first, second, again, wished])
+    rank_formats([first, second, again, wished])
     ranks = [each.get("language_preference", -1) for each in (second, first, wished)]
 
     assert ranks == sorted(set(ranks))
@@ -87,4 +93,4 @@ def test_languages_rank_as_they_are_named_and_below_priorities() -> None:
 def test_a_priority_of_nonsense_is_none(priority: str) -> None:
     odd = of("audio", priority=priority)
 
-    assert choose([odd])[0].get("language_preference") is None
+    assert rank_formats([odd])[0].get("language_preference") is None

@@ -7,13 +7,13 @@ import pytest
 
 from support import hls_media as hls
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.child.durations import of_playlist
+from vidferry_worker.child.durations import playlist_duration
 from vidferry_worker.child.hls.boxes import BoxError, read_runs, read_tracks
-from vidferry_worker.child.hls.joins import Joiner
-from vidferry_worker.child.hls.master import MOST_ENTRIES, write_master
-from vidferry_worker.child.hls.segments import Section, write_playlist
-from vidferry_worker.child.hls.tags import MOST_LINES, MOST_OF_A_LINE, parse_attributes, split_lines
-from vidferry_worker.child.hls.variables import MOST_VARIABLES, substitute
+from vidferry_worker.child.hls.discontinuities import TimestampJoiner
+from vidferry_worker.child.hls.media_playlist import Section, rewrite_media_playlist
+from vidferry_worker.child.hls.multivariant_playlist import MAX_ENTRIES, rewrite_multivariant_playlist
+from vidferry_worker.child.hls.tags import MAX_LINE_LENGTH, MAX_LINES, parse_attributes, split_lines
+from vidferry_worker.child.hls.variables import MAX_VARIABLES, substitute_variables
 
 ADDRESS = "http://site/v/list.m3u8?a=b%20c&empty="
 TS = ["a.ts", "b.ts", "c.ts"]
@@ -21,7 +21,7 @@ TS = ["a.ts", "b.ts", "c.ts"]
 
 def written(playlist: str) -> list[str]:
     """The lines of what yt-dlp gets, without the head."""
-    playlist = write_playlist(split_lines(playlist), ADDRESS, lambda one, other: one == other).text
+    playlist = rewrite_media_playlist(split_lines(playlist), ADDRESS, lambda one, other: one == other).text
     return playlist.removeprefix(hls.HEAD).splitlines()
 
 
@@ -41,7 +41,7 @@ def written(playlist: str) -> list[str]:
     ],
 )
 def test_a_list_is_as_long_as_what_is_played_of_it(playlist: str, seconds: float) -> None:
-    assert of_playlist(playlist) == seconds
+    assert playlist_duration(playlist) == seconds
 
 
 def test_numbers_that_keys_depend_on_are_written_out_where_yt_dlp_counts_others() -> None:
@@ -66,7 +66,7 @@ def test_offsets_are_written_out() -> None:
     ]  # fmt: skip
 
 
-def test_sections_are_compared_by_address_and_range() -> None:
+def test_sections_are_compared_by_url_and_range() -> None:
     seen: list[tuple[Section, Section]] = []
 
     def differ(one: Section, other: Section) -> bool:
@@ -77,7 +77,7 @@ def test_sections_are_compared_by_address_and_range() -> None:
     playlist = hls.HEAD + first + hls.segments(TS) + first + hls.segments(TS) + second + hls.segments(TS)
 
     with pytest.raises(JobFailure):
-        write_playlist(split_lines(playlist), ADDRESS, differ)
+        rewrite_media_playlist(split_lines(playlist), ADDRESS, differ)
     assert seen == [(Section("http://site/v/i", 9, 0), Section("http://site/v/i", 9, 9))]
 
 
@@ -98,14 +98,14 @@ def test_variables_are_replaced_once(line: str, expected: str) -> None:
         '#EXT-X-DEFINE:QUERYPARAM="query"',
     ]  # fmt: skip
 
-    lines, variables = substitute([*defined, line], "http://site/?query=b%20c", {"b": "2"})
+    lines, variables = substitute_variables([*defined, line], "http://site/?query=b%20c", {"b": "2"})
 
     assert lines == [expected]
     assert variables == {"a": "1", "b": "2", "nested": "{$a}", "query": "b c"}
 
 
 def test_a_list_without_definitions_may_have_braces() -> None:
-    assert substitute(["{$a}"], ADDRESS, {"a": "1"}) == (["{$a}"], {})
+    assert substitute_variables(["{$a}"], ADDRESS, {"a": "1"}) == (["{$a}"], {})
 
 
 @pytest.mark.parametrize(
@@ -115,31 +115,31 @@ def test_a_list_without_definitions_may_have_braces() -> None:
         ["{$a}", '#EXT-X-DEFINE:NAME="a",VALUE="1"'],
         ['#EXT-X-DEFINE:QUERYPARAM="empty"'],
         ["#EXT-X-DEFINE:"],
-        [f'#EXT-X-DEFINE:NAME="{at}",VALUE=""' for at in range(MOST_VARIABLES + 1)],
+        [f'#EXT-X-DEFINE:NAME="{at}",VALUE=""' for at in range(MAX_VARIABLES + 1)],
         [f'#EXT-X-DEFINE:NAME="a",VALUE="{"x" * 100_000}"', *["{$a}" * 20] * 100],
     ],
     ids=["undefined", "too-early", "empty", "nothing", "too-many", "too-long"],
 )
 def test_variables_that_are_refused(lines: list[str]) -> None:
     with pytest.raises(JobFailure):
-        substitute(lines, ADDRESS, {})
+        substitute_variables(lines, ADDRESS, {})
 
 
 def test_a_list_of_too_many_lines_is_refused() -> None:
     with pytest.raises(JobFailure):
-        split_lines("a\n" * (MOST_LINES + 1))
+        split_lines("a\n" * (MAX_LINES + 1))
 
 
 def test_a_list_with_a_line_without_end_is_refused() -> None:
     with pytest.raises(JobFailure):
-        split_lines("a" * (MOST_OF_A_LINE + 1))
+        split_lines("a" * (MAX_LINE_LENGTH + 1))
 
 
 @pytest.mark.parametrize("lines", ["#EXT-X-STREAM-INF:BANDWIDTH=1\na\n", "#EXT-X-MEDIA:TYPE=AUDIO\n", "a\n"])
 def test_a_list_that_names_too_many_others_is_refused(lines: str) -> None:
     """Also behind one tag: yt-dlp makes a format of each address."""
     with pytest.raises(JobFailure):
-        write_master("#EXTM3U\n" + lines * (MOST_ENTRIES + 1), ADDRESS)
+        rewrite_multivariant_playlist("#EXTM3U\n" + lines * (MAX_ENTRIES + 1), ADDRESS)
 
 
 def test_attributes_may_hold_commas_and_be_empty() -> None:
@@ -150,7 +150,7 @@ def test_lists_of_i_frames_are_no_variants() -> None:
     stream = "#EXT-X-STREAM-INF:BANDWIDTH=1"
     master = f'#EXTM3U\n#EXT-X-I-FRAME-STREAM-INF:URI="i.m3u8"\n{stream}\ni.m3u8\n{stream}\nv.m3u8\n'
 
-    assert write_master(master, ADDRESS).text.splitlines()[2:] == [stream, "v.m3u8"]
+    assert rewrite_multivariant_playlist(master, ADDRESS).text.splitlines()[2:] == [stream, "v.m3u8"]
 
 
 def box(kind: str, *content: bytes) -> bytes:
@@ -168,11 +168,11 @@ def fragment(count: int, *durations: int) -> bytes:
 def test_fragments_are_moved_together() -> None:
     folder = hls.video(hls.FRAGMENTED)
     init, first = ((folder / name).read_bytes() for name in ("init.mp4", "s0.m4s"))
-    tracks, joiner = read_tracks(init), Joiner({3})
-    joiner.join(init, 1)
+    tracks, joiner = read_tracks(init), TimestampJoiner({3})
+    joiner.rewrite_fragment(init, 1)
 
-    ends = {run.track: run.begin + run.duration for run in read_runs(joiner.join(first, 2), tracks)}
-    begins = {run.track: run.begin for run in read_runs(joiner.join(first, 3), tracks)}
+    ends = {run.track: run.start + run.duration for run in read_runs(joiner.rewrite_fragment(first, 2), tracks)}
+    begins = {run.track: run.start for run in read_runs(joiner.rewrite_fragment(first, 3), tracks)}
 
     seconds = {
         track: (ends[track] / tracks[track].timescale, at / tracks[track].timescale) for track, at in begins.items()
@@ -189,10 +189,10 @@ def test_the_first_one_begins_at_zero() -> None:
     start = struct.pack(">IQ", 0x01000000, epoch)
     run = box("trun", struct.pack(">III", 0x100, 1, 1))
     late = box("moof", box("traf", box("tfhd", bytes(4), struct.pack(">I", 1)), box("tfdt", start), run))
-    joiner, tracks = Joiner(()), read_tracks(init)
-    joiner.join(init, 1)
+    joiner, tracks = TimestampJoiner(()), read_tracks(init)
+    joiner.rewrite_fragment(init, 1)
 
-    assert [run.begin for run in read_runs(joiner.join(late, 2), tracks)] == [0]
+    assert [run.start for run in read_runs(joiner.rewrite_fragment(late, 2), tracks)] == [0]
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_the_first_one_begins_at_zero() -> None:
 )  # fmt: skip
 def test_boxes_that_are_none_are_left_as_they_are(content: bytes) -> None:
     init = (hls.video(hls.FRAGMENTED) / "init.mp4").read_bytes()
-    joiner = Joiner({2})
-    joiner.join(init, 1)
+    joiner = TimestampJoiner({2})
+    joiner.rewrite_fragment(init, 1)
 
-    assert joiner.join(content, 2) == content
+    assert joiner.rewrite_fragment(content, 2) == content
     with pytest.raises(BoxError):
         read_tracks(content)
 
@@ -215,4 +215,4 @@ def test_boxes_that_are_none_are_left_as_they_are(content: bytes) -> None:
 def test_segments_of_other_forms_are_left_as_they_are() -> None:
     segment = (Path(hls.video()) / "s0.ts").read_bytes()
 
-    assert Joiner({1}).join(segment, 1) == segment
+    assert TimestampJoiner({1}).rewrite_fragment(segment, 1) == segment

@@ -12,7 +12,7 @@ from support.command_line import yt_dlp
 from support.origin.files import Answer, File, answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request
-from vidferry_worker.child.patches.body_resumption import STRONG_AFTER, Version
+from vidferry_worker.child.patches.body_resumption import STRONG_AFTER, FileVersion
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -181,7 +181,7 @@ async def test_a_range_of_a_list_is_that_range(status: int, zygote: Zygote, site
     ],
 )
 def test_what_tells_two_versions_apart(first: dict[str, str], then: dict[str, str], same: bool) -> None:
-    assert Version.of(200, first).is_same(Version.of(206, then)) is same
+    assert FileVersion.from_response(200, first).is_same(FileVersion.from_response(206, then)) is same
 
 
 @pytest.mark.parametrize(
@@ -198,4 +198,4 @@ def test_what_tells_two_versions_apart(first: dict[str, str], then: dict[str, st
 )
 def test_if_range_carries_a_strong_validator_alone(told: dict[str, str], strong: str) -> None:
     assert STRONG_AFTER > 1
-    assert Version.of(200, told).strong == strong
+    assert FileVersion.from_response(200, told).if_range == strong

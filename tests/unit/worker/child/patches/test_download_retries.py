@@ -9,7 +9,7 @@ from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError
 
-from vidferry_worker.child.patches.download_retries import FIRST_PAUSE, PartMissing, pause, pause_of_file
+from vidferry_worker.child.patches.download_retries import FIRST_PAUSE, PartMissing, file_pause, fragment_pause
 
 PATCHED = """
 from yt_dlp import YoutubeDL
@@ -23,13 +23,13 @@ with YoutubeDL({"quiet": True}) as ydl:
             FileDownloader(ydl, {}).report_retry(TransportError("reset"), 4, 3, **more)
         except Exception as error:
             print(type(error).__name__, error.exc_info[1], error)
-    print(type(ydl.gave_up).__name__)
+    print(type(ydl.first_failure).__name__)
 """
 
 
 def test_pauses_grow_and_a_file_is_gone_on_with_at_once() -> None:
-    assert [pause(n) for n in range(3)] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
-    assert [pause_of_file(n) for n in range(3)] == [0, FIRST_PAUSE, 2 * FIRST_PAUSE]
+    assert [fragment_pause(n) for n in range(3)] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert [file_pause(n) for n in range(3)] == [0, FIRST_PAUSE, 2 * FIRST_PAUSE]
 
 
 def test_the_cause_comes_along() -> None:

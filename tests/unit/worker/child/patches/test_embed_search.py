@@ -19,13 +19,13 @@ PAGE = '''<html><head><title>A page</title></head><body>
 URL = "https://example.invalid/page"
 
 def found(extract):
-    generic = preload.downloader().get_info_extractor("Generic")
+    generic = preload.loaded_downloader().get_info_extractor("Generic")
     return [each.get("url") or each["formats"][0]["url"] for each in extract(generic, URL, PAGE)]
 
 extract = GenericIE._extract_embeds
-preload.load()
-ydl = preload.downloader()
-silent = [each for each in ydl._ies.values() if not embed_search.searches(each)]
+preload.load_downloader()
+ydl = preload.loaded_downloader()
+silent = [each for each in ydl._ies.values() if not embed_search.searches_pages(each)]
 answers = [found for each in silent for found in each.extract_from_webpage(ydl, URL, PAGE)]
 print(json.dumps([found(extract), found(GenericIE._extract_embeds), len(ydl._ies), len(silent), answers]))
 """

@@ -14,7 +14,7 @@ from support.origin.files import Answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.patches.fragment_keys import decrypt, read_data
+from vidferry_worker.child.patches.fragment_keys import decrypt_segment, read_data
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -75,14 +75,14 @@ def test_yt_dlp_by_itself_breaks_over_them(instead: dict[str, list[Answer]], sit
 
 
 def test_padding_is_taken_away_where_it_is_some() -> None:
-    assert decrypt(encrypt(b"segment", 0), KEY, IV) == b"segment"
-    assert decrypt(encrypt(b"x" * 16, 0), KEY, IV) == b"x" * 16
-    assert decrypt(encrypt(b"x" * 32, 0)[:16], KEY, IV) == b"x" * 16, "without padding"
+    assert decrypt_segment(encrypt(b"segment", 0), KEY, IV) == b"segment"
+    assert decrypt_segment(encrypt(b"x" * 16, 0), KEY, IV) == b"x" * 16
+    assert decrypt_segment(encrypt(b"x" * 32, 0)[:16], KEY, IV) == b"x" * 16, "without padding"
 
 
 @pytest.mark.parametrize(("content", "iv"), [(b"", IV), (bytes(17), IV), (bytes(16), b"short")])
 def test_what_cannot_be_decrypted_is_the_origins_error(content: bytes, iv: bytes) -> None:
     with pytest.raises(JobFailure) as caught:
-        decrypt(content, KEY, iv)
+        decrypt_segment(content, KEY, iv)
 
     assert caught.value.code is ErrorCode.ORIGIN_ERROR

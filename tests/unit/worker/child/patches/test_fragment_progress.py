@@ -7,7 +7,7 @@ import pytest
 
 from support.children import begin, download, next_event
 from support.origin.site import Site
-from vidferry_worker.child.patches.fragment_progress import Tally
+from vidferry_worker.child.patches.fragment_progress import FragmentTally
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.fragment_budget import FragmentBudget
 
@@ -42,13 +42,13 @@ async def test_one_that_is_missing_fails_the_download_and_the_rest_is_left(
 
 
 def test_bytes_and_shares_are_those_of_all_that_come() -> None:
-    tally = Tally(4)
+    tally = FragmentTally(4)
 
-    assert tally.note({"status": "downloading", "downloaded_bytes": 50, "total_bytes": 100})["fragment"] == 0.5
-    first = tally.note({"status": "finished", "downloaded_bytes": 100, "total_bytes": 100})
-    second = tally.note({"status": "downloading", "downloaded_bytes": 75, "total_bytes": 300})
-    unknown = tally.note({"status": "downloading", "downloaded_bytes": 75, "total_bytes": None})
-    belied = tally.note({"status": "downloading", "downloaded_bytes": 75, "total_bytes": 60})
+    assert tally.note_fragment({"status": "downloading", "downloaded_bytes": 50, "total_bytes": 100})["fragment"] == 0.5
+    first = tally.note_fragment({"status": "finished", "downloaded_bytes": 100, "total_bytes": 100})
+    second = tally.note_fragment({"status": "downloading", "downloaded_bytes": 75, "total_bytes": 300})
+    unknown = tally.note_fragment({"status": "downloading", "downloaded_bytes": 75, "total_bytes": None})
+    belied = tally.note_fragment({"status": "downloading", "downloaded_bytes": 75, "total_bytes": 60})
 
     assert (first["fragment"], first["downloaded"], first["estimate"]) == (1, 100, 400)
     assert (second["fragment"], second["downloaded"], second["estimate"]) == (1.25, 175, 800)

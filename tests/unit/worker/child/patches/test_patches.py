@@ -18,7 +18,7 @@ from yt_dlp.extractor import gen_extractor_classes
 from vidferry_worker.child import patches
 
 OWN = {"connections": [None], "duration_limit": [1.0], "ffmpeg_progress": [{}, None], "fragment_progress": [None],
-       "hls_announcements": [None], "embed_search": [SimpleNamespace(_ies={})]}
+       "hls_playlist_observer": [None], "embed_search": [SimpleNamespace(_ies={})]}
 "what an install() is given of one download's"
 MISSING = object()
 
@@ -84,13 +84,13 @@ STANDS_ON: dict[str, dict[str, str]] = {
         "yt_dlp.networking._urllib.create_connection": CONNECT,
         "yt_dlp.networking._websockets.create_connection": CONNECT,
     },
-    "cut_fragments": {f"{FRAGMENT}._append_fragment": "self ctx frag_content"},
-    "dash_announcements": {f"{COMMON}._parse_mpd_periods": "self mpd_doc mpd_id mpd_base_url mpd_url"},
+    "truncated_fragments": {f"{FRAGMENT}._append_fragment": "self ctx frag_content"},
+    "dash_durations": {f"{COMMON}._parse_mpd_periods": "self mpd_doc mpd_id mpd_base_url mpd_url"},
     "dash_manifest": {
         f"{COMMON}._parse_mpd_periods": "self mpd_doc mpd_id mpd_base_url mpd_url",
         f"{COMMON}._merge_mpd_periods": "self periods",
     },
-    "dash_ranges": {
+    "dash_fragments": {
         f"{DOWNLOADER}.dash.DashSegmentsFD._get_fragments": "self fmt ctx extra_query",
         f"{DOWNLOADER}.dash.DashSegmentsFD.download_and_append_fragments": APPEND,
     },
@@ -119,27 +119,27 @@ STANDS_ON: dict[str, dict[str, str]] = {
         f"{COMMON}._generic_title": "self url webpage default",
         f"{GENERIC}._real_extract": "self url",
     },
-    "hls_announcements": {f"{HLS}.can_download": "cls manifest info_dict allow_unplayable_formats"},
-    "hls_codecs": {f"{COMMON}._parse_m3u8_formats_and_subtitles": M3U8},
-    "hls_lists": {
+    "hls_playlist_observer": {f"{HLS}.can_download": "cls manifest info_dict allow_unplayable_formats"},
+    "hls_audio_codecs": {f"{COMMON}._parse_m3u8_formats_and_subtitles": M3U8},
+    "hls_playlists": {
         f"{HLS}._has_drm": "manifest",
         f"{HLS}.real_download": "self filename info_dict",
         f"{COMMON}._parse_m3u8_formats_and_subtitles": M3U8,
     },
     "hls_live": {f"{GENERIC}._extra_manifest_info": "self info manifest_url"},
-    "hls_renditions": {f"{COMMON}._parse_m3u8_formats_and_subtitles": M3U8},
+    "hls_separate_audio": {f"{COMMON}._parse_m3u8_formats_and_subtitles": M3U8},
     "html5_players": {
         "yt_dlp.extractor.genericembeds.HTML5MediaEmbedIE._extract_from_webpage": "self url webpage",
     },
     "ism_manifest": {f"{COMMON}._parse_ism_formats_and_subtitles": "self ism_doc ism_url ism_id"},
-    "link_lists": {
+    "plain_playlists": {
         f"{COMMON}._request_webpage": "self url_or_request video_id note errnote fatal data headers query "
         "expected_status impersonate require_impersonation",
         f"{GENERIC}._request_webpage": "self url_or_request video_id note errnote fatal data headers query "
         "expected_status impersonate require_impersonation",
         f"{GENERIC}._real_extract": "self url",
     },
-    "media_endings": {
+    "file_extensions": {
         f"{module}.determine_ext": "url default_ext"
         for module in ("yt_dlp.utils._utils", "yt_dlp.utils", "yt_dlp.extractor.common", "yt_dlp.extractor.generic",
                        "yt_dlp.YoutubeDL")
@@ -158,7 +158,7 @@ STANDS_ON: dict[str, dict[str, str]] = {
         "yt_dlp.extractor.common.compat_etree_fromstring": "text",
         "yt_dlp.extractor.generic.compat_etree_fromstring": "text",
     },
-    "programs": {"yt_dlp.utils.Popen.__init__": "self args remaining env text shell kwargs"},
+    "subprocesses": {"yt_dlp.utils.Popen.__init__": "self args remaining env text shell kwargs"},
     "response_heads": {
         "http.client.HTTPResponse._read_status": "self",
         "http.client.parse_headers": "fp _class",

@@ -17,7 +17,7 @@ import yt_dlp.extractor
 from yt_dlp.utils import _utils
 by_itself = {_utils.smuggle_url, _utils.unsmuggle_url}
 from vidferry_worker.child import preload
-preload.load()
+preload.load_downloader()
 for found in pkgutil.walk_packages(yt_dlp.extractor.__path__, "yt_dlp.extractor."):
     importlib.import_module(found.name)
 names = ("smuggle_url", "unsmuggle_url")

@@ -6,8 +6,9 @@ from functools import cache
 
 import pytest
 
-from vidferry_worker.child.sandbox.seccomp import ALLOWED_COMMANDS, FORBIDDEN, program
-from vidferry_worker.child.sandbox.syscalls import NEWEST, NUMBERS, number
+from vidferry_worker.child.sandbox.seccomp import build_filter
+from vidferry_worker.child.sandbox.seccomp_rules import ALLOWED_COMMANDS, FORBIDDEN
+from vidferry_worker.child.sandbox.syscalls import NEWEST, NUMBERS, syscall_number
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 I386 = 0x40000003
@@ -19,7 +20,7 @@ NEW_USER, NEW_NET, PARENT, SIGCHLD, THREAD = 0x10000000, 0x40000000, 0x8000, 17,
 
 @cache
 def instructions(machine: str) -> list[tuple[int, ...]]:
-    return list(struct.iter_unpack("<HBBI", program(machine)))
+    return list(struct.iter_unpack("<HBBI", build_filter(machine)))
 
 
 def says(machine: str, nr: int, *arguments: int, arch: int | None = None) -> int:
@@ -47,10 +48,10 @@ def says(machine: str, nr: int, *arguments: int, arch: int | None = None) -> int
 @pytest.mark.parametrize("machine", MACHINES)
 def test_what_is_forbidden_is_refused(machine: str, name: str) -> None:
     if NUMBERS[name].aarch64 is not None or machine == "x86_64":
-        assert says(machine, number(name, machine)) == REFUSED
+        assert says(machine, syscall_number(name, machine)) == REFUSED
     else:
         with pytest.raises(KeyError):
-            number(name, machine)
+            syscall_number(name, machine)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_what_is_forbidden_is_refused(machine: str, name: str) -> None:
 )
 @pytest.mark.parametrize("machine", MACHINES)
 def test_what_depends_on_an_argument(machine: str, name: str, arguments: tuple[int, ...], answer: int) -> None:
-    assert says(machine, number(name, machine), *arguments) == answer
+    assert says(machine, syscall_number(name, machine), *arguments) == answer
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -97,7 +98,7 @@ def test_of_a_call_that_is_many_only_what_is_listed(machine: str, name: str) -> 
     def asked(command: int) -> int:
         given = [0, 9, 0]  # SIGKILL, of which PR_SET_PDEATHSIG is asked
         given[argument] = command
-        return says(machine, number(name, machine), *given)
+        return says(machine, syscall_number(name, machine), *given)
 
     tried = {*range(0x800), *range(0x5400, 0x5500), 0x8901, 0x802C542A, 0x53564D41}
     assert {command for command in tried if asked(command) == ALLOWED} == listed

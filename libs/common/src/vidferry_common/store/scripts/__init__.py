@@ -10,62 +10,64 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from vidferry_common.contract import keys
-from vidferry_common.store.client import Kept, StoreUnavailable
+from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
 SCRIPTS = ("cancel", "claim", "claim_object", "create", "expired_leases", "finish", "mark_deleting", "pick", "pin",
            "publish", "queue_depth", "renew", "requeue", "set_fields", "sweep_due")  # fmt: skip
 LIBRARIES = ("messages", "room", "lib")
-"""what the scripts share, in the order in which it stands before each"""
-ALL_KEPT = Kept()
-"""as the settings have it where nobody says otherwise"""
+"""functions that the scripts share, in the order in which they stand before each"""
+DEFAULT_ENDED_LIMITS = EndedLimits()
+"""the defaults of the settings"""
 _KEY = re.compile(r"\bkeys\.([A-Z_]+)\b")
 
 
 class RedisFull(StoreUnavailable):
-    """Redis' memory is used up but for what those that run need."""
+    """Redis has no memory for more jobs; the rest is for those that run."""
 
 
 class ScriptRunner:
     """Runs the scripts on one Redis. Its errors become StoreUnavailable here, and nowhere else."""
 
-    def __init__(self, redis: "Redis", kept: Kept = ALL_KEPT) -> None:
+    def __init__(self, redis: "Redis", limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> None:
         self.redis = redis
-        self._scripts = {name: redis.register_script(script_text(name, kept)) for name in SCRIPTS}
+        self._scripts = {name: redis.register_script(script_text(name, limits)) for name in SCRIPTS}
 
     def sha(self, script: str) -> str:
-        """The name of a script for EVALSHA."""
+        """The digest by which EVALSHA knows a script."""
         return str(self._scripts[script].sha)
 
     async def run(self, script: str, names: list[str], /, **arguments: Any) -> Any:
-        """Its arguments are named, and go as one JSON document; bytes are text in UTF-8."""
+        """Runs a script whose arguments are named: they are sent as one JSON document. Bytes are text in UTF-8."""
         return await self.run_positional(script, names, orjson.dumps(arguments, default=bytes.decode))
 
     async def run_positional(self, script: str, names: list[str], /, *arguments: Any) -> Any:
-        return await self.ask(self._scripts[script](keys=names, args=arguments))
+        """Runs a script whose arguments are positional."""
+        return await self.await_reply(self._scripts[script](keys=names, args=arguments))
 
     @staticmethod
-    async def ask(reply: Awaitable[Any] | Any) -> Any:
+    async def await_reply(reply: Awaitable[Any] | Any) -> Any:
+        """The reply of Redis; RedisFull or StoreUnavailable where there is none."""
         try:
             return await reply
-        except OutOfMemoryError as error:  # others have filled it since a script looked
+        except OutOfMemoryError as error:  # others have filled it since a script measured the memory
             raise RedisFull from error
         except (RedisError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
 
 
-def script_text(name: str, kept: Kept = ALL_KEPT) -> str:
-    """One of SCRIPTS, whole, as Redis is given it."""
+def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
+    """The whole text of one of SCRIPTS, as it is sent to Redis."""
     if name == "publish":
-        return _text("messages") + _text(name)
-    bounds = f"local ENDED_RECORDS, ENDED_BYTES = {kept.records}, {kept.bytes}\n"
-    return bounds + "".join(map(_text, (*LIBRARIES, name)))
+        return _load_part("messages") + _load_part(name)
+    bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
+    return bounds + "".join(map(_load_part, (*LIBRARIES, name)))
 
 
-def _text(part: str) -> str:
-    """A script's file with the names of contract/keys.py put in: a table of them would be made anew at each call."""
+def _load_part(part: str) -> str:
+    """A script's file with `keys.NAME` replaced by its value: Redis would make a table of them anew at each call."""
     text = (resources.files(__package__) / f"{part}.lua").read_text()
-    return _KEY.sub(lambda found: _literal(getattr(keys, found[1])), text)
+    return _KEY.sub(lambda found: _lua_literal(getattr(keys, found[1])), text)
 
 
-def _literal(value: str | float) -> str:
+def _lua_literal(value: str | float) -> str:
     return f"'{value}'" if isinstance(value, str) else f"{value:.0f}"

@@ -1,12 +1,12 @@
--- A worker takes an attempt: it must be the one that follows the last.
+-- A worker claims an attempt, which must be the one after the last.
 -- KEYS: download; args: download_id, attempt, lease_ms, worker
 -- Returns the ms since the attempt was due, then the record as field, value, …; {} where the attempt is stale.
 local args = cjson.decode(ARGV[1])
 local now, id, attempt = now_ms(), args.download_id, tostring(args.attempt)
 local arq_id = id .. ':' .. attempt
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'due', 'site', 'caller')
-admit(KEYS[1])
-local again = record[1] == 'running' and record[2] == attempt and record[3] == args.worker -- its reply was lost
+allow_writes(KEYS[1])
+local again = record[1] == 'running' and record[2] == attempt and record[3] == args.worker -- the reply was lost
 if not again then
   if record[1] ~= 'queued' or tonumber(record[2]) + 1 ~= args.attempt then return {} end
   redis.call('HSET', KEYS[1], 'status', 'running', 'attempt', attempt, 'worker', args.worker)
@@ -14,9 +14,9 @@ end
 redis.call('ZADD', keys.LEASES, now + args.lease_ms, id)
 local groups = groups_of(record[5], record[6])
 hold_places(groups, id, now + args.lease_ms)
--- It may have been parked since it was picked, where its worker stood still for longer than it was kept for it.
+-- It may have been parked since it was picked, where its worker hung for longer than the pick was kept.
 unpark(groups, arq_id)
--- arq keeps its job on the queue until the attempt has ended; there it does not stand before those that wait.
+-- arq keeps the job on its queue until the attempt has ended; with this score it is behind all that wait.
 redis.call('ZADD', keys.QUEUE, 'XX', keys.RUNNING_SCORE, arq_id)
 local claimed = redis.call('HGETALL', KEYS[1])
 claimed[#claimed + 1] = 'known_object'

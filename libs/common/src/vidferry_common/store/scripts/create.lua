@@ -1,20 +1,20 @@
--- One POST: a job, attached to the download that runs for its URL and format, or to a new one on the queue.
+-- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
 -- args: job (id, epoch, request, public_root, bytes), download (id, url, format, object_by_url, site, caller, head_start,
 --       force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number)
--- Returns {outcome, ms until the caller's minute is whole again, job id, newest message}:
+-- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate.
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
 local job_id, request, ttl, rate = new_job.id, new_job.request, args.record_seconds, args.caller_rate
 local now = now_ms()
 
--- One request of a caller: the ms until the minute that it has is whole again, more than MINUTE_MS where it is spent.
--- GCRA: a caller is known by one number, which expires once it is past.
+-- Counts one request of a caller. Returns the ms until all requests of its minute are available again; more than MINUTE_MS
+-- where none was left. GCRA: a caller's state is one time, which expires once it is past.
 local MINUTE_MS = 60000
-local function spend()
+local function count_request()
   local spent = math.max(0, (redis.call('GET', KEYS[5]) or 0) - now) + MINUTE_MS / rate
   if spent <= MINUTE_MS then redis.call('SET', KEYS[5], now + spent, 'PX', math.ceil(spent)) end
   return math.ceil(spent)
@@ -24,15 +24,15 @@ end
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made } end
 
-local share, open = look()
+local share, open = look_at_memory()
 if share >= EVICTED then
   make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
-  share = measure()
+  share = measure_memory()
 end
 
 local spent = 0
 if rate > 0 and share < REFUSED then
-  spent = spend()
+  spent = count_request()
   if spent > MINUTE_MS then return { 'over_rate', spent } end
 end
 
@@ -53,7 +53,7 @@ local download = attached and download_key(running) or KEYS[4]
 local bytes = attached and new_job.bytes or new_job.bytes + new_download.bytes
 local waiting = not attached and redis.call('ZCARD', keys.QUEUE)
 if waiting == 0 and open > 0 and redis.call('ZCARD', keys.LEASES) == 0 then
-  redis.call('HDEL', keys.ROOM, 'open') -- of records that expired while they waited
+  redis.call('HDEL', keys.ROOM, 'open') -- bytes of records that expired while they waited
   open = 0
 end
 if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
@@ -68,11 +68,11 @@ local message
 if attached then
   redis.call('HSET', KEYS[1], 'seq', 0, unpack(job))
   redis.call('HINCRBY', download, 'bytes', bytes)
-  hasten(download, running, new_download.head_start)
-  catch_up(job_id, download, ttl)
+  raise_head_start(download, running, new_download.head_start)
+  deliver_missed(job_id, download, ttl)
   message = redis.call('HGET', KEYS[1], 'state')
 else
-  message = compose(job_id, { new_job.epoch, args.traceparent, new_job.public_root, 0 }, args.body, false)
+  message = compose_message(job_id, { new_job.epoch, args.traceparent, new_job.public_root, 0 }, args.body, false)
   redis.call('HSET', KEYS[1], 'seq', 1, 'state', message, unpack(job))
   redis.call('HSET', download, 'v', 1, 'url', new_download.url, 'format', new_download.format, 'download_by_url', KEYS[2],
     'object_by_url', new_download.object_by_url, 'site', new_download.site, 'caller', new_download.caller,
@@ -82,9 +82,9 @@ else
   redis.call('SET', KEYS[2], new_download.id, 'EX', ttl)
   enqueue(args.arq, now, now - new_download.head_start)
 end
-occupy(bytes)
+add_open_bytes(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. keys.JOBS, job_id)
-expire(download, ttl)
+set_expiry(download, ttl)
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(args.idempotency_seconds, ttl)) end
 return { attached and 'attached' or 'created', spent, job_id, message }

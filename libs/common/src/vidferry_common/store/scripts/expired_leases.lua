@@ -1,12 +1,12 @@
--- One worker at a time leads, and learns which leases have ended.
--- A time without a leader is an outage: until a lease has passed since, those who hold one may renew it.
--- Each says how many slots it has, so that the record tells how many there are.
+-- One worker at a time leads, and is told which leases have expired.
+-- A time without a leader was an outage: for the length of one lease, holders may renew theirs before any counts as expired.
+-- Each worker tells its number of slots, so that the leader's record has the sum.
 -- KEYS: leader; args: worker, silence_ms (after which a silent leader is replaced), gap_ms, lease_ms, most (ids),
---       slots (0: it takes nothing any more)
--- Returns false where another worker leads, else the ids of the downloads whose lease has ended.
+--       slots (0: it takes no more downloads)
+-- Returns false where another worker leads, else the ids of the downloads whose lease has expired.
 local args = cjson.decode(ARGV[1])
 local now, slots = now_ms(), 0
-admit(KEYS[1])
+allow_writes(KEYS[1])
 if args.slots > 0 then redis.call('ZADD', keys.WORKERS, now + args.lease_ms, args.slots .. ':' .. args.worker) end
 redis.call('ZREMRANGEBYSCORE', keys.WORKERS, '-inf', now)
 for _, worker in ipairs(redis.call('ZRANGE', keys.WORKERS, 0, -1)) do

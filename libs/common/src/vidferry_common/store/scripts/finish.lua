@@ -4,12 +4,12 @@
 -- Returns the ids of the jobs told, or false where another attempt has taken over.
 local args = cjson.decode(ARGV[1])
 local attempt = tostring(args.attempt)
-if not holds(KEYS[1], attempt) then
+if not holds_fence(KEYS[1], attempt) then
   -- The same script again, after its reply was lost.
   if redis.call('HGET', KEYS[1], 'body') == redis.sha1hex(args.body) then return redis.call('SMEMBERS', KEYS[1] .. keys.JOBS) end
   return false
 end
-admit(KEYS[1])
+allow_writes(KEYS[1])
 local known
 if args.leads_to ~= '' and args.known_s > 0 then
   local index = redis.call('HGET', KEYS[1], 'object_by_url')

@@ -1,5 +1,5 @@
--- The leader may delete objects, but none that is being handed out: each of these is pinned for a while.
--- KEYS: leader, pinned, deleting; args: worker, ms (after which a mark is none any more), objects
+-- Marks objects that the leader is about to delete. Pinned ones, which are being handed out, are left out.
+-- KEYS: leader, pinned, deleting; args: worker, ms (after which a mark expires), objects
 -- Returns those that may be deleted now, or false where another worker leads.
 local args = cjson.decode(ARGV[1])
 if redis.call('HGET', KEYS[1], 'worker') ~= args.worker then return false end

@@ -1,20 +1,20 @@
--- Prepended to every script; each script is one atomic step. What publish.lua needs, and no more: Redis makes every
--- function anew at each call, and the dozen of lib.lua took it a tenth of a message's time.
--- What `keys` has stands in contract/keys.py, and is put in when a script is loaded (__init__.py).
+-- Functions that send messages. It stands before every script, and holds what publish.lua needs and no more: Redis makes
+-- every function anew at each call, and those of lib.lua would add a tenth to the time of a message.
+-- Names of `keys` are replaced by their values in contract/keys.py when a script is loaded (__init__.py).
 
--- Whether a download runs at that attempt: the fence. attempt: as text, which is how Redis keeps it.
-local function holds(download, attempt)
+-- Checks the fence: whether a download runs at that attempt. attempt is text, as Redis keeps it.
+local function holds_fence(download, attempt)
   local record = redis.call('HMGET', download, 'status', 'attempt')
   return record[1] == 'running' and record[2] == attempt
 end
 
-local function expire(download, ttl)
+local function set_expiry(download, ttl)
   redis.call('EXPIRE', download, ttl)
   redis.call('EXPIRE', download .. keys.JOBS, ttl)
 end
 
--- A text with each mark replaced. Not by gsub, which looks at each character in turn: most of what a progress costs.
-local function replace(text, mark, value)
+-- Replaces each mark in a text. Not with gsub, which looks at every character: that took most of a progress message's time.
+local function replace_mark(text, mark, value)
   local at = string.find(text, mark, 1, true)
   while at do
     text = string.sub(text, 1, at - 1) .. value .. string.sub(text, at + 1)
@@ -23,29 +23,29 @@ local function replace(text, mark, value)
   return text
 end
 
--- A body as it is told to a job that had so many more attempts before it went over to this download (claim_object.lua).
+-- The body for a job that has had that many more attempts than this download, which it moved to (claim_object.lua).
 local function with_attempt_offset(body, attempts)
   local told = string.gsub(body, '"attempt":(%d+)', function(own) return '"attempt":' .. own + attempts end, 1)
   return told
 end
 
 -- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, public_root, seq and attempt_offset.
-local function compose(job_id, record, body, step)
+local function compose_message(job_id, record, body, step)
   if (record[5] or '0') ~= '0' then body = with_attempt_offset(body, record[5]) end
   local seq = record[4] + 1
   return '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
-    replace(replace(body, '\1', record[3]), '\2', job_id) .. '}}', seq
+    replace_mark(replace_mark(body, '\1', record[3]), '\2', job_id) .. '}}', seq
 end
 
 -- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
--- A job that has ended has no epoch any more (room.lua), and stays as it ended. A record's time begins anew with each
--- step, of which every attempt has some.
+-- A job that has ended has no epoch any more (room.lua) and is not changed. Each step renews the expiry of the record;
+-- every attempt has some.
 local function deliver(job_id, body, step, ttl)
   local key = keys.JOB .. job_id
   local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset')
   if not record[1] then return end
-  local message, seq = compose(job_id, record, body, step)
+  local message, seq = compose_message(job_id, record, body, step)
   redis.call('HSET', key, 'seq', seq, 'state', message)
   if step then
     redis.call('RPUSH', key .. keys.HISTORY, message)
@@ -56,13 +56,13 @@ local function deliver(job_id, body, step, ttl)
   redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
 end
 
--- Sends one body to every job of a download, and keeps it for those that attach later. Returns the jobs' ids.
--- The same step again is a script that was sent again after its reply was lost.
+-- Sends one body to every job of a download, and keeps it for jobs that attach later. Returns the jobs' ids.
+-- A step that is there already comes from a script that was sent again because its reply was lost.
 local function deliver_to_all(download, body, step, ttl)
   local jobs = redis.call('SMEMBERS', download .. keys.JOBS)
   if step and redis.call('LPOS', download .. keys.STEPS, body) then return jobs end
   local stored = redis.pcall('HSET', download, 'body', body)
-  if type(stored) == 'table' then -- Redis' memory is used up: after a write that takes none, room.lua tells, it takes this
+  if type(stored) == 'table' then -- Redis' memory is used up: it accepts this after a write that takes no memory (allow_writes, room.lua)
     redis.call('HDEL', download, '')
     redis.call('HSET', download, 'body', body)
   end

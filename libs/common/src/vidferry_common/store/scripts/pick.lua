@@ -1,24 +1,24 @@
--- What a worker may start: the ids on arq's queue that are ready, in their order, and whose site and caller have room.
--- Those that are due after a delay become ready; those whose site or caller is full are parked until a place is free.
--- args: count, kept_ms (for the one who picks), slots (of the worker), site_share and caller_share (of all slots, 1: no
+-- Picks what a worker may start: the ready ids of arq's queue, in their order, whose site and caller have a free place.
+-- Delayed ones that are due become ready; those whose site or caller is full are parked until a place is free.
+-- args: count, kept_ms (that a picked id is kept for the worker), slots (of the worker), site_share and caller_share (of all slots, 1: no
 --       limit), site_limit (of its running downloads, 0: none), waiting (what a body says that waits for a worker),
 --       parked (what it says once it is parked)
 -- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
 local args = cjson.decode(ARGV[1])
-admit(keys.ROOM)
+allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))
-  if redis.call('EXISTS', download) == 1 then redis.call('ZADD', keys.QUEUE, 'XX', order(download), arq_id) end
+  if redis.call('EXISTS', download) == 1 then redis.call('ZADD', keys.QUEUE, 'XX', queue_order(download), arq_id) end
   redis.call('ZREM', keys.DELAYED, arq_id)
 end
 
--- A worker that has just begun may not be counted yet.
+-- The slots of all workers. One that has just started may not be counted yet, so its own are the least.
 local function all_slots()
   return math.max(args.slots, redis.call('HGET', keys.LEADER, 'slots') or 0)
 end
 
-local function limit(slots, share, most)
+local function slot_limit(slots, share, most)
   local of_all = share < 1 and math.max(1, math.floor(share * slots + 1e-9)) or math.huge
   return math.min(of_all, most > 0 and most or math.huge)
 end
@@ -32,16 +32,16 @@ local function is_full(kind, group)
   return running[group] >= limits[kind]
 end
 
--- Those who watch it are told why it waits, once.
-local function explain(download)
+-- Tells the watchers of a download once why it waits.
+local function tell_why_parked(download)
   local body = redis.call('HGET', download, 'body')
   local from, to = string.find(body, args.waiting, 1, true)
   if from then deliver_to_all(download, string.sub(body, 1, from - 1) .. args.parked .. string.sub(body, to + 1), false) end
 end
 
--- The line moves once a look: then it is where this look has left it.
-local function park(groups, full, download_id, arq_id, score)
-  explain(download_key(download_id))
+-- Within one call a line moves once for each full group: after that it is where this call has put it.
+local function park_attempt(groups, full, download_id, arq_id, score)
+  tell_why_parked(download_key(download_id))
   local line = line_of(groups)
   redis.call('ZADD', keys.LINE .. line, score, arq_id)
   redis.call('ZADD', keys.QUEUE, keys.PARKED_SCORE, arq_id)
@@ -49,10 +49,10 @@ local function park(groups, full, download_id, arq_id, score)
   parked[line] = full
   for _, group in ipairs(groups) do redis.call('ZREM', group .. keys.PARKED, line) end
   redis.call('ZADD', full .. keys.PARKED, score, line)
-  rank(groups)
+  rank_line(groups)
 end
 
-local function hold(groups, download_id)
+local function reserve_places(groups, download_id)
   for _, group in ipairs(groups) do
     redis.call('ZADD', group, now + args.kept_ms, download_id)
     if running[group] then running[group] = running[group] + 1 end
@@ -60,42 +60,43 @@ local function hold(groups, download_id)
 end
 
 local anybody_waits
--- What was woken for a place and could not take it passes it on; where there are more places now, more are woken.
-local function pass_on(group)
+-- A download that was made ready for a place but could not take it passes it on; where more places are free, more become
+-- ready.
+local function pass_place_on(group)
   if anybody_waits == nil then anybody_waits = redis.call('ZCOUNT', keys.QUEUE, keys.PARKED_SCORE, keys.PARKED_SCORE) > 0 end
   if anybody_waits and not woken[group] then
     woken[group] = true
-    wake(group)
+    wake_next(group)
   end
 end
 
-local function take(arq_id, score)
+local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
   local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller') or {}
   local groups, full = groups_of(record[1], record[2]), nil
-  if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- it is another's
+  if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- another worker holds it
   for kind, group in ipairs(groups) do
     if is_full(kind, group) then full = full or group end
   end
   if full then
-    park(groups, full, download_id, arq_id, score)
+    park_attempt(groups, full, download_id, arq_id, score)
   else
-    hold(groups, download_id)
+    reserve_places(groups, download_id)
     picked[#picked + 1] = arq_id
   end
   for kind, group in ipairs(groups) do
-    if not is_full(kind, group) then pass_on(group) end
+    if not is_full(kind, group) then pass_place_on(group) end
   end
 end
 
--- A bounded look: what is parked leaves the front, so the next one is found by the next look.
+-- Looks at a bounded number: what is parked leaves the front of the queue, so the next call finds what comes after it.
 local ready = redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64 + many)
 if ready[1] then
   local slots = all_slots()
-  limits = { limit(slots, args.site_share, args.site_limit), limit(slots, args.caller_share, 0) }
+  limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0) }
 end
 for i = 1, #ready, 2 do
-  if #picked < many then take(ready[i], ready[i + 1]) end
+  if #picked < many then take_attempt(ready[i], ready[i + 1]) end
 end
 local next_one = redis.call('ZRANGE', keys.DELAYED, 0, 0, 'WITHSCORES')
 local due = next_one[2] and math.max(0, tonumber(next_one[2]) - now) or -1

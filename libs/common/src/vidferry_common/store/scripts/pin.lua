@@ -1,4 +1,4 @@
--- An object is about to be handed out: it is not deleted for a while.
+-- Pins an object that is about to be handed out: retention does not delete it for a while.
 -- KEYS: pinned, deleting; args: object, ms
 -- Returns false where it is being deleted at this moment.
 local args = cjson.decode(ARGV[1])

@@ -1,11 +1,11 @@
--- How much is on the queue: what is ready, what is delayed, what waits for its site, what runs.
--- args: head_start_ms (of those who have one)
+-- How much is on the queue: what is ready or parked, what is delayed, what runs.
+-- args: head_start_ms (of the class that has one)
 -- Returns {waiting, deferred, running, ms since the longest waiting was due}.
 local args = cjson.decode(ARGV[1])
 local now = now_ms()
 local waiting = redis.call('ZCOUNT', keys.QUEUE, '-inf', now) + redis.call('ZCOUNT', keys.QUEUE, keys.PARKED_SCORE, keys.PARKED_SCORE)
 local oldest = 0
--- The first of all, and the first of those whose score shows that they have no head start.
+-- The first of all, and the first of those whose score tells that they have no head start.
 for _, from in ipairs({ '-inf', now - args.head_start_ms + 1 }) do
   local first = redis.call('ZRANGEBYSCORE', keys.QUEUE, from, now, 'LIMIT', 0, 1)[1]
   local due = first and redis.call('HGET', download_key(string.match(first, '^(.*):%d+$') or ''), 'due')

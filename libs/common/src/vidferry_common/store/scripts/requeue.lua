@@ -1,12 +1,12 @@
 -- Puts a running download back on the queue for its next attempt.
 -- KEYS: download; args: download_id, attempt, cause (retries | worker_losses | ''), limit (of the cause), delay_ms, body,
 --       failure (the body at the limit), record_seconds, arq (of the next attempt: id, payload, ms)
--- A worker loss is handled only after the lease has ended. The cause's counter is raised; where it would pass the limit
--- the download ends with the failure instead. Returns requeued | ended | stale.
+-- A worker loss counts only once the lease has expired. The cause's counter is raised; beyond the limit the download ends
+-- with the failure instead. Returns requeued | ended | stale.
 local args = cjson.decode(ARGV[1])
 local id, attempt, cause, ttl = args.download_id, tostring(args.attempt), args.cause, args.record_seconds
-if not holds(KEYS[1], attempt) then
-  -- A lease without a running download would be found for ever, before all others.
+if not holds_fence(KEYS[1], attempt) then
+  -- Else a lease without a running download would be found again and again, before all others.
   if cause == 'worker_losses' and redis.call('HGET', KEYS[1], 'status') ~= 'running' then
     redis.call('ZREM', keys.LEASES, id)
   end
@@ -16,15 +16,15 @@ if cause == 'worker_losses' then
   local lease = redis.call('ZSCORE', keys.LEASES, id)
   if lease and tonumber(lease) > now_ms() then return 'stale' end
 end
-admit(KEYS[1])
+allow_writes(KEYS[1])
 if cause ~= '' and redis.call('HINCRBY', KEYS[1], cause, 1) > args.limit then
   end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, ttl)
   return 'ended'
 end
-leave(KEYS[1], id, id .. ':' .. attempt)
+leave_queue(KEYS[1], id, id .. ':' .. attempt)
 deliver_to_all(KEYS[1], args.body, false, ttl)
-expire(KEYS[1], ttl)
--- What did not fail keeps its place before those who came later.
+set_expiry(KEYS[1], ttl)
+-- A download that did not fail keeps its place in the queue.
 local due = now_ms() + args.delay_ms
 local record = redis.call('HMGET', KEYS[1], 'queued_since', 'head_start')
 local queued_since = args.delay_ms == 0 and record[1] or due

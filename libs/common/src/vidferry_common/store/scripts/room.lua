@@ -1,20 +1,20 @@
--- Prepended, between messages.lua and lib.lua: what the records may take of Redis.
--- ENDED_RECORDS and ENDED_BYTES stand before it, from the settings.
+-- Bounds on the memory that records take in Redis, and the end of a job. It stands between messages.lua and lib.lua.
+-- ENDED_RECORDS and ENDED_BYTES are put before it, from the settings.
 
--- Shares of maxmemory: from EVICTED on ended records go whatever the settings say, from REFUSED on no job is accepted.
--- From WATCHED on each script looks for itself; below it, what was seen LOOKED_MS ago counts where no more than
+-- Shares of maxmemory. From EVICTED on ended records are deleted whatever the settings say, from REFUSED on no job is
+-- accepted. From WATCHED on each script measures the memory; below it, a measure counts for LOOKED_MS, unless more than
 -- LOOKED_BYTES were taken since.
 local WATCHED, EVICTED, REFUSED, LOOKED_MS, LOOKED_BYTES = 0.7, 0.8, 0.9, 100, 262144
--- So many stay even then: who made a job is told its end.
+-- This many ended jobs are kept even then, so that callers can read how their jobs ended.
 local NEWEST = 100
 
--- Seconds for which the history of a job that has ended and the record of its download stay: below WATCHED, and above.
-local WHOLE_S, WHOLE_WATCHED_S = 300, 10
--- Bytes that an ended job takes beside what its key holds: its expiry and its place in line, and each key that goes with it.
-local BESIDE, EACH = 320, 240
+-- Seconds for which the history of an ended job and the record of its download are kept, below WATCHED and above.
+local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
+-- Bytes of an ended job beside its own key: its expiry and its element in the list of ended jobs, and each further key.
+local EXTRA_BYTES, KEY_BYTES = 320, 240
 
 local clock
--- With its fraction: what comes within one millisecond keeps its order. To Redis a script is one moment.
+-- Milliseconds with their fraction, so that calls within one millisecond keep their order. The time stands still in a script.
 local function now_ms()
   if not clock then
     local time = redis.call('TIME')
@@ -23,33 +23,33 @@ local function now_ms()
   return clock
 end
 
--- Redis refuses a script's first write where its memory is used up, and none that follows one which takes nothing.
--- What runs goes on then: it was let in while there was room, and its end makes some.
-local function admit(key)
+-- Makes a write that takes no memory. Where Redis' memory is used up it refuses a script's first write if that takes some,
+-- but none that follows an accepted one. So what runs goes on: it was accepted while there was room, and its end frees some.
+local function allow_writes(key)
   redis.call('HDEL', key, '')
 end
 
--- The share of maxmemory that is used; 0 where there is no bound, or the server does not tell.
-local function measure()
+-- The share of maxmemory that is used; 0 where there is no limit, or the server does not tell.
+local function measure_memory()
   local told = redis.pcall('INFO', 'memory')
   if type(told) ~= 'string' then return 0 end
-  local function figure(name)
+  local function read_figure(name)
     local _, at = string.find(told, '\n' .. name .. ':', 1, true)
     return at and tonumber(string.match(told, '^%d+', at + 1)) or 0
   end
-  local most = figure('maxmemory')
-  return most > 0 and (figure('used_memory') - figure('mem_not_counted_for_evict')) / most or 0
+  local most = read_figure('maxmemory')
+  return most > 0 and (read_figure('used_memory') - read_figure('mem_not_counted_for_evict')) / most or 0
 end
 
 local share_seen, open_seen
--- That share, as of now where it matters, and the bytes that waiting and running records take; the same all script long.
-local function look()
+-- That share, measured now where it is high, and the bytes of waiting and running records. The same throughout a script.
+local function look_at_memory()
   if share_seen then return share_seen, open_seen end
   local now, seen = now_ms(), redis.call('HMGET', keys.ROOM, 'looked', 'share', 'open', 'looked_open')
   local share, open = tonumber(seen[2] or 1), tonumber(seen[3] or 0)
   local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS and open - seen[4] < LOOKED_BYTES
   if not is_recent then
-    share = measure()
+    share = measure_memory()
     if share < WATCHED then
       redis.call('HSET', keys.ROOM, 'looked', now, 'share', share, 'looked_open', open)
     else
@@ -60,41 +60,41 @@ local function look()
   return share, open
 end
 
--- Waiting and running records take so many bytes more, as they are foreseen.
-local function occupy(bytes)
+-- Counts the foreseen bytes of records that wait or run; negative when they end.
+local function add_open_bytes(bytes)
   if redis.call('HINCRBY', keys.ROOM, 'open', bytes) < 0 then redis.call('HSET', keys.ROOM, 'open', 0) end
 end
 
--- How long that stays which is asked for only by those who were cut off around the end.
-local function whole_s()
-  return look() < WATCHED and WHOLE_S or WHOLE_WATCHED_S
+-- How long the history and the download's record are kept, for clients that were cut off around the job's end.
+local function extras_seconds()
+  return look_at_memory() < WATCHED and EXTRAS_S or EXTRAS_WATCHED_S
 end
 
--- The end of a job: its last message, and all that stays of its record, which is what it is asked for from now on.
--- facts: field, value of that record for each. known: where the job's URL leads to, as finish.lua tells it, or nil.
--- Returns the job's place in the line of what has ended; nil where it had ended before.
+-- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
+-- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
+-- Returns the job's element in the list of ended jobs; nil where it had ended before.
 local function end_job(job_id, body, facts, known, ttl)
   local job = keys.JOB .. job_id
   local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'request', 'created',
     'idempotency')
   if not record[1] then return end
-  local message = compose(job_id, record, body, true)
-  redis.call('DEL', job) -- a hash keeps the room of fields that are deleted one by one
+  local message = compose_message(job_id, record, body, true)
+  redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', record[6], 'created', record[7], 'state', message, unpack(facts))
   redis.call('EXPIRE', job, ttl)
   redis.call('RPUSH', job .. keys.HISTORY, message)
-  redis.call('EXPIRE', job .. keys.HISTORY, whole_s())
+  redis.call('EXPIRE', job .. keys.HISTORY, extras_seconds())
   redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
   local size = redis.pcall('MEMORY', 'USAGE', job, 'SAMPLES', 0)
   if type(size) == 'table' then size = 1024 + #message + #record[6] end -- a server that does not tell
   local idempotency = record[8] ~= '' and record[8]
-  size = size + BESIDE + (idempotency and EACH or 0) + (known and EACH or 0)
+  size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0)
   return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0')
 end
 
--- Deletes a job that has ended, the Idempotency-Key that answers with it, and what its URL led to unless a later one
--- has found that again.
-local function forget(job_id, idempotency, object_by_url, known_until)
+-- Deletes a job that has ended, the Idempotency-Key that leads to it, and what its URL led to unless a later job has
+-- found that again.
+local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   local job = keys.JOB .. job_id
   redis.call('UNLINK', job, job .. keys.HISTORY)
   if idempotency ~= '-' and redis.call('GET', idempotency) == job_id then redis.call('UNLINK', idempotency) end
@@ -103,8 +103,8 @@ local function forget(job_id, idempotency, object_by_url, known_until)
   end
 end
 
--- Deletes up to so many of the ended jobs, the oldest first, while there are more than there may be. What has expired
--- before leaves the line too, and what Redis' memory is short of is not waited for.
+-- Deletes up to `most` of the ended jobs, the oldest first, while there are more than there may be. Jobs that have expired
+-- are taken off the list too. Where memory is short, up to 16 are deleted whatever their number.
 local function make_room(most, share, jobs, bytes)
   local freed, short = 0, share >= EVICTED and math.min(most, 16) or 0
   for _ = 1, most do
@@ -114,18 +114,18 @@ local function make_room(most, share, jobs, bytes)
     local over = short > 0 and jobs > NEWEST or jobs > ENDED_RECORDS or bytes - freed > ENDED_BYTES
     if not over and redis.call('EXISTS', keys.JOB .. job_id) == 1 then break end
     redis.call('LPOP', keys.ENDED)
-    forget(job_id, idempotency, object_by_url, known_until)
+    delete_ended_job(job_id, idempotency, object_by_url, known_until)
     freed, jobs, short = freed + size, jobs - 1, short - 1
   end
   if freed > 0 then redis.call('HINCRBY', keys.ROOM, 'ended', -freed) end
 end
 
--- Jobs that have ended stand in line to be deleted. The largest takes less than 64 times what the smallest does, so
--- that the line can't grow whatever comes.
-local function settle(line)
+-- Appends ended jobs to the list, and deletes up to 64 old ones for each. The largest job takes less than 64 times the
+-- bytes of the smallest, so the list can't outgrow its bounds.
+local function append_ended(line)
   if not line[1] then return end
   local bytes = 0
   for _, place in ipairs(line) do bytes = bytes + string.match(place, ' (%d+)') end
   local jobs = redis.call('RPUSH', keys.ENDED, unpack(line))
-  make_room(64 * #line, (look()), jobs, redis.call('HINCRBY', keys.ROOM, 'ended', bytes))
+  make_room(64 * #line, (look_at_memory()), jobs, redis.call('HINCRBY', keys.ROOM, 'ended', bytes))
 end

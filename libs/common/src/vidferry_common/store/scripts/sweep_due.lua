@@ -1,8 +1,8 @@
--- When the bucket is to be swept next. Only the leader sweeps; the next leader knows when the last one ended.
+-- When the bucket is to be swept next. Only the leader sweeps; a new leader finds here when the last sweep ended.
 -- KEYS: leader; args: worker, interval_ms (between two sweeps), ended (whether the worker has just ended one)
 -- Returns the ms until then, or false where another worker leads.
 local args = cjson.decode(ARGV[1])
-admit(KEYS[1])
+allow_writes(KEYS[1])
 if redis.call('HGET', KEYS[1], 'worker') ~= args.worker then return false end
 local now = now_ms()
 if args.ended then redis.call('HSET', KEYS[1], 'swept', now) end

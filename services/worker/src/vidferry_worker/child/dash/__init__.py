@@ -1,1 +1,1 @@
-"""MPEG-DASH manifests (ISO/IEC 23009-1), read as far as yt-dlp's own parser does not: pure functions of the XML."""
+"""MPEG-DASH manifests (ISO/IEC 23009-1): what yt-dlp's own parser doesn't read, as pure functions of the XML."""

@@ -1,4 +1,4 @@
-"""A manifest's tracks, and where each of them is in each period."""
+"""Reads a manifest: its tracks, and where the segments of each track are in each period."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,19 +6,19 @@ from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from vidferry_worker.child.dash import outline
-from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError
-from vidferry_worker.child.dash.kinds import is_for_seeking, is_muxed, media_type
-from vidferry_worker.child.dash.period_times import Period, check_here, periods
-from vidferry_worker.child.dash.roles import roles
-from vidferry_worker.child.dash.segment_info import Place, offset, segments
+from vidferry_worker.child.dash.content_type import is_muxed, is_trick_mode, read_content_type
+from vidferry_worker.child.dash.elements import ElementIndex, UnsupportedTrackError
+from vidferry_worker.child.dash.period_times import Period, is_present, read_periods
+from vidferry_worker.child.dash.roles import read_roles
+from vidferry_worker.child.dash.segment_info import RepresentationContext, read_presentation_offset, read_segments
 from vidferry_worker.child.dash.segments import Segments
 
-MOST_TRACKS = 20_000
-"""of a manifest, each counted once a period"""
-MOST_OF_A_PERIOD = 1000
-"""tracks, as many as a video may have formats"""
-_BASES = 10
-"""BaseURLs of one level that are looked at"""
+MAX_TRACKS = 20_000
+"""tracks of a manifest, each counted once per period"""
+MAX_TRACKS_PER_PERIOD = 1000
+"""as many as a video may have formats"""
+_MAX_BASE_URLS = 10
+"""BaseURL elements of one level that are read"""
 _SCHEMES = frozenset({"http", "https"})
 
 
@@ -27,84 +27,86 @@ class Track:
     """A representation in one period."""
 
     kind: str
-    """`video`, `audio`, or what else its media type begins with"""
+    """`video`, `audio`, or another content type"""
     period: Period
     roles: frozenset[str]
     is_muxed: bool
-    """whether it is said to be picture and sound in one"""
+    """whether it has video and audio in one stream"""
     priority: str | None
-    """as @selectionPriority has it"""
-    base: str = ""
-    offset: float = 0
-    """the time, in seconds on the media's own clock, at which the period begins"""
+    """@selectionPriority"""
+    base_url: str = ""
+    presentation_offset: float = 0
+    """@presentationTimeOffset in seconds: the time on the media timeline at which the period begins"""
     segments: Segments | None = None
-    """None where it is one file, at base"""
+    """None for a single file at base_url"""
     problem: str = ""
-    """why it can't be fetched, empty where it can"""
+    """why it can't be fetched; empty where it can"""
 
-    def place(self, manifest_url: str, levels: tuple[Element, ...], document: Document) -> None:
-        """Reads where it is, or what is wrong with that; levels lead from the representation to the manifest."""
+    def locate_segments(self, manifest_url: str, levels: tuple[Element, ...], index: ElementIndex) -> None:
+        """Reads where the track is, or why it can't be fetched; levels are the elements from representation to MPD."""
         if levels[0].get("dependencyId"):
             self.problem = "it is a part of another track"
         try:
-            self.base = resolve(document, manifest_url, reversed(levels))
-            place = Place(levels[:-1], self.base, self.period.seconds, document)
-            self.offset, self.segments = offset(place), segments(place)
-        except (UnsupportedTrackError, ValueError) as error:  # ValueError: urljoin, of what is no address
+            self.base_url = resolve_base_url(index, manifest_url, reversed(levels))
+            context = RepresentationContext(levels[:-1], self.base_url, self.period.seconds, index)
+            self.presentation_offset, self.segments = read_presentation_offset(context), read_segments(context)
+        except (UnsupportedTrackError, ValueError) as error:  # ValueError: urljoin() of an invalid URL
             self.problem = str(error)
-        if self.segments is None and self.base == manifest_url:
+        if self.segments is None and self.base_url == manifest_url:
             self.problem = self.problem or "it has no address"
 
 
 @dataclass
 class Manifest:
-    """A manifest as it was read."""
+    """The tracks of a manifest, and the outline of it that yt-dlp reads."""
 
     outline: Element
-    """what yt-dlp is to read, see outline.py"""
+    """see outline.py"""
     tracks: list[Track] = field(default_factory=list)
 
-    def track(self, address: str) -> Track:
-        return self.tracks[outline.number(address)]
+    def track_at(self, url: str) -> Track:
+        return self.tracks[outline.track_number(url)]
 
 
-def read(mpd: Element, manifest_url: str) -> Manifest:
-    """UnsupportedTrackError where what it names is not here, or is too much."""
-    manifest, document = Manifest(outline.copy(mpd)), Document()
-    for element, period in periods(mpd, document):
-        below = outline.copy(element, manifest.outline)
-        for adaptation_set in document.children(element, "AdaptationSet"):
-            if check_here(adaptation_set) and not is_for_seeking(document, adaptation_set):
-                _read_set(manifest, document, (adaptation_set, element, mpd), period, below, manifest_url)
+def read_manifest(mpd: Element, manifest_url: str) -> Manifest:
+    """Reads a manifest; UnsupportedTrackError where a part is in another document, or it has too many tracks."""
+    manifest, index = Manifest(outline.copy_element(mpd)), ElementIndex()
+    for element, period in read_periods(mpd, index):
+        below = outline.copy_element(element, manifest.outline)
+        for adaptation_set in index.find_children(element, "AdaptationSet"):
+            if is_present(adaptation_set) and not is_trick_mode(index, adaptation_set):
+                _read_adaptation_set(manifest, index, (adaptation_set, element, mpd), period, below, manifest_url)
     return manifest
 
 
-def _read_set(
-    manifest: Manifest, document: Document, above: tuple[Element, ...], period: Period, below: Element, url: str
+def _read_adaptation_set(
+    manifest: Manifest, index: ElementIndex, above: tuple[Element, ...], period: Period, below: Element, url: str
 ) -> None:
-    """Adds the tracks of an adaptation set, the first of what is above them, to a manifest and its outline."""
+    """Adds the tracks of an adaptation set to a manifest and its outline; above begins with the set and ends at MPD."""
     adaptation_set = above[0]
-    copied = outline.copy(adaptation_set, below, document.children(adaptation_set, "ContentProtection"))
-    told, muxed = roles(document, adaptation_set), is_muxed(document, adaptation_set)
-    for representation in document.children(adaptation_set, "Representation"):
-        period.tracks += 1
-        if len(manifest.tracks) >= MOST_TRACKS or period.tracks > MOST_OF_A_PERIOD:
+    copied = outline.copy_element(adaptation_set, below, index.find_children(adaptation_set, "ContentProtection"))
+    roles, muxed = read_roles(index, adaptation_set), is_muxed(index, adaptation_set)
+    for representation in index.find_children(adaptation_set, "Representation"):
+        period.track_count += 1
+        if len(manifest.tracks) >= MAX_TRACKS or period.track_count > MAX_TRACKS_PER_PERIOD:
             raise UnsupportedTrackError("too many tracks")
-        kind, of_media = media_type(adaptation_set, representation)
-        outline.add_track(document, representation, copied, len(manifest.tracks), kind, of_media)
-        period.sound_apart |= kind == "audio"
-        track = Track(kind, period, told, muxed, adaptation_set.get("selectionPriority"))
-        track.place(url, (representation, *above), document)
+        kind, of_media = read_content_type(adaptation_set, representation)
+        outline.add_track(index, representation, copied, len(manifest.tracks), kind, of_media)
+        period.has_separate_audio |= kind == "audio"
+        track = Track(kind, period, roles, muxed, adaptation_set.get("selectionPriority"))
+        track.locate_segments(url, (representation, *above), index)
         manifest.tracks.append(track)
 
 
-def resolve(document: Document, manifest_url: str, levels: Iterable[Element]) -> str:
-    """The address that a representation's are relative to: each level's BaseURL, by the one above it (§5.6.4).
+def resolve_base_url(index: ElementIndex, manifest_url: str, levels: Iterable[Element]) -> str:
+    """The base URL of a representation: each level's BaseURL is resolved against the level above (§5.6.4).
 
-    Of several, which are said to lead to the same, the first is taken that leads to a web server.
+    Several BaseURLs of one level are alternatives: the first with http or https is taken.
     """
     base = manifest_url
     for level in levels:
-        told = [urljoin(base, (each.text or "").strip()) for each in document.children(level, "BaseURL")[:_BASES]]
-        base = next((each for each in told if each.partition(":")[0].lower() in _SCHEMES), told[0] if told else base)
+        urls = [
+            urljoin(base, (each.text or "").strip()) for each in index.find_children(level, "BaseURL")[:_MAX_BASE_URLS]
+        ]
+        base = next((each for each in urls if each.partition(":")[0].lower() in _SCHEMES), urls[0] if urls else base)
     return base

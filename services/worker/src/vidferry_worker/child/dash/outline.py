@@ -1,23 +1,23 @@
-"""A manifest without its segments, for yt-dlp to read what tracks are: each one's address is its number."""
+"""The outline of a manifest that yt-dlp reads: the tracks without their segments. A track's URL is its number."""
 
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from vidferry_worker.child.dash.elements import Document
+from vidferry_worker.child.dash.elements import ElementIndex
 
 
-def address(number: int) -> str:
-    """What stands for a track in the outline; absolute, so that yt-dlp joins nothing to it."""
+def track_url(number: int) -> str:
+    """The URL that stands for a track in the outline; absolute, so that yt-dlp doesn't resolve it."""
     return f"https://track.invalid/{number}"
 
 
-def number(told: str) -> int:
-    """The track for which an address stands."""
-    return int(told.rpartition("/")[2])
+def track_number(url: str) -> int:
+    """The number of the track that a URL of the outline stands for."""
+    return int(url.rpartition("/")[2])
 
 
-def copy(element: Element, parent: Element | None = None, kept: Iterable[Element] = ()) -> Element:
-    """An element without its children, but for those that are kept, below a parent."""
+def copy_element(element: Element, parent: Element | None = None, kept: Iterable[Element] = ()) -> Element:
+    """A copy of an element with only the kept children, added to parent."""
     copied = Element(element.tag, element.attrib)
     copied.extend(kept)
     if parent is not None:
@@ -26,14 +26,14 @@ def copy(element: Element, parent: Element | None = None, kept: Iterable[Element
 
 
 def add_track(
-    document: Document, representation: Element, parent: Element, number: int, kind: str, media_type: str
+    index: ElementIndex, representation: Element, parent: Element, number: int, kind: str, media_type: str
 ) -> None:
-    """Adds a representation below its adaptation set's outline."""
-    outline = copy(representation, parent, document.children(representation, "ContentProtection"))
+    """Adds a representation to the outline of its adaptation set."""
+    outline = copy_element(representation, parent, index.find_children(representation, "ContentProtection"))
     if kind:
         outline.set("contentType", kind)
     outline.set("mimeType", media_type)
-    told = document.child(representation, "BaseURL")
-    base = Element(representation.tag.replace("Representation", "BaseURL"), {} if told is None else told.attrib)
-    base.text = address(number)
+    base_url = index.find_child(representation, "BaseURL")
+    base = Element(representation.tag.replace("Representation", "BaseURL"), {} if base_url is None else base_url.attrib)
+    base.text = track_url(number)
     outline.append(base)

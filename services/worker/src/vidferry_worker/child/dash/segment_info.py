@@ -1,33 +1,40 @@
-"""What SegmentTemplate, SegmentList and SegmentBase say of a representation, those above it included (§5.3.9)."""
+"""Reads SegmentTemplate, SegmentList and SegmentBase of a representation and of the levels above it (§5.3.9)."""
 
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 from vidferry_worker.child.dash import timeline
-from vidferry_worker.child.dash.elements import Document, UnsupportedTrackError, positive, whole
-from vidferry_worker.child.dash.segments import Fragment, Segments, byte_range, check_characters, fill, locate
-from vidferry_worker.child.dash.timeline import Run, Timeline
+from vidferry_worker.child.dash.elements import ElementIndex, UnsupportedTrackError, parse_integer, parse_positive
+from vidferry_worker.child.dash.segments import (
+    Fragment,
+    Segments,
+    check_url_characters,
+    fill_template,
+    make_fragment,
+    parse_byte_range,
+)
+from vidferry_worker.child.dash.timeline import SegmentRun, Timeline
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _KINDS = ("SegmentList", "SegmentTemplate")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a representation stands."""
+class RepresentationContext:
+    """A representation with what surrounds it in the manifest."""
 
     levels: tuple[Element, ...]
-    """itself, its adaptation set, its period"""
-    base: str
-    """the address that its own are relative to"""
+    """the representation, its adaptation set, its period"""
+    base_url: str
+    """the URL that relative ones are resolved against"""
     seconds: float | None
-    """its period's length"""
-    document: Document = field(default_factory=Document)
+    """the duration of the period"""
+    index: ElementIndex = field(default_factory=ElementIndex)
 
     @property
-    def values(self) -> dict[str, str | int]:
-        """A template's variables that are the same for all segments."""
+    def template_values(self) -> dict[str, str | int]:
+        """The template variables that are the same for all segments."""
         bandwidth = self.levels[0].get("bandwidth")
         values = {"RepresentationID": self.levels[0].get("id"), "Bandwidth": bandwidth}
         return {word: text for word, text in values.items() if text is not None} | (
@@ -35,159 +42,172 @@ class Place:
         )
 
 
-def offset(place: Place) -> float:
-    """The time, in seconds on the media's own clock, at which its period begins."""
-    info = _info(place)
-    return info.offset / info.timescale
+def read_presentation_offset(context: RepresentationContext) -> float:
+    """@presentationTimeOffset in seconds: the time on the media timeline at which the period begins."""
+    info = _read_segment_info(context)
+    return info.presentation_offset / info.timescale
 
 
-def segments(place: Place) -> Segments | None:
-    """A representation's segments; None where it is one file. UnsupportedTrackError where they can't be told."""
-    info = _info(place)
+def read_segments(context: RepresentationContext) -> Segments | None:
+    """The segments of a representation; None for a single file. UnsupportedTrackError where they are unknown."""
+    info = _read_segment_info(context)
     if any(element.get(_HREF) for element in info.elements):
         raise UnsupportedTrackError("its segments are told in another document")
     if info.kind == "SegmentList":
-        found: Segments | None = _of_list(place, info)
-    elif info.kind == "SegmentTemplate" and info.get("media") is not None:
-        found = _of_template(place, info)
+        found: Segments | None = _segments_from_list(context, info)
+    elif info.kind == "SegmentTemplate" and info.attribute("media") is not None:
+        found = _segments_from_template(context, info)
     else:
-        found = _of_file(place, info)
+        found = _segments_from_file(context, info)
     if found is not None and not len(found.timeline):
         raise UnsupportedTrackError("it has no segments")
     if found is not None:
-        check_characters(found.characters)
+        check_url_characters(found.url_characters)
     return found
 
 
 @dataclass(frozen=True)
-class _Info:
-    """The elements of one kind, the representation's own first: what it says comes before what is said above."""
+class _SegmentInfo:
+    """The segment elements of one kind; those of the representation come first, and override the levels above."""
 
     kind: str
     elements: tuple[Element, ...]
-    document: Document
+    index: ElementIndex
 
-    def get(self, attribute: str) -> str | None:
+    def attribute(self, attribute: str) -> str | None:
         return next((text for each in self.elements if (text := each.get(attribute)) is not None), None)
 
-    def child(self, wanted: str) -> Element | None:
-        return next((found for each in self.elements if (found := self.document.child(each, wanted)) is not None), None)
+    def find_child(self, wanted: str) -> Element | None:
+        return next(
+            (found for each in self.elements if (found := self.index.find_child(each, wanted)) is not None), None
+        )
 
-    def children(self, wanted: str) -> list[Element]:
-        return next((found for each in self.elements if (found := self.document.children(each, wanted))), [])
+    def find_children(self, wanted: str) -> list[Element]:
+        return next((found for each in self.elements if (found := self.index.find_children(each, wanted))), [])
 
     @property
     def timescale(self) -> int:
-        return max(1, whole(self.get("timescale"), 1))
+        return max(1, parse_integer(self.attribute("timescale"), 1))
 
     @property
     def start_number(self) -> int:
-        return whole(self.get("startNumber"), 1)
+        return parse_integer(self.attribute("startNumber"), 1)
 
     @property
-    def offset(self) -> float:
-        """@presentationTimeOffset: the media's time, in ticks, at which its period begins."""
-        return whole(self.get("presentationTimeOffset"), 0)
+    def presentation_offset(self) -> float:
+        """@presentationTimeOffset in ticks: the time on the media timeline at which the period begins."""
+        return parse_integer(self.attribute("presentationTimeOffset"), 0)
 
     @property
-    def most(self) -> int:
-        """How many segments @endNumber allows."""
-        end = self.get("endNumber")
-        return timeline.MOST + 1 if end is None else max(0, whole(end, 0) - self.start_number + 1)
+    def max_segments(self) -> int:
+        """How many segments there are up to @endNumber."""
+        end = self.attribute("endNumber")
+        return timeline.MAX_SEGMENTS + 1 if end is None else max(0, parse_integer(end, 0) - self.start_number + 1)
 
-    def timeline(self, place: Place, most: int = timeline.MOST + 1) -> Timeline | None:
-        """None where nothing tells it. Many representations may share one, which is then read once."""
-        source, seconds = self.child("SegmentTimeline"), place.seconds
-        entries = [] if source is None else self.document.children(source, "S")
+    def read_timeline(self, context: RepresentationContext, most: int = timeline.MAX_SEGMENTS + 1) -> Timeline | None:
+        """The timeline, None where there is none. One that many representations share is read only once."""
+        source, seconds = self.find_child("SegmentTimeline"), context.seconds
+        entries = [] if source is None else self.index.find_children(source, "S")
         if entries:
-            end = None if seconds is None else self.offset + seconds * self.timescale
-            key = (source, self.timescale, self.start_number, end, min(most, self.most))
-            if key not in self.document.read:
-                self.document.read[key] = timeline.of_elements(entries, *key[1:])
-            found: Timeline = self.document.read[key]
+            end = None if seconds is None else self.presentation_offset + seconds * self.timescale
+            key = (source, self.timescale, self.start_number, end, min(most, self.max_segments))
+            if key not in self.index.shared:
+                self.index.shared[key] = timeline.timeline_from_elements(entries, *key[1:])
+            found: Timeline = self.index.shared[key]
             return found
-        duration = positive(self.get("duration"))
+        duration = parse_positive(self.attribute("duration"))
         if duration is None:
             return None
-        return timeline.of_equal(duration, self.timescale, self.start_number, self.offset, seconds, self.most)
+        return timeline.timeline_from_duration(
+            duration, self.timescale, self.start_number, self.presentation_offset, seconds, self.max_segments
+        )
 
 
-def _info(place: Place) -> _Info:
-    """Of the kind that the lowest level has."""
-    kinds = [kind for level in place.levels for kind in _KINDS if place.document.child(level, kind) is not None]
+def _read_segment_info(context: RepresentationContext) -> _SegmentInfo:
+    """The segment elements, of the kind that the lowest level uses."""
+    kinds = [kind for level in context.levels for kind in _KINDS if context.index.find_child(level, kind) is not None]
     kind = kinds[0] if kinds else "SegmentBase"
-    found = (place.document.child(level, kind) for level in place.levels)
-    return _Info(kind, tuple(element for element in found if element is not None), place.document)
+    found = (context.index.find_child(level, kind) for level in context.levels)
+    return _SegmentInfo(kind, tuple(element for element in found if element is not None), context.index)
 
 
-def _beginning(place: Place, info: _Info) -> tuple[Fragment, ...]:
-    template = info.get("initialization")
+def _read_initialization(context: RepresentationContext, info: _SegmentInfo) -> tuple[Fragment, ...]:
+    template = info.attribute("initialization")
     if template is not None and info.kind == "SegmentTemplate":
-        return (locate(place.base, fill(template, place.values)),)
-    element = info.child("Initialization")
+        return (make_fragment(context.base_url, fill_template(template, context.template_values)),)
+    element = info.find_child("Initialization")
     if element is None:
         return ()
-    return (locate(place.base, element.get("sourceURL") or "") | byte_range(element.get("range")),)
+    return (make_fragment(context.base_url, element.get("sourceURL") or "") | parse_byte_range(element.get("range")),)
 
 
-def _of_template(place: Place, info: _Info) -> Segments:
-    template, values = info.get("media") or "", place.values
+def _segments_from_template(context: RepresentationContext, info: _SegmentInfo) -> Segments:
+    template, values = info.attribute("media") or "", context.template_values
     if "$Number" not in template and "$Time" not in template:
-        return _of_single(place, info, fill(template, values))
-    found = info.timeline(place)
+        return _single_segment(context, info, fill_template(template, values))
+    found = info.read_timeline(context)
     if found is None:
         raise UnsupportedTrackError("how many segments there are is not told")
 
-    def media(_: int, segment: Run) -> Fragment:
-        return locate(place.base, fill(template, values | {"Number": segment.number, "Time": int(segment.time)}))
+    def media(_: int, segment: SegmentRun) -> Fragment:
+        return make_fragment(
+            context.base_url, fill_template(template, values | {"Number": segment.number, "Time": int(segment.time)})
+        )
 
-    media(0, Run(info.start_number, 0, None, 1))  # what is wrong with the template is to be known now
-    return Segments(place.base, _beginning(place, info), found, media)
+    media(0, SegmentRun(info.start_number, 0, None, 1))  # raises now if the template is invalid
+    return Segments(context.base_url, _read_initialization(context, info), found, media)
 
 
-def _of_list(place: Place, info: _Info) -> Segments:
-    entries = info.children("SegmentURL")
+def _segments_from_list(context: RepresentationContext, info: _SegmentInfo) -> Segments:
+    entries = info.find_children("SegmentURL")
     if not entries:
-        return _of_single(place, info)
-    if len(entries) > timeline.MOST:
+        return _single_segment(context, info)
+    if len(entries) > timeline.MAX_SEGMENTS:
         raise UnsupportedTrackError(f"{len(entries)} segments")
-    if entries[0] not in place.document.read:
-        place.document.read[entries[0]] = [_listed(each) for each in entries]
-    listed: list[tuple[str, Fragment]] = place.document.read[entries[0]]
+    if entries[0] not in context.index.shared:
+        context.index.shared[entries[0]] = [_read_segment_url(each) for each in entries]
+    listed: list[tuple[str, Fragment]] = context.index.shared[entries[0]]
 
-    def media(index: int, _: Run) -> Fragment:
-        address, span = listed[index]
-        return locate(place.base, address) | span
+    def media(index: int, _: SegmentRun) -> Fragment:
+        url, span = listed[index]
+        return make_fragment(context.base_url, url) | span
 
-    return Segments(place.base, _beginning(place, info), _of_count(place, info, len(listed)), media)
-
-
-def _listed(entry: Element) -> tuple[str, Fragment]:
-    """A SegmentURL's address and bytes."""
-    return entry.get("media") or "", byte_range(entry.get("mediaRange"))
+    return Segments(
+        context.base_url, _read_initialization(context, info), _timeline_of_count(context, info, len(listed)), media
+    )
 
 
-def _of_count(place: Place, info: _Info, count: int) -> Timeline:
-    """The timeline of so many segments, however many it tells of."""
-    told = info.timeline(place, count) if info.child("SegmentTimeline") is not None else None
-    if told is not None and len(told) == count:
-        return told
-    return Timeline([Run(info.start_number, info.offset, positive(info.get("duration")), count)], info.timescale)
+def _read_segment_url(entry: Element) -> tuple[str, Fragment]:
+    """The URL and byte range of a SegmentURL."""
+    return entry.get("media") or "", parse_byte_range(entry.get("mediaRange"))
 
 
-def _of_single(place: Place, info: _Info, address: str = "") -> Segments:
-    """One segment, by default the representation's own file, behind an initialization."""
-    run = Run(info.start_number, info.offset, (place.seconds or 0) * info.timescale, 1)
-    single = locate(place.base, address)
-    return Segments(place.base, _beginning(place, info), Timeline([run], info.timescale), lambda *_: single)
+def _timeline_of_count(context: RepresentationContext, info: _SegmentInfo, count: int) -> Timeline:
+    """A timeline of exactly so many segments."""
+    found = info.read_timeline(context, count) if info.find_child("SegmentTimeline") is not None else None
+    if found is not None and len(found) == count:
+        return found
+    return Timeline(
+        [SegmentRun(info.start_number, info.presentation_offset, parse_positive(info.attribute("duration")), count)],
+        info.timescale,
+    )
 
 
-def _of_file(place: Place, info: _Info) -> Segments | None:
-    """One file holds its own initialization, unless that has an address of its own."""
-    element = info.child("Initialization")
-    address = element.get("sourceURL") if element is not None else None
-    if info.kind == "SegmentTemplate" and info.get("initialization") is not None:
-        return _of_single(place, info)
-    if not address or urljoin(place.base, address) == place.base:
+def _single_segment(context: RepresentationContext, info: _SegmentInfo, url: str = "") -> Segments:
+    """An initialization segment and one media segment, by default the file at the base URL."""
+    run = SegmentRun(info.start_number, info.presentation_offset, (context.seconds or 0) * info.timescale, 1)
+    single = make_fragment(context.base_url, url)
+    return Segments(
+        context.base_url, _read_initialization(context, info), Timeline([run], info.timescale), lambda *_: single
+    )
+
+
+def _segments_from_file(context: RepresentationContext, info: _SegmentInfo) -> Segments | None:
+    """None for a file that contains its initialization segment; else that segment and the file."""
+    element = info.find_child("Initialization")
+    url = element.get("sourceURL") if element is not None else None
+    if info.kind == "SegmentTemplate" and info.attribute("initialization") is not None:
+        return _single_segment(context, info)
+    if not url or urljoin(context.base_url, url) == context.base_url:
         return None
-    return _of_single(place, info)
+    return _single_segment(context, info)

@@ -1,4 +1,4 @@
-"""Where a track's segments are: templates filled in, lists and byte ranges read, as yt-dlp's downloaders take them."""
+"""The segments of a track as fragments for yt-dlp's downloaders: URL templates, lists and byte ranges."""
 
 import re
 from bisect import bisect_right
@@ -9,20 +9,20 @@ from typing import Any, overload
 from urllib.parse import urljoin
 
 from vidferry_worker.child.dash.elements import UnsupportedTrackError
-from vidferry_worker.child.dash.timeline import MOST, Run, Timeline
+from vidferry_worker.child.dash.timeline import MAX_SEGMENTS, SegmentRun, Timeline
 
 Fragment = dict[str, Any]
-"""yt-dlp's: `url`, or `path` below the format's fragment_base_url; `byte_range` of `start` and `end`; `duration`"""
+"""yt-dlp's fragment: `url`, or `path` below fragment_base_url; `byte_range` with `start` and `end`; `duration`"""
 
-MOST_CHARACTERS = 256 * 1024**2
-"""of all addresses of a track's fragments: they are all asked for at once"""
+MAX_URL_CHARACTERS = 256 * 1024**2
+"""characters of all URLs of a track: yt-dlp makes a list of them"""
 _VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0?(\d{0,2})([dioxXu]?))?)?\$")
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 _RANGE = re.compile(r"(\d{1,18})-(\d{0,18})")
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
-    """A template's address (§5.3.9.4.4). A variable that has no value stays as it is."""
+def fill_template(template: str, values: Mapping[str, Any]) -> str:
+    """Replaces the variables of a template (§5.3.9.4.4). One without a value stays as it is."""
     if "$SubNumber" in template:
         raise UnsupportedTrackError("sequences of segments")
 
@@ -38,13 +38,13 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _VARIABLE.sub(value, template)
 
 
-def locate(base: str, text: str) -> Fragment:
-    """The fragment at an address relative to base."""
+def make_fragment(base: str, text: str) -> Fragment:
+    """The fragment at a URL relative to base."""
     return {"path": text} if text and not _ABSOLUTE.match(text) else {"url": urljoin(base, text)}
 
 
-def byte_range(span: str | None) -> Fragment:
-    """What a fragment has besides where it is these bytes of a file; nothing where it is all of it."""
+def parse_byte_range(span: str | None) -> Fragment:
+    """The `byte_range` entry of a fragment; empty where the fragment is the whole file."""
     if span is None:
         return {}
     match = _RANGE.fullmatch(span.strip())
@@ -61,66 +61,70 @@ def byte_range(span: str | None) -> Fragment:
 class Segments:
     """The segments of one track in one period."""
 
-    base: str
-    beginning: tuple[Fragment, ...]
-    """what comes before the first segment: the initialization"""
+    base_url: str
+    initialization: tuple[Fragment, ...]
+    """the initialization segment, if there is one"""
     timeline: Timeline
-    media: Callable[[int, Run], Fragment]
+    locate_segment: Callable[[int, SegmentRun], Fragment]
 
     def __len__(self) -> int:
-        return len(self.beginning) + len(self.timeline)
+        return len(self.initialization) + len(self.timeline)
 
-    def at(self, index: int) -> Fragment:
-        if index < len(self.beginning):
-            return dict(self.beginning[index])
-        index -= len(self.beginning)
-        segment = self.timeline.at(index)
-        return self.media(index, segment) | {"duration": self.timeline.seconds(segment.duration)}
+    def fragment_at(self, index: int) -> Fragment:
+        if index < len(self.initialization):
+            return dict(self.initialization[index])
+        index -= len(self.initialization)
+        segment = self.timeline.segment_at(index)
+        return self.locate_segment(index, segment) | {"duration": self.timeline.ticks_to_seconds(segment.duration)}
 
     @property
-    def characters(self) -> int:
-        """About how many all addresses have: as one does."""
+    def url_characters(self) -> int:
+        """How many characters all URLs have, estimated from one."""
         if not len(self.timeline):
             return 0
-        one = self.at(len(self) - 1)
-        return len(self) * (len(one["url"]) if "url" in one else len(self.base) + len(one["path"]))
+        one = self.fragment_at(len(self) - 1)
+        return len(self) * (len(one["url"]) if "url" in one else len(self.base_url) + len(one["path"]))
 
-    def absolute(self) -> "Segments":
-        """The same, with addresses that stand for themselves."""
+    def with_absolute_urls(self) -> "Segments":
+        """The same segments with absolute URLs."""
 
-        def media(index: int, segment: Run) -> Fragment:
-            return _absolute(self.base, self.media(index, segment))
+        def media(index: int, segment: SegmentRun) -> Fragment:
+            return _with_absolute_url(self.base_url, self.locate_segment(index, segment))
 
-        return replace(self, beginning=tuple(_absolute(self.base, each) for each in self.beginning), media=media)
+        return replace(
+            self,
+            initialization=tuple(_with_absolute_url(self.base_url, each) for each in self.initialization),
+            locate_segment=media,
+        )
 
 
-def _absolute(base: str, fragment: Fragment) -> Fragment:
+def _with_absolute_url(base: str, fragment: Fragment) -> Fragment:
     rest = {key: value for key, value in fragment.items() if key != "path"}
     return rest if "url" in rest else rest | {"url": urljoin(base, fragment["path"])}
 
 
-def check_characters(count: int) -> None:
-    """UnsupportedTrackError where that is too much of addresses."""
-    if count > MOST_CHARACTERS:
+def check_url_characters(count: int) -> None:
+    """UnsupportedTrackError where the URLs of a track have too many characters."""
+    if count > MAX_URL_CHARACTERS:
         raise UnsupportedTrackError(f"fragments whose addresses have {count} characters")
 
 
 class Fragments(Sequence[Fragment]):
-    """A format's fragments, as yt-dlp asks for them: each is made when it is taken, so many cost nothing.
+    """The fragments of a format, as a lazy sequence: each is made when yt-dlp takes it.
 
-    UnsupportedTrackError where they are too many: they are all asked for at once.
+    UnsupportedTrackError where there are too many: yt-dlp makes a list of them.
     """
 
     def __init__(self, parts: Sequence[Segments]) -> None:
         self._parts, self._ends = parts, list(accumulate(map(len, parts)))
-        if sum(len(part.timeline) for part in parts) > MOST:
+        if sum(len(part.timeline) for part in parts) > MAX_SEGMENTS:
             raise UnsupportedTrackError(f"{len(self)} fragments")
-        check_characters(sum(part.characters for part in parts))
+        check_url_characters(sum(part.url_characters for part in parts))
 
     @property
-    def length(self) -> float:
-        """Seconds, as far as they are told."""
-        return sum(part.timeline.length for part in self._parts)
+    def duration(self) -> float:
+        """Seconds, as far as they are known."""
+        return sum(part.timeline.duration for part in self._parts)
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -137,4 +141,4 @@ class Fragments(Sequence[Fragment]):
             raise IndexError(index)
         number = bisect_right(self._ends, place)
         part = self._parts[number]
-        return part.at(place - (self._ends[number] - len(part)))
+        return part.fragment_at(place - (self._ends[number] - len(part)))

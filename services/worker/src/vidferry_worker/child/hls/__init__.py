@@ -1,4 +1,4 @@
 """HLS playlists (RFC 8216 and its successor, draft-pantos-hls-rfc8216bis) as text: nothing here knows yt-dlp.
 
-yt-dlp reads the tags that most lists have. What it doesn't know is written in those tags before it reads the list.
+yt-dlp reads only the most common tags. Playlists are rewritten in these tags before yt-dlp reads them.
 """

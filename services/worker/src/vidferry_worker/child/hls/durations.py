@@ -1,4 +1,4 @@
-"""How long a media playlist is: the segments that a player plays, without those that are said to be missing."""
+"""The duration of a media playlist: its segments, without those that are missing or advertisements."""
 
 import re
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 _SECONDS = re.compile(r"#EXTINF:\s*(\d{1,9}(?:\.\d{0,9})?)")
 
 
-class Skipping:
-    """Which segments of a playlist are not asked for, line by line: missing ones (EXT-X-GAP), and advertisements.
+class SkippedSegments:
+    """Detects, line by line, the segments that are not fetched: missing ones (EXT-X-GAP) and advertisements.
 
     yt-dlp leaves out the advertisements that Anvato and Uplynk mark.
     """
@@ -15,8 +15,8 @@ class Skipping:
     def __init__(self) -> None:
         self._is_gap = self._is_advertisement = False
 
-    def read(self, line: str) -> bool:
-        """Takes the next line; whether it ends a segment that is left out."""
+    def ends_skipped_segment(self, line: str) -> bool:
+        """Takes the next line; True for the URI of a segment that is left out."""
         if not line.startswith("#"):
             skipped, self._is_gap = self._is_gap or self._is_advertisement, False
             return skipped
@@ -30,11 +30,11 @@ class Skipping:
 
 
 def sum_seconds(lines: Iterable[str]) -> float:
-    """Seconds of the segments that are asked for (EXTINF, RFC 8216 §4.3.2.1)."""
+    """Seconds of the segments that are fetched (EXTINF, RFC 8216 §4.3.2.1)."""
     total = seconds = 0.0
-    skipping = Skipping()
+    skipping = SkippedSegments()
     for line in filter(None, map(str.strip, lines)):
-        is_left_out = skipping.read(line)
+        is_left_out = skipping.ends_skipped_segment(line)
         if found := _SECONDS.match(line):
             seconds = float(found[1])
         elif not line.startswith("#"):

@@ -1,1 +1,1 @@
-"""What a web page says of its video, read as a browser would: pure functions over its text, and the page itself."""
+"""Finds the video of a web page as a browser would: pure functions over its text, and the page's context."""

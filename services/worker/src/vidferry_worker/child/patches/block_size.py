@@ -1,7 +1,7 @@
-"""How much of a body is read at once: yt-dlp tells its progress block by block.
+"""Changes how much of a response body yt-dlp's downloader reads at once.
 
-Its own choice is a second's worth; a message is to leave every half of one. It also words a sentence for each block,
-which nobody reads.
+By itself, yt-dlp reads a block a second, reports progress after each, and formats a line of text for it. With the
+patch, blocks take 0.2 s, so that progress can be sent every half second, and no text is formatted.
 """
 
 from yt_dlp.downloader.common import FileDownloader
@@ -17,6 +17,6 @@ def install() -> None:
 
 
 def block_size(elapsed: float, count: int) -> int:
-    """How much to read at once, after count bytes took elapsed seconds."""
+    """The size of the next block, after count bytes took elapsed seconds."""
     rate = count / max(elapsed, 0.001)
     return int(min(max(rate * BLOCK_SECONDS, count / 2, MIN_BLOCK), count * 2, MAX_BLOCK))

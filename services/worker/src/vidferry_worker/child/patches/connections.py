@@ -1,6 +1,7 @@
-"""Every connection of yt-dlp's request handlers goes through one function; here it asks the worker for the socket.
+"""Replaces create_connection() of yt-dlp's request handlers.
 
-The handler on requests has its plain connections made by urllib3, in a function of the same name and arguments.
+By itself, yt-dlp opens sockets; with the patch, the worker opens and connects them. The handler for `requests` uses
+urllib3, whose function has the same name and arguments.
 """
 
 import socket
@@ -16,7 +17,7 @@ DEFAULT_TIMEOUT = 20.0
 
 
 def install(channel: Channel) -> None:
-    """From here on, no request handler of this process opens a socket itself."""
+    """Installs the patch in all request handlers of this process."""
 
     def create_connection(address: tuple[str, int], timeout: Any = None, *_: Any, **__: Any) -> socket.socket:
         host, port = address

@@ -1,6 +1,7 @@
-"""What yt-dlp gives up on is raised with its cause, and it pauses before it asks again.
+"""Changes how yt-dlp's FileDownloader retries and gives up.
 
-By itself it tells no more than a sentence, and asks for the same three times within some milliseconds.
+By itself, yt-dlp retries three times within milliseconds, and then only reports a sentence. With the patch, it pauses
+before each retry, and raises an exception with the cause.
 """
 
 from typing import Any
@@ -13,21 +14,21 @@ FIRST_PAUSE = 0.5
 
 
 class PartMissing(DownloadError):  # type: ignore[misc]  # yt-dlp publishes no types
-    """A fragment or a key that a list names can't be had."""
+    """A fragment or key of a playlist can't be fetched."""
 
 
-def pause(n: int) -> float:
-    """Seconds before a fragment, or a key, is asked for again, after n such tries. The name is yt-dlp's."""
+def fragment_pause(n: int) -> float:
+    """Seconds before the next try for a fragment or key, after n tries. yt-dlp passes n by name."""
     return float(FIRST_PAUSE * 2**n)
 
 
-def pause_of_file(n: int) -> float:
-    """As pause, of a body that is one file: where its connection broke it is taken up again at once."""
-    return pause(n - 1) if n else 0.0
+def file_pause(n: int) -> float:
+    """Seconds before the next try for a file: after a broken connection it is resumed at once."""
+    return fragment_pause(n - 1) if n else 0.0
 
 
 def install() -> None:
-    """From here on, for files, fragments and keys. What was given up first is the downloader's `gave_up`."""
+    """Installs the patch, for files, fragments and keys. The YoutubeDL keeps the first exception as `first_failure`."""
     report = FileDownloader.report_retry
 
     def raise_the_last(
@@ -38,7 +39,7 @@ def install() -> None:
             return
         kind = DownloadError if frag_index is NO_DEFAULT else PartMissing
         failure = kind(f"{error}. Giving up after {retries} retries", (type(error), error, error.__traceback__))
-        downloader.ydl.gave_up = getattr(downloader.ydl, "gave_up", None) or failure
+        downloader.ydl.first_failure = getattr(downloader.ydl, "first_failure", None) or failure
         raise failure from error
 
     FileDownloader.report_retry = raise_the_last

@@ -1,4 +1,8 @@
-"""An HLS stream that is too long is given up once its playlist is here, before yt-dlp fetches its first segment."""
+"""Limits the duration of HLS streams in yt-dlp's HlsFD.
+
+By itself, yt-dlp downloads a stream of any duration; with the patch, one whose playlist is too long is refused before
+its first segment is fetched.
+"""
 
 from typing import Any
 
@@ -9,11 +13,11 @@ from vidferry_worker.child import durations
 
 
 def install(most: float) -> None:
-    """From here on one of more seconds is a JobFailure."""
+    """Installs the patch: a playlist of more than so many seconds is a JobFailure."""
     can_download = HlsFD.can_download
 
     def can_download_so_much(manifest: str, *args: Any, **options: Any) -> Any:
-        if durations.of_playlist(manifest) > most:
+        if durations.playlist_duration(manifest) > most:
             raise JobFailure(ErrorCode.TOO_LONG, "as its playlist tells")
         return can_download(manifest, *args, **options)
 

@@ -1,4 +1,8 @@
-"""ffmpeg that dies without a word: yt-dlp looks for the last line of what it wrote, and stumbles over none."""
+"""Handles an ffmpeg that fails without output, in FFmpegPostProcessor.
+
+By itself, yt-dlp raises an IndexError, since it looks for the last line of the output; with the patch, such an end is a
+failed conversion like any other.
+"""
 
 from typing import Any
 
@@ -6,13 +10,12 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor, FFmpegPostProcessor
 
 
 def install() -> None:
-    """From here on such an end is the conversion's failure, as any other is."""
     run = FFmpegPostProcessor.real_run_ffmpeg
 
-    def told(*args: Any, **options: Any) -> Any:
+    def run_and_translate(*args: Any, **options: Any) -> Any:
         try:
             return run(*args, **options)
         except IndexError as error:
             raise FFmpegPostProcessorError("it ended without a word") from error
 
-    FFmpegPostProcessor.real_run_ffmpeg = told
+    FFmpegPostProcessor.real_run_ffmpeg = run_and_translate

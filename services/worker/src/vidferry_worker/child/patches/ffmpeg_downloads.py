@@ -1,4 +1,7 @@
-"""Streams that yt-dlp would have ffmpeg fetch are refused: that has no network here."""
+"""Refuses downloads by FFmpegFD.
+
+By itself, yt-dlp has ffmpeg fetch some streams; with the patch, these are refused, since ffmpeg has no network here.
+"""
 
 from typing import Any
 
@@ -8,8 +11,8 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 
 def install() -> None:
-    FFmpegFD.real_download = _refuse
+    FFmpegFD.real_download = _refuse_download
 
 
-def _refuse(*_: Any) -> None:
+def _refuse_download(*_: Any) -> None:
     raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "ffmpeg would have to fetch it")

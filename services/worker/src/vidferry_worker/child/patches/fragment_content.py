@@ -1,7 +1,7 @@
-"""A fragment that is a page, or nothing, is asked for again, and fails the download as its origin's error.
+"""Checks the content of fragments that yt-dlp's FragmentFD fetches.
 
-By itself yt-dlp puts whatever came for a segment into the file: a page that asks to wait leaves a gap that nobody is
-told of. It knows no text to be wrong but by its status.
+By itself, yt-dlp appends any body with status 200: a page that asks to wait leaves a gap that goes unnoticed. With the
+patch, an empty body or a text is requested again, and finally fails the download with `origin_error`.
 """
 
 import re
@@ -16,14 +16,14 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import content_sniff
 
 _NOTHING = "Did not get any data blocks"
-"""as HttpFD says it"""
+"""HttpFD's message"""
 _LISTS = re.compile(rb"#EXTM3U|#EXT-X-|ffconcat|\[playlist\]|<MPD", re.IGNORECASE)
 _TEXTS = frozenset({"vtt", "ttml", "srt", "json", "dfxp"})
-"""streams that are texts by right"""
+"""extensions of streams that are text"""
 
 
-class NoMedia(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no types
-    """The bytes that came for a fragment are none: a failure of the kind that yt-dlp tries again."""
+class NotMediaError(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no types
+    """The body of a fragment is not media; yt-dlp retries after an exception of this type."""
 
     def __init__(self, msg: str) -> None:
         super().__init__(partial=0)
@@ -31,15 +31,15 @@ class NoMedia(IncompleteRead):  # type: ignore[misc]  # yt-dlp publishes no type
         self.args = (msg,)
 
 
-def check_list(path: Path) -> None:
-    """JobFailure where it is a list of other media: asking again does not change that."""
+def refuse_playlist(path: Path) -> None:
+    """JobFailure where the body is a playlist: a retry would not help."""
     with path.open("rb") as file:
         if _LISTS.match(file.read(content_sniff.HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")):
             raise JobFailure(ErrorCode.UNSUPPORTED_STREAM, "a list came for a fragment")
 
 
 def install() -> None:
-    """From here on, for each fragment as it comes."""
+    """Installs the patch, for each fragment."""
     fetch = FragmentFD._download_fragment  # noqa: SLF001 - it has no hook for what came
 
     def fetch_media(
@@ -49,13 +49,13 @@ def install() -> None:
             fetched = fetch(downloader, ctx, url, info, *args, **how)
         except DownloadError as error:
             if _NOTHING in str(error):
-                raise NoMedia("an empty body came for a fragment") from error
+                raise NotMediaError("an empty body came for a fragment") from error
             raise
         path = Path(ctx.get("fragment_filename_sanitized") or "")
-        if info.get("ext") not in _TEXTS and path.is_file() and content_sniff.is_disguised(path):
-            check_list(path)
+        if info.get("ext") not in _TEXTS and path.is_file() and content_sniff.is_text_file(path):
+            refuse_playlist(path)
             path.unlink()
-            raise NoMedia("a page, or another text, came for a fragment")
+            raise NotMediaError("a page, or another text, came for a fragment")
         return fetched
 
     FragmentFD._download_fragment = fetch_media  # noqa: SLF001

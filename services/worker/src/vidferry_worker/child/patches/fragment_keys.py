@@ -1,7 +1,8 @@
-"""Keys and segments of HLS (RFC 8216 §5) that are none are the origin's error, and a key is asked for again.
+"""Replaces the decryption of HLS segments (RFC 8216 §5) in yt-dlp's FragmentFD.
 
-By itself yt-dlp asks for a key once, whatever comes, and takes any bytes for it: a page of a login, or a segment that
-was cut within a block of the cipher, ends as a ValueError of the cipher. It takes any last byte for padding (PKCS7).
+By itself, yt-dlp requests a key once and takes any bytes for it: a login page, or a truncated segment, ends in a
+ValueError of the cipher. It takes any last byte for padding (PKCS7). With the patch, requests for keys are retried, and
+keys, segments and padding are checked; an invalid one is an `origin_error`.
 """
 
 import struct
@@ -17,25 +18,25 @@ from yt_dlp.utils import RetryManager
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 
-BLOCK = 16
-"""bytes of a block of AES, and of a key of AES-128"""
+BLOCK_BYTES = 16
+"""bytes of an AES block, and of an AES-128 key"""
 _REFUSALS = frozenset({401, 403, 451})
-"""that asking again doesn't change"""
-MOST_KEYS = 1000
-"""that are remembered"""
+"""statuses for which a retry doesn't help"""
+MAX_KEYS = 1000
+"""keys that are kept"""
 
 Fragment = dict[str, Any]
 
 
 def check_key(key: bytes) -> bytes:
-    """The key; JobFailure where it is none."""
-    if len(key) != BLOCK:
+    """Returns the key; JobFailure where it has the wrong length."""
+    if len(key) != BLOCK_BYTES:
         raise JobFailure(ErrorCode.ORIGIN_ERROR, f"{len(key)} bytes came for a key")
     return key
 
 
 def read_data(url: str) -> bytes:
-    """What a data URL (RFC 2397) holds; JobFailure where it holds nothing that can be read."""
+    """The content of a data URL (RFC 2397); JobFailure where it is invalid."""
     head, _, data = url.partition(",")
     content = unquote_to_bytes(data)
     try:
@@ -44,28 +45,28 @@ def read_data(url: str) -> bytes:
         raise JobFailure(ErrorCode.ORIGIN_ERROR, "a key in the list itself that can't be read") from error
 
 
-def decrypt(content: bytes, key: bytes, iv: bytes) -> bytes:
-    """What a segment holds (RFC 8216 §4.3.2.4); JobFailure where it can't be one."""
-    if not content or len(content) % BLOCK:
+def decrypt_segment(content: bytes, key: bytes, iv: bytes) -> bytes:
+    """Decrypts a segment (RFC 8216 §4.3.2.4); JobFailure where its length or the IV is invalid."""
+    if not content or len(content) % BLOCK_BYTES:
         raise JobFailure(ErrorCode.ORIGIN_ERROR, f"an encrypted segment of {len(content)} bytes is cut")
-    if len(iv) != BLOCK:
+    if len(iv) != BLOCK_BYTES:
         raise JobFailure(ErrorCode.ORIGIN_ERROR, f"an initialization vector of {len(iv)} bytes")
     plain: bytes = aes_cbc_decrypt_bytes(content, key, iv)
     padding = plain[-1]
-    is_padded = 0 < padding <= BLOCK and plain.endswith(bytes([padding]) * padding)
+    is_padded = 0 < padding <= BLOCK_BYTES and plain.endswith(bytes([padding]) * padding)
     return plain[:-padding] if is_padded else plain
 
 
-def _decrypter(downloader: Any, info: dict[str, Any]) -> Callable[[Fragment, bytes | None], bytes | None]:
-    """As FragmentFD's: a function that opens the segments of one stream."""
+def _make_decrypter(downloader: Any, info: dict[str, Any]) -> Callable[[Fragment, bytes | None], bytes | None]:
+    """A function that decrypts the fragments of one stream, as FragmentFD.decrypter makes it."""
     known: dict[str, bytes] = {}
 
     def fetch_key(url: str) -> bytes:
         if url not in known:
-            if len(known) >= MOST_KEYS:
+            if len(known) >= MAX_KEYS:
                 known.clear()
             is_inside = url[:5].lower() == "data:"
-            known[url] = check_key(read_data(url) if is_inside else _fetch(downloader, info, url))
+            known[url] = check_key(read_data(url) if is_inside else _fetch_key(downloader, info, url))
         return known[url]
 
     def open_fragment(fragment: Fragment, content: bytes | None) -> bytes | None:
@@ -74,16 +75,16 @@ def _decrypter(downloader: Any, info: dict[str, Any]) -> Callable[[Fragment, byt
             return content
         iv = how.get("IV") or struct.pack(">8xq", fragment["media_sequence"])
         how["KEY"] = how.get("KEY") or fetch_key((info.get("hls_aes") or {}).get("uri") or how["URI"])
-        return decrypt(content, how["KEY"], iv)
+        return decrypt_segment(content, how["KEY"], iv)
 
     return open_fragment
 
 
-def _fetch(downloader: Any, info: dict[str, Any], url: str) -> bytes:
-    def note(error: Exception, count: int, retries: int) -> None:
+def _fetch_key(downloader: Any, info: dict[str, Any], url: str) -> bytes:
+    def report_retry(error: Exception, count: int, retries: int) -> None:
         downloader.report_retry(error, count, retries, frag_index=None)
 
-    for retry in RetryManager(downloader.params.get("fragment_retries"), note):
+    for retry in RetryManager(downloader.params.get("fragment_retries"), report_retry):
         try:
             request = downloader._prepare_url(info, url)  # noqa: SLF001 - as yt-dlp's own decrypter does
             with downloader.ydl.urlopen(request) as response:
@@ -94,9 +95,9 @@ def _fetch(downloader: Any, info: dict[str, Any], url: str) -> bytes:
             retry.error = error
             continue
         return key
-    raise AssertionError  # the last error was raised
+    raise AssertionError  # RetryManager has raised the last error
 
 
 def install() -> None:
-    """From here on, for all encrypted streams."""
-    FragmentFD.decrypter = _decrypter
+    """Installs the patch, for all encrypted streams."""
+    FragmentFD.decrypter = _make_decrypter

@@ -1,8 +1,7 @@
-"""Feeds: the media of their entries, in order.
+"""Replaces the reading of feeds in yt-dlp's GenericIE.
 
-yt-dlp by itself knows RSS alone: of Atom it says that the URL is unsupported. Where the newest item has no enclosure,
-it goes to that item's page instead of to the next one's sound. It takes pictures for media, and joins no relative
-address.
+By itself, yt-dlp supports RSS but not Atom, follows the newest item's page if that has no enclosure, takes images for
+media, and resolves no relative URLs. With the patch, the media of the entries are read by child/page/feeds.py.
 """
 
 from typing import Any
@@ -18,16 +17,16 @@ def install() -> None:
 
 
 def _extract_rss(self: Any, url: str, video_id: str, doc: Element) -> dict[str, Any]:  # noqa: ARG001 - yt-dlp's signature
-    result: dict[str, Any] = self.playlist_result(find_entries(doc, url), url, feeds.title_of(doc))
+    result: dict[str, Any] = self.playlist_result(find_entries(doc, url), url, feeds.find_feed_title(doc))
     return result
 
 
-def find_entries(root: Element, address: str) -> list[dict[str, Any]]:
-    """A feed's entries as results of yt-dlp, what they tell of themselves going before what is at their addresses."""
+def find_entries(root: Element, url: str) -> list[dict[str, Any]]:
+    """A feed's entries as yt-dlp results; an entry's own title, date and duration override those at its URL."""
     return [
         {
-            "_type": "url_transparent", "url": entry.address, "title": entry.title, "timestamp": entry.timestamp,
+            "_type": "url_transparent", "url": entry.url, "title": entry.title, "timestamp": entry.timestamp,
             "duration": entry.duration,
         }
-        for entry in feeds.read(root, address)
+        for entry in feeds.read_entries(root, url)
     ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""The Referer of what a page embeds: for lists as for files, and after a redirect.
+"""Changes the Referer that yt-dlp sends for the media of a page.
 
-yt-dlp by itself sends it with an MP4 of the page; not with a list of HLS or DASH, nor with what is found by JSON-LD
-where that is redirected or is a list (youtube-dl#20217). And it sends the whole address to other sites, where browsers
-send the origin alone (W3C Referrer Policy §3.8).
+By itself, yt-dlp sends it for an MP4, but not for HLS or DASH, nor after some redirects (youtube-dl#20217). And it
+sends the whole URL to other sites, where browsers send only the origin (W3C Referrer Policy §3.8). With the patch,
+every request for a page's media has the Referer that a browser would send.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
-from vidferry_worker.child.page import document
+from vidferry_worker.child.page import context
 
 
 def install() -> None:
@@ -21,18 +21,18 @@ def install() -> None:
     extract_by_itself = GenericIE._real_extract  # noqa: SLF001
 
     def create_request(self: Any, *args: Any, **options: Any) -> Any:
-        return _tell_page(create_by_itself(self, *args, **options))
+        return _add_page_referer(create_by_itself(self, *args, **options))
 
     def real_extract(self: Any, url: str) -> Any:
-        return _extract(partial(extract_by_itself, self), url)
+        return _extract_with_referer(partial(extract_by_itself, self), url)
 
     InfoExtractor._create_request = create_request  # noqa: SLF001
     GenericIE._real_extract = real_extract  # noqa: SLF001
 
 
-def _tell_page(request: Any) -> Any:
-    """Gives a request of an extractor, while a page is read, that page's Referer, unless it has one."""
-    page = document.current()
+def _add_page_referer(request: Any) -> Any:
+    """Adds the Referer of the current page to an extractor's request that has none."""
+    page = context.current_page()
     if page and "Referer" not in request.headers:
         referer = page.referer_for(request.url)
         if referer:
@@ -40,12 +40,12 @@ def _tell_page(request: Any) -> Any:
     return request
 
 
-def _extract(extract_by_itself: Callable[[str], Any], url: str) -> Any:
-    """What is at an address, with the Referer of the page that has led to it, where yt-dlp hands that on."""
+def _extract_with_referer(extract_by_itself: Callable[[str], Any], url: str) -> Any:
+    """Extracts a URL with the Referer that yt-dlp smuggles in it."""
     referer = unsmuggle_url(url, {})[1].get("referer")
     if not referer:
         return extract_by_itself(url)
-    with document.reading(document.sender(referer)):
+    with context.reading_page(context.page_of_referer(referer)):
         found = extract_by_itself(url)
     if found.get("_type") == "url":
         address, data = unsmuggle_url(found["url"], {})

@@ -1,6 +1,7 @@
-"""Which HLS lists are live streams.
+"""Changes how yt-dlp's GenericIE decides whether an HLS stream is live.
 
-yt-dlp's generic extractor takes each list without EXT-X-ENDLIST for one, and each that has less than a second.
+By itself, yt-dlp takes every playlist without EXT-X-ENDLIST for a live one, and every one of less than a second. With
+the patch, hls/live_status.py decides.
 """
 
 from typing import Any
@@ -9,20 +10,20 @@ from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import determine_protocol
 
 from vidferry_worker.child.hls.durations import sum_seconds
-from vidferry_worker.child.hls.endings import has_ended
-from vidferry_worker.child.hls.tags import BEGINNING, split_lines
+from vidferry_worker.child.hls.live_status import has_ended
+from vidferry_worker.child.hls.tags import EXTM3U, split_lines
 
 _HEAD = 512
-"""bytes by which a list is known"""
+"""bytes that identify a playlist"""
 
 
 def install() -> None:
-    """From here on hls/endings.py tells it; the options that yt-dlp's own function reads are never given here."""
+    """Installs the patch. The options that the replaced function reads are never set here."""
     GenericIE._extra_manifest_info = _look_at_first_list  # noqa: SLF001
 
 
 def _look_at_first_list(extractor: Any, info: dict[str, Any], _: str) -> None:
-    """Tells of the video whether it is live, else how long it is, by the first list of segments that is its."""
+    """Sets whether the video is live, or else its duration, by the playlist of its first HLS format."""
     formats = extractor._downloader._get_formats(info)  # noqa: SLF001
     first = next((each for each in formats if determine_protocol(each) == "m3u8_native"), None)
     if first is None:
@@ -32,7 +33,7 @@ def _look_at_first_list(extractor: Any, info: dict[str, Any], _: str) -> None:
         first["url"], info.get("id"), "Checking m3u8 live status", errnote=False, fatal=False,
         headers={**headers, "Accept-Encoding": "identity"},
     )  # fmt: skip
-    if response is False or not (head := response.read(_HEAD)).startswith(BEGINNING.encode()):
+    if response is False or not (head := response.read(_HEAD)).startswith(EXTM3U.encode()):
         return
     text = extractor._webpage_read_content(  # noqa: SLF001
         response, response.url, info.get("id"), prefix=head, fatal=False, errnote=False

@@ -1,8 +1,8 @@
-"""The first media element of a page that has something to play, its sources as formats of one video.
+"""Replaces yt-dlp's HTML5MediaEmbedIE, which finds the media elements of a page.
 
-yt-dlp by itself lets the ending of `video.php?id=3` or of `clip.mp4#t=0.001` decide, believes a type that says MP4 of a
-list, knows none of the attributes by which most players tell a source's size, and gives up on a page whose player gets
-its source from a script, if only it has subtitles.
+By itself, yt-dlp decides by the extension of `video.php?id=3` or `clip.mp4#t=0.001`, believes a media type of MP4 for a
+playlist, ignores most attributes for the size of a source, and gives up on a page whose player has subtitles but gets
+its source from a script. With the patch, child/page reads the first media element that can be played.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from typing import Any
 from yt_dlp.extractor.genericembeds import HTML5MediaEmbedIE
 
 from vidferry_worker.child import page_limits
-from vidferry_worker.child.page import document
-from vidferry_worker.child.page.document import Page
+from vidferry_worker.child.page import context
+from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.players import find_players
-from vidferry_worker.child.page.sources import Formats
+from vidferry_worker.child.page.sources import FormatCollector
 
 
 def install() -> None:
@@ -23,12 +23,12 @@ def install() -> None:
 
 def _extract_from_webpage(self: Any, url: str, webpage: str) -> Iterator[dict[str, Any]]:
     page_limits.check_players(webpage)
-    page = document.current() or Page.read(url, webpage)
-    video_id = self._generic_id(page.address)
+    page = context.current_page() or Page.parse(url, webpage)
+    video_id = self._generic_id(page.url)
     for player in find_players(page, webpage):
-        formats = Formats(self, video_id, page)
+        formats = FormatCollector(self, video_id, page)
         for source in player.sources:
-            formats.add(source)
-        if formats.found:
-            yield {"id": video_id, "formats": formats.found, "thumbnail": player.poster}
+            formats.add_source(source)
+        if formats.formats:
+            yield {"id": video_id, "formats": formats.formats, "thumbnail": player.poster}
             return

@@ -1,6 +1,7 @@
-"""Smooth Streaming manifests without their fragments: none of them is fetched here (download.NATIVE).
+"""Removes the fragments from Smooth Streaming manifests before yt-dlp reads them.
 
-yt-dlp lists them for each quality level anew, and as often as `r` says.
+By itself, yt-dlp lists all fragments for each quality level, and repeats them as often as `r` says. With the patch, it
+lists none: they are never fetched here (stream_checks.NATIVE_PROTOCOLS).
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Heads of answers that http.client reads wrongly: interim ones, and a length that is told twice.
+"""Changes how http.client, which yt-dlp's requests use, reads the status and headers of a response.
 
-By itself it passes over 100 alone and takes any other 1xx for the answer (RFC 9110 §15.2: a client must be able to
-parse one or more of them), and it finds no length in "Content-Length: 5, 5", though equal ones may be taken as one
-(§8.6). yt-dlp fails at the second by a ValueError.
+By itself, http.client skips 100 but takes any other 1xx for the final response (RFC 9110 §15.2: a client must be able
+to parse one or more of them), and finds no length in "Content-Length: 5, 5", at which yt-dlp fails with a ValueError.
+With the patch, interim responses are skipped, and equal lengths count as one (§8.6).
 """
 
 import http.client as module
@@ -10,17 +10,17 @@ from http.client import HTTPMessage, HTTPResponse
 from typing import Any
 
 MOST_INTERIM = 100
-"""answers of 1xx before one; more are no answer"""
+"""interim responses before the final one"""
 _SWITCHING = 101
 
 
 def is_interim(status: int) -> bool:
-    """Whether another answer follows; 101 is the last one of HTTP on its connection."""
+    """Whether another response follows; none does after 101, which ends HTTP on the connection."""
     return 100 <= status < 200 and status != _SWITCHING  # noqa: PLR2004 - the class of 1xx
 
 
 def unite_lengths(headers: HTTPMessage) -> None:
-    """Makes one Content-Length of several that are equal; those that differ stay, for urllib3 to refuse."""
+    """Merges equal Content-Length values into one; differing ones stay, and urllib3 refuses them."""
     lengths = [part.strip() for each in headers.get_all("Content-Length", []) for part in each.split(",")]
     if len(lengths) > 1 and len(set(lengths)) == 1:
         del headers["Content-Length"]
@@ -28,7 +28,7 @@ def unite_lengths(headers: HTTPMessage) -> None:
 
 
 def install() -> None:
-    """From here on, for all that http.client reads."""
+    """Installs the patch, for all responses that http.client reads."""
     read_status, parse_headers = HTTPResponse._read_status, module.parse_headers  # type: ignore[attr-defined]  # noqa: SLF001
 
     def read_final_status(response: Any) -> Any:

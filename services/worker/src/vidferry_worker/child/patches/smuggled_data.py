@@ -1,7 +1,7 @@
-"""Data that yt-dlp hands on within URLs, signed, so that nobody else can add any.
+"""Signs the data that yt-dlp's extractors pass on in URLs (smuggle_url), so that nobody else can add any.
 
-yt-dlp by itself believes every URL: a page's, a redirect's, one in a document. What it carries tells extractors which
-server to ask, which Referer to send and which id to take.
+By itself, yt-dlp accepts such data in any URL: of a page, a redirect, a document. It tells extractors which server to
+ask, which Referer to send and which id to take. With the patch, data without this process's signature is ignored.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _key = secrets.token_bytes(32)
 
 
 def install() -> None:
-    """Also in modules that have the functions by name already; the others take them from yt_dlp.utils."""
+    """Installs the patch, also in modules that have imported the functions already."""
     by_itself = {name: getattr(_utils, name) for name in ("smuggle_url", "unsmuggle_url")}
     signed = {"smuggle_url": smuggle_url, "unsmuggle_url": unsmuggle_url}
     loaded = [module for name, module in list(sys.modules.items()) if name.startswith(_PATCHED)]
@@ -32,29 +32,29 @@ def install() -> None:
 
 
 def renew_key() -> None:
-    """To be called in each child: what one has learned is of no use to another."""
+    """Call this in each child, so that a site can't use one child's signatures for another."""
     global _key  # noqa: PLW0603 - extractors call plain functions
     _key = secrets.token_bytes(32)
 
 
 def smuggle_url(url: str, data: dict[str, Any]) -> str:
-    """The URL with data, and with what it carried before."""
+    """The URL with data added to what it already carries."""
     url, before = unsmuggle_url(url, {})
-    told = json.dumps({**data, **before})
-    return f"{url}{_MARK}=&{urlencode({'data': told, 'by': _sign(told)})}"
+    text = json.dumps({**data, **before})
+    return f"{url}{_MARK}=&{urlencode({'data': text, 'by': _sign_data(text)})}"
 
 
 def unsmuggle_url(smug_url: str, default: Any = None) -> tuple[str, Any]:
-    """The URL without data, and its data: default where it has none, or none that this process has signed."""
+    """The URL without data, and the data; default where it has none that this process has signed."""
     if _MARK not in smug_url:
         return smug_url, default
     url, _, rest = smug_url.partition(_MARK)
     fields = parse_qs(rest)
-    told, sign = fields.get("data", [""])[0], fields.get("by", [""])[0]
-    if not hmac.compare_digest(_sign(told).encode(), sign.encode(errors="replace")):
+    text, sign = fields.get("data", [""])[0], fields.get("by", [""])[0]
+    if not hmac.compare_digest(_sign_data(text).encode(), sign.encode(errors="replace")):
         return url, default
-    return url, json.loads(told)
+    return url, json.loads(text)
 
 
-def _sign(told: str) -> str:
-    return hmac.new(_key, told.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+def _sign_data(text: str) -> str:
+    return hmac.new(_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

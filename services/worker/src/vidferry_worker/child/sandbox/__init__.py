@@ -1,1 +1,1 @@
-"""How the kernel holds a child, and what it starts."""
+"""The sandbox of a child and of the programs that it starts: Landlock, seccomp and resource limits."""

@@ -1,4 +1,4 @@
-"""System calls that Python has no function for."""
+"""System calls for which Python has no function."""
 
 import ctypes
 import os
@@ -14,8 +14,8 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
-def call(number: int, *arguments: int) -> int:
-    """Its result; OSError where it failed."""
+def call_kernel(number: int, *arguments: int) -> int:
+    """Makes a system call and returns its result; OSError where it fails."""
     result = int(_syscall(ctypes.c_long(number), *(ctypes.c_long(argument) for argument in arguments)))
     if result < 0:
         error = ctypes.get_errno()
@@ -24,12 +24,12 @@ def call(number: int, *arguments: int) -> int:
 
 
 def prctl(option: int, argument: int) -> None:
-    """Sets what the option names, for this thread; OSError where the kernel refuses."""
+    """Sets an option for this thread; OSError where the kernel refuses."""
     if _libc.prctl(option, *(ctypes.c_ulong(value) for value in (argument, 0, 0, 0))):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
 
 
-def machine() -> str:
-    """`x86_64`, `aarch64`, or another that the kernel calls by its name."""
+def machine_name() -> str:
+    """The machine's architecture by the kernel's name: `x86_64`, `aarch64` or another."""
     return platform.machine()

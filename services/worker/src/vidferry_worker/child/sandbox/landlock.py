@@ -1,4 +1,4 @@
-"""Which files a child and all that it starts may touch, and whom it may reach on this machine (landlock(7))."""
+"""Landlock rules: which files a child and its programs may access, and whom they may connect to or signal."""
 
 import ctypes
 import os
@@ -15,7 +15,7 @@ _PATH_BENEATH = 1
 
 
 class Right(IntFlag):
-    """LANDLOCK_ACCESS_FS_*"""
+    """The access rights LANDLOCK_ACCESS_FS_* (landlock(7))."""
 
     EXECUTE = 1 << 0
     WRITE_FILE = 1 << 1
@@ -37,18 +37,18 @@ class Right(IntFlag):
 
 READ = Right.READ_FILE | Right.READ_DIR
 RUN = READ | Right.EXECUTE
-# Regular files and folders: no links that lead out, no devices, sockets or pipes.
+# Regular files and folders, but no symbolic links, devices, sockets or pipes.
 WORK = READ | Right.WRITE_FILE | Right.REMOVE_DIR | Right.REMOVE_FILE | Right.MAKE_DIR | Right.MAKE_REG | Right.REFER \
     | Right.TRUNCATE  # fmt: skip
 _OF_FILES = Right.EXECUTE | Right.WRITE_FILE | Right.READ_FILE | Right.TRUNCATE | Right.IOCTL_DEV
-# What each ABI brought. The rest is refused by being handled; a right that the kernel does not know is not named.
+# The rights that each ABI version added. All rights that the kernel knows are handled, and refused unless allowed.
 _RIGHTS = {1: (1 << 13) - 1, 2: Right.REFER, 3: Right.TRUNCATE, 5: Right.IOCTL_DEV}
 _NET_ABI, _ALL_TCP = 4, 0b11  # bind, connect
 _SCOPE_ABI, _ALL_SCOPES = 6, 0b11  # abstract Unix sockets, signals
 
 
 class _Ruleset(ctypes.Structure):
-    """struct landlock_ruleset_attr; an older kernel takes it where what it does not know is 0"""
+    """struct landlock_ruleset_attr; an older kernel accepts it if the fields that it doesn't know are 0"""
 
     _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
 
@@ -60,13 +60,13 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-def abi() -> int:
-    """Of the kernel; OSError where it has no Landlock, or none that is switched on."""
-    return kernel.call(_CREATE_RULESET, 0, 0, _CREATE_RULESET_VERSION)
+def abi_version() -> int:
+    """The kernel's Landlock ABI version; OSError where Landlock is missing or disabled."""
+    return kernel.call_kernel(_CREATE_RULESET, 0, 0, _CREATE_RULESET_VERSION)
 
 
-class Rules:
-    """The files that all children of a zygote may touch, found and opened once."""
+class FileRules:
+    """The files that all children of a zygote may access, opened once."""
 
     def __init__(self, version: int) -> None:
         self._handled = _Ruleset(
@@ -76,8 +76,8 @@ class Rules:
         )
         self._open: dict[tuple[int, int], tuple[int, Right]] = {}
 
-    def allow(self, paths: Iterable[str | Path], rights: Right) -> None:
-        """What is not there can't be allowed, and is passed over."""
+    def allow_paths(self, paths: Iterable[str | Path], rights: Right) -> None:
+        """Adds rights to paths; those that don't exist are ignored."""
         for path in paths:
             try:
                 fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -91,12 +91,15 @@ class Rules:
                 os.close(fd)
 
     def enforce(self, folder: str) -> None:
-        """For this thread and all that it starts, for ever; with a folder to work in. Needs PR_SET_NO_NEW_PRIVS."""
-        ruleset = kernel.call(_CREATE_RULESET, ctypes.addressof(self._handled), ctypes.sizeof(self._handled), 0)
+        """Restricts this thread and all that it starts, irrevocably, to these files and a work folder.
+
+        Needs PR_SET_NO_NEW_PRIVS.
+        """
+        ruleset = kernel.call_kernel(_CREATE_RULESET, ctypes.addressof(self._handled), ctypes.sizeof(self._handled), 0)
         home = os.open(folder, os.O_PATH | os.O_CLOEXEC)
         for fd, rights in (*self._open.values(), (home, WORK)):
             rule = _PathBeneath(rights & self._handled.fs, fd)
-            kernel.call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.addressof(rule), 0)
-        kernel.call(_RESTRICT_SELF, ruleset, 0)
+            kernel.call_kernel(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.addressof(rule), 0)
+        kernel.call_kernel(_RESTRICT_SELF, ruleset, 0)
         for fd in (home, ruleset, *(fd for fd, _ in self._open.values())):
             os.close(fd)

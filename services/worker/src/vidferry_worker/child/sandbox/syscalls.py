@@ -1,18 +1,17 @@
-"""Numbers of system calls, for x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and arm64 (asm-generic/unistd.h).
-
-A call that an architecture does not have has no number there.
-"""
+"""System call numbers for x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and arm64 (asm-generic/unistd.h)."""
 
 from typing import NamedTuple
 
 
 class Numbers(NamedTuple):
+    """The numbers of a system call; None for an architecture that doesn't have it."""
+
     x86_64: int
     aarch64: int | None
 
 
 NEWEST = 451
-"""cachestat of Linux 6.5: the last that was looked at. From 424 on the numbers are the same everywhere."""
+"""cachestat of Linux 6.5, the last call that was reviewed. From 424 on, numbers are the same on all architectures."""
 
 NUMBERS = {
     "socket": Numbers(41, 198),
@@ -149,8 +148,8 @@ NUMBERS = {
 }
 
 
-def number(name: str, machine: str) -> int:
-    """As `machine` (`x86_64` or `aarch64`) numbers it; KeyError where it has no such call."""
+def syscall_number(name: str, machine: str) -> int:
+    """The number on a machine, `x86_64` or `aarch64`; KeyError where it has no such call."""
     found = NUMBERS[name].x86_64 if machine == "x86_64" else NUMBERS[name].aarch64
     if found is None:
         raise KeyError(name)

@@ -1,0 +1,295 @@
+"""The folder's files: opened directory by directory without following links, synced to disk before they are visible.
+
+    objects/videos/site/id/format#meta            what is known of the object, JSON; its presence makes it visible
+    objects/videos/site/id/format#1790000000000   the bytes of that generation
+    incoming/…                                    what is being written
+    locks/00 … locks/ff                           one lock for each part of the names, holding the last generation
+
+A new generation's bytes are renamed into place first, then the record that names them: the one step that counts.
+"""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+from vidferry_common.bucket.interface import (
+    BucketError,
+    ListedObject,
+    StorageDenied,
+    StorageUnavailable,
+    StoredObject,
+)
+
+DAY = 86400
+_META = "#meta"
+_META_BYTES = 64 * 1024
+_TRIES = 20
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # not blocking: a FIFO must not hold a thread
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o640
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """The operating system's errors become BucketErrors."""
+    try:
+        yield
+    except PermissionError as error:
+        raise StorageDenied(f"the folder refuses: {error}") from error
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            raise BucketError(f"a link or a file stands where a directory was made: {error}") from error
+        raise StorageUnavailable(f"the folder can't be used: {error}") from error
+
+
+class FolderFiles:
+    """The files of one folder. Every method blocks and may raise OSError or BucketError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Makes the folder where it is missing, and removes what writers that died left a day ago."""
+        for part in ("objects", "incoming", "locks"):
+            (self._root / part).mkdir(parents=True, exist_ok=True)
+        for leftover in (self._root / "incoming").iterdir():
+            with suppress(FileNotFoundError):
+                if leftover.lstat().st_mtime < time.time() - DAY:
+                    leftover.unlink()
+
+    def read_meta(self, name: str) -> StoredObject | None:
+        try:
+            with self._open_parent(name) as parent:
+                return _read_record(parent, name)[0]
+        except FileNotFoundError:
+            self._require_objects()
+            return None
+
+    def walk(self, folder: str) -> Iterator[ListedObject]:
+        """The objects whose names are below folder, one directory after the other."""
+        try:
+            with self._open_directory("objects", *folder.split("/")) as directory:
+                yield from _walk_directory(directory, folder)
+        except FileNotFoundError:
+            self._require_objects()
+
+    def open_data(self, stored: StoredObject) -> int:
+        """The descriptor of an object's bytes; FileNotFoundError where that generation is gone."""
+        with self._open_parent(stored.name) as parent:
+            return _open_regular(parent, f"{_last_segment(stored.name)}#{stored.generation}", stored.size)
+
+    @contextmanager
+    def create_incoming(self) -> Iterator[tuple[str, int]]:
+        """A new file's name and descriptor. The file is removed at the end unless it was published."""
+        with self._new_name() as (folder, name):
+            target = os.open(name, _CREATE, _MODE, dir_fd=folder)
+            try:
+                yield name, target
+            finally:
+                os.close(target)
+
+    @contextmanager
+    def link_incoming(self, file: int, size: int) -> Iterator[str | None]:
+        """A hard link to a file written elsewhere, removed as create_incoming's; None where the file can't have one."""
+        with self._new_name() as (folder, name):
+            yield name if _link_file(file, size, folder, name) else None
+
+    @contextmanager
+    def _new_name(self) -> Iterator[tuple[int, str]]:
+        """The descriptor of the incoming directory and a name that is free there."""
+        name = uuid4().hex
+        with self._open_directory("incoming") as folder:
+            try:
+                yield folder, name
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+
+    @contextmanager
+    def hold_lock(self, name: str) -> Iterator[int]:
+        """Holds the name's lock, across processes too. Yields its descriptor, which next_generation takes."""
+        with self._open_directory("locks") as folder:
+            lock = os.open(
+                sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE, dir_fd=folder
+            )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def publish(self, written: str, stored: StoredObject) -> None:
+        """Makes a written file visible as that object; the caller holds the lock."""
+        leaf = _last_segment(stored.name)
+        self._move_into_place(written, f"{leaf}#{stored.generation}", stored.name)
+        with self._open_directory("incoming") as folder, self._open_parent(stored.name) as parent:
+            with self.create_incoming() as (record, target):
+                write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
+                os.fsync(target)
+                os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
+            os.fsync(parent)
+            _remove_other_generations(parent, leaf, keep=stored.generation)
+
+    def _move_into_place(self, written: str, to: str, name: str) -> None:
+        """Renames into the directory of an object's name, which another process may prune as long as it is empty."""
+        for _ in range(_TRIES):
+            with (
+                suppress(FileNotFoundError),
+                self._open_directory("incoming") as folder,
+                self._open_parent(name, create=True) as parent,
+            ):
+                os.rename(written, to, src_dir_fd=folder, dst_dir_fd=parent)
+                os.fsync(parent)
+                return
+        raise FileNotFoundError(errno.ENOENT, "the directory of an object is removed again and again", name)
+
+    def remove(self, stored: StoredObject) -> None:
+        """Removes record and bytes, and the directories that are empty then. A reader that has the bytes open reads on.
+
+        The caller holds the lock.
+        """
+        leaf = _last_segment(stored.name)
+        with self._open_parent(stored.name) as parent:
+            os.unlink(leaf + _META, dir_fd=parent)
+            os.fsync(parent)
+            _remove_other_generations(parent, leaf, keep=0)
+        self._remove_empty_directories(stored.name.split("/")[:-1])
+
+    def _remove_empty_directories(self, steps: Sequence[str]) -> None:
+        """Removes a directory of objects, and those above it, as long as they are empty."""
+        with suppress(OSError):  # it is not empty, or another process was quicker
+            for depth in reversed(range(len(steps))):
+                with self._open_directory("objects", *steps[:depth]) as above:
+                    os.rmdir(steps[depth], dir_fd=above)
+
+    def _require_objects(self) -> None:
+        """FileNotFoundError where the whole folder is missing: a volume that was unmounted has lost no object."""
+        with self._open_directory("objects"):
+            pass
+
+    def _open_parent(self, name: str, *, create: bool = False) -> AbstractContextManager[int]:
+        return self._open_directory("objects", *name.split("/")[:-1], create=create)
+
+    @contextmanager
+    def _open_directory(self, *steps: str, create: bool = False) -> Iterator[int]:
+        folder = os.open(self._root, _DIRECTORY & ~os.O_NOFOLLOW)
+        try:
+            for step in steps:
+                below = _open_below(folder, step, create=create)
+                os.close(folder)
+                folder = below
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def next_generation(lock: int, current: StoredObject | None) -> int:
+    """Microseconds since 1970, as Cloud Storage counts, and higher than all before, also after the clock went back."""
+    last = int(os.pread(lock, 32, 0) or b"0")
+    generation = max(time.time_ns() // 1000, last + 1, (current.generation if current else 0) + 1)
+    os.pwrite(lock, b"%032d" % generation, 0)
+    return generation
+
+
+def _open_below(folder: int, name: str, *, create: bool) -> int:
+    if create:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o750, dir_fd=folder)
+            os.fsync(folder)
+    return os.open(name, _DIRECTORY, dir_fd=folder)
+
+
+def _last_segment(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _read_record(parent: int, name: str) -> tuple[StoredObject, float]:
+    """The object's record, and when it was written, in seconds since 1970."""
+    record = _open_regular(parent, _last_segment(name) + _META, None)
+    with os.fdopen(record, "rb") as file:
+        written = os.fstat(record).st_mtime
+        try:
+            known = json.loads(file.read(_META_BYTES))
+            known.pop("v")
+            stored = StoredObject(**known)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BucketError(f"the record of {name} is damaged") from error
+    if stored.name != name:  # a file system that ignores case would hand out another video
+        raise BucketError(f"the folder's file system confuses {name!r} with {stored.name!r}")
+    return stored, written
+
+
+def _walk_directory(directory: int, path: str) -> Iterator[ListedObject]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # pruned meanwhile
+                    below = os.open(entry.name, _DIRECTORY, dir_fd=directory)
+                    try:
+                        yield from _walk_directory(below, name)
+                    finally:
+                        os.close(below)
+            elif name.endswith(_META) and (listed := _describe_listed(directory, name.removesuffix(_META))):
+                yield listed
+
+
+def _describe_listed(parent: int, name: str) -> ListedObject | None:
+    """None where it was removed meanwhile, or its record can't be read: one damaged record must not hide all."""
+    try:
+        stored, created = _read_record(parent, name)
+    except FileNotFoundError:
+        return None
+    except BucketError as error:
+        _log.warning("an object is not listed: %s", error)
+        return None
+    return ListedObject(name, stored.generation, stored.size, created)
+
+
+def _open_regular(parent: int, name: str, size: int | None) -> int:
+    opened = os.open(name, _READ, dir_fd=parent)
+    found = os.fstat(opened)
+    if not stat.S_ISREG(found.st_mode) or size not in {None, found.st_size}:
+        os.close(opened)
+        raise BucketError(f"{name} is not the file that was written")
+    return opened
+
+
+def _link_file(file: int, size: int, folder: int, name: str) -> bool:
+    """Whether the file has that name too now: not where it had two before, or is on another file system."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or (found.st_nlink, found.st_size) != (1, size):
+        return False
+    with suppress(OSError):
+        os.utime(file)  # so that prepare() does not take it for a dead writer's
+        os.fchmod(file, _MODE)
+        os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=folder, follow_symlinks=True)
+        return True
+    return False
+
+
+def write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]
+
+
+def _remove_other_generations(parent: int, leaf: str, keep: int) -> None:
+    """Removes the bytes of other generations, also those of a writer that died between its two renames."""
+    for name in os.listdir(parent):
+        stem, mark, generation = name.rpartition("#")
+        if mark and stem == leaf and generation.isdecimal() and int(generation) != keep:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=parent)

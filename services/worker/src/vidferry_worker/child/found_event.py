@@ -1,0 +1,45 @@
+"""Describes the video that was found to the worker: its identity, title, duration and chosen streams."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vidferry_worker.child import titles
+from vidferry_worker.child.format_selection import short_side
+from vidferry_worker.child.identity import ExtractionTrail, identify_video
+from vidferry_worker.children.protocol import FoundIdentity, FoundStream, VideoFound, number_or_none
+
+AUDIO_BIT_RATE, BIT_RATE_PER_LINE, USUAL_LINES = 128.0, 3.0, 720
+"""kbit/s"""
+
+
+def describe_found(
+    info: dict[str, Any], streams: Sequence[dict[str, Any]], trail: ExtractionTrail, url: str
+) -> VideoFound:
+    """The `found` event of a video; url is the one that the caller sent."""
+    return VideoFound(
+        FoundIdentity(**asdict(identify_video(info, trail))),
+        _choose_title(info),
+        number_or_none(info.get("duration")),
+        str(info.get("webpage_url") or url)[:2000],
+        [
+            FoundStream(
+                number_or_none(stream.get("tbr") or _usual_bit_rate(stream)),
+                number_or_none(stream.get("filesize") or stream.get("filesize_approx")),
+            )
+            for stream in streams
+        ],
+    )
+
+
+def _usual_bit_rate(stream: dict[str, Any]) -> float:
+    """A rough bit rate for a stream without one: progress weighs the video and the audio of a download by it."""
+    if stream.get("vcodec") == "none":
+        return AUDIO_BIT_RATE
+    return BIT_RATE_PER_LINE * (short_side(stream) or USUAL_LINES)
+
+
+def _choose_title(info: dict[str, Any]) -> str:
+    """The extractor's title; where that is meaningless, one from the requested URL."""
+    title, url = str(info.get("title") or "")[: titles.MAX_TITLE], str(info.get("original_url") or "")
+    return titles.choose_title(title, titles.title_from_url(url)) if titles.is_meaningless(title) else title
