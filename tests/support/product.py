@@ -64,6 +64,9 @@ class Product:
                 self.start_gateway()
             for settings in self._worker_settings:
                 self.start_worker(**settings)
+            if self._admin:
+                for service in (self.api, *self.gateways, *self.workers):
+                    service.admin.wait("/readyz", 200)
             self._stack = stack.pop_all()
         return self
 
