@@ -47,7 +47,7 @@ class Release:
         assert archive.returncode == 0
 
 
-RELEASE = Release("0.2.0", "9fac106a6f82e3c8c1de84d7e451ce7532e997b6")
+RELEASE = Release("0.2.0", "a3e8d30a4c008ecaca3b3bb06ac42eccf048785f")
 ENVIRONMENT: Mapping[str, str] = {}
 """What it is told besides, where a setting has another name or meaning there."""
 UNKNOWN: frozenset[str] = frozenset()
