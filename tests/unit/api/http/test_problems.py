@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import ApiProcess, Backstage
+from support.backstage import Backstage
+from support.services import Api
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 
@@ -157,7 +158,7 @@ def test_a_body_of_the_largest_size_is_read(api: httpx2.Client) -> None:
         assert answer.status_code == 202
 
 
-def test_a_large_body_is_refused_by_its_length_alone(shared_api: ApiProcess, backstage: Backstage) -> None:
+def test_a_large_body_is_refused_by_its_length_alone(shared_api: Api, backstage: Backstage) -> None:
     with socket.create_connection(("127.0.0.1", httpx2.URL(shared_api.url).port or 0), timeout=20) as client:
         client.sendall(b"POST /api/download HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n{")
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -171,7 +172,7 @@ def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws/download/x", "/ws/downloads", "/sse/download/x"])
-def test_a_path_of_the_gateways_that_lands_here(api: httpx2.Client, shared_api: ApiProcess, path: str) -> None:
+def test_a_path_of_the_gateways_that_lands_here(api: httpx2.Client, shared_api: Api, path: str) -> None:
     """Where no gateway is ready: a 404 would say that there is no such job."""
     problem(api.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}), 503, "not_ready")
     assert "pip install" not in shared_api.log
@@ -214,7 +215,7 @@ def test_no_job_to_cancel_or_to_try_again(api: httpx2.Client, backstage: Backsta
 
 
 def test_what_nobody_foresaw_tells_nothing_but_a_trace(
-    api: httpx2.Client, shared_api: ApiProcess, backstage: Backstage
+    api: httpx2.Client, shared_api: Api, backstage: Backstage
 ) -> None:
     job = post(api)
     backstage.redis(lambda redis: redis.hdel(keys.JOB + job["job_id"], "state"))
@@ -224,7 +225,7 @@ def test_what_nobody_foresaw_tells_nothing_but_a_trace(
     trace = answer.headers["traceresponse"].split("-")[1]
     assert trace in problem(answer, 500, "internal")["detail"]
     assert "KeyError" not in answer.text
-    [entry] = shared_api.logged(1, level="error", trace_id=trace)
+    [entry] = shared_api.wait_for(level="error", trace_id=trace)
     assert "KeyError" in entry["exception"]
     assert answer.headers["x-content-type-options"] == "nosniff"
 

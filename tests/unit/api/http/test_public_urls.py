@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.answers import VIDEO, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from unit.api.conftest import OpenApp
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract import keys

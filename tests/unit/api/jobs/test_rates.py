@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, accepted, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from support.redis_server import RedisServer, redis_server
 from unit.api.conftest import OpenApp, StartApi
 from vidferry_common.contract import keys
@@ -135,7 +135,7 @@ def test_before_redis_refuses_the_api_does(full_redis: RedisServer, start_api: S
 
         problem(answer, 503, "redis_full")
         problem(client.post("/api/download", json={"url": long}), 503, "redis_full")
-        assert len(api.logged(1, message=REFUSED)) == 1, "once, not for each request"
+        assert len(api.wait_for(REFUSED)) == 1, "once, not for each request"
         assert "errorstat_OOM" not in full_redis.info("errorstats")
         backstage.begin(job["job_id"])
         assert client.get(job["status_url"]).json()["status"] == "processing"

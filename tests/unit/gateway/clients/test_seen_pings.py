@@ -5,8 +5,10 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from support.gateway_process import Job, OpenStore, StartGateway, listen, received
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.redis_server import RedisServer
+from support.watchers import listen, received
 
 pytestmark = pytest.mark.anyio
 

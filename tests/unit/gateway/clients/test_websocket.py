@@ -3,8 +3,9 @@
 import pytest
 from websockets.frames import Opcode
 
-from support.gateway_process import GatewayProcess, Job
+from support.jobs import Job
 from support.raw_websocket import RawClient, frame, handshake
+from support.services import Gateway
 
 # The tests block; the job they watch is made by an async fixture.
 pytestmark = pytest.mark.usefixtures("anyio_backend")
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("anyio_backend")
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
-def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: Gateway, job: Job) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id) + frame(PING, b"early"))
         assert client.response()[0] == 101
@@ -21,7 +22,7 @@ def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: Gate
     assert [bytes(each.data) for each in answers if each.opcode is Opcode.PONG] == [b"early"]
 
 
-def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: Gateway, job: Job) -> None:
     whole = handshake(job.id) + frame(PING, b"early")
     for cut in (20, len(whole) - 11, len(whole) - 4):
         with RawClient(shared_gateway) as client:
@@ -31,7 +32,7 @@ def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: GatewayPro
             assert Opcode.PONG in {client.frame().opcode for _ in range(2)}
 
 
-def test_compression_and_subprotocols_are_declined(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_compression_and_subprotocols_are_declined(shared_gateway: Gateway, job: Job) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id, "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"))
         status, head = client.response()
@@ -50,7 +51,7 @@ def test_compression_and_subprotocols_are_declined(shared_gateway: GatewayProces
         (handshake("x", path="/ws/upload/"), 404),
     ],
 )
-def test_a_wrong_handshake(shared_gateway: GatewayProcess, request_text: bytes, status: int) -> None:
+def test_a_wrong_handshake(shared_gateway: Gateway, request_text: bytes, status: int) -> None:
     with RawClient(shared_gateway) as client:
         client.send(request_text)
         assert client.response()[0] == status
@@ -94,7 +95,7 @@ def test_a_wrong_handshake(shared_gateway: GatewayProcess, request_text: bytes, 
     ],
 )
 @pytest.mark.parametrize("pieces", [True, False], ids=["byte by byte", "at once"])
-def test_frames(shared_gateway: GatewayProcess, job: Job, sent: bytes, code: int, *, pieces: bool) -> None:
+def test_frames(shared_gateway: Gateway, job: Job, sent: bytes, code: int, *, pieces: bool) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id))
         assert client.response()[0] == 101
@@ -107,7 +108,7 @@ def test_frames(shared_gateway: GatewayProcess, job: Job, sent: bytes, code: int
         assert client.frames_to_close()[1] == code
 
 
-def test_what_comes_behind_an_error_does_not_reset_the_connection(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_what_comes_behind_an_error_does_not_reset_the_connection(shared_gateway: Gateway, job: Job) -> None:
     """Bytes that nobody reads would turn the close into a reset, and the client would never see the code."""
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id))
@@ -116,7 +117,7 @@ def test_what_comes_behind_an_error_does_not_reset_the_connection(shared_gateway
         assert client.frames_to_close()[1] == 1009
 
 
-def test_a_client_that_goes_without_a_word_is_forgotten(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_a_client_that_goes_without_a_word_is_forgotten(shared_gateway: Gateway, job: Job) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id))
     assert shared_gateway.status("/readyz") == 200
