@@ -56,7 +56,7 @@ async def test_one_body_is_told_of_with_what_the_whole_file_is(
 @pytest.mark.parametrize(
     ("path", "fmt"),
     [
-        ("/media/clip.mp4", "1080-any"),
+        (f"{FILE}?mib=15", "1080-any"),
         (f"{FILE}?index=20", "1080-any"),
         (FILE, "1080-mkv"),
         ("/chunked/clip.mp4", "1080-any"),
