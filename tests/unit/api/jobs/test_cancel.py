@@ -42,33 +42,6 @@ def test_a_job_that_waits_or_runs_is_ended(api: httpx2.Client, backstage: Backst
     assert downloads(backstage) == 0
 
 
-def test_the_worker_that_runs_it_is_told(api: httpx2.Client, backstage: Backstage) -> None:
-    job = post(api)
-    claim = backstage.begin(job["job_id"])
-
-    api.delete(job["status_url"])
-
-    assert backstage.store(lambda store: store.leases.wait_for_cancellation("test", 5)) == (claim.download_id, 1)
-
-
-def test_a_watcher_is_told(api: httpx2.Client, backstage: Backstage) -> None:
-    job = post(api)
-    heard = backstage.hear(job["job_id"], lambda: api.delete(job["status_url"]))
-
-    assert (heard["data"]["status"], heard["data"]["stage"]) == ("cancelled", "cancelled")
-    assert heard["cursor"] == api.get(job["status_url"]).json()["cursor"]
-
-
-def test_the_download_goes_on_for_others(api: httpx2.Client, backstage: Backstage) -> None:
-    first, second = post(api), post(api)
-
-    assert api.delete(first["status_url"]).json()["status"] == "cancelled"
-    assert api.get(second["status_url"]).json()["status"] == "queued"
-    assert downloads(backstage) == 1
-    assert api.delete(second["status_url"]).json()["status"] == "cancelled"
-    assert downloads(backstage) == 0
-
-
 def test_once_more_is_no_different(api: httpx2.Client) -> None:
     """As after an answer that was lost."""
     job = post(api)

@@ -159,19 +159,6 @@ async def test_another_programs_message(
     assert close_code(events) == 1000
 
 
-async def test_a_comment_keeps_it_alive(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.2", gateway_pong_seconds="0.1")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-    async with stream(gateway, job.id) as opened:
-        for _ in range(3):
-            await opened.until(lambda event: event.comment)
-        await job.finish()
-        assert close_code(await opened.until()) == 1000
-
-
 async def test_redis_away_is_a_reason_to_come_back(start_gateway: StartGateway) -> None:
     gateway = start_gateway("unix:///nowhere/redis.sock")
     await asyncio.to_thread(gateway.wait_for, "Redis is away")
