@@ -1,11 +1,8 @@
 """Who is let in: from which pages, how many at once, and whose address counts behind a proxy."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -121,24 +118,3 @@ async def test_pages_that_may_watch(
             assert events.headers["vary"] == "Origin"
         elif code:
             assert "access-control-allow-origin" not in events.headers
-
-
-def test_as_many_descriptors_as_the_system_allows() -> None:
-    script = "ulimit -Sn 64; ulimit -Hn 600; exec $0 -m vidferry_gateway"
-    environment = {
-        "VIDFERRY_REDIS_URL": "unix:///nowhere/redis.sock", "VIDFERRY_GATEWAY_PORT": "0", "VIDFERRY_ADMIN_PORT": "0",
-        "VIDFERRY_GATEWAY_HOST": "127.0.0.1", "VIDFERRY_LOG_FORMAT": "text", "VIDFERRY_GATEWAY_SETTLE_SECONDS": "0",
-    }  # fmt: skip
-    with subprocess.Popen(
-        ["/bin/sh", "-c", script, sys.executable], env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stderr is not None
-            said = ""
-            while "Redis is away" not in said:
-                said += process.stderr.readline() or pytest.fail(said)
-            limits = Path(f"/proc/{process.pid}/limits").read_text()
-        finally:
-            process.kill()
-    assert "the limit of 600 open files" in said
-    assert [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files")] == [["600", "600"]]

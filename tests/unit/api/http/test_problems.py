@@ -1,8 +1,6 @@
 """Requests that are refused: each with a code, a sentence that tells what to do, and nothing left behind."""
 
 import json
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -102,58 +100,11 @@ def test_a_charset_does_no_harm(api: httpx2.Client) -> None:
     assert api.post("/api/download", content=content, headers={"Content-Type": kind}).status_code == 202
 
 
-def _big(size: int) -> bytes:
-    return json.dumps({"url": VIDEO, "x": "a" * size}).encode()
-
-
-def _pieces(content: bytes) -> Iterator[bytes]:
-    for at in range(0, len(content), 16_384):
-        yield content[at : at + 16_384]
-
-
-@pytest.mark.parametrize(
-    ("size", "chunked", "path"),
-    [(64 * 1024, False, "/api/download"), (64 * 1024, True, "/api/download"), (2 * 1024**2, False, "/nowhere"),
-     (2 * 1024**2, True, "/nowhere")],
-)  # fmt: skip
-def test_a_body_that_is_too_large(
-    api: httpx2.Client, backstage: Backstage, size: int, chunked: bool, path: str
-) -> None:
-    """The whole body is sent, and the answer is read all the same; the connection can be used again."""
-    content = _pieces(_big(size)) if chunked else _big(size)
-    answer = api.post(path, content=content, headers={"Content-Type": "application/json"})
-
-    problem(answer, 413, "body_too_large")
-    assert backstage.size() == 0
-    assert api.get("/healthz").status_code == 200
-
-
-def test_a_body_of_the_largest_size_is_read(api: httpx2.Client) -> None:
-    content = json.dumps({"url": VIDEO}).encode().ljust(64 * 1024)
-
-    for sent in (content, _pieces(content)):
-        answer = api.post("/api/download", content=sent, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 202
-
-
-def test_a_large_body_is_refused_by_its_length_alone(shared_api: ApiProcess, backstage: Backstage) -> None:
-    with socket.create_connection(("127.0.0.1", httpx2.URL(shared_api.url).port or 0), timeout=20) as client:
-        client.sendall(b"POST /api/download HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n{")
-        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
-
-
 @pytest.mark.parametrize("path", ["/nowhere", "/api/jobs", "/api/download/", "/docs", "/redoc", "/ws/x",
                                   "/static/nothing.js", "/static/../app.py", "/static/%2e%2e/app.py", "/static/",
                                   "/static/%00", "/api/%zz"])  # fmt: skip
 def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:
     problem(api.get(path), 404, "not_found")
-
-
-@pytest.mark.parametrize("path", ["/ws/download/x", "/ws/downloads", "/sse/download/x"])
-def test_a_path_of_the_gateways_that_lands_here(api: httpx2.Client, shared_api: ApiProcess, path: str) -> None:
-    """Where no gateway is ready: a 404 would say that there is no such job."""
-    problem(api.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}), 503, "not_ready")
-    assert "pip install" not in shared_api.log
 
 
 @pytest.mark.parametrize(

@@ -64,25 +64,3 @@ def test_by_the_setting_before_all_else(open_app: OpenApp, backstage: Backstage)
     backstage.complete(job["job_id"], stored)
     link = client.get(f"/api/jobs/{job['job_id']}/file").headers["location"]
     assert link.startswith("https://media.example.org/videos/files/")
-
-
-@pytest.mark.parametrize("path", ["/", "/static/app.js", "/healthz", "/openapi.json"])
-def test_below_a_path_whether_the_proxy_takes_it_off_or_not(open_app: OpenApp, path: str) -> None:
-    client = open_app(public_url="https://media.example.org/videos")
-
-    assert client.get(path).status_code == client.get(f"/videos{path}").status_code == 200
-    assert client.get(path).content == client.get(f"/videos{path}").content
-
-
-def test_the_page_is_at_the_paths_folder(open_app: OpenApp) -> None:
-    client = open_app(public_url="https://media.example.org/videos")
-
-    answer = client.get("/videos")
-    assert (answer.status_code, answer.headers["location"]) == (308, "/videos/")
-    problem(client.get("/videosx"), 404, "not_found")
-
-
-def test_a_path_that_is_the_apis_own_is_the_proxys_to_take_off(open_app: OpenApp) -> None:
-    client = open_app(public_url="https://media.example.org/api")
-
-    assert client.post("/api/download", json={"url": VIDEO}).status_code == 202

@@ -36,45 +36,6 @@ PIDFD_GETFD = 438
 """the system call's number, on all of Linux's architectures"""
 
 
-async def test_who_answers_pings_stays(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.2", gateway_pong_seconds="0.1")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    def answer_five() -> None:
-        with RawClient(gateway) as client:
-            client.send(handshake(job.id))
-            client.response()
-            for _ in range(5):
-                while (one := client.frame()).opcode is not Opcode.PING:
-                    assert one.opcode is Opcode.TEXT
-                client.send(frame(10, bytes(one.data)))
-
-    await asyncio.to_thread(answer_five)
-
-
-async def test_who_does_not_is_closed(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.5", gateway_pong_seconds="0.2")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    def stay_silent() -> tuple[float, int]:
-        began = time.monotonic()
-        with RawClient(gateway) as client:
-            client.send(handshake(job.id))
-            client.response()
-            code = client.frames_to_close()[1]
-        return time.monotonic() - began, code
-
-    seconds, code = await asyncio.to_thread(stay_silent)
-    assert code == 1011
-    assert 0.6 < seconds < 3
-
-
 async def test_a_client_that_never_reads_is_closed_and_costs_the_others_nothing(
     impatient_gateway: GatewayProcess, job: Job
 ) -> None:
