@@ -244,12 +244,3 @@ async def test_an_outage_is_survived(start_gateway: StartGateway, redis: RedisSe
         await asyncio.gather(*(job.finish() for job in jobs))
         heard = await hear(socket, lambda heard: all(map(heard.ended, jobs)))
     assert [heard.progress(job) for job in jobs] == [STEPS] * 20
-
-
-async def test_a_drain_closes_it(start_gateway: StartGateway, shared_redis: RedisServer) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_drain_seconds="0")
-    await gateway.connected()
-    async with connect(uri(gateway, "/below")) as socket:
-        gateway.terminate()
-        assert (await listen(socket)).code == 1012
-    assert await asyncio.to_thread(gateway.wait) == 0

@@ -23,9 +23,10 @@ async def test_sigterm_closes_with_1012_and_exits_with_0(
     store = await store_of(shared_redis)
     sockets = [await connect(gateway.uri((await Job.create(store)).id)) for _ in range(20)]
     await asyncio.gather(*(listen(each, received(1)) for each in sockets))
+    sockets.append(await connect(f"ws://127.0.0.1:{gateway.port}/below/ws/downloads"))
     gateway.terminate()
     ends = await asyncio.gather(*(listen(each) for each in sockets))
-    assert [end.code for end in ends] == [1012] * 20
+    assert [end.code for end in ends] == [1012] * 21
     assert await asyncio.to_thread(gateway.wait) == 0
 
 
