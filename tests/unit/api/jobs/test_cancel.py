@@ -1,6 +1,5 @@
 """DELETE of a job: what it ends, what it answers, and what may happen meanwhile."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
@@ -10,7 +9,6 @@ import pytest
 
 from support.answers import VIDEO, post, problem
 from support.api_process import Backstage
-from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
@@ -51,15 +49,6 @@ def test_once_more_is_no_different(api: httpx2.Client) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
 
 
-def test_many_at_once_are_all_answered(api: httpx2.Client) -> None:
-    job = post(api)
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: api.delete(job["status_url"]), range(8)))
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["cursor"] for answer in answers}) == 1, "ended once"
-
-
 def test_what_has_ended_otherwise_can_not_be_cancelled(api: httpx2.Client, backstage: Backstage) -> None:
     failed, completed = post(api), post(api, VIDEO + "2")
     backstage.fail(failed["job_id"], ErrorCode.PRIVATE)
@@ -79,14 +68,6 @@ def test_a_stage_of_a_newer_worker_is_ended_as_any(api: httpx2.Client, backstage
     backstage.redis(lambda redis: redis.hset(key, "state", orjson.dumps(message)))
 
     assert api.delete(job["status_url"]).json()["status"] == "cancelled"
-
-
-def test_a_host_that_is_none_cancels_nothing(open_app: OpenApp) -> None:
-    client = open_app()
-    job = post(client)
-
-    problem(client.delete(job["status_url"], headers={"Host": "a b"}), 400, "invalid_host")
-    assert client.get(job["status_url"]).json()["status"] == "queued"
 
 
 def test_what_was_told_meanwhile_is_kept(api: httpx2.Client, backstage: Backstage) -> None:

@@ -45,24 +45,6 @@ def test_each_answer_tells_what_is_left_of_the_minute(open_app: OpenApp, backsta
     assert ask(client).status_code == 202, "after that time"
 
 
-@pytest.mark.parametrize(
-    ("addresses", "refused"),
-    [
-        (["198.51.100.7", "198.51.100.8"], False),
-        (["2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6"], True),
-        (["2001:db8:1:2::1", "2001:db8:1:3::1"], False),
-        (["198.51.100.7", "::ffff:198.51.100.7"], True),
-        (["1.1.1.1, 198.51.100.7", "2.2.2.2, 198.51.100.7"], True),
-    ],
-    ids=str,
-)
-def test_whose_requests_are_counted_together(open_app: OpenApp, addresses: list[str], refused: bool) -> None:
-    client = open_app("127.0.0.1", caller_rate="1")
-    answers = [ask(client, address).status_code for address in addresses]
-
-    assert answers == [202, 429 if refused else 202]
-
-
 def test_who_is_no_proxy_speaks_for_itself_alone(open_app: OpenApp) -> None:
     client = open_app("192.0.2.7", caller_rate="1")
 

@@ -198,20 +198,6 @@ async def test_a_name_that_could_mean_another_file_is_refused(bucket: Bucket) ->
             await call
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        Upload(NAME, "video/mp4\r\nX: y"),
-        Upload(NAME, "film"),
-        Upload(NAME, "video/mp4", metadata={"title": "x" * 8192}),
-    ],
-)
-async def test_what_a_home_could_not_keep_is_refused_at_once(bucket: Bucket, what: Upload) -> None:
-    with pytest.raises(BucketError):
-        await bucket.upload(what, io.BytesIO(b"film"), 4, lambda _: None)
-    assert await bucket.stat(NAME) is None
-
-
 async def listed(bucket: Bucket, folder: str = "videos", page: int = 1000) -> list[Sequence[ListedObject]]:
     """Page by page."""
     async with aclosing(bucket.list_objects(folder, page)) as pages:

@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from support.children import until
@@ -16,7 +15,7 @@ from support.ports import free_port
 from support.product import Product
 from support.records import Records
 from support.redis_server import RedisServer
-from support.scrape import Admin, Scrape
+from support.scrape import Admin, scrape_registry
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
@@ -109,8 +108,7 @@ async def test_a_download_that_ended_before_its_post_is_counted_apart_and_told_o
     metrics = WorkerMetrics(registry, slots=4)
     for _ in range(2):
         metrics.count_failed(format_timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
-    text = (await registry.scrape()).decode()
-    found = Scrape({family.name: family for family in text_string_to_metric_families(text)})
+    found = await scrape_registry(registry)
     assert found.value("vidferry_download_negative_durations_total") == 2
     assert found.value("vidferry_download_duration_seconds_count", outcome="failed") == 0
     assert found.value("vidferry_downloads_finished_total", outcome="failed", code="worker_lost") == 2

@@ -23,7 +23,6 @@ from support.gateway_process import (
     StartGateway,
     listen,
     received,
-    watch,
 )
 from support.ports import free_port
 from support.raw_websocket import RawClient, frame, handshake
@@ -154,36 +153,6 @@ def is_peer(found: socket.socket, peer: object) -> bool:
         return bool(found.getpeername() == peer)
     except OSError:  # a listener
         return False
-
-
-async def test_a_slow_client_gets_every_step_the_newest_progress_and_the_end(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, log_level="info")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    with RawClient(gateway, receive_buffer=4096) as slow:
-        slow.send(handshake(job.id))
-        assert slow.response()[0] == 101
-        async with connect(gateway.uri(job.id)) as reader:
-            reading = asyncio.ensure_future(listen(reader))
-            await job.steps(0, 3)
-            for number in range(300):
-                await job.progress(20 + number / 100)
-            await job.steps(3, 8)
-            for number in range(300):
-                await job.progress(85 + number / 100)
-            await job.steps(8, 11)
-            await job.finish()
-            # Who reads gets all of it: with the state at the join, or without it where the first step was quicker.
-            assert len((await reading).raw) in {612, 613}
-        frames, code = await asyncio.to_thread(slow.frames_to_close)
-    full = await watch(gateway.uri(job.id))
-    texts = [bytes(each.data).decode() for each in frames if each.opcode is Opcode.TEXT]
-    assert code == 1000
-    assert set(full.raw) <= set(texts), "every step and the end"
-    assert len(texts) < 400, "progress that was passed by newer is left out"
 
 
 async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(

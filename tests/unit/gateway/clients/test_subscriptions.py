@@ -124,12 +124,7 @@ async def test_an_unknown_job_is_an_error_and_no_end(shared_gateway: GatewayProc
         assert len(heard.of(job.id)) == 1
 
 
-@pytest.mark.parametrize(
-    "message",
-    ["", "hello", "[]", "null", '{"type":"subscribe"}', '{"type":"subscribe","jobs":["x"]}', b"\x00",
-     '{"type":"subscribe","jobs":{"x":1}}', '{"type":"unsubscribe","jobs":{"x":null}}', '{"type":"other","jobs":{}}',
-     '{"type":"unsubscribe","jobs":[1]}', "[" * 4000],
-)  # fmt: skip
+@pytest.mark.parametrize("message", ["hello", b"\x00", "[" * 4000])
 async def test_a_message_that_means_nothing(shared_gateway: GatewayProcess, job: Job, message: str | bytes) -> None:
     async with connect(uri(shared_gateway)) as socket:
         await socket.send(message)
