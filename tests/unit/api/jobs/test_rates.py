@@ -1,16 +1,11 @@
 """How many requests one caller may send, and what is answered where Redis has no room."""
 
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx2
-import pytest
 
 from support.answers import VIDEO, accepted, post, problem
-from support.api_process import Backstage
-from support.redis_server import RedisServer, redis_server
-from unit.api.conftest import OpenApp, StartApi
+from support.api_process import ApiProcess, Backstage
+from support.redis_server import RedisServer
+from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 
@@ -97,28 +92,23 @@ def test_above_the_queues_bytes_it_is_sent_away_for_a_while(open_app: OpenApp, b
     problem(answers[7], 503, "queue_full")
 
 
-@pytest.fixture
-def full_redis() -> Iterator[RedisServer]:
-    """With room for hardly anything."""
-    with redis_server("--maxmemory", "6mb", "--maxmemory-policy", "noeviction") as server:
-        yield server
-
-
-def test_before_redis_refuses_the_api_does(full_redis: RedisServer, start_api: StartApi, tmp_path: Path) -> None:
+def test_before_redis_refuses_the_api_does(
+    api: httpx2.Client, shared_api: ApiProcess, shared_redis: RedisServer, backstage: Backstage
+) -> None:
     """And goes on answering for what there is."""
-    api = start_api(full_redis.url, tmp_path, caller_rate="0")
-    backstage = Backstage(full_redis, tmp_path)
-    with httpx2.Client(base_url=api.url, timeout=20) as client:
-        job = post(client)
-        deadline = time.monotonic() + 60
-        long = f"{VIDEO}/{'a' * 1900}"
-        while (answer := client.post("/api/download", json={"url": f"{long}{time.monotonic()}"})).is_success:
-            assert time.monotonic() < deadline
-
-        problem(answer, 503, "redis_full")
-        problem(client.post("/api/download", json={"url": long}), 503, "redis_full")
-        assert len(api.logged(1, message=REFUSED)) == 1, "once, not for each request"
-        assert "errorstat_OOM" not in full_redis.info("errorstats")
+    job = post(api)
+    for number in range(20):
+        backstage.redis(lambda redis, name=f"other:{number}": redis.set(name, b"x" * 1024**2))
+    counted = backstage.store(lambda store: store.read_memory()).counted
+    backstage.redis(lambda redis: redis.config_set("maxmemory", int(counted / 0.95)))
+    backstage.redis(lambda redis: redis.hdel(keys.ROOM, "looked", "share"))
+    try:
+        for _ in range(2):
+            problem(api.post("/api/download", json={"url": VIDEO}), 503, "redis_full")
+        assert len(shared_api.logged(1, message=REFUSED)) == 1, "once, not for each request"
+        assert "errorstat_OOM" not in shared_redis.info("errorstats")
         backstage.begin(job["job_id"])
-        assert client.get(job["status_url"]).json()["status"] == "processing"
-        assert client.delete(job["status_url"]).json()["status"] == "cancelled"
+        assert api.get(job["status_url"]).json()["status"] == "processing"
+        assert api.delete(job["status_url"]).json()["status"] == "cancelled"
+    finally:
+        backstage.redis(lambda redis: redis.config_set("maxmemory", 0))
