@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-hostile test-memory test-dashboard test-images test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
+.PHONY: help up install test test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -37,6 +37,9 @@ images: $(VENV)/.dev ## the services' images, by buildah, podman or docker (IMAG
 
 test-images: $(VENV)/.dev ## builds the images twice and looks into them; needs root and deploy/images/apt-packages.txt
 	$(BIN)/pytest -m images tests/system/images $(PYTEST_ARGS)
+
+test-update: $(VENV)/.dev ## the last release and the tree side by side, as in an update
+	$(BIN)/pytest -m update tests/system/update $(PYTEST_ARGS)
 
 test-cluster: $(VENV)/.dev ## Vidferry in the cluster that KUBECONFIG names; tests/README.md says what it needs
 	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from support.gateway_process import GatewayProcess
 from support.redis_server import RedisServer
+from support.services import Gateway
 
 BUSY_REDIS = {"log_level": "info", "gateway_max_sockets_per_address": "100000", "gateway_origins": "http://localhost"}
 """all that may be asked of a client is asked, and metrics are counted anyhow"""
@@ -35,12 +35,9 @@ class Contender:
 
 @contextmanager
 def gateway(server: RedisServer, _: int, **settings: str) -> Iterator[Running]:
-    process = GatewayProcess(server.url, **{**BUSY_REDIS, **settings}).start()
-    try:
+    with Gateway(server.url, **{**BUSY_REDIS, **settings}) as process:
         process.wait_for("connected to Redis")
-        yield Running(process.process.pid, process.port)
-    finally:
-        process.close()
+        yield Running(process.pid, process.port)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import hiredis
 
-from support.gateway_process import Job, redis_client
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import Update

@@ -1,11 +1,15 @@
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
-from support.gateway_process import GatewayProcess, Job, OpenStore, StartGateway, redis_client
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer, redis_server
+from support.services import Gateway
 from vidferry_common.store import Store
+
+OpenStore = Callable[[RedisServer], Awaitable[Store]]
+StartGateway = Callable[..., Gateway]
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +28,12 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def start_gateway() -> Iterator[StartGateway]:
-    started: list[GatewayProcess] = []
-
-    def start(redis_url: str, **settings: str) -> GatewayProcess:
-        started.append(GatewayProcess(redis_url, **settings).start())
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.close()
+    with ExitStack() as stack:
+        yield lambda redis_url, **settings: stack.enter_context(Gateway(redis_url, **settings))
 
 
 @pytest.fixture
-async def impatient_gateway(start_gateway: StartGateway, shared_redis: RedisServer) -> GatewayProcess:
+async def impatient_gateway(start_gateway: StartGateway, shared_redis: RedisServer) -> Gateway:
     """It soon cuts who does not read."""
     process = start_gateway(
         shared_redis.url, gateway_slow_seconds="1", gateway_close_seconds="2", gateway_ping_seconds="2",
@@ -47,11 +44,10 @@ async def impatient_gateway(start_gateway: StartGateway, shared_redis: RedisServ
 
 
 @pytest.fixture(scope="session")
-def shared_gateway(shared_redis: RedisServer) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(shared_redis.url).start()
-    process.wait_for("connected to Redis")
-    yield process
-    process.close()
+def shared_gateway(shared_redis: RedisServer) -> Iterator[Gateway]:
+    with Gateway(shared_redis.url) as process:
+        process.wait_for("connected to Redis")
+        yield process
 
 
 @pytest.fixture

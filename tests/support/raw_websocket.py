@@ -8,7 +8,8 @@ from typing import Self
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from support.gateway_process import TIMEOUT, GatewayProcess
+from support.services import Gateway
+from support.watchers import TIMEOUT
 
 
 def handshake(
@@ -48,7 +49,7 @@ def frame(
 class RawClient:
     """Blocking; every read has a deadline."""
 
-    def __init__(self, gateway: GatewayProcess, *, receive_buffer: int | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, receive_buffer: int | None = None) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import httpx2
 
-from support.gateway_process import TIMEOUT
+from support.watchers import TIMEOUT
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Served(Protocol):
     """A gateway, by itself or behind something."""
 
     @property
-    def http(self) -> str: ...
+    def url(self) -> str: ...
 
 
 @asynccontextmanager
@@ -75,7 +75,7 @@ async def stream(
     gateway: Served, job_id: str, query: str = "", prefix: str = "", method: str = "GET", **headers: str
 ) -> AsyncIterator[Stream]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    url = f"{gateway.http}{prefix}/sse/download/{job_id}{query}"
+    url = f"{gateway.url}{prefix}/sse/download/{job_id}{query}"
     async with (
         httpx2.AsyncClient(timeout=TIMEOUT, verify=False) as client,
         client.stream(method, url, headers=named) as response,

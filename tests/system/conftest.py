@@ -3,13 +3,13 @@ from collections.abc import Iterator
 import pytest
 
 from support.redis_server import RedisServer, redis_server
-from support.stack import Stack, running
+from support.services import MakeUp
 
 
 @pytest.fixture(scope="session")
-def folder_stack() -> Iterator[Stack]:
+def folder_stack() -> Iterator[MakeUp]:
     """All of Vidferry, as `make up` runs it, with a folder as the bucket."""
-    with running() as stack:
+    with MakeUp() as stack:
         yield stack
 
 

@@ -5,11 +5,13 @@ import uuid
 
 import httpx2
 
-from bench.life.product import Product, ear, ended, post, product
+from bench.life.product import ear, ended, post, product
 from bench.report import median, percentile
+from support.origin.server import Origin
+from support.product import Product
 
 
-async def measure(running: Product, samples: int) -> dict[str, list[float]]:
+async def measure(running: Product, origin: Origin, samples: int) -> dict[str, list[float]]:
     """Milliseconds from POST to end."""
     found: dict[str, list[float]] = {"new": [], "again": [], "again, by name": []}
     async with ear(running.redis) as heard, httpx2.AsyncClient(base_url=running.api.url, timeout=30) as client:
@@ -19,8 +21,8 @@ async def measure(running: Product, samples: int) -> dict[str, list[float]]:
             found[kind].append(1000 * (await heard.first(job_id, ended) - begun))
 
         for _ in range(samples):
-            clip = f"{running.origin.address}/u/{uuid.uuid4().hex}/media/clip.mp4"
-            with_id = f"{running.origin.address}/Mediasite/Play/{uuid.uuid4().hex}?{clip}"
+            clip = f"{origin.address}/u/{uuid.uuid4().hex}/media/clip.mp4"
+            with_id = f"{origin.address}/Mediasite/Play/{uuid.uuid4().hex}?{clip}"
             await run("new", with_id)
             await run("again", with_id)
             await run("new", clip)
@@ -29,8 +31,8 @@ async def measure(running: Product, samples: int) -> dict[str, list[float]]:
 
 
 def rows(samples: int) -> list[list[str]]:
-    with product() as running:
-        found = asyncio.run(measure(running, samples))
+    with product() as (running, origin):
+        found = asyncio.run(measure(running, origin, samples))
     names = {
         "new": "a new video of 2 MB: extracted, downloaded, stored",
         "again": "a URL seen before, of a site with ids of its own",

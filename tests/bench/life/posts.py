@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from support.api_process import ApiProcess
 from support.redis_server import redis_server
+from support.services import Api
 from vidferry_common.store import RedisSettings, connect_redis
 
 CLIENTS = 32
@@ -31,15 +31,12 @@ async def client(host: str, port: int, numbers: "asyncio.Queue[int]") -> None:
 
 async def measure(count: int) -> tuple[list[float], float]:
     """POSTs a second in each part, and bytes of Redis a job."""
-    with redis_server() as redis, TemporaryDirectory() as folder:
-        api = ApiProcess(
-            redis.url,
-            Path(folder),
-            log_level="warning",
-            queue_cap=str(count),
-            queue_bytes=str(count * 16384),
-            caller_rate="0",
-        ).start()
+    bounds = {"queue_cap": str(count), "queue_bytes": str(count * 16384), "caller_rate": "0"}
+    with (
+        redis_server() as redis,
+        TemporaryDirectory() as folder,
+        Api(redis.url, Path(folder), log_level="warning", **bounds) as api,
+    ):
         store = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
         address, before, rates = urlsplit(api.url), (await store.info("memory"))["used_memory"], []
         for part in range(PARTS):
@@ -53,7 +50,6 @@ async def measure(count: int) -> tuple[list[float], float]:
             rates.append(count / PARTS / (time.perf_counter() - begun))
         after = (await store.info("memory"))["used_memory"]
         await store.aclose(close_connection_pool=True)
-        api.close()
     return rates, (after - before) / count
 
 

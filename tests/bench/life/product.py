@@ -4,43 +4,30 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
 
-from support.api_process import ApiProcess
+from support.jobs import redis_client
 from support.origin.server import Origin
-from support.redis_server import RedisServer, redis_server
-from support.worker_process import worker
+from support.product import Product
+from support.redis_server import RedisServer
 from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, connect_redis
 from vidferry_common.store.client import RedisClient
 
 
-@dataclass
-class Product:
-    """One api, one worker, one Redis that puts everything on disk, one origin."""
-
-    redis: RedisServer
-    api: ApiProcess
-    origin: Origin
-
-
 @contextmanager
-def product(**worker_settings: str) -> Iterator[Product]:
-    """Running."""
-    with ExitStack() as stack:
-        home = Path(stack.enter_context(TemporaryDirectory(prefix="vidferry-bench-")))
-        redis = stack.enter_context(redis_server())
-        origin = stack.enter_context(Origin())
-        stack.enter_context(worker(redis, home, log_level="info", **worker_settings))
-        api = ApiProcess(redis.url, home / "bucket", log_level="warning").start()
-        stack.callback(api.close)
-        yield Product(redis, api, origin)
+def product(**worker_settings: str) -> Iterator[tuple[Product, Origin]]:
+    """One api, one worker, one Redis that puts everything on disk, one origin; no gateway, which asks Redis as well."""
+    with (
+        TemporaryDirectory(prefix="vidferry-bench-") as home,
+        Origin() as origin,
+        Product(Path(home), worker_settings, gateways=0) as running,
+    ):
+        yield running, origin
 
 
 class Ear:
@@ -77,16 +64,15 @@ class Ear:
 
 @asynccontextmanager
 async def ear(redis: RedisServer) -> AsyncIterator[Ear]:
-    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}))
-    heard, ready = Ear(client), asyncio.Event()
-    task = asyncio.create_task(heard.listen(ready))
-    await ready.wait()
-    try:
-        yield heard
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await client.aclose(close_connection_pool=True)
+    async with redis_client(redis) as client:
+        heard, ready = Ear(client), asyncio.Event()
+        task = asyncio.create_task(heard.listen(ready))
+        await ready.wait()
+        try:
+            yield heard
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def post(client: httpx2.AsyncClient, url: str, **fields: Any) -> tuple[str, float]:

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from support.metrics import worker_metrics
 from support.redis_server import RedisServer, redis_server
-from support.worker_process import worker_metrics
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import DOWNLOAD_QUARTERS, DOWNLOAD_STARTED, Stage, Status

@@ -49,11 +49,11 @@ async def idle_load(redis: RedisServer) -> Idle:
 async def vidferry(samples: int) -> tuple[list[float], Idle]:
     """Milliseconds from each POST, and what an idle worker costs."""
     found = []
-    with product() as running:
+    with product() as (running, origin):
         async with ear(running.redis) as heard, httpx2.AsyncClient(base_url=running.api.url, timeout=30) as client:
             for number in range(samples):
                 await asyncio.sleep(random.uniform(0, 0.5))
-                job_id, begun = await post(client, f"{running.origin.address}/status/404?n={number}")
+                job_id, begun = await post(client, f"{origin.address}/status/404?n={number}")
                 found.append(1000 * (await heard.first(job_id, lambda data: data["status"] == "processing") - begun))
                 await heard.first(job_id, ended)
         idle = await idle_load(running.redis)

@@ -17,8 +17,9 @@ from bench.life.product import ear, ended
 from bench.worker import cpu
 from support import ffmpeg
 from support.children import next_event, order
+from support.jobs import Jobs, jobs_in
 from support.redis_server import RedisServer, redis_server
-from support.worker_process import Jobs, WorkerProcess, jobs_in
+from support.services import Worker
 from support.zygotes import LOOPBACK
 from vidferry_worker.children.protocol import GoOrder
 from vidferry_worker.children.zygote import Zygote
@@ -160,7 +161,7 @@ async def floor() -> AsyncIterator[Floor]:
 class Vidferry:
     """A worker with its Redis and a folder as its bucket."""
 
-    worker: WorkerProcess
+    worker: Worker
     redis: RedisServer
     jobs: Jobs
 
@@ -180,7 +181,7 @@ class Vidferry:
 
     @property
     def zygote(self) -> int:
-        return cpu.children(self.worker.process.pid)[0]
+        return cpu.children(self.worker.pid)[0]
 
     @property
     def _redis_pid(self) -> int:
@@ -188,7 +189,7 @@ class Vidferry:
         return self.redis._process.pid
 
     def _spent(self) -> float:
-        return cpu.spent(self.worker.process.pid) + cpu.spent(self._redis_pid)
+        return cpu.spent(self.worker.pid) + cpu.spent(self._redis_pid)
 
 
 @asynccontextmanager
@@ -197,9 +198,6 @@ async def vidferry(environment: Mapping[str, str] | None = None, **settings: str
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="vidferry-bench-")))
         redis = stack.enter_context(redis_server())
-        worker = WorkerProcess(redis, home, log_level="info", **settings)
-        worker.environment |= environment or {}
-        worker.start()
-        stack.callback(worker.close)
+        worker = stack.enter_context(Worker(redis.url, home, environment, log_level="info", **settings))
         async with jobs_in(redis) as jobs:
             yield Vidferry(worker, redis, jobs)

@@ -51,8 +51,9 @@ async def play(running: Cast, everyone: list[Person], seed: int, seconds: float)
     await asyncio.gather(*late, return_exceptions=True)
     if not wrong:
         wrong += await verdict.of_people(everyone) + verdict.of_objects(running, everyone)
-    await asyncio.to_thread(running.close)
-    wrong += await verdict.of_redis(running) + verdict.of_files(running) + verdict.of_processes(running)
+    await asyncio.to_thread(running.stop)
+    left = await asyncio.to_thread(running.keys_left) + running.files_left()
+    wrong += [f"left behind: {each}" for each in left] + verdict.of_processes(running)
     return monkey, wrong + verdict.of_logs(running)
 
 

@@ -33,14 +33,10 @@ class Monkey:
             self.struck[name] += 1
 
     async def kill_worker(self) -> None:
-        place = self._rng.randrange(WORKERS)
-        await asyncio.to_thread(self._cast.end_worker, place, signal.SIGKILL)
-        await asyncio.to_thread(self._cast.start_worker, place)
+        await asyncio.to_thread(self._cast.replace_worker, self._rng.randrange(WORKERS), signal.SIGKILL)
 
     async def deploy_worker(self) -> None:
-        place = self._rng.randrange(WORKERS)
-        await asyncio.to_thread(self._cast.end_worker, place, signal.SIGTERM)
-        await asyncio.to_thread(self._cast.start_worker, place)
+        await asyncio.to_thread(self._cast.replace_worker, self._rng.randrange(WORKERS), signal.SIGTERM)
 
     async def freeze_worker(self) -> None:
         worker = self._cast.workers[self._rng.randrange(WORKERS)]
@@ -49,17 +45,13 @@ class Monkey:
         worker.signal(signal.SIGCONT)
 
     async def kill_gateway(self) -> None:
-        place = self._rng.randrange(GATEWAYS)
-        await asyncio.to_thread(self._cast.end_gateway, place, signal.SIGKILL)
-        await asyncio.to_thread(self._cast.start_gateway, place)
+        await asyncio.to_thread(self._cast.replace_gateway, self._rng.randrange(GATEWAYS), signal.SIGKILL)
 
     async def deploy_gateway(self) -> None:
-        place = self._rng.randrange(GATEWAYS)
-        await asyncio.to_thread(self._cast.end_gateway, place, signal.SIGTERM)
-        await asyncio.to_thread(self._cast.start_gateway, place)
+        await asyncio.to_thread(self._cast.replace_gateway, self._rng.randrange(GATEWAYS), signal.SIGTERM)
 
     async def kill_api(self) -> None:
-        await asyncio.to_thread(self._cast.kill_api)
+        await asyncio.to_thread(self._cast.api.kill)
         await asyncio.to_thread(self._cast.api.start)
 
     async def kill_redis(self) -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from system.chaos.cast import Cast
 from system.chaos.person import TERMINAL, Person
-from vidferry_common.contract import keys
-from vidferry_common.store import RedisSettings, connect_redis
 
 MAY_FAIL_WITH = {"worker_lost", "network", "internal", "stalled", "origin_error"}
 """three workers died under it, or it failed more often than it is tried again: said with a code"""
@@ -40,20 +38,6 @@ def of_objects(cast: Cast, people: Sequence[Person]) -> list[str]:
     if not len(completed) <= len(videos) <= len(completed | wanted_no_more):
         wrong.append(f"{len(videos)} videos in the bucket for {len(completed)} completed addresses")
     return wrong + [f"unfinished: {file}" for file in (cast.home / "bucket" / "incoming").iterdir()]
-
-
-async def of_redis(cast: Cast) -> list[str]:
-    """No queue, lease, mark or index is left."""
-    client = connect_redis(RedisSettings.model_validate({"redis_url": cast.redis.url}))
-    kept = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.OBJECT_BY_URL, keys.REQUESTS)
-    found = [key.decode() for key in await client.keys("*")]
-    await client.aclose(close_connection_pool=True)
-    spare = {keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM}
-    return [f"in Redis: {key}" for key in found if not key.startswith(kept) and key not in spare]
-
-
-def of_files(cast: Cast) -> list[str]:
-    return [f"left behind: {file}" for file in (cast.home / "work").glob("*/*")]
 
 
 def of_processes(cast: Cast) -> list[str]:

@@ -12,7 +12,7 @@ from support.chart import CHART
 from support.nginx import nginx
 from support.origin.site import Site
 from support.ports import free_port
-from support.stack import Stack, running
+from support.services import MakeUp
 from support.tls import self_signed
 
 PUBLIC = "https://media.example.org/films"
@@ -35,13 +35,13 @@ server {
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running(VIDFERRY_PUBLIC_URL=PUBLIC) as found:
+def stack() -> Iterator[MakeUp]:
+    with MakeUp(public_url=PUBLIC) as found:
         yield found
 
 
 @pytest.fixture
-def ingress(stack: Stack, tmp_path: Path) -> Iterator[dict[str, str]]:
+def ingress(stack: MakeUp, tmp_path: Path) -> Iterator[dict[str, str]]:
     """What says where Vidferry's public address is served; its certificate is nobody's."""
     port = free_port()
     site = INGRESS.replace("@port@", str(port)).replace("@stack@", str(stack.port))
@@ -62,7 +62,7 @@ def checks(port: int, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.xdist_group("folder")
-def test_a_whole_vidferry_passes(stack: Stack, site: Site) -> None:
+def test_a_whole_vidferry_passes(stack: MakeUp, site: Site) -> None:
     done = checks(stack.port, ORIGIN=site.url("/media/clip.mp4"))
     passed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("passed")]
     assert passed == ["services_answer", "address_refused", "unknown_job", "whole_download"], done.stdout
@@ -70,7 +70,7 @@ def test_a_whole_vidferry_passes(stack: Stack, site: Site) -> None:
 
 
 @pytest.mark.xdist_group("folder")
-def test_a_download_that_fails_is_told(stack: Stack, site: Site) -> None:
+def test_a_download_that_fails_is_told(stack: MakeUp, site: Site) -> None:
     done = checks(stack.port, ORIGIN=site.url("/nowhere.mp4"))
     assert done.returncode == 1
     assert "FAILED whole_download" in done.stdout
@@ -78,7 +78,7 @@ def test_a_download_that_fails_is_told(stack: Stack, site: Site) -> None:
 
 
 @pytest.mark.xdist_group("folder")
-def test_a_job_is_sent_and_watched_by_the_public_address(stack: Stack, ingress: dict[str, str]) -> None:
+def test_a_job_is_sent_and_watched_by_the_public_address(stack: MakeUp, ingress: dict[str, str]) -> None:
     done = checks(stack.port, CHECK_CERTIFICATE="false", **ingress)
     assert "passed public_address" in done.stdout, done.stdout
     assert done.returncode == 0
@@ -96,7 +96,7 @@ def test_a_job_is_sent_and_watched_by_the_public_address(stack: Stack, ingress: 
     ids=["certificate", "no WebSockets", "host", "nobody"],
 )
 def test_a_public_address_that_does_not_lead_here_is_told(
-    stack: Stack, ingress: dict[str, str], change: dict[str, str], told: str
+    stack: MakeUp, ingress: dict[str, str], change: dict[str, str], told: str
 ) -> None:
     done = checks(stack.port, **ingress | change)
     (line,) = [line for line in done.stdout.splitlines() if "FAILED" in line]

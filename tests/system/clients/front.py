@@ -7,7 +7,7 @@ from typing import Self
 
 from anyio.from_thread import BlockingPortal
 
-from support.gateway_process import TIMEOUT
+from support.watchers import TIMEOUT
 
 
 class _End(asyncio.Protocol):

@@ -3,8 +3,9 @@
 from playwright.sync_api import Page
 
 from support.browser import OpenPage
-from support.gateway_process import STEPS, StartGateway
+from support.gateway_fixtures import StartGateway
 from support.redis_server import RedisServer
+from support.watchers import STEPS
 from system.clients.conftest import OUTAGES
 from system.clients.front import Front
 from system.clients.watchers import JavaScript

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from support.browser import OpenPage
-from support.gateway_process import StartGateway
+from support.gateway_fixtures import StartGateway
 from support.redis_server import RedisServer
 from system.clients.conftest import OUTAGES
 from system.clients.front import Front

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from support.gateway_process import STEPS, TIMEOUT, Job, StartGateway, redis_client
+from support.gateway_fixtures import StartGateway
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer
+from support.watchers import STEPS, TIMEOUT
 from system.clients.watchers import Python, documented_module
 from system.clients.world import World
 from system.page.scripted import Scripted, scripted_server, state
@@ -42,7 +44,7 @@ def test_the_program(told: World, start_gateway: StartGateway, shared_redis: Red
     assert refused.process.returncode == 1
     assert refused.close() == "There is no such job. Refused: 4504\n"
 
-    for wrong in (f"ws://127.0.0.1:{gateway.port}/nowhere/{told.job.id}", f"{gateway.http}/ws/download/{told.job.id}"):
+    for wrong in (f"ws://127.0.0.1:{gateway.port}/nowhere/{told.job.id}", f"{gateway.url}/ws/download/{told.job.id}"):
         lost = Python(tmp_path, wrong, driver="")
         lost.wait_for_end()
         assert lost.process.returncode == 1

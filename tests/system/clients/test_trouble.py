@@ -2,8 +2,10 @@
 
 import time
 
-from support.gateway_process import STEPS, GatewayProcess, StartGateway
+from support.gateway_fixtures import StartGateway
 from support.redis_server import RedisServer
+from support.services import Gateway
+from support.watchers import STEPS
 from system.clients.conftest import StartWatcher
 from system.clients.front import Front
 from system.clients.world import World
@@ -48,7 +50,7 @@ def test_a_cut_a_dead_network_a_drain_and_an_outage(
     assert watcher.ends() == 1
 
 
-def _gateway(start: StartGateway, redis: RedisServer) -> GatewayProcess:
+def _gateway(start: StartGateway, redis: RedisServer) -> Gateway:
     gateway = start(
         redis.url, gateway_ping_seconds="1", gateway_pong_seconds="0.9", gateway_close_seconds="1",
     )  # fmt: skip

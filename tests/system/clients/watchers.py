@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from playwright.sync_api import Page
 
 from support.documents import block
-from support.gateway_process import TIMEOUT
+from support.watchers import TIMEOUT
 
 BASE, CAP, SILENCE = 0.1, 1.0, 4.0
 """seconds; the defaults are for people"""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from support.gateway_process import Job, redis_client
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer
 from vidferry_common.store import Store
 

@@ -73,7 +73,7 @@ class Broken:
 
 
 @dataclass
-class Watched:
+class Watcher:
     """What a client was sent over all its connections."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -172,13 +172,13 @@ class Client:
             proxy=None,
         )
 
-    def watch(self, job: Mapping[str, Any]) -> Watched:
+    def watch(self, job: Mapping[str, Any]) -> Watcher:
         """To the job's end, as the page's client does: a connection that breaks is opened again, with the cursor."""
-        watched = Watched()
+        watched = Watcher()
         self.watch_by([watched], job)
         return watched
 
-    def watch_by(self, windows: Sequence[Watched], job: Mapping[str, Any]) -> None:
+    def watch_by(self, windows: Sequence[Watcher], job: Mapping[str, Any]) -> None:
         """The same by several at once, each of which can be looked at meanwhile."""
 
         async def all_of_them() -> None:
@@ -186,7 +186,7 @@ class Client:
 
         asyncio.run(all_of_them())
 
-    async def _watch(self, job: Mapping[str, Any], watched: Watched) -> None:
+    async def _watch(self, job: Mapping[str, Any], watched: Watcher) -> None:
         failures = 0
         begun = heard = time.monotonic()
         while (opened := time.monotonic()) < begun + END_SECONDS:
@@ -222,7 +222,7 @@ class Client:
                 except (OSError, InvalidHandshake, ConnectionClosed):
                     await asyncio.sleep(kube.ASK_AGAIN_SECONDS)
 
-    def run(self, url: str) -> Watched:
+    def run(self, url: str) -> Watcher:
         return self.watch(self.post(url))
 
     def close(self) -> None:

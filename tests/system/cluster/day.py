@@ -18,7 +18,7 @@ from typing import Any
 
 from system.cluster import kube
 from system.cluster.around import query
-from system.cluster.client import Client, Watched
+from system.cluster.client import Client, Watcher
 from system.cluster.load import Job, Load, accepted, address, load
 from system.cluster.redis_servers import Redis
 from system.cluster.release import SELECTOR, SERVICES, Release, ready
@@ -211,7 +211,7 @@ def told_apart(data: Mapping[str, Any]) -> bool:
     return data.get("error") is not None or any(word in data["message"].lower() for word in words)
 
 
-def silences(window: Watched, begin: float, end: float) -> Iterator[float]:
+def silences(window: Watcher, begin: float, end: float) -> Iterator[float]:
     """The gaps between two messages that an interval meets, but for those spent in the queue."""
     heard, data = window.heard, window.data
     for index in range(1, len(heard)):

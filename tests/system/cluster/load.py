@@ -18,7 +18,7 @@ import httpx2
 
 from support.origin.media import CLIP_BYTES
 from system.cluster.around import ORIGIN
-from system.cluster.client import ENDS, FINAL, Client, Watched
+from system.cluster.client import ENDS, FINAL, Client, Watcher
 
 SECONDS = 12
 """that a clip takes at least: more than a gateway goes on after it was told to stop. Each person's take a second longer
@@ -44,7 +44,7 @@ class Job:
     accepted: float
     """when, by the monotonic clock"""
     document: dict[str, Any]
-    windows: list[Watched] = field(default_factory=lambda: [Watched() for _ in range(WINDOWS)])
+    windows: list[Watcher] = field(default_factory=lambda: [Watcher() for _ in range(WINDOWS)])
     left: float = float("inf")
     """when its last window was closed"""
 

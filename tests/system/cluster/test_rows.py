@@ -4,21 +4,21 @@ from typing import Any
 
 import pytest
 
-from system.cluster.client import Watched
+from system.cluster.client import Watcher
 from system.cluster.day import UNKNOWN, Event, Happened, hears, silence, wrong
 from system.cluster.load import Job
 
 
-def seen(*messages: tuple[float, str], code: int = 1000) -> Watched:
+def seen(*messages: tuple[float, str], code: int = 1000) -> Watcher:
     """A window that was told of these states, by when."""
     told = [{"data": {"status": status, "message": ""}, "cursor": ""} for _, status in messages]
-    return Watched(told, [at for at, _ in messages], close_code=code)
+    return Watcher(told, [at for at, _ in messages], close_code=code)
 
 
 WELL = seen((101, "processing"), (104, "processing"), (106, "completed"))
 
 
-def happened(*windows: Watched, **right: Any) -> Happened:
+def happened(*windows: Watcher, **right: Any) -> Happened:
     """An event between 102 and 103 s, after which all went well in a second, with one job."""
     event = Event("an event", lambda _: None, **right)
     job = Job(100, {"job_id": "one"}, list(windows), 107)
@@ -39,7 +39,7 @@ def test_what_is_right() -> None:
     ],
     ids=["no end", "two ends", "a failure", "unknown"],
 )
-def test_each_window_sees_one_completion(second: Watched) -> None:
+def test_each_window_sees_one_completion(second: Watcher) -> None:
     assert wrong(happened(WELL, second)) == ["jobs without one end: 1"]
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from support.origin.site import Site
-from support.stack import running
+from support.services import MakeUp
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_loopback_address_is_refused_before_any_connection(site: Site, host: str) -> None:
-    with running(VIDFERRY_EGRESS_ALLOW="") as stack:
+    with MakeUp(egress_allow="") as stack:
         watched = stack.run(site.url("/media/clip.mp4").replace("127.0.0.1", host))
     assert watched.last["error"]["code"] == "forbidden_address"
     assert site.requests() == []

@@ -9,7 +9,7 @@ from support import made
 from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import text
-from support.stack import Stack, read_until
+from support.services import MakeUp
 from system.main_job.test_main_job import NEW_VIDEO, STORED_VIDEO, fetched
 
 pytestmark = pytest.mark.xdist_group("folder")
@@ -32,7 +32,7 @@ def honest(site: Site) -> str:
     return kaltura(site, "honest", site.put("/honest.mp4", File("a.mp4", HONEST)))
 
 
-def test_a_page_plants_nothing_under_anothers_id(folder_stack: Stack, site: Site, honest: str, tmp_path: Path) -> None:
+def test_a_page_plants_nothing_under_anothers_id(folder_stack: MakeUp, site: Site, honest: str, tmp_path: Path) -> None:
     """Not before the other is there, and not in its place; each page's own video is reused all the same."""
     hostile = kaltura(site, "hostile", site.put("/hostile.mp4", File("b.mp4", HOSTILE)))
     assert folder_stack.run(hostile).steps == NEW_VIDEO
@@ -45,11 +45,11 @@ def test_a_page_plants_nothing_under_anothers_id(folder_stack: Stack, site: Site
         assert fetched(folder_stack, again.last["result"]["url"], tmp_path).read_bytes() == data
 
 
-def test_nobody_is_merged_into_a_page_that_names_anothers_id(folder_stack: Stack, site: Site, honest: str) -> None:
+def test_nobody_is_merged_into_a_page_that_names_anothers_id(folder_stack: MakeUp, site: Site, honest: str) -> None:
     hostile = folder_stack.post(kaltura(site, "hostile", site.url("/gated/g/clip.mp4")))
-    with folder_stack.socket(hostile) as ws:
-        site.gate("g").wait_held()
-        read_until(ws, "downloading")
+    site.gate("g").wait_held()
+    with folder_stack.follow(hostile) as watcher:
+        watcher.reached("downloading")
         assert folder_stack.run(honest).steps == NEW_VIDEO, "while the other one is held"
     site.gate("g").open()
     assert folder_stack.watch(hostile).last["status"] == "completed"

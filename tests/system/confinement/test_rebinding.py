@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route
 from support.browser import launched
 from support.origin.site import Site
 from support.ports import free_port
-from support.stack import Stack, running
+from support.services import MakeUp
 
 EVIL = "evil.example"
 RULES = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
@@ -72,7 +72,7 @@ def evil_page(browser: Browser, port: int) -> Page:
     return page
 
 
-def attacked(browser: Browser, stack: Stack, site: Site) -> dict[str, Any]:
+def attacked(browser: Browser, stack: MakeUp, site: Site) -> dict[str, Any]:
     """What such a page gets of a job that has ended, and of the product."""
     job = stack.post(site.url("/media/clip.mp4"))
     stack.watch(job)
@@ -95,7 +95,7 @@ def metrics(browser: Browser, port: int) -> int:
 @pytest.mark.xdist_group("rebinding")
 def test_it_can_neither_read_nor_do_anything(browser: Browser, site: Site) -> None:
     admin = free_port(2)
-    with running(VIDFERRY_ADMIN_PORT=str(admin)) as stack:
+    with MakeUp(admin_port=str(admin)) as stack:
         found = attacked(browser, stack, site)
         assert {name: answer["status"] for name, answer in found.items()} == {
             "page": 421, "job": 421, "disguised": 421, "order": 421, "file": 421, "socket": 0, "stream": 0,
@@ -108,7 +108,7 @@ def test_it_can_neither_read_nor_do_anything(browser: Browser, site: Site) -> No
 def test_without_the_guard_it_can(browser: Browser, site: Site) -> None:
     """The counterpart: what the test before tries does reach the product."""
     admin = free_port(2)
-    with running(VIDFERRY_ALLOWED_HOSTS="*", VIDFERRY_ADMIN_PORT=str(admin)) as stack:
+    with MakeUp(allowed_hosts="*", admin_port=str(admin)) as stack:
         found = attacked(browser, stack, site)
         assert {name: answer["status"] for name, answer in found.items()} == {
             "page": 200, "job": 200, "disguised": 200, "order": 202, "file": 200, "socket": 200, "stream": 200,
@@ -119,7 +119,7 @@ def test_without_the_guard_it_can(browser: Browser, site: Site) -> None:
 
 
 @pytest.mark.xdist_group("folder")
-def test_a_page_of_another_origin_can_not_order_a_download(browser: Browser, folder_stack: Stack, site: Site) -> None:
+def test_a_page_of_another_origin_can_not_order_a_download(browser: Browser, folder_stack: MakeUp, site: Site) -> None:
     accepted = folder_stack.log.count("job accepted")
     page = evil_page(browser, 80)
     said = page.evaluate(SIMPLE, {"target": folder_stack.url, "url": site.url("/media/clip.mp4")})

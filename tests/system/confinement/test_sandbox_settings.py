@@ -9,7 +9,7 @@ import pytest
 
 from support.ports import free_port
 from support.redis_server import RedisServer
-from support.worker_process import WorkerProcess, worker
+from support.services import Worker
 from unit.worker.network.test_egress import settings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 
@@ -24,12 +24,12 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 @pytest.fixture
-def without_landlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker, and what it starts, on a kernel that knows no Landlock."""
+def without_landlock(tmp_path: Path) -> Path:
+    """The Python of a worker, and of what it starts, on a kernel that knows no Landlock."""
     python = tmp_path / "python"
     python.write_text(PYTHON.format(python=sys.executable))
     python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    return python
 
 
 def parts(port: int) -> dict[str, str]:
@@ -37,9 +37,8 @@ def parts(port: int) -> dict[str, str]:
     return dict(re.findall(r'^vidferry_worker_sandbox\{part="(\w+)"\} (\S+)$', text, re.MULTILINE))
 
 
-@pytest.mark.usefixtures("without_landlock")
-def test_one_that_requires_it_does_not_start(redis: RedisServer, tmp_path: Path) -> None:
-    process = WorkerProcess(redis, tmp_path, sandbox="required")
+def test_one_that_requires_it_does_not_start(without_landlock: Path, redis: RedisServer, tmp_path: Path) -> None:
+    process = Worker(redis.url, tmp_path, None, without_landlock, sandbox="required")
     with pytest.raises(AssertionError):
         process.start()
 
@@ -48,10 +47,9 @@ def test_one_that_requires_it_does_not_start(redis: RedisServer, tmp_path: Path)
     assert "Traceback" not in process.log
 
 
-@pytest.mark.usefixtures("without_landlock")
-def test_one_that_prefers_it_says_what_is_missing(redis: RedisServer, tmp_path: Path) -> None:
+def test_one_that_prefers_it_says_what_is_missing(without_landlock: Path, redis: RedisServer, tmp_path: Path) -> None:
     port = free_port()
-    with worker(redis, tmp_path, sandbox="preferred", admin_port=str(port)) as process:
+    with Worker(redis.url, tmp_path, None, without_landlock, sandbox="preferred", admin_port=str(port)) as process:
         (warning,) = process.logged("downloads are not confined")
         assert warning["missing"] == ["landlock"]
         assert parts(port) == {"seccomp": "1.0", "landlock": "0.0"}
@@ -60,7 +58,7 @@ def test_one_that_prefers_it_says_what_is_missing(redis: RedisServer, tmp_path: 
 @pytest.mark.parametrize(("mode", "held"), [("required", "1.0"), ("off", "0.0")])
 def test_by_what_it_is_held_is_told(mode: str, held: str, redis: RedisServer, tmp_path: Path) -> None:
     port = free_port()
-    with worker(redis, tmp_path, sandbox=mode, admin_port=str(port)) as process:
+    with Worker(redis.url, tmp_path, sandbox=mode, admin_port=str(port)) as process:
         assert parts(port) == {"seccomp": held, "landlock": held}
         assert bool(process.logged("downloads are not confined")) is (mode == "off")
 

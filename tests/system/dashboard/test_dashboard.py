@@ -11,13 +11,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
 from support.dashboards import load, queries
 from support.origin.site import Site
 from support.product import Product
 from support.redis_server import redis_server
-from support.stack import read_until
 from system.dashboard.server import Prometheus, program, prometheus
 
 pytestmark = pytest.mark.dashboard
@@ -33,7 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def product(folder: Path) -> Iterator[Product]:
-    with redis_server("--maxmemory", "256mb") as server, Product(server, folder).running() as found:
+    with (
+        redis_server("--maxmemory", "256mb") as server,
+        Product(folder, {"retries": "1"}, redis=server, admin=True) as found,
+    ):
         yield found
 
 
@@ -55,8 +56,8 @@ def test_every_panel_has_data(server: Prometheus, product: Product, site: Site) 
         product.run(site.url("/status/500"))
         httpx2.get(f"{product.api.url}/nothing")
         waiting = product.post(site.url(f"/gated/{number}/clip.mp4"))
-        with connect(product.gateway.uri(waiting), open_timeout=20) as socket:
-            read_until(socket, "downloading")
+        with product.follow(waiting) as watcher:
+            watcher.reached("downloading")
         site.gate(str(number)).open()
         product.watch(waiting)
     silent = dict(queries(BOARD))

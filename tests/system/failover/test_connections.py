@@ -3,25 +3,26 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.gateway_process import GatewayProcess, Job
-from support.gateway_process import watch as seen_by
+from support.jobs import Job
 from support.ports import free_port
 from support.redis_server import RedisServer, redis_server
 from support.sentinel import NAME, SentinelProcess, client, until
+from support.services import Gateway
 from support.tls import TlsFront, self_signed
+from support.watchers import watch as seen_by
 from system.failover.conftest import Watch
 from vidferry_common.store import RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_name, connection_options
 
 pytestmark = pytest.mark.anyio
 OpenStore = Callable[..., Awaitable[Store]]
-StartGateway = Callable[..., GatewayProcess]
+StartGateway = Callable[..., Gateway]
 
 
 @pytest.fixture
@@ -56,15 +57,8 @@ def always_asking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start_gateway() -> Iterator[StartGateway]:
-    started: list[GatewayProcess] = []
-
-    def start(url: str, **settings: str) -> GatewayProcess:
-        started.append(GatewayProcess(url, **settings).start())
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.close()
+    with ExitStack() as stack:
+        yield lambda url, **settings: stack.enter_context(Gateway(url, **settings))
 
 
 def told(server: RedisServer, *words: str) -> Any:
@@ -159,7 +153,7 @@ async def test_a_replica_is_not_believed_to_be_the_primary(
     with pytest.raises(StoreUnavailable, match="is no primary"):
         await store.ping()
     gateway = start_gateway(url)
-    entry = await asyncio.to_thread(gateway.wait_for, "Redis is away")
+    entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
     assert "is no primary" in entry["message"]
     told(server, "REPLICAOF", "NO", "ONE")
     await gateway.connected()
@@ -233,10 +227,10 @@ async def test_passwords_of_both_and_none_is_shown(
         with pytest.raises(StoreUnavailable, match="invalid username-password") as raised:
             await (await open_store(url, **wrong)).ping()
         gateway = start_gateway(url, **wrong)
-        entry = await asyncio.to_thread(gateway.wait_for, "Redis is away")
+        entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
         assert "invalid username-password" in entry["message"]
         for secret in ("a-wrong-one", "of-the-server", "of-the-asker"):
-            assert secret not in str(raised.value) + "".join(gateway.lines)
+            assert secret not in str(raised.value) + gateway.log
 
 
 async def test_tls_to_sentinels_and_servers(

@@ -3,74 +3,50 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from support.api_process import ApiProcess
-from support.gateway_process import GatewayProcess, Seen, listen, watch
 from support.origin.site import Site
+from support.product import Product
 from support.sentinel import SECONDS, SentinelSet, until
-from support.worker_process import WorkerProcess
+from support.watchers import Seen, listen, watch
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass
-class Vidferry:
-    """The three services, each a process."""
-
-    api: ApiProcess
-    worker: WorkerProcess
-    gateway: GatewayProcess
-
-    async def post(self, url: str) -> httpx2.Response:
-        return await asyncio.to_thread(httpx2.post, f"{self.api.url}/api/download", json={"url": url}, timeout=20)
-
-    async def job(self, job_id: str) -> dict[str, Any]:
-        found = await asyncio.to_thread(httpx2.get, f"{self.api.url}/api/jobs/{job_id}", timeout=20)
-        return dict(found.json())
-
-
 @pytest.fixture
-def vidferry(sentinels: SentinelSet, tmp_path: Path) -> Iterator[Vidferry]:
-    with ExitStack() as stack:
-        worker = WorkerProcess(sentinels, tmp_path)
-        stack.callback(worker.close)
-        worker.start()
-        api = ApiProcess(sentinels.url, tmp_path / "bucket").start()
-        stack.callback(api.close)
-        gateway = GatewayProcess(sentinels.url, gateway_probe_seconds="0.2").start()
-        stack.callback(gateway.close)
-        gateway.wait_for("connected to Redis")
-        yield Vidferry(api, worker, gateway)
+def product(sentinels: SentinelSet, tmp_path: Path) -> Iterator[Product]:
+    with Product(tmp_path, {}, redis=sentinels) as running:
+        yield running
+
+
+async def post(product: Product, url: str) -> httpx2.Response:
+    return await asyncio.to_thread(product.client.post, "/api/download", json={"url": url})
 
 
 def downloading(seen: Seen) -> bool:
     return seen.messages[-1]["data"]["stage"] == "downloading" if seen.raw else False
 
 
-async def test_the_primary_is_killed_amid_a_download(vidferry: Vidferry, sentinels: SentinelSet, site: Site) -> None:
-    job_id = (await vidferry.post(site.url("/gated/held/clip.mp4"))).json()["job_id"]
-    async with connect(vidferry.gateway.uri(job_id)) as socket:
+async def test_the_primary_is_killed_amid_a_download(product: Product, sentinels: SentinelSet, site: Site) -> None:
+    job_id = (await post(product, site.url("/gated/held/clip.mp4"))).json()["job_id"]
+    async with connect(product.gateway.uri(job_id)) as socket:
         before = await listen(socket, downloading)
         await asyncio.to_thread(site.gate("held").wait_held)
         sentinels.replicated()
         sentinels.primary.kill()
 
-        refused = await vidferry.post(site.url("/media/clip.mp4"))
+        refused = await post(product, site.url("/media/clip.mp4"))
         assert (refused.status_code, refused.json()["code"]) == (503, "redis_unavailable")
         assert int(refused.headers["Retry-After"]) > 0
-        assert (await watch(vidferry.gateway.uri(job_id))).code == 1013
+        assert (await watch(product.gateway.uri(job_id))).code == 1013
 
         await asyncio.to_thread(sentinels.fail_over)
-        await vidferry.gateway.connected(2)
-        accepted = await vidferry.post(site.url("/media/clip.mp4"))
+        await product.gateway.connected(2)
+        accepted = await post(product, site.url("/media/clip.mp4"))
         assert accepted.status_code == 202
         site.gate("held").open()
         after = await listen(socket)
@@ -78,41 +54,41 @@ async def test_the_primary_is_killed_amid_a_download(vidferry: Vidferry, sentine
     end = after.messages[-1]["data"]
     assert (end["status"], end["attempt"], after.code) == ("completed", 1, 1000)
     assert [*before.seqs, *after.seqs] == sorted({*before.seqs, *after.seqs}), "nothing twice, nothing backwards"
-    assert (await vidferry.job(job_id))["status"] == "completed"
-    other = await watch(vidferry.gateway.uri(accepted.json()["job_id"]))
+    assert product.job(job_id)["status"] == "completed"
+    other = await watch(product.gateway.uri(accepted.json()["job_id"]))
     assert (other.messages[-1]["data"]["status"], other.code) == ("completed", 1000)
 
 
-async def test_the_primary_is_switched_amid_a_download(vidferry: Vidferry, sentinels: SentinelSet, site: Site) -> None:
+async def test_the_primary_is_switched_amid_a_download(product: Product, sentinels: SentinelSet, site: Site) -> None:
     """As before its maintenance: it stays up, takes writes and keeps its connections, until it is made a replica."""
-    job_id = (await vidferry.post(site.url("/gated/held/clip.mp4"))).json()["job_id"]
-    async with connect(vidferry.gateway.uri(job_id)) as socket:
+    job_id = (await post(product, site.url("/gated/held/clip.mp4"))).json()["job_id"]
+    async with connect(product.gateway.uri(job_id)) as socket:
         await listen(socket, downloading)
         await asyncio.to_thread(site.gate("held").wait_held)
         sentinels.replicated()
         await asyncio.to_thread(sentinels.switch)
-        await vidferry.gateway.connected(2)
-        await moved(vidferry, sentinels, job_id)
-        accepted = await vidferry.post(site.url("/media/clip.mp4"))
+        await product.gateway.connected(2)
+        await moved(product, sentinels, job_id)
+        accepted = await post(product, site.url("/media/clip.mp4"))
         site.gate("held").open()
         after = await listen(socket)
     assert (after.messages[-1]["data"]["status"], after.code) == ("completed", 1000)
-    other = await watch(vidferry.gateway.uri(accepted.json()["job_id"]))
+    other = await watch(product.gateway.uri(accepted.json()["job_id"]))
     assert (other.messages[-1]["data"]["status"], other.code) == ("completed", 1000)
 
 
 async def test_connections_tell_whose_they_are_also_after_a_failover(
-    vidferry: Vidferry, sentinels: SentinelSet, site: Site
+    product: Product, sentinels: SentinelSet, site: Site
 ) -> None:
     host = socket.gethostname()
     purposes = ("api:records", "worker:records", "worker:queue", "gateway:messages")
     names = {f"vidferry-{purpose}:{host}" for purpose in purposes}
-    job_id = (await vidferry.post(site.url("/media/clip.mp4"))).json()["job_id"]
-    await watch(vidferry.gateway.uri(job_id))
+    job_id = (await post(product, site.url("/media/clip.mp4"))).json()["job_id"]
+    await watch(product.gateway.uri(job_id))
     await asyncio.to_thread(until, lambda: own(sentinels) == names, "each connection has its name")
     await asyncio.to_thread(sentinels.switch)
-    await vidferry.gateway.connected(2)
-    await moved(vidferry, sentinels, job_id)
+    await product.gateway.connected(2)
+    await moved(product, sentinels, job_id)
     await asyncio.to_thread(until, lambda: own(sentinels) == names, "each connection has its name again")
 
 
@@ -123,8 +99,8 @@ def own(sentinels: SentinelSet) -> set[str]:
     return {each["name"] for each in clients if not each["name"].startswith(others) and each["cmd"] not in others}
 
 
-async def moved(vidferry: Vidferry, sentinels: SentinelSet, job_id: str) -> None:
+async def moved(product: Product, sentinels: SentinelSet, job_id: str) -> None:
     """Until the worker leads at the new primary and looks for downloads there, and the api for a job."""
     async with asyncio.timeout(SECONDS):
         while not {"evalsha", "blpop", "hgetall"} <= {each["cmd"] for each in sentinels.clients()}:
-            await vidferry.job(job_id)
+            await asyncio.to_thread(product.client.get, f"/api/jobs/{job_id}")

@@ -16,9 +16,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from support.metrics import worker_metrics
 from support.records import Records, of
 from support.redis_server import redis_server
-from support.worker_process import worker_metrics
 from system.fuzz.target import NUMBERS, TEXTS, VALUES, Check, Target
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys

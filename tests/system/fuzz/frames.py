@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
-from support.gateway_process import GatewayProcess, Job, redis_client
+from support.jobs import Job, redis_client
 from support.raw_websocket import RawClient, frame, handshake
 from support.redis_server import RedisServer, redis_server
+from support.services import Gateway
 from system.fuzz.target import TEXTS, Check, Target
 from vidferry_common.store import Store
 
@@ -39,27 +40,26 @@ TALKS = st.tuples(st.sampled_from(["/ws/download/", "/ws/downloads"]), st.lists(
 
 @contextmanager
 def _open() -> Iterator[Check]:
-    with redis_server() as server:
-        gateway = GatewayProcess(server.url, log_level="info", gateway_close_seconds=CLOSE_SECONDS).start()
-        try:
-            gateway.wait_for("connected to Redis")
-            job_id = asyncio.run(_create_job(server))
-            with RawClient(gateway) as watcher:
-                watcher.send(handshake(job_id))
-                assert watcher.response()[0] == 101
-                while watcher.frame().opcode is not Opcode.TEXT:
-                    pass
+    with (
+        redis_server() as server,
+        Gateway(server.url, log_level="info", gateway_close_seconds=CLOSE_SECONDS) as gateway,
+    ):
+        gateway.wait_for("connected to Redis")
+        job_id = asyncio.run(_create_job(server))
+        with RawClient(gateway) as watcher:
+            watcher.send(handshake(job_id))
+            assert watcher.response()[0] == 101
+            while watcher.frame().opcode is not Opcode.TEXT:
+                pass
 
-                def check(example: tuple[str, list[bytes]]) -> None:
-                    path, sent = example
-                    _talk(gateway, path, "" if path.endswith("s") else job_id, sent)
-                    _check_watcher(watcher)
-                    assert gateway.process.poll() is None
-                    assert not any('"level":"error"' in line for line in gateway.lines), gateway.lines[-3:]
+            def check(example: tuple[str, list[bytes]]) -> None:
+                path, sent = example
+                _talk(gateway, path, "" if path.endswith("s") else job_id, sent)
+                _check_watcher(watcher)
+                assert gateway.process.poll() is None
+                assert not gateway.logged(level="error"), gateway.logged(level="error")
 
-                yield check
-        finally:
-            gateway.close()
+            yield check
 
 
 async def _create_job(server: RedisServer) -> str:
@@ -69,7 +69,7 @@ async def _create_job(server: RedisServer) -> str:
         return job.id
 
 
-def _talk(gateway: GatewayProcess, path: str, job_id: str, sent: list[bytes]) -> None:
+def _talk(gateway: Gateway, path: str, job_id: str, sent: list[bytes]) -> None:
     """Says it, then nothing more; the answers are whole frames up to a close with a code that is right, or an end."""
     with RawClient(gateway) as client:
         client.send(handshake(job_id, path=path))

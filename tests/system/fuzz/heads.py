@@ -8,13 +8,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from support.api_process import ApiProcess
-from support.gateway_process import GatewayProcess
 from support.redis_server import redis_server
+from support.services import Api, Gateway
 from system.fuzz.target import Check, Target
 
 SECONDS = 60
@@ -107,18 +105,13 @@ TALKS = st.lists(REQUESTS | st.binary(max_size=200), min_size=1, max_size=3)
 
 @contextmanager
 def _open() -> Iterator[Check]:
-    with redis_server() as server, tempfile.TemporaryDirectory() as home:
-        api, gateway = (
-            ApiProcess(server.url, Path(home), queue_cap="100"),
-            GatewayProcess(server.url, log_level="info"),
-        )
-        api.start()
-        try:
-            gateway.start()
-        except BaseException:
-            api.close()
-            raise
-        ports, count = {"api": urlsplit(api.url).port or 0, "gateway": gateway.port}, 0
+    with (
+        redis_server() as server,
+        tempfile.TemporaryDirectory() as home,
+        Api(server.url, Path(home), queue_cap="100") as api,
+        Gateway(server.url, log_level="info") as gateway,
+    ):
+        ports, count = {"api": api.port, "gateway": gateway.port}, 0
 
         def check(example: tuple[str, list[bytes]]) -> None:
             nonlocal count
@@ -129,15 +122,10 @@ def _open() -> Iterator[Check]:
                 for port in ports.values():
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=SECONDS) as answer:
                         assert answer.status == 200
-            assert api.process is not None
             assert api.process.poll() is None
             assert gateway.process.poll() is None
 
-        try:
-            yield check
-        finally:
-            gateway.close()
-            api.close()
+        yield check
 
 
 def _talk(port: int, pieces: list[bytes]) -> bytes:

@@ -4,14 +4,14 @@ Arguments: a folder, and the worker's settings as JSON; `guards: off` among them
 """
 
 import asyncio
-import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from support.jobs import Jobs, jobs_in
 from support.redis_server import redis_server
-from support.worker_process import Jobs, WorkerProcess, jobs_in
+from support.services import Worker
 from system.hostile import network
 from system.hostile.listeners import Listeners
 from system.hostile.names import Names
@@ -44,7 +44,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 class Island:
     """The worker, and what it is set upon."""
 
-    def __init__(self, home: Path, worker: WorkerProcess, jobs: Jobs, listeners: Listeners, names: Names) -> None:
+    def __init__(self, home: Path, worker: Worker, jobs: Jobs, listeners: Listeners, names: Names) -> None:
         self._home, self._worker, self._jobs = home, worker, jobs
         self._listeners, self._names = listeners, names
         self._logged = 0
@@ -109,10 +109,8 @@ async def main(home: Path, settings: dict[str, str]) -> None:
     listeners, names = Listeners(), Names()
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("0.0.0.0", 53))
     await listeners.start()
-    if settings.pop("guards", "on") == "off":
-        sys.executable = str(_without_guards(home))
-    with redis_server() as redis, contextlib.closing(WorkerProcess(redis, home, **settings)) as worker:
-        await asyncio.to_thread(worker.start)
+    python = _without_guards(home) if settings.pop("guards", "on") == "off" else None
+    with redis_server() as redis, Worker(redis.url, home, None, python, **settings) as worker:
         async with jobs_in(redis) as jobs:
             island = Island(home, worker, jobs, listeners, names)
             print(json.dumps({"ready": True}), flush=True)

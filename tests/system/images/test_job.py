@@ -9,12 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
 from support.origin.site import Site
 from support.ports import free_port
 from support.redis_server import redis_server
-from support.stack import drain
+from support.watchers import Watcher
 from system.images.container import VOLUMES, Container
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900), pytest.mark.xdist_group("images")]
@@ -69,8 +68,7 @@ def test_a_job_runs_from_post_to_link(
         job = httpx2.post(
             f"http://127.0.0.1:{api}/api/download", json={"url": site.url("/hls/master.m3u8")}, timeout=20
         ).json()
-        with connect(f"ws://127.0.0.1:{gateway}/ws/download/{job['job_id']}", open_timeout=20) as ws:
-            watched = drain(ws)
+        watched = Watcher(f"ws://127.0.0.1:{gateway}/ws/download/{job['job_id']}").closed()
         assert watched.close_code == 1000
         assert watched.last["status"] == "completed", json.dumps(watched.last)
         link = watched.last["result"]["url"]

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from support.gcs import gcs_service
-from support.stack import Stack, running
+from support.services import MakeUp
 
 
 @pytest.fixture(scope="session")
-def gcs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with gcs_service(tmp_path_factory.mktemp("gcs")) as cloud, running(**cloud.environment()) as stack:
+def gcs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUp]:
+    with gcs_service(tmp_path_factory.mktemp("gcs")) as cloud, MakeUp(cloud.environment()) as stack:
         yield stack
 
 
@@ -20,7 +20,7 @@ def gcs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.param("gcs", marks=pytest.mark.xdist_group("gcs")),
     ]
 )
-def stack(request: pytest.FixtureRequest) -> Stack:
+def stack(request: pytest.FixtureRequest) -> MakeUp:
     """The product with either bucket."""
-    found: Stack = request.getfixturevalue(f"{request.param}_stack")
+    found: MakeUp = request.getfixturevalue(f"{request.param}_stack")
     return found

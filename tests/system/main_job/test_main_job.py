@@ -6,13 +6,14 @@ import pytest
 
 from support.ffmpeg import ffprobe
 from support.origin.site import Site
-from support.stack import Stack, Watched, drain, read_until, running
+from support.services import MakeUp
+from support.watchers import Watcher
 
 NEW_VIDEO = [5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100]
 STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
 
 
-def fetched(stack: Stack, url: str, tmp_path: Path) -> Path:
+def fetched(stack: MakeUp, url: str, tmp_path: Path) -> Path:
     """What a person gets who follows the link."""
     response = stack.get(url, follow_redirects=True)
     assert response.status_code == 200, response.text
@@ -21,7 +22,7 @@ def fetched(stack: Stack, url: str, tmp_path: Path) -> Path:
     return file
 
 
-def check_order(watched: Watched) -> None:
+def check_order(watched: Watcher) -> None:
     """seq rises, progress never goes back within an attempt, one last message, closed as the contract says."""
     seqs = [data["seq"] for data in watched.data]
     assert seqs == sorted(set(seqs))
@@ -31,7 +32,7 @@ def check_order(watched: Watched) -> None:
     assert watched.close_code == 1000
 
 
-def test_hls_with_separate_audio_becomes_a_link_that_plays(stack: Stack, site: Site, tmp_path: Path) -> None:
+def test_hls_with_separate_audio_becomes_a_link_that_plays(stack: MakeUp, site: Site, tmp_path: Path) -> None:
     watched = stack.run(site.url("/hls/master.m3u8"))
     assert watched.steps == NEW_VIDEO
     check_order(watched)
@@ -45,7 +46,7 @@ def test_hls_with_separate_audio_becomes_a_link_that_plays(stack: Stack, site: S
         assert int(facts["format"]["size"]) == result["size"]
 
 
-def test_the_same_address_again_is_reused(stack: Stack, site: Site) -> None:
+def test_the_same_address_again_is_reused(stack: MakeUp, site: Site) -> None:
     first = stack.run(site.url("/media/clip.mp4"))
     assert first.steps == NEW_VIDEO
     before = len(site.settled("/media/clip.mp4"))
@@ -61,14 +62,14 @@ def test_the_same_address_again_is_reused(stack: Stack, site: Site) -> None:
     assert probes[0].sent < probes[0].length / 2
 
 
-def test_two_addresses_with_one_file_name_are_two_objects(stack: Stack, site: Site, tmp_path: Path) -> None:
+def test_two_addresses_with_one_file_name_are_two_objects(stack: MakeUp, site: Site, tmp_path: Path) -> None:
     results = [stack.run(site.url(path)).last["result"] for path in ("/media/clip.mp4", "/other/clip.mp4")]
     assert not any(result["reused"] for result in results)
     contents = [fetched(stack, result["url"], tmp_path).read_bytes() for result in results]
     assert contents[0] != contents[1]
 
 
-def test_a_file_that_changed_at_the_origin_is_fetched_anew(stack: Stack, site: Site, tmp_path: Path) -> None:
+def test_a_file_that_changed_at_the_origin_is_fetched_anew(stack: MakeUp, site: Site, tmp_path: Path) -> None:
     address = site.url("/mutable/a/clip.mp4")
     first = stack.run(address).last["result"]
     before = fetched(stack, first["url"], tmp_path).read_bytes()
@@ -82,7 +83,7 @@ def test_a_file_that_changed_at_the_origin_is_fetched_anew(stack: Stack, site: S
 
 
 @pytest.mark.parametrize("path", ["/dash/manifest.mpd", "/chunked/clip.mp4", "/page", "/page-hls"])
-def test_other_kinds_of_source(stack: Stack, site: Site, tmp_path: Path, path: str) -> None:
+def test_other_kinds_of_source(stack: MakeUp, site: Site, tmp_path: Path, path: str) -> None:
     watched = stack.run(site.url(path))
     assert watched.steps == NEW_VIDEO
     check_order(watched)
@@ -90,7 +91,7 @@ def test_other_kinds_of_source(stack: Stack, site: Site, tmp_path: Path, path: s
     assert {stream["codec_type"] for stream in facts["streams"]} == {"video", "audio"}
 
 
-def test_a_page_brings_its_title_and_picture(stack: Stack, site: Site) -> None:
+def test_a_page_brings_its_title_and_picture(stack: MakeUp, site: Site) -> None:
     watched = stack.run(site.url("/page?title=chinese"))
     assert watched.last["title"] == watched.last["result"]["title"]
     link = stack.get(watched.last["result"]["url"])
@@ -101,20 +102,19 @@ def test_a_page_brings_its_title_and_picture(stack: Stack, site: Site) -> None:
     assert picture.content[:3] == b"\xff\xd8\xff"
 
 
-def test_a_socket_opened_halfway_sees_the_steps_so_far_and_the_end(stack: Stack, site: Site) -> None:
+def test_a_socket_opened_halfway_sees_the_steps_so_far_and_the_end(stack: MakeUp, site: Site) -> None:
     job = stack.post(site.url("/gated-hls/half/v720/4/master.m3u8"))
     site.gate("half").wait_held()
-    with stack.socket(job) as first:
-        read_until(first, "downloading", 35)
-        with stack.socket(job) as late:
-            seen = read_until(late, "downloading", 35)
-            assert [message["data"]["progress"] for message in seen][:4] == [5, 10, 20, 35]
-            site.gate("half").open()
-            assert drain(late).last["status"] == "completed"
-        assert drain(first).last["status"] == "completed"
+    first = stack.follow(job)
+    first.reached("downloading", 35)
+    late = stack.follow(job)
+    late.reached("downloading", 35)
+    assert [data["progress"] for data in late.data][:4] == [5, 10, 20, 35]
+    site.gate("half").open()
+    assert [each.closed().last["status"] for each in (first, late)] == ["completed"] * 2
 
 
-def test_a_socket_opened_after_the_end_sees_it_all_at_once(stack: Stack, site: Site) -> None:
+def test_a_socket_opened_after_the_end_sees_it_all_at_once(stack: MakeUp, site: Site) -> None:
     job = stack.post(site.url("/media/clip.mp4"))
     first = stack.watch(job)
     late = stack.watch(job)
@@ -123,20 +123,20 @@ def test_a_socket_opened_after_the_end_sees_it_all_at_once(stack: Stack, site: S
     assert late.close_code == 1000
 
 
-def test_a_socket_that_was_cut_goes_on_after_its_cursor(stack: Stack, site: Site) -> None:
+def test_a_socket_that_was_cut_goes_on_after_its_cursor(stack: MakeUp, site: Site) -> None:
     job = stack.post(site.url("/gated-hls/cut/v720/4/master.m3u8"))
-    with stack.socket(job) as ws:
-        seen = read_until(ws, "downloading", 35)
-        ws.socket.close()  # no farewell, as when a train enters a tunnel
+    watcher = stack.follow(job)
+    watcher.reached("downloading", 35)
+    watcher.cut()
     site.gate("cut").open()
-    rest = stack.watch(job, after=seen[-1]["cursor"])
+    rest = stack.watch(job, after=watcher.messages[-1]["cursor"])
     # No step again that it has seen; the state as it is now comes first, whatever it knew.
-    assert rest.data[0]["seq"] >= seen[-1]["data"]["seq"]
+    assert rest.data[0]["seq"] >= watcher.last["seq"]
     assert [step for step in rest.steps if step != 35] == [50, 65, 80, 85, 90, 92, 98, 100]
     assert rest.close_code == 1000
 
 
-def test_two_jobs_of_one_address_share_a_download(stack: Stack, site: Site) -> None:
+def test_two_jobs_of_one_address_share_a_download(stack: MakeUp, site: Site) -> None:
     address = site.url("/gated/shared/clip.mp4")
     first = stack.post(address)
     site.gate("shared").wait_held()
@@ -162,7 +162,7 @@ def test_two_jobs_of_one_address_share_a_download(stack: Stack, site: Site) -> N
         ("/short/clip.mp4", "network"),
     ],
 )
-def test_a_failure_says_why(folder_stack: Stack, site: Site, path: str, code: str) -> None:
+def test_a_failure_says_why(folder_stack: MakeUp, site: Site, path: str, code: str) -> None:
     job = folder_stack.post(site.url(path))
     watched = folder_stack.watch(job)
     error = watched.last["error"]
@@ -174,7 +174,7 @@ def test_a_failure_says_why(folder_stack: Stack, site: Site, path: str, code: st
     assert not list((folder_stack.data / "work").glob("*/*")), "no files are left behind"
 
 
-def test_a_site_that_fails_once_is_tried_again(folder_stack: Stack, site: Site) -> None:
+def test_a_site_that_fails_once_is_tried_again(folder_stack: MakeUp, site: Site) -> None:
     watched = folder_stack.run(site.url("/flaky/clip.mp4?times=1&key=once"))
     assert watched.last["status"] == "completed"
     waiting = next(data for data in watched.data if data["retry_at"])
@@ -184,11 +184,11 @@ def test_a_site_that_fails_once_is_tried_again(folder_stack: Stack, site: Site) 
 
 def test_an_endless_body_is_bounded(site: Site) -> None:
 
-    with running(VIDFERRY_MAX_BYTES="4000000") as stack:
+    with MakeUp(max_bytes="4000000") as stack:
         assert stack.run(site.url("/endless/clip.mp4")).last["error"]["code"] == "too_large"
 
 
-def test_debug_logs_show_a_messages_way(folder_stack: Stack, site: Site) -> None:
+def test_debug_logs_show_a_messages_way(folder_stack: MakeUp, site: Site) -> None:
     job = folder_stack.post(site.url("/media/clip.mp4"))
     folder_stack.watch(job)
     lines = [line for line in folder_stack.log.splitlines() if job["job_id"] in line]

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from support.browser import OpenPage, browser, open_page
 from support.ffmpeg import ffprobe
 from support.origin.site import Site
-from support.stack import Stack, running
+from support.services import MakeUp
 
 __all__ = ["browser", "open_page"]
 
@@ -18,7 +18,7 @@ TIMEOUT = 30_000
 """ms, for a whole job on a busy machine"""
 
 
-def test_paste_an_address_watch_and_save(folder_stack: Stack, site: Site, open_page: OpenPage, tmp_path: Path) -> None:
+def test_paste_an_address_watch_and_save(folder_stack: MakeUp, site: Site, open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(folder_stack.url)
     page.get_by_label("Video URL").fill(site.url("/gated-hls/page/v720/4/master.m3u8"))
     page.get_by_role("button", name="Download video").click()
@@ -38,7 +38,7 @@ def test_paste_an_address_watch_and_save(folder_stack: Stack, site: Site, open_p
     assert {stream["codec_type"] for stream in ffprobe(file)["streams"]} == {"video", "audio"}
 
 
-def test_title_and_picture_are_shown(folder_stack: Stack, site: Site, open_page: OpenPage) -> None:
+def test_title_and_picture_are_shown(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
     page.get_by_label("Video URL").fill(site.url("/page?title=arabic"))
     page.get_by_label("Video URL").press("Enter")
@@ -49,7 +49,7 @@ def test_title_and_picture_are_shown(folder_stack: Stack, site: Site, open_page:
     assert picture.evaluate("image => image.naturalWidth") > 0
 
 
-def test_a_failure_is_told_in_a_sentence(folder_stack: Stack, site: Site, open_page: OpenPage) -> None:
+def test_a_failure_is_told_in_a_sentence(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
     page.get_by_label("Video URL").fill(site.url("/status/404"))
     page.get_by_label("Video URL").press("Enter")
@@ -57,7 +57,7 @@ def test_a_failure_is_told_in_a_sentence(folder_stack: Stack, site: Site, open_p
     expect(card.get_by_text("The video does not exist, or was removed.")).to_be_visible(timeout=TIMEOUT)
 
 
-def test_a_bad_address_is_refused_beside_the_field(folder_stack: Stack, open_page: OpenPage) -> None:
+def test_a_bad_address_is_refused_beside_the_field(folder_stack: MakeUp, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url, expected=["422"])
     page.get_by_label("Video URL").fill("ftp://example.org/video")
     page.get_by_label("Video URL").press("Enter")
@@ -66,7 +66,7 @@ def test_a_bad_address_is_refused_beside_the_field(folder_stack: Stack, open_pag
 
 
 def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage) -> None:
-    with running() as stack:
+    with MakeUp() as stack:
         page = open_page(stack.url, expected=["WebSocket", "ERR_CONNECTION_REFUSED", "Failed to load resource"])
         page.get_by_label("Video URL").fill(site.url("/gated-hls/back/v720/4/master.m3u8"))
         page.get_by_label("Video URL").press("Enter")
@@ -80,7 +80,7 @@ def test_it_reconnects_when_the_service_is_back(site: Site, open_page: OpenPage)
         expect(card.get_by_role("link", name="Save video")).to_be_visible(timeout=TIMEOUT)
 
 
-def test_cancel_and_try_again(folder_stack: Stack, site: Site, open_page: OpenPage) -> None:
+def test_cancel_and_try_again(folder_stack: MakeUp, site: Site, open_page: OpenPage) -> None:
     page = open_page(folder_stack.url)
     page.get_by_label("Video URL").fill(site.url("/gated-hls/again/v720/4/master.m3u8"))
     page.get_by_role("button", name="Download video").click()

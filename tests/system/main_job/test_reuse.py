@@ -10,7 +10,7 @@ from support.origin import media
 from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, text
-from support.stack import Stack
+from support.services import MakeUp
 from system.main_job.test_main_job import NEW_VIDEO, STORED_VIDEO, fetched
 from vidferry_common.bucket import content_disposition
 
@@ -21,14 +21,14 @@ def page(title: str, source: str) -> Reply:
     return text(f"<html><head><title>{title}</title></head><body><video src='{source}'></video></body></html>", "html")
 
 
-def saved_under(stack: Stack, link: str) -> list[str]:
+def saved_under(stack: MakeUp, link: str) -> list[str]:
     """The Content-Disposition of what a link leads to: by its answer, or as Cloud Storage is asked for it."""
     answer = stack.get(link, follow_redirects=True)
     asked = parse_qs(urlsplit(str(answer.url)).query).get("response-content-disposition")
     return asked or [answer.headers["content-disposition"]]
 
 
-def test_a_reused_video_is_called_as_it_is_called_now(stack: Stack, site: Site) -> None:
+def test_a_reused_video_is_called_as_it_is_called_now(stack: MakeUp, site: Site) -> None:
     url = site.put("/page", page("Old name", "a.mp4"), page("New name – 動画", "a.mp4"))
     site.put("/a.mp4", File("a.mp4", ONE))
     old, new = stack.run(url), stack.run(url)
@@ -43,7 +43,7 @@ def test_a_reused_video_is_called_as_it_is_called_now(stack: Stack, site: Site) 
     assert saved_under(stack, old.last["result"]["file_url"]) == [content_disposition("Old name.mp4")]
 
 
-def test_a_length_alone_says_nothing(stack: Stack, site: Site, tmp_path: Path) -> None:
+def test_a_length_alone_says_nothing(stack: MakeUp, site: Site, tmp_path: Path) -> None:
     size = max(len(ONE), len(OTHER)) + 8
     padded = [data + media.free_box_head(size - len(data)) for data in (ONE, OTHER)]
     padded = [data + bytes(size - len(data)) for data in padded]
@@ -61,7 +61,7 @@ def test_a_length_alone_says_nothing(stack: Stack, site: Site, tmp_path: Path) -
     ("path", "segment"), [("/hls/master.m3u8", "hls/v720/seg003.ts"), ("/dash/manifest.mpd", "dash/chunk-1-00003.m4s")]
 )
 def test_a_list_is_reused_until_one_of_its_segments_is_another(
-    stack: Stack, site: Site, path: str, segment: str
+    stack: MakeUp, site: Site, path: str, segment: str
 ) -> None:
     stack.run(site.url(path))
     fetched_once = [one.path for one in site.settled() if one.method == "GET" and one.path == f"/{segment}"]

@@ -13,10 +13,11 @@ from support.children import eventually, until
 from support.elsewhere import elsewhere
 from support.gcs import Gcs
 from support.gcs_faults import Fault, Gate
+from support.jobs import Jobs, jobs_in
 from support.origin import media
 from support.origin.site import Site
 from support.redis_server import redis_server
-from support.worker_process import Jobs, WorkerProcess, jobs_in, worker
+from support.services import Worker
 from vidferry_common.bucket import Bucket, BucketSettings, StoredObject, Upload, open_bucket
 from vidferry_common.store import Cancelled, NewJob
 
@@ -69,8 +70,8 @@ class Home:
         return await self.bucket().read(name, 2 * SIZE)
 
     @contextmanager
-    def worker(self, **settings: str) -> Iterator[WorkerProcess]:
-        with redis_server() as redis, worker(redis, self.folder, **{**self.settings, **settings}) as process:
+    def worker(self, **settings: str) -> Iterator[Worker]:
+        with redis_server() as redis, Worker(redis.url, self.folder, **{**self.settings, **settings}) as process:
             self.redis = redis
             if self.gcs:
                 self.gcs.layer.calls.clear()  # it has asked whether it may write

@@ -14,10 +14,11 @@ import pytest
 
 from support import made
 from support.children import descendants, eventually, processes, until
+from support.jobs import Jobs, jobs_in
 from support.origin.files import File
 from support.origin.site import Site
 from support.redis_server import RedisServer, redis_server
-from support.worker_process import Jobs, WorkerProcess, jobs_in, worker
+from support.services import Worker
 from vidferry_common.contract import keys
 from vidferry_common.store import NewJob
 
@@ -29,9 +30,9 @@ STORED_VIDEO = [5, 10, 30, 50, 70, 90, 100]
 
 
 @pytest.fixture(scope="module")
-def running(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+def running(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """For tests that leave it running."""
-    with worker(redis, tmp_path_factory.mktemp("worker"), retries="1") as process:
+    with Worker(redis.url, tmp_path_factory.mktemp("worker"), retries="1") as process:
         yield process
 
 
@@ -52,15 +53,13 @@ async def progress_of(jobs: Jobs, job: object) -> list[float]:
     return [data["progress"] for data in await jobs.history(job)]  # type: ignore[arg-type]
 
 
-async def empty(process: WorkerProcess) -> None:
+async def empty(process: Worker) -> None:
     """A record ends before its files are gone, but not by much."""
     await until(lambda: not process.left())
 
 
 @pytest.mark.parametrize("path", ["/hls/master.m3u8", "/media/clip.mp4", "/chunked/clip.mp4", "/page"])
-async def test_a_new_video_takes_all_its_steps_in_order(
-    path: str, running: WorkerProcess, jobs: Jobs, site: Site
-) -> None:
+async def test_a_new_video_takes_all_its_steps_in_order(path: str, running: Worker, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url(path))
     end = await jobs.end(job)
 
@@ -85,7 +84,7 @@ async def test_a_new_video_takes_all_its_steps_in_order(
     ],
 )
 async def test_a_result_is_named_by_what_it_is(
-    name: str, data: Callable[[], bytes], media_type: str, running: WorkerProcess, jobs: Jobs, site: Site
+    name: str, data: Callable[[], bytes], media_type: str, running: Worker, jobs: Jobs, site: Site
 ) -> None:
     """Whatever its first bytes are."""
     end = await jobs.end(await jobs.give(site.put(f"/{name}", File(name, data(), media_type=media_type))))
@@ -96,9 +95,7 @@ async def test_a_result_is_named_by_what_it_is(
     await empty(running)
 
 
-async def test_a_file_that_is_cut_is_asked_for_until_it_is_whole(
-    running: WorkerProcess, jobs: Jobs, site: Site
-) -> None:
+async def test_a_file_that_is_cut_is_asked_for_until_it_is_whole(running: Worker, jobs: Jobs, site: Site) -> None:
     """As one that is still being copied where it comes from."""
     whole = made.clip("clip.mkv")
     half = File("clip.mkv", whole[: len(whole) // 2], media_type="video/x-matroska")
@@ -110,7 +107,7 @@ async def test_a_file_that_is_cut_is_asked_for_until_it_is_whole(
     await empty(running)
 
 
-async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+async def test_a_stored_video_takes_the_short_way(running: Worker, jobs: Jobs, site: Site) -> None:
     url = site.url("/media/clip.mp4")
     await jobs.end(await jobs.give(url))
     job = await jobs.give(url)
@@ -125,9 +122,7 @@ async def test_a_stored_video_takes_the_short_way(running: WorkerProcess, jobs: 
     ("path", "code"),
     [("/status/404", "unavailable"), ("/page-empty", "unsupported_site"), ("/thumb.jpg", "unsupported_site")],
 )
-async def test_what_is_final_fails_at_once(
-    path: str, code: str, running: WorkerProcess, jobs: Jobs, site: Site
-) -> None:
+async def test_what_is_final_fails_at_once(path: str, code: str, running: Worker, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url(path))
     end = await jobs.end(job)
 
@@ -136,7 +131,7 @@ async def test_what_is_final_fails_at_once(
     await empty(running)
 
 
-async def test_what_may_pass_is_tried_again(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+async def test_what_may_pass_is_tried_again(running: Worker, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url("/flaky/clip.mp4?times=1"))
     end = await jobs.end(job)
 
@@ -147,7 +142,7 @@ async def test_what_may_pass_is_tried_again(running: WorkerProcess, jobs: Jobs, 
     await empty(running)
 
 
-async def test_what_does_not_pass_ends_with_its_code(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+async def test_what_does_not_pass_ends_with_its_code(running: Worker, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url("/status/500"))
     waiting = await jobs.until(job, lambda data: data["retry_at"] is not None or data["status"] == "failed")
     end = await jobs.end(job)
@@ -157,7 +152,7 @@ async def test_what_does_not_pass_ends_with_its_code(running: WorkerProcess, job
     await empty(running)
 
 
-async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs: Jobs, site: Site) -> None:
+async def test_the_queue_and_arqs_keys_are_cleared(running: Worker, jobs: Jobs, site: Site) -> None:
     job = await jobs.give(site.url("/media/clip.mp4"))
     await jobs.end(job)
 
@@ -171,7 +166,7 @@ async def test_the_queue_and_arqs_keys_are_cleared(running: WorkerProcess, jobs:
 
 async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path, grace="0") as first:
+        with Worker(own_redis.url, tmp_path, grace="0") as first:
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             first.signal(signal.SIGTERM)
@@ -181,7 +176,7 @@ async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, 
             assert names(first.folder) == []
             assert await jobs.redis.zrange(keys.QUEUE, 0, -1) == [keys.arq_id(job.download_id, 2).encode()]
         site.gate("g").open()
-        with worker(own_redis, tmp_path):
+        with Worker(own_redis.url, tmp_path):
             end = await jobs.end(job)
         assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
         assert (await jobs.field(job, "retries"), await jobs.field(job, "worker_losses")) == ("0", "0")
@@ -197,7 +192,7 @@ async def begun(jobs: Jobs, job: NewJob) -> list[str]:
 
 async def test_a_cancellation_is_no_warning(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path) as process:
+        with Worker(own_redis.url, tmp_path) as process:
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             await jobs.cancel(job)
@@ -210,7 +205,7 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
     own_redis: RedisServer, site: Site, tmp_path: Path
 ) -> None:
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path, grace="30") as process:
+        with Worker(own_redis.url, tmp_path, grace="30") as process:
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             process.signal(signal.SIGTERM)
@@ -227,12 +222,12 @@ async def test_a_stopped_worker_finishes_what_its_grace_allows(
 async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
     lease = 3.0
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path, lease=str(lease), worker_name="first") as first:
+        with Worker(own_redis.url, tmp_path, lease=str(lease), worker_name="first") as first:
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             family = descendants(first.process.pid)
             assert len(family) >= 2  # its zygote and the child
-            with worker(own_redis, tmp_path, lease=str(lease), worker_name="second") as second:
+            with Worker(own_redis.url, tmp_path, lease=str(lease), worker_name="second") as second:
                 first.signal(signal.SIGKILL)
                 await asyncio.to_thread(first.wait)
                 await until(lambda: not family & set(processes()), 5)
@@ -245,14 +240,14 @@ async def test_a_killed_workers_download_is_taken_up(own_redis: RedisServer, sit
         assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 0)
         assert await jobs.field(job, "worker_losses") == "1"
         assert await begun(jobs, job) == ["Processing started", BEGUN_ANEW]
-        with worker(own_redis, tmp_path, worker_name="third") as third:
+        with Worker(own_redis.url, tmp_path, worker_name="third") as third:
             assert names(third.folder) == ["third", "third.lock"]
 
 
 async def test_a_claim_that_redis_lost_is_made_again(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
     """As a failover does that comes before the claim has reached the replica."""
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path, lease="1"):
+        with Worker(own_redis.url, tmp_path, lease="1"):
             job = await jobs.give(site.url("/gated/g/clip.mp4"))
             await asyncio.to_thread(site.gate("g").wait_held)
             back: Any = jobs.redis.hset(keys.DOWNLOAD + job.download_id, mapping={"status": "queued", "attempt": 0})
@@ -276,7 +271,7 @@ async def test_without_leave_no_connection_is_made(
 ) -> None:
     port = listener.getsockname()[1]
     async with jobs_in(own_redis) as jobs:
-        with worker(own_redis, tmp_path, egress_allow="", egress_ports=str(port)):
+        with Worker(own_redis.url, tmp_path, egress_allow="", egress_ports=str(port)):
             given = [
                 await jobs.give(f"http://{host}:{port}/clip.mp4")
                 for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "169.254.169.254")
@@ -298,7 +293,7 @@ async def test_without_leave_no_connection_is_made(
 def test_what_is_set_wrongly_is_told_in_a_sentence(
     settings: dict[str, str], sentence: str, redis: RedisServer, tmp_path: Path
 ) -> None:
-    process = WorkerProcess(redis, tmp_path, **settings)
+    process = Worker(redis.url, tmp_path, **settings)
     with pytest.raises(AssertionError):
         process.start()
 
@@ -311,7 +306,7 @@ async def test_one_that_starts_in_an_outage_waits_for_its_end(
     own_redis: RedisServer, tmp_path: Path, site: Site
 ) -> None:
     own_redis.kill()
-    process = WorkerProcess(own_redis, tmp_path).start(until="not ready yet")
+    process = Worker(own_redis.url, tmp_path).start(until="not ready yet")
     try:
         own_redis.start()
         returned = time.monotonic()
@@ -326,7 +321,7 @@ async def test_one_that_starts_in_an_outage_waits_for_its_end(
 
 def test_one_that_waits_heeds_a_stop(own_redis: RedisServer, tmp_path: Path) -> None:
     own_redis.kill()
-    process = WorkerProcess(own_redis, tmp_path).start(until="not ready yet")
+    process = Worker(own_redis.url, tmp_path).start(until="not ready yet")
     process.signal(signal.SIGTERM)
 
     assert process.wait() == 0
@@ -334,8 +329,7 @@ def test_one_that_waits_heeds_a_stop(own_redis: RedisServer, tmp_path: Path) -> 
 
 
 def test_a_missing_ffmpeg_is_told_in_a_sentence(redis: RedisServer, tmp_path: Path) -> None:
-    process = WorkerProcess(redis, tmp_path)
-    process.environment["PATH"] = str(tmp_path)
+    process = Worker(redis.url, tmp_path, {"PATH": str(tmp_path)})
     with pytest.raises(AssertionError):
         process.start()
 

@@ -16,14 +16,14 @@ import pytest
 from support.origin.site import Site
 from support.ports import free_port
 from support.scrape import Admin
-from support.stack import Stack, listening, running
+from support.services import MakeUp
 
 pytestmark = pytest.mark.xdist_group("up")
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
-    with running() as started:
+def stack() -> Iterator[MakeUp]:
+    with MakeUp() as started:
         yield started
 
 
@@ -33,9 +33,8 @@ def children(pid: int) -> set[int]:
     return found.union(*(children(child) for child in found)) if found else found
 
 
-def pid_of(stack: Stack, module: str) -> int:
+def pid_of(stack: MakeUp, module: str) -> int:
     """The part of the product that runs that module."""
-    assert stack.process is not None
     for pid in children(stack.process.pid):
         if f"-m\0{module}\0" in Path(f"/proc/{pid}/cmdline").read_text():
             return pid
@@ -56,10 +55,9 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
-def test_it_is_ready_soon_and_says_which_address_to_open(stack: Stack) -> None:
+def test_it_is_ready_soon_and_says_which_address_to_open(stack: MakeUp) -> None:
     """Ready within 10 s. Its parts start one after the other and wait for nothing but themselves, so on a machine
     that others use too the processors' time tells it."""
-    assert stack.process is not None
     pids = {stack.process.pid, *children(stack.process.pid)}
     assert sum(map(cpu_seconds, pids)) < 10
     assert f"open http://localhost:{stack.port}" in stack.log
@@ -67,14 +65,18 @@ def test_it_is_ready_soon_and_says_which_address_to_open(stack: Stack) -> None:
     assert stack.get("/readyz").status_code == 200
 
 
-def test_ctrl_c_stops_everything_cleanly(stack: Stack) -> None:
-    assert stack.process is not None
+def test_ctrl_c_stops_everything_cleanly(stack: MakeUp) -> None:
     below = children(stack.process.pid)
     assert len(below) >= 4, "redis, worker with its zygote, web"
     assert stack.stop(signal.SIGINT) == 0
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
     assert not listening(stack.port)
     assert "Traceback" not in stack.log
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def listeners(pids: set[int]) -> set[int]:
@@ -93,14 +95,13 @@ def listeners(pids: set[int]) -> set[int]:
     return found - {0}
 
 
-def test_it_takes_its_one_port_and_no_other(stack: Stack) -> None:
-    assert stack.process is not None
+def test_it_takes_its_one_port_and_no_other(stack: MakeUp) -> None:
     assert listeners({stack.process.pid} | children(stack.process.pid)) == {stack.port}
 
 
 def test_metrics_are_served_where_they_are_asked_for() -> None:
     port = free_port(2)
-    with running(VIDFERRY_ADMIN_PORT=str(port)) as stack:
+    with MakeUp(admin_port=str(port)) as stack:
         web, worker = Admin(port), Admin(port + 1)
         for admin in (web, worker):
             admin.wait("/readyz", 200)
@@ -144,25 +145,24 @@ def test_a_wrong_setting_of_a_part_is_said_once(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_a_folder_has_one_supervisor(stack: Stack) -> None:
+def test_a_folder_has_one_supervisor(stack: MakeUp) -> None:
     said = refused({**os.environ, "VIDFERRY_DATA": str(stack.data), "VIDFERRY_PORT": str(free_port())})
     assert "another Vidferry runs on the folder" in said
 
 
 def test_a_part_that_dies_is_started_again_and_the_job_ends(site: Site) -> None:
-    with running(VIDFERRY_LEASE="2") as stack:
+    with MakeUp(lease="2") as stack:
         job = stack.post(site.url("/gated/kill/clip.mp4"))
         site.gate("kill").wait_held()
         os.kill(pid_of(stack, "vidferry_worker"), signal.SIGKILL)
-        stack.wait_for(lambda: "worker died by SIGKILL; starting it again" in stack.log)
+        stack.wait_until(lambda: "worker died by SIGKILL; starting it again" in stack.log)
         site.gate("kill").open()
         watched = stack.watch(job)
     assert watched.last["status"] == "completed"
     assert watched.last["attempt"] > 1
 
 
-def test_a_part_that_dies_again_and_again_ends_all(stack: Stack) -> None:
-    assert stack.process is not None
+def test_a_part_that_dies_again_and_again_ends_all(stack: MakeUp) -> None:
     below = children(stack.process.pid)
     killed: set[int] = set()
     deadline = time.monotonic() + 60
@@ -175,13 +175,13 @@ def test_a_part_that_dies_again_and_again_ends_all(stack: Stack) -> None:
         if pid not in killed:
             killed.add(pid)
             os.kill(pid, signal.SIGKILL)
-    assert stack.process.returncode == 1
+    assert stack.wait() == 1
     assert "Vidferry stops: web died 5 times within a minute" in stack.log
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_job_goes_on_after_a_restart(site: Site) -> None:
-    stack = Stack({})
+    stack = MakeUp()
     try:
         stack.start()
         job = stack.post(site.url("/gated/restart/clip.mp4"))

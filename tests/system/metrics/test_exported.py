@@ -1,21 +1,30 @@
 """A job's way, in the figures of the services that it passed."""
 
+import asyncio
 import re
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
 from support import tree
+from support.jobs import redis_client
 from support.origin.site import Site
 from support.product import Product
 from support.scrape import Scrape
-from support.stack import drain, read_until
 from vidferry_common.metrics.catalogue import METRICS, PROCESS
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Service
+from vidferry_common.store import QueueDepth, Store
 
 pytestmark = pytest.mark.xdist_group("product")
 DOCS = tree.DOCS / "metrics.md"
+
+
+def depth(product: Product) -> QueueDepth:
+    async def ask() -> QueueDepth:
+        async with redis_client(product.redis) as client:
+            return await Store(client, 60).queue.read_depth()
+
+    return asyncio.run(ask())
 
 
 def grown(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
@@ -29,13 +38,13 @@ def test_a_new_video_in_all_figures(product: Product, site: Site) -> None:
     watched = product.run(site.url("/media/clip.mp4"))
 
     size = watched.last["result"]["size"]
-    found = product.api_admin.scrape()
+    found = product.api.admin.scrape()
     assert grown(api, found, "vidferry_jobs_accepted_total", outcome="created") == 1
     posted = {"route": "/api/download", "method": "POST"}
     assert grown(api, found, "vidferry_http_requests_total", **posted, code="202") == 1
     assert grown(api, found, "vidferry_http_request_duration_seconds_count", **posted) == 1
 
-    found = product.worker_admin.until(lambda scrape: scrape.value("vidferry_worker_running_attempts") == 0)
+    found = product.worker.admin.until(lambda scrape: scrape.value("vidferry_worker_running_attempts") == 0)
     assert found.value("vidferry_worker_slots") == 4
     assert grown(worker, found, "vidferry_downloads_finished_total", outcome="completed", code="none") == 1
     assert grown(worker, found, "vidferry_download_duration_seconds_count", outcome="completed") == 1
@@ -50,7 +59,7 @@ def test_a_new_video_in_all_figures(product: Product, site: Site) -> None:
     assert grown(worker, found, "vidferry_downloaded_bytes_total") >= 0.9 * size
     assert grown(worker, found, "vidferry_messages_published_total", kind="step") == 12
 
-    found = product.gateway_admin.until(
+    found = product.gateway.admin.until(
         lambda scrape: grown(gateway, scrape, "vidferry_gateway_sockets_closed_total") == 1
     )
     assert grown(gateway, found, "vidferry_gateway_sockets_opened_total") == 1
@@ -68,11 +77,11 @@ def test_a_new_video_in_all_figures(product: Product, site: Site) -> None:
 def test_a_stored_video_is_reused(product: Product, site: Site) -> None:
     url = site.url("/media/clip.mp4")
     product.run(url)
-    before = product.worker_admin.scrape()
+    before = product.worker.admin.scrape()
 
     assert product.run(url).last["result"]["reused"]
 
-    after = product.worker_admin.scrape()
+    after = product.worker.admin.scrape()
     assert grown(before, after, "vidferry_downloads_finished_total", outcome="reused", code="none") == 1
     assert grown(before, after, "vidferry_downloads_finished_total") == 1
     assert grown(before, after, "vidferry_uploaded_bytes_total") == 0
@@ -84,11 +93,11 @@ def test_a_stored_video_is_reused(product: Product, site: Site) -> None:
     ("path", "code", "retries"), [("/status/404", "unavailable", 0), ("/status/500", "origin_error", 1)]
 )
 def test_a_failure_and_its_retries_by_code(path: str, code: str, retries: int, product: Product, site: Site) -> None:
-    before = product.worker_admin.scrape()
+    before = product.worker.admin.scrape()
 
     assert product.run(site.url(path)).last["error"]["code"] == code
 
-    after = product.worker_admin.scrape()
+    after = product.worker.admin.scrape()
     assert grown(before, after, "vidferry_downloads_finished_total", outcome="failed", code=code) == 1
     assert grown(before, after, "vidferry_downloads_finished_total") == 1
     assert grown(before, after, "vidferry_download_retries_total", code=code) == retries
@@ -98,14 +107,14 @@ def test_a_failure_and_its_retries_by_code(path: str, code: str, retries: int, p
 
 def test_jobs_that_join_and_repeat_are_told_apart(product: Product, site: Site) -> None:
     url = site.url("/gated/join/clip.mp4")
-    before = product.api_admin.scrape()
-    first = product.post(url, **{"Idempotency-Key": site.token})
+    before = product.api.admin.scrape()
+    first = product.post(url, headers={"Idempotency-Key": site.token})
     site.gate("join").wait_held()
 
     product.post(url)
-    assert product.post(url, **{"Idempotency-Key": site.token}) == first
+    assert product.post(url, headers={"Idempotency-Key": site.token}) == first
 
-    after = product.api_admin.scrape()
+    after = product.api.admin.scrape()
     site.gate("join").open()
     product.watch(first)
     told = [
@@ -116,50 +125,50 @@ def test_jobs_that_join_and_repeat_are_told_apart(product: Product, site: Site) 
 
 
 def test_a_cancelled_job_is_counted_by_where_it_was(product: Product, site: Site) -> None:
-    before = product.api_admin.scrape()
+    before = product.api.admin.scrape()
     job_id = product.post(site.url("/gated/cancel/clip.mp4"))
     site.gate("cancel").wait_held()
 
     for _ in range(2):
         assert httpx2.delete(f"{product.api.url}/api/jobs/{job_id}", timeout=20).json()["status"] == "cancelled"
 
-    after = product.api_admin.scrape()
+    after = product.api.admin.scrape()
     assert grown(before, after, "vidferry_jobs_cancelled_total", status="processing") == 1
     assert grown(before, after, "vidferry_jobs_cancelled_total") == 1
 
 
 def test_what_runs_is_seen_while_it_runs(product: Product, site: Site) -> None:
     job_id = product.post(site.url("/gated/run/clip.mp4"))
-    with connect(product.gateway.uri(job_id), open_timeout=20) as socket:
-        read_until(socket, "downloading")
+    with product.follow(job_id) as watcher:
+        watcher.reached("downloading")
         site.gate("run").wait_held()
-        assert product.worker_admin.scrape().value("vidferry_worker_running_attempts") == 1
-        assert product.gateway_admin.scrape().value("vidferry_gateway_sockets") == 1
-        queue = product.api_admin.until(
-            lambda scrape: scrape.value("vidferry_queue_downloads", state="running") == product.depth().running
+        assert product.worker.admin.scrape().value("vidferry_worker_running_attempts") == 1
+        assert product.gateway.admin.scrape().value("vidferry_gateway_sockets") == 1
+        queue = product.api.admin.until(
+            lambda scrape: scrape.value("vidferry_queue_downloads", state="running") == depth(product).running
         )
         assert queue.value("vidferry_queue_downloads", state="running") == 1
         assert queue.value("vidferry_queue_downloads", state="waiting") == 0
         assert queue.value("vidferry_redis_up") == 1
         site.gate("run").open()
-        assert drain(socket).last["status"] == "completed"
+        assert watcher.closed().last["status"] == "completed"
 
 
 def test_a_refused_socket_is_counted_by_its_code(product: Product) -> None:
-    before = product.gateway_admin.scrape()
+    before = product.gateway.admin.scrape()
     assert product.watch("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40").close_code == 4504
-    product.gateway_admin.until(
+    product.gateway.admin.until(
         lambda scrape: grown(before, scrape, "vidferry_gateway_sockets_closed_total", code="4504") == 1
     )
 
 
 def test_a_client_that_leaves_is_counted_by_its_own_code(product: Product, site: Site) -> None:
-    before = product.gateway_admin.scrape()
+    before = product.gateway.admin.scrape()
     job_id = product.post(site.url("/gated/leave/clip.mp4"))
-    with connect(product.gateway.uri(job_id), open_timeout=20) as socket:
-        read_until(socket, "downloading")
-        socket.close(1001)
-    product.gateway_admin.until(
+    watcher = product.follow(job_id)
+    watcher.reached("downloading")
+    watcher.leave(1001)
+    product.gateway.admin.until(
         lambda scrape: grown(before, scrape, "vidferry_gateway_sockets_closed_total", code="1001") == 1
     )
     site.gate("leave").open()
@@ -179,7 +188,7 @@ def test_no_caller_makes_a_series(product: Product, site: Site) -> None:
             client.post("/api/download", content=b"{" * number)
             assert product.watch(f"{site.token}{number}").close_code == 4504
 
-    labels = product.api_admin.scrape().labels("vidferry_http_requests_total")
+    labels = product.api.admin.scrape().labels("vidferry_http_requests_total")
     assert {each["route"] for each in labels} <= {
         "/", "/api/download", "/api/jobs/{job_id}", "/api/jobs/{job_id}/file", "/api/jobs/{job_id}/retry",
         "/api/jobs/{job_id}/thumbnail", "/static", "/files/{name:path}", "/readyz", "/healthz",

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from support.api_process import ApiProcess
 from support.documents import block
 from support.gateway_fixtures import shared_redis, store_of
-from support.gateway_process import GatewayProcess
 from support.nginx import nginx
 from support.ports import free_port
 from support.redis_server import RedisServer
+from support.services import Api, Gateway
 from support.tls import self_signed
 
 __all__ = ["shared_redis", "store_of"]
@@ -45,12 +44,8 @@ class Behind:
 
     url: str
     certificate: Path
-    api: ApiProcess
-    gateways: list[GatewayProcess]
-
-    @property
-    def http(self) -> str:
-        return self.url
+    api: Api
+    gateways: list[Gateway]
 
     @property
     def sockets(self) -> str:
@@ -63,19 +58,11 @@ def behind_nginx(redis: RedisServer, folder: Path, *, as_nobody: bool = False) -
     url = f"https://localhost:{port}/vidferry"
     with ExitStack() as stack:
         (folder / "bucket").mkdir()
-        api = ApiProcess(redis.url, folder / "bucket", public_url=url).start()
-        stack.callback(api.close)
-        gateways = []
-        for _ in range(2):
-            gateway = GatewayProcess(
-                redis.url,
-                public_url=url,
-                gateway_ping_seconds=str(SHORT / 3),
-                gateway_pong_seconds=str(SHORT / 3 * 0.9),
-            ).start()
-            stack.callback(gateway.close)
+        api = stack.enter_context(Api(redis.url, folder / "bucket", public_url=url))
+        pings = {"gateway_ping_seconds": str(SHORT / 3), "gateway_pong_seconds": str(SHORT / 3 * 0.9)}
+        gateways = [stack.enter_context(Gateway(redis.url, public_url=url, **pings)) for _ in range(2)]
+        for gateway in gateways:
             gateway.wait_for("connected to Redis")
-            gateways.append(gateway)
         certificate = self_signed(folder, "localhost")
         text = site(port, api.url.removeprefix("http://"), *(gateway.port for gateway in gateways))
         stack.enter_context(nginx(text, port, certificate, as_nobody=as_nobody))

@@ -9,9 +9,11 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from support.gateway_process import STEPS, TIMEOUT, Job, OpenStore, listen, received, watch
+from support.gateway_fixtures import OpenStore
+from support.jobs import Job
 from support.redis_server import RedisServer
 from support.sse import close_code, progress, stream
+from support.watchers import STEPS, TIMEOUT, listen, received, watch
 from system.nginx.conftest import SHORT, Behind
 from vidferry_gateway.settings import GatewaySettings
 

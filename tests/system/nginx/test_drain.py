@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from support.gateway_process import STEPS, TIMEOUT, Job, OpenStore, listen, received
+from support.gateway_fixtures import OpenStore
+from support.jobs import Job
 from support.redis_server import RedisServer
 from support.sse import Event, close_code, messages, progress, stream
+from support.watchers import STEPS, TIMEOUT, listen, received
 from system.clients.watchers import documented_module
 from system.nginx.conftest import Behind, behind_nginx
 
@@ -31,7 +33,7 @@ async def test_its_clients_go_to_the_other(
         url = f"{behind.sockets}/ws/download/{job.id}"
         watching = [asyncio.create_task(program.watch(url, each.append, base=0.1, cap=1)) for each in told]
         for gateway in behind.gateways:
-            await asyncio.to_thread(gateway.wait_for, "subscribed to channel", 1, job.id)
+            await asyncio.to_thread(gateway.wait_for, "subscribed to channel", job_id=job.id)
         await job.steps(0, 5)
         async with asyncio.timeout(2 * TIMEOUT):
             last = await _stream_until_it_stops(behind, job.id)

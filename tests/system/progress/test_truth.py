@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from support import ffmpeg
+from support.jobs import Jobs, jobs_in
 from support.origin import Origin
 from support.redis_server import RedisServer
-from support.worker_process import Jobs, jobs_in, worker
+from support.services import Worker
 from vidferry_common.contract import keys
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("truth")]
@@ -56,12 +57,9 @@ async def shown(redis: RedisServer, origin: Origin, tmp_path_factory: pytest.Tem
     """All that was told of each download; they run side by side, as each waits for its own pace."""
     home = tmp_path_factory.mktemp("truth")
     programs = slow_ffmpeg(home)
-    process = worker(redis, home, worker_slots="8", site_fragments="100")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ffmpeg, "path_with_ffmpeg", lambda: programs)
-        with process:
-            async with jobs_in(redis) as jobs:
-                yield await watch(jobs, origin)
+    with Worker(redis.url, home, {"PATH": programs}, worker_slots="8", site_fragments="100"):
+        async with jobs_in(redis) as jobs:
+            yield await watch(jobs, origin)
 
 
 def slow_ffmpeg(home: Path) -> str:

@@ -5,31 +5,29 @@ from collections.abc import Iterator
 import pytest
 
 from support.gcs import Gcs, gcs_service
-from support.redis_proxy import RedisProxy
-from support.redis_server import redis_server
-from system.reliability.service import Service
+from system.reliability.proxied import ProxiedProduct
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedProduct]:
     """With a folder as the bucket. Who takes its Redis away brings it back."""
     home = tmp_path_factory.mktemp("life")
-    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home).running() as found:
+    with ProxiedProduct(home) as found:
         yield found
 
 
 @pytest.fixture
-def service(shared: Service) -> Iterator[Service]:
+def service(shared: ProxiedProduct) -> Iterator[ProxiedProduct]:
     """Without a worker; those that the test starts are gone afterwards."""
     with shared.crew():
         yield shared
 
 
 @pytest.fixture(scope="module")
-def staffed(shared: Service) -> Iterator[Service]:
+def staffed(shared: ProxiedProduct) -> Iterator[ProxiedProduct]:
     """With one worker for all tests of a module."""
     with shared.crew():
-        shared.worker("worker")
+        shared.worker_named("worker")
         yield shared
 
 
@@ -41,14 +39,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
 
 
 @pytest.fixture(scope="session")
-def shared_cloud(cloud: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    home, told = tmp_path_factory.mktemp("cloud"), cloud.environment()
-    with redis_server() as server, RedisProxy(server) as proxy, Service(server, proxy, home, told).running() as found:
+def shared_cloud(cloud: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedProduct]:
+    with ProxiedProduct(tmp_path_factory.mktemp("cloud"), environment=cloud.environment()) as found:
         yield found
 
 
 @pytest.fixture
-def cloud_service(shared_cloud: Service, cloud: Gcs) -> Iterator[Service]:
+def cloud_service(shared_cloud: ProxiedProduct, cloud: Gcs) -> Iterator[ProxiedProduct]:
     """With Cloud Storage as the bucket, and no worker yet."""
     cloud.layer.forget()
     with shared_cloud.crew():

@@ -12,8 +12,9 @@ from support.children import children_of
 from support.gcs import Gcs
 from support.gcs_faults import Gate as CloudGate
 from support.origin.site import Site
-from system.reliability.service import Service, Worker
-from system.reliability.watching import Watcher, eventually
+from support.product import wait_until
+from support.watchers import Watcher
+from system.reliability.proxied import ProxiedProduct, ProxiedWorker
 
 MERGES = """\
     #!/bin/sh
@@ -36,25 +37,25 @@ def path_that_holds_merges(folder: Path) -> str:
 class Points:
     """Jobs of one service, each held somewhere. What is held at the origin goes on when its gate is opened."""
 
-    service: Service
+    service: ProxiedProduct
     site: Site
     cloud: Gcs
 
     def extraction(self) -> Watcher:
-        watcher = self.service.run(self.site.url("/gated/extraction/clip.mp4?at=0"))
+        watcher = self.service.begin(self.site.url("/gated/extraction/clip.mp4?at=0"))
         self.site.gate("extraction").wait_held()
         return watcher
 
     def download(self) -> Watcher:
-        watcher = self.service.run(self.site.url("/gated/download/clip.mp4"))
+        watcher = self.service.begin(self.site.url("/gated/download/clip.mp4"))
         self.site.gate("download").wait_held()
         watcher.until(lambda data: data["stage"] == "downloading")
         return watcher
 
     def merge(self) -> Watcher:
         """For a worker with path_that_holds_merges."""
-        watcher = self.service.run(self.site.url("/hls/master.m3u8"))
-        eventually(lambda: list((self.service.home / "work").glob("*/*/merging")))
+        watcher = self.service.begin(self.site.url("/hls/master.m3u8"))
+        wait_until(lambda: list((self.service.home / "work").glob("*/*/merging")))
         return watcher
 
     def upload(self, name: str = "clip", *, arrived: bool = False) -> tuple[Watcher, CloudGate]:
@@ -63,22 +64,22 @@ class Points:
         arrived: the bucket has them, and only its answer is on its way.
         """
         gate = self.cloud.layer.faults.hold("last", after=arrived)
-        watcher = self.service.run(self.site.url(f"/mutable/{name}/clip.mp4"))
+        watcher = self.service.begin(self.site.url(f"/mutable/{name}/clip.mp4"))
         assert gate.reached.wait(60)
         return watcher, gate
 
-    def claimed(self, worker: Worker) -> Watcher:
+    def claimed(self, worker: ProxiedWorker) -> Watcher:
         """Nothing is done yet: the process that forks children stands still."""
-        (zygote,) = children_of(worker.process.process.pid)
+        (zygote,) = children_of(worker.process.pid)
         worker.freeze_one(zygote)
-        watcher = self.service.run(self.site.url("/media/clip.mp4"))
+        watcher = self.service.begin(self.site.url("/media/clip.mp4"))
         watcher.attempt(1)
         return watcher
 
-    def picked(self, worker: Worker) -> Watcher:
+    def picked(self, worker: ProxiedWorker) -> Watcher:
         """Not claimed yet."""
         gate = worker.proxy.hold("claim")
-        watcher = self.service.run(self.site.url("/other/clip.mp4"))
+        watcher = self.service.begin(self.site.url("/other/clip.mp4"))
         gate.wait_reached()
         return watcher
 

@@ -9,8 +9,8 @@ import pytest
 from support.gcs import Gcs, gcs_service
 from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
-from support.stack import Watched, drain
-from system.reliability.whole import Whole, received, terminals, wait_until, whole
+from support.product import Product, wait_until
+from support.watchers import Watcher
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, connect_redis
 
@@ -28,9 +28,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
 
 
 @pytest.fixture(scope="module")
-def product(service: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+def product(service: Gcs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     settings = {"gcs_patience": "0.5", "retries": "2", "retry_delay": "0.2", "lease": str(LEASE)}
-    with whole(tmp_path_factory.mktemp("bucket"), settings, environment=service.environment()) as running:
+    with Product(tmp_path_factory.mktemp("bucket"), settings, environment=service.environment()) as running:
         yield running
 
 
@@ -42,11 +42,11 @@ def gcs(service: Gcs) -> Iterator[Gcs]:
     service.layer.forget()
 
 
-def check_stored(watched: Watched, site: Site) -> None:
+def check_stored(watched: Watcher, site: Site) -> None:
     """The first attempt's upload is what is behind the link, and the site was asked for one download."""
     end = watched.last
     assert (end["status"], end["attempt"], end["retries"]) == ("completed", 1, 0)
-    assert len(terminals(watched)) == 1
+    assert len(watched.ends) == 1
     assert len(httpx2.get(end["result"]["url"], timeout=20).content) == CLIP_BYTES
     check_downloaded_once(site)
 
@@ -56,7 +56,7 @@ def check_downloaded_once(site: Site) -> None:
     assert (probe.closed_early, download.sent) == (True, CLIP_BYTES)
 
 
-def test_an_upload_that_breaks_in_the_middle_goes_on_from_there(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_an_upload_that_breaks_in_the_middle_goes_on_from_there(product: Product, gcs: Gcs, site: Site) -> None:
     gcs.layer.faults.add("last", status=503, keep=CLIP_BYTES // 2 // 4 * 4)
     check_stored(product.watch(product.post(site.url("/media/clip.mp4"))), site)
 
@@ -65,17 +65,16 @@ def test_an_upload_that_breaks_in_the_middle_goes_on_from_there(product: Whole, 
     assert gcs.layer.received == CLIP_BYTES + CLIP_BYTES // 2, "half of it was kept"
 
 
-def test_a_bucket_that_is_away_for_longer_gets_the_file_that_is_here(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_a_bucket_that_is_away_for_longer_gets_the_file_that_is_here(product: Product, gcs: Gcs, site: Site) -> None:
     """Longer than its own patience, which is half a second here."""
     gcs.layer.faults.add(*UPLOADING, status=503, times=MANY)
-    with product.socket(product.post(site.url("/media/clip.mp4"))) as socket:
-        while not received(socket)["message"].startswith("The bucket can't be reached."):
-            pass
-        gcs.layer.faults.clear()
-        check_stored(drain(socket), site)
+    watcher = product.follow(product.post(site.url("/media/clip.mp4")))
+    watcher.until(lambda data: data["message"].startswith("The bucket can't be reached."))
+    gcs.layer.faults.clear()
+    check_stored(watcher.closed(), site)
 
 
-def test_a_bucket_that_stays_away_fails_the_job(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_a_bucket_that_stays_away_fails_the_job(product: Product, gcs: Gcs, site: Site) -> None:
     gcs.layer.faults.add(*UPLOADING, status=503, times=MANY)
     end = product.watch(product.post(site.url("/media/clip.mp4"))).last
 
@@ -85,20 +84,20 @@ def test_a_bucket_that_stays_away_fails_the_job(product: Whole, gcs: Gcs, site: 
 
 
 @pytest.mark.parametrize("kinds", [("begin",), ("last",)])
-def test_a_refusal_is_the_jobs_failure(kinds: tuple[str, ...], product: Whole, gcs: Gcs, site: Site) -> None:
+def test_a_refusal_is_the_jobs_failure(kinds: tuple[str, ...], product: Product, gcs: Gcs, site: Site) -> None:
     gcs.layer.faults.add(*kinds, status=403, times=MANY)
     before = gcs.names()
     watched = product.watch(product.post(site.url("/media/clip.mp4")))
 
     end = watched.last
     assert (end["status"], end["error"]["code"], end["attempt"]) == ("failed", "storage_denied", 1)
-    assert (end["error"]["retryable"], len(terminals(watched))) == (False, 1)
+    assert (end["error"]["retryable"], len(watched.ends)) == (False, 1)
     check_downloaded_once(site)
     assert gcs.names() == before
     product.settle()
 
 
-def test_while_it_refuses_no_job_is_taken(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_while_it_refuses_no_job_is_taken(product: Product, gcs: Gcs, site: Site) -> None:
     """One finds it out, and fails; the next waits for a bucket that takes it."""
     assert product.watch(product.post(site.url("/mutable/before/clip.mp4"))).last["status"] == "completed"
     gcs.layer.faults.add("begin", status=403, times=MANY)
@@ -112,7 +111,7 @@ def test_while_it_refuses_no_job_is_taken(product: Whole, gcs: Gcs, site: Site) 
     assert product.watch(waiting).last["status"] == "completed"
 
 
-def test_a_bucket_that_is_away_before_the_download_is_asked_again(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_a_bucket_that_is_away_before_the_download_is_asked_again(product: Product, gcs: Gcs, site: Site) -> None:
     gcs.layer.faults.add("read", status=503, times=MANY)
     job_id = product.post(site.url("/media/clip.mp4"))
     waiting = product.until(job_id, lambda job: job["retry_at"] is not None)
@@ -123,7 +122,7 @@ def test_a_bucket_that_is_away_before_the_download_is_asked_again(product: Whole
     assert (end["status"], end["retries"]) == ("completed", end["attempt"] - 1)
 
 
-def test_a_slow_bucket_is_waited_for(product: Whole, gcs: Gcs, site: Site) -> None:
+def test_a_slow_bucket_is_waited_for(product: Product, gcs: Gcs, site: Site) -> None:
     """The lease is kept meanwhile."""
     gate = gcs.layer.faults.hold("last")
     job_id = product.post(site.url("/media/clip.mp4"))
@@ -135,7 +134,7 @@ def test_a_slow_bucket_is_waited_for(product: Whole, gcs: Gcs, site: Site) -> No
     check_stored(product.watch(job_id), site)
 
 
-async def lease_ends(product: Whole) -> float:
+async def lease_ends(product: Product) -> float:
     """When the one lease ends (ms)."""
     client = connect_redis(RedisSettings.model_validate({"redis_url": product.redis.url}))
     try:

@@ -10,7 +10,9 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.origin.site import Site
-from system.reliability.whole import SECONDS, TERMINAL, Whole, wait_until, whole
+from support.product import Product, wait_until
+from support.services import SECONDS
+from support.watchers import TERMINAL
 
 pytestmark = [pytest.mark.xdist_group("life-crowd"), pytest.mark.timeout(600)]
 
@@ -22,12 +24,12 @@ CROWD_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with whole(tmp_path_factory.mktemp("crowd"), *({"worker_slots": str(slots)} for slots in SLOTS)) as running:
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with Product(tmp_path_factory.mktemp("crowd"), *({"worker_slots": str(slots)} for slots in SLOTS)) as running:
         yield running
 
 
-def post(product: Whole, site: Site, first: int, count: int, priority: str) -> list[str]:
+def post(product: Product, site: Site, first: int, count: int, priority: str) -> list[str]:
     """Jobs of videos of their own, each held at the gate of its number."""
     return [
         product.post(site.url(f"/tiny/{number}/clip.mp4"), priority=priority) for number in range(first, first + count)
@@ -43,7 +45,7 @@ def begun(site: Site) -> set[int]:
     return {int(one.path.split("/")[2]) for one in site.requests("/tiny/")}
 
 
-async def ends(product: Whole, jobs: list[str]) -> list[dict[str, Any]]:
+async def ends(product: Product, jobs: list[str]) -> list[dict[str, Any]]:
     """The last message of each, by a socket each."""
 
     async def end(job_id: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ async def ends(product: Whole, jobs: list[str]) -> list[dict[str, Any]]:
         return list(await asyncio.gather(*(end(job_id) for job_id in jobs)))
 
 
-def test_the_oldest_first_within_its_class_people_before_bulk_and_all_in_the_end(product: Whole, site: Site) -> None:
+def test_the_oldest_first_within_its_class_people_before_bulk_and_all_in_the_end(product: Product, site: Site) -> None:
     first = post(product, site, 0, RUNNING, "interactive")
     wait_until(lambda: len(begun(site)) == RUNNING, lambda: f"{len(begun(site))} began", CROWD_SECONDS)
     bulk = post(product, site, RUNNING, BULK, "bulk")

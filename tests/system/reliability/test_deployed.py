@@ -5,32 +5,32 @@ import signal
 import pytest
 
 from support.origin.site import Site
-from system.reliability.service import Service
+from system.reliability.proxied import ProxiedProduct
 
 
 @pytest.mark.xdist_group("life")
-def test_a_worker_leaves_and_another_goes_on(service: Service, site: Site) -> None:
+def test_a_worker_leaves_and_another_goes_on(service: ProxiedProduct, site: Site) -> None:
     earlier = service.objects()
-    leaving = service.worker("leaving", grace="4")
-    other = service.worker("other", takes=False)
-    quick, slow = (service.run(site.url(f"/gated/{name}/clip.mp4?x={name}")) for name in ("quick", "slow"))
+    leaving = service.worker_named("leaving", grace="4")
+    other = service.worker_named("other", takes=False)
+    quick, slow = (service.begin(site.url(f"/gated/{name}/clip.mp4?x={name}")) for name in ("quick", "slow"))
     for name in ("quick", "slow"):
         site.gate(name).wait_held()
     slow.until(lambda data: data["progress"] >= 20)
 
-    leaving.process.signal(signal.SIGTERM)
-    leaving.process.wait_for("worker takes no new downloads")
-    later = service.run(site.url("/media/clip.mp4"))
+    leaving.signal(signal.SIGTERM)
+    leaving.wait_for("worker takes no new downloads")
+    later = service.begin(site.url("/media/clip.mp4"))
     site.gate("quick").open()
     assert service.check_ended(quick)["attempt"] == 1, "its grace was enough"
-    assert leaving.process.wait() == 0
+    assert leaving.wait() == 0
     given_back = slow.until(lambda data: data["status"] == "queued" and data["attempt"] == 1)
     assert (given_back["retries"], given_back["retry_at"], given_back["message"]) == (0, None, "Waiting for a worker")
     assert [data["status"] for data in later.data] == ["queued"], "nothing new was taken"
-    assert not leaving.process.left()
+    assert not leaving.left()
     waiting = {service.backstage.download_id(each.job_id): each for each in (slow, later)}
     numbers = {slow: 2, later: 1}
-    assert service.names("arq:*") == sorted(
+    assert service.keys("arq:*") == sorted(
         ["arq:queue", *(f"arq:job:{id_}:{numbers[each]}" for id_, each in waiting.items())]
     )
 
@@ -40,4 +40,4 @@ def test_a_worker_leaves_and_another_goes_on(service: Service, site: Site) -> No
     assert (last["attempt"], last["retries"]) == (2, 0)
     assert service.check_ended(later)["attempt"] == 1
     assert len(service.objects()) == len(earlier) + 3
-    assert service.names("arq:*") == []
+    assert service.keys("arq:*") == []

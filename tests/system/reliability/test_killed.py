@@ -11,16 +11,16 @@ from support.origin.server import Origin
 from support.origin.site import Site
 from system.reliability.pages import addresses
 from system.reliability.points import Points, path_that_holds_merges
-from system.reliability.service import TAKEN_UP_SECONDS, Service, seconds_after
+from system.reliability.proxied import TAKEN_UP_SECONDS, ProxiedProduct, kill, seconds_after
 
 
 @pytest.mark.xdist_group("life-cloud")
-def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: Path) -> None:
+def test_at_any_point(cloud_service: ProxiedProduct, cloud: Gcs, site: Site, tmp_path: Path) -> None:
     """All points in one death: each download is held at another one."""
     service, points = cloud_service, Points(cloud_service, site, cloud)
     earlier = points.objects()
-    victim = service.worker("victim", worker_slots="6", path=path_that_holds_merges(tmp_path / "path"))
-    other = service.worker("other", worker_slots="6", takes=False)
+    victim = service.worker_named("victim", worker_slots="6", path=path_that_holds_merges(tmp_path / "path"))
+    other = service.worker_named("other", worker_slots="6", takes=False)
     uploading, late = points.upload()
     watchers = {
         "upload": uploading,
@@ -32,7 +32,7 @@ def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: 
     picked = points.picked(victim)
     family = victim.family()
 
-    died = victim.kill()
+    died = kill(victim)
     other.picks.open()
 
     taken_up = {name: watcher.attempt(2) for name, watcher in watchers.items()}
@@ -49,46 +49,46 @@ def test_at_any_point(cloud_service: Service, cloud: Gcs, site: Site, tmp_path: 
     before = points.objects()
     assert len(before) == len(earlier) + 6
     late.open()  # what the dead one had sent arrives at last
-    assert service.run(site.url("/media/clip.mp4")).end()["result"]["reused"]
+    assert service.begin(site.url("/media/clip.mp4")).end()["result"]["reused"]
     assert points.objects() == before
     assert not family & set(processes())
-    assert service.names("arq:*") == []
+    assert service.keys("arq:*") == []
 
 
 @pytest.mark.xdist_group("life")
-def test_three_deaths_end_it_and_deploys_do_not_count(service: Service, site: Site) -> None:
+def test_three_deaths_end_it_and_deploys_do_not_count(service: ProxiedProduct, site: Site) -> None:
     """Another worker leads meanwhile, and takes nothing."""
     earlier = service.objects()
-    service.worker("leader", takes=False)
+    service.worker_named("leader", takes=False)
     causes = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL]
-    workers = [service.worker(f"w{number}", takes=False, grace="0") for number in range(len(causes))]
-    watcher = service.run(site.url("/gated/g/clip.mp4"))
+    workers = [service.worker_named(f"w{number}", takes=False, grace="0") for number in range(len(causes))]
+    watcher = service.begin(site.url("/gated/g/clip.mp4"))
 
     for attempt, (worker, cause) in enumerate(zip(workers, causes, strict=True), start=1):
         worker.picks.open()
         watcher.until(lambda data, number=attempt: data["attempt"] == number and data["progress"] >= 20)  # type: ignore[misc]
-        worker.process.signal(cause)
-        worker.process.wait()
+        worker.signal(cause)
+        worker.wait()
 
     last = service.check_ended(watcher, "failed")
     assert (last["error"]["code"], last["attempt"], last["retries"]) == ("worker_lost", 4, 0)
     assert service.objects() == earlier
-    assert service.names("arq:*") == []
+    assert service.keys("arq:*") == []
 
 
 @pytest.mark.xdist_group("life")
-def test_its_video_is_another_downloads_by_then(service: Service, origin: Origin, site: Site) -> None:
+def test_its_video_is_another_downloads_by_then(service: ProxiedProduct, origin: Origin, site: Site) -> None:
     """The job follows one that has had fewer attempts, and its watchers see no number fall."""
     pages = addresses(origin, site.url("/gated/g/clip.mp4"))
-    victim = service.worker("victim", worker_slots="1")
+    victim = service.worker_named("victim", worker_slots="1")
     identified = victim.proxy.hold("claim_object")
-    follower = service.run(pages[0])
+    follower = service.begin(pages[0])
     identified.wait_reached()
-    service.worker("other", worker_slots="2")
-    leader = service.run(pages[1])
+    service.worker_named("other", worker_slots="2")
+    leader = service.begin(pages[1])
     site.gate("g").wait_held()
 
-    victim.kill()
+    kill(victim)
     follower.until(lambda data: data["attempt"] == 2 and data["progress"] >= 20)
     site.gate("g").open()
 

@@ -2,8 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -16,8 +14,8 @@ from support.origin.files import File
 from support.origin.media import CLIP_BYTES
 from support.origin.site import Site
 from support.origin.wire import Reply, text
-from support.stack import Watched, drain
-from system.reliability.whole import Whole, received, terminals, whole
+from support.product import Product
+from support.watchers import Watcher
 from vidferry_worker.child.retry_after import MAX_WAIT
 from vidferry_worker.settings import WorkerSettings
 
@@ -53,39 +51,37 @@ TRIED_AGAIN = {
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     settings = {
         "worker_slots": "10", "retries": str(RETRIES), "retry_delay": str(DELAY), "stall_seconds": str(STALL_SECONDS),
         "max_bytes": str(MAX_BYTES),
     }  # fmt: skip
-    with whole(tmp_path_factory.mktemp("origin"), settings) as running:
+    with Product(tmp_path_factory.mktemp("origin"), settings) as running:
         yield running
 
 
-def all_of(product: Whole, site: Site, paths: dict[str, str]) -> dict[str, Watched]:
+def all_of(product: Product, site: Site, paths: dict[str, str]) -> dict[str, Watcher]:
     """All that the watchers of those are sent; they run at once, and not before they are watched."""
-    product.workers[0].signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(len(paths)) as pool, ExitStack() as stack:
-        try:
-            jobs = [product.post(site.url(path)) for path in paths]
-            sockets = [stack.enter_context(product.socket(job_id)) for job_id in jobs]
-            assert [received(socket)["status"] for socket in sockets] == ["queued"] * len(paths)
-        finally:
-            product.workers[0].signal(signal.SIGCONT)
-        return dict(zip(paths, pool.map(drain, sockets), strict=True))
+    product.worker.signal(signal.SIGSTOP)
+    try:
+        watchers = [product.follow(product.post(site.url(path))) for path in paths]
+        assert [watcher.first()["status"] for watcher in watchers] == ["queued"] * len(paths)
+    finally:
+        product.worker.signal(signal.SIGCONT)
+    return dict(zip(paths, [watcher.closed() for watcher in watchers], strict=True))
 
 
-def ends(watched: dict[str, Watched]) -> dict[str, tuple[str, str, int]]:
+def ends(watched: dict[str, Watcher]) -> dict[str, tuple[str, str, int]]:
     return {path: (each.last["status"], each.last["error"]["code"], each.last["attempt"])
             for path, each in watched.items()}  # fmt: skip
 
 
-def test_what_is_final_fails_at_once_and_says_why(product: Whole, site: Site) -> None:
+def test_what_is_final_fails_at_once_and_says_why(product: Product, site: Site) -> None:
     before = product.videos()
     watched = all_of(product, site, FINAL)
 
     assert ends(watched) == {path: ("failed", code, 1) for path, code in FINAL.items()}
-    assert all(len(terminals(each)) == 1 and each.close_code == 1000 for each in watched.values())
+    assert all(len(each.ends) == 1 and each.close_code == 1000 for each in watched.values())
     sent = {one.path: one.sent for one in site.settled()}
     # What lies in the buffers of sockets and of a block that is read comes on top.
     assert all(sent[path] < 3 * MAX_BYTES for path in ("/endless/clip.mp4", "/announced/clip.mp4"))
@@ -93,11 +89,11 @@ def test_what_is_final_fails_at_once_and_says_why(product: Whole, site: Site) ->
     assert product.videos() == before
 
 
-def test_what_may_pass_is_tried_again_and_shows_it(product: Whole, site: Site) -> None:
+def test_what_may_pass_is_tried_again_and_shows_it(product: Product, site: Site) -> None:
     watched = all_of(product, site, TRIED_AGAIN)
 
     assert ends(watched) == {path: ("failed", code, RETRIES + 1) for path, code in TRIED_AGAIN.items()}
-    assert all(each.last["error"]["retryable"] and len(terminals(each)) == 1 for each in watched.values())
+    assert all(each.last["error"]["retryable"] and len(each.ends) == 1 for each in watched.values())
     waits = [[each for each in one.data if each["retry_at"]] for one in watched.values()]
     assert all([each["retries"] for each in one] == [1, 2] for one in waits)
     assert all((each["status"], each["max_retries"]) == ("queued", RETRIES) for one in waits for each in one)
@@ -113,7 +109,7 @@ def delay(waiting: dict[str, Any]) -> float:
     return (due - said).total_seconds()
 
 
-def test_what_cannot_be_trusted_fails_at_once(product: Whole, site: Site) -> None:
+def test_what_cannot_be_trusted_fails_at_once(product: Product, site: Site) -> None:
     """Here it speaks no TLS at all where it should."""
     end = product.watch(product.post(site.url("/media/clip.mp4").replace("http:", "https:"))).last
 
@@ -121,7 +117,7 @@ def test_what_cannot_be_trusted_fails_at_once(product: Whole, site: Site) -> Non
 
 
 @pytest.mark.parametrize("path", ["/clip.mp4", "/page", "/list.m3u8", "/s2.ts", "/key"])
-def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Site) -> None:
+def test_no_site_is_asked_before_it_says_so(path: str, product: Product, site: Site) -> None:
     """For its page, its list, its file, a segment or a key; by seconds or by a date."""
     seconds = 6  # more than is waited for in the middle of a download
     url = site.put("/clip.mp4", CLIP)
@@ -145,7 +141,7 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Whole, site: Sit
     assert [one.status for one in site.settled(path)].count(busy.status) == 1
 
 
-def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Whole, site: Site) -> None:
+def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Product, site: Site) -> None:
     """For longer than a site may send nothing unasked."""
     seconds = int(MAX_WAIT)
     assert seconds > STALL_SECONDS
@@ -159,7 +155,7 @@ def test_for_a_moment_a_site_is_waited_for_in_the_middle(product: Whole, site: S
     assert (watched.last["status"], watched.last["attempt"]) == ("completed", 1)
 
 
-def test_an_attempt_that_begins_anew_says_so(product: Whole, site: Site) -> None:
+def test_an_attempt_that_begins_anew_says_so(product: Product, site: Site) -> None:
     watched = product.watch(product.post(site.put("/clip.mp4", Reply(503), CLIP)))
 
     begun = [each["message"] for each in watched.data if each["stage"] == "started"]
@@ -170,7 +166,7 @@ def test_an_attempt_that_begins_anew_says_so(product: Whole, site: Site) -> None
 
 
 @pytest.mark.parametrize("reset", [0, 1])
-def test_a_cut_body_is_gone_on_with_where_it_ended(reset: int, product: Whole, site: Site) -> None:
+def test_a_cut_body_is_gone_on_with_where_it_ended(reset: int, product: Product, site: Site) -> None:
     job_id = product.post(site.url(f"/short/clip.mp4?times=2&reset={reset}"))  # the first is asked for its headers
     end = product.watch(job_id).last
 
@@ -183,7 +179,7 @@ def test_a_cut_body_is_gone_on_with_where_it_ended(reset: int, product: Whole, s
     assert rest.sent == CLIP_BYTES - begin
 
 
-def test_a_stall_is_noticed_and_the_next_try_goes_through(product: Whole, site: Site) -> None:
+def test_a_stall_is_noticed_and_the_next_try_goes_through(product: Product, site: Site) -> None:
     job_id = product.post(site.url("/gated/late/clip.mp4"))
     waiting = product.until(job_id, lambda job: job["retry_at"] is not None)
     site.gate("late").open()
@@ -195,7 +191,7 @@ def test_a_stall_is_noticed_and_the_next_try_goes_through(product: Whole, site: 
 
 def test_how_long_a_video_and_its_download_may_take(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = {"max_seconds": "10", "max_duration": "2"}
-    with whole(tmp_path_factory.mktemp("bounds"), settings) as product:
+    with Product(tmp_path_factory.mktemp("bounds"), settings) as product:
         held = product.post(site.url("/gated/never/clip.mp4"))
         long = product.post(site.url("/media/clip.mp4"))
         codes = [product.watch(job_id).last["error"]["code"] for job_id in (long, held)]
@@ -207,7 +203,7 @@ def test_how_long_a_video_and_its_download_may_take(site: Site, tmp_path_factory
 def test_a_slow_site_cannot_take_every_slot(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Two workers with two slots each, and at most two downloads of one site on both."""
     settings = {"worker_slots": "2", "site_limit": "2"}
-    with whole(tmp_path_factory.mktemp("sites"), settings, settings) as product:
+    with Product(tmp_path_factory.mktemp("sites"), settings, settings) as product:
         slow = [product.post(site.url(f"/gated/{number}/clip.mp4")) for number in range(4)]
         for number in (0, 1):
             product.reached(slow[number], "downloading")
@@ -237,7 +233,7 @@ SHARED = {
 
 def test_by_default_a_site_leaves_half_of_the_slots(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Under another spelling of its address, too."""
-    with whole(tmp_path_factory.mktemp("half"), SHARED) as product:
+    with Product(tmp_path_factory.mktemp("half"), SHARED) as product:
         paths = [site.url(f"/gated/{number}/clip.mp4") for number in range(SLOTS)]
         slow = [product.post(url) for url in (*paths[:3], paths[3].replace("127.0.0.1", "[::ffff:127.0.0.1]"))]
         for job_id in slow[:2]:
@@ -254,7 +250,7 @@ def test_by_default_a_site_leaves_half_of_the_slots(site: Site, tmp_path_factory
 
 def test_by_default_a_caller_leaves_a_slot(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whoever asks by several addresses of one /64 is one caller; a proxy tells who asks."""
-    with whole(tmp_path_factory.mktemp("callers"), SHARED | {"site_share": "1"}) as product:
+    with Product(tmp_path_factory.mktemp("callers"), SHARED | {"site_share": "1"}) as product:
         slow = [
             product.post(site.url(f"/gated/{number}/clip.mp4"), caller=f"2001:db8::{number + 1}")
             for number in range(SLOTS)

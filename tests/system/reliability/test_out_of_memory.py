@@ -11,8 +11,9 @@ import pytest
 
 from support.memory_group import ENTERING, memory_group
 from support.origin.site import Site
+from support.product import Product
+from support.services import Worker
 from support.tree import TESTS
-from system.reliability.whole import Whole, whole
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 
 pytestmark = [pytest.mark.memory, pytest.mark.xdist_group("life-out-of-memory"), pytest.mark.timeout(300)]
@@ -24,28 +25,27 @@ ALL = f"?bytes={LIMIT * 3 // 2}"
 
 
 @contextmanager
-def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Whole, MemoryCgroup]]:
+def taken_over(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[Product, MemoryCgroup]]:
     """A worker in a group of its own, some of whose children are hostile, and that group."""
     with ExitStack() as stack:
         folder = stack.enter_context(memory_group(LIMIT))
-        product = stack.enter_context(whole(home, {**SETTINGS, **settings}, begin=False))
-        worker = product.workers[0]
-        worker.environment["PYTHONPATH"] = str(TESTS)
+        product = stack.enter_context(Product(home))
+        worker = Worker(product.redis.url, home, {"PYTHONPATH": str(TESTS)}, **{**SETTINGS, **settings})
         procs = str(folder / "cgroup.procs")
         worker.command = [*ENTERING, procs, sys.executable, "-m", "support.taken_over", *arguments]
-        worker.start()
-        yield product, MemoryCgroup.of_process(Path("/proc", str(worker.process.pid)))
+        product.workers.append(stack.enter_context(worker))
+        yield product, MemoryCgroup.of_process(Path("/proc", str(worker.pid)))
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, MemoryCgroup]]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, MemoryCgroup]]:
     """Its children have no bounds of their own, which the other watch would find passed twice a second."""
     with taken_over(tmp_path_factory.mktemp("watched"), "unbounded") as running:
         yield running
 
 
 @contextmanager
-def bystander(product: Whole, site: Site) -> Iterator[None]:
+def bystander(product: Product, site: Site) -> Iterator[None]:
     """An honest download whose middle lies before and after what happens; it completes at its first attempt."""
     job_id = product.post(site.url("/gated/bystander/clip.mp4"))
     product.until(job_id, lambda job: job["progress"] >= 35)
@@ -57,7 +57,7 @@ def bystander(product: Whole, site: Site) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("attack", ["memory_at_once", "all_the_memory"])
-def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryCgroup], site: Site) -> None:
+def test_it_alone_is_ended(attack: str, watched: tuple[Product, MemoryCgroup], site: Site) -> None:
     product, group = watched
     before = group.count_oom_kills()
     with bystander(product, site):
@@ -67,7 +67,7 @@ def test_it_alone_is_ended(attack: str, watched: tuple[Whole, MemoryCgroup], sit
     assert group.count_oom_kills() == before
 
 
-def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Whole, MemoryCgroup], site: Site) -> None:
+def test_pages_of_its_files_are_the_kernels_to_take_back(watched: tuple[Product, MemoryCgroup], site: Site) -> None:
     product, group = watched
     before = group.count_oom_kills()
     with bystander(product, site):

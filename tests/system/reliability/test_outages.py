@@ -11,9 +11,10 @@ import pytest
 
 from support.answers import problem
 from support.origin.site import Site
+from support.product import wait_until
 from support.redis_server import RedisServer
-from system.reliability.service import LEASE, Service
-from system.reliability.watching import Watcher, eventually
+from support.watchers import Watcher
+from system.reliability.proxied import LEASE, ProxiedProduct
 
 pytestmark = pytest.mark.xdist_group("life")
 ALL_STEPS = {5, 10, 20, 35, 50, 65, 80, 85, 90, 92, 98, 100}
@@ -40,12 +41,12 @@ def last_for(seconds: float, since: float) -> None:
 
 @pytest.mark.parametrize("outage", [killed, frozen])
 def test_longer_than_a_lease(
-    outage: Callable[[RedisServer], AbstractContextManager[None]], staffed: Service, site: Site
+    outage: Callable[[RedisServer], AbstractContextManager[None]], staffed: ProxiedProduct, site: Site
 ) -> None:
-    watcher = staffed.run(site.url("/gated/g/clip.mp4"))
+    watcher = staffed.begin(site.url("/gated/g/clip.mp4"))
     site.gate("g").wait_held()
     watcher.until(lambda data: data["progress"] >= 20)
-    waiting = staffed.run(site.url("/gated/h/clip.mp4"))
+    waiting = staffed.begin(site.url("/gated/h/clip.mp4"))
     site.gate("h").wait_held()
 
     with outage(staffed.redis):
@@ -54,8 +55,7 @@ def test_longer_than_a_lease(
         problem(staffed.client.post("/api/download", json={"url": site.url("/")}), 503, "redis_unavailable")
         problem(staffed.client.get(f"/api/jobs/{watcher.job_id}"), 503, "redis_unavailable")
         assert staffed.client.get("/readyz").status_code == 200
-        newcomer = Watcher(staffed.gateway.uri(watcher.job_id))
-        newcomer.read()
+        newcomer = Watcher(staffed.gateway.uri(watcher.job_id)).closed()
         assert (newcomer.data, newcomer.close_code) == ([], 1013)
         site.settled("/gated/g/clip.mp4")  # the worker took all of it meanwhile
         last_for(2 * LEASE, since)
@@ -63,12 +63,12 @@ def test_longer_than_a_lease(
 
     last = staffed.check_ended(watcher)
     assert last["attempt"] == 1, "nothing was reaped"
-    assert watcher.steps(1) >= ALL_STEPS
+    assert watcher.progress_of(1) >= ALL_STEPS
     site.gate("h").open()
     assert staffed.check_ended(waiting)["attempt"] == 1
 
 
-def test_killed_again_and_again_amid_writes(staffed: Service, site: Site) -> None:
+def test_killed_again_and_again_amid_writes(staffed: ProxiedProduct, site: Site) -> None:
     accepted: list[str] = []
     urls = [site.url(f"/mutable/{number}/clip.mp4") for number in range(10)]
     before = len(staffed.objects())
@@ -84,12 +84,12 @@ def test_killed_again_and_again_amid_writes(staffed: Service, site: Site) -> Non
     poster = threading.Thread(target=post_all)
     poster.start()
     for count in (2, 5, 8):
-        eventually(lambda wanted=count: len(accepted) >= wanted)  # type: ignore[misc]
+        wait_until(lambda wanted=count: len(accepted) >= wanted)  # type: ignore[misc]
         staffed.redis.restart()
     poster.join()
     assert len(set(accepted)) == len(urls)
     for job_id in accepted:
-        assert staffed.check_ended(staffed.watch(job_id))["attempt"] == 1
+        assert staffed.check_ended(staffed.follow(job_id))["attempt"] == 1
     assert len(staffed.objects()) == before + len(urls)
     for url in urls:
         taken = [one for one in site.settled(url.removeprefix(site.base)) if one.sent == one.length]

@@ -6,7 +6,7 @@ import pytest
 
 from support.answers import VIDEO, problem
 from support.origin.site import Site
-from system.reliability.service import Service
+from system.reliability.proxied import ProxiedProduct
 
 pytestmark = pytest.mark.xdist_group("life")
 
@@ -15,14 +15,14 @@ TRIES = 4
 
 
 @pytest.fixture(scope="module")
-def service(staffed: Service) -> Service:
+def service(staffed: ProxiedProduct) -> ProxiedProduct:
     staffed.cancel(staffed.post(VIDEO))  # from here on Redis knows the scripts by their digests
     return staffed
 
 
 @pytest.mark.parametrize("times", [1, TRIES])
 @pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
-def test_cut_at_its_script(after: bool, times: int, service: Service, site: Site) -> None:
+def test_cut_at_its_script(after: bool, times: int, service: ProxiedProduct, site: Site) -> None:
     url, key = site.url("/media/clip.mp4"), {"Idempotency-Key": str(uuid4())}
     jobs = jobs_of(service)
     proxy = service.proxy
@@ -37,12 +37,12 @@ def test_cut_at_its_script(after: bool, times: int, service: Service, site: Site
     assert proxy.cut_connections == cut + times
     assert answer.status_code == 202
     job_id = answer.json()["job_id"]
-    last = service.check_ended(service.watch(job_id))
+    last = service.check_ended(service.follow(job_id))
     assert (last["attempt"], last["result"]["reused"]) == (1, False)
     assert jobs_of(service) - jobs == {job_id}
     assert len([one for one in site.settled() if one.sent == one.length]) == 1, "fetched once"
-    assert service.names("arq:*") == []
+    assert service.keys("arq:*") == []
 
 
-def jobs_of(service: Service) -> set[str]:
-    return {name.split(":")[2] for name in service.names("vidferry:job:*")}
+def jobs_of(service: ProxiedProduct) -> set[str]:
+    return {name.split(":")[2] for name in service.keys("vidferry:job:*")}

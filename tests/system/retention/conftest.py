@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from support.gcs import Gcs
+from support.jobs import Jobs, jobs_in
 from support.redis_server import RedisServer, redis_server
-from support.worker_process import Jobs, jobs_in
 from system.retention.homes import FolderHome, GcsHome, Home
 
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
 from support.children import eventually
 from support.gcs import Gcs
 from support.gcs_faults import Fault, Gate
+from support.jobs import Jobs
+from support.metrics import worker_metrics
 from support.records import of
 from support.redis_server import RedisServer
+from support.services import Worker
 from support.sources import put
-from support.worker_process import Jobs, WorkerProcess, worker_metrics
 from vidferry_common.bucket import NEW, Bucket, BucketSettings, StoredObject, open_bucket
 from vidferry_common.contract import keys
 from vidferry_worker.retention.sweeper import Sweeper
@@ -80,16 +82,9 @@ async def names(home: Home) -> set[str]:
     return found
 
 
-@contextmanager
-def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> Iterator[WorkerProcess]:
+def sweeping(redis: RedisServer, folder: Path, home: Home, **settings: str) -> Worker:
     """A worker that sweeps what its settings say, once it leads: at once where no other does."""
-    folder.mkdir(exist_ok=True)
-    process = WorkerProcess(redis, folder, **settings)
-    process.environment |= home.environment
-    try:
-        yield process.start()
-    finally:
-        process.close()
+    return Worker(redis.url, folder, home.environment, **settings)
 
 
 async def sweep(jobs: Jobs, home: Home, **settings: str) -> None:

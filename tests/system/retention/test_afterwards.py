@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from support.answers import problem
-from support.api_process import KEY, ApiProcess
 from support.children import until
+from support.jobs import Jobs
 from support.origin.site import Site
 from support.redis_server import RedisServer
-from support.worker_process import Jobs, WorkerProcess
+from support.services import KEY, Api, Worker
 from system.retention.homes import DAY, FolderHome, GcsHome, names, store, sweeping
 from vidferry_common.contract import keys
 from vidferry_common.contract.identity import digest
@@ -23,7 +23,7 @@ OFTEN = {"retention_days": "1", "retention_interval": "0.1", "signing_key": KEY}
 
 
 @pytest.fixture
-def worker(redis: RedisServer, folder_home: FolderHome, tmp_path: Path) -> Iterator[WorkerProcess]:
+def worker(redis: RedisServer, folder_home: FolderHome, tmp_path: Path) -> Iterator[Worker]:
     with sweeping(redis, tmp_path / "w", folder_home, **OFTEN) as process:
         yield process
 
@@ -36,7 +36,7 @@ async def made(jobs: Jobs, url: str) -> tuple[NewJob, str]:
     return job, await jobs.field(job, "object")
 
 
-async def removed(home: FolderHome, worker: WorkerProcess, jobs: Jobs, name: str) -> None:
+async def removed(home: FolderHome, worker: Worker, jobs: Jobs, name: str) -> None:
     """As days later: it is old, and nobody was given it of late."""
     home.age(name, 2 * DAY)
     await jobs.redis.delete(keys.PINNED)
@@ -44,68 +44,56 @@ async def removed(home: FolderHome, worker: WorkerProcess, jobs: Jobs, name: str
 
 
 async def test_a_removed_file_is_gone_and_a_new_post_fetches_it_anew(
-    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
+    worker: Worker, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
 ) -> None:
     url = site.url("/media/clip.mp4")
     job, name = await made(jobs, url)
-    api = ApiProcess(redis.url, folder_home.root).start()
-    try:
-        with httpx2.Client(base_url=api.url, timeout=20) as client:
-            file = f"/api/jobs/{job.job_id}/file"
-            answer = await asyncio.to_thread(client.get, file)
-            link = answer.headers["location"]
-            assert answer.status_code == 307
-            await removed(folder_home, worker, jobs, name)
+    with Api(redis.url, folder_home.root) as api, httpx2.Client(base_url=api.url, timeout=20) as client:
+        file = f"/api/jobs/{job.job_id}/file"
+        answer = await asyncio.to_thread(client.get, file)
+        link = answer.headers["location"]
+        assert answer.status_code == 307
+        await removed(folder_home, worker, jobs, name)
 
-            problem(await asyncio.to_thread(client.get, file), 410, "object_gone")
-            problem(await asyncio.to_thread(client.get, link), 410, "object_gone")
-            again, _ = await made(jobs, url)
+        problem(await asyncio.to_thread(client.get, file), 410, "object_gone")
+        problem(await asyncio.to_thread(client.get, link), 410, "object_gone")
+        again, _ = await made(jobs, url)
 
-            assert (await jobs.end(again))["result"]["reused"] is False
-            assert (await asyncio.to_thread(client.get, file)).status_code == 307
-    finally:
-        api.close()
+        assert (await jobs.end(again))["result"]["reused"] is False
+        assert (await asyncio.to_thread(client.get, file)).status_code == 307
 
 
 async def test_a_file_that_somebody_was_just_given_a_link_to_stays(
-    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
+    worker: Worker, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site
 ) -> None:
     job, name = await made(jobs, site.url("/media/clip.mp4"))
-    api = ApiProcess(redis.url, folder_home.root).start()
-    try:
-        with httpx2.Client(base_url=api.url, timeout=20) as client:
-            await jobs.redis.delete(keys.PINNED)
-            link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
-            folder_home.age(name, 2 * DAY)
-            sweeps = len(worker.logged("retention sweep completed"))
-            await until(lambda: len(worker.logged("retention sweep completed")) >= sweeps + 2)
+    with Api(redis.url, folder_home.root) as api, httpx2.Client(base_url=api.url, timeout=20) as client:
+        await jobs.redis.delete(keys.PINNED)
+        link = (await asyncio.to_thread(client.get, f"/api/jobs/{job.job_id}/file")).headers["location"]
+        folder_home.age(name, 2 * DAY)
+        sweeps = len(worker.logged("retention sweep completed"))
+        await until(lambda: len(worker.logged("retention sweep completed")) >= sweeps + 2)
 
-            assert (await asyncio.to_thread(client.get, link)).status_code == 200
-    finally:
-        api.close()
+        assert (await asyncio.to_thread(client.get, link)).status_code == 200
 
 
 async def test_a_folder_that_is_away_has_lost_no_file(
-    worker: WorkerProcess, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site, tmp_path: Path
+    worker: Worker, folder_home: FolderHome, redis: RedisServer, jobs: Jobs, site: Site, tmp_path: Path
 ) -> None:
     job, name = await made(jobs, site.url("/media/clip.mp4"))
-    api = ApiProcess(redis.url, folder_home.root).start()
-    try:
-        with httpx2.Client(base_url=api.url, timeout=20) as client:
-            file = f"/api/jobs/{job.job_id}/file"
-            folder_home.root.rename(tmp_path / "elsewhere")
-            problem(await asyncio.to_thread(client.get, file), 503, "storage_unavailable")
-            worker.wait_for("retention sweep failed")
+    with Api(redis.url, folder_home.root) as api, httpx2.Client(base_url=api.url, timeout=20) as client:
+        file = f"/api/jobs/{job.job_id}/file"
+        folder_home.root.rename(tmp_path / "elsewhere")
+        problem(await asyncio.to_thread(client.get, file), 503, "storage_unavailable")
+        worker.wait_for("retention sweep failed")
 
-            (tmp_path / "elsewhere").rename(folder_home.root)
-            assert (await asyncio.to_thread(client.get, file)).status_code == 307
-    finally:
-        api.close()
+        (tmp_path / "elsewhere").rename(folder_home.root)
+        assert (await asyncio.to_thread(client.get, file)).status_code == 307
     assert await names(folder_home) == {name}
 
 
 async def test_what_an_address_led_to_is_looked_for_before_it_is_handed_out(
-    worker: WorkerProcess, folder_home: FolderHome, jobs: Jobs, site: Site
+    worker: Worker, folder_home: FolderHome, jobs: Jobs, site: Site
 ) -> None:
     """As after a job of a site with ids of its own."""
     url = site.url("/media/clip.mp4")
@@ -121,7 +109,7 @@ async def test_what_an_address_led_to_is_looked_for_before_it_is_handed_out(
 
 
 async def test_what_was_handed_out_of_late_stays(
-    worker: WorkerProcess, folder_home: FolderHome, jobs: Jobs, site: Site
+    worker: Worker, folder_home: FolderHome, jobs: Jobs, site: Site
 ) -> None:
     """A job that is just being finished as reused leads to an object that is there."""
     url = site.url("/media/clip.mp4")

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from support.children import eventually, until
+from support.jobs import Jobs
 from support.origin.site import Site
 from support.records import of
 from support.redis_server import RedisServer
+from support.services import Worker
 from support.sources import put
-from support.worker_process import Jobs, WorkerProcess
 from system.retention.homes import DAY, VIDEO, FolderHome, GcsHome, hold_listing, names, store, sweeping
 from vidferry_common.bucket.checksum import crc32c
 from vidferry_common.bucket.folder.files import FolderFiles, next_generation
@@ -29,11 +30,11 @@ QUICK = {"retention_days": "1", "lease": "1"}
 """another worker leads after half a second"""
 
 
-def sweeps(*workers: WorkerProcess) -> int:
+def sweeps(*workers: Worker) -> int:
     return sum(len(worker.logged(SWEPT)) for worker in workers)
 
 
-def asked_as_keeper(worker: WorkerProcess) -> bool:
+def asked_as_keeper(worker: Worker) -> bool:
     return any(entry["seconds"] is not None for entry in worker.logged(ASKED))
 
 

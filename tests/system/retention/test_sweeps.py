@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.jobs import Jobs
 from support.ports import free_port
 from support.redis_server import RedisServer
 from support.scrape import Admin
-from support.worker_process import Jobs
 from system.retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweep, sweeping
 from vidferry_common.contract import keys
 

@@ -15,8 +15,9 @@ from statistics import median
 from typing import TypeVar, cast
 
 from bench.machine import cpu_seconds, resident_kib
-from support.gateway_process import GatewayProcess, Job, redis_client
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer, redis_server
+from support.services import Gateway
 from system.soak.watchers import Log, Watcher
 from vidferry_common.contract import keys
 from vidferry_common.contract.stages import NEW_VIDEO
@@ -39,7 +40,7 @@ class Soak:
     """All of it."""
 
     server: RedisServer
-    gateway: GatewayProcess
+    gateway: Gateway
     store: Store
     until: float
     rng: random.Random
@@ -129,19 +130,14 @@ class Soak:
 
 async def soak() -> list[str]:
     rng = random.Random()
-    with redis_server() as server:
-        gateway = GatewayProcess(server.url, log_level="info").start()
-        try:
-            async with redis_client(server) as client:
-                run = Soak(server, gateway, Store(client, 3600), time.monotonic() + MINUTES * 60, rng)
-                await run.run()
-            wrong = run.verdict()
-            gateway.terminate()
-            if (status := await asyncio.to_thread(gateway.wait)) != 0:
-                wrong.append(f"the gateway ended with {status}")
-            return wrong
-        finally:
-            gateway.close()
+    with redis_server() as server, Gateway(server.url, log_level="info") as gateway:
+        async with redis_client(server) as client:
+            run = Soak(server, gateway, Store(client, 3600), time.monotonic() + MINUTES * 60, rng)
+            await run.run()
+        wrong = run.verdict()
+        if (status := await asyncio.to_thread(gateway.stop)) != 0:
+            wrong.append(f"the gateway ended with {status}")
+        return wrong
 
 
 if __name__ == "__main__":

@@ -9,29 +9,22 @@ import pytest
 from websockets.asyncio.client import connect
 
 from support.children import eventually
-from support.gateway_process import (
-    STEPS,
-    GatewayProcess,
-    Job,
-    OpenStore,
-    StartGateway,
-    listen,
-    received,
-    redis_client,
-    watch,
-)
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job, redis_client
 from support.ports import free_port
 from support.redis_server import RedisServer, redis_server
 from support.scrape import Admin
+from support.services import Gateway
 from support.sse import close_code, follow
 from support.tls import TlsFront, self_signed
+from support.watchers import STEPS, listen, received, watch
 from vidferry_common.store.client import RedisClient
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def gateway(start_gateway: StartGateway, redis: RedisServer) -> GatewayProcess:
+async def gateway(start_gateway: StartGateway, redis: RedisServer) -> Gateway:
     process = start_gateway(redis.url)
     await process.connected()
     return process
@@ -48,13 +41,13 @@ async def cut(client: RedisClient) -> None:
     await client.client_kill_filter(_id=connection["id"])
 
 
-async def away(gateway: GatewayProcess) -> None:
+async def away(gateway: Gateway) -> None:
     """Until it has found that Redis is away."""
     await asyncio.to_thread(gateway.wait_for, "Redis is away")
 
 
 async def test_redis_killed_and_back_the_socket_stays_and_sees_the_end(
-    gateway: GatewayProcess, job: Job, redis: RedisServer
+    gateway: Gateway, job: Job, redis: RedisServer
 ) -> None:
     async with connect(gateway.uri(job.id)) as socket:
         await listen(socket, received(1))
@@ -73,7 +66,7 @@ async def test_redis_killed_and_back_the_socket_stays_and_sees_the_end(
 
 
 async def test_the_end_told_while_the_gateway_was_away_is_read_again(
-    gateway: GatewayProcess, job: Job, redis: RedisServer
+    gateway: Gateway, job: Job, redis: RedisServer
 ) -> None:
     """Redis lives on; the gateway's connection alone is cut, again and again, while steps are told."""
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
@@ -89,7 +82,7 @@ async def test_the_end_told_while_the_gateway_was_away_is_read_again(
     assert (seen.progress, seen.code) == (STEPS, 1000)
 
 
-async def test_nothing_new_is_nothing_sent(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
+async def test_nothing_new_is_nothing_sent(gateway: Gateway, job: Job, redis: RedisServer) -> None:
     await job.steps(0, 5)
     async with connect(gateway.uri(job.id)) as socket:
         await listen(socket, received(5))
@@ -102,7 +95,7 @@ async def test_nothing_new_is_nothing_sent(gateway: GatewayProcess, job: Job, re
         assert (await listen(socket)).progress == [100]
 
 
-async def test_a_record_that_went_back_is_shown(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
+async def test_a_record_that_went_back_is_shown(gateway: Gateway, job: Job, redis: RedisServer) -> None:
     await job.steps(0, 2)
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
         kept = [await client.dump(f"vidferry:job:{job.id}{part}") for part in ("", ":history")]
@@ -117,7 +110,7 @@ async def test_a_record_that_went_back_is_shown(gateway: GatewayProcess, job: Jo
         assert (await listen(socket)).progress == [100]
 
 
-async def test_a_job_lost_with_redis_closes(gateway: GatewayProcess, job: Job, redis: RedisServer) -> None:
+async def test_a_job_lost_with_redis_closes(gateway: Gateway, job: Job, redis: RedisServer) -> None:
     async with connect(gateway.uri(job.id)) as socket, redis_client(redis) as client:
         await listen(socket, received(1))
         await client.flushall()
@@ -188,7 +181,7 @@ async def test_redis_away_at_the_handshake(start_gateway: StartGateway, redis: R
 
 
 async def test_in_an_outage_it_stays_in_rotation_and_tells_clients_to_come_back(
-    gateway: GatewayProcess, job: Job, redis: RedisServer
+    gateway: Gateway, job: Job, redis: RedisServer
 ) -> None:
     redis.kill()
     await away(gateway)
@@ -204,7 +197,7 @@ async def test_in_an_outage_it_stays_in_rotation_and_tells_clients_to_come_back(
 
 
 async def test_in_a_full_redis_jobs_are_watched_as_ever(
-    gateway: GatewayProcess, job: Job, redis: RedisServer, store_of: OpenStore
+    gateway: Gateway, job: Job, redis: RedisServer, store_of: OpenStore
 ) -> None:
     async with redis_client(redis) as client:
         await client.config_set("maxmemory", 1)
@@ -216,7 +209,7 @@ async def test_in_a_full_redis_jobs_are_watched_as_ever(
         await client.config_set("maxmemory", 0)
     assert [*first.messages, *rest.messages][-1]["data"]["status"] == "completed"
     assert (rest.code, again.code) == (1000, 1000)
-    assert not any("Redis is away" in line for line in gateway.lines)
+    assert not gateway.logged("Redis is away")
 
 
 async def test_more_jobs_than_are_read_at_once_come_back(
@@ -269,10 +262,10 @@ async def test_a_password_and_a_user(start_gateway: StartGateway, store_of: Open
 async def test_a_wrong_password_is_said_once_and_not_shown(start_gateway: StartGateway) -> None:
     with redis_server("--requirepass", "right") as server:
         gateway = start_gateway(server.url, redis_password="wrong-and-secret")
-        entry = await asyncio.to_thread(gateway.wait_for, "Redis is away")
+        entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
         assert "WRONGPASS" in entry["message"]
         assert (await watch(gateway.uri("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"))).code == 1013
-    assert "wrong-and-secret" not in "".join(gateway.lines)
+    assert "wrong-and-secret" not in gateway.log
 
 
 async def test_over_tcp_in_another_database(
@@ -297,5 +290,5 @@ async def test_over_tls(
         await job.finish()
         assert (await watch(gateway.uri(job.id))).code == 1000
         untrusting = start_gateway(f"rediss://localhost:{front.port}/0")
-        entry = await asyncio.to_thread(untrusting.wait_for, "Redis is away")
+        entry, *_ = await asyncio.to_thread(untrusting.wait_for, "Redis is away")
         assert "CERTIFICATE_VERIFY_FAILED" in entry["message"]

@@ -6,18 +6,11 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from support.gateway_process import (
-    STEPS,
-    GatewayProcess,
-    Job,
-    OpenStore,
-    StartGateway,
-    listen,
-    received,
-    redis_client,
-    watch,
-)
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer
+from support.services import Gateway
+from support.watchers import STEPS, listen, received, watch
 from vidferry_common.contract.keys import CHANNEL, HISTORY, JOB
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +22,7 @@ async def publish(server: RedisServer, job_id: str, message: bytes) -> None:
         await client.publish(CHANNEL + job_id, message)
 
 
-async def test_from_before_the_first_step(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_from_before_the_first_step(shared_gateway: Gateway, job: Job) -> None:
     async with connect(shared_gateway.uri(job.id)) as socket:
         first = await listen(socket, received(1))
         await job.steps(0, 11)
@@ -42,7 +35,7 @@ async def test_from_before_the_first_step(shared_gateway: GatewayProcess, job: J
     assert seen.messages[-1]["data"]["result"] == {"title": "A video"}
 
 
-async def test_from_the_middle(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_from_the_middle(shared_gateway: Gateway, job: Job) -> None:
     await job.steps(0, 5)
     await job.progress(44.4)
     async with connect(shared_gateway.uri(job.id)) as socket:
@@ -55,7 +48,7 @@ async def test_from_the_middle(shared_gateway: GatewayProcess, job: Job) -> None
     assert [*so_far.seqs, *rest.seqs] == sorted({*so_far.seqs, *rest.seqs})
 
 
-async def test_after_the_end(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_after_the_end(shared_gateway: Gateway, job: Job) -> None:
     await job.steps(0, 11)
     await job.finish()
     seen = await watch(shared_gateway.uri(job.id))
@@ -64,7 +57,7 @@ async def test_after_the_end(shared_gateway: GatewayProcess, job: Job) -> None:
 
 @pytest.mark.parametrize("query", ["", "?after={epoch}-4", "?after={epoch}-13"])
 async def test_once_the_history_of_an_ended_job_is_gone(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job, query: str
+    shared_gateway: Gateway, shared_redis: RedisServer, job: Job, query: str
 ) -> None:
     """Nobody is left waiting, and nobody takes an older step for the end."""
     await job.steps(0, 11)
@@ -78,7 +71,7 @@ async def test_once_the_history_of_an_ended_job_is_gone(
     assert seen.messages[0]["data"]["status"] == "completed"
 
 
-async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_cut_and_back_with_its_cursor(shared_gateway: Gateway, job: Job) -> None:
     await job.steps(0, 3)
     async with connect(shared_gateway.uri(job.id)) as socket:
         before = await listen(socket, received(3))
@@ -90,15 +83,13 @@ async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job:
 
 
 @pytest.mark.parametrize("cursor", ["00000000-3", "garbage"])
-async def test_a_cursor_of_something_else_shows_everything(
-    shared_gateway: GatewayProcess, job: Job, cursor: str
-) -> None:
+async def test_a_cursor_of_something_else_shows_everything(shared_gateway: Gateway, job: Job, cursor: str) -> None:
     await job.steps(0, 11)
     await job.finish()
     assert (await watch(shared_gateway.uri(job.id, f"?after={cursor}"))).progress == STEPS
 
 
-async def test_a_cursor_at_the_end_still_shows_the_end(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_a_cursor_at_the_end_still_shows_the_end(shared_gateway: Gateway, job: Job) -> None:
     await job.steps(0, 11)
     await job.finish()
     cursor = (await watch(shared_gateway.uri(job.id))).cursor
@@ -106,7 +97,7 @@ async def test_a_cursor_at_the_end_still_shows_the_end(shared_gateway: GatewayPr
     assert (seen.progress, seen.code) == ([100], 1000)
 
 
-async def test_below_a_prefix_and_in_capitals(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_below_a_prefix_and_in_capitals(shared_gateway: Gateway, job: Job) -> None:
     await job.finish()
     assert (await watch(shared_gateway.uri(job.id.upper(), prefix="/a/b"))).code == 1000
 
@@ -116,7 +107,7 @@ async def test_below_a_prefix_and_in_capitals(shared_gateway: GatewayProcess, jo
     [b"hello", b'{"type": "status",  "data": {"status": "completed"}}', "…é\n".encode(), b"x" * 70_000, b"x" * 126],
 )
 async def test_another_programs_message_passes_unchanged(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job, message: bytes
+    shared_gateway: Gateway, shared_redis: RedisServer, job: Job, message: bytes
 ) -> None:
     async with connect(shared_gateway.uri(job.id)) as socket:
         await listen(socket, received(1))
@@ -128,7 +119,7 @@ async def test_another_programs_message_passes_unchanged(
 
 
 async def test_bytes_that_are_no_text_pass_as_bytes(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job
+    shared_gateway: Gateway, shared_redis: RedisServer, job: Job
 ) -> None:
     async with connect(shared_gateway.uri(job.id)) as socket:
         await listen(socket, received(1))
@@ -139,7 +130,7 @@ async def test_bytes_that_are_no_text_pass_as_bytes(
 @pytest.mark.parametrize(
     "job_id", ["6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40", "nonsense", "", "x" * 3000, "%2e%2e/x", "a/b"]
 )
-async def test_no_such_job(shared_gateway: GatewayProcess, job_id: str) -> None:
+async def test_no_such_job(shared_gateway: Gateway, job_id: str) -> None:
     seen = await watch(shared_gateway.uri(job_id))
     assert (seen.raw, seen.code) == ([], 4504)
 
@@ -176,13 +167,13 @@ async def test_many_watchers_of_many_jobs_over_one_connection(
         assert await client.pubsub_channels("*") == []
 
 
-async def test_the_way_of_a_message_can_be_followed(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_the_way_of_a_message_can_be_followed(shared_gateway: Gateway, job: Job) -> None:
     async with connect(shared_gateway.uri(job.id)) as socket:
         await listen(socket, received(1))
         await job.finish()
         await listen(socket)
 
     # The log comes through a pipe of its own, so it may be behind the socket.
-    await asyncio.to_thread(shared_gateway.wait_for, "forwarded to socket", 2, job.id)
-    assert len(shared_gateway.logged("subscribed to channel", job.id)) == 1
-    assert len(shared_gateway.logged("forwarded to socket", job.id)) == 2
+    await asyncio.to_thread(shared_gateway.wait_for, "forwarded to socket", 2, job_id=job.id)
+    assert len(shared_gateway.logged("subscribed to channel", job_id=job.id)) == 1
+    assert len(shared_gateway.logged("forwarded to socket", job_id=job.id)) == 2

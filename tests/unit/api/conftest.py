@@ -9,15 +9,16 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from support.api_process import ApiProcess, Backstage, environment
+from support.backstage import Backstage
 from support.redis_server import RedisServer, redis_server
+from support.services import KEY, Api, variables
 from vidferry_api.app import create_app
 from vidferry_api.settings import ApiSettings
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load_settings
 
-StartApi = Callable[..., ApiProcess]
+StartApi = Callable[..., Api]
 OpenApp = Callable[..., TestClient]
 
 
@@ -33,10 +34,10 @@ def shared_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_api(shared_redis: RedisServer, shared_bucket: Path) -> Iterator[ApiProcess]:
-    process = ApiProcess(shared_redis.url, shared_bucket).start()
+def shared_api(shared_redis: RedisServer, shared_bucket: Path) -> Iterator[Api]:
+    process = Api(shared_redis.url, shared_bucket).start()
     yield process
-    assert process.close() in {0, -signal.SIGTERM}, "a clean end"
+    assert process.stop() in {0, -signal.SIGTERM}, "a clean end"
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def backstage(shared_redis: RedisServer, shared_bucket: Path) -> Backstage:
 
 
 @pytest.fixture
-def api(shared_api: ApiProcess, backstage: Backstage) -> Iterator[httpx2.Client]:
+def api(shared_api: Api, backstage: Backstage) -> Iterator[httpx2.Client]:
     """A client of the running process."""
     with httpx2.Client(base_url=shared_api.url, timeout=20) as client:
         yield client
@@ -58,10 +59,10 @@ def start_api() -> Iterator[StartApi]:
     """Further processes, with a Redis and settings of the test's choice."""
     with ExitStack() as stack:
 
-        def start(redis_url: str, bucket: Path, path: str = "/readyz", **settings: str) -> ApiProcess:
-            process = ApiProcess(redis_url, bucket, **settings).start(path)
+        def start(redis_url: str, bucket: Path, path: str = "/readyz", **settings: str) -> Api:
+            process = Api(redis_url, bucket, **settings)
             stack.callback(process.close)
-            return process
+            return process.start(path)
 
         yield start
 
@@ -72,8 +73,11 @@ def open_app(backstage: Backstage, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with ExitStack() as stack:
 
         def opening(peer: str = "192.0.2.7", **settings: str) -> TestClient:
-            told = {"allowed_hosts": "testserver", **settings}
-            for name, value in environment(backstage.server.url, backstage.folder, **told).items():
+            told = {
+                "redis_url": backstage.server.url, "bucket": f"file://{backstage.folder}", "signing_key": KEY,
+                "admin_port": "0", "allowed_hosts": "testserver",
+            }  # fmt: skip
+            for name, value in variables(told | settings).items():
                 monkeypatch.setenv(name, value)
             client = TestClient(
                 create_app(load_settings(ApiSettings), Registry(Service.API)),

@@ -7,9 +7,12 @@ from contextlib import AsyncExitStack
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from support.gateway_process import TIMEOUT, GatewayProcess, Job, OpenStore, Seen, StartGateway, listen, received
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.redis_server import RedisServer
+from support.services import Gateway
 from support.sse import close_code, follow, stream
+from support.watchers import TIMEOUT, Seen, listen, received
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +40,7 @@ async def there_is_room(uri: str, forwarded: str = "") -> None:
         assert time.monotonic() < deadline
 
 
-async def ready(start_gateway: StartGateway, server: RedisServer, **settings: str) -> GatewayProcess:
+async def ready(start_gateway: StartGateway, server: RedisServer, **settings: str) -> Gateway:
     gateway = start_gateway(server.url, **settings)
     await gateway.connected()
     return gateway
@@ -73,7 +76,7 @@ async def test_no_more_than_an_address_may_have(
         assert (await watched(uri, forwarded="203.0.113.10")).code is None
         await first.close()
         await there_is_room(uri, "203.0.113.9")
-    entry = await asyncio.to_thread(
+    (entry,) = await asyncio.to_thread(
         gateway.wait_for, "one client address reached VIDFERRY_GATEWAY_MAX_SOCKETS_PER_ADDRESS"
     )
     assert entry["address"] == "203.0.113.9"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.gateway_process import TIMEOUT
+from support.watchers import TIMEOUT
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from support.gateway_process import Job, OpenStore, redis_client
+from support.gateway_fixtures import OpenStore
+from support.jobs import Job, redis_client
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import ENVELOPE, Cursor, Update

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from support.stack import running
+from support.services import MakeUp
 from vidferry_local.addresses import machine_names, url_host
 
 
@@ -28,7 +28,7 @@ def test_the_address_to_open_is_one_that_it_answers_to(host: str, shown: str) ->
 
 @pytest.mark.xdist_group("up")
 def test_names_of_the_setting_are_added_to_the_machines() -> None:
-    with running(VIDFERRY_HOST="0.0.0.0", VIDFERRY_ALLOWED_HOSTS="video.example.org") as stack:
+    with MakeUp(host="0.0.0.0", allowed_hosts="video.example.org") as stack:
         asked = ["video.example.org", f"{socket.gethostname()}:{stack.port}", "localhost", "evil.example"]
         found = [stack.get("/healthz", headers={"Host": host}).status_code for host in asked]
         assert found == [200, 200, 200, 421]

@@ -1,6 +1,5 @@
 """Without Redis, without the bucket: what is still answered, and that it comes back by itself."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, accepted, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from support.redis_server import RedisServer, redis_server
 from unit.api.conftest import StartApi
 
@@ -49,7 +48,7 @@ def test_it_is_ready_only_when_it_has_seen_redis(redis: RedisServer, tmp_path: P
 
     problem(httpx2.get(f"{api.url}/readyz"), 503, "not_ready")
     redis.start()
-    api.wait_for(lambda: api.status("/readyz") == 200)
+    api.wait_until(lambda: api.status("/readyz") == 200)
 
 
 def test_the_bucket_goes(redis: RedisServer, tmp_path: Path, start_api: StartApi) -> None:
@@ -74,9 +73,8 @@ def test_sigterm_lets_a_request_end(redis: RedisServer, tmp_path: Path, start_ap
 
     def slow() -> Iterator[bytes]:
         yield content[:10]
-        assert api.process is not None
-        api.process.send_signal(signal.SIGTERM)
-        api.wait_for(lambda: api.status("/healthz") == 0)  # it takes nothing new
+        api.terminate()
+        api.wait_until(lambda: api.status("/healthz") == 0)  # it takes nothing new
         yield content[10:]
 
     headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}

@@ -3,7 +3,7 @@
 import pytest
 
 from support.answers import post
-from support.api_process import Backstage
+from support.backstage import Backstage
 from support.records import new_job
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from support.answers import post
-from support.api_process import Backstage
+from support.backstage import Backstage
 
 
 def test_who_asks_again_is_told_whether_anything_changed(api: httpx2.Client, backstage: Backstage) -> None:

@@ -6,8 +6,9 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import ApiProcess, Backstage
+from support.backstage import Backstage
 from support.redis_server import RedisServer
+from support.services import Api
 from unit.api.conftest import OpenApp, StartApi
 
 PATHS = ["/", "/static/app.js", "/openapi.json", "/healthz", "/readyz", "/files/x?signature=y", "/nowhere",
@@ -65,9 +66,7 @@ def test_a_page_can_not_pass_itself_off_as_a_proxy(api: httpx2.Client) -> None:
      ("HTTPS://LOCALHOST:1?x", "localhost", 200), ("http://me@localhost/healthz", "localhost", 400),
      ("//evil.example/healthz", "localhost", 404)],
 )  # fmt: skip
-def test_a_target_that_is_a_whole_url_names_the_host(
-    shared_api: ApiProcess, target: str, host: str, status: int
-) -> None:
+def test_a_target_that_is_a_whole_url_names_the_host(shared_api: Api, target: str, host: str, status: int) -> None:
     """RFC 9112 §3.2.2"""
     with socket.create_connection(("127.0.0.1", httpx2.URL(shared_api.url).port or 0), timeout=20) as client:
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

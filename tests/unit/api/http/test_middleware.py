@@ -9,54 +9,56 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import ApiProcess, Backstage
+from support.backstage import Backstage
+from support.services import Api
 from unit.api.conftest import OpenApp
 
 
-def test_a_line_for_each_request(api: httpx2.Client, shared_api: ApiProcess) -> None:
+def test_a_line_for_each_request(api: httpx2.Client, shared_api: Api) -> None:
     trace = uuid4().hex
     answer = api.post("/api/nothing", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     job = post(api, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     api.get(job["status_url"], headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
 
-    lines = shared_api.logged(3, message="request", trace_id=trace)
+    lines = shared_api.wait_for("request", 3, trace_id=trace)
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("POST", "", 404),
         ("POST", "/api/download", 202),
         ("GET", "/api/jobs/{job_id}", 200),
     ]
     assert all(line["ms"] >= 0 and line["service"] == "api" and line["level"] == "info" for line in lines)
-    [accepted] = shared_api.logged(1, message="job accepted", job_id=job["job_id"])
+    [accepted] = shared_api.wait_for("job accepted", job_id=job["job_id"])
     assert accepted["trace_id"] == trace
     assert answer.headers["traceresponse"].split("-")[1] == trace
 
 
-def test_a_signed_link_is_never_told(api: httpx2.Client, shared_api: ApiProcess, backstage: Backstage) -> None:
+def test_a_signed_link_is_never_told(api: httpx2.Client, shared_api: Api, backstage: Backstage) -> None:
     link = backstage.sign(backstage.put(f"videos/log/{uuid4()}", b"0123456789")).url
     api.get(link)
     refused = api.get(link.replace("signature=v1.", "signature=v1.X"))
 
     trace = refused.headers["traceresponse"].split("-")[1]
-    [line] = shared_api.logged(1, message="request", trace_id=trace)
+    [line] = shared_api.wait_for("request", trace_id=trace)
     assert (line["route"], line["status"]) == ("/files/{name:path}", 403)
     assert link.partition("signature=")[2] not in shared_api.log
     assert "signature=" not in shared_api.log
 
 
-def test_an_address_is_not_told_either(api: httpx2.Client, shared_api: ApiProcess) -> None:
+def test_an_address_is_not_told_either(api: httpx2.Client, shared_api: Api) -> None:
     job = post(api, "https://example.org/?secret=s3cr3tword")
 
-    shared_api.logged(1, message="job accepted", job_id=job["job_id"])
+    shared_api.wait_for("job accepted", job_id=job["job_id"])
 
     assert "s3cr3tword" not in shared_api.log
 
 
-def test_probes_are_quiet(api: httpx2.Client, shared_api: ApiProcess) -> None:
+def test_probes_are_quiet(api: httpx2.Client, shared_api: Api) -> None:
     api.get("/healthz")
     job = post(api)
-    shared_api.logged(1, message="job accepted", job_id=job["job_id"])  # later than the probe's line would be
+    shared_api.wait_for("job accepted", job_id=job["job_id"])  # later than the probe's line would be
 
-    assert shared_api.entries(route="/healthz") == []
+    assert shared_api.logged(route="/healthz") == []
+    assert all(line.startswith("{") for line in shared_api.log.splitlines())
 
 
 def _big(size: int) -> bytes:
@@ -93,7 +95,7 @@ def test_a_body_of_the_largest_size_is_read(api: httpx2.Client) -> None:
         assert answer.status_code == 202
 
 
-def test_a_large_body_is_refused_by_its_length_alone(shared_api: ApiProcess, backstage: Backstage) -> None:
+def test_a_large_body_is_refused_by_its_length_alone(shared_api: Api, backstage: Backstage) -> None:
     with socket.create_connection(("127.0.0.1", httpx2.URL(shared_api.url).port or 0), timeout=20) as client:
         client.sendall(b"POST /api/download HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n{")
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import ApiProcess, Backstage
+from support.backstage import Backstage
+from support.services import Api
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 
@@ -139,7 +140,7 @@ def test_an_id_of_no_job(api: httpx2.Client, backstage: Backstage, job_id: str) 
 
 
 def test_what_nobody_foresaw_tells_nothing_but_a_trace(
-    api: httpx2.Client, shared_api: ApiProcess, backstage: Backstage
+    api: httpx2.Client, shared_api: Api, backstage: Backstage
 ) -> None:
     job = post(api)
     backstage.redis(lambda redis: redis.hdel(keys.JOB + job["job_id"], "state"))
@@ -149,7 +150,7 @@ def test_what_nobody_foresaw_tells_nothing_but_a_trace(
     trace = answer.headers["traceresponse"].split("-")[1]
     assert trace in problem(answer, 500, "internal")["detail"]
     assert "KeyError" not in answer.text
-    [entry] = shared_api.logged(1, level="error", trace_id=trace)
+    [entry] = shared_api.wait_for(level="error", trace_id=trace)
     assert "KeyError" in entry["exception"]
     assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 

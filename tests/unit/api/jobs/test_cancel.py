@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from support.answers import VIDEO, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update

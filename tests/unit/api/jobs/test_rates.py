@@ -3,8 +3,9 @@
 import httpx2
 
 from support.answers import VIDEO, accepted, post, problem
-from support.api_process import ApiProcess, Backstage
+from support.backstage import Backstage
 from support.redis_server import RedisServer
+from support.services import Api
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
@@ -93,19 +94,18 @@ def test_above_the_queues_bytes_it_is_sent_away_for_a_while(open_app: OpenApp, b
 
 
 def test_before_redis_refuses_the_api_does(
-    api: httpx2.Client, shared_api: ApiProcess, shared_redis: RedisServer, backstage: Backstage
+    api: httpx2.Client, shared_api: Api, shared_redis: RedisServer, backstage: Backstage
 ) -> None:
     """And goes on answering for what there is."""
     job = post(api)
-    for number in range(20):
-        backstage.redis(lambda redis, name=f"other:{number}": redis.set(name, b"x" * 1024**2))
+    backstage.redis(lambda redis: redis.mset({f"other:{number}": b"x" * 1024**2 for number in range(20)}))
     counted = backstage.store(lambda store: store.read_memory()).counted
     backstage.redis(lambda redis: redis.config_set("maxmemory", int(counted / 0.95)))
     backstage.redis(lambda redis: redis.hdel(keys.ROOM, "looked", "share"))
     try:
         for _ in range(2):
             problem(api.post("/api/download", json={"url": VIDEO}), 503, "redis_full")
-        assert len(shared_api.logged(1, message=REFUSED)) == 1, "once, not for each request"
+        assert len(shared_api.wait_for(REFUSED)) == 1, "once, not for each request"
         assert "errorstat_OOM" not in shared_redis.info("errorstats")
         backstage.begin(job["job_id"])
         assert api.get(job["status_url"]).json()["status"] == "processing"

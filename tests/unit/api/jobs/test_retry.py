@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from support.answers import VIDEO, accepted, post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from vidferry_common.contract.errors import ErrorCode
 
 ASKED: dict[str, Any] = {

@@ -4,7 +4,7 @@ import httpx2
 import orjson
 
 from support.answers import VIDEO, post
-from support.api_process import Backstage
+from support.backstage import Backstage
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 

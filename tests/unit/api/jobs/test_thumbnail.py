@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from support.answers import post, problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode

@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from support.api_process import Backstage
+from support.backstage import Backstage
 from vidferry_common.bucket import StoredObject
 
 CONTENT = bytes(range(256)) * 1024

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import httpx2
 
 from support.answers import problem
-from support.api_process import Backstage
+from support.backstage import Backstage
 from unit.api.conftest import OpenApp
 from unit.api.objects.conftest import CONTENT
 from vidferry_common.bucket import StoredObject

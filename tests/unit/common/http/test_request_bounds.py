@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from support.gateway_process import TIMEOUT
 from support.raw_websocket import handshake
+from support.watchers import TIMEOUT
 from unit.gateway.uvicorn.test_hook import Recorder, gateway, serving
 from vidferry_api.http.protocol import ApiProtocol
 from vidferry_common.contract.errors import ProblemCode

@@ -12,7 +12,7 @@ __all__ = ["records", "shared_server"]
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """For tests that leave it as it is, but for its figures."""
-    with redis_server() as server, Product(server, tmp_path_factory.mktemp("product")).running() as found:
+    with Product(tmp_path_factory.mktemp("product"), {"retries": "1"}, admin=True) as found:
         yield found
 
 

@@ -13,13 +13,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from support.api_process import ApiProcess
-from support.gateway_process import GatewayProcess
 from support.ports import free_port
 from support.product import Product
 from support.redis_server import RedisServer
-from support.scrape import Admin
-from support.worker_process import WorkerProcess
+from support.services import Api, Gateway, Worker
 from vidferry_common.metrics import AdminServer, AdminSettings, PortTaken, Registry
 from vidferry_common.metrics.admin import MAX_CONNECTIONS, MAX_HEAD
 from vidferry_common.metrics.catalogue import Service
@@ -130,7 +127,7 @@ def test_a_taken_port_can_not_be_had() -> None:
 @pytest.mark.parametrize("module", ["vidferry_api", "vidferry_gateway", "vidferry_worker"])
 def test_a_taken_port_ends_a_service_with_a_sentence(module: str, own_redis: RedisServer, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        env = WorkerProcess(own_redis, tmp_path, admin_port=str(taken.getsockname()[1])).environment
+        env = Worker(own_redis.url, tmp_path, admin_port=str(taken.getsockname()[1])).environment
         ended = subprocess.run(
             [sys.executable, "-m", module],
             env={**env, "VIDFERRY_GATEWAY_PORT": "0", "VIDFERRY_ADMIN_HOST": "127.0.0.1"},
@@ -151,57 +148,47 @@ def test_nothing_of_it_is_on_the_public_ports(product: Product) -> None:
 
 @in_product
 def test_a_blocked_loop_does_not_answer(product: Product) -> None:
-    processes = (product.api.process, product.worker.process, product.gateway.process)
-    for admin, process in zip(product.admins, processes, strict=True):
-        assert process is not None
+    for process in (product.api, product.worker, product.gateway):
+        admin = process.admin
         assert admin.get("/healthz").text == "ok\n"
-        process.send_signal(signal.SIGSTOP)
+        process.signal(signal.SIGSTOP)
         try:
             with pytest.raises(httpx2.TimeoutException):
                 admin.get("/healthz", timeout=0.5)
         finally:
-            process.send_signal(signal.SIGCONT)
+            process.signal(signal.SIGCONT)
         assert admin.status("/healthz") == 200
 
 
 def test_without_redis_all_live_and_tell_their_figures(own_redis: RedisServer, tmp_path: Path) -> None:
-    with Product(own_redis, tmp_path).running() as product:
+    with Product(tmp_path, {}, redis=own_redis, admin=True) as product:
         own_redis.kill()
-        product.worker_admin.wait("/readyz", 503)
-        product.gateway_admin.until(lambda scrape: scrape.value("vidferry_gateway_redis_connected") == 0)
-        lost = product.api_admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 0)
+        product.worker.admin.wait("/readyz", 503)
+        product.gateway.admin.until(lambda scrape: scrape.value("vidferry_gateway_redis_connected") == 0)
+        lost = product.api.admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 0)
         assert lost.labels("vidferry_queue_downloads") == lost.labels("vidferry_queue_oldest_waiting_seconds") == []
         assert [admin.status("/healthz") for admin in product.admins] == [200, 200, 200]
-        assert product.api_admin.status("/readyz") == 200, "as the public one: an outage is told by 503s"
-        assert product.gateway_admin.status("/readyz") == 200, "it is told by 1013"
+        assert product.api.admin.status("/readyz") == 200, "as the public one: an outage is told by 503s"
+        assert product.gateway.admin.status("/readyz") == 200, "it is told by 1013"
 
         own_redis.start()
         for admin in product.admins:
             admin.wait("/readyz", 200)
-        product.api_admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
-        product.gateway_admin.until(lambda scrape: scrape.value("vidferry_gateway_redis_connections_total") == 2)
+        product.api.admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
+        product.gateway.admin.until(lambda scrape: scrape.value("vidferry_gateway_redis_connections_total") == 2)
 
 
 def test_a_redis_that_hangs_does_not_hold_a_scrape(own_redis: RedisServer, tmp_path: Path) -> None:
-    admin = Admin(free_port())
-    api = ApiProcess(own_redis.url, tmp_path, admin_port=str(admin.port)).start()
-    try:
-        admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
+    with Api(own_redis.url, tmp_path, admin_port=str(free_port())) as api:
+        api.admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
         own_redis.freeze()
-        lost = admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 0)
+        lost = api.admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 0)
         assert lost.labels("vidferry_queue_downloads") == []
         own_redis.thaw()
-        admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
-    finally:
-        own_redis.thaw()
-        api.close()
+        api.admin.until(lambda scrape: scrape.value("vidferry_redis_up") == 1)
 
 
 def test_services_are_not_ready_before_redis_is_there(tmp_path: Path) -> None:
-    admin = Admin(free_port())
-    gateway = GatewayProcess("unix:///nowhere/redis.sock", admin_port=str(admin.port)).start()
-    try:
-        admin.wait("/readyz", 503)
-        assert admin.status("/healthz") == 200
-    finally:
-        gateway.close()
+    with Gateway("unix:///nowhere/redis.sock", admin_port=str(free_port())) as gateway:
+        gateway.admin.wait("/readyz", 503)
+        assert gateway.admin.status("/healthz") == 200

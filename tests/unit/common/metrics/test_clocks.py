@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.asyncio.client import connect
 
+from support import services
 from support.children import until
-from support.gateway_process import GatewayProcess, Job, listen, received
+from support.jobs import Job
 from support.ports import free_port
 from support.product import Product
 from support.records import Records
 from support.redis_server import RedisServer
 from support.scrape import Admin, scrape_registry
+from support.watchers import listen, received
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
@@ -80,8 +82,7 @@ async def test_messages_from_the_future_are_counted_apart_and_told_once(
     records: Records, shared_server: RedisServer
 ) -> None:
     admin = Admin(free_port())
-    gateway = GatewayProcess(shared_server.url, admin_port=str(admin.port)).start()
-    try:
+    with services.Gateway(shared_server.url, admin_port=str(admin.port)) as gateway:
         await gateway.connected()
         job = await Job.create(records.store)
         async with connect(gateway.uri(job.id)) as socket:
@@ -93,8 +94,6 @@ async def test_messages_from_the_future_are_counted_apart_and_told_once(
                 await records.store.downloads.publish(job.claim, late, step=True)
             await listen(socket, received(2))
         found = await asyncio.to_thread(admin.scrape)
-    finally:
-        gateway.close()
     assert found.value("vidferry_gateway_message_negative_latencies_total") == 2
     assert found.value("vidferry_gateway_message_latency_seconds_count") == 0
     (entry,) = gateway.logged("messages are from the future")

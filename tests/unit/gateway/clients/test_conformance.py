@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from websockets.frames import Frame, Opcode
 
-from support.gateway_process import GatewayProcess, Job
+from support.jobs import Job
 from support.raw_websocket import RawClient, frame, handshake
+from support.services import Gateway
 from unit.gateway.clients.autobahn import CASES, CLOSE, CONT, OK, PING, TEXT, Applies, Case, Part, close
 
 # The tests block; the job they watch is made by an async fixture.
@@ -24,7 +25,7 @@ def test_the_table_holds_every_case_of_the_seven_chapters() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.number} {case.about}")
-def test_autobahn(shared_gateway: GatewayProcess, job: Job, case: Case) -> None:
+def test_autobahn(shared_gateway: Gateway, job: Job, case: Case) -> None:
     with _opened(shared_gateway, "s", path="/ws/download") as client:
         assert _converse(client, case, echoes=True) == case.code
     if case.applies is not Applies.AS_IT_IS:
@@ -33,7 +34,7 @@ def test_autobahn(shared_gateway: GatewayProcess, job: Job, case: Case) -> None:
             assert _converse(client, case, echoes=False) == case.code
 
 
-def _opened(gateway: GatewayProcess, job_id: str, path: str = "/ws/download/") -> RawClient:
+def _opened(gateway: Gateway, job_id: str, path: str = "/ws/download/") -> RawClient:
     client = RawClient(gateway)
     client.send(handshake(job_id, path=path))
     assert client.response()[0] == 101
@@ -72,7 +73,7 @@ def _expect(client: RawClient, messages: int, pongs: tuple[bytes, ...]) -> None:
 
 
 @pytest.mark.parametrize("mask", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\xff\0\x80"], ids=bytes.hex)
-def test_any_mask(shared_gateway: GatewayProcess, mask: bytes) -> None:
+def test_any_mask(shared_gateway: Gateway, mask: bytes) -> None:
     """A fragmented message of the gateway's own, so that the answer tells its content."""
     unknown = "00000000-0000-4000-8000-00000000ffff"
     said = json.dumps({"type": "subscribe", "jobs": {unknown: None}}).encode()
@@ -85,7 +86,7 @@ def test_any_mask(shared_gateway: GatewayProcess, mask: bytes) -> None:
 
 
 @pytest.mark.parametrize("opcode", [CONT, TEXT, 2, CLOSE, PING, 10])
-def test_no_mask(shared_gateway: GatewayProcess, job: Job, opcode: int) -> None:
+def test_no_mask(shared_gateway: Gateway, job: Job, opcode: int) -> None:
     """RFC 6455 §5.1: the connection is failed whatever the frame is."""
     with _opened(shared_gateway, job.id) as client:
         client.send(frame(opcode, masked=False))
@@ -103,7 +104,7 @@ def test_no_mask(shared_gateway: GatewayProcess, job: Job, opcode: int) -> None:
         pytest.param("81ff8000000000000005", 1009, id="a length whose first bit is set"),
     ],
 )
-def test_lengths(shared_gateway: GatewayProcess, job: Job, head: str, code: int) -> None:
+def test_lengths(shared_gateway: Gateway, job: Job, head: str, code: int) -> None:
     """The gateway takes what is longer than it has to be, and never waits for more than it would take."""
     with _opened(shared_gateway, job.id) as client:
         client.send(bytes.fromhex(head) + b"\0\0\0\0hello")
@@ -112,7 +113,7 @@ def test_lengths(shared_gateway: GatewayProcess, job: Job, head: str, code: int)
         assert client.frames_to_close()[1] == code
 
 
-def test_two_closes_that_cross(shared_gateway: GatewayProcess) -> None:
+def test_two_closes_that_cross(shared_gateway: Gateway) -> None:
     """Each end takes the other's close for the answer to its own, and no end sends two."""
     for number in range(20):
         with _opened(shared_gateway, "00000000-0000-4000-8000-00000000ffff") as client:
@@ -122,7 +123,7 @@ def test_two_closes_that_cross(shared_gateway: GatewayProcess) -> None:
             assert [int.from_bytes(each.data[:2], "big") for each in closes] in ([1001], [4504])
 
 
-def test_behind_the_gateways_close_only_a_ping_is_answered(shared_gateway: GatewayProcess) -> None:
+def test_behind_the_gateways_close_only_a_ping_is_answered(shared_gateway: Gateway) -> None:
     """RFC 6455 §5.5.2 asks for pongs until a close was received; §5.5.1 forbids all else, a second close too."""
     with _opened(shared_gateway, "00000000-0000-4000-8000-00000000ffff") as client:
         assert client.frame().opcode is Opcode.CLOSE
@@ -130,7 +131,7 @@ def test_behind_the_gateways_close_only_a_ping_is_answered(shared_gateway: Gatew
         assert [(each.opcode, bytes(each.data)) for each in _to_the_end(client)] == [(Opcode.PONG, b"late")]
 
 
-def test_a_client_that_ends_its_stream_without_a_close(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_a_client_that_ends_its_stream_without_a_close(shared_gateway: Gateway, job: Job) -> None:
     """RFC 6455 §7.1.5: 1006 is never sent; the gateway ends its stream too."""
     with _opened(shared_gateway, job.id) as client:
         assert client.frame().opcode is Opcode.TEXT

@@ -13,21 +13,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
-from support.gateway_process import (
-    STEPS,
-    TIMEOUT,
-    GatewayProcess,
-    Job,
-    OpenStore,
-    Seen,
-    StartGateway,
-    listen,
-    received,
-)
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.ports import free_port
 from support.raw_websocket import RawClient, frame, handshake
 from support.redis_server import RedisServer
 from support.scrape import Admin
+from support.services import Gateway
+from support.watchers import STEPS, TIMEOUT, Seen, listen, received
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +29,7 @@ PIDFD_GETFD = 438
 
 
 async def test_a_client_that_never_reads_is_closed_and_costs_the_others_nothing(
-    impatient_gateway: GatewayProcess, job: Job
+    impatient_gateway: Gateway, job: Job
 ) -> None:
     with RawClient(impatient_gateway, receive_buffer=4096) as deaf:
         deaf.send(handshake(job.id))
@@ -130,7 +123,7 @@ async def test_files_beside_it_keep_their_large_buffers(
         assert send_buffer(gateway, plain) > 64 * 1024
 
 
-def send_buffer(gateway: GatewayProcess, client: RawClient) -> int:
+def send_buffer(gateway: Gateway, client: RawClient) -> int:
     """The gateway's SO_SNDBUF of that connection, read through a copy of its descriptor (pidfd_getfd(2))."""
     peer = client.socket.getsockname()
     pidfd = os.pidfd_open(gateway.process.pid)
@@ -155,9 +148,7 @@ def is_peer(found: socket.socket, peer: object) -> bool:
         return False
 
 
-async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(
-    impatient_gateway: GatewayProcess, job: Job
-) -> None:
+async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(impatient_gateway: Gateway, job: Job) -> None:
     with RawClient(impatient_gateway, receive_buffer=4096) as slow:
         slow.send(handshake(job.id))
         assert slow.response()[0] == 101
@@ -167,9 +158,7 @@ async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(
         assert (await asyncio.to_thread(slow.frames_to_close))[1] == 4008
 
 
-async def test_pings_of_a_client_that_does_not_read_pile_up_nothing(
-    impatient_gateway: GatewayProcess, job: Job
-) -> None:
+async def test_pings_of_a_client_that_does_not_read_pile_up_nothing(impatient_gateway: Gateway, job: Job) -> None:
 
     def flood() -> int:
         with RawClient(impatient_gateway, receive_buffer=4096) as client:

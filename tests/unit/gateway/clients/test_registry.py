@@ -8,9 +8,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 
-from support.gateway_process import Job, OpenStore, StartGateway, listen, received
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.raw_websocket import RawClient, frame, handshake
 from support.redis_server import RedisServer
+from support.watchers import listen, received
 
 pytestmark = pytest.mark.anyio
 

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
-from support.gateway_process import STEPS, TIMEOUT, GatewayProcess, Job, OpenStore, StartGateway, redis_client
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job, redis_client
 from support.raw_websocket import RawClient
 from support.redis_server import RedisServer
+from support.services import Gateway
 from support.sse import Event, close_code, follow, messages, progress, stream
+from support.watchers import STEPS, TIMEOUT
 from vidferry_common.contract.keys import CHANNEL, HISTORY, JOB
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +23,7 @@ def is_message(event: Event) -> bool:
     return bool(event.data)
 
 
-async def test_every_step_and_the_end(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_every_step_and_the_end(shared_gateway: Gateway, job: Job) -> None:
     async with stream(shared_gateway, job.id) as opened:
         assert opened.status == 200
         first = await opened.until(is_message)
@@ -34,7 +37,7 @@ async def test_every_step_and_the_end(shared_gateway: GatewayProcess, job: Job) 
     assert rest[-1].name == "close"
 
 
-async def test_nothing_between_may_keep_it_back(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_nothing_between_may_keep_it_back(shared_gateway: Gateway, job: Job) -> None:
     await job.finish()
     opened = await follow(shared_gateway, job.id)
     assert opened.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -80,7 +83,7 @@ async def test_each_blank_line_ends_an_event_with_data(
 
 
 @pytest.mark.parametrize("how", ["header", "query"])
-async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job: Job, how: str) -> None:
+async def test_cut_and_back_with_its_cursor(shared_gateway: Gateway, job: Job, how: str) -> None:
     await job.steps(0, 3)
     async with stream(shared_gateway, job.id) as opened:
         before = await opened.until(lambda event: bool(event.data) and event.json["data"]["progress"] == STEPS[2])
@@ -95,7 +98,7 @@ async def test_cut_and_back_with_its_cursor(shared_gateway: GatewayProcess, job:
     assert [*progress(before), *progress(again.seen)] == STEPS
 
 
-async def test_who_comes_back_after_the_end_is_told_to_stop(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_who_comes_back_after_the_end_is_told_to_stop(shared_gateway: Gateway, job: Job) -> None:
     """An EventSource comes back after every end that it is not told is the last: 204 is that (HTML standard §9.2.3)."""
     await job.steps(0, 11)
     await job.finish()
@@ -105,7 +108,7 @@ async def test_who_comes_back_after_the_end_is_told_to_stop(shared_gateway: Gate
 
 
 async def test_once_the_history_of_an_ended_job_is_gone(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job
+    shared_gateway: Gateway, shared_redis: RedisServer, job: Job
 ) -> None:
     """Who comes back from before the end is told the end, who has seen it is told to stop."""
     await job.steps(0, 11)
@@ -122,20 +125,20 @@ async def test_once_the_history_of_an_ended_job_is_gone(
 
 
 @pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
-async def test_no_such_job(shared_gateway: GatewayProcess, job_id: str) -> None:
+async def test_no_such_job(shared_gateway: Gateway, job_id: str) -> None:
     opened = await follow(shared_gateway, job_id)
     assert opened.status == 404
     assert opened.headers["content-type"] == "application/problem+json"
     assert json.loads(opened.body)["code"] == "job_not_found"
 
 
-async def test_below_a_prefix_and_in_capitals(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_below_a_prefix_and_in_capitals(shared_gateway: Gateway, job: Job) -> None:
     await job.finish()
     async with stream(shared_gateway, job.id.upper(), prefix="/a/b") as opened:
         assert close_code(await opened.until()) == 1000
 
 
-async def test_other_methods(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_other_methods(shared_gateway: Gateway, job: Job) -> None:
     async with stream(shared_gateway, job.id, method="POST") as opened:
         assert (opened.status, opened.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     async with stream(shared_gateway, job.id, method="OPTIONS", origin="https://app.example") as opened:
@@ -147,7 +150,7 @@ async def test_other_methods(shared_gateway: GatewayProcess, job: Job) -> None:
     ("message", "data"), [(b"a\nb\r\nc\rd", "a\nb\nc\nd"), ("…é".encode(), "…é"), (b"\xff", "�"), (b"", "")]
 )
 async def test_another_programs_message(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job, message: bytes, data: str
+    shared_gateway: Gateway, shared_redis: RedisServer, job: Job, message: bytes, data: str
 ) -> None:
     async with stream(shared_gateway, job.id) as opened, redis_client(shared_redis) as client:
         await opened.until(is_message)
@@ -170,7 +173,7 @@ async def test_redis_away_is_a_reason_to_come_back(start_gateway: StartGateway) 
 
 
 async def test_a_drain_ends_it_with_a_reason_and_the_cursor_goes_on(
-    start_gateway: StartGateway, shared_gateway: GatewayProcess, shared_redis: RedisServer, job: Job
+    start_gateway: StartGateway, shared_gateway: Gateway, shared_redis: RedisServer, job: Job
 ) -> None:
     gateway = start_gateway(shared_redis.url, gateway_drain_seconds="0")
     await gateway.connected()
@@ -187,7 +190,7 @@ async def test_a_drain_ends_it_with_a_reason_and_the_cursor_goes_on(
     assert progress(after.seen) == STEPS[5:]
 
 
-async def test_who_does_not_read_is_bounded_and_cut(impatient_gateway: GatewayProcess, job: Job) -> None:
+async def test_who_does_not_read_is_bounded_and_cut(impatient_gateway: Gateway, job: Job) -> None:
     with RawClient(impatient_gateway, receive_buffer=4096) as deaf:
         deaf.send(f"GET /sse/download/{job.id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert deaf.response()[0] == 200
@@ -201,7 +204,7 @@ async def test_who_does_not_read_is_bounded_and_cut(impatient_gateway: GatewayPr
         assert received < 100_000
 
 
-async def test_a_request_on_a_connection_that_was_used_before(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_a_request_on_a_connection_that_was_used_before(shared_gateway: Gateway, job: Job) -> None:
     """As reverse proxies do; and what comes behind the request is no second one."""
     await job.finish()
 

@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from support.gateway_process import STEPS, TIMEOUT, GatewayProcess, Job, OpenStore, StartGateway, listen
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.raw_websocket import RawClient, frame, handshake
 from support.redis_server import RedisServer
+from support.services import Gateway
+from support.watchers import STEPS, TIMEOUT, listen
 
 pytestmark = pytest.mark.anyio
 
 UNKNOWN = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
 
 
-def uri(gateway: GatewayProcess, prefix: str = "") -> str:
+def uri(gateway: Gateway, prefix: str = "") -> str:
     return f"ws://127.0.0.1:{gateway.port}{prefix}/ws/downloads"
 
 
@@ -63,7 +66,7 @@ async def some(store_of: OpenStore, server: RedisServer, count: int) -> list[Job
 
 
 async def test_the_ends_of_all_jobs_come_and_the_socket_stays(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, store_of: OpenStore
+    shared_gateway: Gateway, shared_redis: RedisServer, store_of: OpenStore
 ) -> None:
     jobs = await some(store_of, shared_redis, 5)
     async with connect(uri(shared_gateway)) as socket:
@@ -80,7 +83,7 @@ async def test_the_ends_of_all_jobs_come_and_the_socket_stays(
 
 
 async def test_each_job_goes_on_from_its_own_cursor(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, store_of: OpenStore
+    shared_gateway: Gateway, shared_redis: RedisServer, store_of: OpenStore
 ) -> None:
     one, two = jobs = await some(store_of, shared_redis, 2)
     await one.steps(0, 3)
@@ -98,9 +101,7 @@ async def test_each_job_goes_on_from_its_own_cursor(
     assert [[*before.progress(job), *after.progress(job)] for job in jobs] == [STEPS] * 2
 
 
-async def test_unsubscribed_is_silent(
-    shared_gateway: GatewayProcess, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
+async def test_unsubscribed_is_silent(shared_gateway: Gateway, shared_redis: RedisServer, store_of: OpenStore) -> None:
     one, two = jobs = await some(store_of, shared_redis, 2)
     async with connect(uri(shared_gateway)) as socket:
         await subscribe(socket, {job.id: None for job in jobs})
@@ -116,7 +117,7 @@ async def test_unsubscribed_is_silent(
         assert (await hear(socket, lambda heard: heard.ended(one))).progress(one) == [100]
 
 
-async def test_an_unknown_job_is_an_error_and_no_end(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_an_unknown_job_is_an_error_and_no_end(shared_gateway: Gateway, job: Job) -> None:
     async with connect(uri(shared_gateway)) as socket:
         await subscribe(socket, {UNKNOWN: None, "nonsense": "0000000a-1", job.id: None})
         heard = await hear(socket, lambda heard: len(heard.all) == 3)
@@ -125,7 +126,7 @@ async def test_an_unknown_job_is_an_error_and_no_end(shared_gateway: GatewayProc
 
 
 @pytest.mark.parametrize("message", ["hello", b"\x00", "[" * 4000])
-async def test_a_message_that_means_nothing(shared_gateway: GatewayProcess, job: Job, message: str | bytes) -> None:
+async def test_a_message_that_means_nothing(shared_gateway: Gateway, job: Job, message: str | bytes) -> None:
     async with connect(uri(shared_gateway)) as socket:
         await socket.send(message)
         heard = await hear(socket, lambda heard: bool(heard.all))
@@ -134,13 +135,13 @@ async def test_a_message_that_means_nothing(shared_gateway: GatewayProcess, job:
         await hear(socket, lambda heard: bool(heard.of(job.id)))
 
 
-async def test_a_message_in_fragments(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_a_message_in_fragments(shared_gateway: Gateway, job: Job) -> None:
     async with connect(uri(shared_gateway)) as socket:
         await socket.send(['{"type":"subscribe",', f'"jobs":{{"{job.id}":', "null}}"])
         await hear(socket, lambda heard: bool(heard.of(job.id)))
 
 
-async def test_more_than_four_kibibytes_end_the_socket(shared_gateway: GatewayProcess) -> None:
+async def test_more_than_four_kibibytes_end_the_socket(shared_gateway: Gateway) -> None:
     async with connect(uri(shared_gateway)) as socket:
         await subscribe(socket, {f"{number:032x}": None for number in range(120)})
         assert (await listen(socket)).code == 1009

@@ -3,8 +3,9 @@
 import pytest
 from websockets.frames import Opcode
 
-from support.gateway_process import GatewayProcess, Job
+from support.jobs import Job
 from support.raw_websocket import RawClient, frame, handshake
+from support.services import Gateway
 
 # The tests block; the job they watch is made by an async fixture.
 pytestmark = pytest.mark.usefixtures("anyio_backend")
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("anyio_backend")
 CONT, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
 
 
-def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: Gateway, job: Job) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id) + frame(PING, b"early"))
         assert client.response()[0] == 101
@@ -21,7 +22,7 @@ def test_a_ping_in_the_segment_of_the_handshake_is_answered(shared_gateway: Gate
     assert [bytes(each.data) for each in answers if each.opcode is Opcode.PONG] == [b"early"]
 
 
-def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: Gateway, job: Job) -> None:
     whole = handshake(job.id) + frame(PING, b"early")
     for cut in (20, len(whole) - 11, len(whole) - 4):
         with RawClient(shared_gateway) as client:
@@ -31,7 +32,7 @@ def test_half_a_frame_in_the_segment_of_the_handshake(shared_gateway: GatewayPro
             assert Opcode.PONG in {client.frame().opcode for _ in range(2)}
 
 
-def test_compression_and_subprotocols_are_declined(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_compression_and_subprotocols_are_declined(shared_gateway: Gateway, job: Job) -> None:
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id, "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"))
         status, head = client.response()
@@ -54,7 +55,7 @@ def test_compression_and_subprotocols_are_declined(shared_gateway: GatewayProces
         ),
     ],
 )
-def test_what_the_autobahn_cases_leave_out(shared_gateway: GatewayProcess, job: Job, sent: bytes, code: int) -> None:
+def test_what_the_autobahn_cases_leave_out(shared_gateway: Gateway, job: Job, sent: bytes, code: int) -> None:
     """Its chapters on limits apply to no gateway; test_conformance.py has the others."""
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id))
@@ -64,7 +65,7 @@ def test_what_the_autobahn_cases_leave_out(shared_gateway: GatewayProcess, job: 
         assert client.frames_to_close()[1] == code
 
 
-def test_what_comes_behind_an_error_does_not_reset_the_connection(shared_gateway: GatewayProcess, job: Job) -> None:
+def test_what_comes_behind_an_error_does_not_reset_the_connection(shared_gateway: Gateway, job: Job) -> None:
     """Bytes that nobody reads would turn the close into a reset, and the client would never see the code."""
     with RawClient(shared_gateway) as client:
         client.send(handshake(job.id))

@@ -16,10 +16,11 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.asyncio.client import connect
 
-from support.gateway_process import TIMEOUT, Job, listen, received
+from support.jobs import Job
 from support.raw_websocket import frame, handshake
 from support.redis_server import RedisServer
 from support.tls import self_signed
+from support.watchers import TIMEOUT, listen, received
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.gateway import Gateway

@@ -5,8 +5,9 @@ import json
 import httpx2
 import pytest
 
-from support.gateway_process import GatewayProcess, Job
+from support.jobs import Job
 from support.raw_websocket import RawClient, handshake
+from support.services import Gateway
 from support.sse import stream
 from vidferry_common.contract.errors import ProblemCode
 
@@ -25,7 +26,7 @@ def is_problem(content: bytes, code: ProblemCode) -> None:
     assert body["detail"].endswith(".")
 
 
-def answered(gateway: GatewayProcess, request: bytes) -> tuple[int, dict[str, str], bytes]:
+def answered(gateway: Gateway, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """The status, the headers and the body of the answer to exactly these bytes, when the connection has ended."""
     with RawClient(gateway) as client:
         client.send(request)
@@ -43,7 +44,7 @@ def text(method: str, path: str, *headers: str, host: str = "Host: localhost") -
 
 @pytest.mark.parametrize("path", [f"/ws/download/{UNKNOWN}", "/ws/downloads", f"/below/ws/download/{UNKNOWN}?after=x"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_websockets_path_asks_for_an_upgrade(shared_gateway: GatewayProcess, method: str, path: str) -> None:
+def test_a_websockets_path_asks_for_an_upgrade(shared_gateway: Gateway, method: str, path: str) -> None:
     """RFC 9110 §15.5.22"""
     status, headers, body = answered(shared_gateway, text(method, path))
     assert (status, headers["upgrade"], headers["content-type"]) == (426, "websocket", PROBLEM)
@@ -55,9 +56,7 @@ def test_a_websockets_path_asks_for_an_upgrade(shared_gateway: GatewayProcess, m
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_websocket_begins_not_before_earlier_requests_are_answered(
-    shared_gateway: GatewayProcess, count: int
-) -> None:
+def test_a_websocket_begins_not_before_earlier_requests_are_answered(shared_gateway: Gateway, count: int) -> None:
     """Their answers would come within it; they are the connection's last."""
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     status, _, rest = answered(shared_gateway, request * count + handshake(UNKNOWN))
@@ -65,7 +64,7 @@ def test_a_websocket_begins_not_before_earlier_requests_are_answered(
     assert b"HTTP/1.1 101" not in rest
 
 
-def test_another_protocol_is_no_websocket(shared_gateway: GatewayProcess) -> None:
+def test_another_protocol_is_no_websocket(shared_gateway: Gateway) -> None:
     """Java's HttpClient, and curl --http2, offer HTTP/2 with each request."""
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
     request = "\r\n".join([f"GET /ws/download/{UNKNOWN} HTTP/1.1", "Host: localhost", *offer, "", ""])
@@ -82,7 +81,7 @@ def test_another_protocol_is_no_websocket(shared_gateway: GatewayProcess) -> Non
     [(f"/ws/download/{UNKNOWN}", {"GET", "OPTIONS"}), ("/ws/downloads", {"GET", "OPTIONS"}),
      (f"/sse/download/{UNKNOWN}", {"GET", "HEAD", "OPTIONS"}), ("/healthz", {"GET", "HEAD", "OPTIONS"})],
 )  # fmt: skip
-def test_methods_of_a_path(shared_gateway: GatewayProcess, path: str, allowed: set[str]) -> None:
+def test_methods_of_a_path(shared_gateway: Gateway, path: str, allowed: set[str]) -> None:
     status, headers, body = answered(shared_gateway, text("OPTIONS", path))
     assert (status, body) == (204, b"")
     assert set(headers["allow"].split(", ")) == allowed
@@ -91,7 +90,7 @@ def test_methods_of_a_path(shared_gateway: GatewayProcess, path: str, allowed: s
     is_problem(body, ProblemCode.METHOD_NOT_ALLOWED)
 
 
-def test_options_of_the_server(shared_gateway: GatewayProcess) -> None:
+def test_options_of_the_server(shared_gateway: Gateway) -> None:
     """RFC 9110 §9.3.7"""
     status, headers, _ = answered(shared_gateway, text("OPTIONS", "*"))
     assert (status, "GET" in headers["allow"]) == (204, True)
@@ -114,9 +113,7 @@ def test_options_of_the_server(shared_gateway: GatewayProcess) -> None:
         (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", ProblemCode.MALFORMED_REQUEST),
     ],
 )
-def test_each_refusal_is_a_problem_document(
-    shared_gateway: GatewayProcess, request_text: bytes, code: ProblemCode
-) -> None:
+def test_each_refusal_is_a_problem_document(shared_gateway: Gateway, request_text: bytes, code: ProblemCode) -> None:
     status, headers, body = answered(shared_gateway, request_text)
     assert (status, headers["content-type"]) == (code.status, PROBLEM)
     is_problem(body, code)
@@ -130,7 +127,7 @@ def test_each_refusal_is_a_problem_document(
      ("Host: evil.example", ProblemCode.UNKNOWN_HOST),
      ("Host: localhost\r\nX-Forwarded-Host: evil.example", ProblemCode.UNKNOWN_HOST)],
 )  # fmt: skip
-def test_a_request_names_a_host_that_is_known(shared_gateway: GatewayProcess, host: str, code: ProblemCode) -> None:
+def test_a_request_names_a_host_that_is_known(shared_gateway: Gateway, host: str, code: ProblemCode) -> None:
     """tests/unit/common/test_hosts.py has which are."""
     paths = ("/healthz", f"/sse/download/{UNKNOWN}", f"/ws/download/{UNKNOWN}")
     handshaken = handshake(UNKNOWN).replace(b"Host: localhost", host.encode())
@@ -141,7 +138,7 @@ def test_a_request_names_a_host_that_is_known(shared_gateway: GatewayProcess, ho
 
 
 @pytest.mark.parametrize(("target", "status"), [("http://evil.example", 421), ("HTTP://LOCALHOST:80", 200)])
-def test_a_target_that_is_a_whole_url_names_the_host(shared_gateway: GatewayProcess, target: str, status: int) -> None:
+def test_a_target_that_is_a_whole_url_names_the_host(shared_gateway: Gateway, target: str, status: int) -> None:
     """RFC 9112 §3.2.2"""
     assert answered(shared_gateway, text("GET", f"{target}/healthz"))[0] == status
     handshaken = handshake(UNKNOWN).replace(b"GET ", f"GET {target}".encode())
@@ -150,13 +147,13 @@ def test_a_target_that_is_a_whole_url_names_the_host(shared_gateway: GatewayProc
         assert client.response()[0] == (421 if status == 421 else 101)
 
 
-def test_http_1_0_need_not_name_it(shared_gateway: GatewayProcess) -> None:
+def test_http_1_0_need_not_name_it(shared_gateway: Gateway) -> None:
     """As health checks of load balancers still ask."""
     assert answered(shared_gateway, b"GET /healthz HTTP/1.0\r\n\r\n")[0] == 200
 
 
 @pytest.mark.anyio
-async def test_the_head_of_a_stream(shared_gateway: GatewayProcess, job: Job) -> None:
+async def test_the_head_of_a_stream(shared_gateway: Gateway, job: Job) -> None:
     """That of the stream, and nothing of it is held."""
     async with stream(shared_gateway, job.id) as opened:
         expected = dict(opened.headers)
@@ -170,11 +167,11 @@ async def test_the_head_of_a_stream(shared_gateway: GatewayProcess, job: Job) ->
     async with stream(shared_gateway, UNKNOWN, method="HEAD") as head:
         assert (head.status, head.headers["content-type"]) == (404, PROBLEM)
         assert int(head.headers["content-length"]) > 0
-    forwarded = shared_gateway.logged("forwarded to socket", job.id)
+    forwarded = shared_gateway.logged("forwarded to socket", job_id=job.id)
     assert len(forwarded) <= 5
 
 
-def test_a_connection_goes_on_after_a_refusal(shared_gateway: GatewayProcess) -> None:
-    with httpx2.Client(base_url=shared_gateway.http) as client:
+def test_a_connection_goes_on_after_a_refusal(shared_gateway: Gateway) -> None:
+    with httpx2.Client(base_url=shared_gateway.url) as client:
         for path, status in (("/nowhere", 404), ("/healthz", 200), ("/ws/downloads", 426), ("/healthz", 200)):
             assert client.get(path).status_code == status

@@ -9,8 +9,10 @@ import time
 import pytest
 from websockets.asyncio.client import connect
 
-from support.gateway_process import STEPS, TIMEOUT, Job, OpenStore, StartGateway, listen, received, watch
+from support.gateway_fixtures import OpenStore, StartGateway
+from support.jobs import Job
 from support.redis_server import RedisServer
+from support.watchers import STEPS, TIMEOUT, listen, received, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -117,7 +119,7 @@ async def test_without_clients_sigint_ends_it_at_once(start_gateway: StartGatewa
     await gateway.connected()
     gateway.process.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(gateway.wait) == 0
-    assert not [line for line in gateway.lines if "Traceback" in line]
+    assert "Traceback" not in gateway.log
 
 
 async def test_it_ends_also_without_redis(start_gateway: StartGateway) -> None:

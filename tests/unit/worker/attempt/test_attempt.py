@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.hostile_children import hostile_zygote
+from support.metrics import worker_metrics
 from support.records import Records
-from support.worker_process import worker_metrics
 from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.bucket import BucketSettings, open_bucket

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from support.metrics import worker_metrics
 from support.records import Records, at
-from support.worker_process import worker_metrics
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.contract.stages import UPLOADING
 from vidferry_worker.attempt.progress import UploadProgress

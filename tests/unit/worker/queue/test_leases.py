@@ -11,8 +11,9 @@ import pytest
 from arq.connections import ArqRedis
 
 from support.children import eventually, until
+from support.jobs import Jobs, jobs_in
+from support.metrics import worker_metrics
 from support.redis_server import RedisServer, redis_server
-from support.worker_process import Jobs, jobs_in, worker_metrics
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.store import Ending, RedisSettings, Store, StoreUnavailable, connect_redis

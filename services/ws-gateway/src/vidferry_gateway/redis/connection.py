@@ -195,7 +195,7 @@ def _check_role(connection: RespConnection, options: dict[str, Any]) -> None:
 
 async def _primary_address(options: dict[str, Any]) -> dict[str, Any]:
     try:
-        host, port = await options["sentinels"].primary()
+        host, port = await options["sentinels"].find_primary()
     except NoPrimary as error:
         raise RedisRefused(str(error)) from error
     return {"host": host, "port": port}

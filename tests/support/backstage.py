@@ -1,23 +1,17 @@
-"""The api as a process of its own, and what a worker would do to its records and its bucket."""
+"""Redis and the bucket behind an api, from the side of a worker."""
 
 import asyncio
-import contextlib
 import io
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-import httpx2
 import orjson
 
-from support.ports import free_port
 from support.redis_server import RedisServer
+from support.services import KEY
 from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
@@ -26,100 +20,13 @@ from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
 from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect_redis
 from vidferry_common.store.scripts import SCRIPTS, script_text
 
-START_SECONDS = 30
 HEARD_SECONDS = 20
-KEY = "k" * 32
-
 NOTHING = Ending()
 T = TypeVar("T")
 
 
-def environment(redis_url: str, bucket: Path, **settings: str) -> dict[str, str]:
-    """What the api is told; settings as `public_url`, without the prefix."""
-    told = {"redis_url": redis_url, "bucket": f"file://{bucket}", "signing_key": KEY, "admin_port": "0", **settings}
-    return {f"VIDFERRY_{name.upper()}": value for name, value in told.items()}
-
-
-class ApiProcess:
-    """`python -m vidferry_api` on a free port."""
-
-    def __init__(self, redis_url: str, bucket: Path, **settings: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="vidferry-api-")
-        self._log = Path(self._folder.name) / "log"
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("VIDFERRY_")},
-            **environment(redis_url, bucket, **{"host": "127.0.0.1", "port": str(port), **settings}),
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, path: str = "/readyz") -> Self:
-        """Returns when that path answers 200."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "vidferry_api"],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            self.wait_for(lambda: self.status(path) == 200)
-        except AssertionError:
-            self.close()
-            raise
-        return self
-
-    def status(self, path: str) -> int:
-        """0 where nothing answers."""
-        with contextlib.suppress(httpx2.TransportError):
-            # Reading the certificates of authorities takes 30 ms a client, and nothing here is HTTPS.
-            return httpx2.get(self.url + path, timeout=5, verify=False).status_code
-        return 0
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            assert self.process is not None
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.02)
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def entries(self, **wanted: object) -> list[dict[str, Any]]:
-        """The log's lines that say so."""
-        lines = [orjson.loads(line) for line in self.log.split("\n")[:-1]]
-        return [line for line in lines if wanted.items() <= line.items()]
-
-    def logged(self, count: int, **wanted: object) -> list[dict[str, Any]]:
-        """The lines that say so, when there are so many: a line follows its answer."""
-        self.wait_for(lambda: len(self.entries(**wanted)) >= count)
-        return self.entries(**wanted)
-
-    def open_files(self, part: str) -> int:
-        """How many files with that in their path it has open."""
-        assert self.process is not None
-        found = 0
-        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-                found += part in str(entry.readlink())
-        return found
-
-    def close(self) -> int:
-        """As an orchestrator does it; the exit code."""
-        assert self.process is not None
-        self.process.terminate()
-        code = self.process.wait(30)
-        self._folder.cleanup()
-        return code
-
-
 class Backstage:
-    """Redis and the bucket behind an api, from the side of a worker. Each call opens what it needs, and closes it."""
+    """Redis and the bucket behind an api. Each call opens what it needs, and closes it."""
 
     def __init__(self, server: RedisServer, folder: Path) -> None:
         self.server, self.folder = server, folder

@@ -1,0 +1,67 @@
+"""The last release and the tree, on one Redis and one bucket."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from support.product import Product, wait_until
+from support.redis_server import redis_server
+from support.watchers import Data, Watcher
+from system.update.release import ENVIRONMENT, RELEASE, UNKNOWN
+
+OWN = {"ws_url", "events_url"}
+"""What an api says of the host that it was asked at."""
+
+
+@dataclass
+class Pair:
+    """Two products side by side. What `one` begins, `other` takes part in."""
+
+    one: Product
+    other: Product
+
+    @property
+    def both(self) -> tuple[Product, Product]:
+        return self.one, self.other
+
+    def follow(self, job_id: str) -> list[Watcher]:
+        """Watches a job through both gateways."""
+        return [product.follow(job_id) for product in self.both]
+
+    def check_ended(self, watchers: list[Watcher], status: str = "completed") -> Data:
+        """Both gateways told of the same one end, and both apis tell it as well; they lead to the same file."""
+        last, same = (watcher.end() for watcher in watchers)
+        assert last == same
+        assert last["status"] == status, last
+        documents = [product.job(last["job_id"]) for product in self.both]
+        shown, also_shown = ({name: each[name] for name in each.keys() - OWN - UNKNOWN} for each in documents)
+        assert shown == also_shown
+        assert {name: shown[name] for name in ("seq", "attempt", "status")} == {
+            name: last[name] for name in ("seq", "attempt", "status")
+        }
+        if status == "completed":
+            for product in self.both:
+                file = product.client.get(f"/api/jobs/{last['job_id']}/file", follow_redirects=True)
+                assert (file.status_code, len(file.content)) == (200, last["result"]["size"])
+        wait_until(lambda: not self.one.keys_left(), lambda: f"left in Redis: {self.one.keys_left()}")
+        return last
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """The release, and the tree; without workers."""
+    home = tmp_path_factory.mktemp("update")
+    with (
+        redis_server() as redis,
+        Product(home, redis=redis, python=RELEASE.install(), environment=ENVIRONMENT) as release,
+        Product(home, redis=redis) as tree,
+    ):
+        yield Pair(release, tree)
+
+
+@pytest.fixture(params=["release first", "tree first"])
+def pair(request: pytest.FixtureRequest, running: Pair) -> Iterator[Pair]:
+    """Both ways. Workers that a test starts are gone afterwards."""
+    with running.one.crew(), running.other.crew():
+        yield running if request.param == "release first" else Pair(running.other, running.one)
