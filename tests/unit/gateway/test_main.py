@@ -9,8 +9,6 @@ import pytest
 
 from support.watchers import TIMEOUT
 
-pytestmark = pytest.mark.anyio
-
 
 def test_a_taken_port_is_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""How late the messages are that clients are sent."""
+"""The latency of messages, from their publisher to each client."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,6 @@ from vidferry_gateway.message import MessageKind, OutgoingMessage
 from vidferry_gateway.metrics import GatewayMetrics
 
 pytestmark = pytest.mark.anyio
-
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 550_000, UTC)
 

@@ -1,4 +1,4 @@
-"""What is done for every request: its line in the log, and what that never tells, the bound of its body, the path."""
+"""The middleware: the log's line for a request, what that must not say, the bound of a body, the public URL's path."""
 
 import json
 import socket

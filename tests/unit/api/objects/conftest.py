@@ -6,8 +6,6 @@ from support.backstage import Backstage
 from vidferry_common.bucket import StoredObject
 
 CONTENT = bytes(range(256)) * 1024
-
-
 TITLE = "Ein „Test“ – 動画 \u202e4pm.mp4"
 
 

@@ -25,9 +25,7 @@ from vidferry_common.bucket.threads import THREADS
 
 pytestmark = pytest.mark.anyio
 
-
 boundary: Any = google.auth._regional_access_boundary_utils  # without types
-
 
 MANY = """
 import asyncio, logging

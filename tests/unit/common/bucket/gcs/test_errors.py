@@ -11,11 +11,7 @@ import pytest
 from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.gcs.errors import translate_errors
 
-pytestmark = pytest.mark.anyio
-
-
 auth: Any = google.auth.exceptions  # without types
-
 
 service: Any = google.api_core.exceptions
 

@@ -18,7 +18,6 @@ from vidferry_common.bucket.gcs import GcsBucket
 
 pytestmark = pytest.mark.anyio
 
-
 WORKLOAD = """
 import asyncio, io, json, sys
 from vidferry_common.bucket import BucketSettings, Upload, open_bucket
