@@ -207,7 +207,7 @@ def hears(job: Job, since: float) -> bool:
 
 def told_apart(data: Mapping[str, Any]) -> bool:
     """Whether a message is none of a download that goes well."""
-    words = ("again", "anew", "lost", "bucket", "stopped", "failed", "can't", "try")
+    words = ("again", "anew", "restart", "lost", "bucket", "stopped", "failed", "can't", "try")
     return data.get("error") is not None or any(word in data["message"].lower() for word in words)
 
 

@@ -288,7 +288,7 @@ def of_a_day(sentinel: bool) -> list[Event]:
         Event("the bucket away for 60 s", bucket_away, silence=UNANSWERED, recovered=10,
               told=["the bucket can't be reached", "“The bucket can't be reached", "bucket_up 0"]),
         Event("the bucket refuses for 20 s", bucket_refuses, costs="storage_denied", recovered=10,
-              told=["the bucket refuses", "may not write to its bucket", "bucket_up 0", "workers ready meanwhile: 0"]),
+              told=["the bucket refuses", "has no permission to write to its bucket", "bucket_up 0", "workers ready meanwhile: 0"]),
         Event("Redis away for 60 s", redis_away, away=True, silence=BACK, recovered=5,
               told=["redis_up 0", "gateway_redis_connected 0", "gateway: Redis is away"]),
         Event("the password of Redis rotated", rotate_password, silence=BACK, recovered=10),

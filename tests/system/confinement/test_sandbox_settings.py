@@ -50,7 +50,7 @@ def test_one_that_requires_it_does_not_start(without_landlock: Path, redis: Redi
 def test_one_that_prefers_it_says_what_is_missing(without_landlock: Path, redis: RedisServer, tmp_path: Path) -> None:
     port = free_port()
     with Worker(redis.url, tmp_path, None, without_landlock, sandbox="preferred", admin_port=str(port)) as process:
-        (warning,) = process.logged("downloads are not confined")
+        (warning,) = process.logged("downloads run without full confinement")
         assert warning["missing"] == ["landlock"]
         assert parts(port) == {"seccomp": "1.0", "landlock": "0.0"}
 
@@ -60,7 +60,7 @@ def test_by_what_it_is_held_is_told(mode: str, held: str, redis: RedisServer, tm
     port = free_port()
     with Worker(redis.url, tmp_path, sandbox=mode, admin_port=str(port)) as process:
         assert parts(port) == {"seccomp": held, "landlock": held}
-        assert bool(process.logged("downloads are not confined")) is (mode == "off")
+        assert bool(process.logged("downloads run without full confinement")) is (mode == "off")
 
 
 def test_the_settings_become_a_confinement() -> None:

@@ -100,7 +100,7 @@ async def test_a_sentinel_sees_who_asks_it(server: RedisServer, watch: Watch, st
 
     async def ask_on() -> None:
         while True:
-            await options["sentinels"].primary()
+            await options["sentinels"].find_primary()
 
     asking = asyncio.create_task(ask_on())
     await asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks")

@@ -20,7 +20,7 @@ CRASHES = 'case "$*" in *libmp3lame*) kill -SEGV $$ ;; esac'
 MP3 = {"quality": "audio", "container": "mp3"}
 FULL = Path("/dev/full")
 """The kernel's own full disk: every write to it fails with ENOSPC, whoever writes."""
-NO_ROOM = "The service has no room for this video now."
+NO_ROOM = "This service has no disk space for the video at the moment."
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,7 @@ def test_a_stall_is_noticed_and_the_next_try_goes_through(product: Product, site
     site.gate("late").open()
     end = product.watch(job_id).last
 
-    assert waiting["message"].startswith("The site stopped sending.")
+    assert waiting["message"].startswith("The site stopped sending data.")
     assert (end["status"], end["attempt"], end["retries"]) == ("completed", 2, 1)
 
 
