@@ -10,6 +10,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from vidferry_common.metrics import Registry
+
 SECONDS = 20.0
 
 
@@ -54,7 +56,7 @@ class Admin:
         answer = self.get("/metrics")
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/plain; version=")
-        return Scrape({family.name: family for family in text_string_to_metric_families(answer.text)})
+        return _parse(answer.text)
 
     def until(self, check: Callable[[Scrape], bool]) -> Scrape:
         """The first scrape of which that is true."""
@@ -70,3 +72,12 @@ class Admin:
         while (answered := self.status(path)) != status:
             assert time.monotonic() < deadline, answered
             time.sleep(0.02)
+
+
+async def scrape_registry(registry: Registry) -> Scrape:
+    """What a registry of this process says."""
+    return _parse((await registry.scrape()).decode())
+
+
+def _parse(text: str) -> Scrape:
+    return Scrape({family.name: family for family in text_string_to_metric_families(text)})

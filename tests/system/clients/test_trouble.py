@@ -10,7 +10,7 @@ from system.clients.conftest import StartWatcher
 from system.clients.front import Front
 from system.clients.world import World
 
-OUTAGE = 4.0
+OUTAGE = 2.0
 """seconds"""
 
 

@@ -88,20 +88,15 @@ def test_a_refused_ticket_is_not_tried_again(server: Scripted, open_page: OpenPa
     expect(page.locator(".card").get_by_role("status")).to_contain_text("Not connected")
 
 
-def test_online_again_connects_at_once(server: Scripted, open_page: OpenPage) -> None:
+def test_online_or_seen_again_it_connects_at_once(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url)
     order(page)
     server.socket().close(4429)  # by itself it would wait for 7.5 s at least
     expect(page.locator(".card").get_by_role("status")).to_contain_text("Reconnecting…")
     page.evaluate("dispatchEvent(new Event('online'))")
-    server.sockets.get(timeout=5)
+    socket = server.sockets.get(timeout=5)
     expect(page.locator(".card").get_by_role("status")).not_to_contain_text("Reconnecting…")
-
-
-def test_seen_again_connects_at_once(server: Scripted, open_page: OpenPage) -> None:
-    page = open_page(server.url)
-    order(page)
-    server.socket().close(4429)
+    socket.close(4429)
     expect(page.locator(".card").get_by_role("status")).to_contain_text("Reconnecting…")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     server.sockets.get(timeout=5)
@@ -196,19 +191,12 @@ def test_a_state_that_is_told_again_is_no_news(server: Scripted, open_page: Open
     assert page.evaluate("made.length") == 4
 
 
-def test_a_network_that_goes_behind_the_last_message(server: Scripted, open_page: OpenPage) -> None:
-    page = open_page(server.url)
-    fake_sockets(page)
-    page.evaluate(DONE)
-    page.clock.run_for(61_000)
-    assert page.evaluate("[made.length, states.map(([state]) => state)]") == [1, ["connecting", "ended"]]
-
-
-def test_woken_behind_the_last_message(server: Scripted, open_page: OpenPage) -> None:
+def test_behind_the_last_message_nothing_connects_again(server: Scripted, open_page: OpenPage) -> None:
     page = open_page(server.url)
     fake_sockets(page)
     page.evaluate(DONE)
     page.evaluate("dispatchEvent(new Event('online'))")
+    page.clock.run_for(61_000)
     assert page.evaluate("[made.length, states.map(([state]) => state)]") == [1, ["connecting", "ended"]]
 
 

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from support.browser import OpenPage
@@ -170,14 +169,14 @@ def test_what_was_not_answered_is_sent_again_under_the_same_key(server: Scripted
     assert server.order().key not in keys
 
 
-@pytest.mark.parametrize("retryable", [True, False])
-def test_a_failure_says_why(server: Scripted, open_page: OpenPage, retryable: bool) -> None:
+def test_a_failure_says_why_and_may_be_tried_again(server: Scripted, open_page: OpenPage) -> None:
+    """Also one that Vidferry does not try again by itself."""
     page = open_page(server.url)
     order(page)
     server.order()
     socket = server.socket()
     reason = "The site stopped sending. Try again later."
-    error = {"code": "stalled", "message": reason, "retryable": retryable}
+    error = {"code": "stalled", "message": reason, "retryable": False}
     socket.send(state(1, "downloading", 42, "Downloading video", downloaded_bytes=1, total_bytes=2))
     socket.send(state(2, "failed", 42, reason, status="failed", error=error))
     socket.close(1000)

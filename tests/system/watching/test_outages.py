@@ -212,23 +212,6 @@ async def test_in_a_full_redis_jobs_are_watched_as_ever(
     assert not gateway.logged("Redis is away")
 
 
-async def test_a_redis_that_says_nothing_more_is_noticed(
-    start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(redis.url, gateway_probe_seconds="0.1")
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
-    async with connect(gateway.uri(job.id)) as socket:
-        await listen(socket, received(1))
-        redis.freeze()
-        await away(gateway)
-        redis.thaw()
-        await gateway.connected(2)
-        await job.steps(0, 11)
-        await job.finish()
-        assert (await listen(socket)).progress == STEPS
-
-
 async def test_more_jobs_than_are_read_at_once_come_back(
     start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore
 ) -> None:

@@ -1,6 +1,5 @@
 """DELETE of a job: what it ends, what it answers, and what may happen meanwhile."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
@@ -10,7 +9,6 @@ import pytest
 
 from support.answers import VIDEO, post, problem
 from support.backstage import Backstage
-from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
@@ -42,33 +40,6 @@ def test_a_job_that_waits_or_runs_is_ended(api: httpx2.Client, backstage: Backst
     assert downloads(backstage) == 0
 
 
-def test_the_worker_that_runs_it_is_told(api: httpx2.Client, backstage: Backstage) -> None:
-    job = post(api)
-    claim = backstage.begin(job["job_id"])
-
-    api.delete(job["status_url"])
-
-    assert backstage.store(lambda store: store.leases.wait_for_cancellation("test", 5)) == (claim.download_id, 1)
-
-
-def test_a_watcher_is_told(api: httpx2.Client, backstage: Backstage) -> None:
-    job = post(api)
-    heard = backstage.hear(job["job_id"], lambda: api.delete(job["status_url"]))
-
-    assert (heard["data"]["status"], heard["data"]["stage"]) == ("cancelled", "cancelled")
-    assert heard["cursor"] == api.get(job["status_url"]).json()["cursor"]
-
-
-def test_the_download_goes_on_for_others(api: httpx2.Client, backstage: Backstage) -> None:
-    first, second = post(api), post(api)
-
-    assert api.delete(first["status_url"]).json()["status"] == "cancelled"
-    assert api.get(second["status_url"]).json()["status"] == "queued"
-    assert downloads(backstage) == 1
-    assert api.delete(second["status_url"]).json()["status"] == "cancelled"
-    assert downloads(backstage) == 0
-
-
 def test_once_more_is_no_different(api: httpx2.Client) -> None:
     """As after an answer that was lost."""
     job = post(api)
@@ -76,15 +47,6 @@ def test_once_more_is_no_different(api: httpx2.Client) -> None:
     again = api.delete(job["status_url"])
 
     assert (again.status_code, again.json()) == (200, first.json())
-
-
-def test_many_at_once_are_all_answered(api: httpx2.Client) -> None:
-    job = post(api)
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: api.delete(job["status_url"]), range(8)))
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["cursor"] for answer in answers}) == 1, "ended once"
 
 
 def test_what_has_ended_otherwise_can_not_be_cancelled(api: httpx2.Client, backstage: Backstage) -> None:
@@ -106,14 +68,6 @@ def test_a_stage_of_a_newer_worker_is_ended_as_any(api: httpx2.Client, backstage
     backstage.redis(lambda redis: redis.hset(key, "state", orjson.dumps(message)))
 
     assert api.delete(job["status_url"]).json()["status"] == "cancelled"
-
-
-def test_a_host_that_is_none_cancels_nothing(open_app: OpenApp) -> None:
-    client = open_app()
-    job = post(client)
-
-    problem(client.delete(job["status_url"], headers={"Host": "a b"}), 400, "invalid_host")
-    assert client.get(job["status_url"]).json()["status"] == "queued"
 
 
 def test_what_was_told_meanwhile_is_kept(api: httpx2.Client, backstage: Backstage) -> None:

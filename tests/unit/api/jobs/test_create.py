@@ -4,10 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
-import orjson
 import pytest
-from arq.connections import ArqRedis
-from arq.jobs import Job, JobDef
 
 from support.answers import VIDEO, accepted, post, problem
 from support.backstage import Backstage
@@ -15,7 +12,6 @@ from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store.client import RedisClient
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -38,19 +34,6 @@ def test_it_tells_where_the_job_is(api: httpx2.Client, backstage: Backstage) -> 
     assert api.get(body["status_url"]).json()["job_id"] == body["job_id"]
 
 
-def test_arq_finds_the_download_on_its_queue(api: httpx2.Client, backstage: Backstage) -> None:
-    job = post(api, quality="720", container="mp4")
-    download_id = backstage.download_id(job["job_id"])
-
-    async def queued(redis: RedisClient) -> JobDef | None:
-        pool = ArqRedis(pool_or_conn=redis.connection_pool)
-        return await Job(keys.arq_id(download_id, 1), pool, keys.QUEUE, _deserializer=orjson.loads).info()
-
-    found = backstage.redis(queued)
-    assert found is not None
-    assert (found.function, list(found.args), found.kwargs) == (keys.FUNCTION, [download_id, 1], {})
-
-
 def test_fifty_equal_ones_at_once_are_fifty_jobs_and_one_download(api: httpx2.Client, backstage: Backstage) -> None:
     spellings = [VIDEO, "HTTPS://Example.ORG:443/video#top"]
     with ThreadPoolExecutor(10) as pool:
@@ -59,12 +42,6 @@ def test_fifty_equal_ones_at_once_are_fifty_jobs_and_one_download(api: httpx2.Cl
     assert len(set(jobs)) == 50
     assert len({backstage.download_id(job_id) for job_id in jobs}) == 1
     assert backstage.redis(lambda redis: redis.zcard(keys.QUEUE)) == 1
-
-
-def test_another_format_is_another_download(api: httpx2.Client, backstage: Backstage) -> None:
-    first, second = post(api), post(api, quality="audio", container="mp3")
-
-    assert backstage.download_id(first["job_id"]) != backstage.download_id(second["job_id"])
 
 
 @pytest.mark.parametrize("asked", [{"priority": "bulk"}, {"force": True}, {"priority": "interactive", "force": False}])
@@ -94,14 +71,6 @@ def test_null_beside_a_choice(api: httpx2.Client) -> None:
     job = accepted(api.post("/api/download", json={"url": VIDEO, "format": {"quality": "audio", "container": None}}))
 
     assert api.get(job["status_url"]).json()["format"] == {"quality": "audio", "container": "any"}
-
-
-def test_a_person_is_served_before_bulk_requests(api: httpx2.Client, backstage: Backstage) -> None:
-    bulk = accepted(api.post("/api/download", json={"url": VIDEO, "priority": "bulk"}))
-    person = post(api, VIDEO + "2")
-
-    queue = backstage.redis(lambda redis: redis.zrange(keys.QUEUE, 0, -1))
-    assert queue == [keys.arq_id(backstage.download_id(job["job_id"]), 1).encode() for job in (person, bulk)]
 
 
 def test_one_that_is_forced_does_not_join_one_that_is_not(api: httpx2.Client, backstage: Backstage) -> None:
@@ -195,13 +164,6 @@ def test_a_key_is_of_one_public_address(open_app: OpenApp) -> None:
     }
 
     assert jobs["a.example"] == jobs["A.example."] != jobs["b.example"]
-
-
-def test_equal_requests_at_once_with_one_key_are_one_job(api: httpx2.Client, backstage: Backstage) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        jobs = pool.map(lambda _: post(api, headers={"Idempotency-Key": "k"})["job_id"], range(16))
-
-    assert len(set(jobs)) == 1
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, b"two words", b"tab\there", "schlüssel".encode()])

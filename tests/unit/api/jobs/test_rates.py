@@ -1,16 +1,12 @@
 """How many requests one caller may send, and what is answered where Redis has no room."""
 
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx2
-import pytest
 
 from support.answers import VIDEO, accepted, post, problem
 from support.backstage import Backstage
-from support.redis_server import RedisServer, redis_server
-from unit.api.conftest import OpenApp, StartApi
+from support.redis_server import RedisServer
+from support.services import Api
+from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 
@@ -43,24 +39,6 @@ def test_each_answer_tells_what_is_left_of_the_minute(open_app: OpenApp, backsta
     (caller,) = backstage.redis(lambda redis: redis.keys(keys.REQUESTS + "*"))
     backstage.redis(lambda redis: redis.incrbyfloat(caller, -seconds * 1000))
     assert ask(client).status_code == 202, "after that time"
-
-
-@pytest.mark.parametrize(
-    ("addresses", "refused"),
-    [
-        (["198.51.100.7", "198.51.100.8"], False),
-        (["2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6"], True),
-        (["2001:db8:1:2::1", "2001:db8:1:3::1"], False),
-        (["198.51.100.7", "::ffff:198.51.100.7"], True),
-        (["1.1.1.1, 198.51.100.7", "2.2.2.2, 198.51.100.7"], True),
-    ],
-    ids=str,
-)
-def test_whose_requests_are_counted_together(open_app: OpenApp, addresses: list[str], refused: bool) -> None:
-    client = open_app("127.0.0.1", caller_rate="1")
-    answers = [ask(client, address).status_code for address in addresses]
-
-    assert answers == [202, 429 if refused else 202]
 
 
 def test_who_is_no_proxy_speaks_for_itself_alone(open_app: OpenApp) -> None:
@@ -115,28 +93,22 @@ def test_above_the_queues_bytes_it_is_sent_away_for_a_while(open_app: OpenApp, b
     problem(answers[7], 503, "queue_full")
 
 
-@pytest.fixture
-def full_redis() -> Iterator[RedisServer]:
-    """With room for hardly anything."""
-    with redis_server("--maxmemory", "6mb", "--maxmemory-policy", "noeviction") as server:
-        yield server
-
-
-def test_before_redis_refuses_the_api_does(full_redis: RedisServer, start_api: StartApi, tmp_path: Path) -> None:
+def test_before_redis_refuses_the_api_does(
+    api: httpx2.Client, shared_api: Api, shared_redis: RedisServer, backstage: Backstage
+) -> None:
     """And goes on answering for what there is."""
-    api = start_api(full_redis.url, tmp_path, caller_rate="0")
-    backstage = Backstage(full_redis, tmp_path)
-    with httpx2.Client(base_url=api.url, timeout=20) as client:
-        job = post(client)
-        deadline = time.monotonic() + 60
-        long = f"{VIDEO}/{'a' * 1900}"
-        while (answer := client.post("/api/download", json={"url": f"{long}{time.monotonic()}"})).is_success:
-            assert time.monotonic() < deadline
-
-        problem(answer, 503, "redis_full")
-        problem(client.post("/api/download", json={"url": long}), 503, "redis_full")
-        assert len(api.wait_for(REFUSED)) == 1, "once, not for each request"
-        assert "errorstat_OOM" not in full_redis.info("errorstats")
+    job = post(api)
+    backstage.redis(lambda redis: redis.mset({f"other:{number}": b"x" * 1024**2 for number in range(20)}))
+    counted = backstage.store(lambda store: store.read_memory()).counted
+    backstage.redis(lambda redis: redis.config_set("maxmemory", int(counted / 0.95)))
+    backstage.redis(lambda redis: redis.hdel(keys.ROOM, "looked", "share"))
+    try:
+        for _ in range(2):
+            problem(api.post("/api/download", json={"url": VIDEO}), 503, "redis_full")
+        assert len(shared_api.wait_for(REFUSED)) == 1, "once, not for each request"
+        assert "errorstat_OOM" not in shared_redis.info("errorstats")
         backstage.begin(job["job_id"])
-        assert client.get(job["status_url"]).json()["status"] == "processing"
-        assert client.delete(job["status_url"]).json()["status"] == "cancelled"
+        assert api.get(job["status_url"]).json()["status"] == "processing"
+        assert api.delete(job["status_url"]).json()["status"] == "cancelled"
+    finally:
+        backstage.redis(lambda redis: redis.config_set("maxmemory", 0))

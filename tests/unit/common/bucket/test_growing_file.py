@@ -1,7 +1,6 @@
 """Files that are uploaded while they are still written."""
 
 import asyncio
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -127,13 +126,6 @@ async def test_what_is_there_is_sent_and_nothing_is_visible_before_the_end(growi
     assert await bucket.read(NAME, SIZE) == (stored, DATA)
     assert growing.sent == sorted(set(growing.sent))
     assert growing.sent[-1] == SIZE
-
-
-async def test_a_file_that_was_complete_before_it_was_looked_at_is_sent(growing: Growing, bucket: Bucket) -> None:
-    growing.write(DATA)
-    growing.complete()
-    await growing.ended()
-    assert (await bucket.read(NAME, SIZE))[1] == DATA
 
 
 async def test_one_that_nobody_tells_of_is_looked_at_all_the_same(growing: Growing) -> None:
@@ -283,15 +275,6 @@ async def test_waiting_for_bytes_costs_no_patience(open_gcs: OpenGcs, gcs: Gcs, 
     assert (await cloud.read(NAME, SIZE))[1] == DATA
 
 
-async def test_patience_with_the_service_ends_all_the_same(open_gcs: OpenGcs, gcs: Gcs, grow: Grow) -> None:
-    cloud = await open_gcs(RetryPolicy(without_progress=0.3, first_delay=0.01, longest_delay=0.05))
-    growing = grow(cloud)
-    gcs.layer.faults.add("chunk", status=503, times=10_000)
-    growing.write(DATA)
-    with pytest.raises(BucketError):
-        await growing.ended()
-
-
 async def test_a_session_that_is_lost_begins_again(open_gcs: OpenGcs, gcs: Gcs, grow: Grow) -> None:
     cloud = await open_gcs()
     growing = grow(cloud)
@@ -327,8 +310,3 @@ async def test_a_source_that_is_closed_is_an_error(growing: Growing) -> None:
     growing._read.close()
     with pytest.raises(BucketError, match="can't be read"):
         await growing.ended()
-
-
-async def test_a_source_that_does_not_grow_needs_no_file(bucket: Bucket) -> None:
-    stored = await bucket.upload(WHAT, io.BytesIO(DATA), SIZE, lambda _: None)
-    assert stored.crc32c == crc32c(DATA)

@@ -17,7 +17,7 @@ PATIENT = RetryPolicy(without_progress=3600, first_delay=0.01, longest_delay=0.0
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("kind", ["begin", "last", "read"])
+@pytest.mark.parametrize("kind", ["begin", "read"])
 async def test_one_that_is_away_is_known_before_any_patience_ends(
     kind: str, open_gcs: OpenGcs, gcs: Gcs, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,8 +23,6 @@ from vidferry_common.bucket.checksum import crc32c
 
 pytestmark = pytest.mark.anyio
 
-TOO_LONG = ["a" * 181, "/".join(["b" * 100] * 10)]
-
 FILENAMES = [
     "فيلم قصير.mp4",
     "短片 – 第一集.mp4",
@@ -189,51 +187,15 @@ async def test_a_large_object_is_not_read_whole(bucket: Bucket) -> None:
         await bucket.read(NAME, 9)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "/etc/passwd",
-        "a//b",
-        "a/",
-        "..",
-        "../x",
-        "a/../../x",
-        "a/.",
-        "a\\..\\b",
-        "a/\0",
-        "a\n",
-        "a#b",
-        "\ud800",
-        *TOO_LONG,
-    ],
-)
-async def test_names_that_could_mean_another_file_are_refused(bucket: Bucket, name: str) -> None:
-    stored = StoredObject(name, 1, 1, "video/mp4", "", "")
-    with pytest.raises(BucketError):
-        await bucket.stat(name)
-    with pytest.raises(BucketError):
-        await put(bucket, b"film", name)
-    with pytest.raises(BucketError):
-        await bucket.read(name, 1)
-    with pytest.raises(BucketError):
-        await bucket.delete(name, 1)
-    with pytest.raises(BucketError):
-        await bucket.sign_link(stored, 60)
-
-
-@pytest.mark.parametrize(
-    "what",
-    [
-        Upload(NAME, "video/mp4\r\nX: y"),
-        Upload(NAME, "film"),
-        Upload(NAME, "video/mp4", metadata={"title": "x" * 8192}),
-    ],
-)
-async def test_what_a_home_could_not_keep_is_refused_at_once(bucket: Bucket, what: Upload) -> None:
-    with pytest.raises(BucketError):
-        await bucket.upload(what, io.BytesIO(b"film"), 4, lambda _: None)
-    assert await bucket.stat(NAME) is None
+async def test_a_name_that_could_mean_another_file_is_refused(bucket: Bucket) -> None:
+    """test_names.py has which."""
+    name = "a/../../x"
+    for call in (
+        bucket.stat(name), put(bucket, b"film", name), bucket.read(name, 1), bucket.delete(name, 1),
+        bucket.sign_link(StoredObject(name, 1, 1, "video/mp4", "", ""), 60), listed(bucket, name),
+    ):  # fmt: skip
+        with pytest.raises(BucketError, match="not an object's name"):
+            await call
 
 
 async def listed(bucket: Bucket, folder: str = "videos", page: int = 1000) -> list[Sequence[ListedObject]]:
@@ -289,9 +251,3 @@ async def test_a_listing_may_be_left_and_objects_removed_meanwhile(bucket: Bucke
         later = await anext(pages)
     assert not {each.name for each in later} & {each.name for each in first}
     assert len(await listed(bucket)) == 1
-
-
-@pytest.mark.parametrize("name", ["", "/", "..", "videos/../..", "videos/"])
-async def test_only_a_folder_of_names_is_listed(bucket: Bucket, name: str) -> None:
-    with pytest.raises(BucketError, match="not an object's name"):
-        await listed(bucket, name)

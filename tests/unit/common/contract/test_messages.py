@@ -125,6 +125,7 @@ def test_times_are_rfc_3339_in_utc() -> None:
 
 def test_a_cursor_is_read_back() -> None:
     assert Cursor.parse("00c0ffee-17") == Cursor("00c0ffee", 17)
+    assert str(Cursor("00c0ffee", 17)) == "00c0ffee-17"
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,14 @@ def test_unsubscribe() -> None:
     assert parse('{"type":"unsubscribe","jobs":["A","b"]}') == Unsubscribe(("a", "b"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "7", '"subscribe"', '{"type":"subscribe","jobs":{"a":{}}}', "[" * 2000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "7", "[]", "null", '"subscribe"', '{"type":"subscribe"}', '{"type":"subscribe","jobs":["x"]}',
+     '{"type":"subscribe","jobs":{"a":{}}}', '{"type":"subscribe","jobs":{"x":1}}', '{"type":"other","jobs":{}}',
+     '{"type":"unsubscribe","jobs":{"x":null}}', '{"type":"unsubscribe","jobs":[1]}', "[" * 2000],
+)  # fmt: skip
 def test_anything_else(text: str) -> None:
     assert parse(text) is None
-
-
-def test_a_cursor_is_written_as_it_is_read() -> None:
-    assert str(Cursor("0000000a", 7)) == "0000000a-7"
-    assert Cursor.parse("0000000a-7") == Cursor("0000000a", 7)
 
 
 def test_what_is_said_back() -> None:

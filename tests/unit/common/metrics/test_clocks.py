@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from support import services
@@ -17,7 +16,7 @@ from support.ports import free_port
 from support.product import Product
 from support.records import Records
 from support.redis_server import RedisServer
-from support.scrape import Admin, Scrape
+from support.scrape import Admin, scrape_registry
 from support.watchers import listen, received
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update, format_timestamp
@@ -108,8 +107,7 @@ async def test_a_download_that_ended_before_its_post_is_counted_apart_and_told_o
     metrics = WorkerMetrics(registry, slots=4)
     for _ in range(2):
         metrics.count_failed(format_timestamp(datetime.now(UTC) + timedelta(hours=1)), ErrorCode.WORKER_LOST)
-    text = (await registry.scrape()).decode()
-    found = Scrape({family.name: family for family in text_string_to_metric_families(text)})
+    found = await scrape_registry(registry)
     assert found.value("vidferry_download_negative_durations_total") == 2
     assert found.value("vidferry_download_duration_seconds_count", outcome="failed") == 0
     assert found.value("vidferry_downloads_finished_total", outcome="failed", code="worker_lost") == 2

@@ -12,7 +12,7 @@ that is none of its own with one `invalid_message`, so a case that waits for an 
 | WHOLE_FRAMES | it hopes for a failure within a frame; the gateway reads whole frames, which RFC 6455 §8.1 allows |
 
 No case of these chapters is left out. Chapters 9 (limits), 10 (an echo in fragments), 12 and 13 (compression, which the
-gateway declines: see test_protocol.py) don't apply; chapter 8 is empty.
+gateway declines: see test_websocket.py) don't apply; chapter 8 is empty.
 """
 
 from collections.abc import Iterator

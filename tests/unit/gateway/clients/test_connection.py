@@ -20,51 +20,12 @@ from support.raw_websocket import RawClient, frame, handshake
 from support.redis_server import RedisServer
 from support.scrape import Admin
 from support.services import Gateway
-from support.watchers import STEPS, TIMEOUT, Seen, listen, received, watch
+from support.watchers import STEPS, TIMEOUT, Seen, listen, received
 
 pytestmark = pytest.mark.anyio
 
 PIDFD_GETFD = 438
 """the system call's number, on all of Linux's architectures"""
-
-
-async def test_who_answers_pings_stays(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.2", gateway_pong_seconds="0.1")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    def answer_five() -> None:
-        with RawClient(gateway) as client:
-            client.send(handshake(job.id))
-            client.response()
-            for _ in range(5):
-                while (one := client.frame()).opcode is not Opcode.PING:
-                    assert one.opcode is Opcode.TEXT
-                client.send(frame(10, bytes(one.data)))
-
-    await asyncio.to_thread(answer_five)
-
-
-async def test_who_does_not_is_closed(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.5", gateway_pong_seconds="0.2")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    def stay_silent() -> tuple[float, int]:
-        began = time.monotonic()
-        with RawClient(gateway) as client:
-            client.send(handshake(job.id))
-            client.response()
-            code = client.frames_to_close()[1]
-        return time.monotonic() - began, code
-
-    seconds, code = await asyncio.to_thread(stay_silent)
-    assert code == 1011
-    assert 0.6 < seconds < 3
 
 
 async def test_a_client_that_never_reads_is_closed_and_costs_the_others_nothing(
@@ -185,36 +146,6 @@ def is_peer(found: socket.socket, peer: object) -> bool:
         return bool(found.getpeername() == peer)
     except OSError:  # a listener
         return False
-
-
-async def test_a_slow_client_gets_every_step_the_newest_progress_and_the_end(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, log_level="info")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-
-    with RawClient(gateway, receive_buffer=4096) as slow:
-        slow.send(handshake(job.id))
-        assert slow.response()[0] == 101
-        async with connect(gateway.uri(job.id)) as reader:
-            reading = asyncio.ensure_future(listen(reader))
-            await job.steps(0, 3)
-            for number in range(300):
-                await job.progress(20 + number / 100)
-            await job.steps(3, 8)
-            for number in range(300):
-                await job.progress(85 + number / 100)
-            await job.steps(8, 11)
-            await job.finish()
-            # Who reads gets all of it: with the state at the join, or without it where the first step was quicker.
-            assert len((await reading).raw) in {612, 613}
-        frames, code = await asyncio.to_thread(slow.frames_to_close)
-    full = await watch(gateway.uri(job.id))
-    texts = [bytes(each.data).decode() for each in frames if each.opcode is Opcode.TEXT]
-    assert code == 1000
-    assert set(full.raw) <= set(texts), "every step and the end"
-    assert len(texts) < 400, "progress that was passed by newer is left out"
 
 
 async def test_a_slow_client_that_reads_on_is_told_why_it_was_closed(impatient_gateway: Gateway, job: Job) -> None:

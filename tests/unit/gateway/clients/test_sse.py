@@ -124,7 +124,7 @@ async def test_once_the_history_of_an_ended_job_is_gone(
     assert (await follow(shared_gateway, job.id, last_event_id=whole[-1].id)).status == 204
 
 
-@pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense", "", "%2e%2e/x"])
+@pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
 async def test_no_such_job(shared_gateway: Gateway, job_id: str) -> None:
     opened = await follow(shared_gateway, job_id)
     assert opened.status == 404
@@ -132,10 +132,9 @@ async def test_no_such_job(shared_gateway: Gateway, job_id: str) -> None:
     assert json.loads(opened.body)["code"] == "job_not_found"
 
 
-@pytest.mark.parametrize("prefix", ["/vidferry", "/a/b"])
-async def test_below_a_prefix_and_in_capitals(shared_gateway: Gateway, job: Job, prefix: str) -> None:
+async def test_below_a_prefix_and_in_capitals(shared_gateway: Gateway, job: Job) -> None:
     await job.finish()
-    async with stream(shared_gateway, job.id.upper(), prefix=prefix) as opened:
+    async with stream(shared_gateway, job.id.upper(), prefix="/a/b") as opened:
         assert close_code(await opened.until()) == 1000
 
 
@@ -162,19 +161,6 @@ async def test_another_programs_message(
     assert close_code(events) == 1000
 
 
-async def test_a_comment_keeps_it_alive(
-    start_gateway: StartGateway, shared_redis: RedisServer, store_of: OpenStore
-) -> None:
-    gateway = start_gateway(shared_redis.url, gateway_ping_seconds="0.2", gateway_pong_seconds="0.1")
-    await gateway.connected()
-    job = await Job.create(await store_of(shared_redis))
-    async with stream(gateway, job.id) as opened:
-        for _ in range(3):
-            await opened.until(lambda event: event.comment)
-        await job.finish()
-        assert close_code(await opened.until()) == 1000
-
-
 async def test_redis_away_is_a_reason_to_come_back(start_gateway: StartGateway) -> None:
     gateway = start_gateway("unix:///nowhere/redis.sock")
     await asyncio.to_thread(gateway.wait_for, "Redis is away")
@@ -184,21 +170,6 @@ async def test_redis_away_is_a_reason_to_come_back(start_gateway: StartGateway) 
     assert len(opened.seen) == 1, "a lone event, with its data"
     assert opened.seen[0].retry is not None
     assert opened.seen[0].retry >= 5000
-
-
-async def test_an_outage_is_survived(start_gateway: StartGateway, redis: RedisServer, store_of: OpenStore) -> None:
-    gateway = start_gateway(redis.url)
-    await gateway.connected()
-    job = await Job.create(await store_of(redis))
-    async with stream(gateway, job.id) as opened:
-        await opened.until(is_message)
-        await job.steps(0, 4)
-        redis.restart()
-        await gateway.connected(2)
-        await job.steps(4, 11)
-        await job.finish()
-        events = await opened.until()
-    assert (progress(events), close_code(events)) == (STEPS, 1000)
 
 
 async def test_a_drain_ends_it_with_a_reason_and_the_cursor_goes_on(

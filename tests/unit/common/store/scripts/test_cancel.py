@@ -39,6 +39,7 @@ async def test_the_last_job_stops_a_running_download(records: Records) -> None:
     assert await records.redis.zcard(keys.LEASES) == 0
     data = (await records.state(job.job_id))["data"]
     assert (data["status"], data["progress"], data["speed"], data["eta"]) == ("cancelled", 20, None, None)
+    assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
     assert await records.redis.keys("arq:*") == []
 
 
@@ -100,15 +101,6 @@ async def test_what_has_ended_stays_as_it_ended(records: Records) -> None:
     assert await records.dump() == before
 
 
-async def test_twice_is_once(records: Records) -> None:
-    job, _ = await records.claimed()
-    await records.cancel(job)
-    before = await records.dump()
-
-    assert await records.cancel(job) is Cancelled.ENDED
-    assert await records.dump() == before
-
-
 async def test_a_newer_state_is_not_lost(records: Records) -> None:
     """The last message of a job is made of the one before it: by who asks, as Lua can't."""
     job, claim = await records.claimed()
@@ -135,16 +127,6 @@ async def test_a_download_that_is_gone_is_no_obstacle(records: Records) -> None:
     await records.redis.delete(keys.DOWNLOAD + job.download_id)
 
     assert await records.cancel(job) is Cancelled.CANCELLED
-
-
-async def test_the_same_address_starts_anew(records: Records) -> None:
-    job, _ = await records.claimed(await records.created(url=URL))
-    await records.cancel(job)
-
-    again = await records.created(url=URL)
-
-    assert (await records.read(again)).download_id == again.download_id
-    assert await records.store.leases.claim(again.download_id, 1, 60, "worker") is not None
 
 
 async def test_what_a_dead_worker_ran_can_be_cancelled(records: Records) -> None:

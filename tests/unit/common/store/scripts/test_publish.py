@@ -5,7 +5,6 @@ import pytest
 
 from support.records import ROOT, Records, body, of, progress, seqs
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.messages import Update, job_link, public_link, queued_update
 from vidferry_common.contract.stages import DONE, INFO, NEW_VIDEO, STARTED, Stage, Status
@@ -91,19 +90,6 @@ async def test_seq_rises_over_all_attempts(records: Records) -> None:
     assert len(heard) == 3 * 4 + 1
     history = seqs(await records.history(job.job_id))
     assert history == sorted(set(history))
-
-
-async def test_figures_and_empty_lists_survive(records: Records) -> None:
-    """What a script that decoded the JSON would break."""
-    job, claim = await records.claimed()
-    odd = {"large": 2**53 + 1, "larger": 2**63 - 1, "none": [], "empty": {}, "float": 0.1, "whole": 2.0, "null": None}
-
-    await records.store.downloads.finish(claim, done(downloaded_bytes=2**53 + 1, result=odd), Ending())
-
-    data = (await records.state(job.job_id))["data"]
-    assert data["downloaded_bytes"] == 9007199254740993
-    assert data["result"] == odd
-    assert b'"whole":2.0' in await of(records.redis.hget(keys.JOB + job.job_id, "state"))
 
 
 async def test_marks_become_each_jobs_own_links(records: Records) -> None:
@@ -222,12 +208,3 @@ async def test_history_is_bounded_and_keeps_the_newest(records: Records) -> None
 
     assert progress(await records.history(job.job_id)) == list(range(6, 70))
     assert await of(records.redis.llen(keys.DOWNLOAD + job.download_id + keys.STEPS)) == 64
-
-
-async def test_a_failure_is_an_end(records: Records) -> None:
-    job, claim = await records.claimed()
-    await records.store.downloads.finish(claim, queued_update().as_failed(ErrorCode.DRM).body(), Ending())
-
-    found = await records.store.jobs.read(job.job_id)
-    assert found is not None
-    assert (found.status, found.state["error"]["code"]) == (Status.FAILED, "drm")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from support.records import CAP, Records, new_job
+from support.records import Records
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.priority import Priority
-from vidferry_common.store import Cause, Ending, Outcome, QueueDepth, Requeue
+from vidferry_common.store import Cause, Ending, QueueDepth, Requeue
 
 pytestmark = pytest.mark.anyio
 
@@ -94,11 +94,3 @@ async def test_a_claim_ahead_of_its_time_has_not_waited(records: Records) -> Non
     job = await records.created()
     await records.made_due(job, -60)
     assert (await records.claimed(job))[1].waited == 0
-
-
-async def test_what_a_post_came_to(records: Records) -> None:
-    url = "https://example.com/outcome"
-    first, second = new_job(url, idempotency_key="a"), new_job(url)
-    found = [await records.store.jobs.create(job, CAP) for job in (first, second, new_job(url, idempotency_key="a"))]
-    assert [each.outcome for each in found] == [Outcome.CREATED, Outcome.ATTACHED, Outcome.REPLAYED]
-    assert [each.replayed for each in found] == [False, False, True]

@@ -1,0 +1,61 @@
+"""Text of strangers in the log: it forges no line, and breaks none."""
+
+import io
+import json
+import logging
+import sys
+from typing import Literal
+
+import pytest
+
+from vidferry_common import log
+from vidferry_common.log import LogSettings
+
+FORGED = "no\n13:00:00 CRITICAL worker  FORGED\r\n\x1b[2J\x9b1m\u202egnp.exe\u2028x"
+
+
+def logged(form: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is written of a message, a field and an exception that hold the forged text."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    level = logging.getLogger("vidferry_worker").level
+    try:
+        log.set_up(LogSettings.model_validate({"log_format": form}), "worker")
+        try:
+            raise OSError(FORGED)  # noqa: TRY301 - to be logged with its traceback
+        except OSError:
+            logging.getLogger("vidferry_worker").exception("failed: %s", FORGED, extra={"detail": FORGED})
+    finally:
+        root.handlers[:] = before
+        logging.getLogger("vidferry_worker").setLevel(level)
+        logging.captureWarnings(capture=False)
+    return written.getvalue()
+
+
+def test_a_site_writes_no_line_into_a_log_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *traceback = logged("text", monkeypatch).splitlines()
+
+    assert "failed: no\\n13:00:00 CRITICAL" in first
+    assert "detail=no\\n13:00:00" in first
+    assert any("FORGED" in line for line in traceback)
+    assert all(line.startswith("    ") for line in traceback)
+    assert not {"\x1b", "\x9b", "\u202e", "\u2028"} & set(first + "".join(traceback))
+
+
+def test_nor_into_one_for_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = logged("json", monkeypatch).splitlines()
+
+    entry = json.loads(line)
+    assert (entry["detail"], entry["message"]) == (FORGED, f"failed: {FORGED}")
+    assert not {"\x1b", "\x9b", "\u202e", "\u2028"} & set(line)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("detail", ["half \ud83d", 2**100, {2: [2**100, "\ud83d\x1b"]}])
+def test_what_fits_into_no_json_is_written_all_the_same(form: Literal["text", "json"], detail: object) -> None:
+    record = logging.makeLogRecord({"msg": "failed", "detail": detail})
+    line = log.make_formatter(form, "worker").format(record)
+
+    assert line.encode().isascii()
+    assert form == "text" or json.loads(line)["message"] == "failed"
