@@ -67,7 +67,7 @@ CHANGES: dict[str, Change] = {
     "clusterDomain": change(
         "a.example", "ConfigMap/vidferry-api", "VIDFERRY_ALLOWED_HOSTS=" + HOSTS.replace("cluster.local", "a.example")
     ),
-    "image.registry": change("registry.example/", GATEWAY, "image=registry.example/vidferry-gateway:0.1.0"),
+    "image.registry": change("registry.example/", GATEWAY, "image=registry.example/vidferry-gateway:0.2.0"),
     "image.tag": change("2.0.0", WORKER, "image=vidferry-worker:2.0.0"),
     "image.pullPolicy": change("Always", API, "imagePullPolicy=Always"),
     "image.pullSecrets": change([{"name": "key"}], REDIS, "imagePullSecrets[0].name=key"),
@@ -294,7 +294,7 @@ def of_place(deployment: str) -> Iterator[tuple[str, Change]]:
 def of_service(name: str) -> Iterator[tuple[str, Change]]:
     """What all three services have."""
     deployment, policy = f"Deployment/vidferry-{name}", f"{POLICY}{name}"
-    yield "image.repository", change("a/b", deployment, "image=a/b:0.1.0")
+    yield "image.repository", change("a/b", deployment, "image=a/b:0.2.0")
     yield "image.tag", change("7", deployment, f"image=vidferry-{name}:7")
     yield "image.digest", change(DIGEST, deployment, f"image=vidferry-{name}@{DIGEST}")
     yield "replicas", change(7, deployment, "spec.replicas=7")

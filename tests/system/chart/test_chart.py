@@ -59,7 +59,7 @@ def test_a_runtime_may_choose_the_user_of_all_pods() -> None:
         (
             merged(nested("image.registry", "r.example"), nested("redis.bundled.persistence.storageClass", "fast")),
             [
-                "    r.example/vidferry-worker:0.1.0\n    r.example/vidferry-gateway:0.1.0\n",
+                "    r.example/vidferry-worker:0.2.0\n    r.example/vidferry-gateway:0.2.0\n",
                 "    r.example/valkey/valkey:8.1\n",
                 "vidferry-bucket: ReadWriteMany of the default class",
                 "data-vidferry-redis-0: ReadWriteOnce of class fast",
