@@ -47,7 +47,7 @@ class Release:
         assert archive.returncode == 0
 
 
-RELEASE = Release("0.2.0", "a3e8d30a4c008ecaca3b3bb06ac42eccf048785f")
+RELEASE = Release("0.2.0", "055278b33505c5e36467aa347aacfc07f4a6c448")
 ENVIRONMENT: Mapping[str, str] = {}
 """What it is told besides, where a setting has another name or meaning there."""
 UNKNOWN: frozenset[str] = frozenset()
