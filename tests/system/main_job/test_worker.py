@@ -334,4 +334,4 @@ def test_a_missing_ffmpeg_is_told_in_a_sentence(redis: RedisServer, tmp_path: Pa
         process.start()
 
     assert process.wait() != 0
-    assert "ffmpeg and ffprobe can't be found" in process.log
+    assert "ffmpeg and ffprobe not found on the PATH" in process.log

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -119,14 +119,14 @@ def _answer_validation_error(request: Request, error: Exception) -> JSONResponse
         return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
     errors = [{"field": _field_path(item), "message": _field_message(item)} for item in invalid]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
-    return Problem(code, _detail_of(code, errors), errors=errors[:20]).response()
+    return Problem(code, _detail_of(invalid, errors), errors=errors[:20]).response()
 
 
-def _detail_of(code: ProblemCode, errors: list[dict[str, str]]) -> str:
+def _detail_of(invalid: Sequence[Any], errors: list[dict[str, str]]) -> str:
     if errors[0]["field"] == "body":
         return EXPECTED_BODY
-    if code is ProblemCode.INVALID_URL:  # the page shows it to a person, beside the field
-        message = errors[0]["message"]
+    if [(each["field"], item["type"]) for each, item in zip(errors, invalid, strict=True)] == [("url", "value_error")]:
+        message = errors[0]["message"]  # a whole sentence (jobs/url.py), which the page shows beside the field
         return f"{message[:1].upper()}{message[1:]}."
     return " ".join(f"{each['field']}: {each['message']}." for each in errors[:5])
 
