@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.contract.errors import ErrorCode, ProblemCode
-from vidferry_common.hosts import HostSettings
+from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.metrics.catalogue import METRICS, OTHER, PROCESS

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from vidferry_common.bucket import BucketSettings
-from vidferry_common.hosts import HostSettings
+from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins

@@ -1,4 +1,4 @@
-"""Which hosts the api answers to. tests/unit/common/test_hosts.py has which are known, and which are none."""
+"""Which hosts the api answers to. test_known_hosts.py has which are known, and which are none."""
 
 import socket
 

@@ -128,7 +128,7 @@ def test_each_refusal_is_a_problem_document(shared_gateway: Gateway, request_tex
      ("Host: localhost\r\nX-Forwarded-Host: evil.example", ProblemCode.UNKNOWN_HOST)],
 )  # fmt: skip
 def test_a_request_names_a_host_that_is_known(shared_gateway: Gateway, host: str, code: ProblemCode) -> None:
-    """tests/unit/common/test_hosts.py has which are."""
+    """tests/unit/common/http/test_known_hosts.py has which are."""
     paths = ("/healthz", f"/sse/download/{UNKNOWN}", f"/ws/download/{UNKNOWN}")
     handshaken = handshake(UNKNOWN).replace(b"Host: localhost", host.encode())
     for request in (*(text("GET", path, host=host) for path in paths), handshaken):

@@ -1,22 +1,17 @@
 """The bucket: one interface, two backends. open_bucket makes the one that the settings name."""
 
 from vidferry_common.bucket.disposition import content_disposition
+from vidferry_common.bucket.errors import (
+    BucketError,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
 from vidferry_common.bucket.folder import FolderBucket, OpenedObject
 from vidferry_common.bucket.folder.links import LinkExpired, LinkInvalid, LinkRefused
 from vidferry_common.bucket.growing_file import GrowingFile
-from vidferry_common.bucket.interface import (
-    NEW,
-    Bucket,
-    BucketError,
-    ListedObject,
-    ObjectNotFound,
-    PreconditionFailed,
-    SignedLink,
-    StorageDenied,
-    StorageUnavailable,
-    StoredObject,
-    Upload,
-)
+from vidferry_common.bucket.interface import NEW, Bucket, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.settings import BucketSettings, FolderLocation
 
 __all__ = [

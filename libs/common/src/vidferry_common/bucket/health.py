@@ -2,7 +2,7 @@
 
 import logging
 
-from vidferry_common.bucket.interface import (
+from vidferry_common.bucket.errors import (
     BucketError,
     ObjectNotFound,
     PreconditionFailed,

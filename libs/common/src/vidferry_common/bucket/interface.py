@@ -1,48 +1,18 @@
-"""The bucket: where finished videos go. One interface, two backends (a folder, Google Cloud Storage), same behaviour.
-
-BucketError
-├── ObjectNotFound         no object of that name (or of that generation)
-├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
-├── StorageDenied          credentials or permissions: trying again does not help
-├── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
-└── LinkRefused            see folder/links: a link to a folder's file that opens nothing
-"""
+"""The bucket: where finished videos go. One interface, two backends (a folder, Cloud Storage), same behaviour."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from vidferry_common.bucket.growing_file import GrowingFile
-
-if TYPE_CHECKING:
-    from vidferry_common.bucket.health import Health
+from vidferry_common.bucket.health import Health
 
 NEW = 0
 """The generation that names "no object yet": a write with it never replaces anything."""
 PAGE = 1000
 """objects listed at once: what Cloud Storage gives in one reply"""
-
-
-class BucketError(Exception):
-    """A failure of the bucket. Its text is for operators' logs, not for callers."""
-
-
-class ObjectNotFound(BucketError):
-    """No object of that name, or not of that generation."""
-
-
-class PreconditionFailed(BucketError):
-    """The object's generation is another than the one named; nothing was written."""
-
-
-class StorageDenied(BucketError):
-    """Credentials or permissions are missing; trying again does not help."""
-
-
-class StorageUnavailable(BucketError):
-    """The bucket can't be reached, or refuses for now; trying again may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +69,7 @@ class Bucket(Protocol):
     """A store of objects. Every method raises BucketErrors and no other errors of the storage."""
 
     @property
-    def health(self) -> "Health":
+    def health(self) -> Health:
         """Whether the last request was answered; requests that are repeated within one call count too."""
 
     async def stat(self, name: str) -> StoredObject | None:

@@ -1,6 +1,6 @@
 """Which object names are allowed: they mean the same in every backend, and can't lead out of a folder."""
 
-from vidferry_common.bucket.interface import BucketError
+from vidferry_common.bucket.errors import BucketError
 
 NAME_BYTES = 900
 """Cloud Storage takes 1024 bytes of UTF-8; the rest is left for the bucket's own prefix."""

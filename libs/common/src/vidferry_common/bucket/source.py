@@ -6,8 +6,8 @@ from time import monotonic
 from typing import BinaryIO
 
 from vidferry_common.bucket.checksum import Crc32c
+from vidferry_common.bucket.errors import BucketError
 from vidferry_common.bucket.growing_file import GrowingFile
-from vidferry_common.bucket.interface import BucketError
 
 PIECE = 1024**2
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from vidferry_common.bucket.disposition import other_filename
+from vidferry_common.bucket.errors import BucketError
 from vidferry_common.bucket.growing_file import GrowingFile
 from vidferry_common.bucket.health import Health
-from vidferry_common.bucket.interface import PAGE, BucketError, ListedObject, SignedLink, StoredObject, Upload
+from vidferry_common.bucket.interface import PAGE, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.uploads import prepare_upload

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from vidferry_common.bucket.disposition import clean_filename
-from vidferry_common.bucket.interface import NEW, BucketError, StoredObject, Upload
+from vidferry_common.bucket.errors import BucketError
+from vidferry_common.bucket.interface import NEW, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 
 METADATA_BYTES = 8 * 1024

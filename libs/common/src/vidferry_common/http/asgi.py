@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.hosts import KnownHosts
 from vidferry_common.http import problems
+from vidferry_common.http.known_hosts import KnownHosts
 from vidferry_common.proxies import Proxies
 
 Scope = MutableMapping[str, Any]

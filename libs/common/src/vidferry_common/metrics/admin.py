@@ -15,8 +15,8 @@ from typing import Self
 
 from pydantic import Field
 
-from vidferry_common.hosts import HostSettings
 from vidferry_common.http.host import is_host
+from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.metrics.registry import CONTENT_TYPE, Registry
 
 logger = logging.getLogger(__name__)

@@ -15,17 +15,10 @@ from pydantic import SecretStr
 
 from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.disposition import other_filename
+from vidferry_common.bucket.errors import BucketError, ObjectNotFound, PreconditionFailed
 from vidferry_common.bucket.folder.files import FolderFiles, next_generation, translate_errors, write_all
 from vidferry_common.bucket.folder.links import LinkSigner
-from vidferry_common.bucket.interface import (
-    BucketError,
-    ListedObject,
-    ObjectNotFound,
-    PreconditionFailed,
-    SignedLink,
-    StoredObject,
-    Upload,
-)
+from vidferry_common.bucket.interface import ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.threads import ThreadedBucket

@@ -22,13 +22,8 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from vidferry_common.bucket.interface import (
-    BucketError,
-    ListedObject,
-    StorageDenied,
-    StorageUnavailable,
-    StoredObject,
-)
+from vidferry_common.bucket.errors import BucketError, StorageDenied, StorageUnavailable
+from vidferry_common.bucket.interface import ListedObject, StoredObject
 
 DAY = 86400
 _META = "#meta"

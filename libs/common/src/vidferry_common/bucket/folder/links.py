@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
-from vidferry_common.bucket.interface import BucketError, StorageDenied
+from vidferry_common.bucket.errors import BucketError, StorageDenied
 
 PATH = "/files/"
 VERSION = "v1"

@@ -14,21 +14,18 @@ from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from vidferry_common.bucket.disposition import content_disposition, filename_of
+from vidferry_common.bucket.errors import (
+    BucketError,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
 from vidferry_common.bucket.gcs.client import TIMEOUT, connect
 from vidferry_common.bucket.gcs.errors import translate_errors
 from vidferry_common.bucket.gcs.iam_signer import IamSigner
 from vidferry_common.bucket.gcs.resumable_upload import Reply, ResumableUpload, RetryPolicy
-from vidferry_common.bucket.interface import (
-    BucketError,
-    ListedObject,
-    ObjectNotFound,
-    PreconditionFailed,
-    SignedLink,
-    StorageDenied,
-    StorageUnavailable,
-    StoredObject,
-    Upload,
-)
+from vidferry_common.bucket.interface import ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsLocation
 from vidferry_common.bucket.source import Source

@@ -8,7 +8,7 @@ import google.auth.exceptions
 from google.api_core import exceptions as service
 from google.cloud.storage.exceptions import DataCorruption
 
-from vidferry_common.bucket.interface import (
+from vidferry_common.bucket.errors import (
     BucketError,
     ObjectNotFound,
     PreconditionFailed,

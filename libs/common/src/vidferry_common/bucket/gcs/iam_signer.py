@@ -10,8 +10,8 @@ from typing import Any
 import google.auth.credentials
 from google.api_core import exceptions as service
 
+from vidferry_common.bucket.errors import StorageDenied
 from vidferry_common.bucket.gcs.client import TIMEOUT
-from vidferry_common.bucket.interface import StorageDenied
 
 
 class IamSigner(google.auth.credentials.Signing):

@@ -16,13 +16,8 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any, Protocol
 
+from vidferry_common.bucket.errors import BucketError, PreconditionFailed, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.health import Health
-from vidferry_common.bucket.interface import (
-    BucketError,
-    PreconditionFailed,
-    StorageDenied,
-    StorageUnavailable,
-)
 from vidferry_common.bucket.source import Source
 
 CHUNK = 8 * 1024 * 1024

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.hosts import HostSettings
+from vidferry_common.http.known_hosts import HostSettings
 
 UNKNOWN = ["evil.example", "evil.example:3001", "localhost.evil.example", "localhost..", "xlocalhost", "192.0.2.1",
            "127.0.0.2", "0.0.0.0", "0x7f.1", "2130706433", "127.1", "0177.0.0.1", "[::2]", "[fe80::1]"]  # fmt: skip

@@ -1,0 +1,29 @@
+"""Why the bucket failed.
+
+BucketError
+├── ObjectNotFound         no object of that name (or of that generation)
+├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
+├── StorageDenied          credentials or permissions: trying again does not help
+├── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
+└── LinkRefused            see folder/links: a link to a folder's file that opens nothing
+"""
+
+
+class BucketError(Exception):
+    """A failure of the bucket. Its text is for operators' logs, not for callers."""
+
+
+class ObjectNotFound(BucketError):
+    """No object of that name, or not of that generation."""
+
+
+class PreconditionFailed(BucketError):
+    """The object's generation is another than the one named; nothing was written."""
+
+
+class StorageDenied(BucketError):
+    """Credentials or permissions are missing; trying again does not help."""
+
+
+class StorageUnavailable(BucketError):
+    """The bucket can't be reached, or refuses for now; trying again may help."""
