@@ -36,7 +36,7 @@ if sys.argv[0].endswith("zygote"):
     requests.sessions.DEFAULT_REDIRECT_LIMIT = 10**6
 else:
     from vidferry_worker.upload import file_types
-    file_types.file_name = lambda title, extension: title + "." + extension
+    file_types.make_file_name = lambda title, extension: title + "." + extension
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
