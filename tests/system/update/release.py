@@ -47,7 +47,7 @@ class Release:
         assert archive.returncode == 0
 
 
-RELEASE = Release("0.2.0", "055278b33505c5e36467aa347aacfc07f4a6c448")
+RELEASE = Release("0.2.0", "f343f8a69f9e66708f9f6bfb3c25c310731dfbdc")
 ENVIRONMENT: Mapping[str, str] = {}
 """What it is told besides, where a setting has another name or meaning there."""
 UNKNOWN: frozenset[str] = frozenset()
