@@ -26,7 +26,6 @@ DIGEST = "sha256:" + "a" * 64
 API, WORKER, GATEWAY = (f"Deployment/vidferry-{name}" for name in ("api", "worker", "gateway"))
 REDIS = "StatefulSet/vidferry-redis"
 POD = "spec.template.spec"
-CONTAINER = f"{POD}.containers[0]"
 PEER = [{"ipBlock": {"cidr": "10.9.0.0/16"}}]
 POLICY = "NetworkPolicy/vidferry-"
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}

@@ -3,7 +3,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from support.gateway_fixtures import start_gateway
 from support.sentinel import SentinelProcess, SentinelSet, sentinel_set
+
+__all__ = ["start_gateway"]
 
 Watch = Callable[..., SentinelProcess]
 

@@ -3,17 +3,17 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.gateway_fixtures import StartGateway
 from support.jobs import Job
 from support.ports import free_port
 from support.redis_server import RedisServer, redis_server
 from support.sentinel import NAME, SentinelProcess, client, until
-from support.services import Gateway
 from support.tls import TlsFront, self_signed
 from support.watchers import watch as seen_by
 from system.failover.conftest import Watch
@@ -22,7 +22,6 @@ from vidferry_common.store.client import connection_name, connection_options
 
 pytestmark = pytest.mark.anyio
 OpenStore = Callable[..., Awaitable[Store]]
-StartGateway = Callable[..., Gateway]
 
 
 @pytest.fixture
@@ -53,12 +52,6 @@ async def open_store() -> AsyncIterator[OpenStore]:
 def always_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process no answer of a Sentinel is believed for a while."""
     monkeypatch.setattr("vidferry_common.store.sentinel.FRESH_SECONDS", 0.0)
-
-
-@pytest.fixture
-def start_gateway() -> Iterator[StartGateway]:
-    with ExitStack() as stack:
-        yield lambda url, **settings: stack.enter_context(Gateway(url, **settings))
 
 
 def told(server: RedisServer, *words: str) -> Any:

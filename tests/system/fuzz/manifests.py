@@ -60,10 +60,6 @@ LINES = st.one_of(
     WORDS,
 )
 LISTS = st.lists(LINES, max_size=25).map("\n".join)
-ELEMENTS = (
-    "Period", "AdaptationSet", "Representation", "SegmentTemplate", "SegmentList", "SegmentBase", "SegmentTimeline",
-    "SegmentURL", "S", "BaseURL", "Initialization", "Role", "Label", "ContentProtection",
-)  # fmt: skip
 ATTRIBUTE_NAMES = (
     "t", "d", "r", "n", "media", "initialization", "timescale", "duration", "startNumber", "endNumber", "start", "id",
     "presentationTimeOffset", "mediaRange", "range", "sourceURL", "mimeType", "bandwidth", "codecs", "dependencyId",

@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from support.children import descendants, eventually, processes, until
 from support.jobs import Jobs, jobs_in
 from support.origin.files import File
 from support.origin.site import Site
-from support.redis_server import RedisServer, redis_server
+from support.redis_server import RedisServer
 from support.services import Worker
 from vidferry_common.contract import keys
 from vidferry_common.store import NewJob
@@ -34,19 +34,6 @@ def running(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """For tests that leave it running."""
     with Worker(redis.url, tmp_path_factory.mktemp("worker"), retries="1") as process:
         yield process
-
-
-@pytest.fixture
-async def jobs(redis: RedisServer) -> AsyncIterator[Jobs]:
-    async with jobs_in(redis) as found:
-        yield found
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """For workers of the test's own: no other may take the downloads."""
-    with redis_server() as server:
-        yield server
 
 
 async def progress_of(jobs: Jobs, job: object) -> list[float]:

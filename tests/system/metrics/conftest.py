@@ -1,3 +1,3 @@
-from unit.common.metrics.conftest import own_redis, product
+from unit.common.metrics.conftest import product
 
-__all__ = ["own_redis", "product"]
+__all__ = ["product"]

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from support.gcs import Gcs
-from support.jobs import Jobs, jobs_in
 from support.redis_server import RedisServer, redis_server
 from system.retention.homes import FolderHome, GcsHome, Home
 
@@ -14,12 +13,6 @@ def redis() -> Iterator[RedisServer]:
     """Of each test's own: when the bucket was swept last is in it."""
     with redis_server() as server:
         yield server
-
-
-@pytest.fixture
-async def jobs(redis: RedisServer) -> AsyncIterator[Jobs]:
-    async with jobs_in(redis) as found:
-        yield found
 
 
 @pytest.fixture

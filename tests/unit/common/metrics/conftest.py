@@ -3,7 +3,6 @@ from collections.abc import Iterator
 import pytest
 
 from support.product import Product
-from support.redis_server import RedisServer, redis_server
 from unit.common.store.conftest import records, shared_server
 
 __all__ = ["records", "shared_server"]
@@ -14,10 +13,3 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """For tests that leave it as it is, but for its figures."""
     with Product(tmp_path_factory.mktemp("product"), {"retries": "1"}, admin=True) as found:
         yield found
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """For a test that takes it away."""
-    with redis_server() as server:
-        yield server

@@ -11,7 +11,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from support.children import eventually, until
-from support.jobs import Jobs, jobs_in
+from support.jobs import Jobs
 from support.metrics import worker_metrics
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
@@ -29,15 +29,10 @@ URL = "https://example.com/x"
 
 
 @pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+def redis() -> Iterator[RedisServer]:
+    """Of each test's own: they take it away."""
     with redis_server() as server:
         yield server
-
-
-@pytest.fixture
-async def jobs(own_redis: RedisServer) -> AsyncIterator[Jobs]:
-    async with jobs_in(own_redis) as found:
-        yield found
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +122,7 @@ async def test_a_release_by_an_older_attempt_is_none(jobs: Jobs) -> None:
     assert not leases._held
 
 
-async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(own_redis: RedisServer) -> None:
+async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(redis: RedisServer) -> None:
     looking, lost = asyncio.Event(), asyncio.Event()
 
     async def pick(_: int) -> tuple[list[bytes], float | None]:
@@ -136,7 +131,7 @@ async def test_a_stopped_worker_ends_also_where_its_cancellation_was_lost(own_re
             await lost.wait()
         return [], None
 
-    async with working(own_redis, nothing, pick) as task:
+    async with working(redis, nothing, pick) as task:
         await asyncio.wait_for(looking.wait(), 10)
         task.cancel()
         await asyncio.wait([task], timeout=10)
@@ -161,13 +156,13 @@ async def test_leases_of_records_that_are_gone_do_not_hide_the_others(jobs: Jobs
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)), 5)
 
 
-async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(own_redis: RedisServer, jobs: Jobs) -> None:
+async def test_an_outage_ends_nothing_and_nothing_is_reaped_right_after_it(redis: RedisServer, jobs: Jobs) -> None:
     job = await jobs.give(URL)
     async with running(keeping(jobs, 1.5)):
         await eventually(lambda: jobs.redis.exists(keys.LEADER))
-        own_redis.kill()
+        redis.kill()
         await asyncio.sleep(0.8)  # more than half a lease: that long an outage counts as one
-        own_redis.start()
+        redis.start()
         back = asyncio.get_running_loop().time()
         await jobs.store.leases.claim(job.download_id, 1, 0, "of another worker")  # its lease has ended
         await eventually(lambda: jobs.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 2)))
@@ -227,22 +222,22 @@ async def nothing(_: str, __: int) -> None:
     pass
 
 
-async def test_a_claim_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) -> None:
+async def test_a_claim_outlives_an_outage(redis: RedisServer, jobs: Jobs) -> None:
     """arq takes an entry off the queue when its function fails; nobody would ever claim the record then."""
     job = await jobs.give(URL)
     settings = SimpleNamespace(worker_name="worker", lease=60)
     context: Any = SimpleNamespace(store=jobs.store, settings=settings, metrics=worker_metrics())
-    own_redis.kill()
+    redis.kill()
     claiming = asyncio.create_task(Runner(context, Publisher(jobs.store))._claim_attempt(job.download_id, 1))
     with pytest.raises(StoreUnavailable):
         await jobs.store.ping()  # as long as this takes, so long has the claim been tried
     assert not claiming.done()
-    own_redis.start()
+    redis.start()
     await asyncio.wait_for(claiming, 15)
     assert await jobs.field(job, "attempt") == "1"
 
 
-async def test_an_attempt_that_breaks_off_ends_alone(own_redis: RedisServer, jobs: Jobs) -> None:
+async def test_an_attempt_that_breaks_off_ends_alone(redis: RedisServer, jobs: Jobs) -> None:
     await jobs.give(URL)
     begun: list[str] = []
 
@@ -251,7 +246,7 @@ async def test_an_attempt_that_breaks_off_ends_alone(own_redis: RedisServer, job
         if len(begun) == 1:
             raise StoreUnavailable
 
-    async with working(own_redis, run) as task:
+    async with working(redis, run) as task:
         await eventually(lambda: is_empty(jobs))
         await jobs.give(URL + "/other")
         await eventually(lambda: two(begun))
@@ -267,14 +262,14 @@ async def is_empty(jobs: Jobs) -> bool:
     return not await jobs.redis.zcard(keys.QUEUE)
 
 
-async def test_the_queue_outlives_an_outage(own_redis: RedisServer, jobs: Jobs) -> None:
+async def test_the_queue_outlives_an_outage(redis: RedisServer, jobs: Jobs) -> None:
     ran = asyncio.Event()
 
     async def run(_: str, __: int) -> None:
         ran.set()
 
-    async with working(own_redis, run) as task:
-        own_redis.restart()
+    async with working(redis, run) as task:
+        redis.restart()
         await jobs.give(URL)
         await asyncio.wait_for(ran.wait(), 15)
         assert not task.done()
