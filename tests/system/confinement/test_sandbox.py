@@ -230,6 +230,7 @@ async def test_a_child_that_takes_too_much_is_ended(
     finally:
         watch.cancel()
         await good.close()
+        folder_tree.remove(tmp_path / "job")  # pytest can't remove folders nested that deep
 
 
 async def test_a_child_that_works_without_end_is_ended(confined: Zygote, tmp_path: Path) -> None:
