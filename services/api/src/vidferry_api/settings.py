@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vidferry_common.access import AccessSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
@@ -11,7 +12,9 @@ from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
 
 
-class ApiSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
+class ApiSettings(
+    RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, AccessSettings
+):
     """All that the api is told."""
 
     host: str = Field("0.0.0.0", description="The IP address on which the api listens.")  # noqa: S104 - a container's own

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from vidferry_common.access import AccessSettings
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
@@ -12,7 +13,7 @@ from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
 
 
-class GatewaySettings(RedisSettings, LogSettings, AdminSettings, HostSettings, ProxySettings):
+class GatewaySettings(RedisSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, AccessSettings):
     """How the gateway listens, whom it lets in, and how long it waits for whom."""
 
     gateway_host: str = Field(

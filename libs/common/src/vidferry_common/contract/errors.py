@@ -143,6 +143,10 @@ class ProblemCode(StrEnum):
     UNKNOWN_HOST = "unknown_host"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    TICKET_INVALID = "ticket_invalid"
+    TICKET_EXPIRED = "ticket_expired"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     JOB_NOT_FOUND = "job_not_found"
@@ -159,6 +163,8 @@ class ProblemCode(StrEnum):
     CORS_REFUSED = "cors_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     TOO_MANY_REQUESTS = "too_many_requests"
+    RATE_LIMIT = "rate_limit"
+    QUOTA_EXCEEDED = "quota_exceeded"
     QUEUE_FULL = "queue_full"
     REDIS_FULL = "redis_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
@@ -191,6 +197,10 @@ _PROBLEMS = {
     ProblemCode.UNKNOWN_HOST: (421, "This service does not answer requests for this host"),
     ProblemCode.BODY_TOO_LARGE: (413, "The request's body is too large"),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "The request's Content-Type is not JSON"),
+    ProblemCode.UNAUTHENTICATED: (401, "The request has no valid API key or token"),
+    ProblemCode.FORBIDDEN: (403, "The API key or token does not allow this"),
+    ProblemCode.TICKET_INVALID: (401, "The ticket is not valid for this"),
+    ProblemCode.TICKET_EXPIRED: (401, "The ticket has expired"),
     ProblemCode.NOT_FOUND: (404, "Nothing exists at this path"),
     ProblemCode.METHOD_NOT_ALLOWED: (405, "The path does not support this method"),
     ProblemCode.JOB_NOT_FOUND: (404, "No job has this id"),
@@ -207,6 +217,8 @@ _PROBLEMS = {
     ProblemCode.CORS_REFUSED: (403, "Pages of this origin may not send this request"),
     ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for a different request"),
     ProblemCode.TOO_MANY_REQUESTS: (429, "The client sent too many requests"),
+    ProblemCode.RATE_LIMIT: (429, "The API key has sent its requests of this minute"),
+    ProblemCode.QUOTA_EXCEEDED: (429, "A limit of this owner is reached"),
     ProblemCode.QUEUE_FULL: (503, "Too many downloads are waiting"),
     ProblemCode.REDIS_FULL: (503, "Redis has no memory left for new jobs"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),

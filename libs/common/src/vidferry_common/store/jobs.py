@@ -74,6 +74,8 @@ class JobRecord:
     """The record of a job."""
 
     job_id: str
+    owner: str
+    """whose it is; empty where access is open"""
     url: str
     format: Format
     created: str
@@ -98,6 +100,7 @@ class JobRecord:
         message, request = orjson.loads(fields[b"state"]), orjson.loads(fields[b"request"])
         return cls(
             job_id=job_id,
+            owner=fields.get(b"owner", b"").decode(),
             url=request["url"],
             format=Format.parse(request["format"]),
             created=fields[b"created"].decode(),
@@ -129,6 +132,8 @@ class NewJob:
     public_root: str
     """the public root of Vidferry as the caller sees it: `https://host/prefix`, no slash at the end"""
     traceparent: str
+    owner: str = ""
+    """whose it is; empty where access is open"""
     caller: str = ""
     """who asked for it: an address, or the network of one; empty where nobody counts"""
     idempotency_key: str = ""
@@ -229,6 +234,7 @@ class JobStore:
             job={
                 "id": job.job_id,
                 "epoch": job.epoch,
+                "owner": job.owner,
                 "request": job.request,
                 "public_root": orjson.dumps(job.public_root)[1:-1],
                 "bytes": JOB_BYTES + text,

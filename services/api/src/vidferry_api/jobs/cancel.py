@@ -2,6 +2,7 @@
 
 import logging
 
+from vidferry_api.access.principal import Principal
 from vidferry_api.dependencies import Services, find_job
 from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
@@ -15,7 +16,7 @@ MAX_TRIES = 20
 another one would not help."""
 
 
-async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
+async def cancel_job(job: JobRecord, services: Services, principal: Principal) -> JobRecord:
     """Cancels a job and returns it as it is then.
 
     The store only cancels the job in the state that was read. If a newer state has come between, it is read and
@@ -27,7 +28,7 @@ async def cancel_job(job: JobRecord, services: Services) -> JobRecord:
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
             logger.info("job cancelled", extra={"job_id": job.job_id})
-        job = await find_job(job.job_id, services)
+        job = await find_job(job.job_id, services, principal)
         if job.status is Status.CANCELLED:
             return job
         if outcome is Cancelled.ENDED:

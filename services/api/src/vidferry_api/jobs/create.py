@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fastapi import Depends, Header, Request, Response
 
-from vidferry_api.dependencies import ServicesDep
+from vidferry_api.dependencies import ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
@@ -49,9 +49,11 @@ class JobCreator:
         request: Request,
         response: Response,
         services: ServicesDep,
+        principal: WriterDep,
         key: Annotated[str, Depends(_idempotency_key)],
     ) -> None:
         self._request, self._response, self._services, self._key = request, response, services, key
+        self._principal = principal
 
     @property
     def public_root(self) -> str:
@@ -73,6 +75,7 @@ class JobCreator:
             priority=priority,
             force=force,
             retry_of=retry_of,
+            owner=self._principal.owner,
             caller=caller_address(self._request.scope, services.settings.proxies),
         )
         created = await self._store_job(job)

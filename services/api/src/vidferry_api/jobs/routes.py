@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.dependencies import JobDep, ServicesDep
+from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ServicesDep, WritableJobDep, WriterDep
 from vidferry_api.http.conditional import IF_NONE_MATCH, is_not_modified, not_modified_response, strong_etag
 from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.http.problems import problem_responses
@@ -58,7 +58,7 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
-async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Response:
+async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
     """The fields that the WebSocket sends, with the values of its newest message."""
     document = job_document(job, public_root(request, services.settings))
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
@@ -89,7 +89,7 @@ async def get_job(job: JobDep, request: Request, services: ServicesDep) -> Respo
         ),
     },
 )
-async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> RedirectResponse:
+async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDep) -> RedirectResponse:
     """Redirects to a new signed link."""
     link = absolute_url(await sign_file_link(job, services), request, services.settings)
     return RedirectResponse(link, headers={"Cache-Control": "no-store"})
@@ -112,7 +112,7 @@ async def get_job_file(job: JobDep, request: Request, services: ServicesDep) -> 
         ),
     },
 )
-async def get_job_thumbnail(job: JobDep, request: Request, services: ServicesDep) -> Response:
+async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
     stored, content = await read_thumbnail(job, services)
     headers = {
@@ -139,13 +139,15 @@ async def get_job_thumbnail(job: JobDep, request: Request, services: ServicesDep
         ProblemCode.REDIS_UNAVAILABLE,
     ),
 )
-async def delete_job(job: JobDep, request: Request, services: ServicesDep) -> JSONResponse:
+async def delete_job(
+    job: WritableJobDep, request: Request, services: ServicesDep, principal: WriterDep
+) -> JSONResponse:
     """Cancels a job that waits or runs, and answers with the job. Repeating the request has no further effect.
 
     The download continues if other jobs are attached to it, and stops with the last of them.
     """
     root = public_root(request, services.settings)
-    return JSONResponse(job_document(await cancel_job(job, services), root))
+    return JSONResponse(job_document(await cancel_job(job, services, principal), root))
 
 
 @router.post(
@@ -157,7 +159,7 @@ async def delete_job(job: JobDep, request: Request, services: ServicesDep) -> JS
     responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_job_retry(job: JobDep, creator: JobCreatorDep) -> Accepted:
+async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> Accepted:
     """Creates a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
     The new job has the same URL, format, priority and force, and names the old one in `retry_of`.

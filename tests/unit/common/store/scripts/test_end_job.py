@@ -102,7 +102,7 @@ async def test_all_that_stays(records: Records) -> None:
         prefix.removesuffix(":") for prefix in (keys.JOB, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
     )}  # fmt: skip
     assert set(await of(records.redis.hkeys(keys.JOB + job.job_id))) == {
-        b"request", b"created", b"state", b"object", b"generation", b"thumbnail"
+        b"request", b"created", b"owner", b"state", b"object", b"generation", b"thumbnail"
     }  # fmt: skip
     assert await records.state(job.job_id) == whole[-1]
     found = await records.read(job)

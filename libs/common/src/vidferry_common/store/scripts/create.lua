@@ -1,6 +1,6 @@
 -- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
--- args: job (id, epoch, request, public_root, bytes), download (id, url, format, object_by_url, site, caller, head_start,
+-- args: job (id, epoch, owner, request, public_root, bytes), download (id, url, format, object_by_url, site, caller, head_start,
 --       force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number)
@@ -61,7 +61,7 @@ if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
   return { 'full', spent }
 end
 
-local job = { 'epoch', new_job.epoch, 'request', request, 'public_root', new_job.public_root, 'traceparent', args.traceparent,
+local job = { 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', request, 'public_root', new_job.public_root, 'traceparent', args.traceparent,
   'created', args.created, 'download', attached and running or new_download.id, 'bytes', new_job.bytes,
   'idempotency', KEYS[3] }
 local message

@@ -76,11 +76,11 @@ end
 local function end_job(job_id, body, facts, known, ttl)
   local job = keys.JOB .. job_id
   local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'request', 'created',
-    'idempotency')
+    'idempotency', 'owner')
   if not record[1] then return end
   local message = compose_message(job_id, record, body, true)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
-  redis.call('HSET', job, 'request', record[6], 'created', record[7], 'state', message, unpack(facts))
+  redis.call('HSET', job, 'request', record[6], 'created', record[7], 'owner', record[9] or '', 'state', message, unpack(facts))
   redis.call('EXPIRE', job, ttl)
   redis.call('RPUSH', job .. keys.HISTORY, message)
   redis.call('EXPIRE', job .. keys.HISTORY, extras_seconds())

@@ -1,0 +1,1 @@
+"""Tickets for all jobs of an owner."""
