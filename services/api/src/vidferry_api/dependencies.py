@@ -1,6 +1,6 @@
 """The dependencies that FastAPI passes to the routes. The lifespan makes `Services` once."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -9,7 +9,9 @@ from fastapi import Depends, Path
 from starlette.requests import Request
 
 from vidferry_api.access.authenticator import Authenticator
+from vidferry_api.access.declared import requiring
 from vidferry_api.access.principal import Principal, Scope
+from vidferry_api.access.refused import scope_problem
 from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_api.redis_memory import RedisMemoryLog
@@ -18,6 +20,7 @@ from vidferry_common.bucket import Bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.tickets import TicketSigner
 from vidferry_common.http import problems
+from vidferry_common.metrics.catalogue import AccessRefusal
 from vidferry_common.store import JobRecord, Store
 
 
@@ -37,7 +40,10 @@ class Services:
     """whether Redis and the bucket have been reached once; a later outage is answered request by request"""
 
 
-def _get_services(request: Request) -> Services:
+# Dependencies are coroutines also where they await nothing: FastAPI runs others in a thread, at 50 µs each.
+
+
+async def _get_services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
@@ -52,13 +58,14 @@ async def _identify(request: Request, services: ServicesDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(_identify)]
 
 
-def _principal_with(scope: Scope) -> Callable[[Principal], Principal]:
-    def check_scope(principal: PrincipalDep) -> Principal:
+def _principal_with(scope: Scope) -> Callable[..., Awaitable[Principal]]:
+    async def check_scope(principal: PrincipalDep, request: Request, services: ServicesDep) -> Principal:
         if not principal.allows(scope):
-            raise Problem(ProblemCode.FORBIDDEN, f"Use an API key or token with the scope {scope}.")
+            services.authenticator.note_refusal(request, AccessRefusal.SCOPE)
+            raise scope_problem(scope)
         return principal
 
-    return check_scope
+    return requiring(scope, check_scope)
 
 
 ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]
