@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, build_opener
 
@@ -107,6 +108,9 @@ def _fetch_json(url: str) -> dict[str, Any]:
                 if len(content) > MAX_ANSWER or time.monotonic() > deadline:
                     raise IssuerUnavailable(f"its answer is larger than {MAX_ANSWER} bytes, or takes too long")
         document = json.loads(content)
+    except HTTPError as error:
+        error.close()  # it holds the connection
+        raise IssuerUnavailable(f"it answers with the status {error.code}") from None
     except (OSError, HTTPException) as error:
         raise IssuerUnavailable(str(error)) from None
     except (ValueError, RecursionError):
