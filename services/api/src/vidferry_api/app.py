@@ -13,6 +13,7 @@ import vidferry_api.health.routes as health
 import vidferry_api.jobs.routes as jobs
 import vidferry_api.objects.routes as objects
 import vidferry_api.page.routes as page
+import vidferry_api.tickets.routes as tickets
 import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.dependencies import Services
@@ -53,7 +54,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install_error_handlers(app)
-    modules = (jobs, objects, health, watch)
+    modules = (jobs, objects, tickets, health, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

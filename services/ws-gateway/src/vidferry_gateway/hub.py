@@ -355,7 +355,8 @@ class Hub:
 
 def _take_strangers(watchers: list[Watcher], owner: str) -> list[Watcher]:
     """Removes the watchers for whom jobs of that owner don't exist, and returns them."""
-    everybody, strangers = watchers.copy(), []
+    everybody = watchers.copy()
+    strangers: list[Watcher] = []
     watchers.clear()
     for watcher in everybody:
         (watchers if watcher.owner in {None, owner} else strangers).append(watcher)

@@ -4,8 +4,8 @@
     {"type": "subscribe", "jobs": {"<job id>": "<cursor>" | null, …}, "tickets": {"<job id>": "<ticket>" | null, …}}
     {"type": "unsubscribe", "jobs": ["<job id>", …]}
 
-(`tickets` only where access isn't open, and not for jobs of the owner whose ticket the socket's URL carries), and is told,
-beside the status messages:
+(`tickets` only where access isn't open, and not for jobs of the owner whose ticket the socket's URL carries), and is
+told, beside the status messages:
 
     {"type": "unsubscribed", "job_id": "…"}                     nothing more of that job follows
     {"type": "error", "job_id": "…" | null, "code": "…", "message": "…"}
@@ -78,7 +78,7 @@ def parse(text: str) -> Subscribe | Unsubscribe | None:
     try:
         match orjson.loads(text):
             case {"type": "subscribe", "jobs": dict(jobs), **rest} if _are_texts(jobs, rest.get("tickets") or {}):
-                tickets = rest.get("tickets") or {}
+                tickets: Any = rest.get("tickets") or {}
                 cursors = {job_id.lower(): Cursor.parse(cursor or "") for job_id, cursor in jobs.items()}
                 return Subscribe(cursors, {job_id.lower(): ticket for job_id, ticket in tickets.items() if ticket})
             case {"type": "unsubscribe", "jobs": list(jobs)} if all(isinstance(job_id, str) for job_id in jobs):

@@ -58,3 +58,6 @@ class Principal:
 
 ANYBODY = Principal(owner="", name="anybody", scopes=frozenset(Scope), all_owners=True)
 """The principal of every request where VIDFERRY_ACCESS is `none`."""
+
+TICKET_HOLDER = Principal(owner="", name="ticket", scopes=frozenset(), all_owners=True)
+"""The principal of a request with a ticket for the one job that it asks for, whose owner gave the ticket away."""
