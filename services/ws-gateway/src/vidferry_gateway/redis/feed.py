@@ -187,7 +187,8 @@ class RedisFeed:
             _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX_LENGTH:].decode()})
 
     def reply_received(self, item: Any) -> None:
-        self.hub.answer_read(*item)
+        state, *owner, history = item
+        self.hub.answer_read(state, history, *owner)
         if self.hub.has_commands:
             self._schedule_send()
 
@@ -217,8 +218,10 @@ def _read_command(script: str, job_id: str) -> bytes:
 
 
 _READ_WITH_OWNER = (
-    "return {redis.call('HGET', KEYS[1], 'state'), redis.call('LRANGE', KEYS[2], 0, -1), "
-    "redis.call('HGET', KEYS[1], 'owner') or ''}"
+    "return {redis.call('HGET', KEYS[1], 'state'), redis.call('HGET', KEYS[1], 'owner') or '', "
+    "redis.call('LRANGE', KEYS[2], 0, -1)}"
 )
-"""A record of an older release has no owner, as one of open access."""
+"""A record of an older release has no owner, as one of open access. The answer ends with a list, as that of _READ does:
+so the connection knows it from others.
+"""
 _READ = "return {redis.call('HGET', KEYS[1], 'state'), redis.call('LRANGE', KEYS[2], 0, -1)}"
