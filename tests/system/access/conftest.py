@@ -1,9 +1,9 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from support.access import KeysFile, bearer
 from support.backstage import Backstage
 from support.gateway_fixtures import OpenStore, shared_redis, store_of
 from support.jobs import Job
@@ -37,13 +37,23 @@ def backstage(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def api(backstage: Backstage) -> Iterator[Api]:
-    folder: Path = backstage.folder
-    with Api(backstage.server.url, folder, **ACCESS) as process:
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> KeysFile:
+    return KeysFile(tmp_path_factory.mktemp("keys") / "keys.toml")
+
+
+@pytest.fixture(scope="module")
+def owners(keys_file: KeysFile) -> dict[str, dict[str, str]]:
+    """The header of each owner's key."""
+    return {owner: bearer(keys_file.add(owner)) for owner in OWNERS}
+
+
+@pytest.fixture(scope="module")
+def api(backstage: Backstage, keys_file: KeysFile, owners: dict[str, dict[str, str]]) -> Iterator[Api]:
+    with Api(backstage.server.url, backstage.folder, **(keys_file.settings() | ACCESS)) as process:
         yield process
 
 
 @pytest.fixture
-async def jobs(shared_redis: RedisServer, store_of: OpenStore) -> AsyncIterator[TwoOwners]:
+async def jobs(shared_redis: RedisServer, store_of: OpenStore) -> TwoOwners:
     store = await store_of(shared_redis)
-    yield TwoOwners(*[await Job.create(store, owner) for owner in OWNERS])
+    return TwoOwners(*[await Job.create(store, owner) for owner in OWNERS])

@@ -112,6 +112,7 @@ INVALID: dict[str, Callable[[Target], Attempt]] = {
 }  # fmt: skip
 """by what is sent; each is refused as a missing or invalid ticket"""
 
+
 def expired(target: Target) -> Attempt:
     """With a ticket whose time has been over for a second."""
     return Attempt(target.job_id, f"?ticket={expired_ticket(target.purpose, target.job_id)}")

@@ -28,8 +28,8 @@ from support.tickets import (
 from support.watchers import TIMEOUT
 from system.access.conftest import OWNERS, TwoOwners
 from system.access.misuse import INVALID, Attempt, Target, expired
-from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.contract.messages import Update
+from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.contract.tickets import Purpose
 
 __all__ = ["start_gateway"]
@@ -51,16 +51,15 @@ async def watched(gateway: Gateway, attempt: Attempt) -> int | dict[str, Any]:
         async with connect(uri, additional_headers=attempt.headers, max_size=None) as socket:
             try:
                 return dict(json.loads(await socket.recv()))
-            except ConnectionClosed as closed:
-                assert closed.rcvd
-                return closed.rcvd.code
+            except ConnectionClosed:
+                return socket.close_code or 0
 
 
 async def streamed(gateway: Gateway, attempt: Attempt) -> str | int | dict[str, Any]:
     """The problem's code, the close code of an event stream, or the first message."""
     async with stream(gateway, attempt.job_id, attempt.query, **attempt.headers) as opened:
         if opened.body:
-            assert (opened.status, opened.headers["www-authenticate"]) == (401, 'Bearer realm="Vidferry"')
+            assert (opened.status, opened.headers["www-authenticate"]) == (401, 'Bearer realm="vidferry"')
             assert opened.headers["referrer-policy"] == "no-referrer"
             return str(json.loads(opened.body)["code"])
         got = await opened.until(lambda event: bool(event.data))
@@ -132,9 +131,7 @@ async def test_keys_are_rotated_in_a_running_cluster(
     """One gateway for each step of docs/operations.md: a ticket of either key opens while both are listed."""
     job_id = jobs.mine.id
     old = Attempt(job_id, f"?ticket={watch_ticket(job_id)}")
-    new = Attempt(
-        job_id, f"?ticket={signer(NEXT_KEY).make_job_ticket(Purpose.WATCH, job_id, time.time())}"
-    )
+    new = Attempt(job_id, f"?ticket={signer(NEXT_KEY).make_job_ticket(Purpose.WATCH, job_id, time.time())}")
     opened = {}
     for keys in (TICKET_KEY, f"{TICKET_KEY},{NEXT_KEY}", f"{NEXT_KEY},{TICKET_KEY}", NEXT_KEY):
         process = start_gateway(shared_redis.url, **{**ACCESS, "ticket_keys": keys})
@@ -166,7 +163,7 @@ async def test_a_ticket_that_expires_does_not_cut_its_socket(gateway: Gateway, j
         await socket.recv()
         async with asyncio.timeout(TIMEOUT):
             while await watched(gateway, attempt) != 4401:
-                await asyncio.sleep(0.05)
+                pass
         await jobs.mine.steps(0, 1)
         assert json.loads(await socket.recv())["data"]["progress"] == 5
 
@@ -292,7 +289,7 @@ async def test_an_owners_ticket_opens_no_job_once_it_has_expired(gateway: Gatewa
         assert shown(await subscribe(socket, {jobs.mine.id: None})) == {jobs.mine.id}
         async with asyncio.timeout(TIMEOUT):
             while errors(await subscribe(socket, {UNKNOWN: None})) != {UNKNOWN: "ticket_expired"}:
-                await asyncio.sleep(0.05)
+                pass
         await jobs.mine.steps(0, 1)
         assert shown([json.loads(await socket.recv())]) == {jobs.mine.id}
 
@@ -343,4 +340,3 @@ async def test_no_ticket_comes_into_the_log(
     for ticket in tickets:
         assert ticket not in process.log
         assert ticket.rpartition(".")[2] not in process.log
-

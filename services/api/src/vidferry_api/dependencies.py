@@ -1,7 +1,7 @@
 """The dependencies that FastAPI passes to the routes. The lifespan makes `Services` once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,7 +10,9 @@ from fastapi import Depends, Path
 from starlette.requests import Request
 
 from vidferry_api.access.authenticator import Authenticator
+from vidferry_api.access.declared import requiring
 from vidferry_api.access.principal import TICKET_HOLDER, Principal, Scope
+from vidferry_api.access.refused import scope_problem
 from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_api.redis_memory import RedisMemoryLog
@@ -19,6 +21,7 @@ from vidferry_common.bucket import Bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.tickets import Purpose, TicketExpired, TicketInvalid, TicketSigner, ticket_in_query
 from vidferry_common.http import problems
+from vidferry_common.metrics.catalogue import AccessRefusal
 from vidferry_common.store import JobRecord, Store
 
 
@@ -38,7 +41,10 @@ class Services:
     """whether Redis and the bucket have been reached once; a later outage is answered request by request"""
 
 
-def _get_services(request: Request) -> Services:
+# Dependencies are coroutines also where they await nothing: FastAPI runs others in a thread, at 50 µs each.
+
+
+async def _get_services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
@@ -53,18 +59,18 @@ async def _identify(request: Request, services: ServicesDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(_identify)]
 
 
-def _principal_with(scope: Scope) -> Callable[[Principal], Principal]:
-    def check_scope(principal: PrincipalDep) -> Principal:
+def _principal_with(scope: Scope) -> Callable[..., Awaitable[Principal]]:
+    async def check_scope(principal: PrincipalDep, request: Request, services: ServicesDep) -> Principal:
         if not principal.allows(scope):
-            raise Problem(ProblemCode.FORBIDDEN, f"Use an API key or token with the scope {scope}.")
+            services.authenticator.note_refusal(request, AccessRefusal.SCOPE)
+            raise scope_problem(scope)
         return principal
 
-    return check_scope
+    return requiring(scope, check_scope)
 
 
 ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]
 WriterDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_WRITE))]
-ObjectReaderDep = Annotated[Principal, Depends(_principal_with(Scope.OBJECTS_READ))]
 
 
 async def find_job(job_id: str, services: Services, principal: Principal) -> JobRecord:
@@ -95,6 +101,9 @@ async def _find_writable_job(job_id: JobId, services: ServicesDep, principal: Wr
     return await find_job(job_id, services, principal)
 
 
+_require_object_scope = _principal_with(Scope.OBJECTS_READ)
+
+
 async def _identify_object_reader(job_id: JobId, request: Request, services: ServicesDep) -> Principal:
     """The principal that may read the job's file and thumbnail, by its ticket or else by its key or token.
 
@@ -103,7 +112,7 @@ async def _identify_object_reader(job_id: JobId, request: Request, services: Ser
     """
     ticket = ticket_in_query(request.scope["query_string"].decode("latin-1")) if services.tickets else None
     if services.tickets is None or ticket is None:
-        return _principal_with(Scope.OBJECTS_READ)(await _identify(request, services))
+        return await _require_object_scope(await _identify(request, services), request, services)
     try:
         services.tickets.check_job_ticket(ticket, Purpose.READ, _normalize_id(job_id), time.time())
     except TicketExpired:
@@ -118,7 +127,9 @@ def _ticket_problem(code: ProblemCode) -> Problem:
 
 
 async def _find_job_of_object(
-    job_id: JobId, services: ServicesDep, principal: Annotated[Principal, Depends(_identify_object_reader)]
+    job_id: JobId,
+    services: ServicesDep,
+    principal: Annotated[Principal, Depends(requiring(Scope.OBJECTS_READ, _identify_object_reader))],
 ) -> JobRecord:
     return await find_job(job_id, services, principal)
 

@@ -21,15 +21,16 @@ from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 
+from vidferry_common.contract.scopes import OWNER
+
 QUERY = "ticket"
 """the query parameter that carries it"""
 _LIFETIME_PARTS = 8
 """Expiries are rounded up to an eighth of the lifetime, so that a document that is read twice has the same links."""
 _JOB_TICKET = re.compile(r"(?P<expires>[1-9][0-9]{0,11})\.(?P<signature>[A-Za-z0-9_-]{43})")
 _OWNER_TICKET = re.compile(
-    r"(?P<expires>[1-9][0-9]{0,11})\.(?P<owner>[A-Za-z0-9._@-]{1,64})\.(?P<signature>[A-Za-z0-9_-]{43})"
+    rf"(?P<expires>[1-9][0-9]{{0,11}})\.(?P<owner>{OWNER.pattern})\.(?P<signature>[A-Za-z0-9_-]{{43}})"
 )
-_OWNER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 
 class Purpose(StrEnum):
@@ -71,7 +72,7 @@ class TicketSigner:
 
     def make_owner_ticket(self, owner: str, now: float) -> str:
         """A ticket for watching any job of an owner. Raises ValueError if that is no owner's name."""
-        if not _OWNER.fullmatch(owner):
+        if not OWNER.fullmatch(owner):
             raise ValueError("an owner is 1 to 64 characters of A-Z, a-z, 0-9 and . _ @ -")
         expires = str(self.expiry(now))
         return f"{expires}.{owner}.{_sign(self._keys[0], Purpose.WATCH_OWNER, expires, owner)}"

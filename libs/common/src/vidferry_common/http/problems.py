@@ -21,7 +21,7 @@ UNKNOWN_HOST = (
     "Use a host name that Vidferry knows. Its operator can add host names with VIDFERRY_ALLOWED_HOSTS, or the "
     "public URL with VIDFERRY_PUBLIC_URL."
 )
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Vidferry"'}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vidferry"'}
 """A 401 names a way to authenticate (RFC 9110 §15.5.2)."""
 TICKET_DETAILS = {
     ProblemCode.TICKET_INVALID: "Use the whole link as the job's document has it, or an API key.",

@@ -19,12 +19,7 @@ TICKET = {
     "key or token.",
     "schema": {"type": "string"},
 }
-TICKET_PROBLEMS = (
-    ProblemCode.UNAUTHENTICATED,
-    ProblemCode.TICKET_INVALID,
-    ProblemCode.TICKET_EXPIRED,
-    ProblemCode.FORBIDDEN,
-)
+TICKET_PROBLEMS = (ProblemCode.TICKET_INVALID, ProblemCode.TICKET_EXPIRED)
 
 
 def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:

@@ -21,7 +21,7 @@ router = APIRouter()
     tags=["tickets"],
     operation_id="createTicket",
     summary="Get a ticket for the WebSocket of many jobs",
-    responses=problem_responses(ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN, ProblemCode.INVALID_HOST),
+    responses=problem_responses(ProblemCode.INVALID_HOST),
 )
 async def post_ticket(request: Request, services: ServicesDep, principal: ReaderDep) -> OwnerTicket:
     """Makes a ticket for watching every job of the caller's owner, including later ones, and nobody else's.
