@@ -19,7 +19,7 @@ from vidferry_common.text import escape_controls
 _SECRET = re.compile(
     r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
     r"|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"
-    r"|(\b[1-9][0-9]{8,11}\.(?:[A-Za-z0-9._@-]{1,64}\.)?)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
+    r"|((?<![0-9])[1-9][0-9]{8,11}\.(?:[A-Za-z0-9._@%-]{1,192}\.)?)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
 )
 """The last one is a ticket wherever it stands, as in a message that subscribes to jobs."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
