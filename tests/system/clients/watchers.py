@@ -121,8 +121,8 @@ class Python:
         (folder / "watch.py").write_text(block("clients.md", "python", "async def watch"))
         command = [sys.executable, "-c", driver] if driver else [sys.executable, "watch.py"]
         self.process = subprocess.Popen(
-            [*command, *filter(None, (ws_url, fresh_url))], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+            [*command, *filter(None, (ws_url, fresh_url))], cwd=folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(folder)},
         )  # fmt: skip
         self.lines: list[dict[str, Any]] = []
         self._over = False

@@ -3,7 +3,7 @@
 import pytest
 
 from vidferry_common.access import AccessMode, AccessSettings
-from vidferry_common.contract.tickets import Purpose
+from vidferry_common.contract.tickets import Purpose, TicketSigner
 from vidferry_common.settings import load_settings
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -21,6 +21,12 @@ def settings(**values: str) -> AccessSettings:
     return AccessSettings.model_validate(values)
 
 
+def signer_of(mode: str, keys: str) -> TicketSigner:
+    found = settings(access=mode, ticket_keys=keys).tickets
+    assert found
+    return found
+
+
 def test_open_access_has_no_tickets_also_where_there_are_keys() -> None:
     assert settings().access is AccessMode.NONE
     assert settings().tickets is None
@@ -29,13 +35,9 @@ def test_open_access_has_no_tickets_also_where_there_are_keys() -> None:
 
 @pytest.mark.parametrize("mode", ["keys", "oidc"])
 def test_tickets_are_made_with_the_first_key_and_accepted_by_each(mode: str) -> None:
-    both = settings(access=mode, ticket_keys=f" {NEW} , {OLD},").tickets
-    only = {key: settings(access=mode, ticket_keys=key).tickets for key in (OLD, NEW)}
-    assert both
-    assert only[OLD]
-    assert only[NEW]
-    assert both.make_job_ticket(Purpose.READ, JOB, NOW) == only[NEW].make_job_ticket(Purpose.READ, JOB, NOW)
-    both.check_job_ticket(only[OLD].make_job_ticket(Purpose.READ, JOB, NOW), Purpose.READ, JOB, NOW)
+    both, old, new = (signer_of(mode, keys) for keys in (f" {NEW} , {OLD},", OLD, NEW))
+    assert both.make_job_ticket(Purpose.READ, JOB, NOW) == new.make_job_ticket(Purpose.READ, JOB, NOW)
+    both.check_job_ticket(old.make_job_ticket(Purpose.READ, JOB, NOW), Purpose.READ, JOB, NOW)
 
 
 def test_the_lifetime_is_in_hours() -> None:
