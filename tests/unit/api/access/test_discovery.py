@@ -56,7 +56,8 @@ def test_keys_that_can_not_check_are_left_out(issuer: OidcIssuer) -> None:
         RSAAlgorithm.to_jwk(weak.public_key(), as_dict=True), {"kty": "RSA"}, {**good, "alg": "HS256"},
     ]  # fmt: skip
     assert [key.key_id for key in parse_key_set({"keys": [*others, good]})] == [good["kid"]]
-    for wrong in ({}, {"keys": {}}, {"keys": [good] * 101}):
+    wrongs: tuple[dict[str, Any], ...] = ({}, {"keys": {}}, {"keys": [good] * 101})
+    for wrong in wrongs:
         with pytest.raises(IssuerUnavailable):
             parse_key_set(wrong)
 

@@ -77,12 +77,13 @@ def test_a_key_works_beside_tokens(issuer: OidcIssuer, open_app: OpenApp, tmp_pa
 
 def test_claims_that_do_not_hold(issuer: OidcIssuer, client: TestClient) -> None:
     now = int(time.time())
-    for wrong in (
+    refused: tuple[dict[str, Any], ...] = (
         {"iss": "https://another.example"}, {"iss": f"{issuer.url}/"}, {"iss": None}, {"aud": "another"}, {"aud": None},
         {"aud": []}, {"exp": now - LEEWAY - 1}, {"exp": None}, {"exp": "soon"}, {"nbf": now + LEEWAY + 30},
         {"iat": now + LEEWAY + 30}, {"sub": None}, {"sub": ""}, {"sub": "a b"}, {"sub": "é"}, {"sub": "a" * 65},
         {"sub": "alice\n"}, {"sub": 7}, {"sub": ["alice"]},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for wrong in refused:
         assert not _accepts(client, issuer.token(**wrong)), wrong
     for right in ({"exp": now - LEEWAY + 30}, {"nbf": now + LEEWAY - 30}, {"iat": now + LEEWAY - 30}, {"iat": None}):
         assert _accepts(client, issuer.token(**right)), right
@@ -130,8 +131,8 @@ def test_signatures_that_anybody_could_make(issuer: OidcIssuer, client: TestClie
 
 def test_scopes_are_those_that_the_token_names(issuer: OidcIssuer, open_app: OpenApp) -> None:
     client = open_app(**issuer.settings())
-    for claim in ("jobs:read", "openid jobs:read", ["profile", "jobs:read", 7]):
-        assert _accepts(client, issuer.token(scope=claim)), claim
+    for named in ("jobs:read", "openid jobs:read", ["profile", "jobs:read", 7]):
+        assert _accepts(client, issuer.token(scope=named)), named
     for claim in (
         "jobs:write",
         "openid",
@@ -150,7 +151,7 @@ def test_scopes_and_owner_from_other_claims(issuer: OidcIssuer, open_app: OpenAp
     client = open_app(
         oidc_owner_claim="email", oidc_scopes_claim="roles", oidc_default_scopes="jobs:write", **issuer.settings()
     )
-    email = {"email": "alice@example.org", "email_verified": True}
+    email: dict[str, Any] = {"email": "alice@example.org", "email_verified": True}
     assert _accepts(client, issuer.token(**email, roles=["jobs:read"]))
     assert not _accepts(client, issuer.token(**{**email, "email_verified": False}, roles=["jobs:read"]))
     assert not _accepts(client, issuer.token(roles=["jobs:read"]))
