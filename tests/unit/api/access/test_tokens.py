@@ -7,6 +7,7 @@ import logging
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from support.access import KeysFile, bearer
 from support.answers import post, problem
 from support.oidc_issuer import KEYS, OidcIssuer
 from unit.api.conftest import OpenApp
+from vidferry_api.access import issuer_keys, tokens
 from vidferry_api.access.tokens import LEEWAY
 
 UNKNOWN_JOB = "/api/jobs/00000000-0000-4000-8000-000000000000"
@@ -114,7 +116,10 @@ def test_signatures_that_anybody_could_make(issuer: OidcIssuer, client: TestClie
         # The right signature under the name of another algorithm or key.
         f"{_encode({**header, 'alg': 'PS256'})}.{body}.{signature}",
         issuer.token("RS256", header={"kid": issuer.key_id("ES256")}),
-        issuer.token("ES256", header={"kid": issuer.key_id("RS256")}), issuer.token("PS256"), issuer.token("RS512"),
+        issuer.token("ES256", header={"kid": issuer.key_id("RS256")}),
+        # The right key, by an algorithm that is not among those of the settings.
+        issuer.token("PS256", header={"kid": issuer.key_id("RS256")}),
+        issuer.token("RS512", header={"kid": issuer.key_id("RS256")}),
         # Nested too deeply, no object, numbers without end, unknown rules.
         f"{_encode(b'[' * 5000)}.{body}.{signature}", f"{_encode([])}.{body}.{signature}",
         f"{_encode({**header, 'alg': ['RS256']})}.{body}.{signature}", f"{_encode({'alg': 'RS256', 'kid': 7})}.{body}.",
@@ -167,6 +172,48 @@ def test_a_token_without_an_owner_is_told_to_the_operator(
     [entry] = [record for record in caplog.records if record.name.endswith("tokens")]
     assert entry.__dict__["claim"] == "sub"
     assert "auth0" not in entry.getMessage()
+
+
+def test_a_token_that_was_accepted_ends_with_its_time_and_its_key(
+    issuer: OidcIssuer, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens are remembered, so this is not what a first request shows."""
+    ending, lasting = issuer.token(exp=int(time.time()) + 100), issuer.token()
+    assert _accepts(client, ending)
+    assert _accepts(client, lasting)
+    assert not _accepts(client, lasting[:-5] + lasting[-5:].swapcase())
+    later = time.time() + 100 + LEEWAY
+    with monkeypatch.context() as clock:
+        clock.setattr("vidferry_api.access.tokens.time.time", lambda: later)
+        clock.setattr("jwt.api_jwt.datetime", _Clock(later))
+        assert not _accepts(client, ending)
+        assert _accepts(client, lasting)
+
+    issuer.rotate()
+    monkeypatch.setattr(issuer_keys, "FETCH_INTERVAL", 0.0)
+    assert _accepts(client, issuer.token())
+    assert not _accepts(client, lasting), "of a key that the issuer has withdrawn"
+
+
+class _Clock:
+    """PyJWT's clock."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self, tz: timezone) -> datetime:
+        return datetime.fromtimestamp(self._now, tz)
+
+
+def test_the_number_of_remembered_tokens_is_bounded(
+    issuer: OidcIssuer, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_REMEMBERED", 3)
+    verifier = client.app.state.services.authenticator._tokens  # type: ignore[attr-defined]
+    for number in range(6):
+        assert _accepts(client, issuer.token(jti=str(number)))
+        assert not _accepts(client, f"{issuer.token(jti=str(number))}x")
+    assert len(verifier._verified) == 3
 
 
 def test_limits_of_the_keys_file_hold_for_tokens(issuer: OidcIssuer, open_app: OpenApp, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ class IssuerKeys:
         self._issuer, self._fetch = issuer, fetch
         self._keys: tuple[IssuerKey, ...] = ()
         self._fetched_at = self._tried_at = float("-inf")
+        self.version = 0
+        """of the keys; it changes with them"""
         self._failed = False
         self._fetching: asyncio.Task[None] | None = None
         # A thread of its own: an issuer that doesn't answer keeps nothing else waiting.
@@ -45,6 +47,13 @@ class IssuerKeys:
             self.fetch_soon()
         return found
 
+    def are_still(self, version: int) -> bool:
+        """Whether the keys are those of that version, and not too old to be used."""
+        age = time.monotonic() - self._fetched_at
+        if age > FRESH_SECONDS:
+            self.fetch_soon()
+        return version == self.version and age < KEEP_SECONDS
+
     def fetch_soon(self) -> asyncio.Task[None] | None:
         """Fetches the keys in the background. Returns None if that was tried a moment ago."""
         if self._fetching is not None and not self._fetching.done():
@@ -62,12 +71,13 @@ class IssuerKeys:
 
     async def _refresh(self) -> None:
         try:
-            self._keys = await asyncio.get_running_loop().run_in_executor(self._thread, self._fetch, self._issuer)
+            fetched = await asyncio.get_running_loop().run_in_executor(self._thread, self._fetch, self._issuer)
         except IssuerUnavailable as error:
             self._failed = True
             logger.warning("the issuer's keys can't be fetched", extra={"issuer": self._issuer, "error": str(error)})
         else:
-            self._failed, self._fetched_at = False, time.monotonic()
+            self._keys, self._failed, self._fetched_at = fetched, False, time.monotonic()
+            self.version += 1
 
     def _match(self, key_id: str | None, algorithm: str) -> IssuerKey | None:
         """The key with that id; without an id the only key of the algorithm."""
