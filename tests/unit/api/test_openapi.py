@@ -48,6 +48,7 @@ def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
         "getJob": "get /api/jobs/{job_id}",
         "getJobFile": "get /api/jobs/{job_id}/file",
         "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
+        "createTicket": "post /api/tickets",
         "healthz": "get /healthz",
         "readyz": "get /readyz",
     }

@@ -14,6 +14,7 @@ import vidferry_api.jobs.routes as jobs
 import vidferry_api.objects.routes as objects
 import vidferry_api.page.routes as page
 import vidferry_api.sign_in.routes as sign_in
+import vidferry_api.tickets.routes as tickets
 import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.access.openapi import SECURITY_SCHEMES, declare_access
@@ -55,7 +56,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install_error_handlers(app)
-    modules = (jobs, objects, health, sign_in, watch)
+    modules = (jobs, objects, tickets, health, sign_in, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

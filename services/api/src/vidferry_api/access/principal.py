@@ -71,6 +71,9 @@ class Principal:
 ANYBODY = Principal(owner="", name="anybody", scopes=frozenset(Scope), all_owners=True)
 """The principal of every request where VIDFERRY_ACCESS is `none`."""
 
+TICKET_HOLDER = Principal(owner="", name="ticket", scopes=frozenset(), all_owners=True)
+"""The principal of a request with a ticket for the one job that it asks for, whose owner gave the ticket away."""
+
 
 def principal_of(owner: str, name: str, scopes: frozenset[Scope], limits: OwnerLimits = NO_LIMITS) -> Principal:
     """The principal of a key or a user. With the scope `admin` it sees the jobs of every owner."""
