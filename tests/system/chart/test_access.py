@@ -13,8 +13,10 @@ import pytest
 from support.chart import CHART, Rendered, merged, nested, render, render_upgrade, secret_text
 from support.kubernetes_api import serve_secrets
 from system.chart.value_sets import KEYS, OIDC, OPEN, OWN_SECRETS, SHA256, USER_HEADER, ingress
-from vidferry_api.access.principal import OwnerLimits, Scope
+from vidferry_api.access.principal import OwnerLimits
+from vidferry_api.access_settings import ALGORITHMS
 from vidferry_common.access import MIN_KEY_LENGTH
+from vidferry_common.contract.scopes import Scope
 
 MADE = {"vidferry-access", "vidferry-first-key", "vidferry-tickets"}
 SETTINGS = ("VIDFERRY_ACCESS", "VIDFERRY_OIDC", "VIDFERRY_SHARE", "VIDFERRY_TICKET")
@@ -100,6 +102,7 @@ def test_the_schema_knows_the_scopes_and_limits_of_the_api() -> None:
     key = schema["keys"]["items"]["properties"]
     assert key["scopes"]["items"]["enum"] == [str(scope) for scope in Scope]
     assert schema["oidc"]["properties"]["defaultScopes"]["items"]["enum"] == [str(scope) for scope in Scope]
+    assert schema["oidc"]["properties"]["algorithms"]["items"]["enum"] == list(ALGORITHMS)
     for limits in (key["limits"], schema["owners"]["additionalProperties"]):
         assert list(limits["properties"]) == [each.name for each in fields(OwnerLimits)]
 

@@ -8,7 +8,9 @@
 {{- if include "vidferry.access" . }}
 {{- $access := .Values.access }}
 VIDFERRY_ACCESS_KEYS_FILE: /etc/vidferry/access/keys.toml
+{{- if ne $access.shareObjects "all" }}
 VIDFERRY_SHARE_OBJECTS: {{ $access.shareObjects }}
+{{- end }}
 {{- if eq $access.mode "oidc" }}
 VIDFERRY_OIDC_ISSUER: {{ $access.oidc.issuer | quote }}
 VIDFERRY_OIDC_AUDIENCE: {{ $access.oidc.audience | quote }}
