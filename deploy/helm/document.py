@@ -37,9 +37,11 @@ HEAD = """# Vidferry's chart
       --set image.registry=registry.example.org/media \\
       --set bucket.type=gcs,bucket.gcs.name=my-bucket,bucket.gcs.workloadIdentity.enabled=true
 
+The API asks for a key (`access.mode`). The chart makes a first one, and its notes say how to read it.
+
 Push the images to your own registry first. [docs/runbook.md](../../../docs/runbook.md) has the commands for that, and
 for storage, backups and rotating secrets. [docs/operations.md](../../../docs/operations.md) explains how to install
-Vidferry on GKE and on other clusters, and how to upgrade and scale it.
+Vidferry on GKE and on other clusters, with keys or OpenID Connect, and how to upgrade and scale it.
 
 The chart needs Kubernetes {kubernetes}. It needs KEDA, the Prometheus Operator or the Gateway API only if you enable
 values that use them. It refuses unknown values and values that contradict each other, and says what to change.

@@ -3,6 +3,7 @@
 import json
 import re
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -112,6 +113,19 @@ def render_chart(chart: Path, values: Values, release: str = RELEASE) -> Rendere
     """Any chart, each time anew."""
     done = _template(chart, values, release)
     assert done.returncode == 0, f"{values}: {done.stderr}"
+    return Rendered(_documents(done.stdout))
+
+
+def secret_text(rendered: Rendered, name: str, key: str) -> str:
+    """What stands under a key of a Secret that the chart makes."""
+    return b64decode(rendered.get("Secret", name)["data"][key]).decode()
+
+
+def render_upgrade(values: Values) -> Rendered:
+    """As an upgrade renders it that finds what is in the cluster which KUBECONFIG names."""
+    live = ["--dry-run=server", "--disable-openapi-validation"]
+    done = _run(["template", RELEASE, str(CHART), "--namespace", NAMESPACE, *live], values)
+    assert done.returncode == 0, done.stderr
     return Rendered(_documents(done.stdout))
 
 

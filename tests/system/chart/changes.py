@@ -8,7 +8,21 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from support.chart import merged, nested
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, GCS_KEY, HPA, KEDA, REDIS_TLS, SENTINEL, http_route, ingress
+from system.chart.value_sets import (
+    EXTERNAL_REDIS,
+    GCS,
+    GCS_KEY,
+    HPA,
+    KEDA,
+    KEYS,
+    OIDC,
+    OWN_SECRETS,
+    REDIS_TLS,
+    SENTINEL,
+    USER_HEADER,
+    http_route,
+    ingress,
+)
 
 
 class Change(NamedTuple):
@@ -39,11 +53,15 @@ NGINX = ingress("nginx")
 PLAIN = ingress("nginx", tls={"enabled": False, "secretName": ""})
 GKE = ingress("gke")
 ROUTE = http_route("traefik")
+API_SETTINGS = "ConfigMap/vidferry-api"
+KEYS_TOO = merged(KEYS, nested("access.firstKey", True))
 
 UNSHOWN = {
     "enabled": "a parent chart's condition, which helm itself reads: test_subchart.py",
     "global": "a parent chart's: test_subchart.py",
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
+    "access.keys": "in the Secret's file: test_access.py",
+    "access.owners": "in the Secret's file: test_access.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
     "redis.external.cluster": "only refused: test_refusals.py",
     "worker.autoscaling.hpa.enabled": "only refused: test_refusals.py",
@@ -126,6 +144,26 @@ CHANGES: dict[str, Change] = {
     "bucket.signingKey.existingSecretKey": change(
         "mine", API, "secretKeyRef.key=mine", {"bucket": {"signingKey": {"existingSecret": "a"}}}
     ),
+    "access.mode": change("none", "ConfigMap/vidferry-gateway", "VIDFERRY_ACCESS=none"),
+    "access.firstKey": change(False, "Secret/vidferry-first-key", "not metadata.name=vidferry-first-key", KEYS_TOO),
+    "access.existingSecret": change("mine", API, "secret.secretName=mine"),
+    "access.existingSecretKey": change("mine", API, "secret.items[0].key=mine", OWN_SECRETS),
+    "access.ticketKeys.existingSecret": change("mine", GATEWAY, "secretKeyRef.name=mine"),
+    "access.ticketKeys.existingSecretKey": change("mine", GATEWAY, "secretKeyRef.key=mine", OWN_SECRETS),
+    "access.ticketHours": change(0.5, "ConfigMap/vidferry-gateway", "VIDFERRY_TICKET_HOURS=0.5"),
+    "access.oidc.issuer": change("https://a.example", API_SETTINGS, "VIDFERRY_OIDC_ISSUER=https://a.example", OIDC),
+    "access.oidc.audience": change("a", API_SETTINGS, "VIDFERRY_OIDC_AUDIENCE=a", OIDC),
+    "access.oidc.ownerClaim": change("email", API_SETTINGS, "VIDFERRY_OIDC_OWNER_CLAIM=email", OIDC),
+    "access.oidc.scopesClaim": change("roles", API_SETTINGS, "VIDFERRY_OIDC_SCOPES_CLAIM=roles", OIDC),
+    "access.oidc.defaultScopes": change(
+        ["jobs:read", "objects:read"], API_SETTINGS, "VIDFERRY_OIDC_DEFAULT_SCOPES=jobs:read,objects:read", OIDC
+    ),
+    "access.oidc.algorithms": change(["EdDSA"], API_SETTINGS, "VIDFERRY_OIDC_ALGORITHMS=EdDSA", OIDC),
+    "access.userHeader": change(
+        "X-User", API_SETTINGS, "VIDFERRY_ACCESS_USER_HEADER=X-User", {"trustedProxies": ["10.0.0.7/32"]}
+    ),
+    "access.userScopes": change(["jobs:read"], API_SETTINGS, "VIDFERRY_ACCESS_USER_SCOPES=jobs:read", USER_HEADER),
+    "access.shareObjects": change("owner", API_SETTINGS, "VIDFERRY_SHARE_OBJECTS=owner"),
     "redis.external.host": change("10.1.2.3", f"{POLICY}gateway", "ipBlock.cidr=10.1.2.3/32", EXTERNAL_REDIS),
     "redis.external.port": change(6390, f"{POLICY}gateway", "ports[0].port=6390", EXTERNAL_REDIS),
     "redis.external.database": change(
@@ -258,6 +296,8 @@ CHANGES: dict[str, Change] = {
         ["10.9.0.0/16"], f"{POLICY}worker", "to[0].ipBlock.cidr=10.9.0.0/16", EXTERNAL_REDIS
     ),
     "networkPolicy.bucketRanges": change(["10.9.0.0/16"], f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
+    "networkPolicy.issuer.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", OIDC),
+    "networkPolicy.issuer.ports": change([8443], f"{POLICY}api", "ports[0].port=8443", OIDC),
     "networkPolicy.notPublic": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.except[0]=10.9.0.0/16"),
     "networkPolicy.notPublic6": change(["2002::/16"], f"{POLICY}worker", "ipBlock.except[0]=2002::/16"),
     "metrics.podMonitor.enabled": change(True, "PodMonitor/vidferry", "podMetricsEndpoints[0].port=admin"),
@@ -271,6 +311,8 @@ CHANGES: dict[str, Change] = {
     ),
     "tests.enabled": change(False, "Pod/vidferry-test", "not restartPolicy=Never"),
     "tests.origin": change("https://a/b.mp4", "Pod/vidferry-test", "value=https://a/b.mp4"),
+    "tests.accessKey.existingSecret": change("mine", "Pod/vidferry-test", "secretKeyRef.name=mine"),
+    "tests.accessKey.existingSecretKey": change("mine", "Pod/vidferry-test", "secretKeyRef.key=mine", OWN_SECRETS),
     "tests.public.enabled": change(False, "Pod/vidferry-test", "not name=PUBLIC", NGINX),
     "tests.public.connectTo": change("a:443", "Pod/vidferry-test", "value=a:443", NGINX),
     "tests.public.checkCertificate": change(False, "Pod/vidferry-test", "value=false", NGINX),

@@ -12,7 +12,7 @@ import yaml
 from support import kubernetes
 from support.chart import CHART, merged, nested, render
 from support.tree import ROOT
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, ingress
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEYS, OIDC, OPEN, OWN_SECRETS, ingress
 
 
 def test_it_installs_the_version_of_the_services() -> None:
@@ -75,8 +75,37 @@ def test_a_runtime_may_choose_the_user_of_all_pods() -> None:
             ingress("nginx", path="/a"),
             ["Vidferry's URL is https://media.example.org/a/", "https://media.example.org/a/api/download"],
         ),
+        (
+            {},
+            [
+                "key=$(kubectl -n media get secret vidferry-first-key -o jsonpath='{.data.key}' | base64 -d)\n",
+                'localhost:3001/api/download -H "Authorization: Bearer $key" -H',
+                "put the entry into access.keys:",
+                "exec deployment/vidferry-api -- python -m vidferry_api.access new --name ci --owner team-a",
+            ],
+        ),
+        (KEYS, ["a key of `access.keys`", 'Bearer $key"']),
+        (OWN_SECRETS, ["a key of the file in the Secret api-keys", 'Bearer $key"', "put the entry into the file:"]),
+        (
+            merged(OIDC, nested("access.firstKey", False)),
+            ["The api asks for a token of https://id.example.org/realms/media for vidferry.", 'Bearer $key"'],
+        ),
+        (OIDC, ["get secret vidferry-first-key", "It also accepts tokens of https://id.example.org/realms/media"]),
+        (OPEN, ["WARNING: access.mode is none.", "localhost:3001/api/download -H 'content-type"]),
     ],
-    ids=["inside", "volumes", "work volume", "gke", "ingress"],
+    ids=[
+        "inside",
+        "volumes",
+        "work volume",
+        "gke",
+        "ingress",
+        "first key",
+        "keys",
+        "own secret",
+        "tokens",
+        "tokens and keys",
+        "open",
+    ],
 )
 def test_the_notes_tell_the_next_command(values: dict[str, Any], told: list[str], tmp_path: Path) -> None:
     file = tmp_path / "values.json"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.chart import NAMESPACE, Rendered, merged, nested, render
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, OIDC, SENTINEL, http_route, ingress
 
 PUBLIC, PUBLIC6, PRIVATE, METADATA = "93.184.215.14", "2606:2800:220:1::1", "10.20.30.40", "169.254.169.254"
 SERVICES = ("api", "worker", "gateway")
@@ -109,6 +109,21 @@ def test_cloud_storage_is_reached_by_api_and_workers() -> None:
     private = render(merged(GCS, nested("networkPolicy.bucketRanges", ["199.36.153.8/30"])))
     assert allows(private, "api", "egress", "199.36.153.9", 443)
     assert not allows(private, "api", "egress", PUBLIC, 443)
+
+
+def test_the_issuer_is_reached_by_the_api_alone() -> None:
+    rendered = render(OIDC)
+    assert allows(rendered, "api", "egress", PUBLIC, 443)
+    assert not allows(rendered, "api", "egress", PUBLIC, 80)
+    assert not allows(rendered, "api", "egress", PRIVATE, 443)
+    assert not allows(rendered, "gateway", "egress", PUBLIC, 443)
+    keycloak: Pod = ("identity", {"app": "keycloak"})
+    peers = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "keycloak"}}}]
+    inside = render(merged(OIDC, nested("networkPolicy.issuer", {"peers": peers, "ports": [8080, 8443]})))
+    assert allows(inside, "api", "egress", keycloak, 8443)
+    assert not allows(inside, "api", "egress", keycloak, 443)
+    assert not allows(inside, "api", "egress", STRANGER, 8443)
+    assert not allows(inside, "api", "egress", PUBLIC, 443)
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.chart import CHART, lint, merged, nest_charts, nested, refusal, render
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, SENTINEL, http_route, ingress
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, KEYS, OIDC, SENTINEL, SHA256, http_route, ingress
 
 NEXT = "the next set of values"
 CHECK_EACH = f"""
@@ -17,6 +17,7 @@ CHECK_EACH = f"""
 {{{{- include "vidferry.checks" (index $.Subcharts (printf "set%d" $number)).Subcharts.vidferry -}}}}
 {{{{- end -}}}}
 """
+TWICE = [{"name": name, "owner": "a", "sha256": SHA256, "scopes": ["admin"]} for name in ("ci", "cd")]
 KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("redis.external.cluster", True), "Redis Cluster is not supported"),
@@ -39,6 +40,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         )
         for name in ("api", "worker")
     ),
+    (merged(KEYS, nested("access.existingSecret", "mine")), "replaces access.keys and access.owners"),
+    (nested("access", {"existingSecret": "mine", "owners": {"a": {}}}), "replaces access.keys and access.owners"),
+    (nested("access.mode", "oidc"), "set access.oidc.issuer"),
+    (merged(OIDC, nested("access.oidc.audience", "")), "set access.oidc.audience"),
+    (merged(OIDC, nested("access.mode", "keys")), "set access.mode=oidc, which accepts keys too"),
+    (nested("access.firstKey", False), "nobody could use Vidferry"),
+    (merged(ingress("nginx"), nested("access.userHeader", "X-User")), "removes it from what clients send"),
+    (merged({"trustedProxies": []}, nested("access.userHeader", "X-User")), "removes it from what clients send"),
+    (nested("access.keys", [TWICE[0], TWICE[0] | {"sha256": "0" * 64}]), "access.keys has two keys with the name"),
+    (nested("access.keys", [TWICE[0] | {"name": "first"}]), "access.keys has two keys with the name"),
+    (nested("access.keys", TWICE), "access.keys has the same key twice"),
+    (nested("settings", {"VIDFERRY_TICKET_KEYS": "a"}), "is a secret"),
+    (nested("api.settings", {"VIDFERRY_ACCESS": "none"}), "is set by the chart"),
     (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),
     (nested("worker.autoscaling.hpa.enabled", True), "Scale by the queue with worker.autoscaling.keda"),
     *(
@@ -170,6 +184,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"publicUrl": "media.example.org"}, "at '/publicUrl': 'media.example.org' does not match pattern"),
     ({"ingress": {"path": "vidferry"}}, "at '/ingress/path': 'vidferry' does not match pattern"),
     ({"api": {"image": {"digest": "sha256:abc"}}}, "at '/api/image/digest'"),
+    ({"access": {"mode": "open"}}, "at '/access/mode': value must be one of 'none', 'keys', 'oidc'"),
+    (
+        {
+            "access": {
+                "keys": [{"name": "ci", "owner": "a b", "sha256": "vf_a", "scopes": ["job:write"], "key": "vf_a"}]
+            }
+        },
+        "at '/access/keys/0': additional properties 'key' not allowed",
+    ),
+    ({"access": {"owners": {"a": {"jobs": 1}}}}, "at '/access/owners/a': additional properties 'jobs' not allowed"),
+    ({"access": {"userHeader": "X-User: a"}}, "at '/access/userHeader'"),
 ]
 """values of a wrong shape, and what the schema says; all of them are given at once"""
 JUST_RIGHT: list[dict[str, Any]] = [

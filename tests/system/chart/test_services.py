@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.chart import merged, nested, render
-from system.chart.value_sets import HPA, KEDA, REDIS_TLS, SENTINEL_TLS
+from system.chart.value_sets import HPA, KEDA, OIDC, OPEN, REDIS_TLS, SENTINEL_TLS, USER_HEADER, ingress
 from vidferry_api.settings import ApiSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_worker.settings import WorkerSettings
@@ -13,13 +13,22 @@ from vidferry_worker.settings import WorkerSettings
 SERVICES = ("api", "worker", "gateway")
 KNOWN = {"api": ApiSettings, "worker": WorkerSettings, "gateway": GatewaySettings}
 ADMIN = {"VIDFERRY_ADMIN_PORT"}
+GIVEN = {
+    "default": {},
+    "redis-tls": REDIS_TLS,
+    "sentinel-tls": SENTINEL_TLS,
+    "open": OPEN,
+    "oidc": OIDC,
+    "user-header": merged(ingress("nginx"), USER_HEADER),
+}
 
 
 @pytest.mark.parametrize("name", SERVICES)
-@pytest.mark.parametrize("values", [{}, REDIS_TLS, SENTINEL_TLS], ids=["default", "redis-tls", "sentinel-tls"])
+@pytest.mark.parametrize("values", GIVEN.values(), ids=GIVEN)
 def test_the_programs_take_the_settings(name: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = render(values).settings(name)
-    for variable, value in settings.items():
+    secret = {each["name"]: "s" * 32 for each in render(values).pod(name)["containers"][0]["env"]}
+    for variable, value in (settings | secret).items():
         monkeypatch.setenv(variable, value)
     loaded = KNOWN[name]()
     given = {variable for variable, value in settings.items() if value}  # an empty one counts as absent

@@ -85,6 +85,38 @@ def http_route(controller: str, **more: Any) -> dict[str, Any]:
     }
 
 
+SHA256 = "1f" * 32
+KEYS: dict[str, Any] = {
+    "access": {
+        "firstKey": False,
+        "keys": [
+            {
+                "name": "ci",
+                "owner": "team-a",
+                "sha256": SHA256,
+                "scopes": ["jobs:write", "jobs:read"],
+                "expires": "2027-01-31T00:00:00Z",
+                "limits": {"requests_per_minute": 60, "max_quality": "1080"},
+            },
+            {"name": "boss", "owner": "team-b", "sha256": "2e" * 32, "scopes": ["admin"]},
+        ],
+        "owners": {"team.a@example.org": {"jobs_running": 4, "bytes_per_day": 10**12}},
+    }
+}
+OPEN: dict[str, Any] = {"access": {"mode": "none"}}
+OIDC: dict[str, Any] = {
+    "access": {"mode": "oidc", "oidc": {"issuer": "https://id.example.org/realms/media", "audience": "vidferry"}}
+}
+OWN_SECRETS: dict[str, Any] = {
+    "access": {"existingSecret": "api-keys", "ticketKeys": {"existingSecret": "ticket-secret"}},
+    "tests": {"accessKey": {"existingSecret": "test-key"}},
+}
+USER_HEADER: dict[str, Any] = {
+    "access": {"userHeader": "X-Auth-Request-User", "firstKey": False},
+    "trustedProxies": ["10.0.0.7/32"],
+}
+
+
 SIDECAR: dict[str, Any] = {
     "name": "sidecar",
     "image": "sidecar:1",
@@ -134,6 +166,11 @@ SETS: dict[str, dict[str, Any]] = {
         }
         for name in ("api", "worker", "gateway")
     },
+    "open": OPEN,
+    "keys": KEYS,
+    "oidc": OIDC,
+    "own-secrets": OWN_SECRETS,
+    "user-header": merged(ingress("nginx"), USER_HEADER),
     "trusted-proxies": merged(
         ingress("other"), {"trustedProxies": ["10.0.0.0/8"], "networkPolicy": {"enabled": False}}
     ),

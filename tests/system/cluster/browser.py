@@ -10,6 +10,7 @@ from playwright.sync_api import Page, WebSocket
 
 from support.browser import launched, watched_page
 from system.cluster.around import STORAGE
+from system.cluster.keys import CLIENT_KEY
 from system.cluster.settings import HOST, INGRESS, INGRESS_HTTP
 
 PLACES = {f"{HOST}:443": INGRESS, urlsplit(STORAGE).netloc: INGRESS_HTTP}
@@ -29,7 +30,7 @@ class Sockets:
 
 @contextmanager
 def person() -> Iterator[tuple[Page, Sockets]]:
-    """At Vidferry's page. The certificate signs itself, which a person would have to accept too."""
+    """At Vidferry's page, with a key. The certificate signs itself, which a person would have to accept too."""
     names = ", ".join(f"MAP {name} {place}" for name, place in PLACES.items())
     # Cloud Storage serves https. Its stand-in here doesn't, and a page of https may save from nowhere else.
     secure = f"--unsafely-treat-insecure-origin-as-secure={STORAGE}"
@@ -40,4 +41,6 @@ def person() -> Iterator[tuple[Page, Sockets]]:
         sockets = Sockets()
         page.on("websocket", sockets.opened)
         page.goto(f"https://{HOST}/")
+        page.get_by_label("API key or token").fill(CLIENT_KEY)
+        page.get_by_role("button", name="Use this key").click()
         yield page, sockets

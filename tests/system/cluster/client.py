@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from system.cluster import kube
+from system.cluster.keys import CLIENT_KEY
 from system.cluster.settings import HOST, INGRESS, INGRESS_HTTP, address
 
 END_SECONDS = 240
@@ -31,6 +32,7 @@ OPEN_SECONDS = 10
 BACKOFF, BACKOFF_MOST = 0.5, 15.0
 """as the page's own client waits between two connections"""
 ENDS = {"completed", "failed", "cancelled"}
+NO_TICKET, NO_SUCH_JOB = 4501, 4504
 FINAL = 4500
 """codes from here on say: don't try again"""
 
@@ -117,16 +119,20 @@ def refusal(error: Exception) -> str:
 
 
 class Client:
-    """One installation, by its certificate, its host and its path; by http where nothing is trusted."""
+    """One installation, by its certificate, its host and its path; by http where nothing is trusted.
 
-    def __init__(self, trusted: bytes | None, host: str = HOST, path: str = "") -> None:
+    It sends the key, or token, with each request; its sockets have the tickets of the jobs' documents.
+    """
+
+    def __init__(self, trusted: bytes | None, host: str = HOST, path: str = "", key: str = CLIENT_KEY) -> None:
         self._tls = tls(trusted) if trusted else None
         self._host, self._place = host, address(INGRESS if trusted else INGRESS_HTTP)
         self._public = f"{'wss' if trusted else 'ws'}://{host}{path}/ws/"
         name, port = self._place
         self._http = httpx2.Client(
             base_url=f"{'https' if trusted else 'http'}://{name}:{port}{path}",
-            headers={"Host": host}, verify=self._tls or False, timeout=20, trust_env=False,
+            headers={"Host": host} | ({"Authorization": f"Bearer {key}"} if key else {}),
+            verify=self._tls or False, timeout=20, trust_env=False,
         )  # fmt: skip
 
     def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
@@ -162,8 +168,9 @@ class Client:
         """Not the threaded client: Python's TLS is not made for a thread that reads while another writes."""
         assert job["ws_url"].startswith(self._public), job["ws_url"]
         host, port = self._place
+        separator = "&" if "?" in job["ws_url"] else "?"
         return connect(
-            job["ws_url"] + (f"?after={after}" if after else ""),
+            job["ws_url"] + (f"{separator}after={after}" if after else ""),
             host=host,
             port=port,
             ssl=self._tls,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from system.cluster import kube
+from system.cluster import kube, ticket_keys
 from system.cluster.around import pod, secret
 from system.cluster.day import UNKNOWN, Day, Event
 from system.cluster.kube import CommandFailed, kubectl
@@ -189,6 +189,11 @@ def rotate_password(day: Day) -> None:
     day.redis.restart()
 
 
+def rotate_ticket_keys(day: Day) -> None:
+    """All services accept both keys before one of them signs with the new one. The old one goes a day later."""
+    ticket_keys.rotate_ahead()
+
+
 def _evict(namespace: str, name: str) -> None:
     """Returns when it is gone."""
     before = kube.get(namespace, "pod", name)["metadata"]["uid"]
@@ -293,6 +298,7 @@ def of_a_day(sentinel: bool) -> list[Event]:
         Event("Redis away for 60 s", redis_away, away=True, silence=BACK, recovered=5,
               told=["redis_up 0", "gateway_redis_connected 0", "gateway: Redis is away"]),
         Event("the password of Redis rotated", rotate_password, silence=BACK, recovered=10),
+        Event("ticket keys rotated", rotate_ticket_keys, silence=BACK),
         Event("node drained, and back", drain, away=True, silence=BACK, recovered=10),
         Event("workers start while Redis is away", workers_start_without_redis, away=True, silence=3 * LEASE,
               recovered=5, told=["worker: not ready yet", "restarts of workers: 0"]),

@@ -51,6 +51,11 @@ def apply(*objects: Mapping[str, Any]) -> None:
     kubectl("apply", "-f", "-", text="\n---\n".join(json.dumps(one) for one in objects))
 
 
+def patch(namespace: str, kind: str, name: str, change: Mapping[str, Any]) -> None:
+    """Merges the change into an object, whoever manages it."""
+    kubectl("-n", namespace, "patch", kind, name, "--type=merge", "--patch", json.dumps(change))
+
+
 def get(namespace: str, *what: str) -> Any:
     """An object, or a list's items."""
     found = json.loads(kubectl("-n", namespace, "get", *what, "-o", "json"))

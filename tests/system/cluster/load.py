@@ -18,7 +18,7 @@ import httpx2
 
 from support.origin.media import CLIP_BYTES
 from system.cluster.around import ORIGIN
-from system.cluster.client import ENDS, FINAL, Client, Watcher
+from system.cluster.client import ENDS, NO_SUCH_JOB, Client, Watcher
 
 SECONDS = 12
 """that a clip takes at least: more than a gateway goes on after it was told to stop. Each person's take a second longer
@@ -61,7 +61,7 @@ class Job:
     @property
     def unknown(self) -> bool:
         """Whether the gateway says that there is no such job."""
-        return all((window.close_code or 0) >= FINAL for window in self.windows)
+        return all(window.close_code == NO_SUCH_JOB for window in self.windows)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 from system.cluster import kube
 from system.cluster.around import BUCKET, ORIGIN, STORAGE, Around
+from system.cluster.keys import CLIENTS
 from system.cluster.settings import CHART, CLASS, CONTROLLER, HOST, INGRESS_SERVICE, NAMESPACE, RELEASE, image, tag
 
 SLOTS = 8
@@ -46,6 +47,7 @@ def values(around: Around) -> dict[str, Any]:
     redis_image = {"repository": image("test"), "tag": tag("test")}
     return {
         **services,
+        "access": {"keys": [CLIENTS]},
         "redis": {"bundled": {"image": redis_image, "persistence": {"size": "1Gi", "keep": False}}},
         "bucket": {
             "type": "gcs",

@@ -18,8 +18,9 @@ from support.ffmpeg import kinds
 from system.cluster import kube, load
 from system.cluster.around import ORIGIN, STORAGE, query
 from system.cluster.browser import person
-from system.cluster.client import Client, follow
+from system.cluster.client import NO_TICKET, Client, follow
 from system.cluster.conftest import Installed
+from system.cluster.keys import first_key
 from system.cluster.probes import connects
 from system.cluster.release import SERVICES, pod, pods, settled
 from system.cluster.settings import AROUND, HOST, NAMESPACE, RELEASE
@@ -44,6 +45,23 @@ def test_helm_install_is_ready_and_does_a_job(installed: Installed) -> None:
           f"{len(watched.broken)} connections opened again")  # fmt: skip
     assert installed.ready_seconds < READY_GOAL
     assert first_job < FIRST_JOB_GOAL
+
+
+def test_whoever_has_no_key_is_refused_and_the_first_key_is_taken(installed: Installed) -> None:
+    url = f"{ORIGIN}/u/keys/media/clip.mp4"
+    job = installed.client.post(url)
+    with (
+        closing(Client(installed.certificate, key="")) as nobody,
+        closing(Client(installed.certificate, key=first_key())) as first,
+    ):
+        for method, path in (("POST", "/api/download"), ("GET", f"/api/jobs/{job['job_id']}")):
+            refused = nobody.request(method, path, json={"url": url})
+            assert refused.status_code == 401, refused.text
+            assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+        assert nobody.watch({"ws_url": job["ws_url"].partition("?")[0]}).close_code == NO_TICKET
+        assert nobody.watch(job).data[-1]["status"] == "completed"  # a ticket needs no key
+        assert first.run(url).data[-1]["status"] == "completed"
+        assert first.request("GET", f"/api/jobs/{job['job_id']}").status_code == 404  # another owner's
 
 
 def test_the_main_job_through_the_ingress(installed: Installed) -> None:
@@ -86,7 +104,14 @@ def test_a_person_in_a_browser(installed: Installed, tmp_path: Path) -> None:
 def test_helm_test(installed: Installed) -> None:
     told = kube.run("helm", "test", RELEASE, "--namespace", NAMESPACE, "--logs", "--timeout=300s")
     print(told)
-    for check in ("services_answer", "address_refused", "unknown_job", "whole_download", "public_address"):
+    for check in (
+        "services_answer",
+        "key_required",
+        "address_refused",
+        "unknown_job",
+        "whole_download",
+        "public_address",
+    ):
         assert f"passed {check}" in told
 
 

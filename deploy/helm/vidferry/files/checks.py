@@ -4,6 +4,9 @@ They check that the services answer, that a download from a private address is r
 reported as such. If ORIGIN is set, they download that URL. If PUBLIC is set, they create and watch a job at that URL of
 Vidferry; CONNECT_TO (`host:port`) replaces the address that its host name resolves to. Jobs are watched over the
 gateway's WebSocket.
+
+If ACCESS is not `none`, they check that requests without a key are refused, and send KEY with all others. Without a KEY
+they check nothing else than that and that the services answer.
 """
 
 import base64
@@ -46,11 +49,13 @@ TLS = ssl.create_default_context()
 if os.environ.get("CHECK_CERTIFICATE") == "false":
     TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 ORIGIN = os.environ.get("ORIGIN", "")
+OPEN = os.environ.get("ACCESS", "none") == "none"
+KEY = os.environ.get("KEY", "")
 SECONDS = float(os.environ.get("SECONDS", "180"))
 
 NEVER_PUBLIC = "http://169.254.169.254/video.mp4"
 """the metadata server of every cloud"""
-NO_SUCH_JOB = 4504
+NO_SUCH_JOB, NO_TICKET = 4504, 4501
 ENDED = 1000
 CLOSE, PING, PONG = 8, 9, 10
 SHORT, MIDDLE = 126, 127
@@ -62,11 +67,13 @@ class CheckFailed(Exception):
 
 
 def main() -> None:
-    checks = [services_answer, address_refused, unknown_job]
-    if ORIGIN:
-        checks.append(whole_download)
-    if PUBLIC.api:
-        checks.append(public_address)
+    checks = [services_answer, *([] if OPEN else [key_required])]
+    if OPEN or KEY:
+        checks += [address_refused, unknown_job]
+        checks += [whole_download] if ORIGIN else []
+        checks += [public_address] if PUBLIC.api else []
+    else:
+        print("no job is tried, because there is no key: set tests.accessKey.existingSecret, or access.firstKey=true")
     failures = 0
     for check in checks:
         begun = time.monotonic()
@@ -87,29 +94,50 @@ def services_answer() -> None:
             require(status == 200, f"{address}{path} answers with {status}")
 
 
+def key_required() -> None:
+    body = json.dumps({"url": NEVER_PUBLIC}).encode()
+    for path, sent in (("/api/download", body), (f"/api/jobs/{uuid.uuid4()}", None)):
+        for key in ("", "vf_" + "0" * 43):
+            status, _ = send_request(IN_CLUSTER, IN_CLUSTER.api + path, sent, key)
+            what = f"{'POST' if sent else 'GET'} {path} with {'a wrong' if key else 'no'} key"
+            require(status == 401, f"{what} is answered with {status}")
+    _, code = watch_job(f"/ws/download/{uuid.uuid4()}")
+    require(code == NO_TICKET, f"the gateway closes a socket without a ticket with {code}")
+
+
 def address_refused(endpoints: Endpoints = IN_CLUSTER) -> None:
-    last, code = watch_job(create_job(NEVER_PUBLIC, endpoints), endpoints)
+    job = create_job(NEVER_PUBLIC, endpoints)
+    last, code = watch_job(socket_path(job), endpoints)
     require(code == ENDED, f"the socket was closed with {code}")
     error = (last.get("error") or {}).get("code")
     require(error == "forbidden_address", f"the job ended as {last.get('status')}, {error}, not as forbidden_address")
+    path = f"{endpoints.api}/api/jobs/{job['job_id']}"
+    status, answer = send_request(endpoints, path)
+    require(status == 200, f"the api answers for it with {status}: {answer}")
+    require(answer["status"] == "failed", f"the api says that it is {answer['status']}")
+    if not OPEN:
+        status, _ = send_request(endpoints, path, key="")
+        require(status == 401, f"the api answers for it without a key with {status}")
 
 
 def unknown_job() -> None:
     unknown = str(uuid.uuid4())
     status, _ = send_request(IN_CLUSTER, f"{IN_CLUSTER.api}/api/jobs/{unknown}")
     require(status == 404, f"the api answers for an unknown job with {status}")
-    _, code = watch_job(unknown)
-    require(code == NO_SUCH_JOB, f"the gateway closes the socket of an unknown job with {code}")
+    if OPEN:
+        _, code = watch_job(f"/ws/download/{unknown}")
+        require(code == NO_SUCH_JOB, f"the gateway closes the socket of an unknown job with {code}")
 
 
 def whole_download() -> None:
     job = create_job(ORIGIN)
-    last, code = watch_job(job)
+    last, code = watch_job(socket_path(job))
     require(code == ENDED, f"the socket was closed with {code}")
     require(last.get("status") == "completed", f"{ORIGIN} ended as {last.get('status')}: {last.get('error')}")
     require(last["result"]["size"] > 0, "the file is empty")
-    status, answer = send_request(IN_CLUSTER, f"{IN_CLUSTER.api}/api/jobs/{job}")
-    require(status == 200 and answer["status"] == "completed", f"the api answers for it with {status}: {answer}")
+    status, answer = send_request(IN_CLUSTER, f"{IN_CLUSTER.api}/api/jobs/{job['job_id']}")
+    require(status == 200, f"the api answers for it with {status}: {answer}")
+    require(answer["status"] == "completed", f"the api says that it is {answer['status']}")
 
 
 def public_address() -> None:
@@ -122,19 +150,26 @@ def public_address() -> None:
         ) from None
 
 
-def create_job(url: str, endpoints: Endpoints = IN_CLUSTER) -> str:
-    """The new job's id."""
+def create_job(url: str, endpoints: Endpoints = IN_CLUSTER) -> dict[str, Any]:
+    """The new job's document."""
     status, answer = send_request(endpoints, f"{endpoints.api}/api/download", json.dumps({"url": url}).encode())
-    require(status == 202, f"POST /api/download answers with {status}: {answer}")
-    return str(answer["job_id"])
+    require(status == 202, f"POST /api/download is answered with {status}: {answer}")
+    return dict(answer)
 
 
-def send_request(endpoints: Endpoints, url: str, body: bytes | None = None) -> tuple[int, Any]:
+def socket_path(job: dict[str, Any]) -> str:
+    """The path of a job's WebSocket, with the ticket where there is one. Its URL names Vidferry's public host."""
+    return f"/ws/{job['ws_url'].rpartition('/ws/')[2]}"
+
+
+def send_request(endpoints: Endpoints, url: str, body: bytes | None = None, key: str = KEY) -> tuple[int, Any]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc)
     connection.sock = endpoints.connect(url)
     try:
         headers = {"Host": parts.netloc, "Content-Type": "application/json"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         connection.request("POST" if body else "GET", parts.path, body, headers)
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
@@ -150,24 +185,24 @@ def require(holds: bool, sentence: str) -> None:
         raise CheckFailed(sentence)
 
 
-def watch_job(job: str, endpoints: Endpoints = IN_CLUSTER) -> tuple[dict[str, Any], int]:
-    """A job's last message and the close code of its socket."""
+def watch_job(path: str, endpoints: Endpoints = IN_CLUSTER) -> tuple[dict[str, Any], int]:
+    """The last message of a job's socket and its close code."""
     last: dict[str, Any] = {}
-    for kind, payload in read_frames(job, endpoints):
+    for kind, payload in read_frames(path, endpoints):
         if kind == CLOSE:
             return last, int.from_bytes(payload[:2], "big")
         last = json.loads(payload)["data"]
-    raise CheckFailed(f"the socket of job {job} was cut")
+    raise CheckFailed("the job's socket was cut")
 
 
-def read_frames(job: str, endpoints: Endpoints) -> Iterator[tuple[int, bytes]]:
+def read_frames(path: str, endpoints: Endpoints) -> Iterator[tuple[int, bytes]]:
     """What the gateway sends, answering its pings (RFC 6455; it sends no fragments)."""
     parts = urlsplit(endpoints.gateway)
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     deadline = time.monotonic() + SECONDS
     with endpoints.connect(endpoints.gateway) as connection:
         connection.sendall(
-            f"GET {parts.path}/ws/download/{job} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            f"GET {parts.path}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
@@ -191,7 +226,7 @@ def read_frames(job: str, endpoints: Endpoints) -> Iterator[tuple[int, bytes]]:
                 connection.sendall(bytes((128 | PONG, 128 | len(payload))) + mask + masked)
             else:
                 yield kind, payload
-    raise CheckFailed(f"job {job} has not ended in {SECONDS:.0f} s")
+    raise CheckFailed(f"the job has not ended in {SECONDS:.0f} s")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 {{- define "vidferry.checks" -}}
 {{- include "vidferry.checks.redis" . -}}
 {{- include "vidferry.checks.bucket" . -}}
+{{- include "vidferry.checks.access" . -}}
 {{- include "vidferry.checks.scaling" . -}}
 {{- include "vidferry.checks.upgrading" . -}}
 {{- include "vidferry.checks.sizes" . -}}
@@ -63,6 +64,43 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.access" -}}
+{{- $access := .Values.access -}}
+{{- if and $access.existingSecret (or $access.keys $access.owners) -}}
+{{- fail "access.existingSecret replaces access.keys and access.owners: write their entries into the file in the Secret, or remove access.existingSecret." -}}
+{{- end -}}
+{{- if eq $access.mode "oidc" -}}
+{{- if not $access.oidc.issuer -}}
+{{- fail "access.mode is oidc, but there is no issuer: set access.oidc.issuer to the URL that its tokens name as `iss`." -}}
+{{- end -}}
+{{- if not $access.oidc.audience -}}
+{{- fail "access.oidc has no audience, so tokens that the issuer made for other programs would be accepted: set access.oidc.audience." -}}
+{{- end -}}
+{{- else if and (eq $access.mode "keys") $access.oidc.issuer -}}
+{{- fail "access.oidc.issuer is set, but access.mode is keys, so its tokens would be refused: set access.mode=oidc, which accepts keys too." -}}
+{{- end -}}
+{{- if include "vidferry.access" . -}}
+{{- if and (eq $access.mode "keys") (not (or $access.existingSecret $access.firstKey $access.keys $access.userHeader)) -}}
+{{- fail "access.mode is keys, but there is no key, so nobody could use Vidferry: set access.firstKey=true, access.keys or access.existingSecret." -}}
+{{- end -}}
+{{- if and $access.userHeader (not .Values.trustedProxies) -}}
+{{- fail "access.userHeader is believed whenever a trusted proxy sends it: set trustedProxies to the addresses of the proxy that sets this header and removes it from what clients send." -}}
+{{- end -}}
+{{- end -}}
+{{- $names := include "vidferry.access.firstKey" . | empty | ternary list (list "first") -}}
+{{- $hashes := list -}}
+{{- range $key := $access.keys -}}
+{{- if has $key.name $names -}}
+{{- fail (printf "access.keys has two keys with the name %s (the first key's is `first`): give each a name of its own." $key.name) -}}
+{{- end -}}
+{{- if has $key.sha256 $hashes -}}
+{{- fail (printf "access.keys has the same key twice, the second time as %s: remove one, or make a new key." $key.name) -}}
+{{- end -}}
+{{- $names = append $names $key.name -}}
+{{- $hashes = append $hashes $key.sha256 -}}
 {{- end -}}
 {{- end }}
 

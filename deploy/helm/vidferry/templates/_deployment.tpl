@@ -137,6 +137,10 @@ spec:
 - name: VIDFERRY_SIGNING_KEY
   valueFrom: {secretKeyRef: {name: {{ include "vidferry.signingSecret" $root }}, key: {{ include "vidferry.signingSecretKey" $root }}}}
 {{- end }}
+{{- if and (ne $name "worker") (include "vidferry.access" $root) }}
+- name: VIDFERRY_TICKET_KEYS
+  valueFrom: {secretKeyRef: {name: {{ include "vidferry.access.ticketSecret" $root }}, key: {{ include "vidferry.access.ticketSecretKey" $root }}}}
+{{- end }}
 {{- if eq $name "worker" }}
 - name: VIDFERRY_WORKER_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -162,6 +166,10 @@ spec:
 {{- end }}
 {{- if eq $name "worker" }}
 - {name: work, mountPath: /work}
+{{- end }}
+{{- if and (eq $name "api") (include "vidferry.access" $root) }}
+# The whole folder: a file that is mounted by itself (subPath) would never change.
+- {name: access, mountPath: /etc/vidferry/access, readOnly: true}
 {{- end }}
 {{- with (index $root.Values $name).extraVolumeMounts }}
 {{ toYaml . }}
@@ -208,6 +216,12 @@ spec:
   {{- else }}
   emptyDir: {sizeLimit: {{ $work.sizeLimit }}}
   {{- end }}
+{{- end }}
+{{- if and (eq $name "api") (include "vidferry.access" $root) }}
+- name: access
+  secret:
+    secretName: {{ include "vidferry.access.keysSecret" $root }}
+    items: [{key: {{ include "vidferry.access.keysSecretKey" $root }}, path: keys.toml}]
 {{- end }}
 {{- with (index $root.Values $name).extraVolumes }}
 {{ toYaml . }}

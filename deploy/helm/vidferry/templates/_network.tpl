@@ -69,6 +69,23 @@
 {{- end }}
 {{- end }}
 
+{{/* The OpenID Connect issuer, which the api asks for the keys of tokens. */}}
+{{- define "vidferry.policy.issuer" -}}
+{{- $issuer := .Values.networkPolicy.issuer -}}
+{{- if eq .Values.access.mode "oidc" }}
+- to:
+    {{- if $issuer.peers }}
+    {{- toYaml $issuer.peers | nindent 4 }}
+    {{- else }}
+    {{- include "vidferry.policy.public" . | nindent 4 }}
+    {{- end }}
+  ports:
+    {{- range $issuer.ports | default (list (include "vidferry.portOf" .Values.access.oidc.issuer)) }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The port of a URL. */}}
 {{- define "vidferry.portOf" -}}
 {{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}

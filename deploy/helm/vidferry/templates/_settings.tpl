@@ -22,6 +22,12 @@ VIDFERRY_REDIS_SENTINEL_USERNAME: {{ . | quote }}
 {{- with and (ne $name "worker") (include "vidferry.trustedProxies" $root) }}
 VIDFERRY_TRUSTED_PROXIES: {{ . | quote }}
 {{- end }}
+{{- if ne $name "worker" }}
+VIDFERRY_ACCESS: {{ $values.access.mode }}
+{{- if include "vidferry.access" $root }}
+VIDFERRY_TICKET_HOURS: {{ $values.access.ticketHours | quote }}
+{{- end }}
+{{- end }}
 {{- include (printf "vidferry.settings.%s" $name) $root }}
 {{- end }}
 
@@ -29,6 +35,7 @@ VIDFERRY_TRUSTED_PROXIES: {{ . | quote }}
 VIDFERRY_PORT: {{ .Values.api.port | quote }}
 VIDFERRY_QUEUE_BYTES: {{ include "vidferry.bytes" .Values.api.queueBytes | quote }}
 VIDFERRY_CALLER_RATE: {{ .Values.api.callerRate | quote }}
+{{- include "vidferry.settings.access" . }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 

@@ -1,4 +1,4 @@
-"""What stands around Vidferry in the cluster: `python -m cluster.outside origin|bucket|discovery …`."""
+"""What stands around Vidferry in the cluster: `python -m cluster.outside origin|bucket|discovery|issuer …`."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from support.gcs_faults import Fault
 from support.gcs_layer import running
 from support.gcs_rules import Account
 from support.origin.server import Origin
-from system.cluster.outside import discovery
+from system.cluster.outside import discovery, issuer
 
 EVERYWHERE = "0.0.0.0"
 EVERY = -1
@@ -27,7 +27,7 @@ REFUSE, GRANT = signal.SIGUSR1, signal.SIGUSR2
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="cluster.outside", description=__doc__)
-    parser.add_argument("part", choices=["origin", "bucket", "discovery"])
+    parser.add_argument("part", choices=["origin", "bucket", "discovery", "issuer"])
     parser.add_argument("--address", required=True, help="how the cluster's pods name it, with its port")
     parser.add_argument("--key", type=Path, help="the service account's key file")
     parser.add_argument("--bucket", help="the bucket to be there")
@@ -42,6 +42,9 @@ def main() -> None:
     elif options.part == "discovery":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         discovery.serve(port, options.namespace)
+    elif options.part == "issuer":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        issuer.serve(port, options.address)
     else:
         serve_bucket(port, options.address, options.key, options.bucket)
 
