@@ -86,6 +86,7 @@ def _complete(document: dict[str, Any], *, protected: bool) -> None:
         if "get" in item:
             item["head"] = _head_of(item["get"])
     _drop_titles(components["schemas"])
+    _name_numbers(components["schemas"].values())
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -144,6 +145,14 @@ def _drop_titles(node: Any) -> None:
         for name, each in node.items():
             if name != "examples":
                 _drop_titles(each)
+
+
+def _name_numbers(schemas: Iterable[dict[str, Any]]) -> None:
+    """Names the members of enums that have numbers among their values: generators would count them."""
+    for schema in schemas:
+        values = schema.get("enum", [])
+        if any(str(value).isdecimal() for value in values):
+            schema["x-enum-varnames"] = [f"P{value}" if value.isdecimal() else value.upper() for value in values]
 
 
 def _head_of(operation: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,8 @@
 """The request and response bodies of jobs."""
 
-from copy import deepcopy
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import Failure
@@ -28,13 +25,10 @@ def _allow_nulls(schema: dict[str, Any]) -> None:
             schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **outer}
 
 
-class _WithNulls:
-    """Describes a model in a request apart from the same model in a response, where no field is null."""
+class RequestedFormat(Format):
+    """The format to fetch. A field that is `null` counts as left out."""
 
-    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = deepcopy(handler.resolve_ref_schema(handler(core_schema)))
-        _allow_nulls(schema)
-        return schema
+    model_config = ConfigDict(json_schema_extra=_allow_nulls)
 
 
 class DownloadRequest(BaseModel):
@@ -48,8 +42,8 @@ class DownloadRequest(BaseModel):
         examples=["https://example.org/video"],
         json_schema_extra={"pattern": _HTTP, "maxLength": MAX_LENGTH},
     )
-    format: Annotated[Format, _WithNulls()] = Field(
-        default_factory=Format, description="The format to fetch; by default one that plays everywhere."
+    format: RequestedFormat = Field(
+        default_factory=RequestedFormat, description="The format to fetch; by default one that plays everywhere."
     )
     priority: Priority = Field(
         default=Priority.INTERACTIVE,

@@ -20,9 +20,9 @@ async def refuse_socket(request: Request) -> None:
     raise _not_ready()
 
 
-@router.head("/sse/download/{job_id}")
+@router.head("/sse/download/{job_id}")  # noqa: FAST003 - no job is looked for
 @router.get("/sse/download/{job_id}")
-async def refuse_watching(_: Request) -> None:
+async def refuse_watching() -> None:
     """Refuses temporarily: by a 404 clients would take the job for unknown."""
     raise _not_ready()
 
