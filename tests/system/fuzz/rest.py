@@ -18,6 +18,8 @@ from support.services import Api
 from support.tree import ROOT
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+NOT_CHECKED = ("use_after_free",)
+"""DELETE cancels a job, whose record stays and can be read."""
 SETTINGS = {"queue_cap": "200", "caller_rate": "0", "log_level": "warning"}
 
 
@@ -44,7 +46,8 @@ def main() -> None:
 def _run_schemathesis(api: Api, seconds: int, seed: int, key: str, folder: Path) -> int:
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG),
-        "run", f"{api.url}/openapi.json", "--checks", "all", "--phases", "examples,coverage,fuzzing,stateful",
+        "run", f"{api.url}/openapi.json", "--exclude-checks", ",".join(NOT_CHECKED),
+        "--phases", "examples,coverage,fuzzing,stateful",
         "--max-time", str(seconds), "--seed", str(seed), "--generation-database", "none",
         "--continue-on-failure", "--no-color", *(["--header", f"Authorization: Bearer {key}"] if key else []),
     ]  # fmt: skip
