@@ -40,7 +40,7 @@ class Comparison:
     def _operation(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
         if old.get("operationId") != new.get("operationId"):
             yield f"{where}: operationId changed"
-        if new.get("security") and not old.get("security"):
+        if _asks_for_key(new) and not _asks_for_key(old):
             yield f"{where}: asks for a key"
         yield from self._parameters(where, old, new)
         yield from self._request_body(where, old.get("requestBody"), new.get("requestBody"))
@@ -170,6 +170,12 @@ def _bounds(where: str, old: Schema, new: Schema) -> Iterator[str]:
             yield f"{where}: {name} is {new[name]}"
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
         yield f"{where}: no further fields"
+
+
+def _asks_for_key(operation: Schema) -> bool:
+    """Whether there is no choice of sending none."""
+    choices = operation.get("security", ())
+    return bool(choices) and {} not in choices
 
 
 def _types(schema: Schema) -> list[str]:

@@ -13,6 +13,8 @@ PATHS = {
     "/healthz": "GET, HEAD, OPTIONS",
     "/readyz": "GET, HEAD, OPTIONS",
     "/api/schema/messages.json": "GET, HEAD, OPTIONS",
+    "/api/access": "GET, HEAD, OPTIONS",
+    "/api/tickets": "OPTIONS, POST",
     "/api/download": "OPTIONS, POST",
     JOB: "DELETE, GET, HEAD, OPTIONS",
     f"{JOB}/file": "GET, HEAD, OPTIONS",

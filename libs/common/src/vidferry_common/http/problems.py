@@ -24,6 +24,12 @@ UNKNOWN_HOST = (
 UPGRADE_REQUIRED = "Connect with a WebSocket client (RFC 6455), or use the job's events_url with any HTTP client."
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
 """the headers of that refusal: an Upgrade header must be named in Connection (RFC 9110 §7.8)"""
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vidferry"'}
+"""A 401 names a way to authenticate (RFC 9110 §15.5.2)."""
+TICKET_DETAILS = {
+    ProblemCode.TICKET_INVALID: "Use the whole link as the job's document has it, or an API key.",
+    ProblemCode.TICKET_EXPIRED: "Read the job again: its links have new tickets.",
+}
 HOST_DETAILS = {ProblemCode.INVALID_HOST: INVALID_HOST, ProblemCode.UNKNOWN_HOST: UNKNOWN_HOST}
 NOT_READY = "Redis or the bucket has not been reached since the start. The log says which one."
 
@@ -60,6 +66,7 @@ def response_head(status: int, headers: Mapping[str, str]) -> bytes:
     fields = {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
         "Connection": "close",
         **headers,
     }

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from vidferry_api.access.declared import public
 from vidferry_api.dependencies import ServicesDep
 from vidferry_api.health.schemas import Health
 from vidferry_api.http.problems import Problem, problem_responses
@@ -18,6 +19,7 @@ router = APIRouter(tags=["health"])
     summary="Whether the process is alive",
     response_description="The process is alive.",
 )
+@public
 async def get_health() -> Health:
     """Answers 200 as long as the process runs."""
     return Health(status="ok")
@@ -31,6 +33,7 @@ async def get_health() -> Health:
     response_description="The api is ready.",
     responses=problem_responses(ProblemCode.NOT_READY),
 )
+@public
 async def get_readiness(services: ServicesDep) -> Health:
     """Answers 200 once Redis and the bucket have been reached. A later outage affects all replicas alike, so they stay
     ready and answer the requests that it affects with 503.

@@ -13,6 +13,8 @@ TAGS = [
     {"name": "downloads", "description": "Create jobs: ask for videos."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
+    {"name": "access", "description": "What the api asks a client for."},
+    {"name": "tickets", "description": "What lets a page watch jobs without a key."},
     {"name": "health", "description": "Probes for load balancers and orchestrators."},
 ]
 DESCRIPTION = (
@@ -20,11 +22,6 @@ DESCRIPTION = (
     "1 of the API, which only grows: ignore fields and enum values that you don't know. `docs/api.md` in Vidferry's "
     "repository is the policy."
 )
-BEARER = {
-    "type": "http",
-    "scheme": "bearer",
-    "description": "An API key, or a token of the OpenID Connect issuer. Asked for unless VIDFERRY_ACCESS is `none`.",
-}
 EVERYWHERE = (
     ProblemCode.MALFORMED_REQUEST,
     ProblemCode.INVALID_HOST,
@@ -35,49 +32,35 @@ EVERYWHERE = (
     ProblemCode.INTERNAL,
 )
 """Every request may be refused with these: by the protocol, the middleware, or an error that nobody expected."""
-PROTECTED = (ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN)
-"""Every request that needs a key may be refused with these."""
-WWW_AUTHENTICATE = {
-    "WWW-Authenticate": {
-        "description": "How to authenticate (RFC 6750).",
-        "schema": {"type": "string", "examples": ['Bearer realm="vidferry"']},
-    }
-}
 TRACERESPONSE = {
     "Traceresponse": {
         "description": "The W3C trace context of this request; its trace id finds the request in the logs.",
         "schema": {"type": "string", "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]},
     }
 }
-PUBLIC = frozenset({"/api/access", "/api/schema/messages.json"})
-"""Paths below /api that need no key."""
 
 
-def install_openapi(app: FastAPI, *, protected: bool) -> None:
-    """Has the app's document completed. protected: whether requests need a key or a token."""
+def install_openapi(app: FastAPI, security_schemes: dict[str, Any]) -> None:
+    """Has the app's document completed."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            _complete(generate(), protected=protected)
+            _complete(generate(), security_schemes)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(document: dict[str, Any], *, protected: bool) -> None:
+def _complete(document: dict[str, Any], security_schemes: dict[str, Any]) -> None:
     components = document["components"]
     _replace_validation_errors(document)
     components["schemas"]["Format"].pop("additionalProperties")  # of a response: a later release may add fields
-    components["securitySchemes"] = {"bearer": BEARER}
-    for path, item in document["paths"].items():
+    components["securitySchemes"] = security_schemes
+    for item in document["paths"].values():
         for operation in item.values():
-            needs_key = protected and path.startswith("/api/") and path not in PUBLIC
-            add_problems(operation, EVERYWHERE + (PROTECTED if needs_key else ()))
-            if needs_key:
-                operation.setdefault("security", [{"bearer": []}])
-                operation["responses"]["401"].setdefault("headers", {}).update(WWW_AUTHENTICATE)
+            add_problems(operation, EVERYWHERE)
             _tidy_parameters(operation)
             for response in operation["responses"].values():
                 headers = {**response.get("headers", {}), **TRACERESPONSE}

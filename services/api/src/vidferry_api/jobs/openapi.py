@@ -5,6 +5,7 @@ from typing import Any
 from vidferry_api.http.problems import RATE_LIMIT_HEADERS, problem_responses
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.thumbnails import MEDIA_TYPES
+from vidferry_common.contract.tickets import QUERY
 
 TRACEPARENT = {
     "name": "traceparent",
@@ -21,6 +22,14 @@ LINKS = {
     for operation in _FOLLOW_UPS
 }
 """what may be asked next of a job that was created"""
+TICKET = {
+    "name": QUERY,
+    "in": "query",
+    "description": "The ticket, as the links of the job have it, where access isn't open. It is used instead of an API "
+    "key or token.",
+    "schema": {"type": "string", "examples": ["1769852400.q4uXc0E2n2m1kq8o2k3J5mW0iY8l3Zp9bZQ4yQ0sT1A"]},
+}
+TICKET_PROBLEMS = (ProblemCode.TICKET_INVALID, ProblemCode.TICKET_EXPIRED)
 
 
 def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:

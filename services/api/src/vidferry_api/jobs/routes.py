@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from vidferry_api.access.declared import public
 from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ServicesDep, WritableJobDep, WriterDep
 from vidferry_api.http.conditional import (
     ETAG,
@@ -20,10 +21,10 @@ from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
 from vidferry_api.jobs.cancel import cancel_job
 from vidferry_api.jobs.create import JobCreatorDep
-from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.file import sign_file_link
 from vidferry_api.jobs.messages import MEDIA_TYPE, messages_schema
-from vidferry_api.jobs.openapi import THUMBNAIL, TRACEPARENT, URI, creation_responses
+from vidferry_api.jobs.openapi import THUMBNAIL, TICKET, TICKET_PROBLEMS, TRACEPARENT, URI, creation_responses
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_api.jobs.thumbnail import read_thumbnail
@@ -71,7 +72,7 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
 )
 async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
     """The fields that the WebSocket sends, with the values of its newest message."""
-    document = job_document(job, public_root(request, services.settings))
+    document = add_tickets(job_document(job, public_root(request, services.settings)), services.tickets)
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = strong_etag(bytes(response.body))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
@@ -91,6 +92,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             "headers": {"Location": {"description": "The signed link.", "schema": URI}},
         },
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.JOB_NOT_ENDED,
             ProblemCode.JOB_FAILED,
@@ -99,6 +101,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
+    openapi_extra={"parameters": [TICKET]},
 )
 async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDep) -> RedirectResponse:
     """Redirects to a new signed link."""
@@ -117,13 +120,14 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
         200: {"description": "The thumbnail.", "content": THUMBNAIL, "headers": ETAG},
         304: NOT_MODIFIED,
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.NO_THUMBNAIL,
             ProblemCode.REDIS_UNAVAILABLE,
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
-    openapi_extra={"parameters": [IF_NONE_MATCH]},
+    openapi_extra={"parameters": [IF_NONE_MATCH, TICKET]},
 )
 async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
@@ -160,7 +164,8 @@ async def delete_job(
     The download continues if other jobs are attached to it, and stops with the last of them.
     """
     root = public_root(request, services.settings)
-    return JSONResponse(job_document(await cancel_job(job, services, principal), root))
+    document = job_document(await cancel_job(job, services, principal), root)
+    return JSONResponse(add_tickets(document, services.tickets))
 
 
 @router.post(
@@ -193,6 +198,7 @@ async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> Accepte
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
+@public
 async def get_messages_schema(request: Request) -> Response:
     """Describes the messages that WebSockets and event streams send, and those that clients send."""
     content, etag = _messages_schema()

@@ -122,7 +122,8 @@ class Job(BaseModel):
         examples=[f"https://media.example.org/sse/download/{_ID}"],
     )
     cursor: str = Field(
-        description="Where a watcher can resume: `ws_url?after=<cursor>`, or Last-Event-ID for `events_url`. Opaque.",
+        description="Where a watcher can resume: the query parameter `after` of `ws_url`, or Last-Event-ID for "
+        "`events_url`. Opaque.",
         examples=["9f2c41d7-12"],
     )
     status: Status = Field(description="The status. After `completed`, `failed` and `cancelled` nothing changes.")

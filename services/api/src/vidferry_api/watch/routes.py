@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request
 
+from vidferry_api.access.declared import public
 from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
@@ -13,6 +14,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ws/downloads")
 @router.head("/ws/download/{job_id}")
 @router.get("/ws/download/{job_id}")
+@public
 async def refuse_socket(request: Request) -> None:
     """Refuses as the gateway would where no WebSocket is asked for, and temporarily where one is."""
     if not _asks_for_socket(request):
@@ -22,6 +24,7 @@ async def refuse_socket(request: Request) -> None:
 
 @router.head("/sse/download/{job_id}")  # noqa: FAST003 - no job is looked for
 @router.get("/sse/download/{job_id}")
+@public
 async def refuse_watching() -> None:
     """Refuses temporarily: by a 404 clients would take the job for unknown."""
     raise _not_ready()
