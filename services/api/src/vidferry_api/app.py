@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -19,15 +18,15 @@ import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.access.openapi import SECURITY_SCHEMES, declare_access
 from vidferry_api.dependencies import Services
-from vidferry_api.http import problems
+from vidferry_api.http import openapi, problems
+from vidferry_api.http.compression import Compression
+from vidferry_api.http.deprecation import DeprecationHeaders, has_deprecated
 from vidferry_api.http.middleware import BoundedBody, Cors, RequestLog, SafeHeaders, StripPrefix
-from vidferry_api.http.problems import ProblemDocument
 from vidferry_api.metrics import ApiMetrics, QueueMetrics, RouteTemplates
 from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
 from vidferry_common.access import AccessMode
 from vidferry_common.bucket import Bucket, open_bucket
-from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
 from vidferry_common.startup import wait_for_redis_and_bucket
@@ -49,11 +48,17 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         title="Vidferry",
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
-        servers=[{"url": settings.public_url}] if settings.public_url else None,
+        description=openapi.DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=openapi.TAGS,
+        servers=[
+            {"url": settings.public_url, "description": "Vidferry's public URL"}
+            if settings.public_url
+            else {"url": ".", "description": "Where this document is served"}
+        ],
         docs_url=None,  # this page and the next load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
-        responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install_error_handlers(app)
     modules = (jobs, objects, tickets, health, sign_in, watch)
@@ -69,9 +74,10 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     authenticator = Authenticator(settings, app.state.metrics)
     app.router.lifespan_context = _lifespan(settings, registry, bucket, authenticator)
     # The last one added is the outermost.
-    for each in reversed(_middleware_stack(settings, app.state.metrics)):
+    deprecations = [Middleware(DeprecationHeaders)] if has_deprecated(included) else []
+    for each in reversed([*_middleware_stack(settings, app.state.metrics), *deprecations]):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
-    _document_problems(app)
+    openapi.install_openapi(app, SECURITY_SCHEMES)
     return app
 
 
@@ -136,27 +142,5 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
         Middleware(RequestLog, metrics=metrics),
         Middleware(KnownHost, hosts=settings.hosts, proxies=settings.proxies),
         Middleware(BoundedBody),
+        Middleware(Compression),
     ]
-
-
-def _document_problems(app: FastAPI) -> None:
-    """Puts problem documents into the OpenAPI document, in place of FastAPI's own 422, which is never sent."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema:
-            return app.openapi_schema
-        document = generate()
-        schemas = document["components"]["schemas"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(described.pop("$defs", {}))
-        schemas["ProblemDocument"] = described
-        document["components"]["securitySchemes"] = SECURITY_SCHEMES
-        for operation in [operation for path in document["paths"].values() for operation in path.values()]:
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                del operation["responses"]["422"]  # FastAPI adds it for the job id in the path; a malformed id is a 404
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

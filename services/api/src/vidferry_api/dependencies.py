@@ -49,7 +49,14 @@ async def _get_services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(_get_services)]
-JobId = Annotated[str, Path(description="The job's UUID.")]
+JobId = Annotated[
+    str,
+    Path(
+        description="The job's id. An id of another form gets the answer for an unknown job.",
+        examples=["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
 
 
 async def _identify(request: Request, services: ServicesDep) -> Principal:

@@ -11,9 +11,6 @@ from vidferry_common.http import problems
 
 NOTHING_HERE = "The gateway serves /ws/download/{job_id}, /ws/downloads and /sse/download/{job_id}."
 WEBSOCKET_METHODS = "GET, OPTIONS"
-UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
-"""an Upgrade header must be named in Connection (RFC 9110 §7.8)"""
-UPGRADE_DETAIL = "Connect with a WebSocket client (RFC 6455), or use the job's events_url with any HTTP client."
 
 
 class ProblemResponse(Response):
@@ -43,4 +40,4 @@ def _answer_without_upgrade(scope: Scope) -> Response:
         return ProblemResponse(
             ProblemCode.METHOD_NOT_ALLOWED, "Use GET with an Upgrade header.", {"Allow": WEBSOCKET_METHODS}
         )
-    return ProblemResponse(ProblemCode.UPGRADE_REQUIRED, UPGRADE_DETAIL, UPGRADE)
+    return ProblemResponse(ProblemCode.UPGRADE_REQUIRED, problems.UPGRADE_REQUIRED, problems.UPGRADE)

@@ -35,7 +35,7 @@ def test_what_changes_jobs_needs_the_scope_to_write(open_app: OpenApp) -> None:
 def test_what_is_public(open_app: OpenApp) -> None:
     """Think twice before you add to this list."""
     assert {route.path for route in _own_routes(open_app) if is_public(route)} == {
-        "/", "/healthz", "/readyz", "/api/access", "/files/{name:path}",
+        "/", "/healthz", "/readyz", "/api/access", "/api/schema/messages.json", "/files/{name:path}",
         "/ws/downloads", "/ws/download/{job_id}", "/sse/download/{job_id}",
     }  # fmt: skip
     mounts = [route for route in open_app().app.state.routes if isinstance(route, Mount)]  # type: ignore[attr-defined]

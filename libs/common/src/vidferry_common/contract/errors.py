@@ -107,8 +107,8 @@ _RETRYABLE = {
 class Failure:
     """Why a job failed."""
 
-    code: ErrorCode
-    message: Annotated[str, Field(description="For a person.")]
+    code: Annotated[ErrorCode, Field(description="A stable code for programs.")]
+    message: Annotated[str, Field(description="A sentence for a person that says what to do.")]
     retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
 
     @classmethod

@@ -21,11 +21,11 @@ MarkedUri = Annotated[
 class Result:
     """The result of a completed job."""
 
-    title: str | None
-    duration: Annotated[Double | None, Field(description="seconds")]
-    size: Annotated[Int64, Field(description="bytes")]
-    media_type: str
-    filename: str
+    title: Annotated[str | None, Field(description="The video's title.")]
+    duration: Annotated[Double | None, Field(description="Seconds.")]
+    size: Annotated[Int64, Field(description="Bytes.")]
+    media_type: Annotated[str, Field(description="The file's media type.", examples=["video/mp4"])]
+    filename: Annotated[str, Field(description="The name under which browsers save the file.", examples=["A walk.mp4"])]
     url: Annotated[MarkedUri, Field(description="A signed link to the file.")]
     expires_at: Annotated[DateTime, Field(description="When that link expires, RFC 3339.")]
     file_url: Annotated[MarkedUri, Field(description="A URL that always redirects to a new signed link.")]

@@ -21,6 +21,9 @@ UNKNOWN_HOST = (
     "Use a host name that Vidferry knows. Its operator can add host names with VIDFERRY_ALLOWED_HOSTS, or the "
     "public URL with VIDFERRY_PUBLIC_URL."
 )
+UPGRADE_REQUIRED = "Connect with a WebSocket client (RFC 6455), or use the job's events_url with any HTTP client."
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
+"""the headers of that refusal: an Upgrade header must be named in Connection (RFC 9110 §7.8)"""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vidferry"'}
 """A 401 names a way to authenticate (RFC 9110 §15.5.2)."""
 TICKET_DETAILS = {

@@ -13,7 +13,12 @@ router = APIRouter(tags=["health"])
 
 
 @router.head("/healthz", include_in_schema=False)
-@router.get("/healthz", operation_id="healthz", summary="Whether the process is alive")
+@router.get(
+    "/healthz",
+    operation_id="healthz",
+    summary="Whether the process is alive",
+    response_description="The process is alive.",
+)
 @public
 async def get_health() -> Health:
     """Answers 200 as long as the process runs."""
@@ -25,6 +30,7 @@ async def get_health() -> Health:
     "/readyz",
     operation_id="readyz",
     summary="Whether the api is ready for requests",
+    response_description="The api is ready.",
     responses=problem_responses(ProblemCode.NOT_READY),
 )
 @public

@@ -6,4 +6,4 @@ from pydantic import BaseModel, Field
 class Health(BaseModel):
     """The state of the service."""
 
-    status: str = Field(examples=["ok"])
+    status: str = Field(description="`ok`.", examples=["ok"])

@@ -10,8 +10,16 @@ IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "description": "The ETag of the response that the caller has. If it is still current, the response is 304.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "examples": ['"5f1c0b8e6a3d49c2b7f4e1a09d8c6b35"']},
 }
+ETAG = {
+    "ETag": {
+        "description": "The ETag of this response, for If-None-Match. It is weak where the response is compressed.",
+        "schema": {"type": "string", "examples": ['"5f1c0b8e6a3d49c2b7f4e1a09d8c6b35"']},
+    }
+}
+NOT_MODIFIED = {"description": "The caller has the current response: its ETag is in If-None-Match.", "headers": ETAG}
+"""the description of a 304"""
 
 
 def strong_etag(content: bytes) -> str:

@@ -26,15 +26,20 @@ logger = logging.getLogger(__name__)
 MAX_FIELD_NAME = 64
 """characters of a field's name that are repeated in the response"""
 UNAVAILABLE, TOO_MANY = 503, 429
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before trying again.",
+        "schema": {"type": "integer", "minimum": 1, "examples": [5]},
+    }
+}
 RATE_LIMIT_HEADERS = {
     "RateLimit": {
         "description": "The caller's remaining requests (`r`), and the seconds until all are available again (`t`).",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "examples": ['"caller";r=599;t=1']},
     },
     "RateLimit-Policy": {
         "description": "How many requests (`q`) a caller may send in a window of seconds (`w`).",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "examples": ['"caller";q=600;w=60']},
     },
 }
 _HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
@@ -45,18 +50,22 @@ class FieldProblem(BaseModel):
     """An error in one field."""
 
     field: str = Field(description="The path of the field in the body, separated by dots.", examples=["format.quality"])
-    message: str
+    message: str = Field(description="What is wrong with it.", examples=["this field is required"])
 
 
 class ProblemDocument(BaseModel):
     """A problem document (RFC 9457). `code` is for programs, `detail` for people."""
 
     type: Uri = Field(description="A URI that identifies the code.", examples=["urn:vidferry:problem:job_not_found"])
-    title: str = Field(description="A summary that is the same for every problem with this code.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="A sentence for people that says what to do.")
-    code: ProblemCode
-    errors: list[FieldProblem] | None = None
+    title: str = Field(
+        description="A summary that is the same for every problem with this code.", examples=["No job has this id"]
+    )
+    status: int = Field(description="The HTTP status.", ge=400, le=599, examples=[404])
+    detail: str = Field(description="A sentence for people that says what to do.", examples=["Check the id."])
+    code: ProblemCode = Field(description="The stable code. `docs/errors.md` lists all.")
+    errors: list[FieldProblem] | None = Field(
+        None, description="The fields that are wrong, at most 20; left out where the problem is not about fields."
+    )
 
 
 class Problem(Exception):

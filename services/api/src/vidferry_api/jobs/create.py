@@ -23,15 +23,17 @@ from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, Re
 logger = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KEY_SCHEMA: dict[str, Any] = {"pattern": "^[\\x21-\\x7e]{1,255}$"}
+_KEY_SCHEMA: dict[str, Any] = {"minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]{1,255}$"}
 
 
 def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             description="A repeated request of the same caller with the same key gets the same job, for 24 hours and "
             "as long as the job is kept. 1 to 255 visible ASCII characters.",
+            examples=["a0c3e8f2-5b1d-4c7e-9f60-2d4b8e1a7c35"],
             json_schema_extra=_KEY_SCHEMA,
         ),
     ] = None,

@@ -1,10 +1,21 @@
-"""`POST /api/download`, and everything below `/api/jobs/{job_id}`."""
+"""`POST /api/download`, everything below `/api/jobs/{job_id}`, and the schema of the jobs' messages."""
 
+from functools import cache
+
+import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from vidferry_api.access.declared import public
 from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ServicesDep, WritableJobDep, WriterDep
-from vidferry_api.http.conditional import IF_NONE_MATCH, is_not_modified, not_modified_response, strong_etag
+from vidferry_api.http.conditional import (
+    ETAG,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    is_not_modified,
+    not_modified_response,
+    strong_etag,
+)
 from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
@@ -12,7 +23,8 @@ from vidferry_api.jobs.cancel import cancel_job
 from vidferry_api.jobs.create import JobCreatorDep
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.file import sign_file_link
-from vidferry_api.jobs.openapi import TICKET, TICKET_PROBLEMS, TRACEPARENT, creation_responses
+from vidferry_api.jobs.messages import MEDIA_TYPE, messages_schema
+from vidferry_api.jobs.openapi import THUMBNAIL, TICKET, TICKET_PROBLEMS, TRACEPARENT, URI, creation_responses
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_api.jobs.thumbnail import read_thumbnail
@@ -52,9 +64,9 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     summary="Get a job",
     response_model=Job,
     responses={
-        200: {"headers": {"ETag": {"description": "The ETag of this response.", "schema": {"type": "string"}}}},
-        304: {"description": "Nothing has changed since the response whose ETag is in If-None-Match."},
-        **problem_responses(ProblemCode.INVALID_HOST, ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+        200: {"description": "The job.", "headers": ETAG},
+        304: NOT_MODIFIED,
+        **problem_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
@@ -77,7 +89,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
     responses={
         307: {
             "description": "Redirects to a new signed link.",
-            "headers": {"Location": {"description": "The signed link.", "schema": {"type": "string", "format": "uri"}}},
+            "headers": {"Location": {"description": "The signed link.", "schema": URI}},
         },
         **problem_responses(
             *TICKET_PROBLEMS,
@@ -105,7 +117,8 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
     summary="The video's thumbnail",
     response_class=Response,
     responses={
-        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"description": "The thumbnail.", "content": THUMBNAIL, "headers": ETAG},
+        304: NOT_MODIFIED,
         **problem_responses(
             *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
@@ -114,7 +127,7 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
-    openapi_extra={"parameters": [TICKET]},
+    openapi_extra={"parameters": [IF_NONE_MATCH, TICKET]},
 )
 async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
@@ -135,8 +148,8 @@ async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: Servi
     operation_id="cancelJob",
     summary="Cancel a job",
     response_model=Job,
+    response_description="The cancelled job.",
     responses=problem_responses(
-        ProblemCode.INVALID_HOST,
         ProblemCode.JOB_NOT_FOUND,
         ProblemCode.JOB_ENDED,
         ProblemCode.JOB_BUSY,
@@ -170,3 +183,32 @@ async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> Accepte
     The new job has the same URL, format, priority and force, and names the old one in `retry_of`.
     """
     return await retry_job(job, creator)
+
+
+@router.head("/api/schema/messages.json", include_in_schema=False)
+@router.get(
+    "/api/schema/messages.json",
+    tags=["messages"],
+    operation_id="getMessagesSchema",
+    summary="The JSON Schema of the messages",
+    response_class=Response,
+    responses={
+        200: {"description": "The schema.", "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}, "headers": ETAG},
+        304: NOT_MODIFIED,
+    },
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
+)
+@public
+async def get_messages_schema(request: Request) -> Response:
+    """Describes the messages that WebSockets and event streams send, and those that clients send."""
+    content, etag = _messages_schema()
+    headers = {"ETag": etag, "Cache-Control": REVALIDATED}
+    if is_not_modified(request, etag):
+        return not_modified_response(headers)
+    return Response(content, media_type=MEDIA_TYPE, headers=headers)
+
+
+@cache
+def _messages_schema() -> tuple[bytes, str]:
+    content = orjson.dumps(messages_schema())
+    return content, strong_etag(content)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vidferry_api.jobs.url import canonical_url
+from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
@@ -13,20 +13,37 @@ from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
+_HTTP = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://"
+_TIME = "2026-01-31T09:30:00.125Z"
+
+
+def _allow_nulls(schema: dict[str, Any]) -> None:
+    """Describes that the optional fields of a request may be null, which counts as left out."""
+    for name, field in schema["properties"].items():
+        if name not in schema.get("required", ()):
+            outer = {key: field.pop(key) for key in ("description", "default", "examples") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **outer}
+
+
+class RequestedFormat(Format):
+    """The format to fetch. A field that is `null` counts as left out."""
+
+    model_config = ConfigDict(json_schema_extra=_allow_nulls)
 
 
 class DownloadRequest(BaseModel):
     """A video to fetch. An optional field that is `null` counts as left out."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_allow_nulls)
 
     url: Annotated[str, AfterValidator(canonical_url)] = Field(
         description="The URL of a page with a video, of an HLS or DASH playlist, or of a file. http or https, at most "
         "2048 characters, without user name and password. If a page has several videos, the first one is fetched.",
         examples=["https://example.org/video"],
+        json_schema_extra={"pattern": _HTTP, "maxLength": MAX_LENGTH},
     )
-    format: Format = Field(
-        default_factory=Format, description="The format to fetch; by default one that plays everywhere."
+    format: RequestedFormat = Field(
+        default_factory=RequestedFormat, description="The format to fetch; by default one that plays everywhere."
     )
     priority: Priority = Field(
         default=Priority.INTERACTIVE,
@@ -63,7 +80,7 @@ def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, 
 class Accepted(BaseModel):
     """The job that was created."""
 
-    job_id: Uuid = Field(examples=[_ID])
+    job_id: Uuid = Field(description="The job's id.", examples=[_ID])
     status: Status = Field(
         description="`queued`, or another status if the job was attached to a running download, or created by an "
         "earlier request.",
@@ -87,34 +104,43 @@ class Job(BaseModel):
     null.
     """
 
-    job_id: Uuid
-    url: Uri
-    format: Format
-    priority: Priority
-    force: bool
+    job_id: Uuid = Field(description="The job's id.", examples=[_ID])
+    url: Uri = Field(
+        description="The URL of the request, in its canonical form.", examples=["https://example.org/video"]
+    )
+    format: Format = Field(description="The format of the request.")
+    priority: Priority = Field(description="The priority of the request.")
+    force: bool = Field(description="Whether the request asked to fetch the video again.")
     retry_of: Uuid | None = Field(description="The job that this one is a retry of.")
-    created_at: DateTime = Field(description="RFC 3339")
-    ws_url: Uri
-    events_url: Uri
+    created_at: DateTime = Field(description="When the job was created, RFC 3339.", examples=[_TIME])
+    ws_url: Uri = Field(
+        description="The absolute URL of the WebSocket that sends every step of the job.",
+        examples=[f"wss://media.example.org/ws/download/{_ID}"],
+    )
+    events_url: Uri = Field(
+        description="The absolute URL of the same messages as Server-Sent Events.",
+        examples=[f"https://media.example.org/sse/download/{_ID}"],
+    )
     cursor: str = Field(
         description="Where a watcher can resume: the query parameter `after` of `ws_url`, or Last-Event-ID for "
-        "`events_url`."
+        "`events_url`. Opaque.",
+        examples=["9f2c41d7-12"],
     )
-    status: Status
-    stage: Stage
-    progress: Double = Field(description="per cent")
-    message: str
-    seq: Int64 = Field(description="Increases with every message of the job.")
-    attempt: Int32
-    timestamp: DateTime = Field(description="RFC 3339")
-    downloaded_bytes: Int64 | None
-    total_bytes: Int64 | None
-    speed: Double | None
-    eta: Double | None = Field(description="Seconds to the end of the stage.")
-    title: str | None
+    status: Status = Field(description="The status. After `completed`, `failed` and `cancelled` nothing changes.")
+    stage: Stage = Field(description="What the job is doing now.")
+    progress: Double = Field(description="Per cent of the whole job.", examples=[42.5])
+    message: str = Field(description="A sentence for a person.", examples=["Downloading video"])
+    seq: Int64 = Field(description="Increases with every message of the job.", examples=[12])
+    attempt: Int32 = Field(description="The number of the attempt, from 1 on; 0 before the first one.")
+    timestamp: DateTime = Field(description="When this state began, RFC 3339.", examples=[_TIME])
+    downloaded_bytes: Int64 | None = Field(description="Bytes downloaded so far.", examples=[1048576])
+    total_bytes: Int64 | None = Field(description="Bytes of the whole download.", examples=[8388608])
+    speed: Double | None = Field(description="Bytes per second.", examples=[524288.0])
+    eta: Double | None = Field(description="Seconds to the end of the stage.", examples=[14.0])
+    title: str | None = Field(description="The video's title.", examples=["A walk in the park"])
     thumbnail: Uri | None = Field(description="The video's thumbnail, stored by Vidferry.")
     retries: Int32 = Field(description="How often Vidferry has retried it after a failure.")
     max_retries: Int32 | None = Field(None, description="The maximum of `retries`; null before the first attempt.")
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
-    result: Result | None = None
-    error: Failure | None = None
+    result: Result | None = Field(None, description="The result of a completed job.")
+    error: Failure | None = Field(None, description="Why the job failed.")

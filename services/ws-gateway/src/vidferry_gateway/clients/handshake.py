@@ -9,7 +9,7 @@ from websockets.server import ServerProtocol
 
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http import problems
-from vidferry_gateway.refusals import NOTHING_HERE, UPGRADE, UPGRADE_DETAIL, WEBSOCKET_METHODS
+from vidferry_gateway.refusals import NOTHING_HERE, WEBSOCKET_METHODS
 
 _acceptor = ServerProtocol(logger=logging.getLogger("websockets.server"))
 """One instance serves every handshake: only its checks are used, and they keep no state that matters. An instance for
@@ -50,7 +50,9 @@ def answer_handshake(request: Request, *, host_refusal: ProblemCode | None, know
                 request, ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", Allow=WEBSOCKET_METHODS
             )
         case HTTPStatus.UPGRADE_REQUIRED:
-            return False, _refusal_response(request, ProblemCode.UPGRADE_REQUIRED, UPGRADE_DETAIL, **UPGRADE)
+            return False, _refusal_response(
+                request, ProblemCode.UPGRADE_REQUIRED, problems.UPGRADE_REQUIRED, **problems.UPGRADE
+            )
         case _:
             return False, _refusal_response(request, ProblemCode.INVALID_HANDSHAKE, _RULES, **_VERSION)
 
