@@ -23,7 +23,7 @@ SHORT = 3
 def site(port: int, api: str, *gateways: int) -> str:
     """The documented configuration, with a test's addresses."""
     text = block("operations.md", "nginx", "upstream vidferry_gateway")
-    assert text.count("_timeout 75s") == 4
+    assert text.count("_timeout 75s") == 5
     for documented, ours in {
         "10.0.0.10:3001": api,
         "10.0.0.20:3002": f"127.0.0.1:{gateways[0]}",

@@ -64,6 +64,7 @@ class Socket:
         parts = urlsplit(path)
         self.job_id = parts.path.rpartition("/")[2]
         self.after = parse_qs(parts.query).get("after", [None])[0]
+        self.ticket = parse_qs(parts.query).get("ticket", [None])[0]
 
     def send(self, data: dict[str, Any]) -> None:
         """A status message, with a cursor that names its seq."""
@@ -114,6 +115,14 @@ class Scripted:
     door: threading.Event = field(default_factory=threading.Event)
     """while it is clear, handshakes of WebSockets wait"""
     accepted: int = 0
+    access: dict[str, Any] | None = field(default_factory=lambda: {"mode": "none"})
+    """what GET api/access answers; None: 404, as an older api"""
+    scopes: dict[str, str] = field(default_factory=dict)
+    """the keys that are asked for where the mode is another one, each with the scope that it lacks"""
+    ticket: str = "first"
+    """the one that opens files and thumbnails"""
+    requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """method, path with query, and Authorization of each request that is not for the page's own files"""
 
     def order(self) -> Order:
         return self.orders.get(timeout=TIMEOUT)
@@ -200,15 +209,47 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         inside = path.removeprefix(PREFIX)
-        if inside.startswith("/api/jobs/"):
+        self._note()
+        if inside == "/api/access" and self.script.access:
+            self._json(HTTPStatus.OK, self.script.access)
+        elif inside.startswith("/api/jobs") and not self._allowed("jobs:read"):
+            return
+        elif inside.startswith("/api/jobs/"):
             self._job(inside.removeprefix("/api/jobs/"))
         elif path == f"{PREFIX}/" or inside.startswith("/static/"):
             self._file(PAGE / (inside.removeprefix("/static/").strip("/") or "index.html"))
         else:
             self._json(HTTPStatus.NOT_FOUND, {"detail": f"nothing at {path}"})
 
+    def _note(self) -> None:
+        if "/static/" not in self.path and self.path != f"{PREFIX}/":
+            self.script.requests.append((self.command, self.path.removeprefix(PREFIX), self.headers["Authorization"]))
+
+    def _allowed(self, scope: str) -> bool:
+        """Whether the request has a key with that scope, or the ticket of a file or thumbnail; else it is refused."""
+        if not self.script.access or self.script.access["mode"] == "none":
+            return True
+        if parse_qs(urlsplit(self.path).query).get("ticket") == [self.script.ticket]:
+            return True
+        lacking = self.script.scopes.get((self.headers["Authorization"] or "").removeprefix("Bearer "))
+        if lacking is None:
+            refusal: dict[str, Any] = {"status": 401, "code": "unauthenticated", "detail": "Send an API key."}
+        elif lacking == scope:
+            refusal = {"status": 403, "code": "forbidden", "detail": f"Use an API key or token with the scope {scope}."}
+        else:
+            return True
+        self._json(HTTPStatus(refusal["status"]), refusal, "application/problem+json")
+        return False
+
     def do_POST(self) -> None:
+        self._note()
         content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == f"{PREFIX}/api/tickets":
+            if self._allowed("jobs:read"):
+                self._json(HTTPStatus.OK, {"ticket": "of-an-owner"})
+            return
+        if not self._allowed("jobs:write"):
+            return
         order = Order(json.loads(content or b"{}"), self.headers["Idempotency-Key"], self.path)
         retried = self.path.removesuffix("/retry").rpartition("/")[2] if self.path.endswith("/retry") else ""
         (self.script.retries if retried else self.script.orders).put(order)
@@ -219,6 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.ACCEPTED, self.script.accept(wanted))
 
     def do_DELETE(self) -> None:
+        self._note()
+        if not self._allowed("jobs:write"):
+            return
         job_id = self.path.rpartition("/")[2]
         self.script.cancels.put(job_id)
         self.script.desk.wait(TIMEOUT)

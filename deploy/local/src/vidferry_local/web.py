@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from vidferry_api.access.keys_file import KeysFileWrong
 from vidferry_api.app import create_app
-from vidferry_api.main import SERVER_OPTIONS, is_ready
+from vidferry_api.main import SERVER_OPTIONS, end_waits, is_ready
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log, notify
 from vidferry_common.bucket import BucketError
@@ -33,6 +33,10 @@ class WebServer(DrainingServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         notify.notify_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end_waits(self.config.app)
+        await super().shutdown(sockets)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry
 from vidferry_common.startup import wait_for_redis_and_bucket
-from vidferry_common.store import Store, connect_redis
+from vidferry_common.store import JobChanges, Store, connect_redis
 from vidferry_common.store.client import connection_name
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
@@ -88,9 +88,10 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect_redis(settings, connection_name("api", "records"), max_connections=64)
         store = Store(redis, settings.record_seconds, settings.ended_limits)
+        changes = JobChanges(settings, connection_name("api", "changes"), settings.max_waits)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(
-            settings, authenticator, settings.tickets, store, bucket, app.state.metrics, memory_log
+            settings, authenticator, settings.tickets, store, changes, bucket, app.state.metrics, memory_log
         )
         queue_metrics = QueueMetrics(registry, store)
         ready_task = asyncio.create_task(_wait_until_ready(services))
@@ -103,6 +104,7 @@ def _lifespan(
             authenticator.close()
             memory_log.close()
             queue_metrics.close()
+            await changes.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)
 

@@ -22,7 +22,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.tickets import Purpose, TicketExpired, TicketInvalid, TicketSigner, ticket_in_query
 from vidferry_common.http import problems
 from vidferry_common.metrics.catalogue import AccessRefusal
-from vidferry_common.store import JobRecord, Store
+from vidferry_common.store import JobChanges, JobRecord, Store
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class Services:
     tickets: TicketSigner | None
     """None where access is open"""
     store: Store
+    changes: JobChanges
     bucket: Bucket
     metrics: ApiMetrics
     memory_log: RedisMemoryLog

@@ -1,6 +1,8 @@
 """Starts the api: `python -m vidferry_api`."""
 
 import contextlib
+import resource
+import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,6 +22,8 @@ from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import end_with_wrong_setting, load_settings
 
+STARTUP_FAILURE = 3
+"""the exit status of uvicorn's own command where the start failed"""
 GRACE_SECONDS = 20
 """that requests have to finish after SIGTERM"""
 
@@ -48,7 +52,7 @@ def main() -> None:
     except PortTaken as error:
         sys.exit(str(error))
     app.router.lifespan_context = _within_admin_port(app, admin)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -57,6 +61,33 @@ def main() -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         **SERVER_OPTIONS,
     )
+    _raise_descriptor_limit()
+    server = ApiServer(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn's server, which answers waiting requests before it stops."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end_waits(self.config.app)
+        await super().shutdown(sockets)
+
+
+def end_waits(app: Any) -> None:
+    """Has the requests that wait for a job to change answered now."""
+    services: Services | None = getattr(app.state, "services", None)
+    if services is not None:
+        services.changes.release_all()
+
+
+def _raise_descriptor_limit() -> None:
+    """Raises the soft limit, 1,024 by default, to the hard limit: each waiting request holds a connection."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 def is_ready(app: FastAPI) -> bool:

@@ -35,6 +35,13 @@ class ApiSettings(
         description="The most memory of Redis, in bytes and estimated, that waiting and running downloads and their "
         "jobs may use. Beyond that, POST requests get 503 `queue_full`.",
     )
+    max_waits: int = Field(
+        1000,
+        ge=0,
+        le=2000,
+        description="The most requests with `?wait` that one api holds at once. Beyond that, they get 503 "
+        "`too_many_waits`. 0: none.",
+    )
     caller_rate: int = Field(
         600,
         ge=0,

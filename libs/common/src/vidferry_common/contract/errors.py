@@ -166,6 +166,7 @@ class ProblemCode(StrEnum):
     RATE_LIMIT = "rate_limit"
     QUOTA_EXCEEDED = "quota_exceeded"
     QUEUE_FULL = "queue_full"
+    TOO_MANY_WAITS = "too_many_waits"
     REDIS_FULL = "redis_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
     ISSUER_UNAVAILABLE = "issuer_unavailable"
@@ -221,6 +222,7 @@ _PROBLEMS = {
     ProblemCode.RATE_LIMIT: (429, "The API key has sent its requests of this minute"),
     ProblemCode.QUOTA_EXCEEDED: (429, "A limit of this owner is reached"),
     ProblemCode.QUEUE_FULL: (503, "Too many downloads are waiting"),
+    ProblemCode.TOO_MANY_WAITS: (503, "Too many requests wait for jobs to change"),
     ProblemCode.REDIS_FULL: (503, "Redis has no memory left for new jobs"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
     ProblemCode.ISSUER_UNAVAILABLE: (503, "The issuer of the token can't be reached"),

@@ -1,5 +1,6 @@
 """Records in Redis: jobs, downloads, the queue, leases, objects. Each change is one script, so one atomic step."""
 
+from vidferry_common.store.changes import JobChanges, TooManyListeners
 from vidferry_common.store.client import EndedLimits, RedisSettings, StoreUnavailable, connect_redis
 from vidferry_common.store.downloads import (
     Cause,
@@ -41,6 +42,7 @@ __all__ = [
     "EndedLimits",
     "Ending",
     "IdempotencyMismatch",
+    "JobChanges",
     "JobRecord",
     "Limits",
     "NewJob",
@@ -56,5 +58,6 @@ __all__ = [
     "RequeueOutcome",
     "Store",
     "StoreUnavailable",
+    "TooManyListeners",
     "connect_redis",
 ]

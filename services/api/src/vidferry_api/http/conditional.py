@@ -29,8 +29,13 @@ def strong_etag(content: bytes) -> str:
 
 def is_not_modified(request: Request, etag: str) -> bool:
     """Whether If-None-Match names this ETag, so that the client has the current response."""
+    return any(tag in {etag, "*"} for tag in listed_etags(request))
+
+
+def listed_etags(request: Request) -> list[str]:
+    """The ETags in If-None-Match, without the mark of weak ones."""
     listed = request.headers.get("if-none-match", "")
-    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in listed.split(","))
+    return [tag.strip().removeprefix("W/") for tag in listed.split(",")]
 
 
 def not_modified_response(headers: Mapping[str, str]) -> Response:

@@ -116,7 +116,8 @@ class SafeHeaders:
 class RequestLog:
     """Logs and counts requests by route, never by query.
 
-    It also sets `request.state.traceparent`, and answers an uncaught exception with a 500.
+    It also sets `request.state.traceparent`, and answers an uncaught exception with a 500. The seconds in
+    `request.state.waited`, which the caller asked for, are not in the metric of durations.
     """
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
@@ -147,7 +148,7 @@ class RequestLog:
         finally:
             seconds = time.monotonic() - started
             ms = round(seconds * 1000, 1)
-            self._metrics.count_request(scope, status, seconds)
+            self._metrics.count_request(scope, status, seconds - scope["state"].get("waited", 0))
             level = logging.DEBUG if scope["path"] in PROBE_PATHS else logging.INFO
             logger.log(level, "request", extra={**_log_fields(scope, trace), "status": status, "ms": ms})
 

@@ -18,7 +18,15 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uri
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
-from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable
+from vidferry_common.store import (
+    CallerOverRate,
+    IdempotencyMismatch,
+    QueueFull,
+    Quota,
+    RedisFull,
+    StoreUnavailable,
+    TooManyListeners,
+)
 from vidferry_common.store.jobs import MINUTE
 
 logger = logging.getLogger(__name__)
@@ -109,6 +117,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(QueueFull, _answer_queue_full)
     app.add_exception_handler(RedisFull, _answer_redis_full)
     app.add_exception_handler(CallerOverRate, _answer_over_rate)
+    app.add_exception_handler(TooManyListeners, _answer_too_many_waits)
     app.add_exception_handler(IdempotencyMismatch, _answer_mismatch)
     app.add_exception_handler(BucketError, _answer_bucket_error)
 
@@ -121,9 +130,9 @@ def internal_problem(trace_id: str) -> JSONResponse:
 
 
 def _answer_validation_error(request: Request, error: Exception) -> JSONResponse:
-    if not _declares_json(request):
-        return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
     invalid = cast("RequestValidationError", error).errors()
+    if any(item["loc"][0] == "body" for item in invalid) and not _declares_json(request):
+        return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
     if any(item["type"] == "json_invalid" for item in invalid):
         return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
     errors = [{"field": _field_path(item), "message": _field_message(item)} for item in invalid]
@@ -212,6 +221,12 @@ def _answer_over_rate(_: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(quota.retry_after), **rate_limit_headers(quota)}
     detail = f"Send at most {quota.rate} requests per minute. Try again in {quota.retry_after} s."
     return Problem(ProblemCode.TOO_MANY_REQUESTS, detail, headers=headers).response()
+
+
+def _answer_too_many_waits(_: Request, __: Exception) -> JSONResponse:
+    return Problem(
+        ProblemCode.TOO_MANY_WAITS, "Read the job without `wait`, or try again later.", headers={"Retry-After": "5"}
+    ).response()
 
 
 def rate_limit_headers(quota: Quota) -> dict[str, str]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.access.declared import public
-from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ServicesDep, WritableJobDep, WriterDep
+from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ReaderDep, ServicesDep, WritableJobDep, WriterDep
 from vidferry_api.http.conditional import (
     ETAG,
     IF_NONE_MATCH,
@@ -28,6 +28,7 @@ from vidferry_api.jobs.openapi import THUMBNAIL, TICKET, TICKET_PROBLEMS, TRACEP
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_api.jobs.thumbnail import read_thumbnail
+from vidferry_api.jobs.wait import WaitSeconds, status_etag, wait_for_change
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter()
@@ -66,15 +67,24 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     responses={
         200: {"description": "The job.", "headers": ETAG},
         304: NOT_MODIFIED,
-        **problem_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.REDIS_UNAVAILABLE),
+        **problem_responses(
+            ProblemCode.INVALID_REQUEST,
+            ProblemCode.JOB_NOT_FOUND,
+            ProblemCode.TOO_MANY_WAITS,
+            ProblemCode.REDIS_UNAVAILABLE,
+        ),
     },
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
-async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
+async def get_job(
+    job: ReadableJobDep, request: Request, services: ServicesDep, principal: ReaderDep, wait: WaitSeconds = 0
+) -> Response:
     """The fields that the WebSocket sends, with the values of its newest message."""
+    if wait and request.method == "GET":
+        job = await wait_for_change(job, wait, request, services, principal)
     document = add_tickets(job_document(job, public_root(request, services.settings)), services.tickets)
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
-    response.headers["ETag"] = strong_etag(bytes(response.body))
+    response.headers["ETag"] = status_etag(job.state["status"], strong_etag(bytes(response.body)))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
 
 

@@ -1,6 +1,7 @@
 /** The calls of the REST API that the page makes. URLs are relative, so that the page works below a path prefix. */
 
 const TIMEOUT_MS = 30_000;
+const KEY = `vidferry:key:${new URL(".", document.baseURI).pathname}`;
 const OUTAGE = "Vidferry can’t reach its database at the moment. Try again in a few seconds.";
 
 /**
@@ -23,6 +24,78 @@ export class Problem extends Error {
   get mayHaveSucceeded() {
     return this.status === 0 || this.status >= 500;
   }
+}
+
+/** The API key or token that requests carry; null for none. It is kept in the browser's storage. */
+let apiKey = readStoredKey();
+let tellRefused = () => {};
+
+/** @returns {boolean} whether requests carry a key */
+export function hasKey() {
+  return apiKey !== null;
+}
+
+/** @param {string} key */
+export function keepKey(key) {
+  apiKey = key;
+  try {
+    localStorage.setItem(KEY, key);
+  } catch {
+    // no storage: the key only lives as long as the page
+  }
+}
+
+export function forgetKey() {
+  apiKey = null;
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // see keepKey
+  }
+}
+
+/** @param {() => void} listener called when a request was refused for want of a valid key */
+export function onKeyRefused(listener) {
+  tellRefused = listener;
+}
+
+/** @param {() => void} listener called when another tab has stored or forgotten a key */
+export function onKeyChanged(listener) {
+  addEventListener("storage", (event) => {
+    if (event.key !== KEY && event.key !== null) return;
+    apiKey = readStoredKey();
+    listener();
+  });
+}
+
+function readStoredKey() {
+  try {
+    return localStorage.getItem(KEY) || null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @returns {Promise<{mode: string, issuer?: string | null}>} what Vidferry asks for: `none`, `keys` or `oidc`
+ */
+export async function readAccess() {
+  try {
+    const access = await callApi("api/access", {}, null);
+    return typeof access.mode === "string" ? access : { mode: "none" };
+  } catch {
+    return { mode: "none" }; // an older api; if it wants a key after all, the first request tells
+  }
+}
+
+/**
+ * Throws a Problem if the key is refused (401), or may not read jobs (403). A ticket costs the api a signature, and leaves
+ * nothing behind.
+ *
+ * @param {string} key
+ */
+export async function checkKey(key) {
+  await callApi("api/tickets", { method: "POST" }, key);
 }
 
 /**
@@ -78,16 +151,19 @@ export function newKey() {
 /**
  * @param {string} address
  * @param {RequestInit} request
+ * @param {string | null} key
  */
-async function callApi(address, request) {
+async function callApi(address, request, key = apiKey) {
+  const headers = key === null ? request.headers : { ...request.headers, Authorization: `Bearer ${key}` };
   let response;
   try {
-    response = await fetch(address, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(address, { ...request, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Problem("Vidferry can’t be reached. Check your connection and try again.");
   }
   const body = await response.json().catch(() => null);
   if (response.ok && body) return body;
+  if (response.status === 401 && key === apiKey) tellRefused();
   const detail = body?.code === "redis_unavailable" ? OUTAGE : body?.detail || body?.title;
   throw new Problem(
     typeof detail === "string" ? detail : `Vidferry answered with an error (${response.status}). Try again in a moment.`,

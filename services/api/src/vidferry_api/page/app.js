@@ -1,6 +1,6 @@
 /** Puts the page together: the form, the list, and a card for each job. */
 
-import { newKey } from "./api.js";
+import { newKey, onKeyChanged, onKeyRefused, readAccess } from "./api.js";
 import { createCard } from "./card.js";
 import { isWaitingToRetry, Jobs } from "./jobs.js";
 
@@ -51,7 +51,7 @@ function drawList() {
     cards.delete(job);
   }
   jobs.list.forEach((job, index) => {
-    const card = cards.get(job) ?? createCard(job, { onRemove: removeJob, onCancel: cancelJob, onRetry: retry, onAnnounce: announce });
+    const card = cards.get(job) ?? createCard(job, { onRemove: removeJob, onCancel: cancelJob, onRetry: retry, onRenew: (job) => jobs.renew(job), onAnnounce: announce });
     cards.set(job, card);
     const currentElement = list.children[index] ?? null;
     if (currentElement !== card.element) list.insertBefore(card.element, currentElement);
@@ -80,7 +80,7 @@ function cancelJob(job) {
 async function retry(job) {
   if (job.gone) {
     if (isBusy() || (await submitDownload(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
-    urlInput.focus();
+    focusUrl();
     return;
   }
   const created = await jobs.retry(job);
@@ -118,10 +118,16 @@ async function submitDownload(url, format) {
     const problem = /** @type {import("./api.js").Problem} */ (refusal);
     if (!problem.mayHaveSucceeded) unanswered = null;
     showProblem(problem.message);
+    if (problem.status === 401) await askForKey(true);
     return false;
   } finally {
     setBusy(false);
   }
+}
+
+/** Focuses the URL, unless a person is asked for a key. */
+function focusUrl() {
+  if (!document.activeElement?.closest(".key")) urlInput.focus();
 }
 
 function isBusy() {
@@ -146,6 +152,37 @@ function announce(text) {
   announcements.textContent = text;
 }
 
+/**
+ * The form for the API key, once it has been needed.
+ *
+ * @type {Promise<ReturnType<typeof import("./access.js").createAccess>> | null}
+ */
+let access = null;
+
+function loadAccess() {
+  access ??= import("./access.js").then(({ createAccess }) =>
+    createAccess({
+      onKey: (notice) => {
+        showProblem("");
+        problem.textContent = notice;
+        jobs.retryLocked();
+      },
+      onForget: () => jobs.clear(),
+      onAnnounce: announce,
+    }),
+  );
+  return access;
+}
+
+/** @param {boolean} focus whether a person has just asked for something that needs a key */
+async function askForKey(focus) {
+  try {
+    (await loadAccess()).ask(focus);
+  } catch {
+    access = null; // the module could not be loaded; the next request tries again
+  }
+}
+
 /** Adds https:// to a URL that was pasted without a scheme. @param {string} text */
 function withScheme(text) {
   const trimmed = text.trim();
@@ -165,11 +202,20 @@ form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   const url = withScheme(urlInput.value);
   if (!url) showProblem("Paste the URL of a video first.");
   else if (await submitDownload(url, { quality: quality.value, container: container.value })) urlInput.value = "";
-  urlInput.focus();
+  focusUrl();
 });
 urlInput.addEventListener("input", () => showProblem(""));
 quality.addEventListener("change", offerContainers);
 offerContainers();
+
+onKeyRefused(() => askForKey(false));
+onKeyChanged(async () => {
+  (await access)?.update();
+  jobs.retryLocked();
+});
+readAccess().then(async ({ mode, issuer }) => {
+  if (mode !== "none") (await loadAccess()).name(issuer);
+});
 
 // Cards show when links expire, which happens while the page is open.
 setInterval(() => {

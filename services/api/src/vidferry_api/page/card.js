@@ -1,6 +1,7 @@
 /** A job's card. It is made from the template in index.html, and only changes what differs. */
 
 import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
+import { hasKey } from "./api.js";
 import { hasEnded, isWaitingToRetry } from "./jobs.js";
 
 /** The steps of a job, and the share of the bar at which each begins. */
@@ -14,16 +15,18 @@ const CHIPS = {
   failed: "Failed",
   cancelled: "Cancelled",
   gone: "Not found",
+  locked: "Locked",
   refused: "Not connected",
   reconnecting: "Reconnecting…",
 };
 
 const GONE = "Vidferry no longer has a record of this job. A finished video may still be in the bucket.";
+const LOCKED = "Enter an API key to see this job.";
 const REFUSED = "Vidferry does not allow this page to follow the job’s progress.";
 
 /**
  * @typedef {import("./jobs.js").Job} Job
- * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onRetry: (job: Job) => void, onAnnounce: (text: string) => void}} CardActions
+ * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onRetry: (job: Job) => void, onRenew: (job: Job) => Promise<void>, onAnnounce: (text: string) => void}} CardActions
  */
 
 /**
@@ -56,8 +59,27 @@ export function createCard(job, actions) {
     actions.onAnnounce(copied ? "Link copied." : "The browser did not allow copying the link.");
     if (copied) showBriefly(parts.copy, "Copied");
   });
-  parts.picture.addEventListener("error", () => (parts.picture.hidden = true));
+  /** the thumbnail's URL that failed last */
+  let failedPicture = "";
+  parts.picture.addEventListener("error", async () => {
+    parts.picture.hidden = true;
+    if (!mayExpire(parts.picture.src) || parts.picture.src === failedPicture) return;
+    failedPicture = parts.picture.src;
+    await actions.onRenew(job);
+  });
   parts.picture.addEventListener("load", () => (parts.picture.hidden = false));
+
+  let renewing = false;
+  parts.save.addEventListener("click", async (/** @type {MouseEvent} */ event) => {
+    if (!event.isTrusted || !mayExpire(parts.save.href)) return;
+    event.preventDefault();
+    if (renewing) return;
+    renewing = true;
+    await actions.onRenew(job);
+    renewing = false;
+    update();
+    if (!parts.save.hidden && !job.locked) parts.save.click();
+  });
 
   function update() {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
@@ -86,6 +108,7 @@ export function createCard(job, actions) {
 /** @param {Job} job @returns {keyof typeof CHIPS} */
 function phaseOf(job) {
   if (job.gone) return "gone";
+  if (job.locked) return "locked";
   if (!hasEnded(job)) {
     if (job.connection === "reconnecting") return "reconnecting";
     if (job.connection === "refused") return "refused";
@@ -180,7 +203,7 @@ function showSteps(list, job) {
 /** @param {Record<string, any>} parts @param {Job} job @param {string} phase */
 function showFailure(parts, job, phase) {
   const { error, message } = job.state;
-  const reasons = { gone: GONE, refused: REFUSED, failed: error?.message || message || "The download failed." };
+  const reasons = { gone: GONE, locked: LOCKED, refused: REFUSED, failed: error?.message || message || "The download failed." };
   const reason = phase in reasons ? reasons[/** @type {keyof typeof reasons} */ (phase)] : "";
   setText(parts.reason, reason);
   setText(parts.code, phase === "failed" && error?.code ? String(error.code) : "");
@@ -217,6 +240,11 @@ function showActions(parts, job) {
 function showBusy(button, busy, idle, word) {
   setText(button, busy ? word : idle);
   setAttribute(button, "aria-disabled", String(busy));
+}
+
+/** Whether the link's ticket may have expired. @param {string} link */
+function mayExpire(link) {
+  return hasKey() || new URL(link).searchParams.has("ticket");
 }
 
 /** @param {unknown} text @returns {URL | null} only http and https URLs, which are safe to link to */

@@ -10,6 +10,7 @@
  * @property {number} progress the progress to show, which never decreases within an attempt
  * @property {boolean} stored whether the video was found in the bucket
  * @property {import("./progress.js").WatchState | "idle"} connection
+ * @property {boolean} locked whether it can't be read without another key
  * @property {boolean} gone whether the service does not know the job, or no longer does
  * @property {number} seq
  * @property {"" | "cancel" | "retry"} pendingAction the action whose request has not been answered yet
@@ -149,6 +150,25 @@ export class Jobs {
     this.#onChange();
   }
 
+  /** Removes all jobs from the list. */
+  clear() {
+    for (const job of this.list) job.watch?.close();
+    this.list = [];
+    this.#saveList();
+    this.#onChange();
+  }
+
+  /** Reads the jobs again that could not be read or watched before. */
+  retryLocked() {
+    for (const job of this.list) if (job.locked || job.connection === "refused") this.#refreshJob(job);
+  }
+
+  /** Reads a job again for fresh links, since the tickets in links expire. @param {Job} job */
+  async renew(job) {
+    await this.#readJob(job);
+    this.#onChange(job);
+  }
+
   /** Loads the list from the storage: at the start, and when another tab has changed it. */
   #loadList() {
     const known = new Map(this.list.map((job) => [job.id, job]));
@@ -184,21 +204,35 @@ export class Jobs {
     }
   }
 
-  /** Reads a job's state. Errors other than "not found" are ignored: the WebSocket sends the state too, and retries. @param {Job} job */
+  /** Reads a job's state, and watches it from then on. @param {Job} job */
   async #refreshJob(job) {
+    await this.#readJob(job);
+    if (!this.list.includes(job)) return;
+    this.#onChange(job);
+    if (!hasEnded(job) && !job.locked) this.#watch(job);
+  }
+
+  /**
+   * Reads a job's state and links. Other errors than those of the key and "not found" are ignored: the WebSocket sends
+   * the state too, and retries.
+   *
+   * @param {Job} job
+   */
+  async #readJob(job) {
     try {
       const record = await readJob(job.id);
       job.url = record.url ?? job.url;
       job.format = record.format ?? job.format;
       job.wsUrl = record.ws_url ?? job.wsUrl;
+      job.locked = job.gone = false;
+      job.problem = "";
       this.#applyState(job, record, true);
-    } catch (problem) {
-      const status = problem instanceof Problem ? problem.status : 0;
-      job.gone = status === 404 || status === 410;
+    } catch (refusal) {
+      const problem = refusal instanceof Problem ? refusal : new Problem("");
+      job.gone = problem.status === 404 || problem.status === 410;
+      job.locked = problem.status === 401;
+      if (problem.status === 403) job.problem = problem.message;
     }
-    if (!this.list.includes(job)) return;
-    this.#onChange(job);
-    if (!hasEnded(job)) this.#watch(job);
   }
 
   /** @param {Job} job */
@@ -211,8 +245,13 @@ export class Jobs {
       },
       onState: (state, { code }) => {
         job.connection = state;
-        job.gone = state === "refused" && code === CloseCode.NO_SUCH_JOB;
+        job.gone = state === "refused" && (job.gone || code === CloseCode.NO_SUCH_JOB);
         this.#onChange(job);
+      },
+      renewUrl: async () => {
+        await this.#readJob(job);
+        this.#onChange(job);
+        return job.gone || job.locked ? null : job.wsUrl;
       },
     });
   }
@@ -255,6 +294,7 @@ function newJob({ id, url, format, ws_url }) {
     progress: 0,
     stored: false,
     connection: "idle",
+    locked: false,
     gone: false,
     seq: -1,
     pendingAction: "",
