@@ -10,6 +10,7 @@ from vidferry_common.store.downloads import (
     Requeue,
     RequeueOutcome,
 )
+from vidferry_common.store.job_lists import InvalidPlace, JobFilter, JobPage, Place
 from vidferry_common.store.jobs import (
     CallerOverRate,
     Cancelled,
@@ -20,6 +21,8 @@ from vidferry_common.store.jobs import (
     Outcome,
     QueueFull,
     Quota,
+    fixed_fields,
+    idempotency_name,
 )
 from vidferry_common.store.leases import AttemptId, Claim
 from vidferry_common.store.objects import PINNED_SECONDS
@@ -41,10 +44,14 @@ __all__ = [
     "EndedLimits",
     "Ending",
     "IdempotencyMismatch",
+    "InvalidPlace",
+    "JobFilter",
+    "JobPage",
     "JobRecord",
     "Limits",
     "NewJob",
     "Outcome",
+    "Place",
     "Publication",
     "QueueDepth",
     "QueueFull",
@@ -57,4 +64,6 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "connect_redis",
+    "fixed_fields",
+    "idempotency_name",
 ]
