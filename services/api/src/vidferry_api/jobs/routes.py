@@ -1,28 +1,42 @@
-"""`POST /api/download`, and everything below `/api/jobs/{job_id}`."""
+"""`POST /api/download`, the lists of `/api/jobs`, and everything below `/api/jobs/{job_id}`."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ServicesDep, WritableJobDep, WriterDep
+from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ReaderDep, ServicesDep, WritableJobDep, WriterDep
 from vidferry_api.http.conditional import IF_NONE_MATCH, is_not_modified, not_modified_response, strong_etag
 from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
+from vidferry_api.jobs.bulk import BulkRequest, BulkResult, cancel_jobs, retry_jobs
 from vidferry_api.jobs.cancel import cancel_job
-from vidferry_api.jobs.create import JobCreatorDep
-from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.create import JobCreatorDep, JobRequest, accepted_response
+from vidferry_api.jobs.document import job_document, job_document_with_history
 from vidferry_api.jobs.file import sign_file_link
+from vidferry_api.jobs.list import JobList, ListQuery, list_jobs
 from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
 from vidferry_api.jobs.retry import retry_job
-from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
+from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
 from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter()
 
-JOB = "/api/jobs/{job_id}"
+JOBS = "/api/jobs"
+JOB = f"{JOBS}/{{job_id}}"
 REVALIDATED = "private, no-cache"
 """a cache may keep it, and must revalidate it each time"""
+BULK_REFUSALS = (
+    ProblemCode.INVALID_HOST,
+    ProblemCode.INVALID_JSON,
+    ProblemCode.FORBIDDEN,
+    ProblemCode.BODY_TOO_LARGE,
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.INVALID_REQUEST,
+    ProblemCode.REDIS_UNAVAILABLE,
+)
 
 
 @router.post(
@@ -31,6 +45,7 @@ REVALIDATED = "private, no-cache"
     operation_id="createDownload",
     summary="Fetch a video",
     status_code=202,
+    response_model=Job,
     responses=creation_responses(
         ProblemCode.INVALID_JSON,
         ProblemCode.BODY_TOO_LARGE,
@@ -39,9 +54,66 @@ REVALIDATED = "private, no-cache"
     ),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accepted:
-    """Creates a job for the video and answers immediately. `ws_url` and `events_url` send its steps."""
-    return await creator.create(body.url, body.format, body.priority, force=body.force)
+async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> JSONResponse:
+    """Creates a job for the video and answers immediately with it. `ws_url` and `events_url` send its steps."""
+    asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata)
+    return accepted_response(await creator.create(asked), creator.public_root)
+
+
+@router.head(JOBS, include_in_schema=False)
+@router.get(
+    JOBS,
+    tags=["jobs"],
+    operation_id="listJobs",
+    summary="List jobs",
+    response_model=JobList,
+    responses=problem_responses(
+        ProblemCode.INVALID_HOST, ProblemCode.FORBIDDEN, ProblemCode.INVALID_REQUEST, ProblemCode.REDIS_UNAVAILABLE
+    ),
+)
+async def get_jobs(
+    query: Annotated[ListQuery, Query()], request: Request, services: ServicesDep, principal: ReaderDep
+) -> JSONResponse:
+    """The caller's jobs, the newest first. Jobs that come meanwhile change nothing on the pages that follow.
+
+    A page may have fewer jobs than `page_size`, and even none, while more follow: go on until `next_page_token` is
+    empty.
+    """
+    page = await list_jobs(query, services, principal, public_root(request, services.settings))
+    return JSONResponse(page, headers={"Cache-Control": "private, no-store"})
+
+
+@router.post(
+    f"{JOBS}:cancel",
+    tags=["jobs"],
+    operation_id="cancelJobs",
+    summary="Cancel many jobs",
+    response_model=BulkResult,
+    responses=problem_responses(*BULK_REFUSALS),
+)
+async def post_jobs_cancel(body: BulkRequest, services: ServicesDep, principal: WriterDep) -> JSONResponse:
+    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless."""
+    return JSONResponse(await cancel_jobs(body, services, principal))
+
+
+@router.post(
+    f"{JOBS}:retry",
+    tags=["jobs"],
+    operation_id="retryJobs",
+    summary="Retry many jobs",
+    response_model=BulkResult,
+    responses=problem_responses(
+        *BULK_REFUSALS, ProblemCode.TOO_MANY_REQUESTS, ProblemCode.QUEUE_FULL, ProblemCode.REDIS_FULL
+    ),
+)
+async def post_jobs_retry(
+    body: BulkRequest, services: ServicesDep, principal: WriterDep, creator: JobCreatorDep
+) -> JSONResponse:
+    """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
+
+    Send an Idempotency-Key, so that a repeated request retries no job twice.
+    """
+    return JSONResponse(await retry_jobs(body, services, principal, creator))
 
 
 @router.head(JOB, include_in_schema=False)
@@ -50,7 +122,7 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     tags=["jobs"],
     operation_id="getJob",
     summary="Get a job",
-    response_model=Job,
+    response_model=JobWithHistory,
     responses={
         200: {"headers": {"ETag": {"description": "The ETag of this response.", "schema": {"type": "string"}}}},
         304: {"description": "Nothing has changed since the response whose ETag is in If-None-Match."},
@@ -59,8 +131,8 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
 async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
-    """The fields that the WebSocket sends, with the values of its newest message."""
-    document = job_document(job, public_root(request, services.settings))
+    """The fields that the WebSocket sends, with the values of its newest message, and the job's steps so far."""
+    document = job_document_with_history(job, public_root(request, services.settings))
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = strong_etag(bytes(response.body))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
@@ -156,12 +228,14 @@ async def delete_job(
     operation_id="retryJob",
     summary="Retry a job",
     status_code=202,
+    response_model=Job,
     responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> Accepted:
+async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONResponse:
     """Creates a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
-    The new job has the same URL, format, priority and force, and names the old one in `retry_of`.
+    The new job has the same URL, format, priority, force, external id and metadata, and names the old one in
+    `retry_of`.
     """
-    return await retry_job(job, creator)
+    return accepted_response(await retry_job(job, creator), creator.public_root)
