@@ -25,5 +25,6 @@ class HeaderAuthenticator(Authenticator):
 
 def tell_owners_apart(client: TestClient) -> TestClient:
     """The client of an app that is started, which from here on asks for the header."""
-    client.app.state.services.authenticator = HeaderAuthenticator()  # type: ignore[attr-defined]
+    services = client.app.state.services  # type: ignore[attr-defined]
+    services.authenticator = HeaderAuthenticator(services.settings, services.metrics)
     return client

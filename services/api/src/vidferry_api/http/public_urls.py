@@ -9,7 +9,7 @@ from vidferry_common.contract.job_urls import events_url, job_url, websocket_url
 from vidferry_common.http import problems
 from vidferry_common.http.host import forwarded_host
 
-__all__ = ["absolute_url", "events_url", "job_url", "public_root", "websocket_url"]
+__all__ = ["absolute_url", "events_url", "job_url", "many_jobs_url", "public_root", "websocket_url"]
 
 
 def public_root(request: Request, settings: ApiSettings) -> str:
@@ -31,6 +31,11 @@ def public_root(request: Request, settings: ApiSettings) -> str:
 def absolute_url(link: str, request: Request, settings: ApiSettings) -> str:
     """The link itself if it is a URL; below the public root if it is a path."""
     return public_root(request, settings) + link if link.startswith("/") else link
+
+
+def many_jobs_url(root: str) -> str:
+    """The WebSocket for many jobs."""
+    return f"ws{root.removeprefix('http')}/ws/downloads"
 
 
 def _normalize_host(host: str) -> str:

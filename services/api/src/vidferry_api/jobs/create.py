@@ -14,7 +14,7 @@ from vidferry_api.dependencies import ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
-from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
@@ -137,17 +137,18 @@ class JobCreator:
             services.memory_log.note_refusal()
             raise
 
-
-def accepted_response(created: Created, root: str) -> JSONResponse:
-    """The response that describes the job, which is there; root is the public root."""
-    job = created.job
-    assert job is not None  # JobCreator.create raises otherwise
-    response = JSONResponse(job_document(job, root), 202, {"Location": job_url(root, created.job_id)})
-    if created.quota:
-        response.headers.update(rate_limit_headers(created.quota))
-    if created.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return response
+    def describe(self, created: Created) -> JSONResponse:
+        """The response that describes the job."""
+        job = created.job
+        assert job is not None  # create() raises otherwise
+        root = self.public_root
+        document = add_tickets(job_document(job, root), self._services.tickets)
+        response = JSONResponse(document, 202, {"Location": job_url(root, created.job_id)})
+        if created.quota:
+            response.headers.update(rate_limit_headers(created.quota))
+        if created.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
 
 
 JobCreatorDep = Annotated[JobCreator, Depends()]

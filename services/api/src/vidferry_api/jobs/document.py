@@ -1,8 +1,10 @@
 """The JSON document of a job, the same wherever a job is described. Steps on sockets and event streams carry it too."""
 
+import time
 from typing import Any
 
 from vidferry_api.http.public_urls import events_url, job_url, websocket_url
+from vidferry_common.contract.tickets import QUERY, Purpose, TicketSigner
 from vidferry_common.store import JobRecord, fixed_fields
 
 HISTORY_FIELDS = ("stage", "status", "progress", "message", "attempt", "timestamp")
@@ -29,3 +31,33 @@ def job_document_with_history(job: JobRecord, root: str) -> dict[str, Any]:
     """The document of a job that was read with its history."""
     steps = [{name: step.get(name) for name in HISTORY_FIELDS} for step in job.history]
     return {**job_document(job, root), "history": steps}
+
+
+_LINK_PURPOSES = {
+    "ws_url": Purpose.WATCH,
+    "events_url": Purpose.WATCH,
+    "thumbnail": Purpose.READ,
+    "file_url": Purpose.READ,
+}
+"""what the ticket in each link of a document is for"""
+
+
+def add_tickets(document: dict[str, Any], tickets: TicketSigner | None) -> dict[str, Any]:
+    """The document of a job with tickets in its links, those in its result too; as it is where access is open.
+
+    Whoever is handed the document may watch the job and read its file.
+    """
+    if tickets is None:
+        return document
+    job_id, now = document["job_id"], time.time()
+
+    def with_tickets(fields: dict[str, Any]) -> dict[str, Any]:
+        changed = {
+            field: f"{fields[field]}?{QUERY}={tickets.make_job_ticket(purpose, job_id, now)}"
+            for field, purpose in _LINK_PURPOSES.items()
+            if fields.get(field)
+        }
+        return {**fields, **changed}
+
+    result = document.get("result")
+    return with_tickets({**document, "result": with_tickets(result)} if result else document)

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
 from vidferry_api.http.problems import Problem
-from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.labels import MAX_EXTERNAL_ID
 from vidferry_api.jobs.schemas import Job
 from vidferry_common.contract.errors import ProblemCode
@@ -101,7 +101,7 @@ async def list_jobs(query: ListQuery, services: Services, principal: Principal, 
     after = parse_page_token(query.page_token, which)
     page = await services.store.job_lists.read_page(which, query.page_size, after)
     return {
-        "jobs": [job_document(job, root) for job in page.jobs],
+        "jobs": [add_tickets(job_document(job, root), services.tickets) for job in page.jobs],
         "next_page_token": page.next_place.token(which) if page.next_place else "",
     }
 

@@ -12,11 +12,11 @@ from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
 from vidferry_api.jobs.bulk import BulkRequest, BulkResult, cancel_jobs, retry_jobs
 from vidferry_api.jobs.cancel import cancel_job
-from vidferry_api.jobs.create import JobCreatorDep, JobRequest, accepted_response
-from vidferry_api.jobs.document import job_document, job_document_with_history
+from vidferry_api.jobs.create import JobCreatorDep, JobRequest
+from vidferry_api.jobs.document import add_tickets, job_document, job_document_with_history
 from vidferry_api.jobs.file import sign_file_link
 from vidferry_api.jobs.list import JobList, ListQuery, list_jobs
-from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
+from vidferry_api.jobs.openapi import TICKET, TICKET_PROBLEMS, TRACEPARENT, creation_responses
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
 from vidferry_api.jobs.thumbnail import read_thumbnail
@@ -57,7 +57,7 @@ BULK_REFUSALS = (
 async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> JSONResponse:
     """Creates a job for the video and answers immediately with it. `ws_url` and `events_url` send its steps."""
     asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata)
-    return accepted_response(await creator.create(asked), creator.public_root)
+    return creator.describe(await creator.create(asked))
 
 
 @router.head(JOBS, include_in_schema=False)
@@ -132,7 +132,8 @@ async def post_jobs_retry(
 )
 async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
     """The fields that the WebSocket sends, with the values of its newest message, and the job's steps so far."""
-    document = job_document_with_history(job, public_root(request, services.settings))
+    root = public_root(request, services.settings)
+    document = add_tickets(job_document_with_history(job, root), services.tickets)
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = strong_etag(bytes(response.body))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
@@ -152,6 +153,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             "headers": {"Location": {"description": "The signed link.", "schema": {"type": "string", "format": "uri"}}},
         },
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.JOB_NOT_ENDED,
             ProblemCode.JOB_FAILED,
@@ -160,6 +162,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
+    openapi_extra={"parameters": [TICKET]},
 )
 async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDep) -> RedirectResponse:
     """Redirects to a new signed link."""
@@ -177,12 +180,14 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.NO_THUMBNAIL,
             ProblemCode.REDIS_UNAVAILABLE,
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
+    openapi_extra={"parameters": [TICKET]},
 )
 async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
@@ -219,7 +224,8 @@ async def delete_job(
     The download continues if other jobs are attached to it, and stops with the last of them.
     """
     root = public_root(request, services.settings)
-    return JSONResponse(job_document(await cancel_job(job, services, principal), root))
+    document = job_document(await cancel_job(job, services, principal), root)
+    return JSONResponse(add_tickets(document, services.tickets))
 
 
 @router.post(
@@ -238,4 +244,4 @@ async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONRes
     The new job has the same URL, format, priority, force, external id and metadata, and names the old one in
     `retry_of`.
     """
-    return accepted_response(await retry_job(job, creator), creator.public_root)
+    return creator.describe(await retry_job(job, creator))

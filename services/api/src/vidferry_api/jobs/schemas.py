@@ -103,7 +103,8 @@ class Job(BaseModel):
         description="When the job's record will be deleted at the latest, RFC 3339; null while the job has not ended."
     )
     cursor: str = Field(
-        description="Where a watcher can resume: `ws_url?after=<cursor>`, or Last-Event-ID for `events_url`."
+        description="Where a watcher can resume: the query parameter `after` of `ws_url`, or Last-Event-ID for "
+        "`events_url`."
     )
     status: Status
     stage: Stage
