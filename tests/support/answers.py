@@ -36,3 +36,10 @@ def accepted(answer: httpx2.Response) -> dict[str, Any]:
     found: dict[str, Any] = answer.json()
     UUID(found["job_id"])
     return found
+
+
+def shown(client: httpx2.Client, job: dict[str, Any]) -> dict[str, Any]:
+    """The job's document, without the history that only its own GET has."""
+    found: dict[str, Any] = client.get(job["status_url"]).json()
+    del found["history"]
+    return found

@@ -19,7 +19,15 @@ from support.services import SECONDS, Api, Gateway, Worker
 from support.watchers import Watcher
 from vidferry_common.contract import keys
 
-KEPT = (keys.JOB, keys.DOWNLOAD, keys.IDEMPOTENCY, keys.OBJECT_BY_URL, keys.REQUESTS)
+KEPT = (
+    keys.JOB,
+    keys.DOWNLOAD,
+    keys.IDEMPOTENCY,
+    keys.OBJECT_BY_URL,
+    keys.REQUESTS,
+    keys.JOBS_BY_OWNER,
+    keys.JOBS_BY_EXTERNAL_ID,
+)
 """records, which stay until they expire"""
 SHARED = {keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM}
 

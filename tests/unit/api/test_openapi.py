@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from unit.api.conftest import OpenApp
-from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
+from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Container, Quality
 from vidferry_common.contract.stages import Status
@@ -43,6 +43,9 @@ def _references(node: object) -> Iterator[str]:
 def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
     assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
         "createDownload": "post /api/download",
+        "listJobs": "get /api/jobs",
+        "cancelJobs": "post /api/jobs:cancel",
+        "retryJobs": "post /api/jobs:retry",
         "cancelJob": "delete /api/jobs/{job_id}",
         "retryJob": "post /api/jobs/{job_id}/retry",
         "getAccess": "get /api/access",
@@ -110,7 +113,8 @@ def test_trying_again_is_answered_as_a_download_is(document: dict[str, Any]) -> 
 def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
     job = document["paths"]["/api/jobs/{job_id}"]
 
-    assert job["delete"]["responses"]["200"]["content"] == job["get"]["responses"]["200"]["content"]
+    [one, other] = [job[method]["responses"]["200"]["content"]["application/json"] for method in ("delete", "get")]
+    assert (one["schema"]["$ref"][-4:], other["schema"]["$ref"][-15:]) == ("/Job", "/JobWithHistory")
     assert set(job["delete"]["responses"]) == EVERYWHERE | {"401", "403", "200", "404", "409", "503"}
     for status, code in (("409", "job_ended"), ("503", "job_busy")):
         assert f"`{code}`" in job["delete"]["responses"][status]["description"]
@@ -137,7 +141,7 @@ def test_fields_tell_their_formats(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     told = {
         f"{name}.{field}": (described if "format" in described else described.get("anyOf", [{}])[0]).get("format")
-        for name in ("Job", "Result", "Accepted")
+        for name in ("Job", "Result")
         for field, described in schemas[name]["properties"].items()
     }
 
@@ -147,7 +151,7 @@ def test_fields_tell_their_formats(document: dict[str, Any]) -> None:
     assert {field for field, form in told.items() if form == "int64"} == {
         "Job.seq", "Job.downloaded_bytes", "Job.total_bytes", "Result.size",
     }  # fmt: skip
-    assert {told[f"Accepted.{field}"] for field in ("status_url", "ws_url", "events_url")} == {"uri"}
+    assert {told[f"Job.{field}"] for field in ("status_url", "ws_url", "events_url")} == {"uri"}
     assert told["Job.job_id"] == told["Job.retry_of"] == "uuid"
 
 
@@ -176,12 +180,12 @@ def test_a_job_may_be_asked_for_again(document: dict[str, Any]) -> None:
 def test_the_answers_are_as_described(api: httpx2.Client) -> None:
     """Validated by the very models that the document is written from."""
     answer = api.post("/api/download", json={"url": "https://example.org/"})
-    accepted = Accepted.model_validate(answer.json(), strict=False)
-    job = Job.model_validate(api.get(accepted.status_url).json())
+    accepted = Job.model_validate(answer.json(), strict=False)
+    job = JobWithHistory.model_validate(api.get(accepted.status_url).json())
 
     assert job.job_id == accepted.job_id
     assert Job.model_validate(api.delete(accepted.status_url).json()).status is Status.CANCELLED
-    assert set(answer.json()) == set(Accepted.model_fields)
+    assert set(answer.json()) == set(Job.model_fields) - {"result", "error"}
 
 
 def test_the_example_is_accepted(document: dict[str, Any]) -> None:

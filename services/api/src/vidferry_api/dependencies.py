@@ -81,9 +81,9 @@ ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]
 WriterDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_WRITE))]
 
 
-async def find_job(job_id: str, services: Services, principal: Principal) -> JobRecord:
+async def find_job(job_id: str, services: Services, principal: Principal, *, with_history: bool = False) -> JobRecord:
     """Reads a job. Raises Problem if it does not exist, is another owner's, or the id is malformed."""
-    job = await services.store.jobs.read(_normalize_id(job_id))
+    job = await services.store.jobs.read(_normalize_id(job_id), with_history=with_history)
     if job is None or not principal.sees(job.owner):
         raise _job_not_found()
     return job
@@ -102,7 +102,7 @@ def _job_not_found() -> Problem:
 
 
 async def _find_readable_job(job_id: JobId, services: ServicesDep, principal: ReaderDep) -> JobRecord:
-    return await find_job(job_id, services, principal)
+    return await find_job(job_id, services, principal, with_history=True)
 
 
 async def _find_writable_job(job_id: JobId, services: ServicesDep, principal: WriterDep) -> JobRecord:
@@ -143,7 +143,7 @@ async def _find_job_of_object(
 
 
 ReadableJobDep = Annotated[JobRecord, Depends(_find_readable_job)]
-"""The job in the path, for a principal that may read jobs."""
+"""The job in the path, with its history, for a principal that may read jobs."""
 WritableJobDep = Annotated[JobRecord, Depends(_find_writable_job)]
 """The job in the path, for a principal that may cancel and retry jobs."""
 ObjectJobDep = Annotated[JobRecord, Depends(_find_job_of_object)]

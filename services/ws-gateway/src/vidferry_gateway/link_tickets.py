@@ -51,7 +51,5 @@ class LinkTickets:
         links = (
             link("thumbnail", f"/api/jobs/{job_id}/thumbnail", Purpose.READ),
             link("file_url", f"/api/jobs/{job_id}/file", Purpose.READ),
-            link("ws_url", f"/ws/download/{job_id}", Purpose.WATCH),
-            link("events_url", f"/sse/download/{job_id}", Purpose.WATCH),
         )
         return JobTickets(links, self._signer.next_expiry_change(now))

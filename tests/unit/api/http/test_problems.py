@@ -101,7 +101,7 @@ def test_a_charset_does_no_harm(api: httpx2.Client) -> None:
     assert api.post("/api/download", content=content, headers={"Content-Type": kind}).status_code == 202
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/api/jobs", "/api/download/", "/docs", "/redoc", "/ws/x",
+@pytest.mark.parametrize("path", ["/nowhere", "/api/jobs/", "/api/download/", "/docs", "/redoc", "/ws/x",
                                   "/static/nothing.js", "/static/../app.py", "/static/%2e%2e/app.py", "/static/",
                                   "/static/%00", "/api/%zz"])  # fmt: skip
 def test_a_path_with_nothing_at_it(api: httpx2.Client, path: str) -> None:

@@ -22,16 +22,15 @@ def test_it_tells_where_the_job_is(api: httpx2.Client, backstage: Backstage) -> 
     assert answer.status_code == 202
     body = answer.json()
     root = str(api.base_url).rstrip("/")
-    assert body == {
-        "job_id": body["job_id"],
-        "status": "queued",
+    assert body["status"] == "queued"
+    assert {name: body[name] for name in ("status_url", "ws_url", "events_url")} == {
         "status_url": f"{root}/api/jobs/{body['job_id']}",
         "ws_url": f"{root.replace('http', 'ws')}/ws/download/{body['job_id']}",
         "events_url": f"{root}/sse/download/{body['job_id']}",
     }
     assert answer.headers["location"] == body["status_url"]
     assert "idempotency-replayed" not in answer.headers
-    assert api.get(body["status_url"]).json()["job_id"] == body["job_id"]
+    assert api.get(body["status_url"]).json() == {**body, "history": []}
 
 
 def test_fifty_equal_ones_at_once_are_fifty_jobs_and_one_download(api: httpx2.Client, backstage: Backstage) -> None:
@@ -119,7 +118,9 @@ def test_a_repeated_key_tells_how_the_job_is_now(api: httpx2.Client, backstage: 
     job = post(api, headers={"Idempotency-Key": "k"})
     backstage.fail(job["job_id"], ErrorCode.PRIVATE)
 
-    assert post(api, headers={"Idempotency-Key": "k"}) == {**job, "status": "failed"}
+    again = post(api, headers={"Idempotency-Key": "k"})
+    assert (again["job_id"], again["status"]) == (job["job_id"], "failed")
+    assert {**again, "history": []} == {**api.get(job["status_url"]).json(), "history": []}
 
 
 def test_a_key_with_another_body_is_refused(api: httpx2.Client, backstage: Backstage) -> None:
@@ -131,6 +132,8 @@ def test_a_key_with_another_body_is_refused(api: httpx2.Client, backstage: Backs
         {"url": VIDEO, "format": {"quality": "360"}},
         {"url": VIDEO, "priority": "bulk"},
         {"url": VIDEO, "force": True},
+        {"url": VIDEO, "external_id": "another"},
+        {"url": VIDEO, "metadata": {}},
     ):
         answer = api.post("/api/download", json=body, headers={"Idempotency-Key": "k"})
         problem(answer, 422, "idempotency_mismatch")
@@ -177,6 +180,18 @@ def test_a_key_that_is_none_is_refused(api: httpx2.Client, backstage: Backstage,
 @pytest.mark.parametrize("key", ["!", "~" * 255, '"quoted"'])
 def test_any_visible_key_will_do(api: httpx2.Client, key: str) -> None:
     assert post(api, headers={"Idempotency-Key": key})
+
+
+def test_a_request_that_is_labelled_otherwise_is_another(api: httpx2.Client) -> None:
+    sent = {"Idempotency-Key": "k"}
+    body = {"url": VIDEO, "external_id": "a", "metadata": {"x": {"p": 1, "q": 2}, "y": [1, 2]}}
+    job = accepted(api.post("/api/download", json=body, headers=sent))
+
+    same = {**body, "metadata": {"y": [1, 2], "x": {"q": 2, "p": 1}}}
+    assert accepted(api.post("/api/download", json=same, headers=sent))["job_id"] == job["job_id"]
+    for other in ({"external_id": "b"}, {"external_id": None}, {"metadata": {"y": [2, 1]}}, {"metadata": None}):
+        answer = api.post("/api/download", json={**body, **other}, headers=sent)
+        problem(answer, 422, "idempotency_mismatch")
 
 
 def test_above_the_cap_it_is_sent_away_for_a_while(open_app: OpenApp, backstage: Backstage) -> None:

@@ -86,7 +86,7 @@ def test_it_is_on_by_default(api: httpx2.Client) -> None:
 
 
 def test_above_the_queues_bytes_it_is_sent_away_for_a_while(open_app: OpenApp, backstage: Backstage) -> None:
-    client = open_app(queue_bytes=str(64 * 1024))
+    client = open_app(queue_bytes=str(128 * 1024))
     answers = [client.post("/api/download", json={"url": f"{VIDEO}/{'a' * 1900}{number}"}) for number in range(8)]
 
     assert [answer.status_code for answer in answers[:5]] == [202] * 5

@@ -12,7 +12,11 @@ from vidferry_common.contract.errors import ErrorCode
 
 ASKED: dict[str, Any] = {
     "url": VIDEO, "format": {"quality": "audio", "container": "mp3"}, "priority": "bulk", "force": True,
+    "external_id": "order 7", "metadata": {"b": [1, None], "a": {"c": "…"}},
 }  # fmt: skip
+
+
+OF_THE_JOB = ("job_id", "status_url", "ws_url", "events_url")
 
 
 def failed(api: httpx2.Client, backstage: Backstage, code: ErrorCode = ErrorCode.STALLED) -> dict[str, Any]:
@@ -27,7 +31,10 @@ def test_it_is_answered_as_a_download_is(api: httpx2.Client, backstage: Backstag
 
     new = accepted(answer)
     assert new["job_id"] != old["job_id"]
-    assert new == {name: value.replace(old["job_id"], new["job_id"]) for name, value in old.items()}
+    assert new["retry_of"] == old["job_id"]
+    changed = {"retry_of": None, "cursor": "", "created_at": "", "timestamp": ""}
+    assert {**new, **changed} == {**old, **changed, **{name: new[name] for name in OF_THE_JOB}}
+    assert all(new[name] == old[name].replace(old["job_id"], new["job_id"]) for name in OF_THE_JOB)
     assert answer.headers["location"] == new["status_url"]
     assert "idempotency-replayed" not in answer.headers
 

@@ -22,7 +22,8 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
         "progress": 0.0, "message": "Waiting for a worker", "seq": 1, "attempt": 0, "timestamp": "",
         "downloaded_bytes": None, "total_bytes": None, "speed": None, "eta": None, "title": None, "thumbnail": None,
         "retries": 0, "max_retries": None, "retry_at": None, "priority": "interactive", "force": False,
-        "retry_of": None,
+        "retry_of": None, "kind": "download", "external_id": None, "metadata": None, "expires_at": None,
+        "status_url": job["status_url"], "history": [],
     }  # fmt: skip
     assert shown["cursor"].endswith("-1")
 

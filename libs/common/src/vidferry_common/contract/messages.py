@@ -2,7 +2,8 @@ r"""A job's message: a body, made once a download, and a frame that Redis puts a
 
     {"v":1,"type":"status","step":true,"cursor":"<epoch>-<seq>","traceparent":"…","data":{"job_id":"…","seq":17,<body>}}
 
-`step` is there where the message is a step: it is kept in the job's history and sent to every watcher.
+`step` is there where the message is a step: it is kept in the job's history and sent to every watcher. In a step, and
+in a job's first message, the rest of the job's document follows the body: its cursor, and what never changes of it.
 
 The body is what all attached jobs share. What differs from job to job inside it is marked by a control character, which
 JSON text never contains raw: \x01 is the job's public root (`https://host/prefix`), \x02 its id.
@@ -11,7 +12,7 @@ JSON text never contains raw: \x01 is the job's public root (`https://host/prefi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -160,8 +161,9 @@ def format_timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def utc_now() -> str:
-    return format_timestamp(datetime.now(UTC))
+def utc_now(seconds_ahead: float = 0) -> str:
+    """The time now, or in so many seconds."""
+    return format_timestamp(datetime.now(UTC) + timedelta(seconds=seconds_ahead))
 
 
 @dataclass(frozen=True, slots=True)

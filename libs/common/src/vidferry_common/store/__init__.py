@@ -11,6 +11,7 @@ from vidferry_common.store.downloads import (
     Requeue,
     RequeueOutcome,
 )
+from vidferry_common.store.job_lists import InvalidPlace, JobFilter, JobPage, Place
 from vidferry_common.store.jobs import (
     CallerOverRate,
     Cancelled,
@@ -21,6 +22,8 @@ from vidferry_common.store.jobs import (
     Outcome,
     QueueFull,
     Quota,
+    fixed_fields,
+    idempotency_name,
 )
 from vidferry_common.store.leases import AttemptId, Claim
 from vidferry_common.store.objects import PINNED_SECONDS
@@ -42,11 +45,15 @@ __all__ = [
     "EndedLimits",
     "Ending",
     "IdempotencyMismatch",
+    "InvalidPlace",
     "JobChanges",
+    "JobFilter",
+    "JobPage",
     "JobRecord",
     "Limits",
     "NewJob",
     "Outcome",
+    "Place",
     "Publication",
     "QueueDepth",
     "QueueFull",
@@ -60,4 +67,6 @@ __all__ = [
     "StoreUnavailable",
     "TooManyListeners",
     "connect_redis",
+    "fixed_fields",
+    "idempotency_name",
 ]

@@ -67,9 +67,9 @@ class RedisSettings(Settings):
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
-        description="The most memory of Redis, in bytes, that ended jobs may use (up to 4 KiB per job). When they use "
-        "more, the oldest are deleted. VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES together should be at most "
-        "three quarters of Redis' `maxmemory`.",
+        description="The most memory of Redis, in bytes, that ended jobs may use (up to 4.5 KiB per job, and its "
+        "metadata twice). When they use more, the oldest are deleted. VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES "
+        "together should be at most three quarters of Redis' `maxmemory`.",
     )
 
     @field_validator("redis_url")

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.identity import digest
-from vidferry_common.contract.messages import Update
+from vidferry_common.contract.messages import Update, utc_now
 from vidferry_common.store.leases import Claim
 from vidferry_common.store.queue import arq_job
 from vidferry_common.store.scripts import ScriptRunner
@@ -184,6 +184,7 @@ class DownloadStore:
             attempt=claim.attempt,
             body=body,
             record_seconds=self._record_seconds,
+            expires_at=utc_now(self._record_seconds),
             leads_to=ending.leads_to,
             known_s=int(ending.known_for),
             facts=[item for pair in facts.items() if pair[1] for item in pair],
@@ -203,6 +204,7 @@ class DownloadStore:
             body=how.update.body(),
             failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
+            expires_at=utc_now(self._record_seconds),
             arq=arq_job(download_id, attempt + 1, self._record_seconds),
         )
         return RequeueOutcome(outcome.decode())

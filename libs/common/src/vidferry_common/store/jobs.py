@@ -1,7 +1,9 @@
 """Jobs: one caller's request each, from its POST to its end."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +13,8 @@ import orjson
 from vidferry_common.contract import keys
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
+from vidferry_common.contract.job_urls import events_url, job_url, websocket_url
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
@@ -26,6 +30,13 @@ QUEUE_BYTES = 128 * 1024**2
 JOB_BYTES = 4096
 DOWNLOAD_BYTES = 2048
 """What the record of a job, and of a download, grows to, but for the URL and the public root that it names"""
+DOCUMENT_COPIES = 4
+"""How often a job's record holds the fixed part of its document: in a field of its own, in its newest message, and in
+the steps of its history, which few of the jobs that wait or run have yet"""
+METADATA_COPIES = 16
+"""How often it holds the metadata: callers choose its size, so the steps of all jobs count"""
+MAX_METADATA_BYTES = 2048
+"""of a job's metadata, written compactly"""
 # The status before is lost at the end anyway, and a worker of a newer release may tell one that is unknown here.
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
 
@@ -88,12 +99,18 @@ class JobRecord:
     priority: Priority
     force: bool
     retry_of: str | None
+    external_id: str | None
+    """the caller's own name for it"""
+    metadata: dict[str, Any] | None
+    """what the caller keeps with it"""
     object: str
     """the name of its object in the bucket; empty where it has not completed"""
     generation: str
     """of that object, decimal"""
     thumbnail: str
     """the thumbnail's name in the bucket, once the job has ended; empty where there is none"""
+    history: tuple[dict[str, Any], ...] = ()
+    """the `data` of its steps, the oldest first, where they were read too and are still kept"""
 
     @classmethod
     def parse(cls, job_id: str, fields: dict[bytes, bytes]) -> "JobRecord":
@@ -110,6 +127,8 @@ class JobRecord:
             priority=Priority(request["priority"]),
             force=request["force"],
             retry_of=request["retry_of"],
+            external_id=request.get("external_id"),
+            metadata=request.get("metadata"),
             object=fields.get(b"object", b"").decode(),
             generation=fields.get(b"generation", b"").decode(),
             thumbnail=fields.get(b"thumbnail", b"").decode(),
@@ -142,6 +161,12 @@ class NewJob:
     """fetched anew, also where it is in the bucket"""
     retry_of: str = ""
     """the job that this one tries again"""
+    external_id: str | None = None
+    """the caller's own name for it"""
+    metadata: dict[str, Any] | None = None
+    """what the caller keeps with it: JSON of at most MAX_METADATA_BYTES"""
+    created: str = field(default_factory=utc_now)
+    """RFC 3339"""
 
     @property
     def site(self) -> str:
@@ -152,6 +177,15 @@ class NewJob:
     def caller_digest(self) -> str:
         """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
         return digest("caller", self.caller)[:16] if self.caller else ""
+
+    @property
+    def idempotency_name(self) -> str:
+        """What Redis knows its Idempotency-Key by, which is its owner's, or where it has none its caller's; empty
+        without a key.
+        """
+        if not self.idempotency_key:
+            return ""
+        return idempotency_name(self.owner or self.caller, self.public_root, self.idempotency_key)
 
     @property
     def fingerprint(self) -> str:
@@ -168,8 +202,74 @@ class NewJob:
             "priority": self.priority,
             "force": self.force,
             "retry_of": self.retry_of or None,
+            # Left out where there is none: a request that the release before was sent has to stay equal.
+            **({} if self.external_id is None else {"external_id": self.external_id}),
+            **({} if self.metadata is None else {"metadata": _sort_members(self.metadata)}),
         }
         return orjson.dumps(asked)
+
+    @property
+    def document(self) -> bytes:
+        """The part of the job's document that never changes, as JSON members without the braces.
+
+        `expires_at` is the last member, since room.lua replaces its null when the job ends.
+        """
+        members = {
+            **fixed_fields(self),
+            "status_url": job_url(self.public_root, self.job_id),
+            "ws_url": websocket_url(self.public_root, self.job_id),
+            "events_url": events_url(self.public_root, self.job_id),
+            "expires_at": None,
+        }
+        return orjson.dumps(members)[1:-1]
+
+    @property
+    def created_ms(self) -> int:
+        """The Unix time in ms: what the lists of jobs are ordered by."""
+        return round(datetime.fromisoformat(self.created).timestamp() * 1000)
+
+    @property
+    def by_external_id(self) -> str:
+        """The key of the jobs of its owner with its external id; empty where it has none."""
+        return external_id_key(self.owner, self.external_id) if self.external_id is not None else ""
+
+    def foresee_bytes(self, document: bytes) -> int:
+        """What its record grows to."""
+        own_text = len(orjson.dumps([self.external_id, self.metadata]))
+        text = len(self.url) + len(self.public_root)
+        return JOB_BYTES + text + DOCUMENT_COPIES * len(document) + METADATA_COPIES * own_text
+
+
+def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
+    """The fields of a job's document that never change, but for its URLs."""
+    return {
+        "kind": JobKind.DOWNLOAD,
+        "url": job.url,
+        "format": job.format.model_dump(mode="json"),
+        "priority": job.priority,
+        "force": job.force,
+        "retry_of": job.retry_of or None,
+        "created_at": job.created,
+        "external_id": job.external_id,
+        "metadata": job.metadata,
+    }
+
+
+def idempotency_name(caller: str, public_root: str, key: str) -> str:
+    """What Redis knows an Idempotency-Key by. A key is of one public root, since its job's links are."""
+    return keys.IDEMPOTENCY + digest(caller, public_root, key)
+
+
+def external_id_key(owner: str, external_id: str) -> str:
+    """The key of an owner's jobs with that external id."""
+    return keys.JOBS_BY_EXTERNAL_ID + digest(owner, external_id)
+
+
+def _sort_members(value: Any) -> Any:
+    """The JSON value with the members of its objects in one order, so that equal values are written equally."""
+    if isinstance(value, dict):
+        return {name: _sort_members(value[name]) for name in sorted(value)}
+    return [_sort_members(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +295,15 @@ class Created:
     """The answer to a request for a job."""
 
     job_id: str
-    status: Status | None
-    """of the job now; None where it was made by an earlier request and its record has expired since"""
+    job: JobRecord | None
+    """the job now; None where it was made by an earlier request and its record has expired since"""
     outcome: Outcome
     quota: Quota | None = None
     """None where the caller's requests are not counted"""
+
+    @property
+    def status(self) -> Status | None:
+        return self.job.status if self.job else None
 
     @property
     def replayed(self) -> bool:
@@ -220,14 +324,13 @@ class JobStore:
         caller_rate: requests a minute of one caller; 0: any number.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
-        whose = (job.caller, job.public_root)
-        idempotency = keys.IDEMPOTENCY + digest(*whose, job.idempotency_key) if job.idempotency_key else ""
+        document, request = job.document, job.request
         outcome, spent_ms, *made = await self._scripts.run(
             "create",
             [
                 keys.JOB + job.job_id,
                 keys.DOWNLOAD_BY_URL + job.fingerprint,
-                idempotency,
+                job.idempotency_name,
                 keys.DOWNLOAD + job.download_id,
                 keys.REQUESTS + job.caller_digest,
             ],
@@ -235,9 +338,13 @@ class JobStore:
                 "id": job.job_id,
                 "epoch": job.epoch,
                 "owner": job.owner,
-                "request": job.request,
+                "request": request,
+                "document": document,
+                "site": job.site,
                 "public_root": orjson.dumps(job.public_root)[1:-1],
-                "bytes": JOB_BYTES + text,
+                "bytes": job.foresee_bytes(document),
+                "created_ms": job.created_ms,
+                "by_external_id": job.by_external_id,
             },
             download={
                 "id": job.download_id,
@@ -251,7 +358,7 @@ class JobStore:
                 "bytes": DOWNLOAD_BYTES + text,
             },
             traceparent=job.traceparent,
-            created=utc_now(),
+            created=job.created,
             body=queued_update().body(),
             record_seconds=self._record_seconds,
             idempotency_seconds=IDEMPOTENCY_SECONDS,
@@ -270,14 +377,30 @@ class JobStore:
             raise RedisFull
         if outcome == b"mismatch":
             raise IdempotencyMismatch
-        job_id, state = made
-        status = Status(orjson.loads(state)["data"]["status"]) if state else None
-        return Created(job_id.decode(), status, Outcome(outcome.decode()), quota)
+        job_id, state, created = made
+        known = {b"request": request, b"owner": job.owner.encode(), b"state": state, b"created": created}
+        record = JobRecord.parse(job_id.decode(), known) if state else None
+        return Created(job_id.decode(), record, Outcome(outcome.decode()), quota)
 
-    async def read(self, job_id: str) -> JobRecord | None:
+    async def read(self, job_id: str, *, with_history: bool = False) -> JobRecord | None:
         """The job's record; None where there is none (any more)."""
-        fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.JOB + job_id))
-        return JobRecord.parse(job_id, fields) if fields else None
+        if not with_history:
+            fields = await self._scripts.await_reply(self._scripts.redis.hgetall(keys.JOB + job_id))
+            return JobRecord.parse(job_id, fields) if fields else None
+        pipe = self._scripts.redis.pipeline(transaction=True)
+        pipe.hgetall(keys.JOB + job_id)
+        pipe.lrange(keys.JOB + job_id + keys.HISTORY, 0, -1)
+        fields, steps = await self._scripts.await_reply(pipe.execute())
+        if not fields:
+            return None
+        return replace(JobRecord.parse(job_id, fields), history=tuple(orjson.loads(step)["data"] for step in steps))
+
+    async def find_made(self, idempotency_names: Sequence[str]) -> list[str | None]:
+        """The ids of the jobs that were made with these keys; each is what NewJob.idempotency_name is."""
+        if not idempotency_names:
+            return []
+        found = await self._scripts.await_reply(self._scripts.redis.mget(idempotency_names))
+        return [job_id.decode() if job_id else None for job_id in found]
 
     async def cancel(self, job: JobRecord) -> Cancelled:
         """Ends the job as it was read; its download stops with its last job, on whichever worker it runs."""
@@ -288,5 +411,6 @@ class JobStore:
             seq=job.state["seq"],
             body=Update.from_data(job.state | _CANCELLED).as_cancelled().body(),
             record_seconds=self._record_seconds,
+            expires_at=utc_now(self._record_seconds),
         )
         return Cancelled(outcome.decode())

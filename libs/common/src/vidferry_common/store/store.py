@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
+from vidferry_common.store.job_lists import JobLists
 from vidferry_common.store.jobs import JobStore
 from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.objects import ObjectMarks
@@ -36,6 +37,7 @@ class Store:
         self._redis = redis
         self._scripts = ScriptRunner(redis, limits)
         self.jobs = JobStore(self._scripts, record_seconds)
+        self.job_lists = JobLists(self._scripts)
         self.downloads = DownloadStore(self._scripts, record_seconds)
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)

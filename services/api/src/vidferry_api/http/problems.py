@@ -52,6 +52,7 @@ RATE_LIMIT_HEADERS = {
 }
 _HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
 EXPECTED_BODY = 'Send a JSON object such as {"url": "https://example.org/video"}.'
+EXPECTED_CHOICE = 'Send a JSON object such as {"job_ids": ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"]} or {"filter": {}}.'
 
 
 class FieldProblem(BaseModel):
@@ -131,18 +132,24 @@ def internal_problem(trace_id: str) -> JSONResponse:
 
 def _answer_validation_error(request: Request, error: Exception) -> JSONResponse:
     invalid = cast("RequestValidationError", error).errors()
-    if any(item["loc"][0] == "body" for item in invalid) and not _declares_json(request):
+    in_body = any(item["loc"][:1] == ("body",) for item in invalid)
+    if in_body and not _declares_json(request):
         return Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.").response()
     if any(item["type"] == "json_invalid" for item in invalid):
-        return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
+        return Problem(ProblemCode.INVALID_JSON, _expected_body(request)).response()
     errors = [{"field": _field_path(item), "message": _field_message(item)} for item in invalid]
     code = ProblemCode.INVALID_URL if {item["field"] for item in errors} == {"url"} else ProblemCode.INVALID_REQUEST
-    return Problem(code, _detail_of(invalid, errors), errors=errors[:20]).response()
+    return Problem(code, _detail_of(request, invalid, errors), errors=errors[:20]).response()
 
 
-def _detail_of(invalid: Sequence[Any], errors: list[dict[str, str]]) -> str:
+def _expected_body(request: Request) -> str:
+    """An example of the body that the path takes."""
+    return EXPECTED_CHOICE if request.url.path.endswith((":cancel", ":retry")) else EXPECTED_BODY
+
+
+def _detail_of(request: Request, invalid: Sequence[Any], errors: list[dict[str, str]]) -> str:
     if errors[0]["field"] == "body":
-        return EXPECTED_BODY
+        return _expected_body(request)
     if [(each["field"], item["type"]) for each, item in zip(errors, invalid, strict=True)] == [("url", "value_error")]:
         message = errors[0]["message"]  # a whole sentence (jobs/url.py), which the page shows beside the field
         return f"{message[:1].upper()}{message[1:]}."
@@ -176,7 +183,7 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
             return Response(status_code=204, headers={"Allow": allowed})
         return Problem(ProblemCode.METHOD_NOT_ALLOWED, f"Use {allowed}.", headers={"Allow": allowed}).response()
     if http_error.status_code == ProblemCode.INVALID_JSON.status:  # nested too deeply, or not UTF-8
-        return Problem(ProblemCode.INVALID_JSON, EXPECTED_BODY).response()
+        return Problem(ProblemCode.INVALID_JSON, _expected_body(request)).response()
     if http_error.status_code == ProblemCode.NOT_FOUND.status:
         if (request.method, request.scope["path"]) == ("OPTIONS", "*"):  # about the server (RFC 9110 §9.3.7)
             return Response(status_code=204, headers={"Allow": METHODS})

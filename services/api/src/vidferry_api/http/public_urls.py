@@ -5,8 +5,11 @@ from starlette.requests import Request
 from vidferry_api.http.problems import Problem
 from vidferry_api.settings import ApiSettings
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.job_urls import events_url, job_url, websocket_url
 from vidferry_common.http import problems
 from vidferry_common.http.host import forwarded_host
+
+__all__ = ["absolute_url", "events_url", "job_url", "many_jobs_url", "public_root", "websocket_url"]
 
 
 def public_root(request: Request, settings: ApiSettings) -> str:
@@ -30,22 +33,9 @@ def absolute_url(link: str, request: Request, settings: ApiSettings) -> str:
     return public_root(request, settings) + link if link.startswith("/") else link
 
 
-def job_url(root: str, job_id: str) -> str:
-    return f"{root}/api/jobs/{job_id}"
-
-
-def websocket_url(root: str, job_id: str) -> str:
-    """The job's WebSocket: ws for http, wss for https."""
-    return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
-
-
 def many_jobs_url(root: str) -> str:
     """The WebSocket for many jobs."""
     return f"ws{root.removeprefix('http')}/ws/downloads"
-
-
-def events_url(root: str, job_id: str) -> str:
-    return f"{root}/sse/download/{job_id}"
 
 
 def _normalize_host(host: str) -> str:

@@ -3,22 +3,23 @@
 import logging
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
 
 from vidferry_api.dependencies import ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
-from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
-from vidferry_api.jobs.document import add_tickets
-from vidferry_api.jobs.schemas import Accepted
+from vidferry_api.http.public_urls import job_url, public_root
+from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, RedisFull
+from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, RedisFull, idempotency_name
 
 logger = logging.getLogger(__name__)
 
@@ -44,48 +45,78 @@ def _idempotency_key(
     return idempotency_key or ""
 
 
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What is asked of a new job."""
+
+    url: str
+    """canonical"""
+    format: Format
+    priority: Priority
+    force: bool
+    external_id: str | None
+    metadata: dict[str, Any] | None
+
+
 class JobCreator:
-    """Creates the job that one request asks for."""
+    """Creates the jobs that one request asks for."""
 
     def __init__(
         self,
         request: Request,
-        response: Response,
         services: ServicesDep,
         principal: WriterDep,
         key: Annotated[str, Depends(_idempotency_key)],
     ) -> None:
-        self._request, self._response, self._services, self._key = request, response, services, key
-        self._principal = principal
+        self._request, self._services, self._principal, self.key = request, services, principal, key
 
     @property
     def public_root(self) -> str:
         """The public root of the request's URLs. Raises Problem if the request names no host."""
         return public_root(self._request, self._services.settings)
 
-    async def create(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
-        """Creates the job, or finds the one that the same Idempotency-Key created before. url must be canonical."""
+    async def create(
+        self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
+    ) -> Created:
+        """Creates the job, or finds the one that the same Idempotency-Key created before.
+
+        owner and key: the principal and the request's Idempotency-Key if they are None.
+        """
         services = self._services
         job = NewJob(
             job_id=str(uuid4()),
             download_id=str(uuid4()),
             epoch=secrets.token_hex(4),
-            url=url,
-            format=fmt,
+            url=asked.url,
+            format=asked.format,
             public_root=self.public_root,
             traceparent=self._request.state.traceparent,
-            idempotency_key=self._key,
-            priority=priority,
-            force=force,
+            idempotency_key=self.key if key is None else key,
+            priority=asked.priority,
+            force=asked.force,
             retry_of=retry_of,
-            owner=self._principal.owner,
-            caller=caller_address(self._request.scope, services.settings.proxies),
+            external_id=asked.external_id,
+            metadata=asked.metadata,
+            owner=self._principal.owner if owner is None else owner,
+            caller=self._caller,
         )
         created = await self._store_job(job)
         trace = trace_id(job.traceparent)
         logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
         services.metrics.accepted.add(created.outcome)
-        return self._describe_accepted(job.public_root, created)
+        if created.job is None:
+            raise Problem(
+                ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key was deleted. Use a new Idempotency-Key."
+            )
+        return created
+
+    def name_key(self, key: str, owner: str) -> str:
+        """What Redis knows an Idempotency-Key of this request's caller by, for a job of that owner."""
+        return idempotency_name(owner or self._caller, self.public_root, key)
+
+    @property
+    def _caller(self) -> str:
+        return caller_address(self._request.scope, self._services.settings.proxies)
 
     async def _store_job(self, job: NewJob) -> Created:
         """Stores the job. Counts a refusal; logs the address of a caller over its rate, which may be a proxy's."""
@@ -108,24 +139,18 @@ class JobCreator:
             services.memory_log.note_refusal()
             raise
 
-    def _describe_accepted(self, root: str, created: Created) -> Accepted:
-        if created.status is None:
-            raise Problem(
-                ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key was deleted. Use a new Idempotency-Key."
-            )
+    def describe(self, created: Created) -> JSONResponse:
+        """The response that describes the job."""
+        job = created.job
+        assert job is not None  # create() raises otherwise
+        root = self.public_root
+        document = add_tickets(job_document(job, root), self._services.tickets)
+        response = JSONResponse(document, 202, {"Location": job_url(root, created.job_id)})
         if created.quota:
-            self._response.headers.update(rate_limit_headers(created.quota))
-        self._response.headers["Location"] = job_url(root, created.job_id)
+            response.headers.update(rate_limit_headers(created.quota))
         if created.replayed:
-            self._response.headers["Idempotency-Replayed"] = "true"
-        document = {
-            "job_id": created.job_id,
-            "status": created.status,
-            "status_url": job_url(root, created.job_id),
-            "ws_url": websocket_url(root, created.job_id),
-            "events_url": events_url(root, created.job_id),
-        }
-        return Accepted(**add_tickets(document, self._services.tickets))
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
 
 
 JobCreatorDep = Annotated[JobCreator, Depends()]

@@ -1,11 +1,13 @@
-"""The JSON document of a job, as GET and DELETE answer it."""
+"""The JSON document of a job, the same wherever a job is described. Steps on sockets and event streams carry it too."""
 
 import time
 from typing import Any
 
-from vidferry_api.http.public_urls import events_url, websocket_url
+from vidferry_api.http.public_urls import events_url, job_url, websocket_url
 from vidferry_common.contract.tickets import QUERY, Purpose, TicketSigner
-from vidferry_common.store import JobRecord
+from vidferry_common.store import JobRecord, fixed_fields
+
+HISTORY_FIELDS = ("stage", "status", "progress", "message", "attempt", "timestamp")
 
 
 def job_document(job: JobRecord, root: str) -> dict[str, Any]:
@@ -15,17 +17,20 @@ def job_document(job: JobRecord, root: str) -> dict[str, Any]:
     than the api, with fields that the model does not have.
     """
     return {
+        "expires_at": None,  # a job that the release before has ended tells none
         **job.state,
-        "url": job.url,
-        "format": job.format.model_dump(mode="json"),
-        "priority": job.priority,
-        "force": job.force,
-        "retry_of": job.retry_of,
-        "created_at": job.created,
+        **fixed_fields(job),
+        "status_url": job_url(root, job.job_id),
         "ws_url": websocket_url(root, job.job_id),
         "events_url": events_url(root, job.job_id),
         "cursor": job.cursor,
     }
+
+
+def job_document_with_history(job: JobRecord, root: str) -> dict[str, Any]:
+    """The document of a job that was read with its history."""
+    steps = [{name: step.get(name) for name in HISTORY_FIELDS} for step in job.history]
+    return {**job_document(job, root), "history": steps}
 
 
 _LINK_PURPOSES = {

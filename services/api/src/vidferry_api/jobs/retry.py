@@ -2,15 +2,17 @@
 
 from vidferry_api.http.problems import Problem
 from vidferry_api.http.public_urls import job_url
-from vidferry_api.jobs.create import JobCreator
-from vidferry_api.jobs.schemas import Accepted
+from vidferry_api.jobs.create import JobCreator, JobRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
-from vidferry_common.store import JobRecord
+from vidferry_common.store import Created, JobRecord
 
 
-async def retry_job(job: JobRecord, creator: JobCreator) -> Accepted:
-    """Creates a new job like this one. Raises Problem if this one has not ended, or has completed."""
+async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
+    """Creates a new job like this one, for the same owner. Raises Problem if this one has not ended, or has completed.
+
+    key: an Idempotency-Key in place of the request's own.
+    """
     if not job.status.terminal:
         raise Problem(ProblemCode.JOB_NOT_ENDED, "The job has not ended. Cancel it first, or wait until it has ended.")
     if job.status is Status.COMPLETED:
@@ -19,4 +21,5 @@ async def retry_job(job: JobRecord, creator: JobCreator) -> Accepted:
             ProblemCode.JOB_COMPLETED,
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
-    return await creator.create(job.url, job.format, job.priority, force=job.force, retry_of=job.job_id)
+    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata)
+    return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)

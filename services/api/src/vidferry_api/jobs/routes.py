@@ -1,9 +1,10 @@
-"""`POST /api/download`, everything below `/api/jobs/{job_id}`, and the schema of the jobs' messages."""
+"""`POST /api/download`, the lists of `/api/jobs`, everything below `/api/jobs/{job_id}`, and the messages' schema."""
 
 from functools import cache
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.access.declared import public
@@ -19,23 +20,35 @@ from vidferry_api.http.conditional import (
 from vidferry_api.http.content_policy import SANDBOXED
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
+from vidferry_api.jobs.bulk import BulkRequest, BulkResult, cancel_jobs, retry_jobs
 from vidferry_api.jobs.cancel import cancel_job
-from vidferry_api.jobs.create import JobCreatorDep
-from vidferry_api.jobs.document import add_tickets, job_document
+from vidferry_api.jobs.create import JobCreatorDep, JobRequest
+from vidferry_api.jobs.document import add_tickets, job_document, job_document_with_history
 from vidferry_api.jobs.file import sign_file_link
+from vidferry_api.jobs.list import JobList, ListQuery, list_jobs
 from vidferry_api.jobs.messages import MEDIA_TYPE, messages_schema
 from vidferry_api.jobs.openapi import THUMBNAIL, TICKET, TICKET_PROBLEMS, TRACEPARENT, URI, creation_responses
 from vidferry_api.jobs.retry import retry_job
-from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
+from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
 from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_api.jobs.wait import WaitSeconds, status_etag, wait_for_change
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter()
 
-JOB = "/api/jobs/{job_id}"
+JOBS = "/api/jobs"
+JOB = f"{JOBS}/{{job_id}}"
 REVALIDATED = "private, no-cache"
 """a cache may keep it, and must revalidate it each time"""
+BULK_REFUSALS = (
+    ProblemCode.INVALID_HOST,
+    ProblemCode.INVALID_JSON,
+    ProblemCode.FORBIDDEN,
+    ProblemCode.BODY_TOO_LARGE,
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.INVALID_REQUEST,
+    ProblemCode.REDIS_UNAVAILABLE,
+)
 
 
 @router.post(
@@ -44,6 +57,7 @@ REVALIDATED = "private, no-cache"
     operation_id="createDownload",
     summary="Fetch a video",
     status_code=202,
+    response_model=Job,
     responses=creation_responses(
         ProblemCode.INVALID_JSON,
         ProblemCode.BODY_TOO_LARGE,
@@ -52,9 +66,66 @@ REVALIDATED = "private, no-cache"
     ),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accepted:
-    """Creates a job for the video and answers immediately. `ws_url` and `events_url` send its steps."""
-    return await creator.create(body.url, body.format, body.priority, force=body.force)
+async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> JSONResponse:
+    """Creates a job for the video and answers immediately with it. `ws_url` and `events_url` send its steps."""
+    asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata)
+    return creator.describe(await creator.create(asked))
+
+
+@router.head(JOBS, include_in_schema=False)
+@router.get(
+    JOBS,
+    tags=["jobs"],
+    operation_id="listJobs",
+    summary="List jobs",
+    response_model=JobList,
+    responses=problem_responses(
+        ProblemCode.INVALID_HOST, ProblemCode.FORBIDDEN, ProblemCode.INVALID_REQUEST, ProblemCode.REDIS_UNAVAILABLE
+    ),
+)
+async def get_jobs(
+    query: Annotated[ListQuery, Query()], request: Request, services: ServicesDep, principal: ReaderDep
+) -> JSONResponse:
+    """The caller's jobs, the newest first. Jobs that come meanwhile change nothing on the pages that follow.
+
+    A page may have fewer jobs than `page_size`, and even none, while more follow: go on until `next_page_token` is
+    empty.
+    """
+    page = await list_jobs(query, services, principal, public_root(request, services.settings))
+    return JSONResponse(page, headers={"Cache-Control": "private, no-store"})
+
+
+@router.post(
+    f"{JOBS}:cancel",
+    tags=["jobs"],
+    operation_id="cancelJobs",
+    summary="Cancel many jobs",
+    response_model=BulkResult,
+    responses=problem_responses(*BULK_REFUSALS),
+)
+async def post_jobs_cancel(body: BulkRequest, services: ServicesDep, principal: WriterDep) -> JSONResponse:
+    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless."""
+    return JSONResponse(await cancel_jobs(body, services, principal))
+
+
+@router.post(
+    f"{JOBS}:retry",
+    tags=["jobs"],
+    operation_id="retryJobs",
+    summary="Retry many jobs",
+    response_model=BulkResult,
+    responses=problem_responses(
+        *BULK_REFUSALS, ProblemCode.TOO_MANY_REQUESTS, ProblemCode.QUEUE_FULL, ProblemCode.REDIS_FULL
+    ),
+)
+async def post_jobs_retry(
+    body: BulkRequest, services: ServicesDep, principal: WriterDep, creator: JobCreatorDep
+) -> JSONResponse:
+    """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
+
+    Send an Idempotency-Key, so that a repeated request retries no job twice.
+    """
+    return JSONResponse(await retry_jobs(body, services, principal, creator))
 
 
 @router.head(JOB, include_in_schema=False)
@@ -63,7 +134,7 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
     tags=["jobs"],
     operation_id="getJob",
     summary="Get a job",
-    response_model=Job,
+    response_model=JobWithHistory,
     responses={
         200: {"description": "The job.", "headers": ETAG},
         304: NOT_MODIFIED,
@@ -79,10 +150,10 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
 async def get_job(
     job: ReadableJobDep, request: Request, services: ServicesDep, principal: ReaderDep, wait: WaitSeconds = 0
 ) -> Response:
-    """The fields that the WebSocket sends, with the values of its newest message."""
+    """The fields that the WebSocket sends, with the values of its newest message, and the job's steps so far."""
     if wait and request.method == "GET":
         job = await wait_for_change(job, wait, request, services, principal)
-    document = add_tickets(job_document(job, public_root(request, services.settings)), services.tickets)
+    document = add_tickets(job_document_with_history(job, public_root(request, services.settings)), services.tickets)
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = status_etag(job.state["status"], strong_etag(bytes(response.body)))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
@@ -184,15 +255,17 @@ async def delete_job(
     operation_id="retryJob",
     summary="Retry a job",
     status_code=202,
+    response_model=Job,
     responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
-async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> Accepted:
+async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONResponse:
     """Creates a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
-    The new job has the same URL, format, priority and force, and names the old one in `retry_of`.
+    The new job has the same URL, format, priority, force, external id and metadata, and names the old one in
+    `retry_of`.
     """
-    return await retry_job(job, creator)
+    return creator.describe(await retry_job(job, creator))
 
 
 @router.head("/api/schema/messages.json", include_in_schema=False)

@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from vidferry_api.jobs.labels import ExternalId, Metadata
 from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status
@@ -56,6 +58,19 @@ class DownloadRequest(BaseModel):
         description="Fetch the video again even if it is in the bucket, and replace the stored one.",
     )
 
+    external_id: ExternalId | None = Field(
+        default=None,
+        description="Your own id for the job, which `GET /api/jobs` finds it by. 1 to 255 visible characters. Several "
+        "jobs can have the same one.",
+        examples=["order-4711"],
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description="A JSON object that Vidferry keeps with the job and returns with it. At most 2 KiB when written "
+        "without spaces.",
+        examples=[{"course": "physics", "lesson": 7}],
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, body: Any) -> Any:
@@ -77,15 +92,23 @@ def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, 
     }
 
 
-class Accepted(BaseModel):
-    """The job that was created."""
+class Job(BaseModel):
+    """A job in its current state. Sizes are in bytes, speed in bytes per second, times in seconds. Unknown values are
+    null.
+    """
 
     job_id: Uuid = Field(description="The job's id.", examples=[_ID])
-    status: Status = Field(
-        description="`queued`, or another status if the job was attached to a running download, or created by an "
-        "earlier request.",
-        examples=[Status.QUEUED],
+    kind: JobKind = Field(description="What the job does.")
+    url: Uri = Field(
+        description="The URL of the request, in its canonical form.", examples=["https://example.org/video"]
     )
+    format: Format = Field(description="The format of the request.")
+    priority: Priority = Field(description="The priority of the request.")
+    force: bool = Field(description="Whether the request asked to fetch the video again.")
+    retry_of: Uuid | None = Field(description="The job that this one is a retry of.")
+    created_at: DateTime = Field(description="When the job was created, RFC 3339.", examples=[_TIME])
+    external_id: str | None = Field(description="The caller's own id for the job.", examples=["order-4711"])
+    metadata: dict[str, Any] | None = Field(description="What the caller keeps with the job.")
     status_url: Uri = Field(
         description="The absolute URL of the job.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
     )
@@ -97,29 +120,8 @@ class Accepted(BaseModel):
         description="The absolute URL of the same messages as Server-Sent Events.",
         examples=[f"https://media.example.org/sse/download/{_ID}"],
     )
-
-
-class Job(BaseModel):
-    """A job in its current state. Sizes are in bytes, speed in bytes per second, times in seconds. Unknown values are
-    null.
-    """
-
-    job_id: Uuid = Field(description="The job's id.", examples=[_ID])
-    url: Uri = Field(
-        description="The URL of the request, in its canonical form.", examples=["https://example.org/video"]
-    )
-    format: Format = Field(description="The format of the request.")
-    priority: Priority = Field(description="The priority of the request.")
-    force: bool = Field(description="Whether the request asked to fetch the video again.")
-    retry_of: Uuid | None = Field(description="The job that this one is a retry of.")
-    created_at: DateTime = Field(description="When the job was created, RFC 3339.", examples=[_TIME])
-    ws_url: Uri = Field(
-        description="The absolute URL of the WebSocket that sends every step of the job.",
-        examples=[f"wss://media.example.org/ws/download/{_ID}"],
-    )
-    events_url: Uri = Field(
-        description="The absolute URL of the same messages as Server-Sent Events.",
-        examples=[f"https://media.example.org/sse/download/{_ID}"],
+    expires_at: DateTime | None = Field(
+        description="When the job's record will be deleted at the latest, RFC 3339; null while the job has not ended."
     )
     cursor: str = Field(
         description="Where a watcher can resume: the query parameter `after` of `ws_url`, or Last-Event-ID for "
@@ -144,3 +146,22 @@ class Job(BaseModel):
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
     result: Result | None = Field(None, description="The result of a completed job.")
     error: Failure | None = Field(None, description="Why the job failed.")
+
+
+class HistoryEntry(BaseModel):
+    """A step of a job: a change of its stage."""
+
+    stage: Stage
+    status: Status
+    progress: Double = Field(description="per cent")
+    message: str
+    attempt: Int32
+    timestamp: DateTime = Field(description="RFC 3339")
+
+
+class JobWithHistory(Job):
+    """A job in its current state, and the steps that led there."""
+
+    history: list[HistoryEntry] = Field(
+        description="The job's steps, the oldest first. Kept for five minutes after the job's end, then empty."
+    )

@@ -53,7 +53,7 @@ async def wait_for_change(
                     break
                 await listener.wait(min(left, READ_INTERVAL))
                 if not disconnect.done():
-                    job = await find_job(job.job_id, services, principal)
+                    job = await find_job(job.job_id, services, principal, with_history=True)
         finally:
             disconnect.cancel()
             request.state.waited = loop.time() - began

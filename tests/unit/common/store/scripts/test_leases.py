@@ -158,7 +158,9 @@ async def test_everything_expires_but_the_queue_itself(records: Records) -> None
     await records.expired()
     left = {key.decode(): await records.redis.ttl(key) for key in await records.redis.keys("*")}
     assert {key for key, seconds in left.items() if seconds < 0} == WITHOUT_EXPIRY
-    assert max(left.values()) <= SECONDS
+    indexes = {key for key in left if key.startswith((keys.JOBS_BY_OWNER, keys.OPEN_JOBS))}
+    assert max(left[key] for key in left.keys() - indexes) <= SECONDS
+    assert max(left[key] for key in indexes) <= 2 * SECONDS
     soon = {key for key, seconds in left.items() if 0 <= seconds <= SECONDS - 60}
     download = keys.DOWNLOAD + job.download_id
     assert soon == {keys.JOB + job.job_id + keys.HISTORY, download, download + keys.JOBS}, "of what has ended"
@@ -171,7 +173,8 @@ async def test_what_happens_renews_the_expiry(records: Records) -> None:
     everything = [
         key
         for key in await found(records, "vidferry:")
-        if key not in WITHOUT_EXPIRY and not key.startswith((keys.DOWNLOAD_BY_URL, keys.SITE))
+        if key not in WITHOUT_EXPIRY
+        and not key.startswith((keys.DOWNLOAD_BY_URL, keys.SITE, keys.JOBS_BY_OWNER, keys.OPEN_JOBS))
     ]
     assert len(everything) == 5
     for key in everything:

@@ -33,7 +33,7 @@ from vidferry_common.store import (
 pytestmark = pytest.mark.anyio
 KIBIBYTE, MEBIBYTE = 1024, 1024**2
 FAILED = queued_update().as_failed(ErrorCode.UNAVAILABLE).body()
-BESIDE = 320
+BESIDE = 470
 """as room.lua has it"""
 RECORDS = (keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL, keys.DOWNLOAD_BY_OBJECT, keys.OBJECT_BY_URL, keys.IDEMPOTENCY)
 
@@ -161,7 +161,7 @@ async def test_an_expired_record_leaves_the_line(records: Records) -> None:
 
 
 async def test_the_queues_bytes_are_bounded(records: Records) -> None:
-    bound = 50 * KIBIBYTE
+    bound = 150 * KIBIBYTE
     large = [new_job(f"https://example.com/{'a' * 8 * KIBIBYTE}{number}") for number in range(3)]
     for job in large[:2]:
         await records.store.jobs.create(job, CAP, bound)
@@ -201,7 +201,7 @@ async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None
 
 
 async def test_what_expired_while_it_waited_takes_no_room(records: Records) -> None:
-    bound = 10 * KIBIBYTE
+    bound = 12 * KIBIBYTE
     await records.store.jobs.create(new_job(), CAP, bound)
     await of(records.redis.delete(*await stored(records, keys.JOB, keys.DOWNLOAD, keys.DOWNLOAD_BY_URL), keys.QUEUE))
 

@@ -1,5 +1,5 @@
 -- Ends one job. Its download goes on for the other jobs, and stops with the last.
--- KEYS: job; args: job_id, seq (that the body was made at), body, record_seconds
+-- KEYS: job; args: job_id, seq (that the body was made at), body, record_seconds, expires_at
 -- Returns cancelled | ended (before) | moved (there is a newer message) | none (no such job).
 local args = cjson.decode(ARGV[1])
 local record = redis.call('HMGET', KEYS[1], 'state', 'download', 'seq', 'bytes')
@@ -8,7 +8,7 @@ if not record[2] then return 'ended' end
 if tonumber(record[3]) ~= args.seq then return 'moved' end
 redis.call('HDEL', KEYS[1], 'attempt_offset') -- the body already holds the job's own attempt
 local download_id, download = record[2], download_key(record[2])
-append_ended({ end_job(args.job_id, args.body, facts_of(download, {}), nil, args.record_seconds) })
+append_ended({ end_job(args.job_id, args.body, facts_of(download, {}), nil, args) })
 redis.call('SREM', download .. keys.JOBS, args.job_id)
 local running = redis.call('HMGET', download, 'status', 'attempt', 'worker')
 if not running[1] or running[1] == 'ended' then return 'cancelled' end

@@ -1,10 +1,10 @@
 -- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
--- args: job (id, epoch, owner, request, public_root, bytes), download (id, url, format, object_by_url, site, caller, head_start,
+-- args: job (id, epoch, owner, request, document, site, public_root, bytes, created_ms, by_external_id ('' without one)), download (id, url, format, object_by_url, site, caller, head_start,
 --       force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number)
--- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message}:
+-- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate.
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
@@ -20,9 +20,19 @@ local function count_request()
   return math.ceil(spent)
 end
 
+-- Adds the job to an index. Records expire by themselves, so each new id looks at two others, any of them, and drops those
+-- whose record is gone, or lacks the field. So at most some half of the ids are of such records.
+local function add_to_index(index, field)
+  for _, other in ipairs(redis.call('ZRANDMEMBER', index, 2)) do
+    if redis.call('HEXISTS', keys.JOB .. other, field) == 0 then redis.call('ZREM', index, other) end
+  end
+  redis.call('ZADD', index, new_job.created_ms, job_id)
+  redis.call('EXPIRE', index, 2 * ttl) -- a job's steps, and its end, renew the expiry of its record
+end
+
 -- The same script again, after its reply was lost.
 local made = redis.call('HGET', KEYS[1], 'state')
-if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made } end
+if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made, args.created } end
 
 local share, open = look_at_memory()
 if share >= EVICTED then
@@ -39,9 +49,9 @@ end
 if KEYS[3] ~= '' then
   local known = redis.call('GET', KEYS[3])
   if known then
-    local record = redis.call('HMGET', keys.JOB .. known, 'request', 'state')
+    local record = redis.call('HMGET', keys.JOB .. known, 'request', 'state', 'created')
     if record[1] and record[1] ~= request then return { 'mismatch', spent } end
-    return { 'replayed', spent, known, record[2] }
+    return { 'replayed', spent, known, record[2], record[3] }
   end
 end
 if share >= REFUSED then return { 'no_memory', spent } end
@@ -61,9 +71,13 @@ if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
   return { 'full', spent }
 end
 
-local job = { 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', request, 'public_root', new_job.public_root, 'traceparent', args.traceparent,
-  'created', args.created, 'download', attached and running or new_download.id, 'bytes', new_job.bytes,
-  'idempotency', KEYS[3] }
+local job = { 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', request, 'document', new_job.document,
+  'site', new_job.site, 'public_root', new_job.public_root, 'traceparent', args.traceparent, 'created', args.created,
+  'download', attached and running or new_download.id, 'bytes', new_job.bytes, 'idempotency', KEYS[3] }
+if new_job.by_external_id ~= '' then
+  job[#job + 1] = 'by_external_id'
+  job[#job + 1] = new_job.by_external_id
+end
 local message
 if attached then
   redis.call('HSET', KEYS[1], 'seq', 0, unpack(job))
@@ -72,7 +86,7 @@ if attached then
   deliver_missed(job_id, download, ttl)
   message = redis.call('HGET', KEYS[1], 'state')
 else
-  message = compose_message(job_id, { new_job.epoch, args.traceparent, new_job.public_root, 0 }, args.body, false)
+  message = compose_message(job_id, { new_job.epoch, args.traceparent, new_job.public_root, 0, '0', new_job.document }, args.body, false)
   redis.call('HSET', KEYS[1], 'seq', 1, 'state', message, unpack(job))
   redis.call('HSET', download, 'v', 1, 'url', new_download.url, 'format', new_download.format, 'download_by_url', KEYS[2],
     'object_by_url', new_download.object_by_url, 'site', new_download.site, 'caller', new_download.caller,
@@ -82,9 +96,12 @@ else
   redis.call('SET', KEYS[2], new_download.id, 'EX', ttl)
   enqueue(args.arq, now, now - new_download.head_start)
 end
+add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state')
+add_to_index(keys.OPEN_JOBS .. new_job.owner, 'download')
+if new_job.by_external_id ~= '' then add_to_index(new_job.by_external_id, 'state') end
 add_open_bytes(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. keys.JOBS, job_id)
 set_expiry(download, ttl)
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(args.idempotency_seconds, ttl)) end
-return { attached and 'attached' or 'created', spent, job_id, message }
+return { attached and 'attached' or 'created', spent, job_id, message, args.created }

@@ -1,5 +1,5 @@
 -- Ends a download and all its jobs, if the caller holds the fence.
--- KEYS: download; args: download_id, attempt, body, record_seconds, leads_to (the object that the URL leads to, or ''),
+-- KEYS: download; args: download_id, attempt, body, record_seconds, expires_at, leads_to (the object that the URL leads to, or ''),
 --       known_s (seconds that this is known), facts (field, value of the jobs' records for each)
 -- Returns the ids of the jobs told, or false where another attempt has taken over.
 local args = cjson.decode(ARGV[1])
@@ -18,5 +18,5 @@ if args.leads_to ~= '' and args.known_s > 0 then
   known = index .. ' ' .. math.ceil(now_ms() + ms)
 end
 return end_download(
-  KEYS[1], args.download_id, attempt, args.body, facts_of(KEYS[1], args.facts), known, args.record_seconds
+  KEYS[1], args.download_id, attempt, args.body, facts_of(KEYS[1], args.facts), known, args
 )

@@ -4,7 +4,8 @@ local function download_key(download_id)
   return keys.DOWNLOAD .. download_id
 end
 
--- A number field of a body or a message. A title can't imitate it: its quotes are escaped.
+-- A number field of a body or a message. A title can't imitate it: its quotes are escaped. Metadata can't either: it stands
+-- behind the body.
 local function number_in(text, field)
   return tonumber(string.match(text, '"' .. field .. '":([%d.]+)'))
 end
@@ -17,7 +18,7 @@ local function deliver_missed(job_id, download, ttl)
     if number_in(missed, 'progress') > seen then deliver(job_id, missed, true, ttl) end
   end
   if redis.call('LINDEX', download .. keys.STEPS, -1) ~= body and number_in(body, 'progress') >= seen then
-    deliver(job_id, body, false, ttl)
+    deliver(job_id, body, false, ttl, true)
   end
 end
 
@@ -162,10 +163,11 @@ local function facts_of(download, facts)
 end
 
 -- Ends a download and all its jobs, whose records keep the facts: field, value, … Returns the jobs' ids.
-local function end_download(download, download_id, attempt, body, facts, known, ttl)
+-- args: record_seconds and expires_at, as end_job takes them.
+local function end_download(download, download_id, attempt, body, facts, known, args)
   local jobs, line = redis.call('SMEMBERS', download .. keys.JOBS), {}
   for _, job_id in ipairs(jobs) do
-    line[#line + 1] = end_job(job_id, body, facts, #line == 0 and known or nil, ttl)
+    line[#line + 1] = end_job(job_id, body, facts, #line == 0 and known or nil, args)
   end
   leave_queue(download, download_id, download_id .. ':' .. attempt)
   close_download(download, download_id, body)

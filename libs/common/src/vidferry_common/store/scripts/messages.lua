@@ -29,21 +29,27 @@ local function with_attempt_offset(body, attempts)
   return told
 end
 
--- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, public_root, seq and attempt_offset.
+-- The next message of a job, whole, and its seq; record is the job's epoch, traceparent, public_root, seq, attempt_offset and,
+-- if the message is to carry the job's whole document, the fixed part of that. It stands behind the body, so that nothing in
+-- a caller's metadata is taken for a field of the body.
 local function compose_message(job_id, record, body, step)
   if (record[5] or '0') ~= '0' then body = with_attempt_offset(body, record[5]) end
   local seq = record[4] + 1
-  return '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. record[1] .. '-' .. seq ..
+  local cursor = record[1] .. '-' .. seq
+  local document = record[6] and ',"cursor":"' .. cursor .. '",' .. record[6] or ''
+  return '{"v":1,"type":"status",' .. (step and '"step":true,' or '') .. '"cursor":"' .. cursor ..
     '","traceparent":"' .. record[2] .. '","data":{"job_id":"' .. job_id .. '","seq":' .. seq .. ',' ..
-    replace_mark(replace_mark(body, '\1', record[3]), '\2', job_id) .. '}}', seq
+    replace_mark(replace_mark(body, '\1', record[3]), '\2', job_id) .. document .. '}}', seq
 end
 
 -- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
 -- A job that has ended has no epoch any more (room.lua) and is not changed. Each step renews the expiry of the record;
--- every attempt has some.
-local function deliver(job_id, body, step, ttl)
+-- every attempt has some. A step carries the job's whole document, any other message only where whole is true.
+local function deliver(job_id, body, step, ttl, whole)
   local key = keys.JOB .. job_id
-  local record = redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset')
+  local record = (step or whole)
+    and redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document')
+    or redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset')
   if not record[1] then return end
   local message, seq = compose_message(job_id, record, body, step)
   redis.call('HSET', key, 'seq', seq, 'state', message)

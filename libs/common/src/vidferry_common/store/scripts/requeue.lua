@@ -1,6 +1,6 @@
 -- Puts a running download back on the queue for its next attempt.
 -- KEYS: download; args: download_id, attempt, cause (retries | worker_losses | ''), limit (of the cause), delay_ms, body,
---       failure (the body at the limit), record_seconds, arq (of the next attempt: id, payload, ms)
+--       failure (the body at the limit), record_seconds, expires_at, arq (of the next attempt: id, payload, ms)
 -- A worker loss counts only once the lease has expired. The cause's counter is raised; beyond the limit the download ends
 -- with the failure instead. Returns requeued | ended | stale.
 local args = cjson.decode(ARGV[1])
@@ -18,7 +18,7 @@ if cause == 'worker_losses' then
 end
 allow_writes(KEYS[1])
 if cause ~= '' and redis.call('HINCRBY', KEYS[1], cause, 1) > args.limit then
-  end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, ttl)
+  end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, args)
   return 'ended'
 end
 leave_queue(KEYS[1], id, id .. ':' .. attempt)

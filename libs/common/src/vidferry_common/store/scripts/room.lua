@@ -10,8 +10,9 @@ local NEWEST = 100
 
 -- Seconds for which the history of an ended job and the record of its download are kept, below WATCHED and above.
 local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
--- Bytes of an ended job beside its own key: its expiry and its element in the list of ended jobs, and each further key.
-local EXTRA_BYTES, KEY_BYTES = 320, 240
+-- Bytes of an ended job beside its own key: its expiry, its element in the list of ended jobs and its place among its owner's
+-- jobs, and each further key.
+local EXTRA_BYTES, KEY_BYTES = 470, 240
 
 local clock
 -- Milliseconds with their fraction, so that calls within one millisecond keep their order. The time stands still in a script.
@@ -72,30 +73,42 @@ end
 
 -- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
 -- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
+-- args: record_seconds, and expires_at, the time at which the record will have gone by then. An older release sends none.
 -- Returns the job's element in the list of ended jobs; nil where it had ended before.
-local function end_job(job_id, body, facts, known, ttl)
+local function end_job(job_id, body, facts, known, args)
   local job = keys.JOB .. job_id
-  local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'request', 'created',
-    'idempotency', 'owner')
+  local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document', 'request',
+    'created', 'idempotency', 'owner', 'site', 'by_external_id')
   if not record[1] then return end
+  if record[6] then -- its last member is `"expires_at":null`
+    record[6] = string.sub(record[6], 1, -5) .. '"' .. args.expires_at .. '"'
+  end
   local message = compose_message(job_id, record, body, true)
+  local request, created, idempotency, owner, site, by_external_id = unpack(record, 7, 12)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
-  redis.call('HSET', job, 'request', record[6], 'created', record[7], 'owner', record[9] or '', 'state', message, unpack(facts))
-  redis.call('EXPIRE', job, ttl)
+  redis.call('HSET', job, 'request', request, 'created', created, 'owner', owner or '', 'state', message,
+    'filed', string.match(message, '"status":"([a-z]+)"') .. ' ' .. (site or ''), unpack(facts))
+  if by_external_id then redis.call('HSET', job, 'by_external_id', by_external_id) end
+  redis.call('EXPIRE', job, args.record_seconds)
+  redis.call('ZREM', keys.OPEN_JOBS .. (owner or ''), job_id)
   redis.call('RPUSH', job .. keys.HISTORY, message)
   redis.call('EXPIRE', job .. keys.HISTORY, extras_seconds())
   redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
   local size = redis.pcall('MEMORY', 'USAGE', job, 'SAMPLES', 0)
-  if type(size) == 'table' then size = 1024 + #message + #record[6] end -- a server that does not tell
-  local idempotency = record[8] ~= '' and record[8]
-  size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0)
+  if type(size) == 'table' then size = 1024 + #message + #request end -- a server that does not tell
+  idempotency = idempotency ~= '' and idempotency
+  size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0) + (by_external_id and KEY_BYTES or 0)
   return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0')
 end
 
--- Deletes a job that has ended, the Idempotency-Key that leads to it, and what its URL led to unless a later job has
--- found that again.
+-- Deletes a job that has ended, its places in the indexes, the Idempotency-Key that leads to it, and what its URL led to
+-- unless a later job has found that again. A record that has expired can't tell its indexes;
+-- create.lua and list_jobs.lua drop its id.
 local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   local job = keys.JOB .. job_id
+  local record = redis.call('HMGET', job, 'owner', 'by_external_id')
+  if record[1] then redis.call('ZREM', keys.JOBS_BY_OWNER .. record[1], job_id) end
+  if record[2] then redis.call('ZREM', record[2], job_id) end
   redis.call('UNLINK', job, job .. keys.HISTORY)
   if idempotency ~= '-' and redis.call('GET', idempotency) == job_id then redis.call('UNLINK', idempotency) end
   if object_by_url ~= '-' and redis.call('PTTL', object_by_url) <= known_until - now_ms() + 1000 then

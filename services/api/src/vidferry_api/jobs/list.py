@@ -1,0 +1,116 @@
+"""`GET /api/jobs`: an owner's jobs, the newest first. The bulk methods choose jobs by the same filters."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from vidferry_api.access.principal import Principal, Scope
+from vidferry_api.dependencies import Services
+from vidferry_api.http.problems import Problem
+from vidferry_api.jobs.document import add_tickets, job_document
+from vidferry_api.jobs.labels import MAX_EXTERNAL_ID
+from vidferry_api.jobs.schemas import Job
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.kinds import JobKind
+from vidferry_common.contract.stages import Status
+from vidferry_common.origins import registered_domain
+from vidferry_common.store import InvalidPlace, JobFilter, Place
+
+MAX_PAGE, DEFAULT_PAGE = 200, 50
+MAX_TOKEN = 256
+"""characters of a page token"""
+MAX_HOST = 253
+
+
+def _split_commas(given: Any) -> Any:
+    """`status=a,b` is as good as `status=a&status=b`."""
+    if isinstance(given, str):
+        given = [given]
+    if not isinstance(given, list):
+        return given
+    return [part for each in given for part in (each.split(",") if isinstance(each, str) else [each])]
+
+
+class JobFilterFields(BaseModel):
+    """Which jobs. A field that is left out excludes none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Annotated[list[Status], BeforeValidator(_split_commas)] = Field(
+        default=[], max_length=20, description="One status or several: repeated, or separated by commas."
+    )
+    kind: JobKind | None = None
+    site: str = Field(
+        default="",
+        max_length=MAX_HOST,
+        description="The site of the job's URL, such as `example.co.uk`. A host counts as its registered domain.",
+    )
+    external_id: str | None = Field(default=None, min_length=1, max_length=MAX_EXTERNAL_ID)
+    created_after: AwareDatetime | None = Field(
+        default=None, description="RFC 3339: jobs that were created then or later."
+    )
+    created_before: AwareDatetime | None = Field(default=None, description="RFC 3339: jobs that were created earlier.")
+    owner: str | None = Field(
+        default=None,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9._@-]*$",
+        description="The owner of the jobs, by default the caller. Other owners require the scope `admin`.",
+    )
+
+    def filter_for(self, principal: Principal) -> JobFilter:
+        """The filter, for jobs of one owner. Raises Problem if the principal does not see those."""
+        owner = principal.owner if self.owner is None else self.owner
+        if not principal.sees(owner):
+            raise Problem(
+                ProblemCode.FORBIDDEN, f"Leave `owner` out, or use an API key or token with the scope {Scope.ADMIN}."
+            )
+        return JobFilter(
+            owner=owner,
+            statuses=frozenset(self.status),
+            kind=self.kind,
+            site=registered_domain(self.site) if self.site else "",
+            external_id=self.external_id,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+
+class ListQuery(JobFilterFields):
+    """The query of a list."""
+
+    page_size: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="The most jobs to return.")
+    page_token: str = Field(
+        default="",
+        max_length=MAX_TOKEN,
+        description="The `next_page_token` of the page before, with the same filters. `page_size` may differ.",
+    )
+
+
+class JobList(BaseModel):
+    """One page of a list, the newest job first."""
+
+    jobs: list[Job] = Field(
+        description="May be fewer than `page_size`, and even none, while more follow: see `next_page_token`."
+    )
+    next_page_token: str = Field(description="Where the list goes on; empty at its end.")
+
+
+async def list_jobs(query: ListQuery, services: Services, principal: Principal, root: str) -> dict[str, Any]:
+    """The page of the list; root is the public root. Raises Problem if the token is not of a list with this filter."""
+    which = query.filter_for(principal)
+    after = parse_page_token(query.page_token, which)
+    page = await services.store.job_lists.read_page(which, query.page_size, after)
+    return {
+        "jobs": [add_tickets(job_document(job, root), services.tickets) for job in page.jobs],
+        "next_page_token": page.next_place.token(which) if page.next_place else "",
+    }
+
+
+def parse_page_token(token: str, which: JobFilter) -> Place | None:
+    """The place that the token names; None without a token. Raises Problem if the token was not made for the filter."""
+    try:
+        return Place.parse(token, which) if token else None
+    except InvalidPlace:
+        detail = "Send the page_token as the page before returned it, with the same filters; or begin without one."
+        errors = [{"field": "page_token", "message": "this is not a token of a list with these filters"}]
+        raise Problem(ProblemCode.INVALID_REQUEST, detail, errors=errors) from None
