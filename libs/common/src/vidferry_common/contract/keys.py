@@ -1,5 +1,7 @@
 """Names of everything in Redis, and the scores on its queue: the scripts write them as `keys.NAME` (store/scripts)."""
 
+from vidferry_common.contract.priority import Priority
+
 JOB = "vidferry:job:"
 """+ job id: hash, one caller's request. `state` is the newest message, whole. room.lua says what stays at its end."""
 HISTORY = ":history"
@@ -33,6 +35,8 @@ SITE = "vidferry:site:"
 """+ a site: sorted set of the downloads that run there, by the time (ms) until which they are known to"""
 CALLER = "vidferry:caller:"
 """+ digest of a caller: the same, of the downloads that the caller asked for"""
+TURN = ":turn"
+"""after a caller's key: hash, the arq id of the caller's download that is `ready`, and when the caller was last `served`"""
 PARKED = ":parked"
 """after a site's or caller's key: sorted set of the lines that wait for it, by the order of their heads"""
 LINE = "vidferry:parked:"
@@ -61,6 +65,8 @@ start), what is delayed the time it is due, what waits for its site or caller PA
 RUNNING_SCORE = 8e15
 PARKED_SCORE = 9e15
 """Scores that no clock reaches: arq takes nothing whose score lies ahead."""
+LONGEST_HEAD_START = float(max(each.head_start_ms for each in Priority))
+"""ms"""
 ARQ_JOB = "arq:job:"
 FUNCTION = "download"
 """the arq function's name; its arguments are download id and attempt"""

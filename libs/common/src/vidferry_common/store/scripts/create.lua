@@ -80,7 +80,8 @@ else
     'worker_losses', 0, 'created', args.created, 'traceparent', args.traceparent, 'body', args.body, 'status', 'queued',
     'due', now, 'queued_since', now, 'bytes', bytes)
   redis.call('SET', KEYS[2], new_download.id, 'EX', ttl)
-  enqueue(args.arq, now, now - new_download.head_start)
+  store_arq_job(args.arq)
+  line_up(groups_of(new_download.site, new_download.caller), args.arq.id, now, new_download.head_start)
 end
 add_open_bytes(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
