@@ -58,9 +58,9 @@ local function ready_order(arq_id)
   return score and score <= now_ms() and score or nil
 end
 
+-- It is deleted once nothing of the caller waits or runs, and expires where Redis lost what would have led to that.
 local function set_turn(caller_group, ...)
-  redis.call('HSET', caller_group .. keys.TURN, ...)
-  redis.call('EXPIRE', caller_group .. keys.TURN, 86400)
+  if redis.call('HSET', caller_group .. keys.TURN, ...) > 0 then redis.call('EXPIRE', caller_group .. keys.TURN, 86400) end
 end
 
 -- Orders a line among those that wait for the same group. For a caller's places by the download at its head. For a site's
