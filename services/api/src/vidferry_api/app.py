@@ -15,6 +15,7 @@ import vidferry_api.objects.routes as objects
 import vidferry_api.page.routes as page
 import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
+from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.dependencies import Services
 from vidferry_api.http import problems
 from vidferry_api.http.middleware import BoundedBody, Cors, RequestLog, SafeHeaders, StripPrefix
@@ -77,7 +78,14 @@ def _lifespan(
         store = Store(redis, settings.record_seconds, settings.ended_limits)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(
-            settings, Authenticator(), settings.tickets, store, bucket, app.state.metrics, memory_log
+            settings,
+            Authenticator(),
+            RequestLimiter(redis),
+            settings.tickets,
+            store,
+            bucket,
+            app.state.metrics,
+            memory_log,
         )
         queue_metrics = QueueMetrics(registry, store)
         ready_task = asyncio.create_task(_wait_until_ready(services))

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.access.principal import Principal, Scope
+from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_api.redis_memory import RedisMemoryLog
@@ -27,6 +28,7 @@ class Services:
 
     settings: ApiSettings
     authenticator: Authenticator
+    request_limiter: RequestLimiter
     tickets: TicketSigner | None
     """None where access is open"""
     store: Store
@@ -46,7 +48,11 @@ JobId = Annotated[str, Path(description="The job's UUID.")]
 
 
 async def _identify(request: Request, services: ServicesDep) -> Principal:
-    return await services.authenticator.identify(request)
+    principal = await services.authenticator.identify(request)
+    if principal.limits.requests_per_minute:
+        quota = await services.request_limiter.count_request(principal)
+        request.state.rate_limit = quota.headers if quota else {}
+    return principal
 
 
 PrincipalDep = Annotated[Principal, Depends(_identify)]

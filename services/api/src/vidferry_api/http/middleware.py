@@ -116,7 +116,8 @@ class SafeHeaders:
 class RequestLog:
     """Logs and counts requests by route, never by query.
 
-    It also sets `request.state.traceparent`, and answers an uncaught exception with a 500.
+    It also sets `request.state.traceparent`, adds the headers in `request.state.rate_limit`, and answers an uncaught
+    exception with a 500.
     """
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
@@ -134,7 +135,10 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["Traceresponse"] = trace
+                headers = MutableHeaders(scope=message)
+                headers["Traceresponse"] = trace
+                for name, value in scope["state"].get("rate_limit", {}).items():
+                    headers.append(name, value)
             await send(message)
 
         try:

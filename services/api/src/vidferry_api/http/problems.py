@@ -18,7 +18,15 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uri
 from vidferry_common.http.problems import MEDIA_TYPE, problem_document, problem_headers
 from vidferry_common.http.request_bounds import METHODS
-from vidferry_common.store import CallerOverRate, IdempotencyMismatch, QueueFull, Quota, RedisFull, StoreUnavailable
+from vidferry_common.store import (
+    CallerOverRate,
+    IdempotencyMismatch,
+    QueueFull,
+    Quota,
+    QuotaExceeded,
+    RedisFull,
+    StoreUnavailable,
+)
 from vidferry_common.store.jobs import MINUTE
 
 logger = logging.getLogger(__name__)
@@ -29,11 +37,12 @@ UNAVAILABLE, TOO_MANY = 503, 429
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
 RATE_LIMIT_HEADERS = {
     "RateLimit": {
-        "description": "The caller's remaining requests (`r`), and the seconds until all are available again (`t`).",
+        "description": "Remaining requests (`r`): of the `caller`, with the seconds until all are available again "
+        "(`t`); and of an API `key` with a limit, with the seconds until one more is.",
         "schema": {"type": "string"},
     },
     "RateLimit-Policy": {
-        "description": "How many requests (`q`) a caller may send in a window of seconds (`w`).",
+        "description": "How many requests (`q`) a caller, or an API key, may send in a window of seconds (`w`).",
         "schema": {"type": "string"},
     },
 }
@@ -100,6 +109,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(QueueFull, _answer_queue_full)
     app.add_exception_handler(RedisFull, _answer_redis_full)
     app.add_exception_handler(CallerOverRate, _answer_over_rate)
+    app.add_exception_handler(QuotaExceeded, _answer_quota_exceeded)
     app.add_exception_handler(IdempotencyMismatch, _answer_mismatch)
     app.add_exception_handler(BucketError, _answer_bucket_error)
 
@@ -203,6 +213,18 @@ def _answer_over_rate(_: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(quota.retry_after), **rate_limit_headers(quota)}
     detail = f"Send at most {quota.rate} requests per minute. Try again in {quota.retry_after} s."
     return Problem(ProblemCode.TOO_MANY_REQUESTS, detail, headers=headers).response()
+
+
+QUOTA_DETAILS = {
+    "jobs_waiting": "At most {most} jobs of this owner may wait at the same time. Try again when some have started.",
+    "bytes_per_day": "This owner's downloads have used their {most} bytes of today. Try again after midnight UTC.",
+}
+
+
+def _answer_quota_exceeded(_: Request, error: Exception) -> JSONResponse:
+    quota = cast("QuotaExceeded", error)
+    detail = QUOTA_DETAILS[quota.limit].format(most=quota.most)
+    return Problem(ProblemCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": str(quota.retry_after)}).response()
 
 
 def rate_limit_headers(quota: Quota) -> dict[str, str]:

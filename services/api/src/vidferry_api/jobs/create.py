@@ -12,12 +12,15 @@ from vidferry_api.dependencies import ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
+from vidferry_api.jobs.limits import job_limits, limit_format
 from vidferry_api.jobs.schemas import Accepted
+from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.identity import partition_of
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, RedisFull
+from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, QuotaExceeded, RedisFull
 
 logger = logging.getLogger(__name__)
 
@@ -62,21 +65,24 @@ class JobCreator:
 
     async def create(self, url: str, fmt: Format, priority: Priority, *, force: bool, retry_of: str = "") -> Accepted:
         """Creates the job, or finds the one that the same Idempotency-Key created before. url must be canonical."""
-        services = self._services
+        services, principal = self._services, self._principal
+        owner = principal.owner
         job = NewJob(
             job_id=str(uuid4()),
             download_id=str(uuid4()),
             epoch=secrets.token_hex(4),
             url=url,
-            format=fmt,
+            format=limit_format(fmt, principal.limits),
             public_root=self.public_root,
             traceparent=self._request.state.traceparent,
             idempotency_key=self._key,
             priority=priority,
             force=force,
             retry_of=retry_of,
-            owner=self._principal.owner,
-            caller=caller_address(self._request.scope, services.settings.proxies),
+            owner=owner,
+            caller=f"owner:{owner}" if owner else caller_address(self._request.scope, services.settings.proxies),
+            limits=job_limits(principal.limits),
+            partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
         )
         created = await self._store_job(job)
         trace = trace_id(job.traceparent)
@@ -85,17 +91,25 @@ class JobCreator:
         return self._describe_accepted(job.public_root, created)
 
     async def _store_job(self, job: NewJob) -> Created:
-        """Stores the job. Counts a refusal; logs the address of a caller over its rate, which may be a proxy's."""
+        """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
         services, settings = self._services, self._services.settings
         try:
             return await services.store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
-            logger.warning(
-                "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it to "
-                "VIDFERRY_TRUSTED_PROXIES",
-                extra={"address": job.caller},
-            )
+            if job.owner:
+                logger.warning(
+                    "an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": job.owner}
+                )
+            else:
+                logger.warning(
+                    "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
+                    "to VIDFERRY_TRUSTED_PROXIES",
+                    extra={"address": job.caller},
+                )
+            raise
+        except QuotaExceeded as error:
+            services.metrics.refused.add(error.limit)
             raise
         except QueueFull:
             services.metrics.refused.add("queue_full")

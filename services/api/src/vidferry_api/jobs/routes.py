@@ -18,7 +18,7 @@ from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_common.contract.errors import ProblemCode
 
-router = APIRouter()
+router = APIRouter(responses=problem_responses(ProblemCode.RATE_LIMIT))
 
 JOB = "/api/jobs/{job_id}"
 REVALIDATED = "private, no-cache"

@@ -29,10 +29,12 @@ end
 local limits
 local running, parked, woken, more = {}, {}, {}, false
 
-local function is_full(kind, group)
-  if limits[kind] == math.huge then return false end
+-- most: the limit of a caller by its download's record, or nil
+local function is_full(kind, group, most)
+  local limit = math.min(limits[kind], kind == 2 and tonumber(most or nil) or math.huge)
+  if limit == math.huge then return false end
   running[group] = running[group] or redis.call('ZCOUNT', group, now, '+inf')
-  return running[group] >= limits[kind]
+  return running[group] >= limit
 end
 
 -- Tells the watchers of a download once why it waits.
@@ -86,11 +88,12 @@ end
 
 local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
-  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start') or {}
+  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start',
+    'jobs_running') or {}
   local groups, full = groups_of(record[1], record[2]), nil
   if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- another worker holds it
   for kind, group in ipairs(groups) do
-    if is_full(kind, group) then full = full or group end
+    if is_full(kind, group, record[5]) then full = full or group end
   end
   if full then
     park_attempt(groups, full, download_id, arq_id, record[3] - record[4], score)
@@ -100,7 +103,7 @@ local function take_attempt(arq_id, score)
     if groups[2] then end_turn(groups[2], arq_id) end
   end
   for kind, group in ipairs(groups) do
-    if not is_full(kind, group) then pass_place_on(kind, group) end
+    if not is_full(kind, group, record[5]) then pass_place_on(kind, group) end
   end
 end
 

@@ -23,6 +23,12 @@ local function now_ms()
   return clock
 end
 
+local DAY_MS = 86400000
+-- The key of the bytes that were uploaded for an owner on this day (UTC).
+local function day_key(owner)
+  return keys.OWNER_BYTES .. math.floor(now_ms() / DAY_MS) .. ':' .. owner
+end
+
 -- Makes a write that takes no memory. Where Redis' memory is used up it refuses a script's first write if that takes some,
 -- but none that follows an accepted one. So what runs goes on: it was accepted while there was room, and its end frees some.
 local function allow_writes(key)
@@ -82,6 +88,7 @@ local function end_job(job_id, body, facts, known, ttl)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', record[6], 'created', record[7], 'owner', record[9] or '', 'state', message, unpack(facts))
   redis.call('EXPIRE', job, ttl)
+  if (record[9] or '') ~= '' then redis.call('ZREM', keys.OPEN_JOBS .. record[9], job_id) end
   redis.call('RPUSH', job .. keys.HISTORY, message)
   redis.call('EXPIRE', job .. keys.HISTORY, extras_seconds())
   redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
