@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from vidferry_api.access_settings import ApiAccessSettings
 from vidferry_api.settings import ApiSettings
+from vidferry_common.access import AccessSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.contract.errors import ErrorCode, ProblemCode
 from vidferry_common.http.known_hosts import HostSettings
@@ -36,6 +38,8 @@ GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services: hosts", HostSettings),
     ("All services: the admin port", AdminSettings),
     ("api and worker: the bucket", BucketSettings),
+    ("api and ws-gateway: access", AccessSettings),
+    ("api: access", ApiAccessSettings),
     ("api", ApiSettings),
     ("worker", WorkerSettings),
     ("ws-gateway", GatewaySettings),

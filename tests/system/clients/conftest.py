@@ -13,7 +13,8 @@ from system.clients.world import World, world
 
 __all__ = ["browser", "open_page", "shared_redis", "start_gateway"]
 
-StartWatcher = Callable[[str], Watcher]
+StartWatcher = Callable[..., Watcher]
+"""of a URL, and of a fresh one for when its ticket has expired"""
 # A browser says in its console what it could not reach.
 OUTAGES = ["WebSocket connection to"]
 
@@ -35,13 +36,13 @@ def start_watcher(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[St
     """One of the documented clients, on the address that it is given."""
     with ExitStack() as stack:
 
-        def start(ws_url: str) -> Watcher:
+        def start(ws_url: str, fresh_url: str = "") -> Watcher:
             if request.param == "python":
-                process = Python(tmp_path, ws_url)
+                process = Python(tmp_path, ws_url, fresh_url)
                 stack.callback(process.close)
                 return process
             open_page: OpenPage = request.getfixturevalue("open_page")
             page = open_page(request.getfixturevalue("site"), expected=OUTAGES)
-            return {"javascript": JavaScript, "react": React}[request.param](page, ws_url)
+            return {"javascript": JavaScript, "react": React}[request.param](page, ws_url, fresh_url=fresh_url)
 
         yield start

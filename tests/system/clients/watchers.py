@@ -41,9 +41,12 @@ class InBrowser:
     told = ""
     """an expression for the steps' states"""
 
-    def __init__(self, page: Page, ws_url: str, options: Mapping[str, float] = MILLISECONDS) -> None:
+    def __init__(
+        self, page: Page, ws_url: str, options: Mapping[str, float] = MILLISECONDS, fresh_url: str = ""
+    ) -> None:
+        """fresh_url: what its renewUrl returns; without it, it has no renewUrl."""
         self._page = page
-        page.evaluate(self.start, [ws_url, options])
+        page.evaluate(self.start, [ws_url, options, fresh_url])
 
     def wait_for_steps(self, count: int) -> None:
         self._page.wait_for_function(f"(count) => {self.told}.length >= count", arg=count, timeout=TIMEOUT * 1000)
@@ -65,12 +68,13 @@ class InBrowser:
 class JavaScript(InBrowser):
     """The module by itself."""
 
-    start = """async ([url, options]) => {
+    start = """async ([url, options, fresh]) => {
       const { watchJob } = await import("./progress.js");
       window.messages = [];
       window.ended = 0;
       watchJob(url, {
         ...options,
+        renewUrl: fresh ? async () => fresh : undefined,
         onMessage: (message) => window.messages.push(message),
         onState: (state) => { window.ended += state === "ended"; },
       });
@@ -81,7 +85,8 @@ class JavaScript(InBrowser):
 class React(InBrowser):
     """The hook in a component, in strict mode: mounted, unmounted and mounted again."""
 
-    start = """async ([url, options]) => {
+    start = """async ([url, given, fresh]) => {
+      const options = { ...given, renewUrl: fresh ? async () => fresh : undefined };
       const { useDownloadProgress } = await import("./use-download-progress.js");
       window.known = { steps: [] };
       window.ended = 0;
@@ -100,7 +105,10 @@ class React(InBrowser):
 DRIVER = f"""
 import asyncio, json, sys
 from watch import watch
+async def renew_url():
+    return sys.argv[2]
 last = asyncio.run(watch(sys.argv[1], lambda message: print(json.dumps(message), flush=True),
+                         renew_url=renew_url if sys.argv[2:] else None,
                          base={BASE}, cap={CAP}, silence={SILENCE}))
 print(json.dumps({{"end": last}}), flush=True)
 """
@@ -109,12 +117,12 @@ print(json.dumps({{"end": last}}), flush=True)
 class Python:
     """The documented program's function, in a process of its own."""
 
-    def __init__(self, folder: Path, ws_url: str, *, driver: str = DRIVER) -> None:
+    def __init__(self, folder: Path, ws_url: str, fresh_url: str = "", *, driver: str = DRIVER) -> None:
         (folder / "watch.py").write_text(block("clients.md", "python", "async def watch"))
         command = [sys.executable, "-c", driver] if driver else [sys.executable, "watch.py"]
         self.process = subprocess.Popen(
-            [*command, ws_url], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+            [*command, *filter(None, (ws_url, fresh_url))], cwd=folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(folder)},
         )  # fmt: skip
         self.lines: list[dict[str, Any]] = []
         self._over = False

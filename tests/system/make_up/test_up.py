@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.access import KeysFile, bearer
 from support.origin.site import Site
 from support.ports import free_port
 from support.scrape import Admin
@@ -143,6 +144,28 @@ def test_a_wrong_setting_of_a_part_is_said_once(tmp_path: Path) -> None:
     assert said.count("VIDFERRY_QUEUE_CAP: must be a whole number of at least 1.") == 1
     assert "Vidferry stops: web was told something wrong" in said
     assert "Traceback" not in said
+
+
+def test_a_keys_file_that_is_missing_is_said_once(tmp_path: Path) -> None:
+    told = {
+        "VIDFERRY_DATA": str(tmp_path / "data"), "VIDFERRY_PORT": str(free_port()), "VIDFERRY_ACCESS": "keys",
+        "VIDFERRY_ACCESS_KEYS_FILE": str(tmp_path / "keys.toml"),
+    }  # fmt: skip
+    said = refused({**os.environ, **told})
+    assert said.count("VIDFERRY_ACCESS_KEYS_FILE: the file can't be read (No such file or directory).") == 1
+    assert "Traceback" not in said
+
+
+def test_it_can_ask_for_keys(tmp_path: Path) -> None:
+    file = KeysFile(tmp_path / "keys.toml")
+    key = file.add("me")
+    with MakeUp(access="keys", access_keys_file=str(file.path)) as stack:
+        path = "/api/jobs/00000000-0000-4000-8000-000000000000"
+        assert stack.get(path).status_code == 401
+        assert stack.get(path, headers=bearer(key)).status_code == 404
+        secret = stack.data / "ticket-key"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert len(secret.read_text()) >= 32
 
 
 def test_a_folder_has_one_supervisor(stack: MakeUp) -> None:

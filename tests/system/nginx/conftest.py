@@ -32,6 +32,7 @@ def site(port: int, api: str, *gateways: int) -> str:
         "server_name media.example.org;": "server_name localhost;",
         "/etc/ssl/media.example.org.pem": "@folder@/certificate.pem",
         "/etc/ssl/media.example.org.key": "@folder@/certificate.pem",
+        "/var/log/nginx/vidferry.log": "@folder@/access.log",
     }.items():
         assert text.count(documented) == 1, documented
         text = text.replace(documented, ours)
@@ -46,6 +47,7 @@ class Behind:
     certificate: Path
     api: Api
     gateways: list[Gateway]
+    access_log: Path
 
     @property
     def sockets(self) -> str:
@@ -65,8 +67,8 @@ def behind_nginx(redis: RedisServer, folder: Path, *, as_nobody: bool = False) -
             gateway.wait_for("connected to Redis")
         certificate = self_signed(folder, "localhost")
         text = site(port, api.url.removeprefix("http://"), *(gateway.port for gateway in gateways))
-        stack.enter_context(nginx(text, port, certificate, as_nobody=as_nobody))
-        yield Behind(url, certificate, api, gateways)
+        served = stack.enter_context(nginx(text, port, certificate, as_nobody=as_nobody))
+        yield Behind(url, certificate, api, gateways, served / "access.log")
 
 
 @pytest.fixture(scope="module")

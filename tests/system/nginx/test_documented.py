@@ -55,6 +55,16 @@ async def test_a_job_from_its_order_to_its_end(trusted: Behind, web: httpx2.Asyn
     assert (seen.messages[-1]["data"]["status"], seen.code) == ("cancelled", 1000)
 
 
+async def test_no_query_comes_into_its_log(trusted: Behind, web: httpx2.AsyncClient, job: Job) -> None:
+    for path in ("/api/jobs/x/file", "/static/app.js", "/ws/downloads", "/nowhere"):
+        await web.get(f"{trusted.url}{path}?ticket=a-secret&signature=a-secret")
+    async with connect(f"{trusted.sockets}/ws/download/{job.id}?ticket=a-secret") as socket:
+        await listen(socket, received(1))
+    while "/vidferry/nowhere" not in (written := await asyncio.to_thread(trusted.access_log.read_text)):
+        pass  # nginx writes an entry after the response
+    assert "a-secret" not in written
+
+
 async def test_a_socket(trusted: Behind, job: Job) -> None:
     async with connect(f"{trusted.sockets}/ws/download/{job.id}") as socket:
         await listen(socket, received(1))

@@ -44,9 +44,11 @@ def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
         "createDownload": "post /api/download",
         "cancelJob": "delete /api/jobs/{job_id}",
         "retryJob": "post /api/jobs/{job_id}/retry",
+        "getAccess": "get /api/access",
         "getJob": "get /api/jobs/{job_id}",
         "getJobFile": "get /api/jobs/{job_id}/file",
         "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
+        "createTicket": "post /api/tickets",
         "healthz": "get /healthz",
         "readyz": "get /readyz",
     }
@@ -78,7 +80,7 @@ def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> No
 def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
     operation = document["paths"]["/api/download"]["post"]
 
-    assert set(operation["responses"]) == {"202", "400", "413", "415", "421", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"202", "400", "401", "403", "413", "415", "421", "422", "429", "500", "503"}
     assert set(operation["responses"]["202"]["headers"]) == {
         "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
     }  # fmt: skip
@@ -89,7 +91,7 @@ def test_trying_again_is_answered_as_a_download_is(document: dict[str, Any]) -> 
     download, retry = document["paths"]["/api/download"]["post"], document["paths"]["/api/jobs/{job_id}/retry"]["post"]
 
     assert retry["responses"]["202"] == download["responses"]["202"]
-    assert set(retry["responses"]) == {"202", "400", "404", "409", "421", "422", "429", "500", "503"}
+    assert set(retry["responses"]) == {"202", "400", "401", "403", "404", "409", "421", "422", "429", "500", "503"}
     for code in ("job_not_ended", "job_completed"):
         assert f"`{code}`" in retry["responses"]["409"]["description"]
     assert {item["name"].lower() for item in retry["parameters"]} == {"idempotency-key", "traceparent", "job_id"}
@@ -100,7 +102,7 @@ def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
     job = document["paths"]["/api/jobs/{job_id}"]
 
     assert job["delete"]["responses"]["200"]["content"] == job["get"]["responses"]["200"]["content"]
-    assert set(job["delete"]["responses"]) == {"200", "400", "404", "409", "421", "500", "503"}
+    assert set(job["delete"]["responses"]) == {"200", "400", "401", "403", "404", "409", "421", "429", "500", "503"}
     for status, code in (("409", "job_ended"), ("503", "job_busy")):
         assert f"`{code}`" in job["delete"]["responses"][status]["description"]
 

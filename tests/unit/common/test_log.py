@@ -59,3 +59,24 @@ def test_what_fits_into_no_json_is_written_all_the_same(form: Literal["text", "j
 
     assert line.encode().isascii()
     assert form == "text" or json.loads(line)["message"] == "failed"
+
+
+SIGNATURE = "Zx-9_" * 8 + "abc"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("ticket", [f"1800000000.{SIGNATURE}", f"1800000000.team-a%40b.c_d.{SIGNATURE}"])
+@pytest.mark.parametrize(
+    "written",
+    ["wss://h/ws/download/x?ticket={}", "/ws/downloads?pings=1&ticket={}&after=7", "%3Fticket%3D{}", "ticket: {}",
+     '{{"type":"subscribe","tickets":{{"6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40":"{}"}}}}', "b'{}'", "({})", "{},{}"],
+)  # fmt: skip
+def test_a_ticket_is_hidden_wherever_it_stands(form: Literal["text", "json"], ticket: str, written: str) -> None:
+    text = written.replace("{{", "{").replace("}}", "}").replace("{}", ticket)
+    record = logging.makeLogRecord({"msg": text, "detail": {"a": [text]}})
+    line = log.make_formatter(form, "gateway").format(record)
+
+    assert SIGNATURE not in line
+    assert "…" in line
+    assert "after=7" in line or "after" not in written
+    assert form == "text" or json.loads(line)

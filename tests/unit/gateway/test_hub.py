@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from support.tickets import signer
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_gateway.frames import frame_payload
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.link_tickets import LinkTickets
 from vidferry_gateway.message import Message, MessageKind, OutgoingMessage, parse_message
 from vidferry_gateway.metrics import GatewayMetrics
 
@@ -31,6 +33,7 @@ def status(
 class Client:
     job_id: str = JOB
     after: Cursor | None = None
+    owner: str | None = None
     got: list[bytes] = field(default_factory=list)
     kinds: list[MessageKind] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)
@@ -485,3 +488,67 @@ def test_any_interleaving_shows_every_step_once_and_the_end(seed: int) -> None:
     for client in (*crowd.present, *crowd.left):
         assert client.seqs() == sorted(set(client.seqs())), "strictly rising"
     assert redis.subscribed == set(), "nothing stays subscribed when nobody watches"
+
+
+def test_a_job_of_another_owner_is_unknown() -> None:
+    core = hub()
+    mine, theirs, by_ticket = Client(owner="team-a"), Client(owner="team-b"), Client()
+    for client in (mine, theirs, by_ticket):
+        core.join(client)
+    core.take_commands(10)
+    core.answer_read(status(2), [status(1)], b"team-a")
+    assert (mine.seqs(), theirs.seqs(), by_ticket.seqs()) == ([1, 2], [], [1, 2])
+    assert (mine.code, theirs.code, by_ticket.code) == (None, CloseCode.NO_SUCH_JOB, None)
+    published(core, status(3))
+    assert (mine.seqs()[2:], theirs.got, by_ticket.seqs()[2:]) == ([3], [], [3])
+    later = Client(owner="team-b")
+    core.join(later)
+    core.take_commands(10)
+    published(core, status(4))
+    core.answer_read(status(4), [], b"team-a")
+    assert (later.got, later.code, mine.seqs()[-1]) == ([], CloseCode.NO_SUCH_JOB, 4)
+
+
+@pytest.mark.parametrize("owner", [b"", b"team-a", b"team-", b"TEAM-B"])
+@pytest.mark.parametrize("end", [True, False])
+def test_the_last_stranger_leaves_no_topic(owner: bytes, end: bool) -> None:
+    """Also of a record without an owner, as an older release or open access makes it."""
+    core, stranger = hub(), Client(owner="team-b")
+    core.join(stranger)
+    core.take_commands(10)
+    core.receive_message(JOB.encode(), b"of another publisher")
+    core.answer_read(status(2, end=end), [], owner)
+    assert (stranger.got, stranger.code) == ([], CloseCode.NO_SUCH_JOB)
+    assert core.take_commands(10).unsubscribe == [JOB]
+
+
+LINK = f"https://host.example/api/jobs/{JOB}/thumbnail"
+
+
+def with_link(raw: bytes) -> bytes:
+    message = json.loads(raw)
+    message["data"]["thumbnail"] = LINK
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def test_tickets_are_added_to_all_that_is_delivered_and_compared_without() -> None:
+    now = [0.0]
+    tickets = LinkTickets(signer(lifetime=80), lambda: now[0])
+    core = Hub(lambda: None, GatewayMetrics(Registry(Service.GATEWAY)), link_tickets=tickets)
+
+    def links(client: Client) -> list[str]:
+        return [json.loads(got)["data"]["thumbnail"].removeprefix(f"{LINK}?ticket=").partition(".")[0]
+                for got in client.got]  # fmt: skip
+
+    client = joined(core, Client(), with_link(status(2)), with_link(status(1)))
+    published(core, with_link(status(3)))
+    now[0] = 11
+    published(core, with_link(status(4)))
+    assert links(client) == ["90", "90", "90", "100"]
+    now[0] = 25
+    core.connection_lost()
+    core.take_commands(10)
+    core.answer_read(with_link(status(4)), [with_link(status(1))])
+    assert links(client)[4:] == [], "its links have other tickets, but it is the same message"
+    core.receive_message(JOB.encode(), b'{"thumbnail":"%b"}' % LINK.encode())
+    assert client.got[-1] == b'{"thumbnail":"%b"}' % LINK.encode(), "another publisher's is passed on as it is"

@@ -23,6 +23,7 @@ class Watcher:
     """Takes all at once, or holds all."""
 
     job_id, after = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40", None
+    owner: str | None = None
 
     def __init__(self, hold: Callable[[], None] | None = None) -> None:
         self._hold = hold

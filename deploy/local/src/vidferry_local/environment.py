@@ -36,7 +36,8 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
         ),
         "PYTHONUNBUFFERED": "1",
     }
-    env.setdefault("VIDFERRY_SIGNING_KEY", _signing_key(data / "signing-key"))
+    env.setdefault("VIDFERRY_SIGNING_KEY", _lasting_secret(data / "signing-key"))
+    env.setdefault("VIDFERRY_TICKET_KEYS", _lasting_secret(data / "ticket-key"))
     if folder := provide_ffmpeg(data / "bin"):
         env["PATH"] = f"{folder}{os.pathsep}{env.get('PATH', os.defpath)}"
     return env
@@ -66,8 +67,8 @@ def _redis_socket(data: Path, run_folder: Path) -> Path:
     return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else run_folder / "redis.sock"
 
 
-def _signing_key(path: Path) -> str:
-    """Reads the key, or makes it the first time: signed links must stay valid after a restart."""
+def _lasting_secret(path: Path) -> str:
+    """Reads the secret, or makes it the first time: what it signed must stay valid after a restart."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(48))

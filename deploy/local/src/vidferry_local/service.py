@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vidferry_common.settings import WRONG_SETTING
 from vidferry_local.errors import CannotRun
 from vidferry_local.parent_death import die_with_parent
 
@@ -19,8 +20,6 @@ MAX_DEATHS = 5
 DEATH_WINDOW = 60.0
 """seconds; after MAX_DEATHS within them the supervisor gives up"""
 RESTART_DELAY = 0.5
-WRONG_SETTING = 2
-"""the exit code for a wrong setting, which a restart would not change"""
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from vidferry_api.access.keys_file import KeysFileWrong
 from vidferry_api.app import create_app
 from vidferry_api.main import SERVER_OPTIONS, is_ready
 from vidferry_api.settings import ApiSettings
@@ -18,7 +19,7 @@ from vidferry_common import log, notify
 from vidferry_common.bucket import BucketError
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load_settings
+from vidferry_common.settings import end_with_wrong_setting, load_settings
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.server import DrainingServer
@@ -42,6 +43,8 @@ def main() -> None:
     try:
         app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)
+    except KeysFileWrong as error:
+        end_with_wrong_setting("VIDFERRY_ACCESS_KEYS_FILE", str(error))
     except BucketError as error:
         sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:

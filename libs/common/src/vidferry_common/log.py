@@ -19,7 +19,9 @@ from vidferry_common.text import escape_controls
 _SECRET = re.compile(
     r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
     r"|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"
+    r"|((?<![0-9])[1-9][0-9]{8,11}\.(?:[A-Za-z0-9._@%-]{1,192}\.)?)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
 )
+"""The last one is a ticket wherever it stands, as in a message that subscribes to jobs."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -38,7 +40,7 @@ class LogSettings(Settings):
 
 def redact_secrets(text: str) -> str:
     """The text without signatures, tokens and passwords in its URLs."""
-    return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}…", text)
 
 
 def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:

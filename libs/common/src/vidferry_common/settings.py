@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
@@ -20,6 +20,9 @@ class Settings(BaseSettings):
 
 
 S = TypeVar("S", bound=Settings)
+
+WRONG_SETTING = 2
+"""the exit code for a wrong setting, which a restart would not change"""
 
 _KINDS = {"int": "a whole number", "float": "a number", "finite": "a number", "bool": "true or false"}
 """by the first word of pydantic's names for its errors"""
@@ -70,7 +73,13 @@ def load_settings(kind: type[S]) -> S:
             print(_error_sentence(kind, item), file=sys.stderr)  # noqa: T201 - logging is not set up yet
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - as above
-    sys.exit(2)
+    sys.exit(WRONG_SETTING)
+
+
+def end_with_wrong_setting(name: str, sentence: str) -> NoReturn:
+    """Ends the program as load_settings() does, for what only shows when the setting is used."""
+    print(f"{name}: {sentence}.", file=sys.stderr)  # noqa: T201 - for whoever started the program
+    sys.exit(WRONG_SETTING)
 
 
 def _error_sentence(kind: type[Settings], item: Mapping[str, Any]) -> str:

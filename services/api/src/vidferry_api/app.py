@@ -13,8 +13,11 @@ import vidferry_api.health.routes as health
 import vidferry_api.jobs.routes as jobs
 import vidferry_api.objects.routes as objects
 import vidferry_api.page.routes as page
+import vidferry_api.sign_in.routes as sign_in
+import vidferry_api.tickets.routes as tickets
 import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
+from vidferry_api.access.openapi import SECURITY_SCHEMES, declare_access
 from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.dependencies import Services
 from vidferry_api.http import problems
@@ -23,6 +26,7 @@ from vidferry_api.http.problems import ProblemDocument
 from vidferry_api.metrics import ApiMetrics, QueueMetrics, RouteTemplates
 from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
+from vidferry_common.access import AccessMode
 from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.http.asgi import KnownHost
@@ -39,7 +43,7 @@ here: the proxy has to strip it."""
 def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     """Makes the application. Its lifespan connects to Redis and the bucket; the registry gets its metrics.
 
-    Raises BucketError if the bucket is a folder that can't be used.
+    Raises BucketError if the bucket is a folder that can't be used, and KeysFileWrong if the keys file can't be.
     """
     bucket = open_bucket(settings)
     app = FastAPI(
@@ -47,21 +51,24 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         version="1",
         summary="Fetches videos into a bucket and tells every step.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
-        lifespan=_lifespan(settings, registry, bucket),
         docs_url=None,  # this page and the next load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
         responses=problems.problem_responses(ProblemCode.INVALID_HOST, ProblemCode.UNKNOWN_HOST, ProblemCode.INTERNAL),
     )
     problems.install_error_handlers(app)
-    modules = (jobs, objects, health, watch)
+    modules = (jobs, objects, tickets, health, sign_in, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)
     # FastAPI keeps an included router as one route, so its routes are not among the app's.
     included = [route for module in (*modules, page) for route in module.router.routes]
     app.state.routes = [*included, *app.routes]
+    for route in included:
+        declare_access(route, optional=settings.access is AccessMode.NONE)
     app.state.metrics = ApiMetrics(registry, RouteTemplates(app.state.routes))
+    authenticator = Authenticator(settings, app.state.metrics)
+    app.router.lifespan_context = _lifespan(settings, registry, bucket, authenticator)
     # The last one added is the outermost.
     for each in reversed(_middleware_stack(settings, app.state.metrics)):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
@@ -70,7 +77,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
 
 
 def _lifespan(
-    settings: ApiSettings, registry: Registry, bucket: Bucket
+    settings: ApiSettings, registry: Registry, bucket: Bucket, authenticator: Authenticator
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,7 +86,7 @@ def _lifespan(
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(
             settings,
-            Authenticator(),
+            authenticator,
             RequestLimiter(redis),
             settings.tickets,
             store,
@@ -90,10 +97,12 @@ def _lifespan(
         queue_metrics = QueueMetrics(registry, store)
         ready_task = asyncio.create_task(_wait_until_ready(services))
         memory_log.start()
+        authenticator.start()
         try:
             yield
         finally:
             ready_task.cancel()
+            authenticator.close()
             memory_log.close()
             queue_metrics.close()
             await bucket.close()
@@ -113,7 +122,7 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
         Cors,
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["content-type", "idempotency-key", "if-none-match", "traceparent"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "traceparent"],
         expose_headers=[
             "location",
             "retry-after",
@@ -123,6 +132,7 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
             "traceresponse",
             "content-range",
             "etag",
+            "www-authenticate",
         ],
         max_age=3600,
     )
@@ -151,6 +161,7 @@ def _document_problems(app: FastAPI) -> None:
         described = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas["ProblemDocument"] = described
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
         for operation in [operation for path in document["paths"].values() for operation in path.values()]:
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]  # FastAPI adds it for the job id in the path; a malformed id is a 404

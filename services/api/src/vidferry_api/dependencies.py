@@ -1,6 +1,7 @@
 """The dependencies that FastAPI passes to the routes. The lifespan makes `Services` once."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 from uuid import UUID
@@ -9,7 +10,9 @@ from fastapi import Depends, Path
 from starlette.requests import Request
 
 from vidferry_api.access.authenticator import Authenticator
-from vidferry_api.access.principal import Principal, Scope
+from vidferry_api.access.declared import requiring
+from vidferry_api.access.principal import TICKET_HOLDER, Principal, Scope
+from vidferry_api.access.refused import scope_problem
 from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
@@ -17,8 +20,9 @@ from vidferry_api.redis_memory import RedisMemoryLog
 from vidferry_api.settings import ApiSettings
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.tickets import TicketSigner
+from vidferry_common.contract.tickets import Purpose, TicketExpired, TicketInvalid, TicketSigner, ticket_in_query
 from vidferry_common.http import problems
+from vidferry_common.metrics.catalogue import AccessRefusal
 from vidferry_common.store import JobRecord, Store
 
 
@@ -39,7 +43,10 @@ class Services:
     """whether Redis and the bucket have been reached once; a later outage is answered request by request"""
 
 
-def _get_services(request: Request) -> Services:
+# Dependencies are coroutines also where they await nothing: FastAPI runs others in a thread, at 50 µs each.
+
+
+async def _get_services(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
@@ -58,29 +65,38 @@ async def _identify(request: Request, services: ServicesDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(_identify)]
 
 
-def _principal_with(scope: Scope) -> Callable[[Principal], Principal]:
-    def check_scope(principal: PrincipalDep) -> Principal:
+def _principal_with(scope: Scope) -> Callable[..., Awaitable[Principal]]:
+    async def check_scope(principal: PrincipalDep, request: Request, services: ServicesDep) -> Principal:
         if not principal.allows(scope):
-            raise Problem(ProblemCode.FORBIDDEN, f"Use an API key or token with the scope {scope}.")
+            services.authenticator.note_refusal(request, AccessRefusal.SCOPE)
+            raise scope_problem(scope)
         return principal
 
-    return check_scope
+    return requiring(scope, check_scope)
 
 
 ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]
 WriterDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_WRITE))]
-ObjectReaderDep = Annotated[Principal, Depends(_principal_with(Scope.OBJECTS_READ))]
 
 
 async def find_job(job_id: str, services: Services, principal: Principal) -> JobRecord:
     """Reads a job. Raises Problem if it does not exist, is another owner's, or the id is malformed."""
-    try:
-        job = await services.store.jobs.read(str(UUID(job_id)))
-    except ValueError:
-        job = None
+    job = await services.store.jobs.read(_normalize_id(job_id))
     if job is None or not principal.sees(job.owner):
-        raise Problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
+        raise _job_not_found()
     return job
+
+
+def _normalize_id(job_id: str) -> str:
+    """The job's id as it is stored: UUIDs have several spellings. Raises Problem if it is no UUID."""
+    try:
+        return str(UUID(job_id))
+    except ValueError:
+        raise _job_not_found() from None
+
+
+def _job_not_found() -> Problem:
+    return Problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
 
 
 async def _find_readable_job(job_id: JobId, services: ServicesDep, principal: ReaderDep) -> JobRecord:
@@ -91,7 +107,36 @@ async def _find_writable_job(job_id: JobId, services: ServicesDep, principal: Wr
     return await find_job(job_id, services, principal)
 
 
-async def _find_job_of_object(job_id: JobId, services: ServicesDep, principal: ObjectReaderDep) -> JobRecord:
+_require_object_scope = _principal_with(Scope.OBJECTS_READ)
+
+
+async def _identify_object_reader(job_id: JobId, request: Request, services: ServicesDep) -> Principal:
+    """The principal that may read the job's file and thumbnail, by its ticket or else by its key or token.
+
+    A ticket that is given counts alone: one that is wrong is refused also where a key would do, so that what a link
+    allows doesn't depend on who follows it.
+    """
+    ticket = ticket_in_query(request.scope["query_string"].decode("latin-1")) if services.tickets else None
+    if services.tickets is None or ticket is None:
+        return await _require_object_scope(await _identify(request, services), request, services)
+    try:
+        services.tickets.check_job_ticket(ticket, Purpose.READ, _normalize_id(job_id), time.time())
+    except TicketExpired:
+        raise _ticket_problem(ProblemCode.TICKET_EXPIRED) from None
+    except TicketInvalid:
+        raise _ticket_problem(ProblemCode.TICKET_INVALID) from None
+    return TICKET_HOLDER
+
+
+def _ticket_problem(code: ProblemCode) -> Problem:
+    return Problem(code, problems.TICKET_DETAILS[code], headers=problems.CHALLENGE)
+
+
+async def _find_job_of_object(
+    job_id: JobId,
+    services: ServicesDep,
+    principal: Annotated[Principal, Depends(requiring(Scope.OBJECTS_READ, _identify_object_reader))],
+) -> JobRecord:
     return await find_job(job_id, services, principal)
 
 
@@ -100,4 +145,4 @@ ReadableJobDep = Annotated[JobRecord, Depends(_find_readable_job)]
 WritableJobDep = Annotated[JobRecord, Depends(_find_writable_job)]
 """The job in the path, for a principal that may cancel and retry jobs."""
 ObjectJobDep = Annotated[JobRecord, Depends(_find_job_of_object)]
-"""The job in the path, for a principal that may read its file and thumbnail."""
+"""The job in the path, for who may read its file and thumbnail: by a ticket, or by a key or token."""

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from vidferry_api.access.keys_file import KeysFileWrong
 from vidferry_api.app import create_app
 from vidferry_api.dependencies import Services
 from vidferry_api.http.protocol import ApiProtocol
@@ -17,7 +18,7 @@ from vidferry_common.bucket import BucketError
 from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
-from vidferry_common.settings import load_settings
+from vidferry_common.settings import end_with_wrong_setting, load_settings
 
 GRACE_SECONDS = 20
 """that requests have to finish after SIGTERM"""
@@ -40,6 +41,8 @@ def main() -> None:
     try:
         app = create_app(settings, registry)
         admin = AdminServer(settings, registry, lambda: is_ready(app))
+    except KeysFileWrong as error:
+        end_with_wrong_setting("VIDFERRY_ACCESS_KEYS_FILE", str(error))
     except BucketError as error:
         sys.exit(f"VIDFERRY_BUCKET: {error}.")
     except PortTaken as error:

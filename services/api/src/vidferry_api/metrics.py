@@ -34,6 +34,7 @@ class ApiMetrics:
         self._durations = registry.add_histogram(catalogue.HTTP_DURATION, route=routes.templates)
         self.accepted = registry.add_counter(catalogue.JOBS_ACCEPTED)
         self.refused = registry.add_counter(catalogue.JOBS_REFUSED)
+        self.access_refused = registry.add_counter(catalogue.ACCESS_REFUSED)
         self.cancelled = registry.add_counter(catalogue.JOBS_CANCELLED)
 
     def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:

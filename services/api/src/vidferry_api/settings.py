@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from vidferry_common.access import AccessSettings
+from vidferry_api.access_settings import ApiAccessSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
@@ -22,7 +22,7 @@ class ObjectSharing(StrEnum):
 
 
 class ApiSettings(
-    RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, AccessSettings
+    RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, ApiAccessSettings
 ):
     """All that the api is told."""
 

@@ -10,6 +10,7 @@ from vidferry_gateway.admission import Admission
 from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.clients.sse import EventStream
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.link_tickets import LinkTickets
 from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.feed import RedisFeed
 from vidferry_gateway.refusals import refuse_without_upgrade
@@ -38,7 +39,9 @@ class Gateway:
         metrics = GatewayMetrics(registry)
         self.admission = Admission(settings)
         self.connections = ConnectionRegistry(settings, metrics)
-        self._feed = RedisFeed(settings, settings.gateway_probe_seconds, metrics, self.connections)
+        self.tickets = settings.tickets
+        link_tickets = LinkTickets(self.tickets) if self.tickets else None
+        self._feed = RedisFeed(settings, settings.gateway_probe_seconds, metrics, self.connections, link_tickets)
         registry.add_reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         registry.add_reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
         registry.add_reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)

@@ -18,6 +18,7 @@ from typing import Protocol
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
 from vidferry_gateway import frames
+from vidferry_gateway.link_tickets import JobTickets, LinkTickets
 from vidferry_gateway.message import ForeignMessage, Message, MessageKind, OutgoingMessage, parse_message
 from vidferry_gateway.metrics import GatewayMetrics
 
@@ -33,6 +34,10 @@ class Watcher(Protocol):
     @property
     def after(self) -> Cursor | None:
         """The cursor of the last message that the client received on an earlier connection."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose the job has to be; None if that needs no check, since access is open or the ticket is the job's."""
 
     def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         """Adds a message to what the client is sent next. Must not call the hub."""
@@ -65,6 +70,8 @@ class Topic:
     subscribed: bool = False
     stale: bool = False
     """the connection was lost: those who joined get nothing more until the record has been read again"""
+    tickets: JobTickets | None = None
+    """the tickets of its links, where access isn't open and a message has come"""
 
     def is_idle(self) -> bool:
         return not (self.joined or self.waiting or any(each.watchers for each in self.reads))
@@ -97,6 +104,8 @@ class Hub:
 
     verify_absence is called in the same way when Redis knows no such job but may be out of date. Whoever verified it
     calls confirm_absence(). Without this callback an absence counts at once.
+
+    link_tickets is given where access isn't open, and adds tickets to the messages' links.
     """
 
     def __init__(
@@ -104,8 +113,10 @@ class Hub:
         on_commands: Callable[[], None],
         metrics: GatewayMetrics,
         verify_absence: Callable[[], None] | None = None,
+        link_tickets: LinkTickets | None = None,
     ) -> None:
         self._on_commands, self._metrics, self._verify_absence = on_commands, metrics, verify_absence
+        self._link_tickets = link_tickets
         self._unverified: set[Topic] = set()
         """topics whose job Redis does not know, while that is not verified"""
         self._debug = _log.isEnabledFor(logging.DEBUG)
@@ -198,6 +209,8 @@ class Hub:
         last = topic.last
         if topic.stale or not topic.joined or not message.is_newer_than(last):
             return
+        if self._link_tickets is not None:
+            self._add_tickets(topic, message, raw)
         # An earlier message of the same read is only enqueued, so that both leave in one write.
         self._deliver_pending_of(topic, alone=False)
         topic.last, topic.pending_kind = message, message.kind_after(last)
@@ -213,8 +226,11 @@ class Hub:
         for topic in pending:
             self._deliver_pending_of(topic, alone=True)
 
-    def answer_read(self, state: bytes | None, history: Sequence[bytes]) -> None:
-        """Handles the answer to the oldest read; state is None if there is no such job."""
+    def answer_read(self, state: bytes | None, history: Sequence[bytes], owner: bytes | None = None) -> None:
+        """Handles the answer to the oldest read; state is None if there is no such job, and owner where access is open.
+
+        A watcher of jobs of another owner is told that there is no such job.
+        """
         read = self._in_flight.popleft()
         topic = read.topic
         topic.reads.remove(read)
@@ -234,7 +250,12 @@ class Hub:
             self._end_watchers(topic, [*topic.joined, *read.watchers], CloseCode.NO_SUCH_JOB)
             return
         steps = [message for message in map(parse_message, history) if message is not None]
+        if self._link_tickets is not None:
+            self._add_tickets(topic, newest, state)
+            for step in steps:
+                self._add_tickets(topic, step, frames.frame_payload(step.frame))
         self._catch_up(topic, newest, steps)
+        strangers = [] if owner is None else _take_strangers(read.watchers, owner.decode())
         for watcher in read.watchers:
             missed = [step for step in steps if step.is_after(watcher.after)]
             self._deliver_each((watcher,), _with_newest(newest, missed), None, topic.job_id)
@@ -247,6 +268,8 @@ class Hub:
             self._end_watchers(topic, topic.joined, CloseCode.ENDED)
         else:
             self._drop_if_idle(topic)
+        for watcher in strangers:
+            watcher.end(CloseCode.NO_SUCH_JOB)
 
     def unverified_topics(self) -> set[Topic]:
         """Topics whose job Redis does not know, which confirm_absence() is still to be called for."""
@@ -295,6 +318,12 @@ class Hub:
             _deliver_to_all(watchers, message, message.kind_after(previous), job_id)
             previous = message
 
+    def _add_tickets(self, topic: Topic, message: Message, raw: bytes) -> None:
+        assert self._link_tickets is not None
+        payload, topic.tickets = self._link_tickets.add_to(raw, topic.job_id, topic.tickets)
+        if payload is not raw:
+            message.replace_payload(payload)
+
     def _receive_foreign(self, topic: Topic, raw: bytes) -> None:
         message = ForeignMessage(frames.text_or_binary_frame(raw))
         self._deliver_pending_of(topic, alone=False)
@@ -322,6 +351,16 @@ class Hub:
         if topic.subscribed:
             self._to_unsubscribe[topic.job_id] = None
             self._on_commands()
+
+
+def _take_strangers(watchers: list[Watcher], owner: str) -> list[Watcher]:
+    """Removes the watchers for whom jobs of that owner don't exist, and returns them."""
+    everybody = watchers.copy()
+    strangers: list[Watcher] = []
+    watchers.clear()
+    for watcher in everybody:
+        (watchers if watcher.owner in {None, owner} else strangers).append(watcher)
+    return strangers
 
 
 def _with_newest(newest: Message, steps: list[Message]) -> list[Message]:

@@ -26,13 +26,15 @@ class MessageKind(Enum):
 class Message:
     """A status message, as Vidferry's own scripts publish it."""
 
-    __slots__ = ("_event", "epoch", "frame", "seq", "stage", "step", "terminal", "timestamp")
+    __slots__ = ("_event", "epoch", "frame", "received", "seq", "stage", "step", "terminal", "timestamp")
 
     def __init__(
         self, frame: bytes, epoch: bytes, seq: int, stage: bytes, timestamp: bytes, step: bool, terminal: bool
     ) -> None:
         self.frame = frame
         """the WebSocket frame, the same for every client"""
+        self.received = frame
+        """the frame before tickets were added to its links; the same object where none were"""
         self.epoch, self.seq = epoch, seq
         """its cursor"""
         self.stage, self.step, self.terminal = stage, step, terminal
@@ -56,8 +58,12 @@ class Message:
         return previous is None or previous.seq < self.seq or previous.epoch != self.epoch
 
     def is_same_as(self, other: "Message | None") -> bool:
-        """Compares the content: after a failover a different message may have the same cursor."""
-        return other is not None and self.frame == other.frame
+        """Compares the content as it was received: after a failover a different message may have the same cursor."""
+        return other is not None and self.received == other.received
+
+    def replace_payload(self, payload: bytes) -> None:
+        """Sets what clients are sent, where that differs from what was received."""
+        self.frame = frames.text_frame(payload)
 
     def kind_after(self, previous: "Message | None") -> MessageKind:
         """STEP if the publisher marked it so, if it is the last, or if the stage differs from the previous one's."""

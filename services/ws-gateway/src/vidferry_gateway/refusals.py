@@ -23,7 +23,11 @@ class ProblemResponse(Response):
 
     def __init__(self, code: ProblemCode, detail: str, headers: Mapping[str, str] | None = None) -> None:
         content = orjson.dumps(problems.problem_document(code, detail))
-        defaults = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        defaults = {
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
         super().__init__(content, code.status, {**defaults, **problems.problem_headers(code, headers)})
 
 

@@ -21,6 +21,12 @@ def test_a_cursor_for_each_job() -> None:
     assert parse(text) == Subscribe({"a": Cursor("0000000a", 7), "b": None, "c": None})
 
 
+def test_a_ticket_for_each_job() -> None:
+    text = '{"type":"subscribe","jobs":{"A":null,"b":null},"tickets":{"A":"1.x","b":null,"c":"","d":"2.y"}}'
+    assert parse(text) == Subscribe({"a": None, "b": None}, {"a": "1.x", "d": "2.y"})
+    assert parse('{"type":"subscribe","jobs":{"a":null},"tickets":null}') == Subscribe({"a": None})
+
+
 def test_unsubscribe() -> None:
     assert parse('{"type":"unsubscribe","jobs":["A","b"]}') == Unsubscribe(("a", "b"))
 
@@ -29,6 +35,8 @@ def test_unsubscribe() -> None:
     "text",
     ["", "{", "7", "[]", "null", '"subscribe"', '{"type":"subscribe"}', '{"type":"subscribe","jobs":["x"]}',
      '{"type":"subscribe","jobs":{"a":{}}}', '{"type":"subscribe","jobs":{"x":1}}', '{"type":"other","jobs":{}}',
+     '{"type":"subscribe","jobs":{},"tickets":["x"]}',
+     '{"type":"subscribe","jobs":{},"tickets":{"x":7}}', '{"type":"subscribe","jobs":{},"tickets":"x"}',
      '{"type":"unsubscribe","jobs":{"x":null}}', '{"type":"unsubscribe","jobs":[1]}', "[" * 2000],
 )  # fmt: skip
 def test_anything_else(text: str) -> None:

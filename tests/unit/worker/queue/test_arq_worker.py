@@ -75,6 +75,24 @@ async def test_a_full_redis_holds_nothing_up(own: Records) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_redis_may_be_away_when_it_starts(caplog: pytest.LogCaptureFixture) -> None:
+    with redis_server() as server:
+        redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
+        away = Records(Store(redis, 3600), redis)
+        server.kill()
+        stage = Stage()
+        running = asyncio.create_task(stage.worker(away).async_run())
+        await until(lambda: running.done() or "the queue waits for Redis" in caplog.text)
+        server.restart()
+        job = await away.created()
+        await until(lambda: stage.begun or running.done())
+        assert stage.begun == [job.download_id]
+        stage.let_go.set()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await redis.aclose(close_connection_pool=True)
+
+
 @pytest.fixture
 async def own() -> AsyncIterator[Records]:
     """On a Redis of its own."""

@@ -15,11 +15,11 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4008
     """the client did not read; reconnect"""
     TICKET_EXPIRED = 4401
-    """reserved: fetch a new ws_url"""
+    """the ticket's time is over; read the job again and connect to its new ws_url"""
     TOO_MANY = 4429
     """too many sockets; reconnect later"""
     TICKET_INVALID = 4501
-    """reserved: a ticket is missing or invalid"""
+    """the ticket is missing, or not valid for this"""
     ORIGIN_REFUSED = 4503
     """pages of this origin may not watch"""
     NO_SUCH_JOB = 4504

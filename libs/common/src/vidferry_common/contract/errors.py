@@ -168,6 +168,7 @@ class ProblemCode(StrEnum):
     QUEUE_FULL = "queue_full"
     REDIS_FULL = "redis_full"
     REDIS_UNAVAILABLE = "redis_unavailable"
+    ISSUER_UNAVAILABLE = "issuer_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     NOT_READY = "not_ready"
     MALFORMED_REQUEST = "malformed_request"
@@ -222,6 +223,7 @@ _PROBLEMS = {
     ProblemCode.QUEUE_FULL: (503, "Too many downloads are waiting"),
     ProblemCode.REDIS_FULL: (503, "Redis has no memory left for new jobs"),
     ProblemCode.REDIS_UNAVAILABLE: (503, "Redis can't be reached"),
+    ProblemCode.ISSUER_UNAVAILABLE: (503, "The issuer of the token can't be reached"),
     ProblemCode.STORAGE_UNAVAILABLE: (503, "The bucket can't be reached"),
     ProblemCode.NOT_READY: (503, "The service is not ready yet"),
     ProblemCode.MALFORMED_REQUEST: (400, "The request is not valid HTTP"),

@@ -21,6 +21,12 @@ UNKNOWN_HOST = (
     "Use a host name that Vidferry knows. Its operator can add host names with VIDFERRY_ALLOWED_HOSTS, or the "
     "public URL with VIDFERRY_PUBLIC_URL."
 )
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vidferry"'}
+"""A 401 names a way to authenticate (RFC 9110 §15.5.2)."""
+TICKET_DETAILS = {
+    ProblemCode.TICKET_INVALID: "Use the whole link as the job's document has it, or an API key.",
+    ProblemCode.TICKET_EXPIRED: "Read the job again: its links have new tickets.",
+}
 HOST_DETAILS = {ProblemCode.INVALID_HOST: INVALID_HOST, ProblemCode.UNKNOWN_HOST: UNKNOWN_HOST}
 NOT_READY = "Redis or the bucket has not been reached since the start. The log says which one."
 
@@ -57,6 +63,7 @@ def response_head(status: int, headers: Mapping[str, str]) -> bytes:
     fields = {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
         "Connection": "close",
         **headers,
     }

@@ -29,6 +29,20 @@ class RedisLoss(StrEnum):
     CLOSED = "closed"
 
 
+class AccessRefusal(StrEnum):
+    """Why a request was not let in."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    UNKNOWN_KEY = "unknown_key"
+    EXPIRED = "expired"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
+    INVALID_OWNER = "invalid_owner"
+    OTHER_SITE = "other_site"
+    ISSUER_UNAVAILABLE = "issuer_unavailable"
+    SCOPE = "scope"
+
+
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
 _ROUTE = Label("route", meaning="the template of the route, such as `/api/jobs/{job_id}`")
 _STATUS = Label(
@@ -113,6 +127,17 @@ JOBS_REFUSED = Definition(
     "its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
     (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "queue_full", "redis_full")),),
+)
+ACCESS_REFUSED = Definition(
+    "vidferry_access_refused_total",
+    Kind.COUNTER,
+    "Requests that were not let in. 401: `missing`: no key or token. `malformed`: the Authorization header is not one "
+    "Bearer credential. `unknown_key`: no such API key. `expired`: the key or token has expired. `invalid_token`: not "
+    "a valid token of the issuer for Vidferry. `invalid_owner`: the token or the proxy names no valid owner. "
+    "`other_site`: a page of another site sent the request through the proxy. 503: `issuer_unavailable`: the issuer's "
+    "keys could not be fetched. 403: `scope`: the key or token lacks the scope.",
+    _API,
+    (Label("reason", tuple(AccessRefusal)),),
 )
 REDIS_MEMORY = Definition(
     "vidferry_redis_memory_bytes",

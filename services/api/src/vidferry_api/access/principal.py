@@ -1,22 +1,15 @@
 """The principal of a request: who it is, what it may do, and within which limits."""
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from vidferry_common.contract.formats import Quality
+from vidferry_common.contract.scopes import Scope
 
-class Scope(StrEnum):
-    """A permission of a key or token."""
+__all__ = ["ANYBODY", "OwnerLimits", "Principal", "Scope", "tighter_limits"]
 
-    JOBS_WRITE = "jobs:write"
-    """create, cancel and retry jobs"""
-    JOBS_READ = "jobs:read"
-    """list, read and watch jobs"""
-    OBJECTS_READ = "objects:read"
-    """get files, thumbnails and links to them"""
-    OBJECTS_DELETE = "objects:delete"
-    """delete files"""
-    ADMIN = "admin"
-    """all of these, for the jobs of every owner"""
+_QUALITIES = list(Quality)
+"""from the best to sound alone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,26 @@ class OwnerLimits:
     max_bytes: int = 0
     """of one file"""
     max_quality: str = ""
-    """the best quality that may be asked for, such as `1080p`"""
+    """the best quality that may be asked for, such as `1080`"""
+
+
+NO_LIMITS = OwnerLimits()
+
+
+def tighter_limits(one: OwnerLimits, other: OwnerLimits) -> OwnerLimits:
+    """Limits that keep to both."""
+    pairs = {each.name: (getattr(one, each.name), getattr(other, each.name)) for each in fields(OwnerLimits)}
+    return OwnerLimits(**{name: _tighter(*values) for name, values in pairs.items()})
+
+
+def _tighter(one: Any, other: Any) -> Any:
+    if not (one and other):
+        return one or other
+    return max(one, other, key=_quality_rank) if isinstance(one, str) else min(one, other)
+
+
+def _quality_rank(quality: str) -> int:
+    return _QUALITIES.index(Quality(quality))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class Principal:
     owner: str
     """whose the jobs are that it creates; empty where access is open"""
     name: str
-    """of the key or the user, for logs"""
+    """of the key or the user, for logs; users' names begin with `oidc:` or `proxy:`"""
     scopes: frozenset[Scope]
     limits: OwnerLimits = field(default_factory=OwnerLimits)
     all_owners: bool = False
@@ -58,3 +70,11 @@ class Principal:
 
 ANYBODY = Principal(owner="", name="anybody", scopes=frozenset(Scope), all_owners=True)
 """The principal of every request where VIDFERRY_ACCESS is `none`."""
+
+TICKET_HOLDER = Principal(owner="", name="ticket", scopes=frozenset(), all_owners=True)
+"""The principal of a request with a ticket for the one job that it asks for, whose owner gave the ticket away."""
+
+
+def principal_of(owner: str, name: str, scopes: frozenset[Scope], limits: OwnerLimits = NO_LIMITS) -> Principal:
+    """The principal of a key or a user. With the scope `admin` it sees the jobs of every owner."""
+    return Principal(owner, name, scopes, limits, all_owners=Scope.ADMIN in scopes)

@@ -161,4 +161,5 @@ def _log_fields(scope: MutableMapping[str, Any], trace: str) -> dict[str, Any]:
         "method": scope["method"],
         "route": getattr(scope.get("route"), "path", ""),
         "trace_id": trace_id(trace),
+        **scope["state"].get("access", {}),  # whose request it is, or why it was refused
     }

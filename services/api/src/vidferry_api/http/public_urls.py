@@ -39,6 +39,11 @@ def websocket_url(root: str, job_id: str) -> str:
     return f"ws{root.removeprefix('http')}/ws/download/{job_id}"
 
 
+def many_jobs_url(root: str) -> str:
+    """The WebSocket for many jobs."""
+    return f"ws{root.removeprefix('http')}/ws/downloads"
+
+
 def events_url(root: str, job_id: str) -> str:
     return f"{root}/sse/download/{job_id}"
 

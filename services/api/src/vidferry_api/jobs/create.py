@@ -12,6 +12,7 @@ from vidferry_api.dependencies import ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import events_url, job_url, public_root, websocket_url
+from vidferry_api.jobs.document import add_tickets
 from vidferry_api.jobs.limits import job_limits, limit_format
 from vidferry_api.jobs.schemas import Accepted
 from vidferry_api.settings import ObjectSharing
@@ -129,13 +130,14 @@ class JobCreator:
         self._response.headers["Location"] = job_url(root, created.job_id)
         if created.replayed:
             self._response.headers["Idempotency-Replayed"] = "true"
-        return Accepted(
-            job_id=created.job_id,
-            status=created.status,
-            status_url=job_url(root, created.job_id),
-            ws_url=websocket_url(root, created.job_id),
-            events_url=events_url(root, created.job_id),
-        )
+        document = {
+            "job_id": created.job_id,
+            "status": created.status,
+            "status_url": job_url(root, created.job_id),
+            "ws_url": websocket_url(root, created.job_id),
+            "events_url": events_url(root, created.job_id),
+        }
+        return Accepted(**add_tickets(document, self._services.tickets))
 
 
 JobCreatorDep = Annotated[JobCreator, Depends()]

@@ -3,7 +3,7 @@
 from vidferry_api.access.principal import OwnerLimits
 from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.formats import Format, Quality
+from vidferry_common.contract.formats import AUDIO_CONTAINERS, Format, Quality
 from vidferry_common.store import JobLimits
 
 
@@ -15,9 +15,10 @@ def limit_format(fmt: Format, limits: OwnerLimits) -> Format:
     if not limits.max_quality or fmt.quality is Quality.AUDIO:
         return fmt
     best = parse_quality(limits.max_quality)
-    if best.lines is None or (fmt.quality.lines is not None and fmt.quality.lines <= best.lines):
+    if best is Quality.BEST or (fmt.quality.lines is not None and fmt.quality.lines <= (best.lines or 0)):
         return fmt
-    if fmt.quality is not Quality.BEST and "quality" in fmt.model_fields_set:
+    is_too_good = fmt.quality is not Quality.BEST and "quality" in fmt.model_fields_set
+    if is_too_good or (best is Quality.AUDIO and fmt.container not in AUDIO_CONTAINERS):
         raise Problem(
             ProblemCode.FORBIDDEN,
             f"The best quality for this API key or token is {best.value}. Ask for that, for less, or for `best`.",
@@ -26,12 +27,8 @@ def limit_format(fmt: Format, limits: OwnerLimits) -> Format:
 
 
 def parse_quality(text: str) -> Quality:
-    """The quality that a limit names: `1080p`, `1080` or `best`. ValueError where it is none with a picture."""
-    quality = Quality(text.strip().lower().removesuffix("p"))
-    if quality is Quality.AUDIO:
-        msg = "the best quality must be one with a picture"
-        raise ValueError(msg)
-    return quality
+    """The quality that a limit names, such as `1080p` or `1080`. ValueError where it is none."""
+    return Quality(text.strip().lower().removesuffix("p"))
 
 
 def job_limits(limits: OwnerLimits) -> JobLimits:

@@ -4,6 +4,7 @@ from typing import Any
 
 from vidferry_api.http.problems import RATE_LIMIT_HEADERS, problem_responses
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.tickets import QUERY
 
 TRACEPARENT = {
     "name": "traceparent",
@@ -11,6 +12,14 @@ TRACEPARENT = {
     "description": "W3C trace context. The job continues that trace, or begins a new one without it.",
     "schema": {"type": "string"},
 }
+TICKET = {
+    "name": QUERY,
+    "in": "query",
+    "description": "The ticket, as the links of the job have it, where access isn't open. It is used instead of an API "
+    "key or token.",
+    "schema": {"type": "string"},
+}
+TICKET_PROBLEMS = (ProblemCode.TICKET_INVALID, ProblemCode.TICKET_EXPIRED)
 
 
 def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
@@ -33,7 +42,6 @@ def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]
             ProblemCode.INVALID_REQUEST,
             ProblemCode.IDEMPOTENCY_MISMATCH,
             ProblemCode.TOO_MANY_REQUESTS,
-            ProblemCode.RATE_LIMIT,
             ProblemCode.QUOTA_EXCEEDED,
             ProblemCode.QUEUE_FULL,
             ProblemCode.REDIS_FULL,

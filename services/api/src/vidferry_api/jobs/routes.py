@@ -10,15 +10,15 @@ from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
 from vidferry_api.jobs.cancel import cancel_job
 from vidferry_api.jobs.create import JobCreatorDep
-from vidferry_api.jobs.document import job_document
+from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.file import sign_file_link
-from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
+from vidferry_api.jobs.openapi import TICKET, TICKET_PROBLEMS, TRACEPARENT, creation_responses
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import Accepted, DownloadRequest, Job
 from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_common.contract.errors import ProblemCode
 
-router = APIRouter(responses=problem_responses(ProblemCode.RATE_LIMIT))
+router = APIRouter()
 
 JOB = "/api/jobs/{job_id}"
 REVALIDATED = "private, no-cache"
@@ -60,7 +60,7 @@ async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> Accept
 )
 async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) -> Response:
     """The fields that the WebSocket sends, with the values of its newest message."""
-    document = job_document(job, public_root(request, services.settings))
+    document = add_tickets(job_document(job, public_root(request, services.settings)), services.tickets)
     response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = strong_etag(bytes(response.body))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
@@ -80,6 +80,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             "headers": {"Location": {"description": "The signed link.", "schema": {"type": "string", "format": "uri"}}},
         },
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.JOB_NOT_ENDED,
             ProblemCode.JOB_FAILED,
@@ -88,6 +89,7 @@ async def get_job(job: ReadableJobDep, request: Request, services: ServicesDep) 
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
+    openapi_extra={"parameters": [TICKET]},
 )
 async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDep) -> RedirectResponse:
     """Redirects to a new signed link."""
@@ -105,12 +107,14 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
         **problem_responses(
+            *TICKET_PROBLEMS,
             ProblemCode.JOB_NOT_FOUND,
             ProblemCode.NO_THUMBNAIL,
             ProblemCode.REDIS_UNAVAILABLE,
             ProblemCode.STORAGE_UNAVAILABLE,
         ),
     },
+    openapi_extra={"parameters": [TICKET]},
 )
 async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
@@ -147,7 +151,8 @@ async def delete_job(
     The download continues if other jobs are attached to it, and stops with the last of them.
     """
     root = public_root(request, services.settings)
-    return JSONResponse(job_document(await cancel_job(job, services, principal), root))
+    document = job_document(await cancel_job(job, services, principal), root)
+    return JSONResponse(add_tickets(document, services.tickets))
 
 
 @router.post(

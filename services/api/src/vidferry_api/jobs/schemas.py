@@ -97,7 +97,8 @@ class Job(BaseModel):
     ws_url: Uri
     events_url: Uri
     cursor: str = Field(
-        description="Where a watcher can resume: `ws_url?after=<cursor>`, or Last-Event-ID for `events_url`."
+        description="Where a watcher can resume: the query parameter `after` of `ws_url`, or Last-Event-ID for "
+        "`events_url`."
     )
     status: Status
     stage: Stage

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from vidferry_api.access.declared import public
 from vidferry_api.dependencies import ServicesDep
 from vidferry_api.http.conditional import is_not_modified, not_modified_response
 from vidferry_api.http.content_policy import SANDBOXED
@@ -18,6 +19,7 @@ router = APIRouter(tags=["files"])
     summary="A file, by its signed link",
     include_in_schema=False,
 )
+@public
 async def get_signed_file(name: str, request: Request, services: ServicesDep) -> Response:
     """Sends the file, whole or in ranges. Browsers save it under its title."""
     opened = await open_signed_object(name, request.query_params, services)

@@ -14,6 +14,9 @@
  * neither a network that has vanished nor pings: so the server is asked to send each ping as a message too (`?pings=1`),
  * and a connection on which nothing arrives for long counts as broken.
  *
+ * Where access isn't open, `ws_url` carries a ticket. Once that has expired, the server closes with 4401, and the job has to
+ * be read again: `renewUrl` does so, and returns the new `ws_url`.
+ *
  * @typedef {"connecting" | "live" | "reconnecting" | "ended" | "refused"} WatchState
  *   ended: the job's last state was received. refused: the server said not to try again; see the code.
  *
@@ -29,6 +32,8 @@
  *   than one seen before (it may have lost its latest writes).
  * @property {(state: WatchState, close: {code: number, reason: string}) => void} [onState]
  *   The close code is 0 if no connection was closed.
+ * @property {() => Promise<string | null>} [renewUrl] returns the job's fresh `ws_url` when the ticket has expired; null to
+ *   give up. If it rejects, it is called again after the next delay. Without it, an expired ticket is a refusal.
  * @property {string} [after] a cursor to resume from
  * @property {number} [base] the first bound of the delay, ms
  * @property {number} [cap] the largest bound of the delay, ms
@@ -41,9 +46,13 @@ export const CloseCode = Object.freeze({
   ENDED: 1000,
   /** never sent: the connection was lost without a close */
   NONE: 1006,
+  /** the ticket in the URL; a fresh URL helps */
+  TICKET_EXPIRED: 4401,
   TOO_MANY: 4429,
   /** this one and all above: don't try again */
   FINAL: 4500,
+  /** it is missing, or for something else */
+  TICKET_INVALID: 4501,
   NO_SUCH_JOB: 4504,
 });
 
@@ -57,6 +66,10 @@ const NOT_CLOSED = Object.freeze({ code: 0, reason: "" });
  */
 export function watchJob(wsUrl, options) {
   const { onMessage, onState = () => {}, base = 500, cap = 15_000, silence = 60_000, random = Math.random } = options;
+  let url = wsUrl;
+  let expired = false;
+  /** the current call of renewUrl, so that the answer to an earlier one is ignored */
+  let renewal = 0;
   let cursor = options.after;
   let failures = 0;
   let lastData = "";
@@ -79,8 +92,33 @@ export function watchJob(wsUrl, options) {
 
   function connect() {
     timer = undefined;
+    if (expired) renewAndConnect();
+    else openSocket();
+  }
+
+  async function renewAndConnect() {
+    renewal += 1;
+    const current = renewal;
+    let fresh;
+    try {
+      fresh = await options.renewUrl?.();
+    } catch {
+      if (current === renewal && !stopped) retryLater(CloseCode.TICKET_EXPIRED, "the ticket could not be renewed");
+      return;
+    }
+    if (current !== renewal || stopped) return;
+    if (!fresh) {
+      finish("refused", CloseCode.TICKET_EXPIRED, "");
+      return;
+    }
+    url = fresh;
+    expired = false;
+    openSocket();
+  }
+
+  function openSocket() {
     let first = true;
-    const opened = new WebSocket(socketUrl(wsUrl, cursor));
+    const opened = new WebSocket(socketUrl(url, cursor));
     socket = opened;
     resetWatchdog();
     opened.onopen = () => {
@@ -114,11 +152,18 @@ export function watchJob(wsUrl, options) {
   function handleClose(code, reason) {
     clearTimeout(watchdog);
     if (ended || code === CloseCode.ENDED) finish("ended", code, reason);
-    else if (code >= CloseCode.FINAL) finish("refused", code, reason);
-    else {
-      timer = setTimeout(connect, nextDelay(code));
-      onState("reconnecting", { code, reason });
+    else if (code >= CloseCode.FINAL || (code === CloseCode.TICKET_EXPIRED && !options.renewUrl)) {
+      finish("refused", code, reason);
+    } else {
+      expired = code === CloseCode.TICKET_EXPIRED;
+      retryLater(code, reason);
     }
+  }
+
+  /** @param {number} code @param {string} reason */
+  function retryLater(code, reason) {
+    timer = setTimeout(connect, nextDelay(code));
+    onState("reconnecting", { code, reason });
   }
 
   /** @param {number} code */

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from vidferry_api.access.declared import public
 from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 
@@ -14,6 +15,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ws/download/{job_id}")
 @router.head("/sse/download/{job_id}")
 @router.get("/sse/download/{job_id}")
+@public
 async def refuse_watching() -> None:
     """Refuses temporarily: by a 404 clients would take the job for unknown."""
     raise Problem(

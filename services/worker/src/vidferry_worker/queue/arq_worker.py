@@ -32,6 +32,7 @@ TIMEOUT_MARGIN = 120
 class DownloadWorker(Worker):
     """The worker that takes downloads from arq's queue and runs them. It differs from arq's in this:
 
+    - `main` does not ask Redis for its version first, which would end the worker where Redis is away just then;
     - `_poll_iteration` waits for the doorbell instead of polling, asks the store what may be started, and survives
       outages of Redis;
     - `start_jobs` does not mark jobs as running: the store reserves what it hands out until the attempt claims it;
@@ -80,6 +81,10 @@ class DownloadWorker(Worker):
     def slots_on_offer(self) -> int:
         """How many downloads it takes at once; none while the bucket refuses, or once it stops."""
         return self.max_jobs if self.allow_pick_jobs and self._may_pick() else 0
+
+    async def main(self) -> None:
+        while True:
+            await self._poll_iteration()
 
     async def _poll_iteration(self) -> None:
         try:

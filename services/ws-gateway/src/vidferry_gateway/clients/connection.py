@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.contract.tickets import Purpose, TicketExpired, TicketInvalid, TicketSigner, ticket_in_query
 from vidferry_gateway.admission import Admission
 from vidferry_gateway.buffer import SharedBuffer
 from vidferry_gateway.clients.registry import ConnectionRegistry
@@ -47,6 +49,10 @@ class GatewayServices(Protocol):
     @property
     def admission(self) -> Admission: ...
 
+    @property
+    def tickets(self) -> TicketSigner | None:
+        """Checks tickets; None where access is open."""
+
     def client_refusal(self, origin: str | None, address: str) -> CloseCode | None:
         """Why a client is turned away, whatever it asks for; None if it is let in."""
 
@@ -75,6 +81,9 @@ class ClientConnection(SharedBuffer):
     )  # fmt: skip
 
     services: ClassVar[GatewayServices]
+
+    owner: ClassVar[None] = None
+    """for the hub: a connection that watches one job has that job's ticket, so the owner needs no check"""
 
     def __init__(self, connections: set[Any]) -> None:
         # uvicorn shuts down every connection in this set, and waits until the set is empty.
@@ -222,6 +231,26 @@ class ClientConnection(SharedBuffer):
         """Drops a job's buffered progress, because the client unsubscribed from the job."""
         if self._latest_progress:
             self._latest_progress.pop(job_id, None)
+
+    def _ticket_refusal(self, query: str, job_id: str) -> CloseCode | None:
+        """Why the ticket in the query does not allow to watch that job; None if it does, or where access is open.
+
+        Without a job, it is about the ticket of an owner, which may be missing.
+        """
+        tickets = self.services.tickets
+        if tickets is None:
+            return None
+        ticket = ticket_in_query(query)
+        try:
+            if job_id:
+                tickets.check_job_ticket(ticket or "", Purpose.WATCH, job_id, time.time())
+            elif ticket is not None:
+                tickets.check_owner_ticket(ticket, time.time())
+        except TicketExpired:
+            return CloseCode.TICKET_EXPIRED
+        except TicketInvalid:
+            return CloseCode.TICKET_INVALID
+        return None
 
     def _ask_admission(self, origin: str | None, forwarded_for: Sequence[str]) -> CloseCode | None:
         """Lets the client in and counts it, or returns why it is turned away."""

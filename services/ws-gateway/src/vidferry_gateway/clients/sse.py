@@ -96,7 +96,7 @@ class EventStream(ClientConnection):
             self._send_problem(ProblemCode.METHOD_NOT_ALLOWED, "Use GET.", _METHODS)
         else:
             last_event_id = Cursor.parse(by_name.get(b"last-event-id", b"").decode("latin-1"))
-            self._start_watching(job_id.lower(), last_event_id or cursor_from_query(query), origin, forwarded_for)
+            self._start_watching(job_id.lower(), last_event_id, query, origin, forwarded_for)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -146,16 +146,25 @@ class EventStream(ClientConnection):
     # Internals
 
     def _start_watching(
-        self, job_id: str, after: Cursor | None, origin: str | None, forwarded_for: Sequence[str]
+        self,
+        job_id: str,
+        last_event_id: Cursor | None,
+        query: str,
+        origin: str | None,
+        forwarded_for: Sequence[str],
     ) -> None:
         if not JOB_ID.fullmatch(job_id):
             self._send_problem(ProblemCode.JOB_NOT_FOUND, problems.JOB_NOT_FOUND)
             return
-        refusal = self._ask_admission(origin, forwarded_for)
-        if refusal is CloseCode.ORIGIN_REFUSED:
+        refusal = self._ticket_refusal(query, job_id) or self._ask_admission(origin, forwarded_for)
+        if refusal is CloseCode.TICKET_INVALID:
+            code = ProblemCode.TICKET_INVALID
+            self._send_problem(code, problems.TICKET_DETAILS[code], problems.CHALLENGE)
+        elif refusal is CloseCode.ORIGIN_REFUSED:
             self._send_problem(ProblemCode.CORS_REFUSED, "Serve the page from an origin in VIDFERRY_GATEWAY_ORIGINS.")
         elif refusal is not None:
-            # Not by a status: an EventSource would not reconnect after it.
+            # Not by a status: an EventSource would not reconnect after it, and a page would not learn that its ticket
+            # has expired.
             self._count_opened()
             self._first_close_code = int(refusal)
             self._send_head(_RETRY_AFTER_REFUSAL_MS)
@@ -163,7 +172,7 @@ class EventStream(ClientConnection):
         else:
             self._count_opened()
             self._set_user_timeout()
-            self.job_id, self.after = job_id, after
+            self.job_id, self.after = job_id, last_event_id or cursor_from_query(query)
             self._mark_open()
             self.services.hub.join(self)
 

@@ -9,6 +9,7 @@ from vidferry_common.contract.messages import Cursor
 from vidferry_common.contract.subscriptions import Subscribe, SubscriptionError, Unsubscribe
 from vidferry_gateway import frames
 from vidferry_gateway.clients.connection import JOB_ID
+from vidferry_gateway.clients.subscription_tickets import SubscriptionRefused, SubscriptionTickets
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import Message, MessageKind, OutgoingMessage
 
@@ -32,10 +33,10 @@ class Socket(Protocol):
 class Subscription:
     """The subscription of a WebSocket to one job, and the hub's watcher of that job."""
 
-    __slots__ = ("_group", "after", "job_id")
+    __slots__ = ("_group", "after", "job_id", "owner")
 
-    def __init__(self, group: "Subscriptions", job_id: str, after: Cursor | None) -> None:
-        self._group, self.job_id, self.after = group, job_id, after
+    def __init__(self, group: "Subscriptions", job_id: str, after: Cursor | None, owner: str | None) -> None:
+        self._group, self.job_id, self.after, self.owner = group, job_id, after, owner
 
     def deliver(self, message: OutgoingMessage, kind: MessageKind) -> None:
         self._group.deliver(self, message, kind)
@@ -52,8 +53,9 @@ class Subscription:
 class Subscriptions:
     """The subscriptions of a WebSocket."""
 
-    def __init__(self, socket: Socket, hub: Hub, limit: int) -> None:
-        self._socket, self._hub, self._limit = socket, hub, limit
+    def __init__(self, socket: Socket, hub: Hub, limit: int, tickets: SubscriptionTickets | None = None) -> None:
+        """tickets: where access isn't open."""
+        self._socket, self._hub, self._limit, self._tickets = socket, hub, limit, tickets
         self._jobs: dict[str, Subscription] = {}
         self._waiting: deque[Subscription] = deque()
         self._joining: set[Subscription] = set()
@@ -62,9 +64,9 @@ class Subscriptions:
     def handle_message(self, text: str) -> None:
         """Handles a message from the client."""
         match subscriptions.parse(text):
-            case Subscribe(jobs):
+            case Subscribe(jobs, tickets):
                 for job_id, after in jobs.items():
-                    self._add_subscription(job_id, after)
+                    self._add_subscription(job_id, after, tickets.get(job_id))
                 self.join_waiting()
             case Unsubscribe(job_ids):
                 for job_id in job_ids:
@@ -102,16 +104,24 @@ class Subscriptions:
 
     # Internals
 
-    def _add_subscription(self, job_id: str, after: Cursor | None) -> None:
+    def _add_subscription(self, job_id: str, after: Cursor | None, ticket: str | None) -> None:
         """Subscribes to a job. An earlier subscription to it is replaced, so that the new cursor counts."""
         self._remove_subscription(job_id)
+        try:
+            owner = self._check_subscription(job_id, ticket)
+        except SubscriptionRefused as refusal:
+            self._send_text(refusal.error.to_message(job_id))
+            return
+        subscription = self._jobs[job_id] = Subscription(self, job_id, after, owner)
+        self._waiting.append(subscription)
+
+    def _check_subscription(self, job_id: str, ticket: str | None) -> str | None:
+        """Whose the job has to be; None if that needs no check. Raises SubscriptionRefused."""
         if not JOB_ID.fullmatch(job_id):
-            self._send_text(SubscriptionError.JOB_NOT_FOUND.to_message(job_id))
-        elif len(self._jobs) >= self._limit:
-            self._send_text(SubscriptionError.TOO_MANY_JOBS.to_message(job_id))
-        else:
-            subscription = self._jobs[job_id] = Subscription(self, job_id, after)
-            self._waiting.append(subscription)
+            raise SubscriptionRefused(SubscriptionError.JOB_NOT_FOUND)
+        if len(self._jobs) >= self._limit:
+            raise SubscriptionRefused(SubscriptionError.TOO_MANY_JOBS)
+        return None if self._tickets is None else self._tickets.find_required_owner(job_id, ticket)
 
     def _remove_subscription(self, job_id: str) -> None:
         subscription = self._jobs.pop(job_id, None)

@@ -15,9 +15,11 @@ from websockets.protocol import Protocol, Side, State
 from vidferry_common.contract import subscriptions
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.contract.tickets import ticket_in_query
 from vidferry_gateway import frames
 from vidferry_gateway.clients.connection import JOB_ID, ClientConnection, cursor_from_query
 from vidferry_gateway.clients.handshake import answer_handshake, header_pairs, parse_request
+from vidferry_gateway.clients.subscription_tickets import SubscriptionTickets
 from vidferry_gateway.clients.subscriptions import Subscriptions
 from vidferry_gateway.message import Message, MessageKind, OutgoingMessage
 
@@ -146,6 +148,7 @@ class WebSocketConnection(ClientConnection):
         refusal: CloseCode | None = None
         if job is not None and not JOB_ID.fullmatch(job_id):
             refusal = CloseCode.NO_SUCH_JOB
+        refusal = refusal or self._ticket_refusal(query, job_id)
         headers = request.headers
         refusal = refusal or self._ask_admission(headers.get("Origin"), headers.get_all("X-Forwarded-For"))
         if refusal is not None:
@@ -155,9 +158,9 @@ class WebSocketConnection(ClientConnection):
             self._ping = _VISIBLE_PING
         self._mark_open()
         if job is None:
-            self._subscriptions = Subscriptions(
-                self, self.services.hub, self.services.settings.gateway_max_jobs_per_socket
-            )
+            limit, tickets = self.services.settings.gateway_max_jobs_per_socket, self.services.tickets
+            check = SubscriptionTickets(tickets, ticket_in_query(query)) if tickets else None
+            self._subscriptions = Subscriptions(self, self.services.hub, limit, check)
         else:
             self.job_id, self.after = job_id, cursor_from_query(query)
             self.services.hub.join(self)

@@ -12,6 +12,7 @@ from vidferry_common.store import RedisSettings
 from vidferry_common.store.client import connection_name, connection_options
 from vidferry_common.store.sentinel import NoPrimary, Sentinels
 from vidferry_gateway.hub import Hub
+from vidferry_gateway.link_tickets import LinkTickets
 from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.connection import RedisRefused, RespConnection, ServerFacts, open_connection, pack_command
 
@@ -38,13 +39,23 @@ class Clients(Protocol):
 class RedisFeed:
     """The hub's connection to Redis, opened again whenever it is lost."""
 
-    def __init__(self, settings: RedisSettings, probe: float, metrics: GatewayMetrics, clients: Clients) -> None:
+    def __init__(
+        self,
+        settings: RedisSettings,
+        probe: float,
+        metrics: GatewayMetrics,
+        clients: Clients,
+        link_tickets: LinkTickets | None = None,
+    ) -> None:
+        """link_tickets: where access isn't open; the owners of jobs are read too then."""
         self._name = connection_name("gateway", "messages")
         self._options, self._probe, self._clients = connection_options(settings, self._name), probe, clients
         self._metrics = metrics
         self._sentinels: Sentinels | None = self._options.get("sentinels")
         self._absence_to_verify = asyncio.Event()
-        self.hub = Hub(self._schedule_send, self._metrics, self._absence_to_verify.set if self._sentinels else None)
+        verify_absence = self._absence_to_verify.set if self._sentinels else None
+        self.hub = Hub(self._schedule_send, self._metrics, verify_absence, link_tickets)
+        self._read_script = _READ if link_tickets is None else _READ_WITH_OWNER
         self._connection: RespConnection | None = None
         self.has_connected = False
         """whether there has been a connection since the start"""
@@ -160,7 +171,7 @@ class RedisFeed:
             out.append(pack_command("UNSUBSCRIBE", *(keys.CHANNEL + job_id for job_id in commands.unsubscribe)))
         if commands.subscribe:
             out.append(pack_command("SUBSCRIBE", *(keys.CHANNEL + job_id for job_id in commands.subscribe)))
-        out.extend(_read_command(job_id) for job_id in commands.read)
+        out.extend(_read_command(self._read_script, job_id) for job_id in commands.read)
         self._connection.send(b"".join(out))
 
     # Receiving: what one read of the connection brings leaves in one write to each client.
@@ -176,8 +187,8 @@ class RedisFeed:
             _log.debug("subscribed to channel", extra={"job_id": channel[_PREFIX_LENGTH:].decode()})
 
     def reply_received(self, item: Any) -> None:
-        state, history = item
-        self.hub.answer_read(state, history)
+        state, *owner, history = item
+        self.hub.answer_read(state, history, *owner)
         if self.hub.has_commands:
             self._schedule_send()
 
@@ -197,13 +208,20 @@ def _loss_reason(reason: Exception, before: ServerFacts | None, now: ServerFacts
     return RedisLoss.CLOSED
 
 
-def _read_command(job_id: str) -> bytes:
-    """Reads state and history in one step: a message published between two commands could be missing from both.
+def _read_command(script: str, job_id: str) -> bytes:
+    """Reads all in one step: a message published between two commands could be missing from both.
 
     A script and not MULTI: a Redis whose memory is full refuses every command within MULTI, reads included.
     """
     key = keys.JOB + job_id
-    return pack_command("EVAL", _READ, "2", key, key + keys.HISTORY)
+    return pack_command("EVAL", script, "2", key, key + keys.HISTORY)
 
 
+_READ_WITH_OWNER = (
+    "return {redis.call('HGET', KEYS[1], 'state'), redis.call('HGET', KEYS[1], 'owner') or '', "
+    "redis.call('LRANGE', KEYS[2], 0, -1)}"
+)
+"""A record of an older release has no owner, as one of open access. The answer ends with a list, as that of _READ does:
+so the connection knows it from others.
+"""
 _READ = "return {redis.call('HGET', KEYS[1], 'state'), redis.call('LRANGE', KEYS[2], 0, -1)}"

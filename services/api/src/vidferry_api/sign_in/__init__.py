@@ -1,0 +1,1 @@
+"""Tells what a client needs to sign in."""
