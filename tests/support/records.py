@@ -101,6 +101,16 @@ class Records:
         score = due - int(await of(self.redis.hget(key, "head_start")))
         await self.redis.zadd(keys.QUEUE, {keys.arq_id(job.download_id, attempt): score})
 
+    async def aged(self, job: NewJob, seconds: float) -> None:
+        """As if it had been put on the queue that many seconds ago, wherever it waits now."""
+        key, arq_id = keys.DOWNLOAD + job.download_id, keys.arq_id(job.download_id, 1)
+        since = int(await self.now_ms() - seconds * 1000)
+        await of(self.redis.hset(key, mapping={"due": since, "queued_since": since}))
+        score = since - int(await of(self.redis.hget(key, "head_start")))
+        for line in [keys.QUEUE, *await self.redis.keys(keys.LINE + "*")]:
+            if (await self.redis.zscore(line, arq_id) or keys.PARKED_SCORE) < keys.PARKED_SCORE:
+                await self.redis.zadd(line, {arq_id: score})
+
     async def step(self, claim: Claim, *steps: Step) -> None:
         for step in steps or (STARTED, INFO, DOWNLOAD_STARTED):
             assert await self.store.downloads.publish(claim, body(step, claim.attempt), step=True) is not None

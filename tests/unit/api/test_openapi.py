@@ -115,7 +115,7 @@ def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
 
     [one, other] = [job[method]["responses"]["200"]["content"]["application/json"] for method in ("delete", "get")]
     assert (one["schema"]["$ref"][-4:], other["schema"]["$ref"][-15:]) == ("/Job", "/JobWithHistory")
-    assert set(job["delete"]["responses"]) == EVERYWHERE | {"401", "403", "200", "404", "409", "503"}
+    assert set(job["delete"]["responses"]) == EVERYWHERE | {"401", "403", "200", "404", "409", "429", "503"}
     for status, code in (("409", "job_ended"), ("503", "job_busy")):
         assert f"`{code}`" in job["delete"]["responses"][status]["description"]
 

@@ -17,6 +17,7 @@ import vidferry_api.tickets.routes as tickets
 import vidferry_api.watch.routes as watch
 from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.access.openapi import SECURITY_SCHEMES, declare_access
+from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.dependencies import Services
 from vidferry_api.http import openapi, problems
 from vidferry_api.http.compression import Compression
@@ -91,7 +92,15 @@ def _lifespan(
         changes = JobChanges(settings, connection_name("api", "changes"), settings.max_waits)
         memory_log = RedisMemoryLog(store)
         services = app.state.services = Services(
-            settings, authenticator, settings.tickets, store, changes, bucket, app.state.metrics, memory_log
+            settings,
+            authenticator,
+            RequestLimiter(redis),
+            settings.tickets,
+            store,
+            changes,
+            bucket,
+            app.state.metrics,
+            memory_log,
         )
         queue_metrics = QueueMetrics(registry, store)
         ready_task = asyncio.create_task(_wait_until_ready(services))

@@ -13,6 +13,7 @@ from vidferry_api.access.authenticator import Authenticator
 from vidferry_api.access.declared import requiring
 from vidferry_api.access.principal import TICKET_HOLDER, Principal, Scope
 from vidferry_api.access.refused import scope_problem
+from vidferry_api.access.request_limiter import RequestLimiter
 from vidferry_api.http.problems import Problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_api.redis_memory import RedisMemoryLog
@@ -31,6 +32,7 @@ class Services:
 
     settings: ApiSettings
     authenticator: Authenticator
+    request_limiter: RequestLimiter
     tickets: TicketSigner | None
     """None where access is open"""
     store: Store
@@ -61,7 +63,11 @@ JobId = Annotated[
 
 
 async def _identify(request: Request, services: ServicesDep) -> Principal:
-    return await services.authenticator.identify(request)
+    principal = await services.authenticator.identify(request)
+    if principal.limits.requests_per_minute:
+        quota = await services.request_limiter.count_request(principal)
+        request.state.rate_limit = quota.headers if quota else {}
+    return principal
 
 
 PrincipalDep = Annotated[Principal, Depends(_identify)]

@@ -1,5 +1,7 @@
 """The api's settings."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from vidferry_api.access_settings import ApiAccessSettings
@@ -10,6 +12,13 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
 from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
+
+
+class ObjectSharing(StrEnum):
+    """Who may get a stored video without fetching it."""
+
+    ALL = "all"
+    OWNER = "owner"
 
 
 class ApiSettings(
@@ -46,7 +55,14 @@ class ApiSettings(
         600,
         ge=0,
         le=1_000_000,
-        description="The most job requests per minute from one client address (IPv6: from one /64), counted over all "
-        "apis. Beyond that, requests get 429. 0: no limit. If clients connect through a proxy, set "
-        "VIDFERRY_TRUSTED_PROXIES; otherwise all of its clients count as one.",
+        description="The most job requests per minute from one caller, counted over all apis. A caller is an owner; "
+        "without owners (VIDFERRY_ACCESS is `none`) it is a client address (IPv6: a /64). Beyond that, requests get "
+        "429. 0: no limit. If clients connect through a proxy, set VIDFERRY_TRUSTED_PROXIES; otherwise all of its "
+        "clients count as one.",
+    )
+    share_objects: ObjectSharing = Field(
+        ObjectSharing.ALL,
+        description="Who may get a stored video without fetching it again. `all`: every owner. `owner`: only the owner "
+        "for whom it was fetched; each owner then has downloads and objects of its own. Set it once no worker of an "
+        "earlier release runs.",
     )

@@ -90,7 +90,8 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         gt=0,
         le=1,
         description="The largest share of all workers' slots that the downloads of one caller may use (at least one "
-        "slot). A caller is a client's IPv4 address, or the /64 of its IPv6 address. 1: all slots.",
+        "slot). A caller is an owner; without owners it is a client's IPv4 address, or the /64 of its IPv6 address. "
+        "1: all slots.",
     )
     fragments: int = Field(
         6,

@@ -30,7 +30,7 @@ def fetched(stream: int, fragment: int, *, finished: bool = False) -> Progress:
 def tracker(state: AttemptState, *, max_bytes: int = 10**9) -> DownloadTracker:
     settings: Any = SimpleNamespace(max_bytes=max_bytes, stall_seconds=30, min_rate=0, min_rate_seconds=30)
     extraction: Any = SimpleNamespace(streams=[FoundStream(), FoundStream()])
-    return DownloadTracker(state, extraction, settings, worker_metrics())
+    return DownloadTracker(state, extraction, settings, worker_metrics(), settings.max_bytes)
 
 
 async def test_progress_beyond_a_quarter_is_told_after_its_step_and_is_not_lost(records: Records) -> None:

@@ -29,7 +29,7 @@ async def test_an_upload_that_begins_anew_does_not_take_the_bar_back(records: Re
     state = AttemptState(at(UPLOADING), reporter, metrics.new_stage_clock())
     context: Any = SimpleNamespace(metrics=metrics)
     no_results: Any = None
-    uploader = Uploader(context, state, no_results, Path())
+    uploader = Uploader(context, state, no_results, Path(), 1 << 40)
     uploader._show_sent(800)
     assert state.current.progress == 92, "nothing is shown before it is known how much there is"
     for sending, sent, shown in ((UploadProgress(1000, 800, 0), 950, 97.7), (UploadProgress(1000, 0, 0), 100, 97.7)):

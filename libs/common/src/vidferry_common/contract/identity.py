@@ -13,6 +13,8 @@ from vidferry_common.contract.formats import CANONICAL
 ROOT = "videos"
 """Everything that Vidferry stores is below it."""
 THUMBNAIL = "thumbnail"
+PARTITION_MARK = "@"
+"""between the folder of a video and the part of the bucket that it is in; no segment of a folder contains it"""
 WEB_PORTS = frozenset({80, 443})
 ALIASES = {
     "youtu.be": "youtube.com", "m.youtube.com": "youtube.com", "music.youtube.com": "youtube.com",
@@ -54,9 +56,14 @@ class Identity:
             video = _safe_segment(self.video_id)
         return "/".join([ROOT, _safe_segment(self.extractor), _safe_segment(self.domain), video])
 
-    def object_name(self, fmt: str) -> str:
-        """The object of the video in one format (`Format.canonical()`)."""
-        return f"{self.folder()}/{_safe_segment(fmt)}"
+    def object_name(self, fmt: str, partition: str = "") -> str:
+        """The object of the video in one format (`Format.canonical()`), in one part of the bucket."""
+        return f"{self.folder()}{partition and PARTITION_MARK + partition}/{_safe_segment(fmt)}"
+
+
+def partition_of(owner: str) -> str:
+    """The part of the bucket that is an owner's alone; empty, the part that all share, where there is no owner."""
+    return digest("owner", owner)[:20] if owner else ""
 
 
 def site_of(url: str) -> str:

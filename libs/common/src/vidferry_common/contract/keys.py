@@ -1,5 +1,7 @@
 """Names of everything in Redis, and the scores on its queue: the scripts write them as `keys.NAME` (store/scripts)."""
 
+from vidferry_common.contract.priority import Priority
+
 JOB = "vidferry:job:"
 """+ job id: hash, one caller's request. `state` is the newest message, whole. room.lua says what stays at its end."""
 HISTORY = ":history"
@@ -40,8 +42,10 @@ SITE = "vidferry:site:"
 """+ a site: sorted set of the downloads that run there, by the time (ms) until which they are known to"""
 CALLER = "vidferry:caller:"
 """+ digest of a caller: the same, of the downloads that the caller asked for"""
+TURN = ":turn"
+"""after a caller's key: hash, the arq id of its download that is `ready`, and when the caller was last `served` (ms)"""
 PARKED = ":parked"
-"""after a site's or caller's key: sorted set of the lines that wait for it, by the order of their heads"""
+"""after a site's or caller's key: sorted set of the lines that wait for it, by their turns"""
 LINE = "vidferry:parked:"
 """+ the keys of a site and a caller: sorted set of the arq ids of both that are parked, by their order"""
 WORKERS = "vidferry:workers"
@@ -59,6 +63,11 @@ memory that was used when a script last `looked`, and what was open then (`looke
 REQUESTS = "vidferry:requests:"
 """+ digest of a caller: the time (ms) from which on all requests of its minute are left; it expires then"""
 
+KEY_REQUESTS = "vidferry:key-requests"
+"""+ what the library `limits` makes of the digest of an API key: list, the times of its requests in the last minute"""
+OWNER_BYTES = "vidferry:owner-bytes:"
+"""+ a day since 1970 (UTC), a colon, an owner: the bytes that were uploaded for the owner on that day"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 
@@ -68,6 +77,8 @@ start), what is delayed the time it is due, what waits for its site or caller PA
 RUNNING_SCORE = 8e15
 PARKED_SCORE = 9e15
 """Scores that no clock reaches: arq takes nothing whose score lies ahead."""
+LONGEST_HEAD_START = float(max(each.head_start_ms for each in Priority))
+"""ms"""
 ARQ_JOB = "arq:job:"
 FUNCTION = "download"
 """the arq function's name; its arguments are download id and attempt"""

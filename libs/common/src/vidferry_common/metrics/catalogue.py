@@ -122,10 +122,11 @@ JOBS_CANCELLED = Definition(
 JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
-    "Refused job requests. `caller_rate`: the client sent too many requests. `queue_full`: the queue has reached "
+    "Refused job requests. `caller_rate`: the caller sent too many requests. `jobs_waiting`, `bytes_per_day`: the "
+    "owner's limit of that name is reached. `queue_full`: the queue has reached "
     "its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
-    (Label("reason", ("caller_rate", "queue_full", "redis_full")),),
+    (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "queue_full", "redis_full")),),
 )
 ACCESS_REFUSED = Definition(
     "vidferry_access_refused_total",

@@ -27,6 +27,7 @@ from vidferry_common.store.jobs import (
 )
 from vidferry_common.store.leases import AttemptId, Claim
 from vidferry_common.store.objects import PINNED_SECONDS
+from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
 from vidferry_common.store.scripts import RedisFull
 from vidferry_common.store.store import RedisMemory, Store
@@ -48,6 +49,7 @@ __all__ = [
     "InvalidPlace",
     "JobChanges",
     "JobFilter",
+    "JobLimits",
     "JobPage",
     "JobRecord",
     "Limits",
@@ -58,6 +60,7 @@ __all__ = [
     "QueueDepth",
     "QueueFull",
     "Quota",
+    "QuotaExceeded",
     "RedisFull",
     "RedisMemory",
     "RedisSettings",

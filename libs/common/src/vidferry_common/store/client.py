@@ -14,7 +14,7 @@ from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as CutOff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from vidferry_common.settings import Settings
 from vidferry_common.store.sentinel import PrimaryConnection, PrimarySSLConnection, Sentinels, SentinelUrl
@@ -195,6 +195,7 @@ def connect_redis(settings: RedisSettings, name: str = "", max_connections: int 
 
 __all__ = [
     "EndedLimits",
+    "OutOfMemoryError",
     "RedisClient",
     "RedisError",
     "RedisSettings",

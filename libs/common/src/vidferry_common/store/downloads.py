@@ -12,6 +12,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, utc_now
 from vidferry_common.store.leases import Claim
+from vidferry_common.store.owner_limits import describe_bounds
 from vidferry_common.store.queue import arq_job
 from vidferry_common.store.scripts import ScriptRunner
 
@@ -106,6 +107,8 @@ class Ending:
     """the object that its URL leads to, as far as that can be told without asking the site"""
     known_for: float = 0
     """seconds that this is remembered"""
+    uploaded: int = 0
+    """bytes of the object, if this download has put it into the bucket"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,8 @@ class DownloadStore:
 
         None where the claim is not the current one any more.
         """
-        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *(["force"] if claim.force else []))
+        apart = filter(None, ["force" if claim.force else "", describe_bounds(claim.max_duration, claim.max_bytes)])
+        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *apart)
         outcome = await self._scripts.run(
             "claim_object",
             [keys.DOWNLOAD + claim.download_id, by_object],
@@ -187,6 +191,7 @@ class DownloadStore:
             expires_at=utc_now(self._record_seconds),
             leads_to=ending.leads_to,
             known_s=int(ending.known_for),
+            uploaded=ending.uploaded,
             facts=[item for pair in facts.items() if pair[1] for item in pair],
         )
         return _decode_ids(told)

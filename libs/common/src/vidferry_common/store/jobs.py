@@ -20,11 +20,14 @@ from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.origins import registered_domain
 from vidferry_common.store.downloads import MAX_JOBS
+from vidferry_common.store.owner_limits import NO_JOB_LIMITS, JobLimits, QuotaExceeded, describe_bounds
 from vidferry_common.store.queue import arq_job
 from vidferry_common.store.scripts import RedisFull, ScriptRunner
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 MINUTE = 60
+WAITING_RETRY_SECONDS = 30
+"""after which one of an owner's waiting jobs may have started"""
 QUEUE_BYTES = 128 * 1024**2
 """that the records of all that waits or runs take at the most, where the caller of create() does not say"""
 JOB_BYTES = 4096
@@ -154,7 +157,11 @@ class NewJob:
     owner: str = ""
     """whose it is; empty where access is open"""
     caller: str = ""
-    """who asked for it: an address, or the network of one; empty where nobody counts"""
+    """who asked for it: an owner, an address, or the network of one; empty where nobody counts"""
+    limits: JobLimits = NO_JOB_LIMITS
+    """the owner's"""
+    partition: str = ""
+    """the part of the bucket whose objects it may use (contract/identity.py); empty: the one that all share"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
     force: bool = False
@@ -190,7 +197,24 @@ class NewJob:
     @property
     def fingerprint(self) -> str:
         """Equal for jobs that one download can serve."""
-        return digest(self.url, self.format.canonical(), *(["force"] if self.force else []))
+        return digest(self.url, self.format.canonical(), *self._distinctions())
+
+    def _distinctions(self) -> list[str]:
+        """What keeps a job from sharing the download of another one for the same URL and format."""
+        bounds = describe_bounds(self.limits.max_duration, self.limits.max_bytes)
+        return list(filter(None, ["force" if self.force else "", bounds, self.partition and f"in {self.partition}"]))
+
+    @property
+    def download_fields(self) -> dict[str, str]:
+        """Further fields of the download's record; those that say nothing are left out."""
+        fields = {
+            "owner": self.owner,
+            "partition": self.partition,
+            "jobs_running": self.limits.jobs_running,
+            "max_duration": self.limits.max_duration,
+            "max_bytes": self.limits.max_bytes,
+        }
+        return {name: str(value) for name, value in fields.items() if value}
 
     @property
     def request(self) -> bytes:
@@ -319,8 +343,9 @@ class JobStore:
     async def create(
         self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
     ) -> Created:
-        """Makes a job and starts or joins its download: QueueFull, RedisFull, CallerOverRate, IdempotencyMismatch.
+        """Makes a job and starts or joins its download.
 
+        Raises QueueFull, RedisFull, CallerOverRate, QuotaExceeded, IdempotencyMismatch.
         caller_rate: requests a minute of one caller; 0: any number.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
@@ -338,6 +363,8 @@ class JobStore:
                 "id": job.job_id,
                 "epoch": job.epoch,
                 "owner": job.owner,
+                "waiting_limit": job.limits.jobs_waiting if job.owner else 0,
+                "bytes_limit": job.limits.bytes_per_day if job.owner else 0,
                 "request": request,
                 "document": document,
                 "site": job.site,
@@ -350,7 +377,8 @@ class JobStore:
                 "id": job.download_id,
                 "url": job.url,
                 "format": fmt,
-                "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt),
+                "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt, *filter(None, [job.partition])),
+                "fields": [item for pair in job.download_fields.items() for item in pair],
                 "site": job.site,
                 "caller": job.caller_digest,
                 "head_start": job.priority.head_start_ms,
@@ -371,6 +399,10 @@ class JobStore:
         quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
         if quota and outcome == b"over_rate":
             raise CallerOverRate(quota)
+        if outcome == b"jobs_waiting":
+            raise QuotaExceeded("jobs_waiting", job.limits.jobs_waiting, WAITING_RETRY_SECONDS)
+        if outcome == b"bytes_per_day":
+            raise QuotaExceeded("bytes_per_day", job.limits.bytes_per_day, math.ceil(made[0] / 1000))
         if outcome == b"full":
             raise QueueFull
         if outcome == b"no_memory":

@@ -41,6 +41,12 @@ class Claim:
     """RFC 3339: of the download, by the clock of the api"""
     waited: float
     """seconds from when the attempt was due to its claim"""
+    partition: str = ""
+    """the part of the bucket whose objects it may use; empty: the one that all share"""
+    max_duration: int = 0
+    """seconds of the video that its owner may have; 0: no limit of the owner's"""
+    max_bytes: int = 0
+    """of the file, as max_duration"""
 
     @classmethod
     def parse(cls, download_id: str, fields: dict[bytes, bytes], waited: float) -> "Claim":
@@ -56,6 +62,9 @@ class Claim:
             known_object=fields[b"known_object"].decode(),
             created=fields[b"created"].decode(),
             waited=waited,
+            partition=fields.get(b"partition", b"").decode(),
+            max_duration=int(fields.get(b"max_duration", 0)),
+            max_bytes=int(fields.get(b"max_bytes", 0)),
         )
 
 

@@ -17,7 +17,9 @@ SECURITY_SCHEMES = {
         "token needs; `admin` has all of them.",
     }
 }
-_REFUSALS = problem_responses(ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN, ProblemCode.ISSUER_UNAVAILABLE)
+_REFUSALS = problem_responses(
+    ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN, ProblemCode.RATE_LIMIT, ProblemCode.ISSUER_UNAVAILABLE
+)
 _HEADERS = {
     "WWW-Authenticate": {"description": "What is asked for (RFC 6750).", "schema": {"type": "string"}},
 }
@@ -34,6 +36,6 @@ def declare_access(route: BaseRoute, *, optional: bool) -> None:
         declared = dict(route.responses.get(status, refusal))
         if declared["description"] != refusal["description"]:
             declared["description"] = f"{declared['description']}; {refusal['description']}"
-        if int(status) < ProblemCode.ISSUER_UNAVAILABLE.status:
+        if int(status) < ProblemCode.RATE_LIMIT.status:
             declared["headers"] = {**declared.get("headers", {}), **_HEADERS}
         route.responses[status] = declared

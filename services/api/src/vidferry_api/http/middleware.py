@@ -116,8 +116,9 @@ class SafeHeaders:
 class RequestLog:
     """Logs and counts requests by route, never by query.
 
-    It also sets `request.state.traceparent`, and answers an uncaught exception with a 500. The seconds in
-    `request.state.waited`, which the caller asked for, are not in the metric of durations.
+    It also sets `request.state.traceparent`, adds the headers in `request.state.rate_limit`, and answers an uncaught
+    exception with a 500. The seconds in `request.state.waited`, which the caller asked for, are not in the metric of
+    durations.
     """
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
@@ -135,7 +136,10 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["Traceresponse"] = trace
+                headers = MutableHeaders(scope=message)
+                headers["Traceresponse"] = trace
+                for name, value in scope["state"].get("rate_limit", {}).items():
+                    headers.append(name, value)
             await send(message)
 
         try:

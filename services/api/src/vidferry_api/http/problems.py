@@ -23,6 +23,7 @@ from vidferry_common.store import (
     IdempotencyMismatch,
     QueueFull,
     Quota,
+    QuotaExceeded,
     RedisFull,
     StoreUnavailable,
     TooManyListeners,
@@ -42,11 +43,12 @@ RETRY_AFTER = {
 }
 RATE_LIMIT_HEADERS = {
     "RateLimit": {
-        "description": "The caller's remaining requests (`r`), and the seconds until all are available again (`t`).",
+        "description": "Remaining requests (`r`): of the `caller`, with the seconds until all are available again "
+        "(`t`); and of an API `key` with a limit, with the seconds until one more is.",
         "schema": {"type": "string", "examples": ['"caller";r=599;t=1']},
     },
     "RateLimit-Policy": {
-        "description": "How many requests (`q`) a caller may send in a window of seconds (`w`).",
+        "description": "How many requests (`q`) a caller, or an API key, may send in a window of seconds (`w`).",
         "schema": {"type": "string", "examples": ['"caller";q=600;w=60']},
     },
 }
@@ -119,6 +121,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RedisFull, _answer_redis_full)
     app.add_exception_handler(CallerOverRate, _answer_over_rate)
     app.add_exception_handler(TooManyListeners, _answer_too_many_waits)
+    app.add_exception_handler(QuotaExceeded, _answer_quota_exceeded)
     app.add_exception_handler(IdempotencyMismatch, _answer_mismatch)
     app.add_exception_handler(BucketError, _answer_bucket_error)
 
@@ -234,6 +237,18 @@ def _answer_too_many_waits(_: Request, __: Exception) -> JSONResponse:
     return Problem(
         ProblemCode.TOO_MANY_WAITS, "Read the job without `wait`, or try again later.", headers={"Retry-After": "5"}
     ).response()
+
+
+QUOTA_DETAILS = {
+    "jobs_waiting": "At most {most} jobs of this owner may wait at the same time. Try again when some have started.",
+    "bytes_per_day": "This owner's downloads have used their {most} bytes of today. Try again after midnight UTC.",
+}
+
+
+def _answer_quota_exceeded(_: Request, error: Exception) -> JSONResponse:
+    quota = cast("QuotaExceeded", error)
+    detail = QUOTA_DETAILS[quota.limit].format(most=quota.most)
+    return Problem(ProblemCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": str(quota.retry_after)}).response()
 
 
 def rate_limit_headers(quota: Quota) -> dict[str, str]:

@@ -15,11 +15,14 @@ from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
+from vidferry_api.jobs.limits import job_limits, limit_format
+from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.identity import partition_of
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, RedisFull, idempotency_name
+from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, QuotaExceeded, RedisFull, idempotency_name
 
 logger = logging.getLogger(__name__)
 
@@ -82,13 +85,14 @@ class JobCreator:
 
         owner and key: the principal and the request's Idempotency-Key if they are None.
         """
-        services = self._services
+        services, principal = self._services, self._principal
+        owner = principal.owner if owner is None else owner
         job = NewJob(
             job_id=str(uuid4()),
             download_id=str(uuid4()),
             epoch=secrets.token_hex(4),
             url=asked.url,
-            format=asked.format,
+            format=limit_format(asked.format, principal.limits),
             public_root=self.public_root,
             traceparent=self._request.state.traceparent,
             idempotency_key=self.key if key is None else key,
@@ -97,8 +101,10 @@ class JobCreator:
             retry_of=retry_of,
             external_id=asked.external_id,
             metadata=asked.metadata,
-            owner=self._principal.owner if owner is None else owner,
-            caller=self._caller,
+            owner=owner,
+            caller=f"owner:{owner}" if owner else self._caller,
+            limits=job_limits(principal.limits),
+            partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
         )
         created = await self._store_job(job)
         trace = trace_id(job.traceparent)
@@ -119,17 +125,25 @@ class JobCreator:
         return caller_address(self._request.scope, self._services.settings.proxies)
 
     async def _store_job(self, job: NewJob) -> Created:
-        """Stores the job. Counts a refusal; logs the address of a caller over its rate, which may be a proxy's."""
+        """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
         services, settings = self._services, self._services.settings
         try:
             return await services.store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
-            logger.warning(
-                "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it to "
-                "VIDFERRY_TRUSTED_PROXIES",
-                extra={"address": job.caller},
-            )
+            if job.owner:
+                logger.warning(
+                    "an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": job.owner}
+                )
+            else:
+                logger.warning(
+                    "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
+                    "to VIDFERRY_TRUSTED_PROXIES",
+                    extra={"address": job.caller},
+                )
+            raise
+        except QuotaExceeded as error:
+            services.metrics.refused.add(error.limit)
             raise
         except QueueFull:
             services.metrics.refused.add("queue_full")

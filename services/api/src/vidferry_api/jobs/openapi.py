@@ -52,6 +52,7 @@ def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]
             ProblemCode.INVALID_REQUEST,
             ProblemCode.IDEMPOTENCY_MISMATCH,
             ProblemCode.TOO_MANY_REQUESTS,
+            ProblemCode.QUOTA_EXCEEDED,
             ProblemCode.QUEUE_FULL,
             ProblemCode.REDIS_FULL,
             ProblemCode.REDIS_UNAVAILABLE,

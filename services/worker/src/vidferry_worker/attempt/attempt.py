@@ -147,7 +147,9 @@ class Attempt:
     def _describe_ending(self, result: DownloadResult) -> Ending:
         stored = result.stored
         leads_to = stored.name if result.url_is_stable else ""
-        return Ending(stored.name, str(stored.generation), leads_to, self._context.settings.address_memory)
+        # Also where an earlier attempt has uploaded it, and this one has found it.
+        uploaded = stored.size if stored.metadata.get("download") == self._claim.download_id else 0
+        return Ending(stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded)
 
     async def _end_download(self, update: Update, ending: Ending) -> None:
         await self._reporter.flush()

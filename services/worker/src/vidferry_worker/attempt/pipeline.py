@@ -5,6 +5,7 @@ from pathlib import Path
 from vidferry_common.bucket import NEW, StoredObject
 from vidferry_common.contract import stages
 from vidferry_common.store import Claim
+from vidferry_worker.attempt.bounds import VideoBounds
 from vidferry_worker.attempt.reporter import FenceLost
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
@@ -34,8 +35,9 @@ class Pipeline:
         self._context, self._claim, self._state = context, claim, state
         settings = context.settings
         self._session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
+        self._bounds = VideoBounds.of(settings, claim)
         self._results = ResultBuilder(context, claim, state)
-        self._uploader = Uploader(context, state, self._results, folder)
+        self._uploader = Uploader(context, state, self._results, folder, self._bounds.max_bytes)
 
     async def run(self) -> DownloadResult:
         """Raises JobFailure, BucketError, ChildEnded, TimeoutError, JobsMoved, FenceLost."""
@@ -46,7 +48,7 @@ class Pipeline:
 
     async def _run_steps(self) -> DownloadResult:
         extraction = await self._session.extract(self._make_order())
-        name = extraction.identity.object_name(self._claim.format.canonical())
+        name = extraction.identity.object_name(self._claim.format.canonical(), self._claim.partition)
         await self._claim_object(name)
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
@@ -66,9 +68,13 @@ class Pipeline:
         return await self._results.build(stored, reused=reused, url_is_stable=url_is_stable)
 
     def _make_order(self) -> DownloadOrder:
-        claim, settings = self._claim, self._context.settings
+        claim, bounds = self._claim, self._bounds
         return DownloadOrder(
-            claim.url, claim.format.canonical(), settings.max_duration, settings.max_bytes, settings.stall_seconds
+            claim.url,
+            claim.format.canonical(),
+            bounds.max_duration,
+            bounds.max_bytes,
+            self._context.settings.stall_seconds,
         )
 
     async def _claim_object(self, name: str) -> None:
@@ -94,7 +100,9 @@ class Pipeline:
     async def _download_file(self, plan: UploadPlan) -> Done:
         """Follows the child's download to its last report, which describes the finished file."""
         self._state.enter_step(stages.DOWNLOAD_STARTED)
-        tracker = DownloadTracker(self._state, plan.extraction, self._context.settings, self._context.metrics)
+        tracker = DownloadTracker(
+            self._state, plan.extraction, self._context.settings, self._context.metrics, self._bounds.max_bytes
+        )
         while True:
             report = await self._session.next_report(SILENCE_SECONDS)
             if isinstance(report, Progress) or report is None:

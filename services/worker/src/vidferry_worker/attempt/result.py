@@ -13,6 +13,7 @@ from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_worker.attempt import bucket_outage
+from vidferry_worker.attempt.bounds import check_owner_limits
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
@@ -47,7 +48,11 @@ class ResultBuilder:
             return await self._context.bucket.stat(name)
 
     async def build_reused(self, stored: StoredObject, *, url_is_stable: bool = True) -> DownloadResult:
-        """Shows the steps of a video that is in the bucket already, and builds its result."""
+        """Shows the steps of a video that is in the bucket already, and builds its result.
+
+        JobFailure where it is longer or larger than the owner of the download may have.
+        """
+        check_owner_limits(self._claim, stored)
         for step in stages.STORED_VIDEO[2:-2]:
             self._state.enter_step(step)
         thumbnail = await self._context.bucket.stat(thumbnail_beside(stored.name))
@@ -58,6 +63,8 @@ class ResultBuilder:
 
     async def build(self, stored: StoredObject, *, reused: bool, url_is_stable: bool) -> DownloadResult:
         """Builds the last message: what the object is, under the video's present title, and a link to it."""
+        if reused:
+            check_owner_limits(self._claim, stored)
         title = self._state.current.title or stored.metadata.get("title")
         filename = stored.filename
         if title and title != stored.metadata.get("title"):  # renamed at its source since

@@ -26,9 +26,14 @@ class DownloadTracker:
     """
 
     def __init__(
-        self, state: AttemptState, extraction: Extraction, settings: WorkerSettings, metrics: WorkerMetrics
+        self,
+        state: AttemptState,
+        extraction: Extraction,
+        settings: WorkerSettings,
+        metrics: WorkerMetrics,
+        max_bytes: int,
     ) -> None:
-        self._state, self._max_bytes, self._metrics = state, settings.max_bytes, metrics
+        self._state, self._max_bytes, self._metrics = state, max_bytes, metrics
         self._download, self._conversion = DownloadProgress(extraction.streams), ConversionProgress()
         self._stall = StallDetector(settings.stall_seconds)
         self._rate = RateCheck(settings.min_rate, settings.min_rate_seconds, time.monotonic())

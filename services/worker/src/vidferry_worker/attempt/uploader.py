@@ -30,9 +30,11 @@ UPLOAD_SHARE = stages.UPLOADED.progress - stages.UPLOADING.progress
 class Uploader:
     """The uploads of one attempt: its video and its thumbnail."""
 
-    def __init__(self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path) -> None:
+    def __init__(
+        self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path, max_bytes: int
+    ) -> None:
         self._context, self._state, self._results = context, state, results
-        self._folder = folder
+        self._folder, self._max_bytes = folder, max_bytes
         self._thumbnail: asyncio.Task[None] | None = None
         self._speculative: SpeculativeUpload | None = None
         self._progress: UploadProgress | None = None
@@ -49,7 +51,7 @@ class Uploader:
         if not self._speculative:
             self._speculative = SpeculativeUpload.start(
                 self._context.bucket, self._folder, plan, report, self._show_sent,
-                max_bytes=self._context.settings.max_bytes,
+                max_bytes=self._max_bytes,
             )  # fmt: skip
 
     def note_growth(self) -> None:
@@ -61,7 +63,7 @@ class Uploader:
         """The object in the bucket, and whether another download made it."""
         source, size = open_regular(self._folder, done.description.file)
         with source:
-            if size > self._context.settings.max_bytes:
+            if size > self._max_bytes:
                 raise JobFailure(ErrorCode.TOO_LARGE)
             upload = plan.describe_upload(source, done.description, done.evidence)
             self._state.enter_step(stages.UPLOADING)

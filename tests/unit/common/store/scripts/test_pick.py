@@ -407,7 +407,7 @@ async def test_who_watches_is_told_once_why_it_waits(records: Records) -> None:
     assert (await records.state(parked.job_id))["data"]["message"] != PARKED
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 async def test_whatever_happens_the_limits_hold_and_nobody_waits_for_nothing(seed: int, records: Records) -> None:
     chance = random.Random(seed)
     limits: dict[str, Any] = {"slots": 8, "site_share": 0.5, "caller_share": 0.75}

@@ -1,11 +1,14 @@
 -- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
--- args: job (id, epoch, owner, request, document, site, public_root, bytes, created_ms, by_external_id ('' without one)), download (id, url, format, object_by_url, site, caller, head_start,
---       force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
+-- args: job (id, epoch, owner, waiting_limit and bytes_limit of the owner, 0: none; request, document, site, public_root,
+--       bytes, created_ms, by_external_id ('' without one)),
+--       download (id, url, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
+--       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number)
 -- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
--- created | attached | replayed | mismatch | full | no_memory | over_rate.
+-- created | attached | replayed | mismatch | full | no_memory | over_rate | jobs_waiting (the owner's limit) |
+-- bytes_per_day (then the third is the ms until the next day).
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
 local job_id, request, ttl, rate = new_job.id, new_job.request, args.record_seconds, args.caller_rate
@@ -28,6 +31,18 @@ local function add_to_index(index, field)
   end
   redis.call('ZADD', index, new_job.created_ms, job_id)
   redis.call('EXPIRE', index, 2 * ttl) -- a job's steps, and its end, renew the expiry of its record
+end
+
+-- The jobs of an owner that have not ended, less the downloads that it began and that run. A job that follows the download
+-- of another owner waits until that ends.
+local function count_waiting(owner, caller, ttl)
+  redis.call('ZREMRANGEBYSCORE', keys.OPEN_JOBS .. owner, '-inf', now - ttl * 1000)
+  return redis.call('ZCARD', keys.OPEN_JOBS .. owner) - redis.call('ZCOUNT', keys.CALLER .. caller, now, '+inf')
+end
+
+-- The bytes that were uploaded for an owner today, and the ms until midnight (UTC).
+local function bytes_of_day(owner)
+  return tonumber(redis.call('GET', day_key(owner)) or 0), DAY_MS - now % DAY_MS
 end
 
 -- The same script again, after its reply was lost.
@@ -55,6 +70,15 @@ if KEYS[3] ~= '' then
   end
 end
 if share >= REFUSED then return { 'no_memory', spent } end
+
+local owner = new_job.owner
+if new_job.waiting_limit > 0 and count_waiting(owner, new_download.caller, ttl) >= new_job.waiting_limit then
+  return { 'jobs_waiting', spent }
+end
+if new_job.bytes_limit > 0 then
+  local used, left_ms = bytes_of_day(owner)
+  if used >= new_job.bytes_limit then return { 'bytes_per_day', spent, math.ceil(left_ms) } end
+end
 
 local running = redis.call('GET', KEYS[2])
 local status = running and redis.call('HGET', download_key(running), 'status')
@@ -92,9 +116,10 @@ else
     'object_by_url', new_download.object_by_url, 'site', new_download.site, 'caller', new_download.caller,
     'head_start', new_download.head_start, 'force', new_download.force and '1' or '', 'attempt', 0, 'retries', 0,
     'worker_losses', 0, 'created', args.created, 'traceparent', args.traceparent, 'body', args.body, 'status', 'queued',
-    'due', now, 'queued_since', now, 'bytes', bytes)
+    'due', now, 'queued_since', now, 'bytes', bytes, unpack(new_download.fields))
   redis.call('SET', KEYS[2], new_download.id, 'EX', ttl)
-  enqueue(args.arq, now, now - new_download.head_start)
+  store_arq_job(args.arq)
+  line_up(groups_of(new_download.site, new_download.caller), args.arq.id, now, new_download.head_start)
 end
 add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state')
 add_to_index(keys.OPEN_JOBS .. new_job.owner, 'download')

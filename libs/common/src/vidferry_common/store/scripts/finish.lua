@@ -1,6 +1,6 @@
 -- Ends a download and all its jobs, if the caller holds the fence.
 -- KEYS: download; args: download_id, attempt, body, record_seconds, expires_at, leads_to (the object that the URL leads to, or ''),
---       known_s (seconds that this is known), facts (field, value of the jobs' records for each)
+--       known_s (seconds that this is known), facts (field, value of the jobs' records for each), uploaded (bytes)
 -- Returns the ids of the jobs told, or false where another attempt has taken over.
 local args = cjson.decode(ARGV[1])
 local attempt = tostring(args.attempt)
@@ -10,6 +10,11 @@ if not holds_fence(KEYS[1], attempt) then
   return false
 end
 allow_writes(KEYS[1])
+local owner = args.uploaded > 0 and redis.call('HGET', KEYS[1], 'owner')
+if owner then
+  redis.call('INCRBY', day_key(owner), string.format('%d', args.uploaded))
+  redis.call('EXPIRE', day_key(owner), 90000) -- an hour more than a day
+end
 local known
 if args.leads_to ~= '' and args.known_s > 0 then
   local index = redis.call('HGET', KEYS[1], 'object_by_url')

@@ -26,7 +26,7 @@ local function ring_doorbell()
   if redis.call('LPUSH', keys.DOORBELL, '1') > 1000 then redis.call('LTRIM', keys.DOORBELL, 0, 999) end
 end
 
--- A download's place in the queue: the time since which it waits, less the head start of its class.
+-- A download's place among those of its caller: the time since which it waits, less the head start of its class.
 local function queue_order(download)
   local record = redis.call('HMGET', download, 'queued_since', 'head_start')
   return record[1] - record[2]
@@ -45,15 +45,37 @@ local function line_of(groups)
   return table.concat(groups, ' ')
 end
 
--- Orders a line among those that wait for the same group, by the download at its head.
+-- Callers take turns. One download of a caller is ready, and its others wait in their lines until that one is picked. The
+-- next then counts as waiting since the caller was served: behind the first of every caller who has waited for longer.
+-- A download that has waited for the longest head start has that head start too, so bulk requests never starve.
+local function turn_order(queued_since, head_start, served)
+  if now_ms() - queued_since >= keys.LONGEST_HEAD_START then head_start = keys.LONGEST_HEAD_START end
+  return math.max(queued_since, served or 0) - head_start
+end
+
+-- The order in which an arq id is ready; nil where it is parked, runs, or has left the queue.
+local function ready_order(arq_id)
+  local score = tonumber(arq_id and arq_id ~= '' and redis.call('ZSCORE', keys.QUEUE, arq_id) or nil)
+  return score and score <= now_ms() and score or nil
+end
+
+-- It is deleted once nothing of the caller waits or runs, and expires where Redis lost what would have led to that.
+local function set_turn(caller_group, ...)
+  if redis.call('HSET', caller_group .. keys.TURN, ...) > 0 then redis.call('EXPIRE', caller_group .. keys.TURN, 86400) end
+end
+
+-- Orders a line among those that wait for the same group. For a caller's places by the download at its head. For a site's
+-- by the line's turn, which begins anew when the line is served: it is never before that of its head.
 local function rank_line(groups)
   local line = line_of(groups)
   local head = redis.call('ZRANGE', keys.LINE .. line, 0, 0, 'WITHSCORES')
-  for _, group in ipairs(groups) do
-    if head[1] then
-      redis.call('ZADD', group .. keys.PARKED, 'XX', head[2], line)
-    else
+  for kind, group in ipairs(groups) do
+    if not head[1] then
       redis.call('ZREM', group .. keys.PARKED, line)
+    elseif kind == 1 and groups[2] then
+      redis.call('ZADD', group .. keys.PARKED, 'XX', 'GT', head[2], line)
+    else
+      redis.call('ZADD', group .. keys.PARKED, 'XX', head[2], line)
     end
   end
 end
@@ -62,54 +84,124 @@ local function unpark(groups, arq_id)
   if redis.call('ZREM', keys.LINE .. line_of(groups), arq_id) == 1 then rank_line(groups) end
 end
 
--- A place in a group may be free: makes the download that waits longest for it ready again. One whose record has expired
--- becomes ready too, for a worker to clear it away. It takes no place, so the next one is made ready as well.
-local function wake_next(group)
+-- The rank of a line at a site once its first has left for a free place. Lines of unknown callers take no turns.
+local function rank_after_turn(line, head)
+  if not string.find(line, ' ', 1, true) then return head[2] end
+  local record = redis.call('HMGET', download_key(string.match(head[1], '^(.*):%d+$')), 'queued_since', 'head_start')
+  return record[1] and turn_order(record[1], record[2], now_ms()) or head[2]
+end
+
+-- Takes the first of the line that has waited longest for a group. Returns its arq id, if the line had one, and the rank
+-- of the line; nothing where no line waits.
+local function take_from_lines(group, by_turns)
+  local first = redis.call('ZRANGE', group .. keys.PARKED, 0, 0, 'WITHSCORES')
+  local line = first[1]
+  if not line then return end
+  local taken = redis.call('ZPOPMIN', keys.LINE .. line)
+  local head = redis.call('ZRANGE', keys.LINE .. line, 0, 0, 'WITHSCORES')
+  if head[1] then
+    redis.call('ZADD', group .. keys.PARKED, by_turns and rank_after_turn(line, head) or head[2], line)
+  else
+    redis.call('ZREM', group .. keys.PARKED, line)
+  end
+  return taken[1] or '', first[2]
+end
+
+-- A place of a site may be free: makes the download whose turn it is ready. One whose record has expired becomes ready
+-- too, for a worker to clear it away. It takes no place, so the next one is made ready as well.
+local function wake_for_site(group)
   for _ = 1, 100 do
-    local line = redis.call('ZRANGE', group .. keys.PARKED, 0, 0)[1]
-    if not line then return end
-    local first = redis.call('ZPOPMIN', keys.LINE .. line)
-    local second = redis.call('ZRANGE', keys.LINE .. line, 0, 0, 'WITHSCORES')
-    if second[1] then
-      redis.call('ZADD', group .. keys.PARKED, second[2], line)
-    else
-      redis.call('ZREM', group .. keys.PARKED, line)
-    end
-    if first[1] and redis.call('ZADD', keys.QUEUE, 'XX', 'CH', first[2], first[1]) == 1 then
+    local arq_id, rank = take_from_lines(group, true)
+    if not arq_id then return end
+    if redis.call('ZADD', keys.QUEUE, 'XX', 'CH', rank, arq_id) == 1 then
       ring_doorbell()
-      if redis.call('EXISTS', download_key(string.match(first[1], '^(.*):%d+$'))) == 1 then return end
+      if redis.call('EXISTS', download_key(string.match(arq_id, '^(.*):%d+$'))) == 1 then return true end
     end
   end
+end
+
+-- The same for a caller, unless one of its downloads is ready already.
+local function wake_for_caller(group)
+  local turn = redis.call('HMGET', group .. keys.TURN, 'ready', 'served')
+  if ready_order(turn[1]) then return end
+  for _ = 1, 100 do
+    local arq_id, rank = take_from_lines(group, false)
+    if not arq_id then break end
+    local record = redis.call('HMGET', download_key(string.match(arq_id, '^(.*):%d+$') or ''), 'queued_since', 'head_start')
+    local order = record[1] and turn_order(record[1], record[2], turn[2]) or rank
+    if redis.call('ZADD', keys.QUEUE, 'XX', 'CH', order, arq_id) == 1 then
+      ring_doorbell()
+      if record[1] then
+        set_turn(group, 'ready', arq_id)
+        return true
+      end
+    end
+  end
+  if (turn[1] or turn[2]) and redis.call('EXISTS', group) == 0 then redis.call('DEL', group .. keys.TURN) end
+end
+
+-- Returns whether one has become ready that takes a place.
+local function wake_next(kind, group)
+  if kind == 1 then return wake_for_site(group) end
+  return wake_for_caller(group)
+end
+
+-- Puts an attempt into its line until its caller's turn comes. A line that waits for its site stays there.
+local function wait_for_turn(groups, arq_id, order, turn)
+  local line = line_of(groups)
+  redis.call('ZADD', keys.LINE .. line, order, arq_id)
+  redis.call('ZADD', keys.QUEUE, keys.PARKED_SCORE, arq_id)
+  if redis.call('ZSCORE', groups[1] .. keys.PARKED, line) then
+    redis.call('ZADD', groups[1] .. keys.PARKED, 'LT', turn, line)
+  else
+    redis.call('ZADD', groups[2] .. keys.PARKED, 'LT', order, line)
+  end
+end
+
+-- Puts back the ready download of a caller: another one of the same caller goes before it.
+local function put_back(arq_id, served)
+  local record = redis.call('HMGET', download_key(string.match(arq_id, '^(.*):%d+$')), 'site', 'caller', 'queued_since', 'head_start')
+  local groups = groups_of(record[1], record[2])
+  if not groups[2] then return end
+  wait_for_turn(groups, arq_id, record[3] - record[4], turn_order(record[3], record[4], served))
+end
+
+-- Makes an attempt ready, or parks it where another one of its caller is ready and goes before it.
+local function line_up(groups, arq_id, queued_since, head_start)
+  local caller = groups[2]
+  if caller then
+    local turn = redis.call('HMGET', caller .. keys.TURN, 'ready', 'served')
+    local first, order = ready_order(turn[1]), turn_order(queued_since, head_start, turn[2])
+    if first and first <= order and turn[1] ~= arq_id then return wait_for_turn(groups, arq_id, queued_since - head_start, order) end
+    redis.call('ZADD', keys.QUEUE, order, arq_id)
+    if first and turn[1] ~= arq_id then put_back(turn[1], turn[2]) end
+    set_turn(caller, 'ready', arq_id)
+  else
+    redis.call('ZADD', keys.QUEUE, queued_since - head_start, arq_id)
+  end
+  ring_doorbell()
 end
 
 -- A job with a larger head start has joined a download: moves the download forward in the queue.
 local function raise_head_start(download, download_id, head_start)
-  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site', 'caller')
+  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site', 'caller', 'queued_since')
   if tonumber(record[3]) >= tonumber(head_start) then return end
   redis.call('HSET', download, 'head_start', head_start)
   local arq_id = download_id .. ':' .. (record[2] + 1)
-  local score = record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, arq_id)
+  local score = tonumber(record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, arq_id) or nil)
   if not score then return end
-  if tonumber(score) == keys.PARKED_SCORE then
-    local groups = groups_of(record[4], record[5])
-    redis.call('ZADD', keys.LINE .. line_of(groups), 'XX', queue_order(download), arq_id)
-    rank_line(groups)
-  elseif tonumber(score) <= now_ms() then
-    redis.call('ZADD', keys.QUEUE, 'XX', queue_order(download), arq_id)
+  local groups = groups_of(record[4], record[5])
+  if score == keys.PARKED_SCORE then
+    unpark(groups, arq_id)
+    line_up(groups, arq_id, record[6], head_start)
+  elseif score <= now_ms() then
+    line_up(groups, arq_id, record[6], head_start)
   end
 end
 
--- Puts an attempt on arq's queue at its score and wakes a worker, or leaves it there until it is due.
--- arq: its job's id, payload and the ms that it is kept.
-local function enqueue(arq, due, score)
+-- Keeps the arq job of an attempt: its id, its payload, and the ms that it is kept.
+local function store_arq_job(arq)
   redis.call('SET', keys.ARQ_JOB .. arq.id, arq.payload, 'PX', arq.ms)
-  if due > now_ms() then
-    redis.call('ZADD', keys.QUEUE, due, arq.id)
-    redis.call('ZADD', keys.DELAYED, due, arq.id)
-  else
-    redis.call('ZADD', keys.QUEUE, score, arq.id)
-    ring_doorbell()
-  end
 end
 
 -- Gives a download its place in its groups until that time.
@@ -130,9 +222,9 @@ local function leave_queue(download, download_id, arq_id)
   local record = redis.call('HMGET', download, 'site', 'caller')
   local groups = groups_of(record[1], record[2])
   unpark(groups, arq_id)
-  for _, group in ipairs(groups) do
+  for kind, group in ipairs(groups) do
     redis.call('ZREM', group, download_id)
-    wake_next(group)
+    wake_next(kind, group)
   end
 end
 

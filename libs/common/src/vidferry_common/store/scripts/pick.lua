@@ -9,7 +9,10 @@ allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))
-  if redis.call('EXISTS', download) == 1 then redis.call('ZADD', keys.QUEUE, 'XX', queue_order(download), arq_id) end
+  local record = redis.call('HMGET', download, 'site', 'caller', 'queued_since', 'head_start')
+  if record[3] and redis.call('ZSCORE', keys.QUEUE, arq_id) then
+    line_up(groups_of(record[1], record[2]), arq_id, record[3], record[4])
+  end
   redis.call('ZREM', keys.DELAYED, arq_id)
 end
 
@@ -24,12 +27,14 @@ local function slot_limit(slots, share, most)
 end
 
 local limits
-local running, parked, woken = {}, {}, {}
+local running, parked, woken, more = {}, {}, {}, false
 
-local function is_full(kind, group)
-  if limits[kind] == math.huge then return false end
+-- most: the limit of a caller by its download's record, or nil
+local function is_full(kind, group, most)
+  local limit = math.min(limits[kind], kind == 2 and tonumber(most or nil) or math.huge)
+  if limit == math.huge then return false end
   running[group] = running[group] or redis.call('ZCOUNT', group, now, '+inf')
-  return running[group] >= limits[kind]
+  return running[group] >= limit
 end
 
 -- Tells the watchers of a download once why it waits.
@@ -40,15 +45,17 @@ local function tell_why_parked(download)
 end
 
 -- Within one call a line moves once for each full group: after that it is where this call has put it.
-local function park_attempt(groups, full, download_id, arq_id, score)
+local function park_attempt(groups, full, download_id, arq_id, order, turn)
   tell_why_parked(download_key(download_id))
   local line = line_of(groups)
-  redis.call('ZADD', keys.LINE .. line, score, arq_id)
+  redis.call('ZADD', keys.LINE .. line, order, arq_id)
   redis.call('ZADD', keys.QUEUE, keys.PARKED_SCORE, arq_id)
+  redis.call('ZADD', full .. keys.PARKED, 'LT', full == groups[1] and turn or order, line)
   if parked[line] == full then return end
   parked[line] = full
-  for _, group in ipairs(groups) do redis.call('ZREM', group .. keys.PARKED, line) end
-  redis.call('ZADD', full .. keys.PARKED, score, line)
+  for _, group in ipairs(groups) do
+    if group ~= full then redis.call('ZREM', group .. keys.PARKED, line) end
+  end
   rank_line(groups)
 end
 
@@ -62,44 +69,64 @@ end
 local anybody_waits
 -- A download that was made ready for a place but could not take it passes it on; where more places are free, more become
 -- ready.
-local function pass_place_on(group)
+local function pass_place_on(kind, group)
   if anybody_waits == nil then anybody_waits = redis.call('ZCOUNT', keys.QUEUE, keys.PARKED_SCORE, keys.PARKED_SCORE) > 0 end
   if anybody_waits and not woken[group] then
-    woken[group] = true
-    wake_next(group)
+    woken[group] = wake_next(kind, group)
+    more = more or woken[group]
+  end
+end
+
+-- The turn of a caller ends when one of its downloads is picked.
+local function end_turn(group, arq_id)
+  if redis.call('HGET', group .. keys.TURN, 'ready') == arq_id then
+    set_turn(group, 'served', now, 'ready', '')
+  else
+    set_turn(group, 'served', now)
   end
 end
 
 local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
-  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller') or {}
+  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start',
+    'jobs_running') or {}
   local groups, full = groups_of(record[1], record[2]), nil
   if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- another worker holds it
   for kind, group in ipairs(groups) do
-    if is_full(kind, group) then full = full or group end
+    if is_full(kind, group, record[5]) then full = full or group end
   end
   if full then
-    park_attempt(groups, full, download_id, arq_id, score)
+    park_attempt(groups, full, download_id, arq_id, record[3] - record[4], score)
   else
     reserve_places(groups, download_id)
     picked[#picked + 1] = arq_id
+    if groups[2] then end_turn(groups[2], arq_id) end
   end
   for kind, group in ipairs(groups) do
-    if not is_full(kind, group) then pass_place_on(group) end
+    if not is_full(kind, group, record[5]) then pass_place_on(kind, group) end
   end
 end
 
 -- Looks at a bounded number: what is parked leaves the front of the queue, so the next call finds what comes after it.
-local ready = redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 64 + many)
-if ready[1] then
-  local slots = all_slots()
-  limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0) }
-end
-for i = 1, #ready, 2 do
-  if #picked < many then take_attempt(ready[i], ready[i + 1]) end
-end
+-- A look makes others ready, which the next look takes where places are left.
+local most, seen, left = 64 + many, {}, 64 + many
+local ready
+repeat
+  woken, more = {}, false
+  ready = redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  if ready[1] and not limits then
+    local slots = all_slots()
+    limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0) }
+  end
+  for i = 1, #ready, 2 do
+    if #picked < many and left > 0 and not seen[ready[i]] then
+      seen[ready[i]], left = true, left - 1
+      take_attempt(ready[i], ready[i + 1])
+    end
+  end
+until #picked >= many or left == 0 or not more
 local next_one = redis.call('ZRANGE', keys.DELAYED, 0, 0, 'WITHSCORES')
 local due = next_one[2] and math.max(0, tonumber(next_one[2]) - now) or -1
-if #ready == 2 * (64 + many) and #picked < many then due = 0 end
+if (left == 0 or #ready == 2 * most) and #picked < many then due = 0 end
 table.insert(picked, 1, due)
 return picked

@@ -24,10 +24,17 @@ end
 leave_queue(KEYS[1], id, id .. ':' .. attempt)
 deliver_to_all(KEYS[1], args.body, false, ttl)
 set_expiry(KEYS[1], ttl)
--- A download that did not fail keeps its place in the queue.
+-- A download that did not fail keeps its place in the queue: it was ahead of its caller's others.
 local due = now_ms() + args.delay_ms
 local record = redis.call('HMGET', KEYS[1], 'queued_since', 'head_start')
 local queued_since = args.delay_ms == 0 and record[1] or due
 redis.call('HSET', KEYS[1], 'status', 'queued', 'due', due, 'queued_since', queued_since)
-enqueue(args.arq, due, queued_since - record[2])
+store_arq_job(args.arq)
+if due > now_ms() then
+  redis.call('ZADD', keys.QUEUE, due, args.arq.id)
+  redis.call('ZADD', keys.DELAYED, due, args.arq.id)
+else
+  redis.call('ZADD', keys.QUEUE, queued_since - record[2], args.arq.id)
+  ring_doorbell()
+end
 return 'requeued'

@@ -24,6 +24,12 @@ local function now_ms()
   return clock
 end
 
+local DAY_MS = 86400000
+-- The key of the bytes that were uploaded for an owner on this day (UTC).
+local function day_key(owner)
+  return keys.OWNER_BYTES .. math.floor(now_ms() / DAY_MS) .. ':' .. owner
+end
+
 -- Makes a write that takes no memory. Where Redis' memory is used up it refuses a script's first write if that takes some,
 -- but none that follows an accepted one. So what runs goes on: it was accepted while there was room, and its end frees some.
 local function allow_writes(key)

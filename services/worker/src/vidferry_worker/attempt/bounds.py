@@ -1,0 +1,34 @@
+"""The bounds of the video that one download may make: the operator's, and within them its owner's."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from vidferry_common.bucket import StoredObject
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.store import Claim
+from vidferry_worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class VideoBounds:
+    """The longest and the largest video that a download may make."""
+
+    max_duration: float
+    """seconds"""
+    max_bytes: int
+
+    @classmethod
+    def of(cls, settings: WorkerSettings, claim: Claim) -> Self:
+        return cls(
+            min(settings.max_duration, claim.max_duration or settings.max_duration),
+            min(settings.max_bytes, claim.max_bytes or settings.max_bytes),
+        )
+
+
+def check_owner_limits(claim: Claim, stored: StoredObject) -> None:
+    """Raises JobFailure if an object that another download made is beyond the limits of this one's owner."""
+    if claim.max_bytes and stored.size > claim.max_bytes:
+        raise JobFailure(ErrorCode.TOO_LARGE)
+    duration = stored.metadata.get("duration")
+    if claim.max_duration and duration and float(duration) > claim.max_duration:
+        raise JobFailure(ErrorCode.TOO_LONG)
