@@ -17,8 +17,6 @@ NOW = 1_800_000_000.0
 LINKS = {
     "thumbnail": f"{ROOT}/api/jobs/{JOB}/thumbnail",
     "file_url": f"{ROOT}/api/jobs/{JOB}/file",
-    "ws_url": f"wss://host.example/below/ws/download/{JOB}",
-    "events_url": f"{ROOT}/sse/download/{JOB}",
 }
 
 
@@ -33,16 +31,18 @@ def query(purpose: Purpose) -> str:
     return f"?ticket={signer().make_job_ticket(purpose, JOB, NOW)}"
 
 
-def test_each_link_gets_the_ticket_of_its_purpose() -> None:
-    watch, read = query(Purpose.WATCH), query(Purpose.READ)
-    thumbnail, file_url, ws_url, events_url = LINKS.values()
+def test_links_to_what_the_job_made_get_a_ticket_and_those_for_watching_it_none() -> None:
+    """A ticket for watching must not lead to a later one."""
+    read = query(Purpose.READ)
+    thumbnail, file_url = LINKS.values()
     data: dict[str, Any] = {
-        "job_id": JOB, "title": 'A "title"', "thumbnail": thumbnail, "ws_url": ws_url, "events_url": events_url,
-        "status_url": f"{ROOT}/api/jobs/{JOB}", "format": {"quality": "1080"},
+        "job_id": JOB, "title": 'A "title"', "thumbnail": thumbnail, "status_url": f"{ROOT}/api/jobs/{JOB}",
+        "ws_url": f"wss://host.example/below/ws/download/{JOB}", "events_url": f"{ROOT}/sse/download/{JOB}",
+        "format": {"quality": "1080"},
         "result": {"title": "x", "url": f"{ROOT}/files/{JOB}/file?signature=x", "file_url": file_url}, "error": None,
     }  # fmt: skip
     assert with_tickets(data) == {
-        **data, "thumbnail": thumbnail + read, "ws_url": ws_url + watch, "events_url": events_url + watch,
+        **data, "thumbnail": thumbnail + read,
         "result": {**data["result"], "file_url": file_url + read},
     }  # fmt: skip
 
@@ -76,11 +76,10 @@ def test_a_link_of_another_form_is_left_alone(field: str, value: Any) -> None:
 @pytest.mark.parametrize("field", list(LINKS))
 def test_a_callers_field_of_the_same_name_does_not_hide_the_jobs_own(field: str) -> None:
     """Wherever another release writes it. A caller can't know the id of a job that it is about to ask for."""
-    purpose = Purpose.READ if field in {"thumbnail", "file_url"} else Purpose.WATCH
     for value in ("https://evil.example/", f"https://evil.example/api/jobs/{OTHER_JOB}/file", "", f"/{field}"):
         metadata: dict[str, object] = {"metadata": {field: value, "x": {field: value}}}
         for data in ({**metadata, field: LINKS[field]}, {field: LINKS[field], **metadata}):
-            assert with_tickets(data) == {**data, field: LINKS[field] + query(purpose)}
+            assert with_tickets(data) == {**data, field: LINKS[field] + query(Purpose.READ)}
 
 
 def test_the_tickets_are_made_once_until_their_expiry_is_rounded_anew() -> None:

@@ -1,11 +1,13 @@
 """Many jobs at once: whose, how many, and what a repetition does."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
+from support.access import KeysFile, bearer
 from support.answers import VIDEO, accepted, problem
 from support.backstage import Backstage
 from support.owners import ADMIN, READER, A, B, tell_owners_apart
@@ -143,6 +145,20 @@ def test_a_refusal_ends_a_retry(open_app: OpenApp, backstage: Backstage) -> None
         (job_id, "too_many_requests") for job_id in jobs[1:]
     ]
     problem(client.post(RETRY, json={"job_ids": jobs[1:]}, headers=A), 429, "too_many_requests")
+
+
+def test_the_limit_of_an_owner_ends_a_retry_too(open_app: OpenApp, backstage: Backstage, tmp_path: Path) -> None:
+    keys = KeysFile(tmp_path / "keys.toml", "[owners.a.limits]\njobs_waiting = 1\n")
+    key = bearer(keys.add("a"))
+    client = open_app(**keys.settings())
+    failed = []
+    for _ in range(2):
+        failed += make(client, key)
+        backstage.fail(failed[-1], ErrorCode.STALLED)
+
+    found = done(client, RETRY, key, {"job_ids": failed})
+    assert found["count"] == 1
+    assert [(each["job_id"], each["code"]) for each in found["failed"]] == [(failed[1], "quota_exceeded")]
 
 
 @pytest.mark.parametrize("body", [

@@ -69,6 +69,9 @@ class SubscribeMessage(_Message):
 
     type: Literal["subscribe"]
     jobs: dict[str, str | None] = Field(description="By the job's id, the cursor to resume from, or null.")
+    tickets: dict[str, str] = Field(
+        default={}, description="By the job's id, the ticket in its `ws_url`, where access isn't open."
+    )
 
 
 class UnsubscribeMessage(_Message):
