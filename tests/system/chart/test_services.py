@@ -19,6 +19,7 @@ GIVEN = {
     "sentinel-tls": SENTINEL_TLS,
     "open": OPEN,
     "oidc": OIDC,
+    "objects-apart": {"access": {"shareObjects": "owner"}},
     "user-header": merged(ingress("nginx"), USER_HEADER),
 }
 
