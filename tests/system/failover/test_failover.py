@@ -102,5 +102,5 @@ def own(sentinels: SentinelSet) -> set[str]:
 async def moved(product: Product, sentinels: SentinelSet, job_id: str) -> None:
     """Until the worker leads at the new primary and looks for downloads there, and the api for a job."""
     async with asyncio.timeout(SECONDS):
-        while not {"evalsha", "blpop", "hgetall"} <= {each["cmd"] for each in sentinels.clients()}:
+        while not {"evalsha", "blpop", "exec"} <= {each["cmd"] for each in sentinels.clients()}:
             await asyncio.to_thread(product.client.get, f"/api/jobs/{job_id}")

@@ -190,8 +190,9 @@ def test_no_caller_makes_a_series(product: Product, site: Site) -> None:
 
     labels = product.api.admin.scrape().labels("vidferry_http_requests_total")
     assert {each["route"] for each in labels} <= {
-        "/", "/api/download", "/api/jobs/{job_id}", "/api/jobs/{job_id}/file", "/api/jobs/{job_id}/retry",
-        "/api/jobs/{job_id}/thumbnail", "/static", "/files/{name:path}", "/readyz", "/healthz",
+        "/", "/api/access", "/api/download", "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/file",
+        "/api/jobs/{job_id}/retry", "/api/jobs/{job_id}/thumbnail", "/api/jobs:cancel", "/api/jobs:retry",
+        "/api/schema/messages.json", "/api/tickets", "/static", "/files/{name:path}", "/readyz", "/healthz",
         "/ws/downloads", "/ws/download/{job_id}", "/sse/download/{job_id}", OTHER,
     }  # fmt: skip
     assert {each["method"] for each in labels} <= {"GET", "POST", "HEAD", "DELETE", OTHER}

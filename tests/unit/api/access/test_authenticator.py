@@ -110,7 +110,7 @@ def test_what_needs_no_key(client: TestClient) -> None:
     for path in ("/", "/static/style.css", "/healthz", "/openapi.json", "/api/access"):
         assert client.get(path).status_code == 200, path
     assert client.get("/files/x").status_code == 403
-    assert client.get("/ws/downloads").status_code == 503
+    assert client.get("/ws/downloads").status_code == 426
     assert client.options("/api/download").status_code == 204
 
 
