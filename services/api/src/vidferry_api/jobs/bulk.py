@@ -16,7 +16,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uuid
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.stages import Status
-from vidferry_common.store import CallerOverRate, JobRecord, QueueFull, RedisFull
+from vidferry_common.store import CallerOverRate, JobRecord, QueueFull, QuotaExceeded, RedisFull
 
 MAX_JOBS = 200
 """of one request"""
@@ -24,6 +24,7 @@ CANCELLABLE = frozenset({Status.QUEUED, Status.PROCESSING})
 RETRYABLE = frozenset({Status.FAILED, Status.CANCELLED})
 _REFUSALS: dict[type[Exception], ProblemCode] = {
     CallerOverRate: ProblemCode.TOO_MANY_REQUESTS,
+    QuotaExceeded: ProblemCode.QUOTA_EXCEEDED,
     QueueFull: ProblemCode.QUEUE_FULL,
     RedisFull: ProblemCode.REDIS_FULL,
 }
