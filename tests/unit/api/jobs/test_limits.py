@@ -13,6 +13,7 @@ from vidferry_api.access.principal import OwnerLimits, Principal, Scope
 from vidferry_api.http.problems import Problem
 from vidferry_api.jobs.limits import limit_format, parse_quality
 from vidferry_common.contract import keys
+from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_common.contract.identity import partition_of
 
@@ -174,3 +175,18 @@ def test_owners_share_a_download_unless_the_operator_says_no(
     found = backstage.redis(lambda redis: redis.keys(keys.DOWNLOAD_BY_URL + "*"))
     assert len(found) == downloads
     assert partition_of("a") != partition_of("b")
+
+
+def test_a_limit_that_is_met_amid_many_retries_leaves_the_rest(open_app: OpenApp, backstage: Backstage) -> None:
+    client = opened(open_app, jobs_waiting=2)
+    jobs = []
+    for number in range(3):
+        jobs.append(ask(client, number=number).json()["job_id"])
+        backstage.fail(jobs[-1], ErrorCode.STALLED)
+
+    found = client.post("/api/jobs:retry", json={"job_ids": jobs}, headers={"X-Owner": "a"}).json()
+
+    assert found["count"] == len(found["job_ids"]) == 2
+    assert [(each["job_id"], each["code"]) for each in found["failed"]] == [(jobs[2], "quota_exceeded")]
+    again = client.post("/api/jobs:retry", json={"job_ids": jobs[2:]}, headers={"X-Owner": "a"})
+    problem(again, 429, "quota_exceeded")

@@ -91,13 +91,26 @@ async def test_jobs_that_join_a_download_wait_too(records: Records) -> None:
 
 
 async def test_jobs_whose_records_expired_do_not_count(records: Records) -> None:
-    for _ in range(2):
-        await created(records, "a", limits=TWO_WAIT)
-    key = keys.OPEN_JOBS + "a"
-    for job_id in await records.redis.zrange(key, 0, -1):
-        await records.redis.zadd(key, {job_id: await records.now_ms() - 2 * 3600 * 1000})
+    for job in [await created(records, "a", limits=TWO_WAIT) for _ in range(2)]:
+        await records.redis.delete(keys.JOB + job.job_id)
 
     await created(records, "a", limits=TWO_WAIT)
+
+
+async def test_jobs_that_an_older_release_ended_do_not_count(records: Records) -> None:
+    """It knows no open jobs, and leaves a record with the fields of one that has ended."""
+    for job in [await created(records, "a", limits=TWO_WAIT) for _ in range(2)]:
+        await of(records.redis.hdel(keys.JOB + job.job_id, "download", "epoch", "seq", "document", "owner"))
+
+    await created(records, "a", limits=TWO_WAIT)
+
+
+async def test_a_job_that_is_still_open_counts_however_old_it_is(records: Records) -> None:
+    for _ in range(2):
+        job = await created(records, "a", limits=TWO_WAIT)
+        await records.redis.zadd(keys.OPEN_JOBS + "a", {job.job_id: await records.now_ms() - 2 * 3600 * 1000})
+
+    await refused(records, "a", limits=TWO_WAIT)
 
 
 async def test_no_more_downloads_of_an_owner_run_than_it_may(records: Records) -> None:

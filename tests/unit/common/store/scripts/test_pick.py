@@ -12,7 +12,7 @@ from support.records import CAP, Records, new_job, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.messages import PARKED, queued_update
 from vidferry_common.contract.priority import Priority
-from vidferry_common.store import Cancelled, Cause, Ending, Limits, NewJob, Requeue
+from vidferry_common.store import Cancelled, Cause, Ending, JobLimits, Limits, NewJob, Requeue
 
 pytestmark = pytest.mark.anyio
 HEAD_START = Priority.INTERACTIVE.head_start_ms / 1000
@@ -415,9 +415,12 @@ async def test_whatever_happens_the_limits_hold_and_nobody_waits_for_nothing(see
         limits = {"slots": 5, "site_limit": 1, "caller_share": 0.4}
     crowd = Crowd(records, limits)
     for number in range(60):
+        caller = chance.choice("xxy")
         job = await records.created(
             url=f"https://site-{chance.choice('aab')}.example/{number}",
-            caller=chance.choice("xxy"),
+            owner=caller,
+            caller=caller,
+            limits=JobLimits(jobs_running=RUNNING[caller]),
             priority=chance.choice(list(Priority)),
         )
         crowd.jobs[job.download_id] = job
@@ -428,7 +431,11 @@ async def test_whatever_happens_the_limits_hold_and_nobody_waits_for_nothing(see
 
     assert await records.redis.zcard(keys.QUEUE) == 0
     left = [key.decode() for key in await records.redis.keys("*")]
-    assert [key for key in left if key.startswith((keys.SITE, keys.CALLER, keys.LINE))] == []
+    assert [key for key in left if key.startswith((keys.SITE, keys.CALLER, keys.LINE, keys.OPEN_JOBS))] == []
+
+
+RUNNING = {"x": 2, "y": 0}
+"""of each owner, at the most; 0: as many as the shares allow"""
 
 
 class Crowd:
@@ -438,16 +445,16 @@ class Crowd:
         self.records, self.limits = records, limits
         self.jobs: dict[str, NewJob] = {}
         self.running: dict[str, int] = {}
-        self._most = {
-            "site": limits.get("site_limit") or int(limits["slots"] * limits["site_share"]),
-            "caller": int(limits["slots"] * limits["caller_share"]),
-        }
+        site = limits.get("site_limit") or int(limits["slots"] * limits["site_share"])
+        caller = int(limits["slots"] * limits["caller_share"])
+        self._most = {f"site site-{name}.example": site for name in "ab"}
+        self._most |= {f"caller {name}": min(caller, most or caller) for name, most in RUNNING.items()}
 
     def full(self) -> set[str]:
         """The sites and callers of which no more may run; none has more than that."""
         counted = Counter(name for id_ in self.running for name in self._groups(self.jobs[id_]))
-        assert all(count <= self._most[name.partition(" ")[0]] for name, count in counted.items()), counted
-        return {name for name, count in counted.items() if count == self._most[name.partition(" ")[0]]}
+        assert all(count <= self._most[name] for name, count in counted.items()), counted
+        return {name for name, count in counted.items() if count == self._most[name]}
 
     def _groups(self, job: NewJob) -> set[str]:
         return {f"site {job.site}", f"caller {job.caller}"}

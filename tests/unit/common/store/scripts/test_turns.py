@@ -184,6 +184,13 @@ async def test_a_turn_that_is_cancelled_goes_to_the_next(records: Records) -> No
     assert await Slots(records, 1).run_all() == [jobs[1].download_id, jobs[3].download_id]
 
 
+async def test_a_turn_whose_record_expired_goes_to_the_next(records: Records) -> None:
+    expired, *others = await of_caller(records, "a", 3)
+    await records.redis.delete(keys.DOWNLOAD + expired.download_id)
+
+    assert await records.picked(**SHARES, slots=8) == [expired.download_id, *ids(others)]
+
+
 async def test_what_an_older_api_queued_is_all_picked(records: Records) -> None:
     """It makes every download ready at once."""
     jobs = await of_caller(records, "a", 5)

@@ -34,10 +34,17 @@ local function add_to_index(index, field)
 end
 
 -- The jobs of an owner that have not ended, less the downloads that it began and that run. A job that follows the download
--- of another owner waits until that ends.
-local function count_waiting(owner, caller, ttl)
-  redis.call('ZREMRANGEBYSCORE', keys.OPEN_JOBS .. owner, '-inf', now - ttl * 1000)
-  return redis.call('ZCARD', keys.OPEN_JOBS .. owner) - redis.call('ZCOUNT', keys.CALLER .. caller, now, '+inf')
+-- of another owner waits until that ends. A record that expires by itself, or is ended by an older release, leaves its id
+-- behind: where there are too many, some hundred of them are looked at.
+local function count_waiting(owner, caller, most)
+  local open_jobs = keys.OPEN_JOBS .. owner
+  local running = redis.call('ZCOUNT', keys.CALLER .. caller, now, '+inf')
+  if redis.call('ZCARD', open_jobs) - running >= most then
+    for _, job_id in ipairs(redis.call('ZRANDMEMBER', open_jobs, 100)) do
+      if redis.call('HEXISTS', keys.JOB .. job_id, 'download') == 0 then redis.call('ZREM', open_jobs, job_id) end
+    end
+  end
+  return redis.call('ZCARD', open_jobs) - running
 end
 
 -- The bytes that were uploaded for an owner today, and the ms until midnight (UTC).
@@ -72,7 +79,7 @@ end
 if share >= REFUSED then return { 'no_memory', spent } end
 
 local owner = new_job.owner
-if new_job.waiting_limit > 0 and count_waiting(owner, new_download.caller, ttl) >= new_job.waiting_limit then
+if new_job.waiting_limit > 0 and count_waiting(owner, new_download.caller, new_job.waiting_limit) >= new_job.waiting_limit then
   return { 'jobs_waiting', spent }
 end
 if new_job.bytes_limit > 0 then

@@ -86,11 +86,26 @@ local function end_turn(group, arq_id)
   end
 end
 
+local groups_are_woken
+-- A download whose record expired while it was ready can't tell whose turn it had. So whatever is parked may move up.
+local function wake_all_groups()
+  if groups_are_woken then return end
+  groups_are_woken = true
+  for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.QUEUE, keys.PARKED_SCORE, keys.PARKED_SCORE, 'LIMIT', 0, 1000)) do
+    local record = redis.call('HMGET', download_key(string.match(arq_id, '^(.*):%d+$') or ''), 'site', 'caller')
+    for kind, group in ipairs(groups_of(record[1], record[2])) do pass_place_on(kind, group) end
+  end
+end
+
 local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
   local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start',
     'jobs_running') or {}
   local groups, full = groups_of(record[1], record[2]), nil
+  if not groups[1] then
+    redis.call('ZREM', keys.QUEUE, arq_id) -- else it would still be its caller's ready one
+    wake_all_groups()
+  end
   if groups[1] and tonumber(redis.call('ZSCORE', groups[1], download_id) or 0) > now then return end -- another worker holds it
   for kind, group in ipairs(groups) do
     if is_full(kind, group, record[5]) then full = full or group end
