@@ -148,12 +148,24 @@ def test_a_refusal_ends_a_retry(open_app: OpenApp, backstage: Backstage) -> None
 @pytest.mark.parametrize("body", [
     {}, {"job_ids": []}, {"job_ids": ["x"] * 201}, {"job_ids": ["x"], "filter": {}}, {"filter": {"statis": "failed"}},
     {"filter": {"status": ["completed"]}}, {"filter": {}, "page_token": "x"}, {"job_ids": ["x"], "page_token": "x"}, [],
+    {"job_ids": ["x" * 65]},
 ])  # fmt: skip
 @pytest.mark.parametrize("path", [CANCEL, RETRY])
 def test_what_can_not_be_asked(client: TestClient, path: str, body: Any) -> None:
     answer = client.post(path, json=body, headers=A)
 
     assert "url" not in problem(answer, 422, "invalid_request")["detail"]
+
+
+@pytest.mark.parametrize("path", [CANCEL, RETRY])
+def test_an_id_that_is_no_unicode_is_refused_before_any_job_is_changed(client: TestClient, path: str) -> None:
+    [job_id] = make(client, A)
+    body = f'{{"job_ids": ["{job_id}", "\\ud800"]}}'
+
+    answer = client.post(path, content=body, headers={**A, "Content-Type": "application/json"})
+
+    problem(answer, 422, "invalid_request")
+    assert status(client, job_id) == "queued"
 
 
 @pytest.mark.parametrize("path", [CANCEL, RETRY])

@@ -115,7 +115,11 @@ async def post_jobs_cancel(body: BulkRequest, services: ServicesDep, principal: 
     summary="Retry many jobs",
     response_model=BulkResult,
     responses=problem_responses(
-        *BULK_REFUSALS, ProblemCode.TOO_MANY_REQUESTS, ProblemCode.QUEUE_FULL, ProblemCode.REDIS_FULL
+        *BULK_REFUSALS,
+        ProblemCode.TOO_MANY_REQUESTS,
+        ProblemCode.QUOTA_EXCEEDED,
+        ProblemCode.QUEUE_FULL,
+        ProblemCode.REDIS_FULL,
     ),
 )
 async def post_jobs_retry(
