@@ -173,9 +173,7 @@ def test_one_owner_leaves_places_to_others(
     a, b = [bearer(file.add(owner)) for owner in ("a", "b")]
     one = start_api(backstage.server.url, backstage.folder, max_waits="2", **file.settings())
     with httpx2.Client(base_url=one.url) as client:
-        first, other = [
-            accepted(client.post("/api/download", json={"url": VIDEO}, headers=owner)) for owner in (a, b)
-        ]
+        first, other = [accepted(client.post("/api/download", json={"url": VIDEO}, headers=owner)) for owner in (a, b)]
         waiting = ask(first["status_url"], **a)
         await_watched(backstage, first)
         problem(ask(first["status_url"], **a).result(SOON), 503, "too_many_waits")
