@@ -39,7 +39,7 @@ class OidcSettings(Settings):
         min_length=1,
         description="The claim that names the owner. Choose one that users can't change. Tokens are refused if it is "
         "not 1 to 64 letters, digits, dots, hyphens, underscores or @; or if it is `email` and `email_verified` is "
-        "false.",
+        "not true.",
     )
     oidc_scopes_claim: str = Field(
         "scope",

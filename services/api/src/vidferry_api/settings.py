@@ -48,8 +48,8 @@ class ApiSettings(
         1000,
         ge=0,
         le=2000,
-        description="The most requests with `?wait` that one api holds at once. Beyond that, they get 503 "
-        "`too_many_waits`. 0: none.",
+        description="The most requests with `?wait` that one api holds at once, half of them for one owner. Beyond "
+        "that, they get 503 `too_many_waits`. 0: none.",
     )
     caller_rate: int = Field(
         600,

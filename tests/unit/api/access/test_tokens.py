@@ -159,6 +159,7 @@ def test_scopes_and_owner_from_other_claims(issuer: OidcIssuer, open_app: OpenAp
     email: dict[str, Any] = {"email": "alice@example.org", "email_verified": True}
     assert _accepts(client, issuer.token(**email, roles=["jobs:read"]))
     assert not _accepts(client, issuer.token(**{**email, "email_verified": False}, roles=["jobs:read"]))
+    assert not _accepts(client, issuer.token(email="alice@example.org", roles=["jobs:read"])), "nobody vouches for it"
     assert not _accepts(client, issuer.token(roles=["jobs:read"]))
     post(client, headers=bearer(issuer.token(**email)))
     problem(client.get(UNKNOWN_JOB, headers=bearer(issuer.token(**email))), 403, "forbidden")

@@ -1,13 +1,11 @@
 """Many jobs at once: whose, how many, and what a repetition does."""
 
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
-from support.access import KeysFile, bearer
 from support.answers import VIDEO, accepted, problem
 from support.backstage import Backstage
 from support.owners import ADMIN, READER, A, B, tell_owners_apart
@@ -147,29 +145,27 @@ def test_a_refusal_ends_a_retry(open_app: OpenApp, backstage: Backstage) -> None
     problem(client.post(RETRY, json={"job_ids": jobs[1:]}, headers=A), 429, "too_many_requests")
 
 
-def test_the_limit_of_an_owner_ends_a_retry_too(open_app: OpenApp, backstage: Backstage, tmp_path: Path) -> None:
-    keys = KeysFile(tmp_path / "keys.toml", "[owners.a.limits]\njobs_waiting = 1\n")
-    key = bearer(keys.add("a"))
-    client = open_app(**keys.settings())
-    failed = []
-    for _ in range(2):
-        failed += make(client, key)
-        backstage.fail(failed[-1], ErrorCode.STALLED)
-
-    found = done(client, RETRY, key, {"job_ids": failed})
-    assert found["count"] == 1
-    assert [(each["job_id"], each["code"]) for each in found["failed"]] == [(failed[1], "quota_exceeded")]
-
-
 @pytest.mark.parametrize("body", [
     {}, {"job_ids": []}, {"job_ids": ["x"] * 201}, {"job_ids": ["x"], "filter": {}}, {"filter": {"statis": "failed"}},
     {"filter": {"status": ["completed"]}}, {"filter": {}, "page_token": "x"}, {"job_ids": ["x"], "page_token": "x"}, [],
+    {"job_ids": ["x" * 65]},
 ])  # fmt: skip
 @pytest.mark.parametrize("path", [CANCEL, RETRY])
 def test_what_can_not_be_asked(client: TestClient, path: str, body: Any) -> None:
     answer = client.post(path, json=body, headers=A)
 
     assert "url" not in problem(answer, 422, "invalid_request")["detail"]
+
+
+@pytest.mark.parametrize("path", [CANCEL, RETRY])
+def test_an_id_that_is_no_unicode_is_refused_before_any_job_is_changed(client: TestClient, path: str) -> None:
+    [job_id] = make(client, A)
+    body = f'{{"job_ids": ["{job_id}", "\\ud800"]}}'
+
+    answer = client.post(path, content=body, headers={**A, "Content-Type": "application/json"})
+
+    problem(answer, 422, "invalid_request")
+    assert status(client, job_id) == "queued"
 
 
 @pytest.mark.parametrize("path", [CANCEL, RETRY])

@@ -61,6 +61,33 @@ def test_a_key_over_its_rate_is_told_when_to_come_again(open_app: OpenApp) -> No
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_limit_that_is_reached_amid_many_retries_hides_none_of_them(open_app: OpenApp) -> None:
+    client, owner = opened(open_app, jobs_waiting=3), {"X-Owner": "a"}
+    jobs = [ask(client, number=number).json()["job_id"] for number in range(3)]
+    assert client.post("/api/jobs:cancel", json={"job_ids": jobs}, headers=owner).json()["count"] == 3
+    ask(client, number=3)
+
+    retried = client.post("/api/jobs:retry", json={"job_ids": jobs}, headers=owner).json()
+
+    assert retried["count"] == 2
+    assert [(each["job_id"], each["code"]) for each in retried["failed"]] == [(jobs[2], "quota_exceeded")]
+    answer = client.post("/api/jobs:retry", json={"job_ids": jobs[2:]}, headers=owner)
+    problem(answer, 429, "quota_exceeded")
+
+
+def test_retries_that_a_changed_limit_makes_different_are_told_one_by_one(open_app: OpenApp) -> None:
+    client, sent = opened(open_app), {"X-Owner": "a", "Idempotency-Key": "k"}
+    jobs = [ask(client, format={"quality": quality}).json()["job_id"] for quality in ("best", "360")]
+    client.post("/api/jobs:cancel", json={"job_ids": jobs}, headers=sent)
+    first = client.post("/api/jobs:retry", json={"job_ids": jobs}, headers=sent).json()
+    client.app.state.services.authenticator = ByHeader(max_quality="480")  # type: ignore[attr-defined]
+
+    again = client.post("/api/jobs:retry", json={"job_ids": jobs}, headers=sent).json()
+
+    assert again["job_ids"] == first["job_ids"][1:]
+    assert [(each["job_id"], each["code"]) for each in again["failed"]] == [(jobs[0], "idempotency_mismatch")]
+
+
 def test_a_post_tells_both_rates(open_app: OpenApp) -> None:
     answer = ask(opened(open_app, requests_per_minute=9))
 

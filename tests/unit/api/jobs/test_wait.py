@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.answers import VIDEO, post, problem
+from support.access import KeysFile, bearer
+from support.answers import VIDEO, accepted, post, problem
 from support.backstage import Backstage
 from support.ports import free_port
 from support.redis_server import redis_server
@@ -163,6 +164,23 @@ def test_places_are_bounded_and_those_of_the_gone_are_free_at_once(
             assert isinstance(left.exception(), httpx2.TimeoutException)
         await_watched(backstage, job, count=0)
         assert ask(job["status_url"], 0.1).result(SOON).status_code == 200
+
+
+def test_one_owner_leaves_places_to_others(
+    start_api: Callable[..., Api], backstage: Backstage, ask: Ask, tmp_path: Path
+) -> None:
+    file = KeysFile(tmp_path / "keys.toml")
+    a, b = [bearer(file.add(owner)) for owner in ("a", "b")]
+    one = start_api(backstage.server.url, backstage.folder, max_waits="2", **file.settings())
+    with httpx2.Client(base_url=one.url) as client:
+        first, other = [accepted(client.post("/api/download", json={"url": VIDEO}, headers=owner)) for owner in (a, b)]
+        waiting = ask(first["status_url"], **a)
+        await_watched(backstage, first)
+        problem(ask(first["status_url"], **a).result(SOON), 503, "too_many_waits")
+        theirs = ask(other["status_url"], **b)
+        await_watched(backstage, other)
+        backstage.begin(first["job_id"])
+        assert {asked.result(SOON).json()["status"] for asked in (waiting, theirs)} == {"processing"}
 
 
 def test_a_cut_costs_no_change(api: httpx2.Client, backstage: Backstage, ask: Ask) -> None:

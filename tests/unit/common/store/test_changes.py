@@ -49,6 +49,20 @@ async def test_a_status_wakes_and_a_step_does_not(listening: JobChanges, records
         assert not second.changed
 
 
+async def test_an_owner_leaves_half_of_the_places_to_others(shared_server: RedisServer) -> None:
+    listening, job = open_changes(shared_server, 4), "a"
+    with listening.listen(job, "queued", "team-a"), listening.listen(job, "queued", "team-a"):
+        with pytest.raises(TooManyListeners), listening.listen(job, "queued", "team-a"):
+            pass
+        with listening.listen(job, "queued", "team-b"), listening.listen(job, "queued", "team-b"):
+            pass
+        with listening.listen(job, "queued"), listening.listen(job, "queued"):  # open access has no owners
+            pass
+    with listening.listen(job, "queued", "team-a"):
+        pass
+    await listening.close()
+
+
 async def test_channels_are_left_with_the_last_listener(listening: JobChanges, records: Records) -> None:
     job = await records.created()
 

@@ -7,6 +7,7 @@ or does not answer its probe is replaced, and everybody who waits is told to rea
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -28,7 +29,7 @@ STABLE_SECONDS = 5.0
 
 
 class TooManyListeners(Exception):
-    """As many listeners wait as this process may hold."""
+    """As many listeners wait as this process may hold, or as one owner may have of them."""
 
 
 class Listener:
@@ -81,6 +82,8 @@ class JobChanges:
         self._connection_class: type[Connection] = options.pop("connection_class", Connection)
         self._options = options
         self._limit, self._count = limit, 0
+        self._owner_limit = (limit + 1) // 2
+        self._by_owner: Counter[str] = Counter()
         self._listeners: dict[bytes, set[Listener]] = {}
         """by channel"""
         self._subscribed: set[bytes] = set()
@@ -95,19 +98,24 @@ class JobChanges:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def listen(self, job_id: str, status: str) -> Iterator[Listener]:
+    def listen(self, job_id: str, status: str, owner: str = "") -> Iterator[Listener]:
         """A listener for as long as the context lasts. Raises TooManyListeners.
 
         It is woken once the subscription stands. Whoever reads the job then misses no change.
+        owner: who listens. One owner has at most half of the places, so that others find some; empty: nobody counts.
         """
-        if self._count >= self._limit:
+        if self._count >= self._limit or (owner and self._by_owner[owner] >= self._owner_limit):
             raise TooManyListeners
         listener, channel = Listener(status), (keys.CHANNEL + job_id).encode()
+        self._by_owner[owner] += 1
         self._add(channel, listener)
         try:
             yield listener
         finally:
             self._remove(channel, listener)
+            self._by_owner[owner] -= 1
+            if not self._by_owner[owner]:
+                del self._by_owner[owner]
 
     def release_all(self) -> None:
         """Has all listeners answered now, and those that still come at once: the process is about to stop."""

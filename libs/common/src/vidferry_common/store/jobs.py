@@ -192,7 +192,7 @@ class NewJob:
         """
         if not self.idempotency_key:
             return ""
-        return idempotency_name(self.owner or self.caller, self.public_root, self.idempotency_key)
+        return idempotency_name(self.owner, self.caller, self.public_root, self.idempotency_key)
 
     @property
     def fingerprint(self) -> str:
@@ -279,9 +279,12 @@ def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
     }
 
 
-def idempotency_name(caller: str, public_root: str, key: str) -> str:
-    """What Redis knows an Idempotency-Key by. A key is of one public root, since its job's links are."""
-    return keys.IDEMPOTENCY + digest(caller, public_root, key)
+def idempotency_name(owner: str, caller: str, public_root: str, key: str) -> str:
+    """What Redis knows an Idempotency-Key by. A key is of one public root, since its job's links are.
+
+    caller: counts where there is no owner. An owner may have the name of an address; the keys of the two stay apart.
+    """
+    return keys.IDEMPOTENCY + digest(f"owner:{owner}" if owner else caller, public_root, key)
 
 
 def external_id_key(owner: str, external_id: str) -> str:

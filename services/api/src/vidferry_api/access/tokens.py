@@ -121,5 +121,8 @@ class TokenVerifier:
 
 
 def _is_unverified_email(claims: Mapping[str, Any], settings: OidcSettings) -> bool:
-    """Whether the owner is an address that the issuer doesn't vouch for: anybody could enter another's."""
-    return settings.oidc_owner_claim == "email" and claims.get("email_verified", True) is not True
+    """Whether the owner is an address that the issuer doesn't vouch for: anybody could enter another's.
+
+    An issuer that says nothing does not vouch: some put into tokens whatever a user or another tenant has entered.
+    """
+    return settings.oidc_owner_claim == "email" and claims.get("email_verified") is not True

@@ -1,7 +1,7 @@
 """`POST /api/jobs:cancel` and `POST /api/jobs:retry`: many jobs at once, by ids or by a filter."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,10 +16,19 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uuid
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.stages import Status
-from vidferry_common.store import CallerOverRate, JobRecord, QueueFull, QuotaExceeded, RedisFull
+from vidferry_common.store import (
+    CallerOverRate,
+    IdempotencyMismatch,
+    JobRecord,
+    QueueFull,
+    QuotaExceeded,
+    RedisFull,
+)
 
 MAX_JOBS = 200
 """of one request"""
+MAX_ID = 64
+"""characters of a job's id in any of its spellings"""
 CANCELLABLE = frozenset({Status.QUEUED, Status.PROCESSING})
 RETRYABLE = frozenset({Status.FAILED, Status.CANCELLED})
 _REFUSALS: dict[type[Exception], ProblemCode] = {
@@ -35,7 +44,10 @@ class BulkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    job_ids: list[str] | None = Field(default=None, min_length=1, max_length=MAX_JOBS)
+    # A text without a bound may be half a surrogate pair, which no response can repeat.
+    job_ids: list[Annotated[str, Field(max_length=MAX_ID)]] | None = Field(
+        default=None, min_length=1, max_length=MAX_JOBS
+    )
     filter: JobFilterFields | None = Field(
         default=None, description="As the query of `GET /api/jobs`; `{}` is every job that can be changed so."
     )
@@ -123,6 +135,8 @@ async def retry_jobs(
             progress.job_ids.append(created.job_id)
         except Problem as problem:
             progress.note_failure(job.job_id, problem.code, problem.detail)
+        except IdempotencyMismatch:  # the limits of the owner have changed since, and with them the format
+            progress.note_failure(job.job_id, ProblemCode.IDEMPOTENCY_MISMATCH, "Use a new Idempotency-Key.")
         except tuple(_REFUSALS) as refusal:
             if not progress.job_ids:
                 raise

@@ -118,7 +118,7 @@ class JobCreator:
 
     def name_key(self, key: str, owner: str) -> str:
         """What Redis knows an Idempotency-Key of this request's caller by, for a job of that owner."""
-        return idempotency_name(owner or self._caller, self.public_root, key)
+        return idempotency_name(owner, self._caller, self.public_root, key)
 
     @property
     def _caller(self) -> str:

@@ -43,7 +43,7 @@ async def wait_for_change(
     began, status = loop.time(), job.state["status"]
     if status in END_STATUSES or _has_seen_another(status, request):
         return job
-    with services.changes.listen(job.job_id, status) as listener:
+    with services.changes.listen(job.job_id, status, principal.owner) as listener:
         disconnect = asyncio.create_task(_await_disconnect(request))
         disconnect.add_done_callback(lambda _: listener.release())
         try:

@@ -150,6 +150,16 @@ async def test_a_key_is_its_callers(records: Records) -> None:
     assert other.job_id != job.job_id
 
 
+async def test_an_owner_named_like_an_address_has_keys_of_its_own(records: Records) -> None:
+    job = await records.created(url=URL, idempotency_key="k", caller="192.0.2.7")
+    owned = new_job(URL, idempotency_key="k", owner="192.0.2.7", caller="owner:192.0.2.7")
+
+    other = await records.store.jobs.create(owned, CAP)
+
+    assert not other.replayed
+    assert other.job_id == owned.job_id != job.job_id
+
+
 async def test_fifty_repetitions_at_once_are_one_job(records: Records) -> None:
     created = await asyncio.gather(
         *(records.store.jobs.create(new_job(URL, idempotency_key="k"), CAP) for _ in range(50))

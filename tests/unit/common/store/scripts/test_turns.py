@@ -1,5 +1,6 @@
 """Callers take turns: a thousand downloads of one don't stand before another's first."""
 
+import random
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -133,6 +134,45 @@ async def test_a_person_who_joins_a_bulk_request_brings_it_the_turn(records: Rec
     await records.created(url=bulk[3].url, caller="b")
 
     assert (await Slots(records, 1).run_all())[0] == bulk[3].download_id
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["at once", "after some have run"])
+async def test_the_first_of_another_caller_goes_in_its_own_turn_also_where_somebody_asked_before(
+    busy: bool, records: Records
+) -> None:
+    many = await of_caller(records, "a", 50)
+    slots = Slots(records, 1)
+    await slots.start()
+    if busy:
+        for _ in range(4):
+            await slots.end_one()
+    joined = await records.created(url=many[40].url, caller="b")
+
+    await slots.end_one()
+    await slots.end_one()
+
+    assert many[40].download_id in slots.started
+    assert (await records.read(joined)).download_id == many[40].download_id
+    assert sorted(await slots.run_all()) == sorted(ids(many)), "and all others run"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_nothing_is_left_where_callers_ask_for_the_same(seed: int, records: Records) -> None:
+    chance = random.Random(seed)
+    slots, jobs = Slots(records, 2), []
+    for _ in range(40):
+        url = f"https://site-{chance.choice('ab')}.example/{chance.randrange(20)}"
+        priority = chance.choice(list(Priority))
+        jobs.append(await records.created(url=url, caller=chance.choice("xxxxabcdef"), priority=priority))
+        one = await records.read(chance.choice(jobs))
+        if chance.random() < 0.3 and one.download_id not in slots.running:
+            await records.store.jobs.cancel(one)
+        await slots.start()
+
+    assert len(set(await slots.run_all())) == len(slots.started)
+    assert {(await records.read(job)).download_id for job in jobs} == {""}, "all have ended"
+    left = [key.decode() for key in await records.redis.keys("*")]
+    assert [key for key in left if key.startswith((keys.SITE, keys.CALLER, keys.LINE, keys.QUEUE))] == []
 
 
 async def test_bulk_waits_for_persons_of_all_callers_until_it_is_old(records: Records) -> None:

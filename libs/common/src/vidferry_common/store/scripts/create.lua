@@ -52,6 +52,23 @@ local function bytes_of_day(owner)
   return tonumber(redis.call('GET', day_key(owner)) or 0), DAY_MS - now % DAY_MS
 end
 
+-- A caller of whom nothing waits or runs has joined a download that waits for the turn of another caller: it goes on in
+-- the turn of the one who joined, who would otherwise wait for all that the other asked for before. It counts for that one
+-- from here on.
+local function give_turn(download, download_id)
+  local record = redis.call('HMGET', download, 'status', 'attempt', 'site', 'caller', 'head_start')
+  local groups = groups_of(record[3], new_download.caller)
+  if record[1] ~= 'queued' or not groups[2] or (record[4] or '') == '' or record[4] == new_download.caller then return end
+  local arq_id = download_id .. ':' .. (record[2] + 1)
+  if tonumber(redis.call('ZSCORE', keys.QUEUE, arq_id) or nil) ~= keys.PARKED_SCORE then return end
+  if redis.call('EXISTS', groups[2], groups[2] .. keys.PARKED) > 0 then return end
+  if ready_order(redis.call('HGET', groups[2] .. keys.TURN, 'ready')) then return end
+  unpark(groups_of(record[3], record[4]), arq_id)
+  redis.call('HDEL', download, 'owner', 'jobs_running')
+  redis.call('HSET', download, 'caller', new_download.caller, 'queued_since', now, unpack(new_download.fields))
+  line_up(groups, arq_id, now, record[5])
+end
+
 -- The same script again, after its reply was lost.
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made, args.created } end
@@ -114,6 +131,7 @@ if attached then
   redis.call('HSET', KEYS[1], 'seq', 0, unpack(job))
   redis.call('HINCRBY', download, 'bytes', bytes)
   raise_head_start(download, running, new_download.head_start)
+  give_turn(download, running)
   deliver_missed(job_id, download, ttl)
   message = redis.call('HGET', KEYS[1], 'state')
 else
