@@ -46,7 +46,7 @@ class BulkRequest(BaseModel):
 
     # A text without a bound may be half a surrogate pair, which no response can repeat.
     job_ids: list[Annotated[str, Field(max_length=MAX_ID)]] | None = Field(
-        default=None, min_length=1, max_length=MAX_JOBS
+        default=None, min_length=1, max_length=MAX_JOBS, description="The ids of the jobs."
     )
     filter: JobFilterFields | None = Field(
         default=None, description="As the query of `GET /api/jobs`; `{}` is every job that can be changed so."
@@ -69,8 +69,8 @@ class BulkRequest(BaseModel):
 class BulkFailure(BaseModel):
     """A job that was not changed."""
 
-    job_id: Uuid
-    code: ProblemCode
+    job_id: Uuid = Field(description="The job's id.")
+    code: ProblemCode = Field(description="Why, for programs.")
     detail: str = Field(description="A sentence for people that says what to do.")
 
 
@@ -79,7 +79,7 @@ class BulkResult(BaseModel):
 
     count: int = Field(description="The length of `job_ids`.")
     job_ids: list[Uuid] = Field(description="The jobs that are cancelled now; of a retry, the new jobs.")
-    failed: list[BulkFailure]
+    failed: list[BulkFailure] = Field(description="The jobs that were not changed, and why.")
     next_page_token: str = Field(
         description="Where to go on, if the filter may match more jobs; otherwise empty. A page may have no jobs."
     )

@@ -39,13 +39,15 @@ class JobFilterFields(BaseModel):
     status: Annotated[list[Status], BeforeValidator(_split_commas)] = Field(
         default=[], max_length=20, description="One status or several: repeated, or separated by commas."
     )
-    kind: JobKind | None = None
+    kind: JobKind | None = Field(default=None, description="The kind of the jobs.")
     site: str = Field(
         default="",
         max_length=MAX_HOST,
         description="The site of the job's URL, such as `example.co.uk`. A host counts as its registered domain.",
     )
-    external_id: str | None = Field(default=None, min_length=1, max_length=MAX_EXTERNAL_ID)
+    external_id: str | None = Field(
+        default=None, min_length=1, max_length=MAX_EXTERNAL_ID, description="The external id of the jobs."
+    )
     created_after: AwareDatetime | None = Field(
         default=None, description="RFC 3339: jobs that were created then or later."
     )

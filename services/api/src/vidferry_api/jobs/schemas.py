@@ -151,12 +151,12 @@ class Job(BaseModel):
 class HistoryEntry(BaseModel):
     """A step of a job: a change of its stage."""
 
-    stage: Stage
-    status: Status
-    progress: Double = Field(description="per cent")
-    message: str
-    attempt: Int32
-    timestamp: DateTime = Field(description="RFC 3339")
+    stage: Stage = Field(description="What the job began to do.")
+    status: Status = Field(description="The status from then on.")
+    progress: Double = Field(description="Per cent of the whole job.", examples=[42.5])
+    message: str = Field(description="A sentence for a person.", examples=["Downloading video"])
+    attempt: Int32 = Field(description="The number of the attempt.")
+    timestamp: DateTime = Field(description="When the step began, RFC 3339.", examples=[_TIME])
 
 
 class JobWithHistory(Job):
