@@ -10,7 +10,8 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
 
-from vidferry_api.dependencies import ServicesDep, WriterDep
+from vidferry_api.access.principal import Principal
+from vidferry_api.dependencies import Services, ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
@@ -30,7 +31,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEY_SCHEMA: dict[str, Any] = {"minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]{1,255}$"}
 
 
-def _idempotency_key(
+async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -64,13 +65,7 @@ class JobRequest:
 class JobCreator:
     """Creates the jobs that one request asks for."""
 
-    def __init__(
-        self,
-        request: Request,
-        services: ServicesDep,
-        principal: WriterDep,
-        key: Annotated[str, Depends(_idempotency_key)],
-    ) -> None:
+    def __init__(self, request: Request, services: Services, principal: Principal, key: str) -> None:
         self._request, self._services, self._principal, self.key = request, services, principal, key
 
     @property
@@ -167,4 +162,10 @@ class JobCreator:
         return response
 
 
-JobCreatorDep = Annotated[JobCreator, Depends()]
+async def _make_creator(
+    request: Request, services: ServicesDep, principal: WriterDep, key: Annotated[str, Depends(_idempotency_key)]
+) -> JobCreator:
+    return JobCreator(request, services, principal, key)
+
+
+JobCreatorDep = Annotated[JobCreator, Depends(_make_creator)]
