@@ -87,7 +87,8 @@ def _read_pages(client: httpx2.Client, parameters: dict[str, str], most: int) ->
 async def _scan(url: str) -> float:
     """Milliseconds to find an owner's newest jobs without an index."""
     redis = connect_redis(RedisSettings.model_validate({"redis_url": url}))
-    begun, found = time.perf_counter(), []
+    begun = time.perf_counter()
+    found: list[tuple[bytes, list[bytes]]] = []
     cursor = 0
     while True:
         cursor, names = await redis.scan(cursor, match=f"{keys.JOB}*", count=_BATCH)
