@@ -31,7 +31,7 @@ class Watcher:
         self.close_code: int | None = None
         """None while it is open; 1006 where no close frame came"""
         self._news = threading.Condition()
-        self._socket = connect(uri, open_timeout=SECONDS, ping_interval=None, max_queue=None)
+        self._socket = connect(uri, legacy=True, open_timeout=SECONDS, ping_interval=None, max_queue=None)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 

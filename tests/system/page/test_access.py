@@ -30,6 +30,12 @@ def enter(page: Page, key: str) -> None:
     key_field(page).press("Enter")
 
 
+def sign_in(page: Page, key: str) -> None:
+    """Enters a key and waits until it is accepted: a request before that goes without it."""
+    enter(page, key)
+    expect(key_field(page)).to_be_hidden()
+
+
 def order(page: Page, url: str = VIDEO) -> None:
     page.get_by_label("Video URL").fill(url)
     page.get_by_role("button", name="Download video").click()
@@ -121,7 +127,7 @@ def test_what_was_typed_stays_when_a_key_is_asked_for(server: Scripted, open_pag
     order(page)
     expect(key_field(page)).to_be_focused()
     expect(page.get_by_label("Video URL")).to_have_value(VIDEO)
-    enter(page, "right")
+    sign_in(page, "right")
     expect(page.get_by_role("alert").filter(has_text="Send an API key.")).to_have_count(0)
     page.get_by_label("Video URL").press("Enter")
     server.socket()
@@ -131,7 +137,7 @@ def test_what_was_typed_stays_when_a_key_is_asked_for(server: Scripted, open_pag
 def test_a_key_that_works_no_longer(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "old")
     page = open_page(server.url, expected=[UNAUTHORIZED])
-    enter(page, "old")
+    sign_in(page, "old")
     order(page)
     server.socket().send(state(3, "started", 5, "Processing started"))
     expect(page.locator(".card")).to_contain_text("Processing started")
@@ -149,7 +155,7 @@ def test_a_key_that_works_no_longer(server: Scripted, open_page: OpenPage) -> No
 def test_a_missing_scope_is_named(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "reader", lacking="jobs:write")
     page = open_page(server.url, expected=[FORBIDDEN])
-    enter(page, "reader")
+    sign_in(page, "reader")
     order(page)
     expect(page.get_by_role("alert").filter(has_text="the scope jobs:write")).to_be_visible()
     expect(key_field(page)).to_be_hidden()
@@ -165,7 +171,7 @@ def test_a_missing_scope_is_named(server: Scripted, open_page: OpenPage) -> None
 def test_the_key_is_forgotten_with_its_list(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "right")
     page = open_page(server.url)
-    enter(page, "right")
+    sign_in(page, "right")
     order(page)
     server.socket()
     expect(page.locator(".card")).to_be_visible()
@@ -200,7 +206,7 @@ def test_a_key_given_in_another_tab_is_used(server: Scripted, open_page: OpenPag
 def test_links_are_renewed_when_their_tickets_expire(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "right")
     page = open_page(server.url, expected=[UNAUTHORIZED])
-    enter(page, "right")
+    sign_in(page, "right")
     order(page)
     socket = server.socket()
     server.jobs["job-1"] |= links(server)
@@ -222,7 +228,7 @@ def test_links_are_renewed_when_their_tickets_expire(server: Scripted, open_page
 def test_a_picture_whose_ticket_has_expired_is_asked_for_anew(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "right")
     page = open_page(server.url, expected=[UNAUTHORIZED])
-    enter(page, "right")
+    sign_in(page, "right")
     order(page)
     socket = server.socket()
     server.jobs["job-1"] |= links(server)
@@ -235,7 +241,7 @@ def test_a_picture_whose_ticket_has_expired_is_asked_for_anew(server: Scripted, 
 def test_a_socket_whose_ticket_has_expired_is_opened_with_a_fresh_one(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "right")
     page = open_page(server.url)
-    enter(page, "right")
+    sign_in(page, "right")
     order(page)
     socket = server.socket()
     socket.send(state(4, "started", 5, "Processing started"))
@@ -250,7 +256,7 @@ def test_a_socket_whose_ticket_has_expired_is_opened_with_a_fresh_one(server: Sc
 def test_a_kept_job_is_read_before_it_is_watched(server: Scripted, open_page: OpenPage) -> None:
     ask_for_keys(server, "right")
     page = open_page(server.url)
-    enter(page, "right")
+    sign_in(page, "right")
     order(page)
     server.socket()
     server.jobs["job-1"]["ws_url"] = f"{server.ws_root}/ws/download/job-1?ticket=second"
@@ -262,7 +268,7 @@ def test_a_socket_is_given_up_with_the_key(server: Scripted, open_page: OpenPage
     """And watched again with the next one."""
     ask_for_keys(server, "old")
     page = open_page(server.url, expected=[UNAUTHORIZED])
-    enter(page, "old")
+    sign_in(page, "old")
     order(page)
     socket = server.socket()
     server.scopes = {"new": ""}
