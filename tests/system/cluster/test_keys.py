@@ -76,14 +76,14 @@ def test_a_secret_of_ones_own_holds_the_keys(installed: Installed) -> None:
     installed.release.present()
     kube.apply(keys_secret(key))
     installed.release.upgrade({"access": {"keys": [], "existingSecret": "own-keys"}})
-    before = api_pods()
     with (
         closing(Client(installed.certificate, key=key)) as client,
         closing(Client(installed.certificate, key=other)) as second,
     ):
         client.routed()
         until_answered(client, 404, HINTED_SECONDS)
-        assert status(installed.client) == 401
+        until_answered(installed.client, 401, HINTED_SECONDS)  # the pods before answer until they are gone
+        before = api_pods()
         kube.apply(secret(NAMESPACE, "own-keys", {"keys.toml": b"[[keys]\n"}))
         kube.until_nothing(lambda: [] if "keys file can't be used" in api_log() else ["not logged"], SYNC_SECONDS)
         assert (status(client), status(second)) == (404, 401)
