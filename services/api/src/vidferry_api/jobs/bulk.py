@@ -69,7 +69,7 @@ class BulkRequest(BaseModel):
 class BulkFailure(BaseModel):
     """A job that was not changed."""
 
-    job_id: Uuid = Field(description="The job's id.")
+    job_id: str = Field(description="The job's id, as it was sent.")
     code: ProblemCode = Field(description="Why, for programs.")
     detail: str = Field(description="A sentence for people that says what to do.")
 

@@ -31,6 +31,16 @@ def _split_commas(given: Any) -> Any:
     return [part for each in given for part in (each.split(",") if isinstance(each, str) else [each])]
 
 
+def _require_date(given: Any) -> Any:
+    """Numbers are no times here, although pydantic takes them for seconds."""
+    if isinstance(given, str) and "T" not in given.upper():
+        raise ValueError("must be a time of RFC 3339, such as 2026-01-31T09:30:00Z")
+    return given
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
+
+
 class JobFilterFields(BaseModel):
     """Which jobs. A field that is left out excludes none."""
 
@@ -48,10 +58,8 @@ class JobFilterFields(BaseModel):
     external_id: str | None = Field(
         default=None, min_length=1, max_length=MAX_EXTERNAL_ID, description="The external id of the jobs."
     )
-    created_after: AwareDatetime | None = Field(
-        default=None, description="RFC 3339: jobs that were created then or later."
-    )
-    created_before: AwareDatetime | None = Field(default=None, description="RFC 3339: jobs that were created earlier.")
+    created_after: Moment | None = Field(default=None, description="RFC 3339: jobs that were created then or later.")
+    created_before: Moment | None = Field(default=None, description="RFC 3339: jobs that were created earlier.")
     owner: str | None = Field(
         default=None,
         max_length=64,
