@@ -147,7 +147,8 @@ def test_a_refusal_ends_a_retry(open_app: OpenApp, backstage: Backstage) -> None
 
 @pytest.mark.parametrize("body", [
     {}, {"job_ids": []}, {"job_ids": ["x"] * 201}, {"job_ids": ["x"], "filter": {}}, {"filter": {"statis": "failed"}},
-    {"filter": {"status": ["completed"]}}, {"filter": {}, "page_token": "x"}, {"job_ids": ["x"], "page_token": "x"}, [],
+    {"filter": {"status": ["completed"]}}, {"filter": {"created_before": 5}},
+    {"filter": {}, "page_token": "x"}, {"job_ids": ["x"], "page_token": "x"}, [],
     {"job_ids": ["x" * 65]},
 ])  # fmt: skip
 @pytest.mark.parametrize("path", [CANCEL, RETRY])

@@ -90,7 +90,8 @@ def test_pages_lead_to_each_other(client: TestClient) -> None:
 
 @pytest.mark.parametrize("query", [
     "page_size=0", "page_size=201", "page_size=x", "page_token=x", "status=done", "status=queued,", "kind=x", "since=1",
-    "created_after=yesterday", "created_before=2026-01-01T00:00:00", "external_id=", f"external_id={'x' * 256}",
+    "created_after=yesterday", "created_after=0.5", "created_before=2026-01-01T00:00:00",
+    "external_id=", f"external_id={'x' * 256}",
     f"owner={'x' * 65}", "owner=a:b", f"site={'x' * 254}", f"page_token={'x' * 257}", f"status={'queued,' * 30}queued",
 ])  # fmt: skip
 def test_what_can_not_be_asked(client: TestClient, query: str) -> None:

@@ -32,8 +32,8 @@ def _split_commas(given: Any) -> Any:
 
 
 def _require_date(given: Any) -> Any:
-    """Numbers are no times here, although pydantic takes them for seconds."""
-    if isinstance(given, str) and "T" not in given.upper():
+    """Numbers are no times here, neither as text nor in a body, although pydantic takes them for seconds."""
+    if not isinstance(given, str) or "T" not in given.upper():
         raise ValueError("must be a time of RFC 3339, such as 2026-01-31T09:30:00Z")
     return given
 
