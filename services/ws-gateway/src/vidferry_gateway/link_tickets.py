@@ -11,8 +11,10 @@ from vidferry_common.contract.tickets import QUERY, Purpose, TicketSigner
 class JobTickets:
     """The tickets of one job's links, and how these links end. They stay the same for an eighth of their lifetime."""
 
-    links: tuple[tuple[bytes, bytes, bytes], ...]
-    """of each link: the key of its field, its end, and the query to add"""
+    links: tuple[tuple[bytes, bytes], ...]
+    """of each link: the key of its field, and its end"""
+    query: bytes
+    """what is added to each"""
     good_until: float
     """seconds since 1970"""
 
@@ -32,24 +34,19 @@ class LinkTickets:
         """
         now = self._clock()
         tickets = self._make(job_id, now) if known is None or now >= known.good_until else known
-        for key, end_of_link, query in tickets.links:
+        for key, end_of_link in tickets.links:
             start = raw.find(key)
             while start >= 0:
                 start += len(key)
                 end = raw.find(b'"', start)
                 if raw.endswith(end_of_link, start, end):
-                    raw = b"%b%b%b" % (raw[:end], query, raw[end:])
+                    raw = b"%b%b%b" % (raw[:end], tickets.query, raw[end:])
                     break
                 start = raw.find(key, start)
         return raw, tickets
 
     def _make(self, job_id: str, now: float) -> JobTickets:
-        def link(field: str, path: str, purpose: Purpose) -> tuple[bytes, bytes, bytes]:
-            query = f"?{QUERY}={self._signer.make_job_ticket(purpose, job_id, now)}"
-            return f'"{field}":"'.encode(), path.encode(), query.encode()
-
-        links = (
-            link("thumbnail", f"/api/jobs/{job_id}/thumbnail", Purpose.READ),
-            link("file_url", f"/api/jobs/{job_id}/file", Purpose.READ),
-        )
-        return JobTickets(links, self._signer.next_expiry_change(now))
+        path = f"/api/jobs/{job_id}"
+        links = ((b'"thumbnail":"', f"{path}/thumbnail".encode()), (b'"file_url":"', f"{path}/file".encode()))
+        query = f"?{QUERY}={self._signer.make_job_ticket(Purpose.READ, job_id, now)}"
+        return JobTickets(links, query.encode(), self._signer.next_expiry_change(now))

@@ -40,6 +40,7 @@ _LINK_PURPOSES = {
     "file_url": Purpose.READ,
 }
 """what the ticket in each link of a document is for"""
+_PURPOSES = frozenset(_LINK_PURPOSES.values())
 
 
 def add_tickets(document: dict[str, Any], tickets: TicketSigner | None) -> dict[str, Any]:
@@ -50,12 +51,11 @@ def add_tickets(document: dict[str, Any], tickets: TicketSigner | None) -> dict[
     if tickets is None:
         return document
     job_id, now = document["job_id"], time.time()
+    query = {purpose: f"?{QUERY}={tickets.make_job_ticket(purpose, job_id, now)}" for purpose in _PURPOSES}
 
     def with_tickets(fields: dict[str, Any]) -> dict[str, Any]:
         changed = {
-            field: f"{fields[field]}?{QUERY}={tickets.make_job_ticket(purpose, job_id, now)}"
-            for field, purpose in _LINK_PURPOSES.items()
-            if fields.get(field)
+            field: fields[field] + query[purpose] for field, purpose in _LINK_PURPOSES.items() if fields.get(field)
         }
         return {**fields, **changed}
 
