@@ -5,6 +5,7 @@ from typing import Any
 
 from vidferry_common.contract.formats import Quality
 from vidferry_common.contract.scopes import Scope
+from vidferry_common.store import JobLimits
 
 __all__ = ["ANYBODY", "OwnerLimits", "Principal", "Scope", "tighter_limits"]
 
@@ -13,17 +14,13 @@ _QUALITIES = list(Quality)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerLimits:
-    """The limits of an owner or of one key; 0 and an empty text: no limit."""
+class OwnerLimits(JobLimits):
+    """The limits of an owner or of one key: those that its jobs are created under, and those that the api holds.
+
+    0 and an empty text: no limit.
+    """
 
     requests_per_minute: int = 0
-    jobs_waiting: int = 0
-    jobs_running: int = 0
-    bytes_per_day: int = 0
-    max_duration: int = 0
-    """seconds of one video"""
-    max_bytes: int = 0
-    """of one file"""
     max_quality: str = ""
     """the best quality that may be asked for, such as `1080`"""
 

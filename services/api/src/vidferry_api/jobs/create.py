@@ -16,7 +16,7 @@ from vidferry_api.http.callers import caller_address
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
-from vidferry_api.jobs.limits import job_limits, limit_format
+from vidferry_api.jobs.limits import limit_format
 from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
@@ -98,7 +98,7 @@ class JobCreator:
             metadata=asked.metadata,
             owner=owner,
             caller=f"owner:{owner}" if owner else self._caller,
-            limits=job_limits(principal.limits),
+            limits=principal.limits,
             partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
         )
         created = await self._store_job(job)

@@ -4,7 +4,6 @@ from vidferry_api.access.principal import OwnerLimits
 from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import AUDIO_CONTAINERS, Format, Quality
-from vidferry_common.store import JobLimits
 
 
 def limit_format(fmt: Format, limits: OwnerLimits) -> Format:
@@ -29,14 +28,3 @@ def limit_format(fmt: Format, limits: OwnerLimits) -> Format:
 def parse_quality(text: str) -> Quality:
     """The quality that a limit names, such as `1080p` or `1080`. ValueError where it is none."""
     return Quality(text.strip().lower().removesuffix("p"))
-
-
-def job_limits(limits: OwnerLimits) -> JobLimits:
-    """The limits that the store and the workers hold."""
-    return JobLimits(
-        jobs_waiting=limits.jobs_waiting,
-        jobs_running=limits.jobs_running,
-        bytes_per_day=limits.bytes_per_day,
-        max_duration=limits.max_duration,
-        max_bytes=limits.max_bytes,
-    )
