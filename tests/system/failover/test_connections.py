@@ -91,13 +91,10 @@ async def test_a_sentinel_sees_who_asks_it(server: RedisServer, watch: Watch, st
     sentinel, name = watch(server.port), connection_name("worker", "queue")
     options = connection_options(RedisSettings.model_validate({"redis_url": sentinel.url}), name)
 
-    async def ask_on() -> None:
-        while True:
-            await options["sentinels"].find_primary()
-
-    asking = asyncio.create_task(ask_on())
-    await asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks")
-    asking.cancel()
+    seen = asyncio.create_task(asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks"))
+    while not seen.done():
+        await options["sentinels"].find_primary()
+    await seen
     gateway = start_gateway(sentinel.url, gateway_probe_seconds="0.001")
     await gateway.connected()
     named = connection_name("gateway", "messages")
