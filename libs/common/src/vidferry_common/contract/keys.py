@@ -68,6 +68,12 @@ KEY_REQUESTS = "vidferry:key-requests"
 OWNER_BYTES = "vidferry:owner-bytes:"
 """+ a day since 1970 (UTC), a colon, an owner: the bytes that were uploaded for the owner on that day"""
 
+TASKS = "vidferry:tasks:"
+"""+ a queue's name: sorted set of ids of tasks by the time (ms) they are due. A task that is being done is due again
+when its worker has to be given up. + a colon and the id: hash, the task's record"""
+TASK_DOORBELL = ":doorbell"
+"""after a task queue's key: list, an element for each task that was added"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 

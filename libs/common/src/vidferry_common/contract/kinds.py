@@ -7,3 +7,8 @@ class JobKind(StrEnum):
     """What a job does."""
 
     DOWNLOAD = "download"
+    """fetches one video into the bucket"""
+    BATCH = "batch"
+    """makes download jobs, its children, of a list of URLs or of a playlist"""
+    PROBE = "probe"
+    """looks at a URL and fetches nothing"""

@@ -31,6 +31,7 @@ from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
 from vidferry_common.store.scripts import RedisFull
 from vidferry_common.store.store import RedisMemory, Store
+from vidferry_common.store.tasks import Task, TaskQueue
 
 __all__ = [
     "NO_LIMITS",
@@ -68,6 +69,8 @@ __all__ = [
     "RequeueOutcome",
     "Store",
     "StoreUnavailable",
+    "Task",
+    "TaskQueue",
     "TooManyListeners",
     "connect_redis",
     "fixed_fields",

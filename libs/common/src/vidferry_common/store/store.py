@@ -11,6 +11,7 @@ from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.objects import ObjectMarks
 from vidferry_common.store.queue import QueueStore
 from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
+from vidferry_common.store.tasks import TaskQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Store:
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
+
+    def tasks(self, name: str) -> TaskQueue:
+        """The queue of one kind of tasks."""
+        return TaskQueue(self._scripts, name)
 
     async def read_memory(self) -> RedisMemory:
         """What Redis uses of its memory."""

@@ -12,8 +12,9 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from vidferry_common.contract import keys
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
-SCRIPTS = ("cancel", "claim", "claim_object", "create", "expired_leases", "finish", "list_jobs", "mark_deleting",
-           "pick", "pin", "publish", "queue_depth", "renew", "requeue", "set_fields", "sweep_due")  # fmt: skip
+SCRIPTS = ("add_task", "cancel", "claim", "claim_object", "create", "expired_leases", "finish", "hold_tasks",
+           "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth", "release_task", "renew", "requeue",
+           "set_fields", "sweep_due", "take_tasks")  # fmt: skip
 LIBRARIES = ("messages", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 DEFAULT_ENDED_LIMITS = EndedLimits()

@@ -77,6 +77,32 @@ local function extras_seconds()
   return look_at_memory() < WATCHED and EXTRAS_S or EXTRAS_WATCHED_S
 end
 
+-- Tasks: small pieces of work beside the downloads. A task is an id on its queue, by the time it is due, and a record of its
+-- own: `taken`, how often a worker has taken it, and whatever else its kind keeps. `taken` is the fence: it rises at each taking.
+
+local function task_key(queue, id)
+  return queue .. ':' .. id
+end
+
+-- Adds a task, due at that time (ms), unless it is there already. The fields of its record: field, value, …
+local function add_task(queue, id, due, ...)
+  if redis.call('ZADD', queue, 'NX', due, id) == 0 then return end
+  redis.call('HSET', task_key(queue, id), 'taken', 0, ...)
+  if redis.call('LPUSH', queue .. keys.TASK_DOORBELL, '1') > 1000 then
+    redis.call('LTRIM', queue .. keys.TASK_DOORBELL, 0, 999)
+  end
+end
+
+-- Whether the worker that took a task then still has it. taken is text, as Redis keeps it.
+local function holds_task(queue, id, taken)
+  return redis.call('HGET', task_key(queue, id), 'taken') == taken
+end
+
+local function end_task(queue, id)
+  redis.call('ZREM', queue, id)
+  redis.call('DEL', task_key(queue, id))
+end
+
 -- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
 -- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
 -- args: record_seconds, and expires_at, the time at which the record will have gone by then. An older release sends none.

@@ -1,0 +1,1 @@
+"""Does tasks: what workers do beside their downloads."""
