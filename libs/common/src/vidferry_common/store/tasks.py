@@ -38,13 +38,13 @@ class TaskQueue:
         await self._scripts.await_reply(self._scripts.redis.blpop([self._key + keys.TASK_DOORBELL], timeout=timeout))
 
     async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
-        """Takes up to count tasks for hold seconds each. Also returns the seconds until another is due, or None."""
+        """Takes up to count tasks for hold seconds each. Also the seconds until another is due, or None."""
         due_ms, *flat = await self._run("take_tasks", count=count, hold_ms=int(hold * 1000))
         found = [_parse_task(task_id, record) for task_id, record in zip(flat[::2], flat[1::2], strict=True)]
         return found, due_ms / 1000 if due_ms >= 0 else None
 
     async def hold(self, tasks: Mapping[str, int], hold: float) -> set[str]:
-        """Holds tasks, {id: taken}, for hold seconds from now. Returns the ids of those that were lost to another one."""
+        """Holds tasks, {id: taken}, for hold seconds from now. Returns the ids of those that were lost to others."""
         lost = await self._run("hold_tasks", hold_ms=int(hold * 1000), tasks=tasks)
         return {task_id.decode() for task_id in lost}
 
