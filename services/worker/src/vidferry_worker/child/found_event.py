@@ -1,6 +1,6 @@
 """Describes the video that was found to the worker: its identity, title, duration and chosen streams."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +19,7 @@ def describe_found(
     """The `found` event of a video; url is the one that the caller sent."""
     return VideoFound(
         FoundIdentity(**asdict(identify_video(info, trail))),
-        _choose_title(info),
+        title_of_video(info),
         number_or_none(info.get("duration")),
         str(info.get("webpage_url") or url)[:2000],
         [
@@ -39,7 +39,7 @@ def _usual_bit_rate(stream: dict[str, Any]) -> float:
     return BIT_RATE_PER_LINE * (short_side(stream) or USUAL_LINES)
 
 
-def _choose_title(info: dict[str, Any]) -> str:
+def title_of_video(info: Mapping[str, Any]) -> str:
     """The extractor's title; where that is meaningless, one from the requested URL."""
     title, url = str(info.get("title") or "")[: titles.MAX_TITLE], str(info.get("original_url") or "")
     return titles.choose_title(title, titles.title_from_url(url)) if titles.is_meaningless(title) else title

@@ -41,6 +41,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.on_response: Callable[[str, Response], None] | None = None
         self.stall_timer = StallTimer()
         self.wants_video = True
+        self.on_list: Callable[[dict[str, Any]], bool] | None = None
+        """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""
@@ -107,6 +109,12 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             self.on_extractors([each.lower() for each in self.trail.extractors])
         self.trail.steps.append(ExtractionStep(url, key, is_described=not process))
         return super()._YoutubeDL__extract_info(url, ie, download, extra_info, process)
+
+    def _YoutubeDL__process_playlist(self, ie_result: dict[str, Any], download: bool) -> Any:  # noqa: N802
+        """Wraps yt-dlp's private method: only here is a list known as one, wherever pages led to it."""
+        if self.on_list and self.on_list(ie_result):
+            return ie_result
+        return super()._YoutubeDL__process_playlist(ie_result, download)
 
     def process_video_result(self, info_dict: dict[str, Any], download: bool = True) -> Any:
         check_formats(info_dict)

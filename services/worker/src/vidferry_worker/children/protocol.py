@@ -7,10 +7,12 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.probes import Probe
 
 Message = Mapping[str, Any]
 
@@ -25,6 +27,15 @@ MAX_FILE_NAME = 255
 MAX_VIDEO_ID = 16_000
 """characters; where a site has no ids, the URL stands in its place"""
 MAX_CODECS = 16
+MAX_TITLE = 500
+MAX_NAME = 200
+"""characters of another text of a probe: an uploader, a codec, a language, the title of a chapter"""
+MAX_PAGE_URL = 2048
+"""characters of the URL of an entry or a thumbnail, as of a URL that a caller sends"""
+MAX_PIXELS = 100_000
+MAX_YEARS = 150
+MAX_LISTED = 10_000_000
+"""entries of a list that may be told of"""
 NUMBER_LIMIT: Final = 2**53
 """Every number is below it, so that JSON parsers everywhere can read it exactly."""
 
@@ -48,6 +59,27 @@ class DownloadOrder:
     max_duration: float
     """seconds"""
     max_bytes: int
+    stall_seconds: float
+
+    def to_message(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class LookPurpose(StrEnum):
+    """What a child looks for at a URL."""
+
+    PROBE = "probe"
+    """one document of what is there: a Probed event"""
+
+
+@dataclass(frozen=True, slots=True)
+class LookOrder:
+    """The first order to a child that only looks, and downloads nothing. No other order follows."""
+
+    look: LookPurpose
+    url: str
+    format: str
+    """in its canonical form: the choice is of it"""
     stall_seconds: float
 
     def to_message(self) -> dict[str, Any]:
@@ -83,11 +115,13 @@ class StopOrder:
         return {"go": False}
 
 
-Order = DownloadOrder | EvidenceOrder | GoOrder | StopOrder
+Order = DownloadOrder | LookOrder | EvidenceOrder | GoOrder | StopOrder
 
 
 def parse_order(message: Message) -> Order:
     """The order in a message. Only the child calls this, and it trusts its worker."""
+    if "look" in message:
+        return LookOrder(**{**message, "look": LookPurpose(message["look"])})
     if "url" in message:
         return DownloadOrder(**message)
     if message.get("ask"):
@@ -269,12 +303,19 @@ class Failed:
     """seconds, where the site asked for a pause"""
 
 
+@dataclass(slots=True)
+class Probed:
+    """The answer to a LookOrder for a probe, and the child's last event."""
+
+    probe: Probe
+
+
 Event = (
     ConnectRequest | Extractors | LogLine | VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting
-    | Waiting | Done | Failed
+    | Waiting | Done | Failed | Probed
 )  # fmt: skip
-Report = VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed
-"""The events about the download itself. The others are handled where the child's messages are read."""
+Report = VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed | Probed
+"""The events about the download or the look itself. The others are handled where the child's messages are read."""
 
 
 def to_message(event: Event) -> dict[str, Any]:
@@ -290,6 +331,8 @@ def _to_members(record: Any) -> dict[str, Any]:
             members |= _to_members(value)
         elif isinstance(value, FoundIdentity):
             members[name] = _to_members(value)
+        elif isinstance(value, Probe):
+            members[name] = asdict(value)
         elif isinstance(value, list):
             members[name] = [_to_members(each) if isinstance(each, FoundStream) else each for each in value]
         else:
@@ -310,4 +353,5 @@ EVENT_NAMES: dict[type[Event], str] = {
     Waiting: "waiting",
     Done: "done",
     Failed: "failed",
+    Probed: "probed",
 }
