@@ -1,6 +1,5 @@
 """Reads the members of a child's messages, which is not trusted: what is of another kind, or too large, is refused."""
 
-
 from vidferry_worker.children.protocol import NUMBER_LIMIT, Message
 
 
