@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
-from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
+from vidferry_common.urls import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format

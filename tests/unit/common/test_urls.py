@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
+from vidferry_common.urls import MAX_LENGTH, canonical_url
 
 SPELLINGS = {
     "https://example.org/": [
