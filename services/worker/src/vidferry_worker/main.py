@@ -31,6 +31,7 @@ from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.looks.probes import ProbeRunner
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
@@ -185,6 +186,7 @@ def _background_coroutines(
         "reaper": LeaseReaper(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
+        "probes": ProbeRunner(context).make_loop().run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
