@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from vidferry_common.contract.kinds import JobKind
+from vidferry_common.store.batches import BatchStore
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
@@ -40,6 +41,7 @@ class Store:
         self._redis = redis
         self._scripts = ScriptRunner(redis, limits)
         self.jobs = JobStore(self._scripts, record_seconds)
+        self.batches = BatchStore(self._scripts, self.jobs, record_seconds)
         self.job_lists = JobLists(self._scripts)
         self.downloads = DownloadStore(self._scripts, record_seconds)
         self.probes = ProbeStore(self._scripts, record_seconds)
