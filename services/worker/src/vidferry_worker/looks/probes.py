@@ -16,7 +16,7 @@ from vidferry_worker.tasks.task_loop import TaskLoop
 logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 10.0
-"""after which another worker looks in the place of one that died: somebody waits"""
+"""after which another worker looks in the place of one that died, at the most: somebody waits"""
 MAX_TAKEN = 3
 """workers that may die at one probe"""
 
@@ -30,7 +30,7 @@ class ProbeRunner:
     def make_loop(self) -> TaskLoop:
         """The loop that takes the probes."""
         settings, queue = self._context.settings, self._context.store.tasks(QUEUE)
-        return TaskLoop(queue, self.run_probe, slots=settings.look_slots, hold=HOLD_SECONDS)
+        return TaskLoop(queue, self.run_probe, slots=settings.look_slots, hold=min(HOLD_SECONDS, settings.lease))
 
     async def run_probe(self, task: Task) -> None:
         """Looks at the URL of one probe, and ends it. No failure is tried again: whoever asked can do so."""
