@@ -10,7 +10,7 @@ from support.origin.site import Site
 from support.product import Product, wait_until
 from system.probes.conftest import SLOTS
 
-PAGE = "/page?src=/media/clip.mp4&title="
+PAGE = "/page?src=media/clip.mp4&title="
 
 
 def ask(product: Product, url: str, wait: float = 20) -> httpx2.Response:

@@ -154,7 +154,8 @@ def _detail_of(request: Request, invalid: Sequence[Any], errors: list[dict[str, 
     if errors[0]["field"] == "body":
         return _expected_body(request)
     if [(each["field"], item["type"]) for each, item in zip(errors, invalid, strict=True)] == [("url", "value_error")]:
-        message = errors[0]["message"]  # a whole sentence (vidferry_common/urls.py), which the page shows beside the field
+        # It is a whole sentence (vidferry_common/urls.py), which the page shows beside the field.
+        message = errors[0]["message"]
         return f"{message[:1].upper()}{message[1:]}."
     return " ".join(f"{each['field']}: {each['message']}." for each in errors[:5])
 
@@ -241,7 +242,7 @@ def _answer_too_many_waits(_: Request, __: Exception) -> JSONResponse:
 
 QUOTA_DETAILS = {
     "jobs_waiting": "At most {most} jobs of this owner may wait at the same time. Try again when some have started.",
-    "probes_waiting": "At most {most} probes of one caller may wait or run at the same time. Try again in a few seconds.",
+    "probes_waiting": "At most {most} probes of one caller may wait or run at once. Try again in a few seconds.",
     "bytes_per_day": "This owner's downloads have used their {most} bytes of today. Try again after midnight UTC.",
 }
 

@@ -31,7 +31,10 @@ RESPONSES = creation_responses(
     response_model=Job,
     responses={
         **RESPONSES,
-        200: {**RESPONSES[202], "description": "The probe has ended: `probe` tells what was found, or `error` why not."},
+        200: {
+            **RESPONSES[202],
+            "description": "The probe has ended: `probe` tells what it found, or `error` why it failed.",
+        },
         202: {**RESPONSES[202], "description": "The probe goes on: read or watch its job."},
     },
     openapi_extra={"parameters": [TRACEPARENT]},
@@ -44,8 +47,8 @@ async def post_probe(
     principal: WriterDep,
     wait: ProbeWait = DEFAULT_SECONDS,
 ) -> JSONResponse:
-    """Tells what a URL leads to without fetching it: title, duration, formats, subtitles, the entries of a list, and what
-    a download would fetch.
+    """Tells what a URL leads to without fetching it: title, duration, formats, subtitles, the entries of a list, and
+    what a download would fetch.
 
     A probe is a job: it has a status, watchers and a place in the lists, and can be cancelled. Probes don't wait behind
     downloads. What was found is kept for ten minutes, and another probe of the same URL and format is answered with it.
