@@ -4,6 +4,7 @@ from vidferry_api.dependencies import Services
 from vidferry_api.http.problems import Problem
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.result import result_filename
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
@@ -21,6 +22,8 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
         )
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "Read the job's error for the reason. Create a new job to try again.")
+    if job.kind is not JobKind.DOWNLOAD:
+        raise Problem(ProblemCode.JOB_FAILED, f"A {job.kind} has no file of its own.")
     stored = await _pin_object(services, job.object) if job.object else None
     if stored is None:
         raise Problem(
