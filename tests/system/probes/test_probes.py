@@ -1,7 +1,5 @@
 """Whoever asks what a URL leads to is told within seconds, whatever the workers do beside it, and if one of them dies."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2

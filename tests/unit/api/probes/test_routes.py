@@ -9,7 +9,7 @@ import pytest
 
 from support.answers import VIDEO, accepted, problem
 from support.backstage import Backstage
-from support.owners import A, B, READER, tell_owners_apart
+from support.owners import READER, A, B, tell_owners_apart
 from unit.api.conftest import OpenApp
 from unit.worker.children.test_protocol import PROBE
 from vidferry_common.contract import keys

@@ -13,8 +13,17 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.probes import KEPT_SECONDS
 from vidferry_common.contract.stages import Status
-from vidferry_common.store import Cancelled, Created, IdempotencyMismatch, JobFilter, JobLimits, NewJob, QuotaExceeded
-from vidferry_common.store import Store, Task
+from vidferry_common.store import (
+    Cancelled,
+    Created,
+    IdempotencyMismatch,
+    JobFilter,
+    JobLimits,
+    NewJob,
+    QuotaExceeded,
+    Store,
+    Task,
+)
 from vidferry_common.store.probes import MAX_OPEN, QUEUE
 
 pytestmark = pytest.mark.anyio
@@ -152,9 +161,9 @@ async def test_a_cancelled_probe_has_no_task(records: Records) -> None:
     assert await records.store.probes.begin(task)
     record = await records.store.jobs.read(job.job_id)
     assert record
-    assert await records.store.cancel(replace(record, state=record.state | {"seq": 1})) is Cancelled.MOVED
-    assert await records.store.cancel(record) is Cancelled.CANCELLED
-    assert await records.store.cancel(record) is Cancelled.ENDED
+    assert await records.store.probes.cancel(replace(record, state=record.state | {"seq": 1})) is Cancelled.MOVED
+    assert await records.store.probes.cancel(record) is Cancelled.CANCELLED
+    assert await records.store.probes.cancel(record) is Cancelled.ENDED
     assert await records.store.tasks(QUEUE).hold({task.id: task.taken}, 30) == {task.id}
     assert not await records.store.probes.complete(task, PROBE)
     assert not await records.redis.keys(keys.PROBE_BY_URL + "*")

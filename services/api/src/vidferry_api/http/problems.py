@@ -54,6 +54,7 @@ RATE_LIMIT_HEADERS = {
 }
 _HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
 EXPECTED_BODY = 'Send a JSON object such as {"url": "https://example.org/video"}.'
+EXPECTED_BATCH = 'Send a JSON object such as {"urls": ["https://example.org/video"]}.'
 EXPECTED_CHOICE = 'Send a JSON object such as {"job_ids": ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"]} or {"filter": {}}.'
 
 
@@ -147,6 +148,8 @@ def _answer_validation_error(request: Request, error: Exception) -> JSONResponse
 
 def _expected_body(request: Request) -> str:
     """An example of the body that the path takes."""
+    if request.url.path.endswith("/batches"):
+        return EXPECTED_BATCH
     return EXPECTED_CHOICE if request.url.path.endswith((":cancel", ":retry")) else EXPECTED_BODY
 
 
@@ -154,8 +157,9 @@ def _detail_of(request: Request, invalid: Sequence[Any], errors: list[dict[str, 
     if errors[0]["field"] == "body":
         return _expected_body(request)
     if [(each["field"], item["type"]) for each, item in zip(errors, invalid, strict=True)] == [("url", "value_error")]:
-        # It is a whole sentence (vidferry_common/urls.py), which the page shows beside the field.
-        message = errors[0]["message"]
+        message = errors[0][
+            "message"
+        ]  # a whole sentence (vidferry_common/urls.py), which the page shows beside the field
         return f"{message[:1].upper()}{message[1:]}."
     return " ".join(f"{each['field']}: {each['message']}." for each in errors[:5])
 

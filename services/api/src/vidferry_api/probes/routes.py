@@ -10,7 +10,6 @@ from vidferry_api.jobs.schemas import Job
 from vidferry_api.probes.schemas import ProbeRequest
 from vidferry_api.probes.wait import DEFAULT_SECONDS, ProbeWait, wait_for_end
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 
 router = APIRouter()
@@ -53,9 +52,7 @@ async def post_probe(
     A probe is a job: it has a status, watchers and a place in the lists, and can be cancelled. Probes don't wait behind
     downloads. What was found is kept for ten minutes, and another probe of the same URL and format is answered with it.
     """
-    asked = JobRequest(
-        body.url, body.format, Priority.INTERACTIVE, False, body.external_id, body.metadata, JobKind.PROBE
-    )
-    created = await creator.create(asked)
+    asked = JobRequest(body.url, body.format, Priority.INTERACTIVE, False, body.external_id, body.metadata)
+    created = await creator.create_probe(asked)
     assert created.job is not None  # create() raises otherwise
     return creator.describe(created, await wait_for_end(created.job, wait, request, services, principal))
