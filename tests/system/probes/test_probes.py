@@ -1,4 +1,4 @@
-"""Whoever asks what a URL leads to is told within seconds, whatever the workers do beside it, and if one of them dies."""
+"""Whoever asks what a URL leads to is told soon, whatever the workers do beside it, and if one of them dies."""
 
 from typing import Any
 

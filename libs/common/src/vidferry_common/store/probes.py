@@ -66,7 +66,13 @@ class ProbeStore:
         found_key = keys.PROBE_BY_URL + digest(job.url, job.format.canonical(), job.partition)
         found = await self._read_found(found_key)
         document, request, caller = job.document, job.request, job.caller_digest
-        task = {"url": job.url, "format": job.format.canonical(), "found_key": found_key, "caller": caller, "created": job.created}
+        task = {
+            "url": job.url,
+            "format": job.format.canonical(),
+            "found_key": found_key,
+            "caller": caller,
+            "created": job.created,
+        }
         reply = await self._scripts.run(
             "create_probe",
             [
