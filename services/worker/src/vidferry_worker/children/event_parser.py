@@ -13,8 +13,10 @@ from vidferry_worker.children.protocol import (
     MAX_EXTRACTORS,
     MAX_FILE_NAME,
     MAX_HOST,
+    MAX_OTHER_URLS,
     MAX_STREAMS,
     MAX_TEXT,
+    MAX_URL,
     MAX_VIDEO_ID,
     NUMBER_LIMIT,
     ConnectRequest,
@@ -39,6 +41,8 @@ from vidferry_worker.children.protocol import (
 
 MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_NAME, MAX_EVIDENCE_VALUE = 6, 20, 200
 """of one stream"""
+MAX_VIDEOS = 1_000_000
+"""of a page or a list"""
 
 
 class InvalidEventError(Exception):
@@ -112,6 +116,8 @@ def _parse_video_found(message: Message) -> VideoFound:
         _read_optional_number(message, "duration"),
         _read_text(message, "source", 2000),
         [_parse_stream(stream) for stream in streams],
+        _read_integer(message, "videos", MAX_VIDEOS) if "videos" in message else 1,
+        _read_texts(message, "other_urls", MAX_OTHER_URLS, MAX_URL) if "other_urls" in message else [],
     )
 
 
@@ -178,7 +184,12 @@ def _parse_failed(message: Message) -> Failed:
         code = ErrorCode(_read_text(message, "code", 100))
     except ValueError as error:
         raise InvalidEventError("it fails by no known code") from error
-    return Failed(code, _read_text(message, "detail", MAX_TEXT), _read_optional_number(message, "retry_after"))
+    return Failed(
+        code,
+        _read_text(message, "detail", MAX_TEXT),
+        _read_optional_number(message, "retry_after"),
+        None if message.get("entries") is None else _read_integer(message, "entries", MAX_VIDEOS),
+    )
 
 
 _PARSERS: dict[str, Callable[[Message], Event]] = {

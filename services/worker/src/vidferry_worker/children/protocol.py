@@ -7,7 +7,7 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vidferry_common.contract.errors import ErrorCode
@@ -25,6 +25,13 @@ MAX_FILE_NAME = 255
 MAX_VIDEO_ID = 16_000
 """characters; where a site has no ids, the URL stands in its place"""
 MAX_CODECS = 16
+MAX_OTHER_URLS = 20
+"""of the other videos on a page"""
+MAX_TITLE = 500
+MAX_ENTRY_URL = 4096
+"""characters of an entry's URL. A job can't be made of one beyond MAX_URL: it fails by itself."""
+MAX_URL = 2048
+"""characters of a URL that a job can be made of"""
 NUMBER_LIMIT: Final = 2**53
 """Every number is below it, so that JSON parsers everywhere can read it exactly."""
 
@@ -166,6 +173,10 @@ class VideoFound:
     """seconds"""
     source: str
     streams: list[FoundStream]
+    videos: int = 1
+    """how many the page has"""
+    other_urls: list[str] = field(default_factory=list)
+    """of the others, in the page's order"""
 
 
 Evidence = list[dict[str, str]] | None
@@ -267,6 +278,8 @@ class Failed:
     detail: str
     retry_after: float | None = None
     """seconds, where the site asked for a pause"""
+    entries: int | None = None
+    """of a list, where they were counted"""
 
 
 Event = (

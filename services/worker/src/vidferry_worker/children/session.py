@@ -79,5 +79,5 @@ class ChildSession:
         if isinstance(report, Failed):
             # The child may not know why a connection failed, but the broker that refused it does.
             code = ErrorCode.FORBIDDEN_ADDRESS if self._child.connections.was_forbidden else report.code
-            raise JobFailure(code, report.detail, retry_after=report.retry_after)
+            raise JobFailure(code, report.detail, retry_after=report.retry_after, entries=report.entries)
         return report
