@@ -45,6 +45,8 @@ logger = logging.getLogger("vidferry_worker")
 
 EXTRA_DISK = 64 * 1024**2
 """bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
+LOOKS = 2
+"""kinds of looks, each with slots of its own: probes, and expansions of playlists"""
 
 
 def main() -> None:
@@ -174,7 +176,7 @@ def _background_coroutines(
     settings = context.settings
     limits = ResourceLimits(
         2 * settings.max_bytes + EXTRA_DISK,
-        settings.max_total_disk + settings.worker_slots * EXTRA_DISK,
+        settings.max_total_disk + (settings.worker_slots + LOOKS * settings.look_slots) * EXTRA_DISK,
         settings.child_memory,
     )
     return {

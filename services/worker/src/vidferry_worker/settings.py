@@ -24,6 +24,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     """The settings of a worker."""
 
     worker_slots: int = Field(4, ge=1, le=64, description="The most downloads that one worker runs at the same time.")
+    look_slots: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="The most probes that one worker runs at the same time, beside its downloads. As many playlists "
+        "can be expanded beside them.",
+    )
     worker_folder: Path = Field(
         Path(tempfile.gettempdir()) / "vidferry-worker",
         description="The folder for the files of running downloads. Each download has its own subfolder.",

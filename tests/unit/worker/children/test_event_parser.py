@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from unit.worker.children.test_protocol import EVENTS
-from vidferry_worker.children.event_parser import InvalidEventError, parse_event
+from vidferry_worker.children.event_members import InvalidEventError
+from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.protocol import (
     ConnectRequest,
     Converting,

@@ -5,6 +5,14 @@ import json
 import pytest
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.probes import (
+    ListEntry,
+    Probe,
+    ProbeChapter,
+    ProbeChoice,
+    ProbeFormat,
+    ProbeSubtitles,
+)
 from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.protocol import (
     ConnectRequest,
@@ -22,7 +30,10 @@ from vidferry_worker.children.protocol import (
     GoOrder,
     Growing,
     LogLine,
+    LookOrder,
+    LookPurpose,
     Order,
+    Probed,
     Progress,
     StopOrder,
     Thumbnail,
@@ -35,6 +46,15 @@ from vidferry_worker.children.protocol import (
 FILE = FileDescription("media.mp4", "mov", "isom", ["aac", "h264"], video=True, duration=6.0)
 EVIDENCE = [{"url": "a", "etag": '"1"'}, {}]
 IDENTITY = FoundIdentity("generic", "example.com", "https://example.com/a", by_url=True)
+FORMAT = ProbeFormat(
+    "137", "mp4", True, False, 1920, 1080, 29.97, "avc1.640028", None, 4_400_000, 10**8, False, None, "SDR"
+)
+CHOICE = ProbeChoice(["137", "140"], "mp4", 1920, 1080, 29.97, "avc1.640028", "mp4a.40.2", "SDR", 10**8, True)
+PROBE = Probe(
+    "A walk", "Jo", "2026-01-31", 600.5, False, 0, "https://example.com/a.jpg", [FORMAT],
+    [ProbeSubtitles("en", "English", False, ["vtt"])], [ProbeChapter("Start", 0, 93.5), ProbeChapter(None, 93.5, None)],
+    [ListEntry(1, "https://example.com/b", "B", None), ListEntry(2, None, None, 3)], 2, False, CHOICE, True,
+)  # fmt: skip
 EVENTS: list[Event] = [
     ConnectRequest(7, "example.com", 443, 20.0),
     Extractors(["youtube", "youtubetab"]),
@@ -50,9 +70,11 @@ EVENTS: list[Event] = [
     Waiting(2.5, asked=True),
     Done(FILE, None),
     Failed(ErrorCode.LIVE, "it is live", 20.0),
+    Probed(PROBE),
 ]
 ORDERS: list[Order] = [
     DownloadOrder("https://example.com/a", "1080-any", 3600, 10**9, 30),
+    LookOrder(LookPurpose.PROBE, "https://example.com/a", "1080-any", 30),
     EvidenceOrder(),
     GoOrder(6, growing=True),
     StopOrder(),

@@ -4,7 +4,8 @@ from typing import Any
 import orjson
 import pytest
 
-from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.event_members import InvalidEventError
+from vidferry_worker.children.event_parser import parse_evidence
 from vidferry_worker.children.protocol import Evidence
 from vidferry_worker.upload import evidence
 

@@ -59,8 +59,8 @@ _SENTENCES = {
     ErrorCode.UNSUPPORTED_SITE: "No video was found at this URL. Open the page of one video and paste its URL.",
     ErrorCode.UNSUPPORTED_STREAM: "This service can't download the kind of stream that the site sends. Look for "
     "the video on another page.",
-    ErrorCode.PLAYLIST: "This URL leads to a list of videos. Take all or some of them as a batch (POST /api/batches), or "
-    "paste the URL of one video.",
+    ErrorCode.PLAYLIST: "This URL leads to a list of videos. Take all or some of them as a batch "
+    "(POST /api/batches), or paste the URL of one video.",
     ErrorCode.UNAVAILABLE: "The video does not exist, or was removed. Check the URL.",
     ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
     ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
@@ -111,7 +111,7 @@ MAX_COUNTED = 1000
 
 
 def playlist_sentence(entries: int | None) -> str:
-    """The sentence of `playlist`, with the number of entries where it is known; above MAX_COUNTED, that there are more."""
+    """The sentence of `playlist`, with the number of entries where it is known."""
     if entries is None:
         return ErrorCode.PLAYLIST.sentence
     number = f"{entries:,}" if entries <= MAX_COUNTED else f"more than {MAX_COUNTED:,}"

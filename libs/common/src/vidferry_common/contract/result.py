@@ -33,7 +33,9 @@ class ResultWarning:
     """Something that a person may not expect of a result."""
 
     code: Annotated[WarningCode, Field(description="A stable code for programs.")]
-    message: Annotated[str, Field(description="A sentence for a person.", examples=["This is 1 of 3 videos on the page."])]
+    message: Annotated[
+        str, Field(description="A sentence for a person.", examples=["This is 1 of 3 videos on the page."])
+    ]
     videos: Annotated[Int32, Field(description="How many videos the page has.", examples=[3])]
     other_urls: Annotated[
         list[Uri],
@@ -48,7 +50,9 @@ class ResultWarning:
         """The warning of a page that has more videos than the one that was downloaded."""
         message = f"This is 1 of {videos:,} videos on the page."
         if other_urls:
-            message += " The others can be downloaded by URLs of their own, one by one or as a batch (POST /api/batches)."
+            message += (
+                " The others can be downloaded by URLs of their own, one by one or as a batch (POST /api/batches)."
+            )
         return cls(WarningCode.SEVERAL_VIDEOS, message, videos, other_urls)
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
-from vidferry_common.urls import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
@@ -13,6 +12,7 @@ from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.urls import MAX_LENGTH, canonical_url
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
 _HTTP = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://"

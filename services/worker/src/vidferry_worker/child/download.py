@@ -1,7 +1,7 @@
 """One download in a child: extract, ask the worker whether to go on, download, postprocess.
 
-children/protocol.py defines the orders and events. The worker first sends a DownloadOrder. Once it is told what was
-found, it may send an EvidenceOrder, and then a GoOrder or a StopOrder.
+children/protocol.py defines the orders and events. The worker first sends a DownloadOrder, or a LookOrder (look.py).
+Once it is told what was found, it may send an EvidenceOrder, and then a GoOrder or a StopOrder.
 """
 
 import socket
@@ -16,10 +16,13 @@ from vidferry_worker.child import completeness, content_sniff, growing_file, opt
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify_error, error_chain
 from vidferry_worker.child.completeness import CompletenessCheck
+from vidferry_worker.child.event_logger import EventLogger
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.found_event import describe_found
 from vidferry_worker.child.growing_file import GrowingFileReporter
+from vidferry_worker.child.lists.listing import Listing
 from vidferry_worker.child.lists.refusal import reduce_to_video
+from vidferry_worker.child.look import Look
 from vidferry_worker.child.patches import (
     connections,
     download_retries,
@@ -44,7 +47,8 @@ from vidferry_worker.children.protocol import (
     Extractors,
     Failed,
     GoOrder,
-    LogLine,
+    LookOrder,
+    LookPurpose,
     Progress,
     Thumbnail,
     Waiting,
@@ -59,14 +63,19 @@ def run_download(sock: socket.socket) -> int:
     channel = Channel(sock)
     connections.install(channel)
     order = parse_order(channel.receive_order())
-    assert isinstance(order, DownloadOrder)
     try:
-        Download(channel, order).run()
+        if isinstance(order, LookOrder):
+            (Look if order.look is LookPurpose.PROBE else Listing)(channel, order).run()
+        else:
+            assert isinstance(order, DownloadOrder)
+            Download(channel, order).run()
     except Exception as raised:  # noqa: BLE001 - every error is reported to the worker
         error = _root_failure(raised, preload.loaded_downloader().first_failure)
         code = classify_error(error, preload.loaded_downloader().last_debug_message)
         detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
-        entries = next((each.entries for each in error_chain(error) if isinstance(each, JobFailure) and each.entries), None)
+        entries = next(
+            (each.entries for each in error_chain(error) if isinstance(each, JobFailure) and each.entries), None
+        )
         channel.send_event(Failed(code, detail, number_or_none(retry_after.find_retry_after(error)), entries))
     return 0
 
@@ -156,7 +165,7 @@ class Download:
             format=options.format_selector(self._format),
             merge_output_format=options.merge_output_format(self._format),
             match_filter=self._match_filter,
-            logger=_EventLogger(self._channel),
+            logger=EventLogger(self._channel),
             retry_sleep_functions={
                 "http": self._reporting(download_retries.file_pause),
                 "fragment": self._reporting(download_retries.fragment_pause),
@@ -272,15 +281,3 @@ class Download:
     def _on_finished(self, path: str) -> None:
         """yt-dlp's post hook: the file is complete and in its place."""
         self._finished_path = path
-
-
-class _EventLogger:
-    """yt-dlp's logger: sends messages as events."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def debug(self, text: str) -> None:
-        self._channel.send_event(LogLine(text[:MAX_TEXT]))
-
-    info = warning = error = debug

@@ -1,6 +1,6 @@
 """Describes the video that was found to the worker: its identity, title, duration and chosen streams."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.site_downloader import SiteDownloader
 from vidferry_worker.children.protocol import (
     MAX_OTHER_URLS,
-    MAX_URL,
+    MAX_PAGE_URL,
     FoundIdentity,
     FoundStream,
     VideoFound,
@@ -32,7 +32,7 @@ def describe_found(
     others = list({video.key or number: video for number, video in enumerate(ydl.other_videos)}.values())
     return VideoFound(
         FoundIdentity(**asdict(identify_video(info, ydl.trail))),
-        _choose_title(info),
+        title_of_video(info),
         number_or_none(info.get("duration")),
         str(info.get("webpage_url") or url)[:2000],
         [
@@ -49,7 +49,9 @@ def describe_found(
 
 def _choose_urls(videos: Iterable[ListedVideo]) -> list[str]:
     """URLs of the first videos that have one, as many as fit into a message."""
-    urls = [video.key for video in videos if video.key.isascii() and 0 < len(video.key) <= MAX_URL][:MAX_OTHER_URLS]
+    urls = [video.key for video in videos if video.key.isascii() and 0 < len(video.key) <= MAX_PAGE_URL][
+        :MAX_OTHER_URLS
+    ]
     return [url for number, url in enumerate(urls) if sum(map(len, urls[: number + 1])) <= MAX_URLS_LENGTH]
 
 
@@ -60,7 +62,7 @@ def _usual_bit_rate(stream: dict[str, Any]) -> float:
     return BIT_RATE_PER_LINE * (short_side(stream) or USUAL_LINES)
 
 
-def _choose_title(info: dict[str, Any]) -> str:
+def title_of_video(info: Mapping[str, Any]) -> str:
     """The extractor's title; where that is meaningless, one from the requested URL."""
     title, url = str(info.get("title") or "")[: titles.MAX_TITLE], str(info.get("original_url") or "")
     return titles.choose_title(title, titles.title_from_url(url)) if titles.is_meaningless(title) else title

@@ -11,7 +11,8 @@ from pathlib import Path
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children import wire
 from vidferry_worker.children.connections import ChildConnections
-from vidferry_worker.children.event_parser import InvalidEventError, parse_event
+from vidferry_worker.children.event_members import InvalidEventError
+from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.protocol import ConnectRequest, Event, Extractors, Failed, LogLine, Order, Report
 from vidferry_worker.network.broker import Broker
 

@@ -7,10 +7,12 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.probes import Probe
 
 Message = Mapping[str, Any]
 
@@ -25,13 +27,21 @@ MAX_FILE_NAME = 255
 MAX_VIDEO_ID = 16_000
 """characters; where a site has no ids, the URL stands in its place"""
 MAX_CODECS = 16
+MAX_TITLE = 500
+MAX_NAME = 200
+"""characters of another text of a probe: an uploader, a codec, a language, the title of a chapter"""
+MAX_PAGE_URL = 2048
+"""characters of the URL of an entry or a thumbnail, as of a URL that a caller sends"""
+MAX_LONG_URL = 4096
+"""characters of the URL of an entry that a batch is made of. The job of one beyond MAX_PAGE_URL fails."""
+MAX_LISTED_AT_ONCE = 50
+"""entries in one message"""
 MAX_OTHER_URLS = 20
 """of the other videos on a page"""
-MAX_TITLE = 500
-MAX_ENTRY_URL = 4096
-"""characters of an entry's URL. A job can't be made of one beyond MAX_URL: it fails by itself."""
-MAX_URL = 2048
-"""characters of a URL that a job can be made of"""
+MAX_PIXELS = 100_000
+MAX_YEARS = 150
+MAX_LISTED = 10_000_000
+"""entries of a list that may be told of"""
 NUMBER_LIMIT: Final = 2**53
 """Every number is below it, so that JSON parsers everywhere can read it exactly."""
 
@@ -56,6 +66,35 @@ class DownloadOrder:
     """seconds"""
     max_bytes: int
     stall_seconds: float
+
+    def to_message(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class LookPurpose(StrEnum):
+    """What a child looks for at a URL."""
+
+    PROBE = "probe"
+    """one document of what is there: a Probed event"""
+    LIST = "list"
+    """the entries of a list in its order: VideosListed events, of which the last one says so"""
+
+
+@dataclass(frozen=True, slots=True)
+class LookOrder:
+    """The first order to a child that only looks, and downloads nothing. No other order follows."""
+
+    look: LookPurpose
+    url: str
+    format: str
+    """in its canonical form: the choice is of it"""
+    stall_seconds: float
+    items: str = ""
+    """of a list: the places that are asked for, as contract/batches.py reads them; empty: all"""
+    most: int = 0
+    """of a list: the most entries"""
+    newest_first: bool = False
+    """of a list: in the order of the dates instead of the list's"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -90,11 +129,13 @@ class StopOrder:
         return {"go": False}
 
 
-Order = DownloadOrder | EvidenceOrder | GoOrder | StopOrder
+Order = DownloadOrder | LookOrder | EvidenceOrder | GoOrder | StopOrder
 
 
 def parse_order(message: Message) -> Order:
     """The order in a message. Only the child calls this, and it trusts its worker."""
+    if "look" in message:
+        return LookOrder(**{**message, "look": LookPurpose(message["look"])})
     if "url" in message:
         return DownloadOrder(**message)
     if message.get("ask"):
@@ -282,12 +323,45 @@ class Failed:
     """of a list, where they were counted"""
 
 
+@dataclass(slots=True)
+class Probed:
+    """The answer to a LookOrder for a probe, and the child's last event."""
+
+    probe: Probe
+
+
+@dataclass(slots=True)
+class ListedEntry:
+    """An entry of a list."""
+
+    url: str
+    """empty where the list names none"""
+    title: str
+    """empty where it is unknown"""
+    duration: float | None
+    """seconds"""
+
+
+@dataclass(slots=True)
+class VideosListed:
+    """Some of the answer to a LookOrder for a list: the next entries."""
+
+    entries: list[ListedEntry]
+    title: str
+    """the list's; empty where it is unknown"""
+    done: bool = False
+    """whether these are the last ones"""
+
+
 Event = (
     ConnectRequest | Extractors | LogLine | VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting
-    | Waiting | Done | Failed
+    | Waiting | Done | Failed | Probed | VideosListed
 )  # fmt: skip
-Report = VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed
-"""The events about the download itself. The others are handled where the child's messages are read."""
+Report = (
+    VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed | Probed
+    | VideosListed
+)  # fmt: skip
+"""The events about the download or the look itself. The others are handled where the child's messages are read."""
 
 
 def to_message(event: Event) -> dict[str, Any]:
@@ -303,8 +377,10 @@ def _to_members(record: Any) -> dict[str, Any]:
             members |= _to_members(value)
         elif isinstance(value, FoundIdentity):
             members[name] = _to_members(value)
+        elif isinstance(value, Probe):
+            members[name] = asdict(value)
         elif isinstance(value, list):
-            members[name] = [_to_members(each) if isinstance(each, FoundStream) else each for each in value]
+            members[name] = [_to_members(each) if isinstance(each, FoundStream | ListedEntry) else each for each in value]
         else:
             members[name] = value
     return members
@@ -323,4 +399,6 @@ EVENT_NAMES: dict[type[Event], str] = {
     Waiting: "waiting",
     Done: "done",
     Failed: "failed",
+    Probed: "probed",
+    VideosListed: "listed",
 }

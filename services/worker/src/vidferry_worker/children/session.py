@@ -1,6 +1,7 @@
-"""The conversation with one child: extract, then download or stop, then its reports."""
+"""The conversation with one child: extract, then download or stop, then its reports. Or a look, and its reports."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
@@ -14,6 +15,7 @@ from vidferry_worker.children.protocol import (
     EvidenceOrder,
     Failed,
     GoOrder,
+    LookOrder,
     Report,
     StopOrder,
     VideoFound,
@@ -45,6 +47,16 @@ class ChildSession:
         return Extraction.from_event(
             found, TrustedFacts(order.url, self._child.extractors, self._child.connections.sites)
         )
+
+    async def look(self, order: LookOrder) -> AsyncGenerator[Report]:
+        """What the child reports of a URL at which it only looks; TimeoutError. All of it is one extraction."""
+        self._child.send_order(order)
+        self._child.max_cpu_seconds = self._limits.cpu_seconds
+        until = asyncio.get_running_loop().time() + self._limits.seconds
+        while True:
+            async with asyncio.timeout_at(until):
+                report = await self._wait_for_report()
+            yield report
 
     async def ask_evidence(self) -> Evidence:
         """The evidence of the video's present content at its origin; TimeoutError."""

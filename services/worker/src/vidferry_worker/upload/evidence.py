@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import orjson
 
-from vidferry_worker.children.event_parser import InvalidEventError, parse_evidence
+from vidferry_worker.children.event_members import InvalidEventError
+from vidferry_worker.children.event_parser import parse_evidence
 from vidferry_worker.children.protocol import Evidence
 
 METADATA = "origin"

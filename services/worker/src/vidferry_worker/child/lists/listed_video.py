@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from yt_dlp.utils import unsmuggle_url
 
 from vidferry_common.urls import canonical_url
-from vidferry_worker.children.protocol import MAX_ENTRY_URL, MAX_TITLE, number_or_none
+from vidferry_worker.children.protocol import MAX_LONG_URL, MAX_TITLE, number_or_none
 
 _WEB = frozenset({"http", "https"})
 _REFERENCES = frozenset({"url", "url_transparent"})
@@ -39,7 +39,7 @@ class ListedVideo:
 def read_video(entry: Mapping[str, Any], base: str) -> ListedVideo:
     """The video of a list's entry, in yt-dlp's form. base: the list's URL."""
     return ListedVideo(
-        find_url(entry, base)[:MAX_ENTRY_URL],
+        find_url(entry, base)[:MAX_LONG_URL],
         " ".join(str(entry.get("title") or "").split())[:MAX_TITLE],
         number_or_none(entry.get("duration")),
         number_or_none(entry.get("timestamp") or entry.get("release_timestamp")) or _day(entry.get("upload_date")),
@@ -76,7 +76,7 @@ def _resolve(base: str, reference: Any) -> str:
     if not isinstance(reference, str) or not reference.strip():
         return ""
     try:
-        url = urljoin(base, unsmuggle_url(reference.strip(), {})[0])
+        url = str(urljoin(base, unsmuggle_url(reference.strip(), {})[0]))
         urlsplit(url)
     except ValueError:
         return ""

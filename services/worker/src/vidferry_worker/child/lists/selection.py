@@ -1,6 +1,6 @@
 """Selects the entries of a list that are asked for. Pure: it reads as little of the list as it needs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,22 +12,18 @@ Ranges = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which entries of a list are asked for, and which of them are there already."""
+    """Which entries of a list are asked for."""
 
     places: Ranges = ()
     """in the list, or in the order of the dates with newest_first; empty: all"""
     most: int = 1000
-    """the most entries, those that are there already included"""
+    """the most entries"""
     newest_first: bool = False
 
-    def select(self, videos: Iterable[ListedVideo], known: Sequence[str] = ()) -> Iterator[ListedVideo]:
-        """The selected videos, each once, without those that are known by their URLs.
-
-        Where the list has changed since the others were read, they count: there are not more than were asked for.
-        """
+    def select(self, videos: Iterable[ListedVideo]) -> Iterator[ListedVideo]:
+        """The selected videos, each once."""
         ordered = _sort_newest_first(videos) if self.newest_first else videos
-        remaining = max(self._count_asked() - len(known), 0)
-        yield from islice(_drop_known(_drop_repeated(self._take_places(ordered)), known), remaining)
+        yield from islice(_drop_repeated(self._take_places(ordered)), self.most)
 
     def _take_places(self, videos: Iterable[ListedVideo]) -> Iterator[ListedVideo]:
         if not self.places:
@@ -37,11 +33,6 @@ class Selection:
         for place, video in enumerate(islice(videos, last), 1):
             if any(first <= place <= end for first, end in self.places):
                 yield video
-
-    def _count_asked(self) -> int:
-        if not self.places:
-            return self.most
-        return min(self.most, sum(end - first + 1 for first, end in self.places))
 
 
 def _sort_newest_first(videos: Iterable[ListedVideo]) -> list[ListedVideo]:
@@ -61,14 +52,4 @@ def _drop_repeated(videos: Iterable[ListedVideo]) -> Iterator[ListedVideo]:
     for video in videos:
         if not video.url or video.key not in seen:
             seen.add(video.key)
-            yield video
-
-
-def _drop_known(videos: Iterable[ListedVideo], known: Sequence[str]) -> Iterator[ListedVideo]:
-    """The videos that are not known. Of those without a URL, as many are left out as are known."""
-    keys, without_url = {ListedVideo(url).key for url in known if url}, sum(not url for url in known)
-    for video in videos:
-        if not video.url and without_url:
-            without_url -= 1
-        elif not video.url or video.key not in keys:
             yield video

@@ -74,7 +74,8 @@ def install() -> None:
         except _EntriesFound as found:
             progress.followed += 1
             if progress.followed > MAX_PLAYLISTS:
-                raise unsupported_stream(f"more than {MAX_PLAYLISTS} lists that lead from one to the next") from None
+                reason = f"more than {MAX_PLAYLISTS} lists that lead from one to the next"
+                raise unsupported_stream(reason) from None
             results = [_follow_entry(extractor, link) for link in found.links]
             return results[0] if len(results) == 1 else extractor.playlist_result(results)
 

@@ -1,0 +1,54 @@
+"""Reads the members of a child's messages, which is not trusted: what is of another kind, or too large, is refused."""
+
+from vidferry_worker.children.protocol import NUMBER_LIMIT, Message
+
+
+class InvalidEventError(Exception):
+    """A child has sent something that is no valid event."""
+
+
+def read_text(message: Message, name: str, max_length: int) -> str:
+    value = message.get(name)
+    if not isinstance(value, str) or len(value) > max_length:
+        raise InvalidEventError(f"{name} is no text of up to {max_length} characters")
+    return value
+
+
+def read_texts(message: Message, name: str, max_count: int, max_length: int) -> list[str]:
+    value = message.get(name)
+    if not isinstance(value, list) or len(value) > max_count:
+        raise InvalidEventError(f"{name} is no list of up to {max_count}")
+    if not all(isinstance(item, str) and len(item) <= max_length for item in value):
+        raise InvalidEventError(f"one of {name} is no text of up to {max_length} characters")
+    return value
+
+
+def read_flag(message: Message, name: str) -> bool:
+    value = message.get(name, False)
+    if value is not True and value is not False:
+        raise InvalidEventError(f"{name} is neither true nor false")
+    return value
+
+
+def read_integer(message: Message, name: str, maximum: int = NUMBER_LIMIT - 1) -> int:
+    value = message.get(name)
+    if type(value) is not int or not 0 <= value <= maximum:
+        raise InvalidEventError(f"{name} is no whole number from 0 to {maximum}")
+    return value
+
+
+def read_number(message: Message, name: str) -> float:
+    value = read_optional_number(message, name)
+    if value is None:
+        raise InvalidEventError(f"{name} is missing")
+    return value
+
+
+def read_optional_number(message: Message, name: str) -> float | None:
+    value = message.get(name)
+    if value is None:
+        return None
+    kind = type(value)  # not isinstance: a bool is an int
+    if (kind is int or kind is float) and 0 <= value < NUMBER_LIMIT:
+        return value  # type: ignore[no-any-return]
+    raise InvalidEventError(f"{name} is no number from 0 to below {NUMBER_LIMIT}")

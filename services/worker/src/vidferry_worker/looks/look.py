@@ -1,0 +1,45 @@
+"""One look, from its order to the end of its child."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator
+
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
+from vidferry_worker.children.child import ChildEnded
+from vidferry_worker.children.protocol import LookOrder, Report
+from vidferry_worker.children.session import ChildSession, ExtractionLimits
+from vidferry_worker.children.work_dir import clear_folder_in_thread
+from vidferry_worker.context import WorkerContext
+
+
+async def look_at(context: WorkerContext, order: LookOrder) -> AsyncGenerator[Report]:
+    """What a new child reports. JobFailure where it fails, ends, or takes longer than an extraction may.
+
+    Close the iterator (contextlib.aclosing): that ends the child, and removes its files.
+    """
+    settings, memory = context.settings, context.memory_cgroup
+    kills = memory.count_oom_kills()
+    # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
+    folder = context.folder / f"look-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(mode=0o700)
+        child = await context.zygote.fork(folder)
+        session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
+        try:
+            async with contextlib.aclosing(session.look(order)) as reports:
+                async for report in reports:
+                    yield report
+        except (ChildEnded, JobFailure) as error:
+            if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
+                raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
+            raise
+        finally:
+            await child.close()
+    except TimeoutError as error:
+        raise JobFailure(ErrorCode.TIMED_OUT, "the look took too long") from error
+    except (ChildEnded, OSError) as error:
+        raise JobFailure(find_error_code(error), f"{type(error).__name__}: {error}") from error
+    finally:
+        await asyncio.shield(clear_folder_in_thread(folder))
