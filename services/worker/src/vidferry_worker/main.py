@@ -23,6 +23,8 @@ from vidferry_common.store import Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
+from vidferry_worker.batches.entry_source import NoPlaylists
+from vidferry_worker.batches.maker import BatchMaker, NewsPublisher
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
@@ -40,8 +42,14 @@ from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.tasks.task_loop import TaskLoop
 
 logger = logging.getLogger("vidferry_worker")
+
+BATCH_SLOTS = 64
+"""Batches that one worker looks after at once. They wait for Redis, or for a playlist that is being read elsewhere."""
+BATCH_HOLD = 10.0
+"""seconds after which another worker takes over the batches of one that died"""
 
 EXTRA_DISK = 64 * 1024**2
 """bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
@@ -192,6 +200,15 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
+        **_batch_coroutines(context.store),
+    }
+
+
+def _batch_coroutines(store: Store) -> dict[str, Coroutine[Any, Any, None]]:
+    maker, news = BatchMaker(store, NoPlaylists()), NewsPublisher(store)
+    return {
+        "batches": TaskLoop(store.batches.tasks, maker.make, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),
+        "batch news": TaskLoop(store.batches.news, news.publish, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),
     }
 
 

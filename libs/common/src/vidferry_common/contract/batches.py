@@ -1,8 +1,22 @@
-"""What a batch is made of: its entries, and which entries of a playlist are asked for."""
+"""Batches: their entries, which entries of a playlist are asked for, and what a batch tells of its children.
+
+The scripts write the messages of batches (store/scripts/batches.lua), since they count the children: BODY and the texts
+here are what they write.
+"""
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID, uuid5
+
+import orjson
+from pydantic import Field
+
+from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.field_types import Int32, Int64
+from vidferry_common.contract.messages import JOB_MARK, ROOT_MARK, Update
+from vidferry_common.contract.result import MarkedUri
+from vidferry_common.contract.stages import Stage, Status
 
 MAX_URLS = 1000
 """of a batch that is made of a list of URLs"""
@@ -58,3 +72,66 @@ def parse_items(text: str) -> tuple[tuple[int, int], ...]:
 def child_id(batch_id: str, index: int) -> str:
     """The id of the job that a batch makes of its entry at that index, from 0 on. The same each time it is made."""
     return str(uuid5(UUID(batch_id), str(index)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCounts:
+    """How many children a batch has, by their status."""
+
+    total: Annotated[Int32 | None, Field(description="The entries of the batch; null while its playlist is being read.")]
+    made: Annotated[Int32, Field(description="The entries of which jobs have been made so far.")]
+    queued: Annotated[Int32, Field(description="The jobs that wait.")]
+    processing: Annotated[Int32, Field(description="The jobs that run.")]
+    completed: Annotated[Int32, Field(description="The jobs that have completed.")]
+    failed: Annotated[Int32, Field(description="The jobs that have failed.")]
+    cancelled: Annotated[Int32, Field(description="The jobs that were cancelled.")]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """What a batch tells of its children."""
+
+    counts: Annotated[ChildCounts, Field(description="How many jobs the batch has, by their status.")]
+    downloaded_bytes: Annotated[Int64, Field(description="Bytes that its jobs have downloaded so far.")]
+    size: Annotated[Int64, Field(description="Bytes of the files of its completed jobs.")]
+    children_url: Annotated[MarkedUri, Field(description="The list of its jobs.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The batch that made a job."""
+
+    batch: Annotated[str, Field(description="The id of the batch.")]
+    index: Annotated[Int32, Field(description="The entry's place in the batch, from 0 on.")]
+
+
+WAITING = "Waiting for the first video"
+READING = "%d videos have ended, of %d that were found so far"
+RUNNING = "%d of %d videos have ended"
+ENDED = "Completed: %d, failed: %d, cancelled: %d"
+MIXED_ERROR, LOST_ERROR = (
+    orjson.dumps(Failure.of(code)).decode() for code in (ErrorCode.BATCH_FAILED, ErrorCode.WORKER_LOST)
+)
+
+
+def _make_body() -> str:
+    """The format of a body, which string.format fills: as Update.body() writes that of a download, and `batch` behind it.
+
+    It is filled with status, stage, timestamp, progress, message, downloaded bytes, title (JSON), total (JSON), the other
+    counts, downloaded bytes, size.
+    """
+    written = orjson.loads(b"{" + Update(Status.QUEUED, Stage.QUEUED, 0, "").body() + b"}")
+    texts = {name: "%s" for name in ("status", "stage", "timestamp", "message")}
+    numbers = {name: orjson.Fragment(b"%s") for name in ("progress", "title")}
+    state = {
+        "counts": {"total": orjson.Fragment(b"%s"), **dict.fromkeys(_COUNTED, orjson.Fragment(b"%d"))},
+        "downloaded_bytes": orjson.Fragment(b"%.0f"),
+        "size": orjson.Fragment(b"%.0f"),
+        "children_url": orjson.Fragment(f'"{ROOT_MARK}/api/jobs?batch={JOB_MARK}"'.encode()),
+    }
+    body = {**written, **texts, **numbers, "downloaded_bytes": orjson.Fragment(b"%.0f"), "batch": state}
+    return orjson.dumps(body).decode()[1:-1]
+
+
+_COUNTED = ("made", "queued", "processing", "completed", "failed", "cancelled")
+BODY = _make_body()

@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     CONVERSION_FAILED = "conversion_failed"
     WORKER_LOST = "worker_lost"
     TIMED_OUT = "timed_out"
+    BATCH_FAILED = "batch_failed"
     INTERNAL = "internal"
 
     @property
@@ -89,6 +90,8 @@ _SENTENCES = {
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
     ErrorCode.TIMED_OUT: "The download took longer than this service allows. Choose a lower quality, or tell "
     "the service's operator.",
+    ErrorCode.BATCH_FAILED: "All videos of the batch failed, for different reasons. Each of its jobs tells its own; retry "
+    "the batch to try those again.",
     ErrorCode.INTERNAL: "Something went wrong inside the service. Try again. If the error stays, tell the "
     "service's operator.",
 }
@@ -102,6 +105,7 @@ _RETRYABLE = {
     ErrorCode.DISK_FULL,
     ErrorCode.OUT_OF_MEMORY,
     ErrorCode.WORKER_LOST,
+    ErrorCode.BATCH_FAILED,
     ErrorCode.INTERNAL,
 }
 

@@ -151,9 +151,9 @@ _FIELDS = ("progress", "message", "attempt", "title", "downloaded_bytes", "total
            "max_retries", "retry_at")  # fmt: skip
 
 
-def queued_update() -> Update:
-    """The update of a download that waits for its first attempt."""
-    return Update(Status.QUEUED, Stage.QUEUED, 0, WAITING)
+def queued_update(title: str = "") -> Update:
+    """The update of a download that waits for its first attempt. title: the video's, where it is known already."""
+    return Update(Status.QUEUED, Stage.QUEUED, 0, WAITING, title=title or None)
 
 
 def format_timestamp(moment: datetime) -> str:

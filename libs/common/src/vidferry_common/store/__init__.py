@@ -1,5 +1,6 @@
 """Records in Redis: jobs, downloads, the queue, leases, objects. Each change is one script, so one atomic step."""
 
+from vidferry_common.store.batches import BatchStore, Making, OpenBatch, entries_digest
 from vidferry_common.store.changes import JobChanges, TooManyListeners
 from vidferry_common.store.client import EndedLimits, RedisSettings, StoreUnavailable, connect_redis
 from vidferry_common.store.downloads import (
@@ -13,6 +14,7 @@ from vidferry_common.store.downloads import (
 )
 from vidferry_common.store.job_lists import InvalidPlace, JobFilter, JobPage, Place
 from vidferry_common.store.jobs import (
+    BatchMovedOn,
     CallerOverRate,
     Cancelled,
     Created,
@@ -37,6 +39,8 @@ __all__ = [
     "NO_LIMITS",
     "PINNED_SECONDS",
     "AttemptId",
+    "BatchMovedOn",
+    "BatchStore",
     "CallerOverRate",
     "Cancelled",
     "Cause",
@@ -54,7 +58,9 @@ __all__ = [
     "JobPage",
     "JobRecord",
     "Limits",
+    "Making",
     "NewJob",
+    "OpenBatch",
     "Outcome",
     "Place",
     "Publication",
@@ -73,6 +79,7 @@ __all__ = [
     "TaskQueue",
     "TooManyListeners",
     "connect_redis",
+    "entries_digest",
     "fixed_fields",
     "idempotency_name",
 ]

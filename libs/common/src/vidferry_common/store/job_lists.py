@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from vidferry_common.contract import keys
+from vidferry_common.contract.batches import child_id
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
@@ -38,6 +39,8 @@ class JobFilter:
     statuses: frozenset[Status] = field(default_factory=frozenset)
     """empty: any"""
     kind: JobKind | None = None
+    batch: str = ""
+    """the id of the batch that made them; empty: any, or none"""
     site: str = ""
     """the registered domain; empty: any"""
     external_id: str | None = None
@@ -51,7 +54,7 @@ class JobFilter:
         """Equal for equal filters."""
         values = (
             self.owner, ",".join(sorted(self.statuses)), self.kind or "", self.site,
-            "" if self.external_id is None else f"={self.external_id}", *map(_describe_moment, self._bounds),
+            "" if self.external_id is None else f"={self.external_id}", self.batch, *map(_describe_moment, self._bounds),
         )  # fmt: skip
         return digest(*values)[:16]
 
@@ -64,12 +67,27 @@ class JobFilter:
         """Whether only jobs that have not ended are asked for."""
         return bool(self.statuses) and self.statuses <= _OPEN
 
+    def includes(self, job: JobRecord) -> bool:
+        """Whether a job of the batch is one that was created, and called, as is asked for."""
+        created, (since, before) = datetime.fromisoformat(job.created), self._bounds
+        is_within = (since is None or created >= since) and (before is None or created < before)
+        return is_within and (self.external_id is None or job.external_id == self.external_id)
+
     @property
     def index(self) -> str:
         """The key of the shortest index that has all of these jobs."""
         if self.external_id is not None:
             return external_id_key(self.owner, self.external_id)
         return (keys.OPEN_JOBS if self.only_open else keys.JOBS_BY_OWNER) + self.owner
+
+
+def _narrow(which: JobFilter) -> dict[str, Any]:
+    """What list_jobs.lua is told of the jobs that are asked for, beside where to look for them."""
+    return {
+        **({"statuses": {status.value: True for status in which.statuses}} if which.statuses else {}),
+        **({"site": which.site} if which.site else {}),
+        **({} if which.kind is None else {"kind": "" if which.kind is JobKind.DOWNLOAD else which.kind}),
+    }
 
 
 def _describe_moment(moment: datetime | None) -> str:
@@ -120,8 +138,11 @@ class JobLists:
     async def read_page(self, which: JobFilter, size: int, after: Place | None = None) -> JobPage:
         """The jobs that follow a place, the newest first; from the newest on where there is none.
 
-        No job is there twice, and none is left out that was there when the first page was read, while jobs come.
+        No job is there twice, and none is left out that was there when the first page was read, while jobs come. The jobs
+        of a batch come in the order of its entries.
         """
+        if which.batch:
+            return await self._read_children(which, size, after)
         jobs: list[JobRecord] = []
         for _ in range(MAX_STRETCHES):
             found, at_end, after = await self._read_stretch(which, size - len(jobs), after)
@@ -146,13 +167,38 @@ class JobLists:
             most=STRETCH,
             count=count,
             fields=_FIELDS,
-            **({"statuses": {status.value: True for status in which.statuses}} if which.statuses else {}),
-            **({"site": which.site} if which.site else {}),
+            **_narrow(which),
             open=which.index.startswith(keys.OPEN_JOBS),
         )
         # A record whose job an older worker has ended names no owner any more.
         jobs = [job for job in _parse_jobs(found) if job.owner == which.owner]
         return jobs, bool(at_end), Place(round(float(last_ms)), last_id.decode()) if last_id else after
+
+
+    async def _read_children(self, which: JobFilter, size: int, after: Place | None) -> JobPage:
+        """The page of a batch's jobs. A place in such a list has the job's index in the batch for its ms."""
+        made, first = await self._count_children(which), after.ms + 1 if after else 0
+        jobs: list[JobRecord] = []
+        for _ in range(MAX_STRETCHES):
+            ids = [child_id(which.batch, index) for index in range(first, min(first + STRETCH, made))]
+            found = await self._scripts.run("list_jobs", [], ids=ids, fields=_FIELDS, **_narrow(which)) if ids else []
+            jobs += [job for job in _parse_jobs(found) if which.includes(job)]
+            first += STRETCH
+            if first >= made or len(jobs) >= size:
+                break
+        last = jobs[size - 1] if len(jobs) >= size else None
+        if last is not None and last.parent is not None:
+            first = last.parent.index + 1
+        return JobPage(jobs[:size], Place(first - 1, child_id(which.batch, first - 1)) if first < made else None)
+
+    async def _count_children(self, which: JobFilter) -> int:
+        """How many jobs the batch has made; 0 where there is no such batch of the owner's."""
+        reply = self._scripts.redis.hmget(keys.JOB + which.batch, "owner", "state")
+        owner, state = await self._scripts.await_reply(reply)
+        if state is None or (owner or b"").decode() != which.owner:
+            return 0
+        batch = orjson.loads(state)["data"].get("batch")
+        return int(batch["counts"]["made"]) if batch else 0
 
 
 def _parse_jobs(found: list[Any]) -> Iterator[JobRecord]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from vidferry_common.contract import keys
+from vidferry_common.contract.batches import Parent, PlaylistRequest
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.job_urls import events_url, job_url, websocket_url
@@ -60,6 +61,14 @@ class IdempotencyMismatch(Exception):
     """The Idempotency-Key was used for another request."""
 
 
+class BatchMovedOn(Exception):
+    """The batch of a new job has ended, was cancelled, or is at another entry."""
+
+
+_REFUSALS = {b"full": QueueFull, b"no_memory": RedisFull, b"mismatch": IdempotencyMismatch, b"elsewhere": BatchMovedOn}
+"""by the outcome that the script tells"""
+
+
 class Outcome(StrEnum):
     """The outcome of a request for a job; the values are the script's."""
 
@@ -106,6 +115,11 @@ class JobRecord:
     """the caller's own name for it"""
     metadata: dict[str, Any] | None
     """what the caller keeps with it"""
+    kind: JobKind
+    parent: Parent | None
+    """the batch that made it"""
+    playlist: PlaylistRequest | None
+    """of a batch that is made of one"""
     object: str
     """the name of its object in the bucket; empty where it has not completed"""
     generation: str
@@ -132,6 +146,9 @@ class JobRecord:
             retry_of=request["retry_of"],
             external_id=request.get("external_id"),
             metadata=request.get("metadata"),
+            kind=JobKind(request.get("kind", JobKind.DOWNLOAD)),
+            parent=Parent(**request["parent"]) if "parent" in request else None,
+            playlist=PlaylistRequest(**request["playlist"]) if "playlist" in request else None,
             object=fields.get(b"object", b"").decode(),
             generation=fields.get(b"generation", b"").decode(),
             thumbnail=fields.get(b"thumbnail", b"").decode(),
@@ -174,16 +191,26 @@ class NewJob:
     """what the caller keeps with it: JSON of at most MAX_METADATA_BYTES"""
     created: str = field(default_factory=utc_now)
     """RFC 3339"""
+    kind: JobKind = JobKind.DOWNLOAD
+    parent: Parent | None = None
+    """the batch that makes it"""
+    asked: dict[str, Any] | None = None
+    """further members of its request, of a job that is no download"""
+    given_caller: str = ""
+    """the digest of who asked for it, where the caller itself is not known any more"""
 
     @property
     def site(self) -> str:
-        """What the limits of a site count by."""
-        return registered_domain(urlsplit(self.url).hostname or "")
+        """What the limits of a site count by; empty where the URL names no host."""
+        try:
+            return registered_domain(urlsplit(self.url).hostname or "")
+        except ValueError:  # the URL of a child that fails at once may be any text
+            return ""
 
     @property
     def caller_digest(self) -> str:
         """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
-        return digest("caller", self.caller)[:16] if self.caller else ""
+        return digest("caller", self.caller)[:16] if self.caller else self.given_caller
 
     @property
     def idempotency_name(self) -> str:
@@ -229,6 +256,9 @@ class NewJob:
             # Left out where there is none: a request that the release before was sent has to stay equal.
             **({} if self.external_id is None else {"external_id": self.external_id}),
             **({} if self.metadata is None else {"metadata": _sort_members(self.metadata)}),
+            **({} if self.kind is JobKind.DOWNLOAD else {"kind": self.kind}),
+            **({"parent": self.parent} if self.parent else {}),
+            **(self.asked or {}),
         }
         return orjson.dumps(asked)
 
@@ -267,8 +297,8 @@ class NewJob:
 def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
     """The fields of a job's document that never change, but for its URLs."""
     return {
-        "kind": JobKind.DOWNLOAD,
-        "url": job.url,
+        "kind": job.kind,
+        "url": job.url or None,  # a batch of many URLs has none of its own
         "format": job.format.model_dump(mode="json"),
         "priority": job.priority,
         "force": job.force,
@@ -276,6 +306,26 @@ def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
         "created_at": job.created,
         "external_id": job.external_id,
         "metadata": job.metadata,
+        "parent": asdict(job.parent) if job.parent else None,
+        **({} if job.kind is JobKind.BATCH else {"batch": None}),  # the messages of a batch have their own
+    }
+
+
+def describe_job(job: NewJob, request: bytes, document: bytes, foreseen: int) -> dict[str, Any]:
+    """What the scripts that make jobs are told of one. foreseen: the bytes that its record grows to."""
+    return {
+        "id": job.job_id,
+        "epoch": job.epoch,
+        "owner": job.owner,
+        "waiting_limit": job.limits.jobs_waiting if job.owner else 0,
+        "bytes_limit": job.limits.bytes_per_day if job.owner else 0,
+        "request": request,
+        "document": document,
+        "site": job.site,
+        "public_root": orjson.dumps(job.public_root)[1:-1],
+        "bytes": foreseen,
+        "created_ms": job.created_ms,
+        "by_external_id": job.by_external_id,
     }
 
 
@@ -337,6 +387,24 @@ class Created:
         return self.outcome is Outcome.REPLAYED
 
 
+def parse_created(job: NewJob, request: bytes, caller_rate: int, reply: list[Any]) -> Created:
+    """The answer of a script that makes jobs. Raises what JobStore.create() raises."""
+    outcome, spent_ms, *made = reply
+    quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
+    if quota and outcome == b"over_rate":
+        raise CallerOverRate(quota)
+    if outcome == b"jobs_waiting":
+        raise QuotaExceeded("jobs_waiting", job.limits.jobs_waiting, WAITING_RETRY_SECONDS)
+    if outcome == b"bytes_per_day":
+        raise QuotaExceeded("bytes_per_day", job.limits.bytes_per_day, math.ceil(made[0] / 1000))
+    if outcome in _REFUSALS:
+        raise _REFUSALS[outcome]
+    job_id, state, created = made
+    known = {b"request": request, b"owner": job.owner.encode(), b"state": state, b"created": created}
+    record = JobRecord.parse(job_id.decode(), known) if state else None
+    return Created(job_id.decode(), record, Outcome(outcome.decode()), quota)
+
+
 class JobStore:
     """The jobs in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
@@ -344,16 +412,16 @@ class JobStore:
         self._scripts, self._record_seconds = scripts, record_seconds
 
     async def create(
-        self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0
+        self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0, title: str = ""
     ) -> Created:
         """Makes a job and starts or joins its download.
 
-        Raises QueueFull, RedisFull, CallerOverRate, QuotaExceeded, IdempotencyMismatch.
-        caller_rate: requests a minute of one caller; 0: any number.
+        Raises QueueFull, RedisFull, CallerOverRate, QuotaExceeded, IdempotencyMismatch; BatchMovedOn for a job with a parent.
+        caller_rate: requests a minute of one caller; 0: any number. title: of the video, where it is known already.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)
         document, request = job.document, job.request
-        outcome, spent_ms, *made = await self._scripts.run(
+        reply = await self._scripts.run(
             "create",
             [
                 keys.JOB + job.job_id,
@@ -362,20 +430,7 @@ class JobStore:
                 keys.DOWNLOAD + job.download_id,
                 keys.REQUESTS + job.caller_digest,
             ],
-            job={
-                "id": job.job_id,
-                "epoch": job.epoch,
-                "owner": job.owner,
-                "waiting_limit": job.limits.jobs_waiting if job.owner else 0,
-                "bytes_limit": job.limits.bytes_per_day if job.owner else 0,
-                "request": request,
-                "document": document,
-                "site": job.site,
-                "public_root": orjson.dumps(job.public_root)[1:-1],
-                "bytes": job.foresee_bytes(document),
-                "created_ms": job.created_ms,
-                "by_external_id": job.by_external_id,
-            },
+            job=describe_job(job, request, document, job.foresee_bytes(document)),
             download={
                 "id": job.download_id,
                 "url": job.url,
@@ -390,7 +445,7 @@ class JobStore:
             },
             traceparent=job.traceparent,
             created=job.created,
-            body=queued_update().body(),
+            body=queued_update(title).body(),
             record_seconds=self._record_seconds,
             idempotency_seconds=IDEMPOTENCY_SECONDS,
             arq=arq_job(job.download_id, 1, self._record_seconds),
@@ -398,24 +453,9 @@ class JobStore:
             queue_bytes=queue_bytes,
             max_jobs=MAX_JOBS,
             caller_rate=caller_rate,
+            **({"child": {"batch": job.parent.batch, "index": job.parent.index}} if job.parent else {}),
         )
-        quota = Quota(caller_rate, spent_ms / 1000) if caller_rate else None
-        if quota and outcome == b"over_rate":
-            raise CallerOverRate(quota)
-        if outcome == b"jobs_waiting":
-            raise QuotaExceeded("jobs_waiting", job.limits.jobs_waiting, WAITING_RETRY_SECONDS)
-        if outcome == b"bytes_per_day":
-            raise QuotaExceeded("bytes_per_day", job.limits.bytes_per_day, math.ceil(made[0] / 1000))
-        if outcome == b"full":
-            raise QueueFull
-        if outcome == b"no_memory":
-            raise RedisFull
-        if outcome == b"mismatch":
-            raise IdempotencyMismatch
-        job_id, state, created = made
-        known = {b"request": request, b"owner": job.owner.encode(), b"state": state, b"created": created}
-        record = JobRecord.parse(job_id.decode(), known) if state else None
-        return Created(job_id.decode(), record, Outcome(outcome.decode()), quota)
+        return parse_created(job, request, caller_rate, reply)
 
     async def read(self, job_id: str, *, with_history: bool = False) -> JobRecord | None:
         """The job's record; None where there is none (any more)."""

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from vidferry_common.store.batches import BatchStore
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
@@ -38,6 +39,7 @@ class Store:
         self._redis = redis
         self._scripts = ScriptRunner(redis, limits)
         self.jobs = JobStore(self._scripts, record_seconds)
+        self.batches = BatchStore(self._scripts, self.jobs, record_seconds)
         self.job_lists = JobLists(self._scripts)
         self.downloads = DownloadStore(self._scripts, record_seconds)
         self.queue = QueueStore(self._scripts)

@@ -9,17 +9,24 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from vidferry_common.contract import keys
+from vidferry_common.contract import batches, keys
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
-SCRIPTS = ("add_task", "cancel", "claim", "claim_object", "create", "expired_leases", "finish", "hold_tasks",
-           "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth", "release_task", "renew", "requeue",
-           "set_fields", "sweep_due", "take_tasks")  # fmt: skip
-LIBRARIES = ("messages", "room", "lib")
+SCRIPTS = ("add_entries", "add_task", "cancel", "cancel_children", "claim", "claim_object", "create",
+           "create_batch", "expired_leases", "fail_child", "finish", "hold_tasks", "list_jobs", "mark_deleting", "pick",
+           "pin", "publish", "queue_depth", "release_task", "renew", "requeue", "set_fields", "settle_batch", "stop_batch",
+           "sweep_due", "take_tasks", "tell_batch")  # fmt: skip
+LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
+FURTHER_LIBRARIES = {
+    **dict.fromkeys(("create", "create_batch", "fail_child"), ("accept",)),
+    **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
+}
+"""functions that only these scripts share, after the others"""
 DEFAULT_ENDED_LIMITS = EndedLimits()
 """the defaults of the settings"""
-_KEY = re.compile(r"\bkeys\.([A-Z_]+)\b")
+_NAME = re.compile(r"\b(keys|batches)\.([A-Z_]+)\b")
+_MODULES = {"keys": keys, "batches": batches}
 
 
 class RedisFull(StoreUnavailable):
@@ -59,16 +66,20 @@ class ScriptRunner:
 def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     """The whole text of one of SCRIPTS, as it is sent to Redis."""
     if name == "publish":
-        return _load_part("messages") + _load_part(name)
+        return _load_part("messages") + _load_part("batches") + _load_part(name)
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
-    return bounds + "".join(map(_load_part, (*LIBRARIES, name)))
+    return bounds + "".join(map(_load_part, (*LIBRARIES, *FURTHER_LIBRARIES.get(name, ()), name)))
 
 
 def _load_part(part: str) -> str:
-    """A script's file with `keys.NAME` replaced by its value: Redis would make a table of them anew at each call."""
+    """A script's file with `keys.NAME` and `batches.NAME` replaced by their values: Redis would make tables of them
+    anew at each call.
+    """
     text = (resources.files(__package__) / f"{part}.lua").read_text()
-    return _KEY.sub(lambda found: _lua_literal(getattr(keys, found[1])), text)
+    return _NAME.sub(lambda found: _lua_literal(getattr(_MODULES[found[1]], found[2])), text)
 
 
 def _lua_literal(value: str | float) -> str:
-    return f"'{value}'" if isinstance(value, str) else f"{value:.0f}"
+    if not isinstance(value, str):
+        return f"{value:.0f}"
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -5,52 +5,15 @@
 --       download (id, url, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
 --       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
---       number)
+--       number), child (of a batch: batch (its id), index; left out for other jobs)
 -- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate | jobs_waiting (the owner's limit) |
--- bytes_per_day (then the third is the ms until the next day).
+-- bytes_per_day (then the third is the ms until the next day) | elsewhere (the batch has ended, was cancelled, or is at
+-- another entry).
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
-local job_id, request, ttl, rate = new_job.id, new_job.request, args.record_seconds, args.caller_rate
+local job_id, request, ttl = new_job.id, new_job.request, args.record_seconds
 local now = now_ms()
-
--- Counts one request of a caller. Returns the ms until all requests of its minute are available again; more than MINUTE_MS
--- where none was left. GCRA: a caller's state is one time, which expires once it is past.
-local MINUTE_MS = 60000
-local function count_request()
-  local spent = math.max(0, (redis.call('GET', KEYS[5]) or 0) - now) + MINUTE_MS / rate
-  if spent <= MINUTE_MS then redis.call('SET', KEYS[5], now + spent, 'PX', math.ceil(spent)) end
-  return math.ceil(spent)
-end
-
--- Adds the job to an index. Records expire by themselves, so each new id looks at two others, any of them, and drops those
--- whose record is gone, or lacks the field. So at most some half of the ids are of such records.
-local function add_to_index(index, field)
-  for _, other in ipairs(redis.call('ZRANDMEMBER', index, 2)) do
-    if redis.call('HEXISTS', keys.JOB .. other, field) == 0 then redis.call('ZREM', index, other) end
-  end
-  redis.call('ZADD', index, new_job.created_ms, job_id)
-  redis.call('EXPIRE', index, 2 * ttl) -- a job's steps, and its end, renew the expiry of its record
-end
-
--- The jobs of an owner that have not ended, less the downloads that it began and that run. A job that follows the download
--- of another owner waits until that ends. A record that expires by itself, or is ended by an older release, leaves its id
--- behind: where there are too many, some hundred of them are looked at.
-local function count_waiting(owner, caller, most)
-  local open_jobs = keys.OPEN_JOBS .. owner
-  local running = redis.call('ZCOUNT', keys.CALLER .. caller, now, '+inf')
-  if redis.call('ZCARD', open_jobs) - running >= most then
-    for _, job_id in ipairs(redis.call('ZRANDMEMBER', open_jobs, 100)) do
-      if redis.call('HEXISTS', keys.JOB .. job_id, 'download') == 0 then redis.call('ZREM', open_jobs, job_id) end
-    end
-  end
-  return redis.call('ZCARD', open_jobs) - running
-end
-
--- The bytes that were uploaded for an owner today, and the ms until midnight (UTC).
-local function bytes_of_day(owner)
-  return tonumber(redis.call('GET', day_key(owner)) or 0), DAY_MS - now % DAY_MS
-end
 
 -- A caller of whom nothing waits or runs has joined a download that waits for the turn of another caller: it goes on in
 -- the turn of the one who joined, who would otherwise wait for all that the other asked for before. It counts for that one
@@ -73,36 +36,21 @@ end
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made, args.created } end
 
-local share, open = look_at_memory()
-if share >= EVICTED then
-  make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
-  share = measure_memory()
+local child = args.child
+if child then
+  local batch = redis.call('HMGET', keys.BATCH .. child.batch, 'made', 'stopped')
+  if tonumber(batch[1] or nil) ~= child.index or batch[2] then return { 'elsewhere', 0 } end
 end
 
-local spent = 0
-if rate > 0 and share < REFUSED then
-  spent = count_request()
-  if spent > MINUTE_MS then return { 'over_rate', spent } end
-end
-
-if KEYS[3] ~= '' then
-  local known = redis.call('GET', KEYS[3])
-  if known then
-    local record = redis.call('HMGET', keys.JOB .. known, 'request', 'state', 'created')
-    if record[1] and record[1] ~= request then return { 'mismatch', spent } end
-    return { 'replayed', spent, known, record[2], record[3] }
-  end
-end
-if share >= REFUSED then return { 'no_memory', spent } end
+local refusal, spent, open = check_request(args, KEYS[5], KEYS[3])
+if refusal then return refusal end
 
 local owner = new_job.owner
 if new_job.waiting_limit > 0 and count_waiting(owner, new_download.caller, new_job.waiting_limit) >= new_job.waiting_limit then
   return { 'jobs_waiting', spent }
 end
-if new_job.bytes_limit > 0 then
-  local used, left_ms = bytes_of_day(owner)
-  if used >= new_job.bytes_limit then return { 'bytes_per_day', spent, math.ceil(left_ms) } end
-end
+refusal = check_bytes_of_day(new_job, spent)
+if refusal then return refusal end
 
 local running = redis.call('GET', KEYS[2])
 local status = running and redis.call('HGET', download_key(running), 'status')
@@ -110,10 +58,7 @@ local attached = status and status ~= 'ended'
 local download = attached and download_key(running) or KEYS[4]
 local bytes = attached and new_job.bytes or new_job.bytes + new_download.bytes
 local waiting = not attached and redis.call('ZCARD', keys.QUEUE)
-if waiting == 0 and open > 0 and redis.call('ZCARD', keys.LEASES) == 0 then
-  redis.call('HDEL', keys.ROOM, 'open') -- bytes of records that expired while they waited
-  open = 0
-end
+open = forget_expired_bytes(open, waiting)
 if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
   or attached and redis.call('SCARD', download .. keys.JOBS) >= args.max_jobs then
   return { 'full', spent }
@@ -125,6 +70,10 @@ local job = { 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', request
 if new_job.by_external_id ~= '' then
   job[#job + 1] = 'by_external_id'
   job[#job + 1] = new_job.by_external_id
+end
+if child then
+  job[#job + 1] = 'batch'
+  job[#job + 1] = count_new_child(child.batch, args.body)
 end
 local message
 if attached then
@@ -146,12 +95,13 @@ else
   store_arq_job(args.arq)
   line_up(groups_of(new_download.site, new_download.caller), args.arq.id, now, new_download.head_start)
 end
-add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state')
-add_to_index(keys.OPEN_JOBS .. new_job.owner, 'download')
-if new_job.by_external_id ~= '' then add_to_index(new_job.by_external_id, 'state') end
+add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state', new_job, ttl)
+add_to_index(keys.OPEN_JOBS .. new_job.owner, 'epoch', new_job, ttl)
+if new_job.by_external_id ~= '' then add_to_index(new_job.by_external_id, 'state', new_job, ttl) end
 add_open_bytes(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. keys.JOBS, job_id)
 set_expiry(download, ttl)
+tell_batches(ttl)
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(args.idempotency_seconds, ttl)) end
 return { attached and 'attached' or 'created', spent, job_id, message, args.created }

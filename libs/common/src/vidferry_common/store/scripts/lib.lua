@@ -1,4 +1,4 @@
--- Functions of the queue and of a download's end. It stands, after messages.lua and room.lua, before every script but publish.
+-- Functions of the queue and of a download's end. It stands, after the other libraries, before every script but publish.
 
 local function download_key(download_id)
   return keys.DOWNLOAD .. download_id
@@ -263,6 +263,6 @@ local function end_download(download, download_id, attempt, body, facts, known, 
   end
   leave_queue(download, download_id, download_id .. ':' .. attempt)
   close_download(download, download_id, body)
-  append_ended(line)
+  append_ended(line, args)
   return jobs
 end

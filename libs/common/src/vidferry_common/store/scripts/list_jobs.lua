@@ -2,7 +2,8 @@
 -- is gone: records expire by themselves, and an older release knows no index.
 -- KEYS: index; args: place (ms and id of the last job before the stretch; left out at the beginning), since_ms, before (a score
 --       in ZCOUNT's notation; the jobs from there on are left out), most (ids to look at), count (jobs to return), fields (of
---       their records), statuses (set; left out: any), site (left out: any), open (whether the index is of open jobs)
+--       their records), statuses (set; left out: any), site, kind (left out: any), open (whether the index is of open jobs),
+--       ids (of the jobs to look at, in their order, in place of the index; left out: none)
 -- Returns {1 where there are no more, ms and id of the last job that was looked at, then id and fields of each job found}.
 local args = cjson.decode(ARGV[1])
 local index = KEYS[1]
@@ -22,14 +23,28 @@ end
 -- site in one small field, for reading whole messages would take most of the time, and a ninth field many bytes. The first
 -- status in a message is the job's.
 local function matches(job)
-  if not (args.site or args.statuses or args.open) then return true end
-  local created, download, site, filed = unpack(redis.call('HMGET', job, 'created', 'download', 'site', 'filed'))
+  if not (args.site or args.statuses or args.kind or args.open) then return true end
+  local created, epoch, site, filed, kind = unpack(redis.call('HMGET', job, 'created', 'epoch', 'site', 'filed', 'kind'))
   local status
-  if filed then status, site = string.match(filed, '^(%S+) (.*)$') end
-  if not created or args.open and not download then return nil end
+  if filed then status, site, kind = string.match(filed, '^(%S+) (%S*) ?(%S*)$') end
+  if not created or args.open and not epoch then return nil end
   if args.site and args.site ~= site then return false end
+  if args.kind and args.kind ~= (kind or '') then return false end
   if not args.statuses then return true end
   return args.statuses[status or string.match(redis.call('HGET', job, 'state') or '', '"status":"([a-z]+)"')] or false
+end
+
+if args.ids then
+  local found = {}
+  for _, id in ipairs(args.ids) do
+    local job = keys.JOB .. id
+    local record = matches(job) and redis.call('HMGET', job, unpack(args.fields))
+    if record and record[1] then
+      found[#found + 1] = id
+      found[#found + 1] = record
+    end
+  end
+  return found
 end
 
 local first = args.place and count_up_to(args.place[1], args.place[2]) or redis.call('ZCOUNT', index, args.before, '+inf')

@@ -1,6 +1,9 @@
 -- Functions that send messages. It stands before every script, and holds what publish.lua needs and no more: Redis makes
 -- every function anew at each call, and those of lib.lua would add a tenth to the time of a message.
--- Names of `keys` are replaced by their values in contract/keys.py when a script is loaded (__init__.py).
+-- Names of `keys` and `batches` are replaced by their values in contract/ when a script is loaded (__init__.py).
+
+-- Defined in batches.lua, which stands behind this file.
+local note_child, tell_batches
 
 -- Checks the fence: whether a download runs at that attempt. attempt is text, as Redis keeps it.
 local function holds_fence(download, attempt)
@@ -44,22 +47,29 @@ end
 
 -- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
 -- A job that has ended has no epoch any more (room.lua) and is not changed. Each step renews the expiry of the record;
--- every attempt has some. A step carries the job's whole document, any other message only where whole is true.
-local function deliver(job_id, body, step, ttl, whole)
-  local key = keys.JOB .. job_id
-  local record = (step or whole)
-    and redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document')
-    or redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset')
+-- every attempt has some. A step carries the job's whole document, any other message only where whole is true. A quiet
+-- message is stored and not published. Whoever has delivered to children of batches calls tell_batches().
+local function deliver(job_id, body, step, ttl, whole, quiet)
+  local key, whole_document = keys.JOB .. job_id, step or whole
+  local record = whole_document
+    and redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document', 'batch')
+    or redis.call('HMGET', key, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'batch')
   if not record[1] then return end
+  local counted = record[whole_document and 7 or 6]
+  if not whole_document then record[6] = nil end
   local message, seq = compose_message(job_id, record, body, step)
-  redis.call('HSET', key, 'seq', seq, 'state', message)
+  if counted then
+    redis.call('HSET', key, 'seq', seq, 'state', message, 'batch', note_child(counted, body))
+  else
+    redis.call('HSET', key, 'seq', seq, 'state', message)
+  end
   if step then
     redis.call('RPUSH', key .. keys.HISTORY, message)
     redis.call('LTRIM', key .. keys.HISTORY, -64, -1)
     redis.call('EXPIRE', key .. keys.HISTORY, ttl)
     redis.call('EXPIRE', key, ttl)
   end
-  redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
+  if not quiet then redis.call('PUBLISH', keys.CHANNEL .. job_id, message) end
 end
 
 -- Sends one body to every job of a download, and keeps it for jobs that attach later. Returns the jobs' ids.
@@ -78,5 +88,6 @@ local function deliver_to_all(download, body, step, ttl)
     redis.call('EXPIRE', download .. keys.STEPS, ttl)
   end
   for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ttl) end
+  tell_batches(ttl)
   return jobs
 end

@@ -14,16 +14,6 @@ local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
 -- jobs, and each further key.
 local EXTRA_BYTES, KEY_BYTES = 470, 240
 
-local clock
--- Milliseconds with their fraction, so that calls within one millisecond keep their order. The time stands still in a script.
-local function now_ms()
-  if not clock then
-    local time = redis.call('TIME')
-    clock = time[1] * 1000 + time[2] / 1000
-  end
-  return clock
-end
-
 local DAY_MS = 86400000
 -- The key of the bytes that were uploaded for an owner on this day (UTC).
 local function day_key(owner)
@@ -106,21 +96,26 @@ end
 -- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
 -- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
 -- args: record_seconds, and expires_at, the time at which the record will have gone by then. An older release sends none.
--- Returns the job's element in the list of ended jobs; nil where it had ended before.
-local function end_job(job_id, body, facts, known, args)
+-- more_bytes: what else goes with the record. Returns the job's element in the list of ended jobs, for append_ended(); nil
+-- where it had ended before.
+local function end_job(job_id, body, facts, known, args, more_bytes)
   local job = keys.JOB .. job_id
   local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document', 'request',
-    'created', 'idempotency', 'owner', 'site', 'by_external_id')
+    'created', 'idempotency', 'owner', 'site', 'by_external_id', 'kind', 'batch')
   if not record[1] then return end
   if record[6] then -- its last member is `"expires_at":null`
     record[6] = string.sub(record[6], 1, -5) .. '"' .. args.expires_at .. '"'
   end
   local message = compose_message(job_id, record, body, true)
-  local request, created, idempotency, owner, site, by_external_id = unpack(record, 7, 12)
+  local request, created, idempotency, owner, site, by_external_id, kind, counted = unpack(record, 7, 14)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', request, 'created', created, 'owner', owner or '', 'state', message,
-    'filed', string.match(message, '"status":"([a-z]+)"') .. ' ' .. (site or ''), unpack(facts))
+    'filed', string.match(message, '"status":"([a-z]+)"') .. ' ' .. (site or '') .. (kind and ' ' .. kind or ''), unpack(facts))
   if by_external_id then redis.call('HSET', job, 'by_external_id', by_external_id) end
+  if counted then
+    note_child(counted, body)
+    redis.call('HSET', job, 'batch', '1') -- tells settle_batch.lua that it is counted
+  end
   redis.call('EXPIRE', job, args.record_seconds)
   redis.call('ZREM', keys.OPEN_JOBS .. (owner or ''), job_id)
   redis.call('RPUSH', job .. keys.HISTORY, message)
@@ -130,6 +125,7 @@ local function end_job(job_id, body, facts, known, args)
   if type(size) == 'table' then size = 1024 + #message + #request end -- a server that does not tell
   idempotency = idempotency ~= '' and idempotency
   size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0) + (by_external_id and KEY_BYTES or 0)
+    + (more_bytes or 0)
   return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0')
 end
 
@@ -138,10 +134,11 @@ end
 -- create.lua and list_jobs.lua drop its id.
 local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   local job = keys.JOB .. job_id
-  local record = redis.call('HMGET', job, 'owner', 'by_external_id')
+  local record = redis.call('HMGET', job, 'owner', 'by_external_id', 'filed')
   if record[1] then redis.call('ZREM', keys.JOBS_BY_OWNER .. record[1], job_id) end
   if record[2] then redis.call('ZREM', record[2], job_id) end
   redis.call('UNLINK', job, job .. keys.HISTORY)
+  if record[3] and string.find(record[3], ' batch', -6, true) then redis.call('UNLINK', keys.BATCH .. job_id .. keys.ENTRIES) end
   if idempotency ~= '-' and redis.call('GET', idempotency) == job_id then redis.call('UNLINK', idempotency) end
   if object_by_url ~= '-' and redis.call('PTTL', object_by_url) <= known_until - now_ms() + 1000 then
     redis.call('UNLINK', object_by_url)
@@ -165,12 +162,14 @@ local function make_room(most, share, jobs, bytes)
   if freed > 0 then redis.call('HINCRBY', keys.ROOM, 'ended', -freed) end
 end
 
--- Appends ended jobs to the list, and deletes up to 64 old ones for each. The largest job takes less than 64 times the
--- bytes of the smallest, so the list can't outgrow its bounds.
-local function append_ended(line)
+-- Appends ended jobs to the list, and deletes up to 64 old ones for each, and one more for each KiB: the entries of a batch
+-- may take many. The largest job takes less than 64 times the bytes of the smallest, so the list can't outgrow its bounds.
+-- args: as end_job takes them. Ends the batches whose last children these were.
+local function append_ended(line, args)
   if not line[1] then return end
   local bytes = 0
   for _, place in ipairs(line) do bytes = bytes + string.match(place, ' (%d+)') end
   local jobs = redis.call('RPUSH', keys.ENDED, unpack(line))
-  make_room(64 * #line, (look_at_memory()), jobs, redis.call('HINCRBY', keys.ROOM, 'ended', bytes))
+  make_room(64 * #line + math.floor(bytes / 1024), (look_at_memory()), jobs, redis.call('HINCRBY', keys.ROOM, 'ended', bytes))
+  tell_batches(args.record_seconds, args)
 end

@@ -1,0 +1,263 @@
+"""Batches: jobs whose children are jobs, from their POST to the end of the last child."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from vidferry_common.contract import keys
+from vidferry_common.contract.batches import Entry, child_id
+from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.identity import digest
+from vidferry_common.contract.messages import Update, queued_update, utc_now
+from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.store.jobs import (
+    IDEMPOTENCY_SECONDS,
+    BatchMovedOn,
+    Cancelled,
+    Created,
+    JobRecord,
+    JobStore,
+    NewJob,
+    describe_job,
+    parse_created,
+)
+from vidferry_common.store.owner_limits import JobLimits
+from vidferry_common.store.scripts import RedisFull, ScriptRunner
+from vidferry_common.store.tasks import TaskQueue
+
+ENTRY_BYTES = 120
+"""that Redis takes for an entry beside its text"""
+STRETCH = 50
+"""children that one script cancels: each takes about 0.1 ms, in which Redis does nothing else"""
+MAX_PASSES = 20
+"""over the children of a batch that is being cancelled: those whose state changes meanwhile are read again"""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What the children of a batch have of it, beside what its own record tells."""
+
+    traceparent: str
+    """the trace that they continue"""
+    public_root: str
+    caller_digest: str
+    partition: str
+    limits: JobLimits
+    queue_cap: int
+    queue_bytes: int
+    """the api's limits, which hold for the children too"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that has not ended, as its maker sees it."""
+
+    job: JobRecord
+    making: Making
+    made: int
+    """how many children it has"""
+    entries: int
+    """how many entries are known"""
+    total: int | None
+    """how many there will be; None while its playlist is still to be read"""
+    stopped: str
+    """`cancelled` or `failed` where it makes no more children"""
+    idle: float
+    """seconds since its watchers were told anything"""
+
+
+# The status before is lost at the end anyway, and a worker of a newer release may tell one that is unknown here.
+_CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
+
+
+def entries_digest(entries: Sequence[Entry]) -> str:
+    """What a request for these entries is known by."""
+    return digest(*(entry.url for entry in entries))
+
+
+class BatchStore:
+    """The batches in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
+
+    def __init__(self, scripts: ScriptRunner, jobs: JobStore, record_seconds: int) -> None:
+        self._scripts, self._jobs, self._record_seconds = scripts, jobs, record_seconds
+        self.tasks = TaskQueue(scripts, keys.BATCHES.removeprefix(keys.TASKS))
+        """of the batches that have not ended, by the id of each"""
+        self.news = TaskQueue(scripts, keys.BATCH_NEWS.removeprefix(keys.TASKS))
+        """of the batches whose newest state is still to be published"""
+
+    async def create(
+        self, job: NewJob, entries: Sequence[Entry] | None, queue_cap: int, queue_bytes: int, caller_rate: int = 0
+    ) -> Created:
+        """Makes a batch. job is of that kind. entries: None where they are those of a playlist, which is still to be read.
+
+        Raises what JobStore.create() raises.
+        """
+        making = Making(
+            job.traceparent, job.public_root, job.caller_digest, job.partition, job.limits, queue_cap, queue_bytes
+        )
+        document, request = job.document, job.request
+        written = [_write_entry(entry) for entry in entries or ()]
+        reply = await self._scripts.run(
+            "create_batch",
+            [keys.JOB + job.job_id, job.idempotency_name, keys.REQUESTS + job.caller_digest],
+            job=describe_job(job, request, document, job.foresee_bytes(document) + _foresee_bytes(written)),
+            caller=job.caller_digest,
+            entries=written,
+            **({} if entries is None else {"total": len(entries)}),
+            making=orjson.dumps(making).decode(),
+            traceparent=job.traceparent,
+            created=job.created,
+            timestamp=utc_now(),
+            record_seconds=self._record_seconds,
+            idempotency_seconds=IDEMPOTENCY_SECONDS,
+            queue_bytes=queue_bytes,
+            caller_rate=caller_rate,
+        )
+        return parse_created(job, request, caller_rate, reply)
+
+    async def read(self, batch_id: str) -> OpenBatch | None:
+        """The batch; None where it has ended, or there is none."""
+        key = keys.BATCH + batch_id
+        pipe = self._scripts.redis.pipeline(transaction=True)
+        pipe.hgetall(keys.JOB + batch_id)
+        pipe.hmget(key, "making", "made", "total", "stopped", "told")
+        pipe.llen(key + keys.ENTRIES)
+        pipe.time()
+        fields, record, entries, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
+        making, made, total, stopped, told = record
+        if not fields or making is None:
+            return None
+        given = orjson.loads(making)
+        return OpenBatch(
+            job=JobRecord.parse(batch_id, fields),
+            making=Making(**given | {"limits": JobLimits(**given["limits"])}),
+            made=int(made),
+            entries=entries,
+            total=None if total is None else int(total),
+            stopped=(stopped or b"").decode(),
+            idle=seconds + micros / 1e6 - float(told) / 1000,
+        )
+
+    async def read_entries(self, batch_id: str, first: int, count: int) -> list[Entry]:
+        """The entries that are known, from that index on. Of a cancelled batch only those that it has not made are left."""
+        key = keys.BATCH + batch_id + keys.ENTRIES
+        found = await self._scripts.await_reply(self._scripts.redis.lrange(key, first, first + count - 1))
+        return [Entry(**orjson.loads(entry)) for entry in found]
+
+    async def add_entries(
+        self, batch_id: str, start: int, entries: Sequence[Entry], *, title: str = "", complete: bool = False
+    ) -> int:
+        """Adds entries of a playlist, and tells its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
+
+        start: the index of the first one. complete: whether these are the last.
+        """
+        written = [_write_entry(entry) for entry in entries]
+        count = await self._run(
+            "add_entries",
+            batch_id,
+            start=start,
+            entries=written,
+            title=orjson.dumps(title).decode() if title else "",
+            complete=complete,
+            bytes=_foresee_bytes(written),
+        )
+        if count == -1:
+            raise BatchMovedOn
+        if count < 0:
+            raise RedisFull
+        return int(count)
+
+    async def make_child(self, child: NewJob, making: Making, title: str = "") -> None:
+        """Makes the child of the entry that the batch is at, unless that was done before.
+
+        Raises QueueFull, RedisFull, QuotaExceeded, BatchMovedOn.
+        """
+        await self._jobs.create(child, making.queue_cap, making.queue_bytes, title=title)
+
+    async def make_failed_child(self, child: NewJob, code: ErrorCode, title: str = "") -> None:
+        """The same of an entry that no download can be made of. Raises RedisFull, BatchMovedOn."""
+        assert child.parent is not None
+        outcome = await self._scripts.run(
+            "fail_child",
+            [keys.JOB + child.job_id],
+            job=describe_job(child, child.request, child.document, 0),
+            child={"batch": child.parent.batch, "index": child.parent.index},
+            body=queued_update(title).as_failed(code).body(),
+            traceparent=child.traceparent,
+            created=child.created,
+            record_seconds=self._record_seconds,
+            expires_at=utc_now(self._record_seconds),
+            caller_rate=0,
+        )
+        if outcome == b"elsewhere":
+            raise BatchMovedOn
+        if outcome == b"no_memory":
+            raise RedisFull
+
+    async def fail(self, batch_id: str, code: ErrorCode) -> None:
+        """Has a batch make no more children, and fail with that code once those that it has have ended."""
+        await self._run("stop_batch", batch_id, how="failed", error=orjson.dumps(Failure.of(code)).decode())
+
+    async def cancel(self, batch_id: str) -> Cancelled:
+        """Has a batch make no more children, and cancels those that it has, on whichever worker they run."""
+        if not await self._run("stop_batch", batch_id, how="cancelled", error=""):
+            return Cancelled.ENDED
+        for _ in range(MAX_PASSES):
+            batch = await self.read(batch_id)
+            if batch is None:
+                return Cancelled.CANCELLED
+            for first in range(0, batch.made, STRETCH):
+                await self._cancel_children(batch_id, range(first, min(first + STRETCH, batch.made)))
+        return Cancelled.MOVED
+
+    async def _cancel_children(self, batch_id: str, indexes: range) -> None:
+        """Cancels those of the children that have not ended and tell nothing new meanwhile."""
+        ids = [child_id(batch_id, index) for index in indexes]
+        pipe = self._scripts.redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hmget(keys.JOB + job_id, "epoch", "state")
+        found = await self._scripts.await_reply(pipe.execute())
+        states = [(job_id, orjson.loads(state)["data"]) for job_id, (epoch, state) in zip(ids, found, strict=True) if epoch]
+        if states:
+            children = [
+                [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]
+                for job_id, state in states
+            ]
+            await self._scripts.run(
+                "cancel_children",
+                [],
+                children=children,
+                record_seconds=self._record_seconds,
+                expires_at=utc_now(self._record_seconds),
+            )
+
+    async def settle(self, batch: OpenBatch) -> None:
+        """Counts anew the children of a batch that has been idle: an older worker ends them without counting them."""
+        batch_id = batch.job.job_id
+        await self._run("settle_batch", batch_id, children=[child_id(batch_id, index) for index in range(batch.made)])
+
+    async def publish(self, batch_id: str) -> None:
+        """Publishes its newest state, if that has not been done yet."""
+        await self._run("tell_batch", batch_id)
+
+    async def _run(self, script: str, batch_id: str, **arguments: Any) -> Any:
+        return await self._scripts.run(
+            script,
+            [keys.BATCH + batch_id],
+            id=batch_id,
+            timestamp=utc_now(),
+            record_seconds=self._record_seconds,
+            expires_at=utc_now(self._record_seconds),
+            **arguments,
+        )
+
+
+def _write_entry(entry: Entry) -> str:
+    return orjson.dumps({name: value for name, value in asdict(entry).items() if value}).decode()
+
+
+def _foresee_bytes(written: Iterable[str]) -> int:
+    """What these entries take in Redis."""
+    return sum(len(entry.encode()) + ENTRY_BYTES for entry in written)

@@ -1,0 +1,8 @@
+-- Publishes the state of a batch, unless that has been done since it was asked for.
+-- KEYS: batch; args: id, timestamp, record_seconds
+local args = cjson.decode(ARGV[1])
+local record = read_batch(args.id)
+if not record or not record.late then return end
+redis.call('HDEL', KEYS[1], 'late')
+redis.call('HSET', KEYS[1], 'told', now_ms())
+tell_state(args.id, record, args.timestamp, args.record_seconds, false)

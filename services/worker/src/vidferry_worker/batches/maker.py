@@ -1,0 +1,98 @@
+"""Does the tasks of batches: has their children made, reads their playlists, and looks after them until they have ended."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.errors import JobFailure
+from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
+from vidferry_worker.batches.children import FULL_SECONDS, ChildMaker
+from vidferry_worker.batches.entry_source import EntrySource
+from vidferry_worker.retry import retry_delay
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 60.0
+"""Between two looks at a batch whose children are all made. One that has not moved since is counted anew."""
+READING_TRIES = 4
+"""of a playlist that can't be read for now"""
+READING_DELAY = 5.0
+"""seconds before the second try, as retry_delay() takes them"""
+
+
+class BatchMaker:
+    """The handler of the batches' tasks. A batch's task stays on the queue until the batch has ended."""
+
+    def __init__(self, store: Store, source: EntrySource) -> None:
+        self._store, self._queue, self._source = store, store.batches.tasks, source
+
+    async def make(self, task: Task) -> None:
+        """Makes what can be made now, and lets the task be done again later."""
+        batch = await self._store.batches.read(task.id)
+        if batch is None:
+            await self._queue.finish(task)
+        elif batch.stopped == "cancelled":  # whoever cancelled it may have died amid its children
+            await self._store.batches.cancel(task.id)
+            await self._queue.put_back(task, IDLE_SECONDS)
+        elif batch.stopped or batch.made == batch.total:
+            if batch.idle >= IDLE_SECONDS:
+                await self._store.batches.settle(batch)
+            await self._queue.put_back(task, IDLE_SECONDS)
+        else:
+            await self._make_children(batch, task)
+
+    async def _make_children(self, batch: OpenBatch, task: Task) -> None:
+        maker = ChildMaker(self._store, batch)
+        try:
+            wait = await maker.make_known()
+            if batch.total is None and batch.job.playlist is not None:
+                wait = await self._read_playlist(batch, batch.job.playlist, maker)
+        except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
+            await self._queue.put_back(task)
+        except JobFailure as failure:
+            await self._put_off_reading(batch, task, failure)
+        else:
+            await self._queue.put_back(task, IDLE_SECONDS if wait is None else wait)
+
+    async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> float | None:
+        """Reads the rest of a playlist, and makes children meanwhile. Returns as ChildMaker.make_known() does."""
+        batch_id, start, wait = batch.job.job_id, batch.entries, None
+        async with aclosing(self._source.read_entries(playlist, start)) as pages:
+            async for page in pages:
+                start = await self._add_entries(batch_id, start, page.entries, page.title)
+                wait = await maker.make_known()
+        await self._add_entries(batch_id, start, (), complete=True)
+        return wait
+
+    async def _add_entries(
+        self, batch_id: str, start: int, entries: Sequence[Entry], title: str = "", *, complete: bool = False
+    ) -> int:
+        """As BatchStore.add_entries, once Redis has memory for them."""
+        while True:
+            try:
+                return await self._store.batches.add_entries(batch_id, start, entries, title=title, complete=complete)
+            except RedisFull:
+                await asyncio.sleep(FULL_SECONDS)
+
+    async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
+        """The playlist can't be read: tries again later where that may help, else the batch fails."""
+        tries = int(task.fields.get("tries", 0)) + 1
+        logger.info("a playlist can't be read", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail})
+        if failure.code.retryable and not failure.final and tries < READING_TRIES:
+            await self._queue.put_back(task, failure.retry_after or retry_delay(READING_DELAY, tries - 1), tries=tries)
+        else:
+            await self._store.batches.fail(batch.job.job_id, failure.code)
+            await self._queue.put_back(task, IDLE_SECONDS)
+
+
+class NewsPublisher:
+    """The handler of the tasks that publish the newest state of batches, some moments after a message before it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def publish(self, task: Task) -> None:
+        await self._store.batches.news.finish(task)  # what changes from here on asks for another one
+        await self._store.batches.publish(task.id)
