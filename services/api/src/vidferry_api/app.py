@@ -12,6 +12,7 @@ import vidferry_api.health.routes as health
 import vidferry_api.jobs.routes as jobs
 import vidferry_api.objects.routes as objects
 import vidferry_api.page.routes as page
+import vidferry_api.probes.routes as probes
 import vidferry_api.sign_in.routes as sign_in
 import vidferry_api.tickets.routes as tickets
 import vidferry_api.watch.routes as watch
@@ -62,7 +63,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
     )
     problems.install_error_handlers(app)
-    modules = (jobs, objects, tickets, health, sign_in, watch)
+    modules = (jobs, probes, objects, tickets, health, sign_in, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

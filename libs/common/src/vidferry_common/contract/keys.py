@@ -85,6 +85,14 @@ BATCHES = TASKS + "batches"
 BATCH_NEWS = TASKS + "batch-news"
 """the task queue of the batches whose newest state has not been published"""
 
+PROBES = "vidferry:tasks:probes"
+"""the task queue of the probes that have not ended; a task's id is the job id of its probe"""
+OPEN_PROBES = "vidferry:open-probes:"
+"""+ digest of a caller: sorted set of the ids of the caller's probes that have not ended, by the time (ms) of their
+creation"""
+PROBE_BY_URL = "vidferry:probe-by-url:"
+"""+ digest of URL, format and part of the bucket: what a probe found there lately, as JSON"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 

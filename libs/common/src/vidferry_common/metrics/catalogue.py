@@ -123,10 +123,10 @@ JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
     "Refused job requests. `caller_rate`: the caller sent too many requests. `jobs_waiting`, `bytes_per_day`: the "
-    "owner's limit of that name is reached. `queue_full`: the queue has reached "
+    "owner's limit of that name is reached. `probes_waiting`: the caller has as many open probes as it may. `queue_full`: the queue has reached "
     "its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
-    (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "queue_full", "redis_full")),),
+    (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "probes_waiting", "queue_full", "redis_full")),),
 )
 ACCESS_REFUSED = Definition(
     "vidferry_access_refused_total",

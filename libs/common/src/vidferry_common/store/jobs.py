@@ -308,6 +308,7 @@ def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
         "metadata": job.metadata,
         "parent": asdict(job.parent) if job.parent else None,
         **({} if job.kind is JobKind.BATCH else {"batch": None}),  # the messages of a batch have their own
+        **({} if job.kind is JobKind.PROBE else {"probe": None}),
     }
 
 

@@ -3,13 +3,15 @@
 import time
 from dataclasses import dataclass
 
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.store.batches import BatchStore
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
-from vidferry_common.store.jobs import JobStore
+from vidferry_common.store.jobs import Cancelled, JobRecord, JobStore
 from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.objects import ObjectMarks
+from vidferry_common.store.probes import ProbeStore
 from vidferry_common.store.queue import QueueStore
 from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
 from vidferry_common.store.tasks import TaskQueue
@@ -42,9 +44,14 @@ class Store:
         self.batches = BatchStore(self._scripts, self.jobs, record_seconds)
         self.job_lists = JobLists(self._scripts)
         self.downloads = DownloadStore(self._scripts, record_seconds)
+        self.probes = ProbeStore(self._scripts, record_seconds)
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
+
+    async def cancel(self, job: JobRecord) -> Cancelled:
+        """Ends a job of any kind as it was read."""
+        return await (self.probes if job.kind is JobKind.PROBE else self.jobs).cancel(job)
 
     def tasks(self, name: str) -> TaskQueue:
         """The queue of one kind of tasks."""

@@ -11,6 +11,7 @@ from vidferry_common.contract.errors import ProblemCode
 
 TAGS = [
     {"name": "downloads", "description": "Create jobs: ask for videos."},
+    {"name": "probes", "description": "Look at a URL before anything is fetched."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},

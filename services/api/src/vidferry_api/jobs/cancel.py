@@ -24,7 +24,7 @@ async def cancel_job(job: JobRecord, services: Services, principal: Principal) -
     with every try.
     """
     for _ in range(MAX_TRIES):
-        outcome = await services.store.jobs.cancel(job)
+        outcome = await services.store.cancel(job)
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
             logger.info("job cancelled", extra={"job_id": job.job_id})

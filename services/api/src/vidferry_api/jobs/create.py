@@ -21,9 +21,19 @@ from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import partition_of
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
-from vidferry_common.store import CallerOverRate, Created, NewJob, QueueFull, QuotaExceeded, RedisFull, idempotency_name
+from vidferry_common.store import (
+    CallerOverRate,
+    Created,
+    JobRecord,
+    NewJob,
+    QueueFull,
+    QuotaExceeded,
+    RedisFull,
+    idempotency_name,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +70,7 @@ class JobRequest:
     force: bool
     external_id: str | None
     metadata: dict[str, Any] | None
+    kind: JobKind = JobKind.DOWNLOAD
 
 
 class JobCreator:
@@ -96,6 +107,7 @@ class JobCreator:
             retry_of=retry_of,
             external_id=asked.external_id,
             metadata=asked.metadata,
+            kind=asked.kind,
             owner=owner,
             caller=f"owner:{owner}" if owner else self._caller,
             limits=principal.limits,
@@ -123,7 +135,8 @@ class JobCreator:
         """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
         services, settings = self._services, self._services.settings
         try:
-            return await services.store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+            store = services.store.probes if job.kind is JobKind.PROBE else services.store.jobs
+            return await store.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
             if job.owner:
@@ -148,13 +161,14 @@ class JobCreator:
             services.memory_log.note_refusal()
             raise
 
-    def describe(self, created: Created) -> JSONResponse:
-        """The response that describes the job."""
-        job = created.job
+    def describe(self, created: Created, job: JobRecord | None = None) -> JSONResponse:
+        """The response that describes the job: as it was created, or as it is by now, where that is given."""
+        status = 200 if job and job.status.terminal else 202
+        job = job or created.job
         assert job is not None  # create() raises otherwise
         root = self.public_root
         document = add_tickets(job_document(job, root), self._services.tickets)
-        response = JSONResponse(document, 202, {"Location": job_url(root, created.job_id)})
+        response = JSONResponse(document, status, {"Location": job_url(root, created.job_id)})
         if created.quota:
             response.headers.update(rate_limit_headers(created.quota))
         if created.replayed:

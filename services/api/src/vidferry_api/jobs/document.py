@@ -18,6 +18,7 @@ def job_document(job: JobRecord, root: str) -> dict[str, Any]:
     """
     return {
         "expires_at": None,  # a job that the release before has ended tells none
+        "probe": None,
         **job.state,
         **fixed_fields(job),
         "status_url": job_url(root, job.job_id),

@@ -4,6 +4,7 @@ from vidferry_api.dependencies import Services
 from vidferry_api.http.problems import Problem
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.result import result_filename
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
@@ -19,6 +20,8 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
             ProblemCode.JOB_NOT_ENDED,
             "Wait until the job has ended: connect to its ws_url, or read the job again later.",
         )
+    if job.kind is not JobKind.DOWNLOAD:
+        raise Problem(ProblemCode.JOB_FAILED, f"A {job.kind} has no file of its own.")
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "Read the job's error for the reason. Create a new job to try again.")
     stored = await _pin_object(services, job.object) if job.object else None

@@ -4,6 +4,7 @@ from vidferry_api.http.problems import Problem
 from vidferry_api.http.public_urls import job_url
 from vidferry_api.jobs.create import JobCreator, JobRequest
 from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Created, JobRecord
 
@@ -16,10 +17,12 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
     if not job.status.terminal:
         raise Problem(ProblemCode.JOB_NOT_ENDED, "The job has not ended. Cancel it first, or wait until it has ended.")
     if job.status is Status.COMPLETED:
+        if job.kind is JobKind.PROBE:
+            raise Problem(ProblemCode.JOB_COMPLETED, "To look at the URL again, create another probe.")
         file = f"{job_url(creator.public_root, job.job_id)}/file"
         raise Problem(
             ProblemCode.JOB_COMPLETED,
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
-    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata)
+    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.kind)
     return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)

@@ -10,16 +10,17 @@ from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64,
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
+from vidferry_common.contract.probes import Probe
 from vidferry_common.contract.result import Result
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.urls import MAX_LENGTH, canonical_url
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
-_HTTP = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://"
+HTTP_URL = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://"
 _TIME = "2026-01-31T09:30:00.125Z"
 
 
-def _allow_nulls(schema: dict[str, Any]) -> None:
+def allow_nulls(schema: dict[str, Any]) -> None:
     """Describes that the optional fields of a request may be null, which counts as left out."""
     for name, field in schema["properties"].items():
         if name not in schema.get("required", ()):
@@ -30,19 +31,19 @@ def _allow_nulls(schema: dict[str, Any]) -> None:
 class RequestedFormat(Format):
     """The format to fetch. A field that is `null` counts as left out."""
 
-    model_config = ConfigDict(json_schema_extra=_allow_nulls)
+    model_config = ConfigDict(json_schema_extra=allow_nulls)
 
 
 class DownloadRequest(BaseModel):
     """A video to fetch. An optional field that is `null` counts as left out."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_allow_nulls)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
 
     url: Annotated[str, AfterValidator(canonical_url)] = Field(
         description="The URL of a page with a video, of an HLS or DASH playlist, or of a file. http or https, at most "
         "2048 characters, without user name and password. If a page has several videos, the first one is fetched.",
         examples=["https://example.org/video"],
-        json_schema_extra={"pattern": _HTTP, "maxLength": MAX_LENGTH},
+        json_schema_extra={"pattern": HTTP_URL, "maxLength": MAX_LENGTH},
     )
     format: RequestedFormat = Field(
         default_factory=RequestedFormat, description="The format to fetch; by default one that plays everywhere."
@@ -74,12 +75,16 @@ class DownloadRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, body: Any) -> Any:
-        """Drops optional fields that are null: many clients write out every field."""
-        if not isinstance(body, dict):
-            return body
-        if isinstance(body.get("format"), dict):
-            body = {**body, "format": _without_nulls(Format, body["format"])}
-        return _without_nulls(cls, body)
+        return drop_nulls(cls, body)
+
+
+def drop_nulls(model: type[BaseModel], body: Any) -> Any:
+    """A request's body without optional fields that are null: many clients write out every field."""
+    if not isinstance(body, dict):
+        return body
+    if isinstance(body.get("format"), dict):
+        body = {**body, "format": _without_nulls(Format, body["format"])}
+    return _without_nulls(model, body)
 
 
 def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +149,9 @@ class Job(BaseModel):
     retries: Int32 = Field(description="How often Vidferry has retried it after a failure.")
     max_retries: Int32 | None = Field(None, description="The maximum of `retries`; null before the first attempt.")
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
+    probe: Probe | None = Field(
+        None, description="What a probe has found; null until it has, and for jobs of other kinds."
+    )
     result: Result | None = Field(None, description="The result of a completed job.")
     error: Failure | None = Field(None, description="Why the job failed.")
 

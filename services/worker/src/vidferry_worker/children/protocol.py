@@ -380,7 +380,9 @@ def _to_members(record: Any) -> dict[str, Any]:
         elif isinstance(value, Probe):
             members[name] = asdict(value)
         elif isinstance(value, list):
-            members[name] = [_to_members(each) if isinstance(each, FoundStream | ListedEntry) else each for each in value]
+            members[name] = [
+                _to_members(each) if isinstance(each, FoundStream | ListedEntry) else each for each in value
+            ]
         else:
             members[name] = value
     return members

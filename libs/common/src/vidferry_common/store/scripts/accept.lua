@@ -19,12 +19,13 @@ local function add_to_index(index, field, job, ttl)
   redis.call('EXPIRE', index, 2 * ttl) -- a job's steps, and its end, renew the expiry of its record
 end
 
--- The jobs of an owner that have not ended, less its batches, which their own children would wait for, and the downloads that
+-- The jobs of an owner that have not ended, less its batches, which their own children would wait for, its probes, and the downloads that
 -- it began and that run. A job that follows the download of another owner waits until that ends. A record that expires by
 -- itself, or is ended by an older release, leaves its id behind: where there are too many, some hundred of them are looked at.
 local function count_waiting(owner, caller, most)
   local open_jobs = keys.OPEN_JOBS .. owner
   local aside = redis.call('ZCOUNT', keys.CALLER .. caller, now_ms(), '+inf') + redis.call('ZCARD', keys.OPEN_BATCHES .. owner)
+    + redis.call('ZCARD', keys.OPEN_PROBES .. caller)
   if redis.call('ZCARD', open_jobs) - aside >= most then
     for _, job_id in ipairs(redis.call('ZRANDMEMBER', open_jobs, 100)) do
       if redis.call('HEXISTS', keys.JOB .. job_id, 'epoch') == 0 then redis.call('ZREM', open_jobs, job_id) end

@@ -41,7 +41,7 @@ def reduce_to_video(ydl: Any, found: dict[str, Any]) -> list[ListedVideo]:
 
 
 def _is_of_page(entry: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether the entry was extracted with its page. The generic extractor does so for entries of playlist files alone."""
+    """Whether the entry was extracted with its page. Those of the generic extractor come from playlist files."""
     return not is_reference(entry) and not is_list(entry) and found.get("extractor_key") != "Generic"
 
 

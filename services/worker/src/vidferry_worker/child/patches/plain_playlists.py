@@ -91,7 +91,7 @@ def _follow_entry(extractor: Any, link: plain_playlists.Entry) -> Any:
 
 
 def _find_entry_in(response: Any) -> None:
-    """Raises _EntriesFound for a plain playlist, and JobFailure for a radio station; else the response stays readable."""
+    """Raises _EntriesFound for a plain playlist, JobFailure for a radio station; else the response stays readable."""
     if is_radio(response.headers):
         raise JobFailure(ErrorCode.LIVE, "a radio, which has no end")
     media_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower().partition("/")[2]

@@ -1,0 +1,1 @@
+"""Probes: what a URL leads to, before anything is fetched."""

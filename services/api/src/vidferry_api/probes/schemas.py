@@ -1,0 +1,41 @@
+"""The request body of probes."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from vidferry_api.jobs.labels import ExternalId, Metadata
+from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, drop_nulls
+from vidferry_common.urls import MAX_LENGTH, canonical_url
+
+
+class ProbeRequest(BaseModel):
+    """A URL to look at. An optional field that is `null` counts as left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
+
+    url: Annotated[str, AfterValidator(canonical_url)] = Field(
+        description="The URL of a page with a video, of a playlist or a channel, or of a file. http or https, at most "
+        "2048 characters, without user name and password.",
+        examples=["https://example.org/video"],
+        json_schema_extra={"pattern": HTTP_URL, "maxLength": MAX_LENGTH},
+    )
+    format: RequestedFormat = Field(
+        default_factory=RequestedFormat,
+        description="The format that `choice` is told for; by default one that plays everywhere.",
+    )
+    external_id: ExternalId | None = Field(
+        default=None,
+        description="Your own id for the probe, which `GET /api/jobs` finds it by. 1 to 255 visible characters.",
+        examples=["order-4711"],
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description="A JSON object that Vidferry keeps with the probe and returns with it. At most 2 KiB when written "
+        "without spaces.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, body: Any) -> Any:
+        return drop_nulls(cls, body)

@@ -1,0 +1,61 @@
+"""Runs probes: takes their tasks, has a child look, and ends them with what it found."""
+
+import contextlib
+import logging
+
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.probes import Probe
+from vidferry_common.store import Task
+from vidferry_common.store.probes import QUEUE
+from vidferry_worker.children.protocol import LookOrder, LookPurpose, Probed
+from vidferry_worker.context import WorkerContext
+from vidferry_worker.looks.look import look_at
+from vidferry_worker.retry import until_redis_answers
+from vidferry_worker.tasks.task_loop import TaskLoop
+
+logger = logging.getLogger(__name__)
+
+HOLD_SECONDS = 10.0
+"""after which another worker looks in the place of one that died, at the most: somebody waits"""
+MAX_TAKEN = 3
+"""workers that may die at one probe"""
+
+
+class ProbeRunner:
+    """Does the probes that this worker takes."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context, self._probes = context, context.store.probes
+
+    def make_loop(self) -> TaskLoop:
+        """The loop that takes the probes."""
+        settings, queue = self._context.settings, self._context.store.tasks(QUEUE)
+        return TaskLoop(queue, self.run_probe, slots=settings.look_slots, hold=min(HOLD_SECONDS, settings.lease))
+
+    async def run_probe(self, task: Task) -> None:
+        """Looks at the URL of one probe, and ends it. No failure is tried again: whoever asked can do so."""
+        if not await self._probes.begin(task):
+            return
+        try:
+            probe = await self._look(task)
+        except JobFailure as failure:
+            logger.warning("probe failed", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail})
+            code = failure.code
+            await until_redis_answers(lambda: self._probes.fail(task, code))
+        except Exception:
+            logger.exception("probe failed with an unexpected error", extra={"job_id": task.id})
+            await until_redis_answers(lambda: self._probes.fail(task, ErrorCode.INTERNAL))
+        else:
+            await until_redis_answers(lambda: self._probes.complete(task, probe))
+            logger.info("probe ended", extra={"job_id": task.id})
+
+    async def _look(self, task: Task) -> Probe:
+        if task.taken > MAX_TAKEN:
+            raise JobFailure(ErrorCode.WORKER_LOST, f"taken {task.taken} times")
+        stall_seconds = self._context.settings.stall_seconds
+        order = LookOrder(LookPurpose.PROBE, task.fields["url"], task.fields["format"], stall_seconds)
+        async with contextlib.aclosing(look_at(self._context, order)) as reports:
+            async for report in reports:
+                if isinstance(report, Probed):
+                    return report.probe
+        raise AssertionError  # the iterator ends by an exception only
