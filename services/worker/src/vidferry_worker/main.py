@@ -23,7 +23,6 @@ from vidferry_common.store import Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
-from vidferry_worker.batches.entry_source import NoPlaylists
 from vidferry_worker.batches.maker import BatchMaker, NewsPublisher
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
@@ -33,6 +32,7 @@ from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.looks.playlists import PlaylistReader
 from vidferry_worker.looks.probes import ProbeRunner
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.network.broker import Broker
@@ -202,12 +202,13 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
-        **_batch_coroutines(context.store),
+        **_batch_coroutines(context),
     }
 
 
-def _batch_coroutines(store: Store) -> dict[str, Coroutine[Any, Any, None]]:
-    maker, news = BatchMaker(store, NoPlaylists()), NewsPublisher(store)
+def _batch_coroutines(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]]:
+    store = context.store
+    maker, news = BatchMaker(store, PlaylistReader(context)), NewsPublisher(store)
     return {
         "batches": TaskLoop(store.batches.tasks, maker.make, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),
         "batch news": TaskLoop(store.batches.news, news.publish, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),

@@ -31,6 +31,12 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         description="The most probes that one worker runs at the same time, beside its downloads. As many playlists "
         "can be expanded beside them.",
     )
+    max_entries: int = Field(
+        1000,
+        ge=1,
+        le=5000,
+        description="The most videos that a batch takes from one playlist. Further ones are left out.",
+    )
     worker_folder: Path = Field(
         Path(tempfile.gettempdir()) / "vidferry-worker",
         description="The folder for the files of running downloads. Each download has its own subfolder.",

@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN_ADDRESS = "forbidden_address"
     UNSUPPORTED_SITE = "unsupported_site"
     UNSUPPORTED_STREAM = "unsupported_stream"
+    PLAYLIST = "playlist"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
     PRIVATE = "private"
@@ -59,6 +60,8 @@ _SENTENCES = {
     ErrorCode.UNSUPPORTED_SITE: "No video was found at this URL. Open the page of one video and paste its URL.",
     ErrorCode.UNSUPPORTED_STREAM: "This service can't download the kind of stream that the site sends. Look for "
     "the video on another page.",
+    ErrorCode.PLAYLIST: "This URL leads to a list of videos. Take all or some of them as a batch "
+    "(POST /api/batches), or paste the URL of one video.",
     ErrorCode.UNAVAILABLE: "The video does not exist, or was removed. Check the URL.",
     ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
     ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
@@ -107,6 +110,18 @@ _RETRYABLE = {
 }
 
 
+MAX_COUNTED = 1000
+"""entries of a list that are counted for the sentence that tells of it"""
+
+
+def playlist_sentence(entries: int | None) -> str:
+    """The sentence of `playlist`, with the number of entries where it is known."""
+    if entries is None:
+        return ErrorCode.PLAYLIST.sentence
+    number = f"{entries:,}" if entries <= MAX_COUNTED else f"more than {MAX_COUNTED:,}"
+    return ErrorCode.PLAYLIST.sentence.replace("a list of videos", f"a list of {number} videos")
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed."""
@@ -116,25 +131,39 @@ class Failure:
     retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
 
     @classmethod
-    def of(cls, code: ErrorCode) -> Self:
-        return cls(code, code.sentence, code.retryable)
+    def of(cls, code: ErrorCode, sentence: str = "") -> Self:
+        """sentence: what a person is told instead of the code's own sentence."""
+        return cls(code, sentence or code.sentence, code.retryable)
 
 
 class JobFailure(Exception):
-    """The error that ends an attempt. Its text is for the log; callers see the code's sentence.
+    """The error that ends an attempt. Its text is for the log; callers see the sentence.
 
     final: another attempt would not help, since this one has already repeated what may.
     retry_after: the seconds after which the site asked to be tried again.
+    entries: how many entries a list has, for the code `playlist`.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str = "", *, final: bool = False, retry_after: float | None = None
+        self,
+        code: ErrorCode,
+        detail: str = "",
+        *,
+        final: bool = False,
+        retry_after: float | None = None,
+        entries: int | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))
         self.code = code
         self.detail = detail
         self.final = final
         self.retry_after = retry_after
+        self.entries = entries
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        return playlist_sentence(self.entries) if self.code is ErrorCode.PLAYLIST else self.code.sentence
 
 
 class ProblemCode(StrEnum):

@@ -91,17 +91,17 @@ class Update:
         """The update at that step, with the changes."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
 
-    def as_failed(self, code: ErrorCode) -> "Update":
-        """The update as the last one of a download that failed."""
+    def as_failed(self, code: ErrorCode, sentence: str = "") -> "Update":
+        """The update as the last one of a download that failed; sentence: instead of the code's own."""
         return replace(
             self,
             status=Status.FAILED,
             stage=Stage.FAILED,
-            message=code.sentence,
+            message=sentence or code.sentence,
             speed=None,
             eta=None,
             retry_at=None,
-            error=Failure.of(code),
+            error=Failure.of(code, sentence),
         )
 
     def as_waiting(self, message: str = WAITING, **changes: Any) -> "Update":

@@ -1,13 +1,14 @@
 """The result of a completed job. Workers write it, the api's OpenAPI document is made from it; it stands only here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any
 
 import orjson
 from pydantic import Field, GetPydanticSchema, WithJsonSchema
 
-from vidferry_common.contract.field_types import DateTime, Double, Int64
+from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri
 
 MarkedUri = Annotated[
     str | orjson.Fragment,
@@ -15,6 +16,44 @@ MarkedUri = Annotated[
     WithJsonSchema({"type": "string", "format": "uri"}),
 ]
 """A URL. A worker writes it as job_link() or public_link() makes it, a caller reads text."""
+
+
+MAX_OTHER_URLS = 20
+"""of one warning"""
+
+
+class WarningCode(StrEnum):
+    """The codes of warnings; docs/errors.md lists them."""
+
+    SEVERAL_VIDEOS = "several_videos"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultWarning:
+    """Something that a person may not expect of a result."""
+
+    code: Annotated[WarningCode, Field(description="A stable code for programs.")]
+    message: Annotated[
+        str, Field(description="A sentence for a person.", examples=["This is 1 of 3 videos on the page."])
+    ]
+    videos: Annotated[Int32, Field(description="How many videos the page has.", examples=[3])]
+    other_urls: Annotated[
+        list[Uri],
+        Field(
+            description=f"URLs of the other videos, at most {MAX_OTHER_URLS}, in the page's order. `POST /api/batches` "
+            "takes them as `urls`. Videos without a URL of their own are not here."
+        ),
+    ]
+
+    @classmethod
+    def of_several_videos(cls, videos: int, other_urls: list[str]) -> "ResultWarning":
+        """The warning of a page that has more videos than the one that was downloaded."""
+        message = f"This is 1 of {videos:,} videos on the page."
+        if other_urls:
+            message += (
+                " The others can be downloaded by URLs of their own, one by one or as a batch (POST /api/batches)."
+            )
+        return cls(WarningCode.SEVERAL_VIDEOS, message, videos, other_urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +69,10 @@ class Result:
     expires_at: Annotated[DateTime, Field(description="When that link expires, RFC 3339.")]
     file_url: Annotated[MarkedUri, Field(description="A URL that always redirects to a new signed link.")]
     reused: Annotated[bool, Field(description="Whether the video was already in the bucket.")]
+    warnings: Annotated[
+        list[ResultWarning],
+        Field(description="What may not be expected of the result. Absent in the results of releases before 0.3."),
+    ] = field(default_factory=list)
 
 
 def result_filename(state: Mapping[str, Any]) -> str:

@@ -100,7 +100,9 @@ class Attempt:
             raise
         except JobFailure as failure:
             logger.warning("attempt failed", extra={**self._log, "code": failure.code, "detail": failure.detail})
-            await self._retry_or_fail(failure.code, final=failure.final, asked=failure.retry_after)
+            await self._retry_or_fail(
+                failure.code, final=failure.final, asked=failure.retry_after, sentence=failure.sentence
+            )
         except TimeoutError:
             await self._retry_or_fail(ErrorCode.TIMED_OUT)
         except (BucketError, ChildEnded, OSError) as error:
@@ -162,10 +164,12 @@ class Attempt:
         self._context.metrics.count_finished(self._claim, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
-    async def _retry_or_fail(self, code: ErrorCode, *, final: bool = False, asked: float | None = None) -> None:
+    async def _retry_or_fail(
+        self, code: ErrorCode, *, final: bool = False, asked: float | None = None, sentence: str = ""
+    ) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         if final or not code.retryable:
-            await self._end_download(self._state.current.as_failed(code), Ending())
+            await self._end_download(self._state.current.as_failed(code, sentence), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._context.settings, self._claim.retries

@@ -53,7 +53,8 @@ class Pipeline:
         self._state.add_facts(title=extraction.title)
         self._state.enter_step(stages.INFO)
         stored = await self._results.find_and_pin_object(name)
-        url_is_stable = not extraction.identity.by_url
+        url_is_stable = not extraction.identity.by_url and extraction.videos == 1  # the next one is warned as well
+        self._results.note_other_videos(extraction.videos, extraction.other_urls)
         if stored and await self._can_reuse(stored, extraction):
             self._session.dismiss()
             return await self._results.build_reused(stored, url_is_stable=url_is_stable)

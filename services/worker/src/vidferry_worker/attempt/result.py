@@ -1,6 +1,7 @@
 """The result of a download: the last message, with a link to the object and what it is."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidferry_common.bucket import StoredObject
@@ -9,7 +10,7 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import Update, format_timestamp, job_link, public_link
-from vidferry_common.contract.result import Result
+from vidferry_common.contract.result import Result, ResultWarning
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_worker.attempt import bucket_outage
@@ -36,6 +37,12 @@ class ResultBuilder:
 
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState) -> None:
         self._context, self._claim, self._state = context, claim, state
+        self._warnings: list[ResultWarning] = []
+
+    def note_other_videos(self, videos: int, other_urls: Sequence[str]) -> None:
+        """Warns in the result if the page has more videos than this one."""
+        if videos > 1:
+            self._warnings = [ResultWarning.of_several_videos(videos, list(other_urls))]
 
     async def find_and_pin_object(self, name: str) -> StoredObject | None:
         """The object, if there is one; retention then keeps it until a link to it has been sent and followed.
@@ -81,6 +88,7 @@ class ResultBuilder:
             expires_at=format_timestamp(link.expires_at),
             file_url=job_link("file"),
             reused=reused,
+            warnings=self._warnings,
         )
         update = self._state.current.at_step(
             stages.DONE, status=Status.COMPLETED, title=title, speed=None, eta=None, result=result

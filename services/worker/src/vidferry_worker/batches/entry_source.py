@@ -1,27 +1,26 @@
 """Where the entries of a batch come from that is made of a playlist.
 
-The maker (maker.py) asks the source for the entries from an index on, writes each page into the batch's record as it
-comes, and makes jobs of what is written. So the playlist is read once, however long its jobs wait for a place on the
-queue, and only a worker that dies while it reads has it read again, from the first entry that is not written.
+The maker (maker.py) asks the source for the entries, writes each page into the batch's record as it comes, and makes
+jobs of what is written. So the playlist is read once, however long its jobs wait for a place on the queue, and only a
+worker that dies while it reads has it read again.
 
-    async for page in source.read_entries(PlaylistRequest(url, items="1-50,60", limit=20), start=7): ...
+    async for page in source.read_entries(PlaylistRequest(url, items="1-50,60", limit=20), known=[...]): ...
 
-- `start` and the order of the entries count what is asked for, not places in the playlist: with `items="60,70"`,
-  entry 0 is place 60, and `start=1` begins at place 70.
+- `known` are the entries that are written already. The source yields none of them again. They count, so that there are
+  not more entries than were asked for, although the playlist has changed meanwhile.
 - The source applies `items`, `limit` and `newest_first`, and the limit of the settings (VIDFERRY_MAX_ENTRIES).
-- It is an asynchronous generator. It yields the first page as soon as it has any entry, and ends after the last one. An empty page may come first, to
-  tell the title.
+- It is an asynchronous generator. It yields the first page as soon as it has any entry, and ends after the last one. An
+  empty page may come first, to tell the title.
 - It waits by itself for a slot of its own, and starts no child before that.
 - JobFailure ends it where the playlist can't be read. If the code is retryable, the maker asks again later.
 - Closing the iterator (`aclose`, or a cancellation) ends the child.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from vidferry_common.contract.batches import Entry, PlaylistRequest
-from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,5 @@ class EntryPage:
 class EntrySource(Protocol):
     """Reads playlists."""
 
-    def read_entries(self, playlist: PlaylistRequest, start: int) -> AsyncGenerator[EntryPage, None]:
-        """The entries that are asked for, from the one at index `start` on. Raises JobFailure."""
-
-
-class NoPlaylists:
-    """The source of a worker that can't read playlists."""
-
-    async def read_entries(self, playlist: PlaylistRequest, start: int) -> AsyncGenerator[EntryPage, None]:
-        raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"no playlist is read from {start} on: {playlist.url}")
-        yield
+    def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+        """The entries that are asked for, without those that are known. Raises JobFailure."""

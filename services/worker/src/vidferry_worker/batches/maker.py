@@ -59,7 +59,8 @@ class BatchMaker:
     async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> float | None:
         """Reads the rest of a playlist, and makes children meanwhile. Returns as ChildMaker.make_known() does."""
         batch_id, start, wait = batch.job.job_id, batch.entries, None
-        async with aclosing(self._source.read_entries(playlist, start)) as pages:
+        known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
+        async with aclosing(self._source.read_entries(playlist, known)) as pages:
             async for page in pages:
                 start = await self._add_entries(batch_id, start, page.entries, page.title)
                 wait = await maker.make_known()

@@ -14,12 +14,14 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import completeness, content_sniff, growing_file, options, preload, probing, retry_after
 from vidferry_worker.child.channel import Channel
-from vidferry_worker.child.classify import classify_error
+from vidferry_worker.child.classify import classify_error, error_chain
 from vidferry_worker.child.completeness import CompletenessCheck
 from vidferry_worker.child.event_logger import EventLogger
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.found_event import describe_found
 from vidferry_worker.child.growing_file import GrowingFileReporter
+from vidferry_worker.child.lists.listing import Listing
+from vidferry_worker.child.lists.refusal import reduce_to_video
 from vidferry_worker.child.look import Look
 from vidferry_worker.child.patches import (
     connections,
@@ -46,6 +48,7 @@ from vidferry_worker.children.protocol import (
     Failed,
     GoOrder,
     LookOrder,
+    LookPurpose,
     Progress,
     Thumbnail,
     Waiting,
@@ -62,7 +65,7 @@ def run_download(sock: socket.socket) -> int:
     order = parse_order(channel.receive_order())
     try:
         if isinstance(order, LookOrder):
-            Look(channel, order).run()
+            (Look if order.look is LookPurpose.PROBE else Listing)(channel, order).run()
         else:
             assert isinstance(order, DownloadOrder)
             Download(channel, order).run()
@@ -70,7 +73,10 @@ def run_download(sock: socket.socket) -> int:
         error = _root_failure(raised, preload.loaded_downloader().first_failure)
         code = classify_error(error, preload.loaded_downloader().last_debug_message)
         detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
-        channel.send_event(Failed(code, detail, number_or_none(retry_after.find_retry_after(error))))
+        entries = next(
+            (each.entries for each in error_chain(error) if isinstance(each, JobFailure) and each.entries), None
+        )
+        channel.send_event(Failed(code, detail, number_or_none(retry_after.find_retry_after(error)), entries))
     return 0
 
 
@@ -169,6 +175,7 @@ class Download:
         ydl.wants_video = self._format.quality is not Quality.AUDIO
         ydl.add_progress_hook(self._on_progress)
         ydl.add_post_hook(self._on_finished)
+        ydl.on_list = self._reduce_list
         ydl.on_extractors = lambda names: self._channel.send_event(Extractors(names[:MAX_EXTRACTORS]))
         ydl.site_waits.on_wait = lambda seconds: self._channel.send_event(Waiting(seconds, asked=True))
         ydl.on_thumbnail = lambda path: self._channel.send_event(Thumbnail(Path(path).name))
@@ -187,6 +194,11 @@ class Download:
         hls_playlist_observer.install(self._completeness.note_playlist)
         ffmpeg_progress.install(self._ydl.params, self._channel.send_event)
 
+    def _reduce_list(self, found: dict[str, Any]) -> bool:
+        """Leaves the one video of a list that has no other. JobFailure for other lists."""
+        self._ydl.other_videos += reduce_to_video(self._ydl, found)
+        return False
+
     def _match_filter(self, info: dict[str, Any], *, incomplete: bool) -> str | None:
         """yt-dlp's match_filter: None to continue, else the reason to stop. The last call has the chosen formats."""
         if incomplete or self._is_found:
@@ -198,7 +210,7 @@ class Download:
         self._chosen_formats = [dict(stream) for stream in streams]  # copies, since postprocessors change them
         self._format_ids = [str(stream["format_id"]) for stream in streams]
         self._is_found = True
-        found = describe_found(info, streams, self._ydl.trail, self._url)
+        found = describe_found(info, streams, self._ydl, self._url)
         self._channel.send_event(found)
         self._ydl.stall_timer.stop()
         if found.identity.by_url:

@@ -1,24 +1,37 @@
 """Describes the video that was found to the worker: its identity, title, duration and chosen streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from vidferry_worker.child import titles
 from vidferry_worker.child.format_selection import short_side
-from vidferry_worker.child.identity import ExtractionTrail, identify_video
-from vidferry_worker.children.protocol import FoundIdentity, FoundStream, VideoFound, number_or_none
+from vidferry_worker.child.identity import identify_video
+from vidferry_worker.child.lists.listed_video import ListedVideo
+from vidferry_worker.child.site_downloader import SiteDownloader
+from vidferry_worker.children.protocol import (
+    MAX_OTHER_URLS,
+    MAX_PAGE_URL,
+    FoundIdentity,
+    FoundStream,
+    VideoFound,
+    number_or_none,
+)
+
+MAX_URLS_LENGTH = 10_000
+"""characters of the other videos' URLs"""
 
 AUDIO_BIT_RATE, BIT_RATE_PER_LINE, USUAL_LINES = 128.0, 3.0, 720
 """kbit/s"""
 
 
 def describe_found(
-    info: dict[str, Any], streams: Sequence[dict[str, Any]], trail: ExtractionTrail, url: str
+    info: dict[str, Any], streams: Sequence[dict[str, Any]], ydl: SiteDownloader, url: str
 ) -> VideoFound:
     """The `found` event of a video; url is the one that the caller sent."""
+    others = list({video.key or number: video for number, video in enumerate(ydl.other_videos)}.values())
     return VideoFound(
-        FoundIdentity(**asdict(identify_video(info, trail))),
+        FoundIdentity(**asdict(identify_video(info, ydl.trail))),
         title_of_video(info),
         number_or_none(info.get("duration")),
         str(info.get("webpage_url") or url)[:2000],
@@ -29,7 +42,17 @@ def describe_found(
             )
             for stream in streams
         ],
+        1 + len(others),
+        _choose_urls(others),
     )
+
+
+def _choose_urls(videos: Iterable[ListedVideo]) -> list[str]:
+    """URLs of the first videos that have one, as many as fit into a message."""
+    urls = [video.key for video in videos if video.key.isascii() and 0 < len(video.key) <= MAX_PAGE_URL][
+        :MAX_OTHER_URLS
+    ]
+    return [url for number, url in enumerate(urls) if sum(map(len, urls[: number + 1])) <= MAX_URLS_LENGTH]
 
 
 def _usual_bit_rate(stream: dict[str, Any]) -> float:

@@ -1,7 +1,8 @@
-"""Plain playlists: M3U without HLS tags, and PLS. Their first entry is the video."""
+"""Plain playlists: M3U without HLS tags, and PLS."""
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -42,14 +43,18 @@ def decode_text(content: bytes) -> str:
 
 def find_first_entry(text: str, base: str) -> Entry | None:
     """The first entry with a usable URL; None where there is none, or the text is not a plain playlist."""
+    return next(iterate_entries(text, base), None)
+
+
+def iterate_entries(text: str, base: str) -> Iterator[Entry]:
+    """The entries with a usable URL; none where the text is not a plain playlist."""
     if is_hls(text) or _NOT_A_PLAYLIST.search(text):
-        return None
+        return
     is_marked = text.lstrip(BYTE_ORDER_MARK).lstrip().startswith(EXTM3U) or is_pls(text)
     for link in _read_pls(text) if is_pls(text) else _read_m3u(text):
         entry = link.url.partition("|")[0]  # what follows is request headers, for some players
         if (is_marked or ("/" in entry and " " not in entry)) and (url := _resolve_entry(base, entry)):
-            return Entry(url, link.title)
-    return None
+            yield Entry(url, link.title)
 
 
 def _resolve_entry(base: str, entry: str) -> str:

@@ -15,6 +15,7 @@ from vidferry_worker.child import body_checks, drm, request_limits, retry_after
 from vidferry_worker.child.classify import code_of_status
 from vidferry_worker.child.dash.period_merging import without_unfit
 from vidferry_worker.child.identity import EXTRACTORS_WITHOUT_IDS, ExtractionStep, ExtractionTrail
+from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.page.context import limit_referer
 from vidferry_worker.child.page_limits import check_formats
 from vidferry_worker.child.patches import file_extensions
@@ -43,6 +44,10 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.wants_video = True
         self.on_list: Callable[[dict[str, Any]], bool] | None = None
         """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
+        self.keeps_all_videos = False
+        """whether a page with several videos is a list of them"""
+        self.other_videos: list[ListedVideo] = []
+        """of the page, beside the one that is downloaded"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""

@@ -24,8 +24,13 @@ from vidferry_worker.children.protocol import (
     MAX_EXTRACTORS,
     MAX_FILE_NAME,
     MAX_HOST,
+    MAX_LISTED_AT_ONCE,
+    MAX_LONG_URL,
+    MAX_OTHER_URLS,
+    MAX_PAGE_URL,
     MAX_STREAMS,
     MAX_TEXT,
+    MAX_TITLE,
     MAX_VIDEO_ID,
     ConnectRequest,
     Converting,
@@ -39,17 +44,21 @@ from vidferry_worker.children.protocol import (
     FoundIdentity,
     FoundStream,
     Growing,
+    ListedEntry,
     LogLine,
     Message,
     Probed,
     Progress,
     Thumbnail,
     VideoFound,
+    VideosListed,
     Waiting,
 )
 
 MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_NAME, MAX_EVIDENCE_VALUE = 6, 20, 200
 """of one stream"""
+MAX_VIDEOS = 1_000_000
+"""of a page or a list"""
 
 
 def parse_event(message: Message) -> Event:
@@ -119,6 +128,8 @@ def _parse_video_found(message: Message) -> VideoFound:
         read_optional_number(message, "duration"),
         read_text(message, "source", 2000),
         [_parse_stream(stream) for stream in streams],
+        read_integer(message, "videos", MAX_VIDEOS) if "videos" in message else 1,
+        read_texts(message, "other_urls", MAX_OTHER_URLS, MAX_PAGE_URL) if "other_urls" in message else [],
     )
 
 
@@ -185,7 +196,33 @@ def _parse_failed(message: Message) -> Failed:
         code = ErrorCode(read_text(message, "code", 100))
     except ValueError as error:
         raise InvalidEventError("it fails by no known code") from error
-    return Failed(code, read_text(message, "detail", MAX_TEXT), read_optional_number(message, "retry_after"))
+    return Failed(
+        code,
+        read_text(message, "detail", MAX_TEXT),
+        read_optional_number(message, "retry_after"),
+        None if message.get("entries") is None else read_integer(message, "entries", MAX_VIDEOS),
+    )
+
+
+def _parse_videos_listed(message: Message) -> VideosListed:
+    entries = message.get("entries")
+    if not isinstance(entries, list) or len(entries) > MAX_LISTED_AT_ONCE:
+        raise InvalidEventError(f"its entries are no list of up to {MAX_LISTED_AT_ONCE}")
+    return VideosListed(
+        [_parse_listed_entry(each) for each in entries],
+        read_text(message, "title", MAX_TITLE),
+        read_flag(message, "done"),
+    )
+
+
+def _parse_listed_entry(value: Any) -> ListedEntry:
+    if not isinstance(value, dict):
+        raise InvalidEventError("one of its entries is none")
+    return ListedEntry(
+        read_text(value, "url", MAX_LONG_URL),
+        read_text(value, "title", MAX_TITLE),
+        read_optional_number(value, "duration"),
+    )
 
 
 _PARSERS: dict[str, Callable[[Message], Event]] = {
@@ -202,4 +239,5 @@ _PARSERS: dict[str, Callable[[Message], Event]] = {
     EVENT_NAMES[Done]: _parse_done,
     EVENT_NAMES[Failed]: _parse_failed,
     EVENT_NAMES[Probed]: parse_probed,
+    EVENT_NAMES[VideosListed]: _parse_videos_listed,
 }

@@ -7,7 +7,7 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -32,6 +32,12 @@ MAX_NAME = 200
 """characters of another text of a probe: an uploader, a codec, a language, the title of a chapter"""
 MAX_PAGE_URL = 2048
 """characters of the URL of an entry or a thumbnail, as of a URL that a caller sends"""
+MAX_LONG_URL = 4096
+"""characters of the URL of an entry that a batch is made of. The job of one beyond MAX_PAGE_URL fails."""
+MAX_LISTED_AT_ONCE = 50
+"""entries in one message"""
+MAX_OTHER_URLS = 20
+"""of the other videos on a page"""
 MAX_PIXELS = 100_000
 MAX_YEARS = 150
 MAX_LISTED = 10_000_000
@@ -70,6 +76,8 @@ class LookPurpose(StrEnum):
 
     PROBE = "probe"
     """one document of what is there: a Probed event"""
+    LIST = "list"
+    """the entries of a list in its order: VideosListed events, of which the last one says so"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,12 @@ class LookOrder:
     format: str
     """in its canonical form: the choice is of it"""
     stall_seconds: float
+    items: str = ""
+    """of a list: the places that are asked for, as contract/batches.py reads them; empty: all"""
+    most: int = 0
+    """of a list: the most entries"""
+    newest_first: bool = False
+    """of a list: in the order of the dates instead of the list's"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -200,6 +214,10 @@ class VideoFound:
     """seconds"""
     source: str
     streams: list[FoundStream]
+    videos: int = 1
+    """how many the page has"""
+    other_urls: list[str] = field(default_factory=list)
+    """of the others, in the page's order"""
 
 
 Evidence = list[dict[str, str]] | None
@@ -301,6 +319,8 @@ class Failed:
     detail: str
     retry_after: float | None = None
     """seconds, where the site asked for a pause"""
+    entries: int | None = None
+    """of a list, where they were counted"""
 
 
 @dataclass(slots=True)
@@ -310,11 +330,37 @@ class Probed:
     probe: Probe
 
 
+@dataclass(slots=True)
+class ListedEntry:
+    """An entry of a list."""
+
+    url: str
+    """empty where the list names none"""
+    title: str
+    """empty where it is unknown"""
+    duration: float | None
+    """seconds"""
+
+
+@dataclass(slots=True)
+class VideosListed:
+    """Some of the answer to a LookOrder for a list: the next entries."""
+
+    entries: list[ListedEntry]
+    title: str
+    """the list's; empty where it is unknown"""
+    done: bool = False
+    """whether these are the last ones"""
+
+
 Event = (
     ConnectRequest | Extractors | LogLine | VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting
-    | Waiting | Done | Failed | Probed
+    | Waiting | Done | Failed | Probed | VideosListed
 )  # fmt: skip
-Report = VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed | Probed
+Report = (
+    VideoFound | EvidenceFound | Thumbnail | Progress | Growing | Converting | Waiting | Done | Failed | Probed
+    | VideosListed
+)  # fmt: skip
 """The events about the download or the look itself. The others are handled where the child's messages are read."""
 
 
@@ -334,7 +380,9 @@ def _to_members(record: Any) -> dict[str, Any]:
         elif isinstance(value, Probe):
             members[name] = asdict(value)
         elif isinstance(value, list):
-            members[name] = [_to_members(each) if isinstance(each, FoundStream) else each for each in value]
+            members[name] = [
+                _to_members(each) if isinstance(each, FoundStream | ListedEntry) else each for each in value
+            ]
         else:
             members[name] = value
     return members
@@ -354,4 +402,5 @@ EVENT_NAMES: dict[type[Event], str] = {
     Done: "done",
     Failed: "failed",
     Probed: "probed",
+    VideosListed: "listed",
 }

@@ -49,13 +49,18 @@ class ChildSession:
         )
 
     async def look(self, order: LookOrder) -> AsyncGenerator[Report]:
-        """What the child reports of a URL at which it only looks; TimeoutError. All of it is one extraction."""
+        """What the child reports of a URL at which it only looks; TimeoutError.
+
+        All of it is one extraction. The time for which the caller does something else with a report doesn't count.
+        """
         self._child.send_order(order)
         self._child.max_cpu_seconds = self._limits.cpu_seconds
-        until = asyncio.get_running_loop().time() + self._limits.seconds
+        loop, seconds = asyncio.get_running_loop(), self._limits.seconds
         while True:
-            async with asyncio.timeout_at(until):
+            begun = loop.time()
+            async with asyncio.timeout(seconds):
                 report = await self._wait_for_report()
+            seconds -= loop.time() - begun
             yield report
 
     async def ask_evidence(self) -> Evidence:
@@ -91,5 +96,5 @@ class ChildSession:
         if isinstance(report, Failed):
             # The child may not know why a connection failed, but the broker that refused it does.
             code = ErrorCode.FORBIDDEN_ADDRESS if self._child.connections.was_forbidden else report.code
-            raise JobFailure(code, report.detail, retry_after=report.retry_after)
+            raise JobFailure(code, report.detail, retry_after=report.retry_after, entries=report.entries)
         return report

@@ -47,13 +47,15 @@ class Page:
     """errors of its media: the first is raised where nothing else is found"""
     foreign_urls: list[str] = field(default_factory=list, compare=False)
     """media with other schemes, such as `ftp:`: refused where nothing else is found"""
+    other_urls: list[str] = field(default_factory=list, compare=False)
+    """of videos beside the one that was found: of further players, of further objects in JSON-LD"""
 
     @classmethod
     def parse(cls, url: str, text: str, headers: Any = None, outer: "Page | None" = None) -> "Page":
         url = url.partition("#")[0]
         base, policy = _find_base(url, text), _find_policy(text, headers)
         if outer:
-            return cls(url, base, policy, outer.depth + 1, outer.errors, outer.foreign_urls)
+            return cls(url, base, policy, outer.depth + 1, outer.errors, outer.foreign_urls, outer.other_urls)
         return cls(url, base, policy)
 
     def resolve(self, reference: str | None) -> str | None:

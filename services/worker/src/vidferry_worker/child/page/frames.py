@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.html_tags import FRAME_ELEMENTS, find_metas, find_tags
@@ -32,6 +33,13 @@ def find_frames(page: Page, text: str) -> list[str]:
     joined = (page.resolve(each) for each in references)
     found = dict.fromkeys(each for each in joined if each and each != page.url and _may_be_asked(page, each))
     return sorted(found, key=lambda url: not _LIKELY.search(url))[:MAX_FRAMES]
+
+
+def is_alike(one: str, other: str) -> bool:
+    """Whether two different pages are of one kind: URLs that differ in the query or in the last part of the path."""
+    first, second = (urlsplit(each) for each in (one, other))
+    folders = [each.path.rpartition("/")[0] for each in (first, second)]
+    return one != other and first.netloc == second.netloc and folders[0] == folders[1]
 
 
 def _may_be_asked(page: Page, url: str) -> bool:

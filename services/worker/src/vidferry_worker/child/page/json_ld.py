@@ -1,4 +1,4 @@
-"""Finds the video in a page's JSON-LD: the first VideoObject or AudioObject (schema.org) with the URL of a file."""
+"""Finds the videos in a page's JSON-LD: each VideoObject or AudioObject (schema.org) with the URL of a file."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,16 +12,16 @@ _TYPE = re.compile(r"(?:https?://schema\.org/)?(?:Video|MusicVideo|Audio)Object"
 _TEXTS = ("name", "description", "duration", "uploadDate", "encodingFormat", "keywords")
 
 
-def find_video(page: Page, documents: Iterable[Any]) -> dict[str, Any] | None:
-    """The video in the form that yt-dlp reads: a top-level object with one absolute contentUrl. None without a video.
+def find_videos(page: Page, documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """The videos in the form that yt-dlp reads: each a top-level object with one absolute contentUrl.
 
-    It may be anywhere: in @graph, in a list, as the video of an article or the main entity of a page.
+    They may be anywhere: in @graph, in a list, as the video of an article or the main entity of a page.
     """
-    for node in _iterate_objects(documents):
+    for node in iterate_objects(documents):
         kinds = [each for each in _as_list(node.get("@type")) if isinstance(each, str)]
         url = _find_url(page, node.get("contentUrl")) if any(map(_TYPE.fullmatch, kinds)) else None
         if url and url != page.url:  # some give the page itself
-            return {
+            yield {
                 **node,
                 **{name: node[name] if isinstance(node.get(name), str) else None for name in _TEXTS},
                 "@context": "https://schema.org",
@@ -30,10 +30,9 @@ def find_video(page: Page, documents: Iterable[Any]) -> dict[str, Any] | None:
                 "thumbnailUrl": [each for each in map(page.resolve, _only_texts(node.get("thumbnailUrl"))) if each],
                 "hasPart": [],
             }
-    return None
 
 
-def _iterate_objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def iterate_objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """All objects, outer before inner, in the page's order; without recursion, and a limited number."""
     pending, seen = list(documents)[::-1], 0
     while pending and seen < MAX_VALUES:

@@ -1,8 +1,10 @@
 """Changes what yt-dlp's GenericIE finds in a page.
 
 By itself, yt-dlp resolves relative URLs without the base element (HTML §4.2.3, yt-dlp#13886), takes each og:video for a
-video of its own, numbers titles, and reads no embedded pages. With the patch, it resolves URLs as a browser does, takes
-all og:video for one video, keeps titles, and searches embedded pages of the same site.
+video of its own, numbers titles, and reads neither embedded pages nor links. With the patch, it resolves URLs as a
+browser does, takes all og:video for one video, keeps titles, and searches embedded pages of the same site. A page
+without a video is a list if it links to media files, or has an ItemList. Of several videos the first one is the page's,
+and the others are noted in `other_videos` of the downloader, unless that `keeps_all_videos`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +15,8 @@ from yt_dlp.extractor.generic import GenericIE
 from yt_dlp.utils import smuggle_url, unsmuggle_url
 
 from vidferry_worker.child import titles
-from vidferry_worker.child.page import context, feeds, frames, opengraph
+from vidferry_worker.child.lists.listed_video import find_url, read_video
+from vidferry_worker.child.page import context, feeds, frames, links, opengraph
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.extraction_results import complete_result
 from vidferry_worker.child.page.html_tags import Tag, find_tags, remove_tags
@@ -43,10 +46,36 @@ def _find_videos(
     with context.reading_page(page):
         found = _PageReader(extractor, find_by_itself, page, smuggled, response, info).find_videos(webpage)
     if not found and not outer:
-        found = _explain_no_video(page)
+        found = _explain_no_video(page) or _find_links(extractor, page, webpage)
     known_title = str(info.get("title") or "")
     title = titles.choose_title(known_title, titles.title_from_url(page.url))
     return [complete_result(each, page, known_title, title, info.get("thumbnail")) for each in found]
+
+
+def _reduce_to_first(downloader: Any, found: list[dict[str, Any]], page: Page) -> list[dict[str, Any]]:
+    """The page's video, of all that the page has."""
+    players = [entry for each in found for entry in (_entries_of(each) or [each])]
+    others = [{"_type": "url", "url": url} for url in dict.fromkeys(page.other_urls)]
+    page.other_urls.clear()
+    if downloader.keeps_all_videos:
+        return [*players, *others]
+    if players:
+        own = find_url(players[0], page.url)
+        further = (read_video(each, page.url) for each in [*players[1:], *others])
+        downloader.other_videos += [video for video in further if not video.url or video.url != own]
+    return players[:1]
+
+
+def _entries_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The videos of a player that has several."""
+    entries = found.get("entries") if found.get("_type") in {"playlist", "multi_video"} else None
+    return [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+
+
+def _find_links(extractor: Any, page: Page, webpage: str) -> list[dict[str, Any]]:
+    documents = extractor._yield_json_ld(webpage, None, fatal=False, default={})  # noqa: SLF001
+    found = links.find_media_links(page, webpage) or links.find_listed_pages(page, documents)
+    return [{"_type": "url", "url": link.url, "title": link.title} for link in found]
 
 
 def _explain_no_video(page: Page) -> list[dict[str, Any]]:
@@ -72,6 +101,9 @@ class _PageReader:
         feed = feeds.parse_feed(webpage)
         if feed is not None:
             return generic_feeds.find_entries(feed, self._page.url)
+        return _reduce_to_first(self._extractor._downloader, self._find_players(webpage), self._page)  # noqa: SLF001
+
+    def _find_players(self, webpage: str) -> list[dict[str, Any]]:
         described = opengraph.find_media_tags(webpage)
         embedded = frames.find_frames(self._page, webpage)
         if not described and not embedded:
@@ -114,6 +146,7 @@ class _PageReader:
         if self._page.depth < frames.MAX_DEPTH:
             for url in embedded[: frames.MAX_FRAMES]:
                 if found := self._search_frame(url):
+                    self._page.other_urls.extend(each for each in embedded if frames.is_alike(url, each))
                     return found
         return []
 

@@ -2,7 +2,8 @@
 
 By itself, yt-dlp decides by the extension of `video.php?id=3` or `clip.mp4#t=0.001`, believes a media type of MP4 for a
 playlist, ignores most attributes for the size of a source, and gives up on a page whose player has subtitles but gets
-its source from a script. With the patch, child/page reads the first media element that can be played.
+its source from a script. With the patch, child/page reads the first media element that can be played, and notes the
+URLs of the others without requesting them.
 """
 
 from collections.abc import Iterator
@@ -25,10 +26,12 @@ def _extract_from_webpage(self: Any, url: str, webpage: str) -> Iterator[dict[st
     page_limits.check_players(webpage)
     page = context.current_page() or Page.parse(url, webpage)
     video_id = self._generic_id(page.url)
-    for player in find_players(page, webpage):
+    players = iter(find_players(page, webpage))
+    for player in players:
         formats = FormatCollector(self, video_id, page)
         for source in player.sources:
             formats.add_source(source)
         if formats.formats:
             yield {"id": video_id, "formats": formats.formats, "thumbnail": player.poster}
+            page.other_urls.extend(other.sources[0].url for other in players)
             return

@@ -1,11 +1,12 @@
-"""Makes yt-dlp's GenericIE follow plain playlists (M3U without HLS tags, PLS) to their first entry.
+"""Makes yt-dlp's GenericIE follow plain playlists (M3U without HLS tags, PLS) to their entries.
 
 By itself, yt-dlp reads M3U as HLS and takes an entry for a segment, reads PLS as media, recognizes no playlist with a
-byte order mark, and downloads a radio station for ever. With the patch, it follows the first entry, accepts a byte
-order mark, and refuses radio stations as live.
+byte order mark, and downloads a radio station for ever. With the patch, it follows the only entry, returns several as a
+list, accepts a byte order mark, and refuses radio stations as live.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ MAX_PLAYLISTS = 5
 """playlists that may lead from one to the next"""
 HEAD_BYTES = 64 * 1024
 """bytes in which a playlist has its first entry, or an HLS tag"""
+MAX_BYTES = 2 * 1024**2
+"""of a playlist whose entries are read"""
+MAX_ENTRIES = 5000
 _TYPES = frozenset({"mpegurl", "x-mpegurl", "vnd.apple.mpegurl", "x-scpls", "scpls", "pls+xml"})
 _ENDINGS = frozenset({".m3u", ".m3u8", ".pls"})
 _RADIO = ("icy-", "ice-")
@@ -30,12 +34,12 @@ _MARK = b"#EXTM3U"
 Read = Callable[..., bytes]
 
 
-class _EntryFound(Exception):
-    """The response is a plain playlist with this entry."""
+class _EntriesFound(Exception):
+    """The response is a plain playlist with these entries."""
 
-    def __init__(self, link: plain_playlists.Entry) -> None:
-        super().__init__(link)
-        self.link = link
+    def __init__(self, links: list[plain_playlists.Entry]) -> None:
+        super().__init__(links)
+        self.links = links
 
 
 class _Progress:
@@ -67,33 +71,36 @@ def install() -> None:
         progress.inspects_next = True
         try:
             return extract(extractor, url)
-        except _EntryFound as found:
+        except _EntriesFound as found:
             progress.followed += 1
-            return _follow_entry(extractor, found.link, progress.followed)
+            if progress.followed > MAX_PLAYLISTS:
+                reason = f"more than {MAX_PLAYLISTS} lists that lead from one to the next"
+                raise unsupported_stream(reason) from None
+            results = [_follow_entry(extractor, link) for link in found.links]
+            return results[0] if len(results) == 1 else extractor.playlist_result(results)
 
     InfoExtractor._request_webpage = request_without_mark  # noqa: SLF001
     GenericIE._request_webpage = request_and_look  # noqa: SLF001
     GenericIE._real_extract = extract_or_follow  # noqa: SLF001
 
 
-def _follow_entry(extractor: Any, link: plain_playlists.Entry, lists: int) -> Any:
+def _follow_entry(extractor: Any, link: plain_playlists.Entry) -> Any:
     """The yt-dlp result that leads to the URL of an entry."""
-    if lists > MAX_PLAYLISTS:
-        raise unsupported_stream(f"more than {MAX_PLAYLISTS} lists that lead from one to the next")
     titled = {"url_transparent": True, "video_title": link.title} if link.title else {}
     return extractor.url_result(link.url, **titled)
 
 
 def _find_entry_in(response: Any) -> None:
-    """Raises _EntryFound for a plain playlist, and JobFailure for a radio station; else the response stays readable."""
+    """Raises _EntriesFound for a plain playlist, JobFailure for a radio station; else the response stays readable."""
     if is_radio(response.headers):
         raise JobFailure(ErrorCode.LIVE, "a radio, which has no end")
     media_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower().partition("/")[2]
     ending = PurePosixPath(urlsplit(response.url).path).suffix.lower()
     if media_type in _TYPES or ending in _ENDINGS:
-        head = response.read(HEAD_BYTES)
-        response.read = read_after(head, response.read)
-        _raise_entry(head, response.url)
+        rest = response.read
+        head = rest(HEAD_BYTES)
+        response.read = read_after(head, rest)
+        _raise_entries(head, rest, response.url)
     else:
         response.read = _find_entry_while_reading(response)
 
@@ -113,15 +120,22 @@ def _find_entry_while_reading(response: Any) -> Read:
         if head.startswith(_MARK) or plain_playlists.is_pls(head[:HEAD_BYTES].decode("utf-8", "ignore")):
             more = b"" if amount is None else read(HEAD_BYTES)
             response.read = read_after(more, read)
-            _raise_entry(head + more, response.url)
+            _raise_entries(head + more, read, response.url)
         return head
 
     return read_and_look
 
 
-def _raise_entry(head: bytes, base: str) -> None:
-    if link := plain_playlists.find_first_entry(plain_playlists.decode_text(head), base):
-        raise _EntryFound(link)
+def _raise_entries(head: bytes, read_rest: Read, base: str) -> None:
+    first = plain_playlists.find_first_entry(plain_playlists.decode_text(head), base)
+    if not first:
+        return
+    whole = bytearray(head)
+    while len(whole) < MAX_BYTES and (piece := read_rest(HEAD_BYTES)):
+        whole += piece
+    entries = plain_playlists.iterate_entries(plain_playlists.decode_text(bytes(whole)), base)
+    found = {link.url: link for link in islice(entries, MAX_ENTRIES)}
+    raise _EntriesFound(list(found.values()) or [first])
 
 
 def without_mark(read: Read) -> Read:

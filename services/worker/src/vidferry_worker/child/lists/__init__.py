@@ -1,0 +1,1 @@
+"""Reads lists: playlists, channels, feeds, and pages with several videos."""

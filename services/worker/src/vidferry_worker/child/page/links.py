@@ -1,0 +1,60 @@
+"""Finds the links of a page that has no video of its own: to media files, or those of a list in JSON-LD."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from itertools import islice
+from typing import Any
+
+from yt_dlp.utils import clean_html
+
+from vidferry_worker.child.page.context import Page
+from vidferry_worker.child.page.json_ld import iterate_objects
+from vidferry_worker.child.page.sources import MediaSource
+
+MAX_LINKS = 5000
+_LINK = re.compile(
+    r"""<a\s(?:[^<>"']{0,500}?\s)?href\s*=\s*(?:"([^"<>]{1,4000})"|'([^'<>]{1,4000})'|([^\s"'<>]{1,4000}))[^<>]{0,2000}>"""
+    r"""(?:((?:[^<]|<(?!/?a\b)){0,500})</a)?""",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link of a page."""
+
+    url: str
+    title: str = ""
+
+
+def find_media_links(page: Page, text: str) -> list[PageLink]:
+    """The links to media files, each once: an index of a folder, a page of downloads."""
+    found: dict[str, PageLink] = {}
+    for match in islice(_LINK.finditer(text), MAX_LINKS):
+        url = page.resolve(unescape(match[1] or match[2] or match[3]))
+        if url and MediaSource(url).ending:
+            found.setdefault(url, PageLink(url, clean_html(match[4] or "") or ""))
+    return list(found.values())
+
+
+def find_listed_pages(page: Page, documents: Iterable[Any]) -> list[PageLink]:
+    """The pages that an ItemList of JSON-LD names (schema.org), each once."""
+    found: dict[str, PageLink] = {}
+    for item in islice(_iterate_items(documents), MAX_LINKS):
+        inner = item.get("item")
+        named = [item, inner] if isinstance(inner, dict) else [item, {"url": inner}]
+        urls = (page.resolve(value) for each in named for value in (each.get("url"), each.get("@id")))
+        url = next((each for each in urls if each and each != page.url), None)
+        names = [each["name"] for each in reversed(named) if isinstance(each.get("name"), str)]
+        if url:
+            found.setdefault(url, PageLink(url, next(iter(names), "")))
+    return list(found.values())
+
+
+def _iterate_items(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for node in iterate_objects(documents):
+        items = node.get("itemListElement")
+        if node.get("@type") == "ItemList" and isinstance(items, list):
+            yield from (each if isinstance(each, dict) else {"url": each} for each in items)
