@@ -98,6 +98,14 @@ async def test_a_list_of_one_is_its_video(zygote: Zygote, site: Site, tmp_path: 
     assert (found.title, found.is_list, len(found.formats)) == ("Alone", False, 1)
 
 
+async def test_a_page_with_several_players_is_its_first_video(zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """As for a download; the others are offered."""
+    found = await probe(zygote, tmp_path, site.url("/page?src=media/clip.mp4&src=other/clip.mp4"))
+    assert (found.is_list, found.entry_count, len(found.formats)) == (False, 2, 1)
+    assert [each.index for each in found.entries] == [1, 2]
+    assert found.entries[1].url == site.url("/other/clip.mp4")
+
+
 async def test_a_live_stream_is_told_as_one(zygote: Zygote, site: Site, tmp_path: Path) -> None:
     found = await probe(zygote, tmp_path, site.url("/live.m3u8"))
     assert (found.live, found.title, found.duration) == (True, "live", None)
