@@ -80,9 +80,7 @@ def child_id(batch_id: str, index: int) -> str:
 class ChildCounts:
     """How many children a batch has, by their status."""
 
-    total: Annotated[
-        Int32 | None, Field(description="The entries; null while the playlist is being read.")
-    ]
+    total: Annotated[Int32 | None, Field(description="The entries; null while the playlist is being read.")]
     made: Annotated[Int32, Field(description="The entries of which jobs have been made so far.")]
     queued: Annotated[Int32, Field(description="The jobs that wait.")]
     processing: Annotated[Int32, Field(description="The jobs that run.")]

@@ -9,8 +9,8 @@ queue, and only a worker that dies while it reads has it read again, from the fi
 - `start` and the order of the entries count what is asked for, not places in the playlist: with `items="60,70"`,
   entry 0 is place 60, and `start=1` begins at place 70.
 - The source applies `items`, `limit` and `newest_first`, and the limit of the settings (VIDFERRY_MAX_ENTRIES).
-- It is an asynchronous generator. It yields the first page as soon as it has any entry, and ends after the last one. An empty page may come first, to
-  tell the title.
+- It is an asynchronous generator. It yields the first page as soon as it has any entry, and ends after the last one. An
+  empty page may come first, to tell the title.
 - It waits by itself for a slot of its own, and starts no child before that.
 - JobFailure ends it where the playlist can't be read. If the code is retryable, the maker asks again later.
 - Closing the iterator (`aclose`, or a cancellation) ends the child.
