@@ -24,6 +24,7 @@ KEPT = (
     keys.DOWNLOAD,
     keys.IDEMPOTENCY,
     keys.OBJECT_BY_URL,
+    keys.PROBE_BY_URL,
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,

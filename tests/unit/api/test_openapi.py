@@ -43,6 +43,7 @@ def _references(node: object) -> Iterator[str]:
 def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
     assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
         "createDownload": "post /api/download",
+        "createProbe": "post /api/probes",
         "listJobs": "get /api/jobs",
         "headListJobs": "head /api/jobs",
         "cancelJobs": "post /api/jobs:cancel",
@@ -243,7 +244,9 @@ def test_what_a_request_may_leave_out_may_be_null(document: dict[str, Any], api:
 def test_a_response_may_get_more_fields(document: dict[str, Any]) -> None:
     closed = [name for name, schema in document["components"]["schemas"].items() if "additionalProperties" in schema]
 
-    assert closed == ["BulkRequest", "DownloadRequest", "JobFilterFields", "RequestedFormat"], "what is sent"
+    assert closed == ["BulkRequest", "DownloadRequest", "JobFilterFields", "ProbeRequest", "RequestedFormat"], (
+        "what is sent"
+    )
 
 
 def test_each_tag_is_described(document: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+import vidferry_api.batches.routes as batches
 import vidferry_api.health.routes as health
 import vidferry_api.jobs.routes as jobs
 import vidferry_api.objects.routes as objects
@@ -63,7 +64,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
     )
     problems.install_error_handlers(app)
-    modules = (jobs, probes, objects, tickets, health, sign_in, watch)
+    modules = (batches, jobs, probes, objects, tickets, health, sign_in, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

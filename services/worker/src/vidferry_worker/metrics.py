@@ -22,6 +22,7 @@ class WorkerMetrics:
         self._queue_wait = registry.add_histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.add_histogram(catalogue.STAGE_DURATION)
         self._durations = registry.add_histogram(catalogue.DOWNLOAD_DURATION)
+        self._probes = registry.add_histogram(catalogue.PROBE_DURATION)
         self.clock_offset = registry.clock_offset
         self._negative = NegativeLatencies(
             registry.add_counter(catalogue.NEGATIVE_DURATIONS),
@@ -73,6 +74,10 @@ class WorkerMetrics:
         """Counts a download that was created at that time and has failed."""
         self._count_ended(created, Status.FAILED.value, code)
 
+    def count_probe(self, created: str, *, completed: bool) -> None:
+        """Counts a probe that was created at that time and has ended."""
+        self._probes.observe(max(0, _seconds_since(created)), "completed" if completed else "failed")
+
     def count_removed(self, size: int) -> None:
         """Counts an object of that many bytes that retention has removed."""
         self._removed_objects.add()
@@ -86,11 +91,15 @@ class WorkerMetrics:
 
     def _count_ended(self, created: str, outcome: str, code: str) -> None:
         self._finished.add(outcome, code)
-        seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+        seconds = _seconds_since(created)
         if seconds >= 0:
             self._durations.observe(seconds, outcome)
         else:
             self._negative.add(-seconds)
+
+
+def _seconds_since(created: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
 
 
 class StageClock:

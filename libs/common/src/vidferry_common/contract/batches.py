@@ -20,6 +20,8 @@ from vidferry_common.contract.stages import Stage, Status
 
 MAX_URLS = 1000
 """of a batch that is made of a list of URLs"""
+MAX_ENTRIES = 10_000
+"""of any batch, whatever the settings allow a playlist"""
 MAX_ITEMS_TEXT = 1000
 """characters of `items`"""
 MAX_POSITION = 1_000_000
@@ -78,7 +80,9 @@ def child_id(batch_id: str, index: int) -> str:
 class ChildCounts:
     """How many children a batch has, by their status."""
 
-    total: Annotated[Int32 | None, Field(description="The entries of the batch; null while its playlist is being read.")]
+    total: Annotated[
+        Int32 | None, Field(description="The entries; null while the playlist is being read.")
+    ]
     made: Annotated[Int32, Field(description="The entries of which jobs have been made so far.")]
     queued: Annotated[Int32, Field(description="The jobs that wait.")]
     processing: Annotated[Int32, Field(description="The jobs that run.")]
@@ -115,13 +119,13 @@ MIXED_ERROR, LOST_ERROR = (
 
 
 def _make_body() -> str:
-    """The format of a body, which string.format fills: as Update.body() writes that of a download, and `batch` behind it.
+    """The format of a body, for Lua's string.format: as Update.body() writes that of a download, with `batch` behind it.
 
-    It is filled with status, stage, timestamp, progress, message, downloaded bytes, title (JSON), total (JSON), the other
-    counts, downloaded bytes, size.
+    It takes status, stage, timestamp, progress, message, downloaded bytes, title (JSON), total (JSON), the other counts,
+    downloaded bytes, size.
     """
     written = orjson.loads(b"{" + Update(Status.QUEUED, Stage.QUEUED, 0, "").body() + b"}")
-    texts = {name: "%s" for name in ("status", "stage", "timestamp", "message")}
+    texts = dict.fromkeys(("status", "stage", "timestamp", "message"), "%s")
     numbers = {name: orjson.Fragment(b"%s") for name in ("progress", "title")}
     state = {
         "counts": {"total": orjson.Fragment(b"%s"), **dict.fromkeys(_COUNTED, orjson.Fragment(b"%d"))},

@@ -90,8 +90,8 @@ _SENTENCES = {
     ErrorCode.WORKER_LOST: "The download was interrupted too often. Try again.",
     ErrorCode.TIMED_OUT: "The download took longer than this service allows. Choose a lower quality, or tell "
     "the service's operator.",
-    ErrorCode.BATCH_FAILED: "All videos of the batch failed, for different reasons. Each of its jobs tells its own; retry "
-    "the batch to try those again.",
+    ErrorCode.BATCH_FAILED: "All videos of the batch failed, for different reasons, which its jobs tell. Retry the "
+    "batch to try them again.",
     ErrorCode.INTERNAL: "Something went wrong inside the service. Try again. If the error stays, tell the "
     "service's operator.",
 }

@@ -128,16 +128,22 @@ class Probe:
     subtitles: Annotated[list[ProbeSubtitles], Field(description=f"At most {MAX_SUBTITLES}.")]
     chapters: Annotated[list[ProbeChapter], Field(description=f"At most {MAX_CHAPTERS}.")]
     entries: Annotated[
-        list[ListEntry], Field(description=f"The first entries of a list, at most {MAX_ENTRIES}; empty for a video.")
+        list[ListEntry],
+        Field(
+            description=f"The first entries of a list, at most {MAX_ENTRIES}; of a page with several videos, all of "
+            "them, the first being the one that is described. Otherwise empty."
+        ),
     ]
     entry_count: Annotated[
         Int32 | None,
         Field(
-            description="How many entries the list has; null for a video, and if the list is longer than its first "
-            "entries and does not tell its length."
+            description="How many entries there are; null for a single video, and if the list is too long to be "
+            "counted and does not tell its length."
         ),
     ]
-    is_list: Annotated[bool, Field(description="Whether the URL leads to a list. A batch fetches its videos.")]
+    is_list: Annotated[
+        bool, Field(description="Whether it is a list: a batch fetches its videos, and a download fails.")
+    ]
     choice: Annotated[
         ProbeChoice | None,
         Field(description="What a download would fetch; null for a list, and if nothing fits the requested format."),

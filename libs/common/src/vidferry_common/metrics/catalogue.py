@@ -123,8 +123,8 @@ JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
     "Refused job requests. `caller_rate`: the caller sent too many requests. `jobs_waiting`, `bytes_per_day`: the "
-    "owner's limit of that name is reached. `probes_waiting`: the caller has as many open probes as it may. `queue_full`: the queue has reached "
-    "its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
+    "owner's limit of that name is reached. `probes_waiting`: too many probes of the caller wait or run. `queue_full`: "
+    "the queue has reached its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
     (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "probes_waiting", "queue_full", "redis_full")),),
 )
@@ -190,6 +190,15 @@ DOWNLOAD_DURATION = Definition(
     "worker. Negative durations are counted in `vidferry_download_negative_durations_total`.",
     _WORKER,
     (_OUTCOME,),
+    _WORK_BUCKETS,
+)
+PROBE_DURATION = Definition(
+    "vidferry_probe_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time from the POST of a probe to its end, including waiting, by the clocks of api and worker. Probes that are "
+    "answered with what another one found are not counted.",
+    _WORKER,
+    (Label("outcome", ("completed", "failed")),),
     _WORK_BUCKETS,
 )
 NEGATIVE_DURATIONS = Definition(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import Entry, child_id
+from vidferry_common.contract.batches import MAX_ENTRIES, Entry, child_id
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued_update, utc_now
@@ -140,8 +140,8 @@ class BatchStore:
             idle=seconds + micros / 1e6 - float(told) / 1000,
         )
 
-    async def read_entries(self, batch_id: str, first: int, count: int) -> list[Entry]:
-        """The entries that are known, from that index on. Of a cancelled batch only those that it has not made are left."""
+    async def read_entries(self, batch_id: str, first: int = 0, count: int = MAX_ENTRIES) -> list[Entry]:
+        """The entries that are known, from that index on. Of a batch that has ended, those that it was cancelled before."""
         key = keys.BATCH + batch_id + keys.ENTRIES
         found = await self._scripts.await_reply(self._scripts.redis.lrange(key, first, first + count - 1))
         return [Entry(**orjson.loads(entry)) for entry in found]
@@ -219,7 +219,9 @@ class BatchStore:
         for job_id in ids:
             pipe.hmget(keys.JOB + job_id, "epoch", "state")
         found = await self._scripts.await_reply(pipe.execute())
-        states = [(job_id, orjson.loads(state)["data"]) for job_id, (epoch, state) in zip(ids, found, strict=True) if epoch]
+        states = [
+            (job_id, orjson.loads(state)["data"]) for job_id, (epoch, state) in zip(ids, found, strict=True) if epoch
+        ]
         if states:
             children = [
                 [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]

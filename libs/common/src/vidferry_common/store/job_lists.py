@@ -174,7 +174,6 @@ class JobLists:
         jobs = [job for job in _parse_jobs(found) if job.owner == which.owner]
         return jobs, bool(at_end), Place(round(float(last_ms)), last_id.decode()) if last_id else after
 
-
     async def _read_children(self, which: JobFilter, size: int, after: Place | None) -> JobPage:
         """The page of a batch's jobs. A place in such a list has the job's index in the batch for its ms."""
         made, first = await self._count_children(which), after.ms + 1 if after else 0

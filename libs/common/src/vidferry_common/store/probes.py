@@ -66,7 +66,13 @@ class ProbeStore:
         found_key = keys.PROBE_BY_URL + digest(job.url, job.format.canonical(), job.partition)
         found = await self._read_found(found_key)
         document, request, caller = job.document, job.request, job.caller_digest
-        task = {"url": job.url, "format": job.format.canonical(), "found_key": found_key, "caller": caller}
+        task = {
+            "url": job.url,
+            "format": job.format.canonical(),
+            "found_key": found_key,
+            "caller": caller,
+            "created": job.created,
+        }
         reply = await self._scripts.run(
             "create_probe",
             [
@@ -95,7 +101,7 @@ class ProbeStore:
         return parse_created(job, request, caller_rate, reply)
 
     async def begin(self, task: Task) -> bool:
-        """Tells that the look begins. False where there is nothing to do any more: then the task has ended, or was lost.
+        """Tells that the look begins. False where there is nothing to do any more: the task has ended, or was lost.
 
         A probe whose URL was looked at meanwhile ends here.
         """

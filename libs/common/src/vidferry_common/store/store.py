@@ -3,12 +3,11 @@
 import time
 from dataclasses import dataclass
 
-from vidferry_common.contract.kinds import JobKind
 from vidferry_common.store.batches import BatchStore
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
-from vidferry_common.store.jobs import Cancelled, JobRecord, JobStore
+from vidferry_common.store.jobs import JobStore
 from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.objects import ObjectMarks
 from vidferry_common.store.probes import ProbeStore
@@ -48,10 +47,6 @@ class Store:
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
-
-    async def cancel(self, job: JobRecord) -> Cancelled:
-        """Ends a job of any kind as it was read."""
-        return await (self.probes if job.kind is JobKind.PROBE else self.jobs).cancel(job)
 
     def tasks(self, name: str) -> TaskQueue:
         """The queue of one kind of tasks."""

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 """bytes"""
+MAX_BODIES = {"/api/batches": 1024**2}
+"""the same of the paths that take more"""
 PROBE_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -64,13 +66,12 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = MAX_BODIES.get(scope["path"], MAX_BODY)
         length = Headers(scope=scope).get("content-length", "0")
-        body = await _read_body(receive) if length.isdecimal() and int(length) <= MAX_BODY else None
+        body = await _read_body(receive, most) if length.isdecimal() and int(length) <= most else None
         if body is None:
             # The connection stays open, or a client that is still sending would not see the response.
-            await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {MAX_BODY} bytes.").response()(
-                scope, receive, send
-            )
+            await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {most} bytes.").response()(scope, receive, send)
             return
         pending: list[Message] = [body]
 
@@ -80,7 +81,7 @@ class BoundedBody:
         await self._app(scope, receive_replayed, send)
 
 
-async def _read_body(receive: Receive) -> Message | None:
+async def _read_body(receive: Receive, most: int) -> Message | None:
     """Reads the whole body into one message; returns a disconnect as it is, and None if the body is too large."""
     body = bytearray()
     while True:
@@ -88,7 +89,7 @@ async def _read_body(receive: Receive) -> Message | None:
         if message["type"] != "http.request":
             return message
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             return None
         if not message.get("more_body"):
             return {"type": "http.request", "body": bytes(body), "more_body": False}

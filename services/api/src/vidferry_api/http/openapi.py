@@ -12,6 +12,7 @@ from vidferry_common.contract.errors import ProblemCode
 TAGS = [
     {"name": "downloads", "description": "Create jobs: ask for videos."},
     {"name": "probes", "description": "Look at a URL before anything is fetched."},
+    {"name": "batches", "description": "Create batches: ask for many videos at once, or for a playlist."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},

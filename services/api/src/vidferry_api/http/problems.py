@@ -54,6 +54,7 @@ RATE_LIMIT_HEADERS = {
 }
 _HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
 EXPECTED_BODY = 'Send a JSON object such as {"url": "https://example.org/video"}.'
+EXPECTED_BATCH = 'Send a JSON object such as {"urls": ["https://example.org/video"]}.'
 EXPECTED_CHOICE = 'Send a JSON object such as {"job_ids": ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"]} or {"filter": {}}.'
 
 
@@ -147,6 +148,8 @@ def _answer_validation_error(request: Request, error: Exception) -> JSONResponse
 
 def _expected_body(request: Request) -> str:
     """An example of the body that the path takes."""
+    if request.url.path.endswith("/batches"):
+        return EXPECTED_BATCH
     return EXPECTED_CHOICE if request.url.path.endswith((":cancel", ":retry")) else EXPECTED_BODY
 
 
@@ -243,7 +246,7 @@ def _answer_too_many_waits(_: Request, __: Exception) -> JSONResponse:
 
 QUOTA_DETAILS = {
     "jobs_waiting": "At most {most} jobs of this owner may wait at the same time. Try again when some have started.",
-    "probes_waiting": "At most {most} probes of one caller may wait or run at the same time. Try again in a few seconds.",
+    "probes_waiting": "At most {most} probes of one caller may wait or run at once. Try again in a few seconds.",
     "bytes_per_day": "This owner's downloads have used their {most} bytes of today. Try again after midnight UTC.",
 }
 

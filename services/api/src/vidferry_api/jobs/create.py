@@ -3,7 +3,8 @@
 import logging
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.limits import limit_format
 from vidferry_api.settings import ObjectSharing
+from vidferry_common.contract.batches import Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import partition_of
@@ -32,6 +34,7 @@ from vidferry_common.store import (
     QueueFull,
     QuotaExceeded,
     RedisFull,
+    entries_digest,
     idempotency_name,
 )
 
@@ -64,25 +67,24 @@ class JobRequest:
     """What is asked of a new job."""
 
     url: str
-    """canonical"""
+    """canonical; empty where it names many"""
     format: Format
     priority: Priority
     force: bool
     external_id: str | None
     metadata: dict[str, Any] | None
-    kind: JobKind = JobKind.DOWNLOAD
 
 
 class JobCreator:
     """Creates the jobs that one request asks for."""
 
     def __init__(self, request: Request, services: Services, principal: Principal, key: str) -> None:
-        self._request, self._services, self._principal, self.key = request, services, principal, key
+        self._request, self.services, self._principal, self.key = request, services, principal, key
 
     @property
     def public_root(self) -> str:
         """The public root of the request's URLs. Raises Problem if the request names no host."""
-        return public_root(self._request, self._services.settings)
+        return public_root(self._request, self.services.settings)
 
     async def create(
         self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
@@ -91,9 +93,44 @@ class JobCreator:
 
         owner and key: the principal and the request's Idempotency-Key if they are None.
         """
-        services, principal = self._services, self._principal
+        job = self._make_job(asked, retry_of, owner, key)
+        store, settings = self.services.store, self.services.settings
+        creating = store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+        return await self._accept(job, creating)
+
+    async def create_batch(
+        self,
+        asked: JobRequest,
+        source: Sequence[Entry] | PlaylistRequest,
+        retry_of: str = "",
+        owner: str | None = None,
+        key: str | None = None,
+    ) -> Created:
+        """The same for a batch of these entries, or of a playlist's."""
+        is_playlist = isinstance(source, PlaylistRequest)
+        named = {"playlist": asdict(source)} if is_playlist else {"urls": entries_digest(source)}
+        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.BATCH, asked=named)
+        settings, entries = self.services.settings, None if is_playlist else source
+        creating = self.services.store.batches.create(
+            job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate
+        )
+        return await self._accept(job, creating)
+
+    async def create_probe(
+        self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
+    ) -> Created:
+        """The same for a probe."""
+        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.PROBE)
+        settings = self.services.settings
+        creating = self.services.store.probes.create(
+            job, settings.queue_cap, settings.queue_bytes, settings.caller_rate
+        )
+        return await self._accept(job, creating)
+
+    def _make_job(self, asked: JobRequest, retry_of: str, owner: str | None, key: str | None) -> NewJob:
+        services, principal = self.services, self._principal
         owner = principal.owner if owner is None else owner
-        job = NewJob(
+        return NewJob(
             job_id=str(uuid4()),
             download_id=str(uuid4()),
             epoch=secrets.token_hex(4),
@@ -107,16 +144,18 @@ class JobCreator:
             retry_of=retry_of,
             external_id=asked.external_id,
             metadata=asked.metadata,
-            kind=asked.kind,
             owner=owner,
             caller=f"owner:{owner}" if owner else self._caller,
             limits=principal.limits,
             partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
         )
-        created = await self._store_job(job)
+
+    async def _accept(self, job: NewJob, creating: Awaitable[Created]) -> Created:
+        """Stores the job. Raises Problem if the job that the same Idempotency-Key created is gone."""
+        created = await self._store_job(job, creating)
         trace = trace_id(job.traceparent)
         logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
-        services.metrics.accepted.add(created.outcome)
+        self.services.metrics.accepted.add(created.outcome)
         if created.job is None:
             raise Problem(
                 ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key was deleted. Use a new Idempotency-Key."
@@ -129,14 +168,13 @@ class JobCreator:
 
     @property
     def _caller(self) -> str:
-        return caller_address(self._request.scope, self._services.settings.proxies)
+        return caller_address(self._request.scope, self.services.settings.proxies)
 
-    async def _store_job(self, job: NewJob) -> Created:
+    async def _store_job(self, job: NewJob, creating: Awaitable[Created]) -> Created:
         """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
-        services, settings = self._services, self._services.settings
+        services = self.services
         try:
-            store = services.store.probes if job.kind is JobKind.PROBE else services.store.jobs
-            return await store.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+            return await creating
         except CallerOverRate:
             services.metrics.refused.add("caller_rate")
             if job.owner:
@@ -167,7 +205,7 @@ class JobCreator:
         job = job or created.job
         assert job is not None  # create() raises otherwise
         root = self.public_root
-        document = add_tickets(job_document(job, root), self._services.tickets)
+        document = add_tickets(job_document(job, root), self.services.tickets)
         response = JSONResponse(document, status, {"Location": job_url(root, created.job_id)})
         if created.quota:
             response.headers.update(rate_limit_headers(created.quota))

@@ -20,10 +20,10 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
             ProblemCode.JOB_NOT_ENDED,
             "Wait until the job has ended: connect to its ws_url, or read the job again later.",
         )
-    if job.kind is not JobKind.DOWNLOAD:
-        raise Problem(ProblemCode.JOB_FAILED, f"A {job.kind} has no file of its own.")
     if job.status is not Status.COMPLETED:
         raise Problem(ProblemCode.JOB_FAILED, "Read the job's error for the reason. Create a new job to try again.")
+    if job.kind is not JobKind.DOWNLOAD:
+        raise Problem(ProblemCode.JOB_FAILED, f"A {job.kind} has no file of its own.")
     stored = await _pin_object(services, job.object) if job.object else None
     if stored is None:
         raise Problem(

@@ -1,8 +1,9 @@
-"""`GET /api/jobs`: an owner's jobs, the newest first. The bulk methods choose jobs by the same filters."""
+"""`GET /api/jobs`: an owner's jobs, the newest first, or those of a batch. The bulk methods choose jobs by the same filters."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
@@ -38,6 +39,13 @@ def _require_date(given: Any) -> Any:
     return given
 
 
+def _normalize_id(given: str) -> str:
+    try:
+        return str(UUID(given)) if given else ""
+    except ValueError:
+        raise ValueError("must be the id of a batch") from None
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
 
@@ -50,6 +58,12 @@ class JobFilterFields(BaseModel):
         default=[], max_length=20, description="One status or several: repeated, or separated by commas."
     )
     kind: JobKind | None = Field(default=None, description="The kind of the jobs.")
+    batch: Annotated[str, AfterValidator(_normalize_id)] = Field(
+        default="",
+        max_length=64,
+        description="The id of a batch: the jobs that it has made, in the order of its entries.",
+        json_schema_extra={"format": "uuid"},
+    )
     site: str = Field(
         default="",
         max_length=MAX_HOST,
@@ -78,6 +92,7 @@ class JobFilterFields(BaseModel):
             owner=owner,
             statuses=frozenset(self.status),
             kind=self.kind,
+            batch=self.batch,
             site=registered_domain(self.site) if self.site else "",
             external_id=self.external_id,
             created_after=self.created_after,
@@ -97,7 +112,7 @@ class ListQuery(JobFilterFields):
 
 
 class JobList(BaseModel):
-    """One page of a list, the newest job first."""
+    """One page of a list, the newest job first; of a batch's jobs, in the order of its entries."""
 
     jobs: list[Job] = Field(
         description="May be fewer than `page_size`, and even none, while more follow: see `next_page_token`."

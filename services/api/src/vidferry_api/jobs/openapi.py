@@ -32,11 +32,14 @@ TICKET = {
 TICKET_PROBLEMS = (ProblemCode.TICKET_INVALID, ProblemCode.TICKET_EXPIRED)
 
 
-def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]]:
+_CREATED = "The job was queued, or attached to a download of the same video that is already running."
+
+
+def creation_responses(*refusals: ProblemCode, description: str = _CREATED) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of the responses; refusals are those of one route beyond the common ones."""
     return {
         202: {
-            "description": "The job was queued, or attached to a download of the same video that is already running.",
+            "description": description,
             "headers": {
                 "Location": {"description": "The URL of the job.", "schema": URI},
                 **RATE_LIMIT_HEADERS,

@@ -3,6 +3,7 @@
 from vidferry_api.http.problems import Problem
 from vidferry_api.http.public_urls import job_url
 from vidferry_api.jobs.create import JobCreator, JobRequest
+from vidferry_api.jobs.retry_batch import retry_batch
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
@@ -12,10 +13,12 @@ from vidferry_common.store import Created, JobRecord
 async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
     """Creates a new job like this one, for the same owner. Raises Problem if this one has not ended, or has completed.
 
-    key: an Idempotency-Key in place of the request's own.
+    Of a batch the new one has what did not complete. key: an Idempotency-Key in place of the request's own.
     """
     if not job.status.terminal:
         raise Problem(ProblemCode.JOB_NOT_ENDED, "The job has not ended. Cancel it first, or wait until it has ended.")
+    if job.kind is JobKind.BATCH:
+        return await retry_batch(job, creator, key)
     if job.status is Status.COMPLETED:
         if job.kind is JobKind.PROBE:
             raise Problem(ProblemCode.JOB_COMPLETED, "To look at the URL again, create another probe.")
@@ -24,5 +27,7 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
             ProblemCode.JOB_COMPLETED,
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
-    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.kind)
+    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata)
+    if job.kind is JobKind.PROBE:
+        return await creator.create_probe(asked, retry_of=job.job_id, owner=job.owner, key=key)
     return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
+from vidferry_common.contract.batches import BatchState, Parent
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
@@ -16,7 +17,8 @@ from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.urls import MAX_LENGTH, canonical_url
 
 _ID = "3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"
-HTTP_URL = r"^\s*[Hh][Tt][Tt][Pp][Ss]?://"
+HTTP_URL: dict[str, Any] = {"pattern": r"^\s*[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": MAX_LENGTH}
+"""what the OpenAPI document says of a URL in a request"""
 _TIME = "2026-01-31T09:30:00.125Z"
 
 
@@ -43,7 +45,7 @@ class DownloadRequest(BaseModel):
         description="The URL of a page with a video, of an HLS or DASH playlist, or of a file. http or https, at most "
         "2048 characters, without user name and password. If a page has several videos, the first one is fetched.",
         examples=["https://example.org/video"],
-        json_schema_extra={"pattern": HTTP_URL, "maxLength": MAX_LENGTH},
+        json_schema_extra=HTTP_URL,
     )
     format: RequestedFormat = Field(
         default_factory=RequestedFormat, description="The format to fetch; by default one that plays everywhere."
@@ -75,19 +77,15 @@ class DownloadRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, body: Any) -> Any:
-        return drop_nulls(cls, body)
+        """Drops optional fields that are null: many clients write out every field."""
+        if not isinstance(body, dict):
+            return body
+        if isinstance(body.get("format"), dict):
+            body = {**body, "format": without_nulls(Format, body["format"])}
+        return without_nulls(cls, body)
 
 
-def drop_nulls(model: type[BaseModel], body: Any) -> Any:
-    """A request's body without optional fields that are null: many clients write out every field."""
-    if not isinstance(body, dict):
-        return body
-    if isinstance(body.get("format"), dict):
-        body = {**body, "format": _without_nulls(Format, body["format"])}
-    return _without_nulls(model, body)
-
-
-def _without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
+def without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
     """The fields without those that are null and not required by the model."""
     model_fields = model.model_fields
     return {
@@ -104,8 +102,10 @@ class Job(BaseModel):
 
     job_id: Uuid = Field(description="The job's id.", examples=[_ID])
     kind: JobKind = Field(description="What the job does.")
-    url: Uri = Field(
-        description="The URL of the request, in its canonical form.", examples=["https://example.org/video"]
+    url: Uri | None = Field(
+        description="The URL of the request, in its canonical form; of a batch, the URL of its playlist, and null if it is "
+        "made of a list of URLs.",
+        examples=["https://example.org/video"],
     )
     format: Format = Field(description="The format of the request.")
     priority: Priority = Field(description="The priority of the request.")
@@ -114,6 +114,8 @@ class Job(BaseModel):
     created_at: DateTime = Field(description="When the job was created, RFC 3339.", examples=[_TIME])
     external_id: str | None = Field(description="The caller's own id for the job.", examples=["order-4711"])
     metadata: dict[str, Any] | None = Field(description="What the caller keeps with the job.")
+    parent: Parent | None = Field(description="The batch that made the job; null for any other job.")
+    batch: BatchState | None = Field(description="What a batch tells of its jobs; null for jobs of other kinds.")
     status_url: Uri = Field(
         description="The absolute URL of the job.", examples=[f"https://media.example.org/api/jobs/{_ID}"]
     )

@@ -10,7 +10,6 @@ from vidferry_api.jobs.schemas import Job
 from vidferry_api.probes.schemas import ProbeRequest
 from vidferry_api.probes.wait import DEFAULT_SECONDS, ProbeWait, wait_for_end
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 
 router = APIRouter()
@@ -31,7 +30,10 @@ RESPONSES = creation_responses(
     response_model=Job,
     responses={
         **RESPONSES,
-        200: {**RESPONSES[202], "description": "The probe has ended: `probe` tells what was found, or `error` why not."},
+        200: {
+            **RESPONSES[202],
+            "description": "The probe has ended: `probe` tells what it found, or `error` why it failed.",
+        },
         202: {**RESPONSES[202], "description": "The probe goes on: read or watch its job."},
     },
     openapi_extra={"parameters": [TRACEPARENT]},
@@ -44,15 +46,13 @@ async def post_probe(
     principal: WriterDep,
     wait: ProbeWait = DEFAULT_SECONDS,
 ) -> JSONResponse:
-    """Tells what a URL leads to without fetching it: title, duration, formats, subtitles, the entries of a list, and what
-    a download would fetch.
+    """Tells what a URL leads to without fetching it: title, duration, formats, subtitles, the entries of a list, and
+    what a download would fetch.
 
     A probe is a job: it has a status, watchers and a place in the lists, and can be cancelled. Probes don't wait behind
     downloads. What was found is kept for ten minutes, and another probe of the same URL and format is answered with it.
     """
-    asked = JobRequest(
-        body.url, body.format, Priority.INTERACTIVE, False, body.external_id, body.metadata, JobKind.PROBE
-    )
-    created = await creator.create(asked)
+    asked = JobRequest(body.url, body.format, Priority.INTERACTIVE, False, body.external_id, body.metadata)
+    created = await creator.create_probe(asked)
     assert created.job is not None  # create() raises otherwise
     return creator.describe(created, await wait_for_end(created.job, wait, request, services, principal))

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
-from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, drop_nulls
-from vidferry_common.urls import MAX_LENGTH, canonical_url
+from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, without_nulls
+from vidferry_common.contract.formats import Format
+from vidferry_common.urls import canonical_url
 
 
 class ProbeRequest(BaseModel):
@@ -18,7 +19,7 @@ class ProbeRequest(BaseModel):
         description="The URL of a page with a video, of a playlist or a channel, or of a file. http or https, at most "
         "2048 characters, without user name and password.",
         examples=["https://example.org/video"],
-        json_schema_extra={"pattern": HTTP_URL, "maxLength": MAX_LENGTH},
+        json_schema_extra=HTTP_URL,
     )
     format: RequestedFormat = Field(
         default_factory=RequestedFormat,
@@ -38,4 +39,9 @@ class ProbeRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, body: Any) -> Any:
-        return drop_nulls(cls, body)
+        """Drops optional fields that are null: many clients write out every field."""
+        if not isinstance(body, dict):
+            return body
+        if isinstance(body.get("format"), dict):
+            body = {**body, "format": without_nulls(Format, body["format"])}
+        return without_nulls(cls, body)

@@ -80,7 +80,9 @@ class BatchMaker:
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
         tries = int(task.fields.get("tries", 0)) + 1
-        logger.info("a playlist can't be read", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail})
+        logger.info(
+            "a playlist can't be read", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail}
+        )
         if failure.code.retryable and not failure.final and tries < READING_TRIES:
             await self._queue.put_back(task, failure.retry_after or retry_delay(READING_DELAY, tries - 1), tries=tries)
         else:

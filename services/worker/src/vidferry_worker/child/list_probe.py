@@ -1,20 +1,26 @@
-"""Describes a list to the worker: a playlist, a channel, a feed, or a page with several players."""
+"""Describes a list to the worker: a playlist, a channel, a feed. Its entries are those that a batch would take."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
-from urllib.parse import urljoin
 
-from yt_dlp.utils import PlaylistEntries, unsmuggle_url
-
+from vidferry_common.contract.errors import MAX_COUNTED
 from vidferry_common.contract.probes import MAX_ENTRIES, ListEntry, Probe
 from vidferry_worker.child import probe_fields
-from vidferry_worker.children.protocol import MAX_LISTED, MAX_TITLE, number_or_none
+from vidferry_worker.child.lists.listed_video import ListedVideo
+from vidferry_worker.child.lists.walk import ListWalker
+from vidferry_worker.children.protocol import MAX_LISTED, MAX_TITLE
 
 
-def describe_list(ydl: Any, found: dict[str, Any], url: str) -> Probe:
-    """The probe of a list that an extractor has found; url is the one that the caller sent."""
-    entries = list(islice(iterate_entries(ydl, found, url), MAX_ENTRIES + 1))
+def describe_list(ydl: Any, found: dict[str, Any], url: str, count: int | None) -> Probe:
+    """The probe of a list that an extractor has found. url: that the caller sent. count: of its videos, if known."""
+    entries = list(islice(describe_entries(ListWalker(ydl).walk(found, url)), MAX_ENTRIES + 1))
+    told = found.get("playlist_count")
+    if len(entries) <= MAX_ENTRIES:
+        count = len(entries)
+    elif count is None or count > MAX_COUNTED:
+        count = probe_fields.whole(told, MAX_LISTED) if told else None
     return probe_fields.shorten(
         Probe(
             title=probe_fields.text(found.get("title"), MAX_TITLE),
@@ -28,7 +34,7 @@ def describe_list(ydl: Any, found: dict[str, Any], url: str) -> Probe:
             subtitles=[],
             chapters=[],
             entries=entries[:MAX_ENTRIES],
-            entry_count=_count_entries(ydl, found, entries),
+            entry_count=count,
             is_list=True,
             choice=None,
             shortened=False,
@@ -36,33 +42,13 @@ def describe_list(ydl: Any, found: dict[str, Any], url: str) -> Probe:
     )
 
 
-def iterate_entries(ydl: Any, found: dict[str, Any], url: str) -> Iterator[ListEntry]:
-    """The entries of a list, in its order, as they are found: a long list is read page by page."""
-    page = str(found.get("webpage_url") or url)
-    for index, entry in PlaylistEntries(ydl, found)[:]:
-        if index > MAX_LISTED:
-            return
-        if isinstance(entry, Mapping):
-            yield ListEntry(
-                index,
-                _url_of(entry, page),
-                probe_fields.text(entry.get("title"), MAX_TITLE),
-                number_or_none(entry.get("duration")),
-            )
+def add_entries(probe: Probe, videos: Iterable[ListedVideo]) -> Probe:
+    """The probe of a video whose page has several, with all of them."""
+    entries = list(describe_entries(videos))
+    return probe_fields.shorten(replace(probe, entries=entries[:MAX_ENTRIES], entry_count=len(entries)))
 
 
-def _url_of(entry: Mapping[str, Any], page: str) -> str | None:
-    """The URL by which the entry's video is found again; None where only the list leads to it."""
-    is_reference = str(entry.get("_type") or "video").startswith("url")
-    plain = entry.get("url") if is_reference else entry.get("webpage_url") or entry.get("url")
-    if not isinstance(plain, str):
-        return None
-    absolute = probe_fields.url(urljoin(page, unsmuggle_url(plain, {})[0]))
-    return None if absolute == page else absolute
-
-
-def _count_entries(ydl: Any, found: dict[str, Any], first: list[ListEntry]) -> int | None:
-    if len(first) <= MAX_ENTRIES:
-        return len(first)
-    count = found.get("playlist_count") or PlaylistEntries(ydl, found).get_full_count()
-    return probe_fields.whole(count, MAX_LISTED) if count else None
+def describe_entries(videos: Iterable[ListedVideo]) -> Iterator[ListEntry]:
+    """The entries of a list, from 1 on."""
+    for index, video in enumerate(videos, 1):
+        yield ListEntry(index, probe_fields.url(video.url), probe_fields.text(video.title, MAX_TITLE), video.duration)

@@ -6,15 +6,15 @@ The order is a LookOrder (children/protocol.py). What a download would refuse, s
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from yt_dlp.utils import LazyList
-
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Format, Quality
 from vidferry_common.contract.probes import Probe
 from vidferry_worker.child import options, preload
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.event_logger import EventLogger
-from vidferry_worker.child.list_probe import describe_list
+from vidferry_worker.child.list_probe import add_entries, describe_list
+from vidferry_worker.child.lists.listed_video import ListedVideo
+from vidferry_worker.child.lists.refusal import reduce_to_video
 from vidferry_worker.child.patches import smuggled_data
 from vidferry_worker.child.stream_sizes import find_sizes
 from vidferry_worker.child.video_probe import describe_video
@@ -32,6 +32,8 @@ class Look:
         self._ydl = preload.loaded_downloader()
         self._streams: Streams = []
         """that a download would fetch"""
+        self._list: dict[str, Any] | None = None
+        self._list_length: int | None = None
 
     def run(self) -> None:
         smuggled_data.renew_key()
@@ -46,7 +48,18 @@ class Look:
         select = preload.format_selector_for(self._format.canonical())
         self._ydl.format_selector = self._recording(select)
         self._ydl.wants_video = self._format.quality is not Quality.AUDIO
-        self._ydl.on_list = _is_list_of_several
+        self._ydl.on_list = self._take_list
+
+    def _take_list(self, found: dict[str, Any]) -> bool:
+        """Whether what was found is a list of which a download would take nothing. Then nothing of it is extracted."""
+        try:
+            self._ydl.other_videos += reduce_to_video(self._ydl, found)
+        except JobFailure as refusal:
+            if refusal.code is not ErrorCode.PLAYLIST:
+                raise
+            self._list, self._list_length = found, refusal.entries
+            return True
+        return False
 
     def _recording(self, select: Callable[[dict[str, Any]], Iterable[dict[str, Any]]]) -> Callable[[Any], Streams]:
         """Wraps a format selector: records what it selects, and lets yt-dlp go on where that is nothing."""
@@ -59,25 +72,15 @@ class Look:
         return select_and_record
 
     def _describe(self, found: dict[str, Any] | None) -> Probe:
-        video = found
-        while video and video.get("entries") is not None and not _is_list_of_several(video):
-            video = next(iter(video["entries"]), None)  # a list of one is its video, as for a download
-        if not video:
+        if self._list is not None:
+            return describe_list(self._ydl, self._list, self._order.url, self._list_length)
+        while found and found.get("entries") is not None:
+            found = next(iter(found["entries"]), None)  # the one video that a download would take
+        if not found:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
-        if video.get("entries") is not None:
-            return describe_list(self._ydl, video, self._order.url)
-        self._ydl.body_starts.is_guessed_video(video)  # fails where it is a document
-        if not video.get("is_live"):
+        self._ydl.body_starts.is_guessed_video(found)  # fails where it is a document
+        if not found.get("is_live"):
             find_sizes(self._ydl, self._streams)
-        return describe_video(video, self._streams, self._format)
-
-
-def _is_list_of_several(found: dict[str, Any]) -> bool:
-    """Whether a result of an extractor has at least two entries. No more than these two are looked for."""
-    entries = found.get("entries")
-    if entries is None:
-        return False
-    if not isinstance(entries, list | LazyList) and not hasattr(entries, "getslice"):
-        found["entries"] = entries = LazyList(entries)  # the entries that were looked for stay
-    first = entries.getslice(0, 2) if hasattr(entries, "getslice") else entries[:2]
-    return len(list(first)) > 1
+        probe = describe_video(found, self._streams, self._format)
+        others = [ListedVideo(self._order.url, probe.title or "", probe.duration), *self._ydl.other_videos]
+        return add_entries(probe, others) if len(others) > 1 else probe

@@ -40,14 +40,18 @@ class ProbeRunner:
             probe = await self._look(task)
         except JobFailure as failure:
             logger.warning("probe failed", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail})
-            code = failure.code
-            await until_redis_answers(lambda: self._probes.fail(task, code))
+            await self._fail(task, failure.code)
         except Exception:
             logger.exception("probe failed with an unexpected error", extra={"job_id": task.id})
-            await until_redis_answers(lambda: self._probes.fail(task, ErrorCode.INTERNAL))
+            await self._fail(task, ErrorCode.INTERNAL)
         else:
-            await until_redis_answers(lambda: self._probes.complete(task, probe))
-            logger.info("probe ended", extra={"job_id": task.id})
+            if await until_redis_answers(lambda: self._probes.complete(task, probe)):
+                self._context.metrics.count_probe(task.fields["created"], completed=True)
+                logger.info("probe ended", extra={"job_id": task.id})
+
+    async def _fail(self, task: Task, code: ErrorCode) -> None:
+        if await until_redis_answers(lambda: self._probes.fail(task, code)):
+            self._context.metrics.count_probe(task.fields["created"], completed=False)
 
     async def _look(self, task: Task) -> Probe:
         if task.taken > MAX_TAKEN:

@@ -32,7 +32,9 @@ if new_job.by_external_id ~= '' then redis.call('HSET', KEYS[1], 'by_external_id
 redis.call('HSET', key, 'told', now_ms(), 'making', args.making, 'title', 'null', 'error', '', 'made', 0, 'queued', 0,
   'processing', 0, 'completed', 0, 'failed', 0, 'cancelled', 0, 'progress', 0, 'bytes', 0, 'size', 0)
 if args.total then redis.call('HSET', key, 'total', args.total) end
-if args.entries[1] then redis.call('RPUSH', key .. keys.ENTRIES, unpack(args.entries)) end
+for i = 1, #args.entries, 1000 do -- more than Lua's stack holds
+  redis.call('RPUSH', key .. keys.ENTRIES, unpack(args.entries, i, math.min(i + 999, #args.entries)))
+end
 for _, each in ipairs({ KEYS[1], key, key .. keys.ENTRIES }) do redis.call('EXPIRE', each, ttl) end
 local body = batch_body(read_batch(job_id), 'queued', 'queued', args.timestamp, '0', batches.WAITING)
 deliver(job_id, body, false, ttl, true)

@@ -1,0 +1,1 @@
+"""Batches: many videos at once, or a playlist. Each is a job, and its videos are jobs."""

@@ -1,0 +1,91 @@
+"""The request body of batches."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from vidferry_api.jobs.labels import ExternalId, Metadata
+from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, without_nulls
+from vidferry_common.contract.batches import MAX_ITEMS_TEXT, MAX_URLS, parse_items
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.priority import Priority
+from vidferry_common.urls import MAX_LENGTH, canonical_url
+
+MAX_LIMIT = 100_000
+_OF_PLAYLISTS = ("items", "limit", "newest_first")
+
+
+def _check_items(text: str) -> str:
+    parse_items(text)
+    return text
+
+
+class BatchRequest(BaseModel):
+    """The videos to fetch: either `urls` or `playlist`. An optional field that is `null` counts as left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
+
+    urls: list[Annotated[str, Field(max_length=2 * MAX_LENGTH)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_URLS,
+        description="The URLs of the videos, each as in `POST /api/download`. One that is not valid becomes a job that has "
+        "failed.",
+        examples=[["https://example.org/video", "https://example.org/another"]],
+    )
+    playlist: Annotated[str, AfterValidator(canonical_url)] | None = Field(
+        default=None,
+        description="The URL of a playlist or a channel.",
+        examples=["https://example.org/playlist"],
+        json_schema_extra=HTTP_URL,
+    )
+    items: Annotated[str, AfterValidator(_check_items)] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_ITEMS_TEXT,
+        description="Which videos of the playlist, by their places from 1 on.",
+        examples=["1-50,60"],
+    )
+    limit: int | None = Field(
+        default=None, ge=1, le=MAX_LIMIT, strict=True, description="The most videos to take of the playlist."
+    )
+    newest_first: bool = Field(default=False, strict=True, description="Take the newest videos of the playlist first.")
+    format: RequestedFormat = Field(
+        default_factory=RequestedFormat, description="The format of all videos; by default one that plays everywhere."
+    )
+    priority: Priority = Field(
+        default=Priority.BULK,
+        description="`bulk`: interactive downloads of the last hours go first. `interactive`: a person is waiting.",
+    )
+    force: bool = Field(
+        default=False,
+        strict=True,
+        description="Fetch the videos again even if they are in the bucket, and replace the stored ones.",
+    )
+    external_id: ExternalId | None = Field(
+        default=None, description="Your own id for the batch. Its jobs have none.", examples=["course-12"]
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description="A JSON object that Vidferry keeps with the batch, and not with its jobs. At most 2 KiB when written "
+        "without spaces.",
+        examples=[{"course": "physics"}],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, body: Any) -> Any:
+        """Drops optional fields that are null: many clients write out every field."""
+        if not isinstance(body, dict):
+            return body
+        if isinstance(body.get("format"), dict):
+            body = {**body, "format": without_nulls(Format, body["format"])}
+        return without_nulls(cls, body)
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if (self.urls is None) == (self.playlist is None):
+            raise ValueError("send either urls or playlist")
+        if self.urls is not None and self.model_fields_set & set(_OF_PLAYLISTS):
+            raise ValueError(f"send {', '.join(_OF_PLAYLISTS)} together with playlist only")
+        return self

@@ -1,0 +1,50 @@
+"""Retries batches that have ended: what did not complete of one becomes a new batch."""
+
+from collections.abc import Sequence
+
+from vidferry_api.http.problems import Problem
+from vidferry_api.jobs.create import JobCreator, JobRequest
+from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.stages import Status
+from vidferry_common.store import Created, JobFilter, JobRecord, Place, Store
+
+PAGE = 200
+"""children that are read at once"""
+
+
+async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
+    """Creates a new batch of the entries that this one did not complete, for the same owner. Raises Problem if it
+    completed all.
+    """
+    asked = JobRequest(batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata)
+    source = await _find_source(batch, creator.services.store)
+    if not source:
+        raise Problem(
+            ProblemCode.JOB_COMPLETED,
+            "All jobs of the batch have completed. The list at its children_url has their files.",
+        )
+    return await creator.create_batch(asked, source, retry_of=batch.job_id, owner=batch.owner, key=key)
+
+
+async def _find_source(batch: JobRecord, store: Store) -> Sequence[Entry] | PlaylistRequest:
+    """What is still to be made: the entries of the children that did not complete, each with its job, and those that the
+    batch was cancelled before. The whole playlist if the batch ended before it was read; what is in the bucket is reused.
+    """
+    if batch.playlist is not None and batch.state["batch"]["counts"]["total"] is None:
+        return batch.playlist
+    children = await _read_children(batch, store)
+    again = [Entry(job.url, job.state["title"] or "", retry_of=job.job_id) for job in children]
+    return [*again, *await store.batches.read_entries(batch.job_id)]
+
+
+async def _read_children(batch: JobRecord, store: Store) -> list[JobRecord]:
+    which = JobFilter(batch.owner, frozenset({Status.FAILED, Status.CANCELLED}), batch=batch.job_id)
+    jobs: list[JobRecord] = []
+    place: Place | None = None
+    while True:
+        page = await store.job_lists.read_page(which, PAGE, place)
+        jobs += page.jobs
+        place = page.next_place
+        if place is None:
+            return jobs
