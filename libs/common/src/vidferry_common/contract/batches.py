@@ -80,9 +80,7 @@ def child_id(batch_id: str, index: int) -> str:
 class ChildCounts:
     """How many children a batch has, by their status."""
 
-    total: Annotated[
-        Int32 | None, Field(description="The entries; null while the playlist is being read.")
-    ]
+    total: Annotated[Int32 | None, Field(description="The entries; null while the playlist is being read.")]
     made: Annotated[Int32, Field(description="The entries of which jobs have been made so far.")]
     queued: Annotated[Int32, Field(description="The jobs that wait.")]
     processing: Annotated[Int32, Field(description="The jobs that run.")]
@@ -119,9 +117,9 @@ MIXED_ERROR, LOST_ERROR = (
 
 
 def _make_body() -> str:
-    """The format of a body, for Lua's string.format: as Update.body() writes that of a download, with `batch` behind it.
+    """The format of a body, for string.format: as Update.body() writes that of a download, with `batch` behind it.
 
-    It takes status, stage, timestamp, progress, message, downloaded bytes, title (JSON), total (JSON), the other counts,
+    It takes status, stage, timestamp, progress, message, downloaded bytes, title and total (JSON), the other counts,
     downloaded bytes, size.
     """
     written = orjson.loads(b"{" + Update(Status.QUEUED, Stage.QUEUED, 0, "").body() + b"}")

@@ -90,7 +90,7 @@ class BatchStore:
     async def create(
         self, job: NewJob, entries: Sequence[Entry] | None, queue_cap: int, queue_bytes: int, caller_rate: int = 0
     ) -> Created:
-        """Makes a batch. job is of that kind. entries: None where they are those of a playlist, which is still to be read.
+        """Makes a batch. job is of that kind. entries: None where they are still to be read of a playlist.
 
         Raises what JobStore.create() raises.
         """
@@ -122,7 +122,7 @@ class BatchStore:
         key = keys.BATCH + batch_id
         pipe = self._scripts.redis.pipeline(transaction=True)
         pipe.hgetall(keys.JOB + batch_id)
-        pipe.hmget(key, "making", "made", "total", "stopped", "told")
+        pipe.hmget(key, ["making", "made", "total", "stopped", "told"])
         pipe.llen(key + keys.ENTRIES)
         pipe.time()
         fields, record, entries, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
@@ -141,7 +141,7 @@ class BatchStore:
         )
 
     async def read_entries(self, batch_id: str, first: int = 0, count: int = MAX_ENTRIES) -> list[Entry]:
-        """The entries that are known, from that index on. Of a batch that has ended, those that it was cancelled before."""
+        """The known entries, from that index on; of a batch that has ended, those that it was cancelled before."""
         key = keys.BATCH + batch_id + keys.ENTRIES
         found = await self._scripts.await_reply(self._scripts.redis.lrange(key, first, first + count - 1))
         return [Entry(**orjson.loads(entry)) for entry in found]
@@ -149,7 +149,7 @@ class BatchStore:
     async def add_entries(
         self, batch_id: str, start: int, entries: Sequence[Entry], *, title: str = "", complete: bool = False
     ) -> int:
-        """Adds entries of a playlist, and tells its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
+        """Adds entries of a playlist, and its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
 
         start: the index of the first one. complete: whether these are the last.
         """
@@ -217,16 +217,14 @@ class BatchStore:
         ids = [child_id(batch_id, index) for index in indexes]
         pipe = self._scripts.redis.pipeline(transaction=False)
         for job_id in ids:
-            pipe.hmget(keys.JOB + job_id, "epoch", "state")
+            pipe.hmget(keys.JOB + job_id, ["epoch", "state"])
         found = await self._scripts.await_reply(pipe.execute())
-        states = [
-            (job_id, orjson.loads(state)["data"]) for job_id, (epoch, state) in zip(ids, found, strict=True) if epoch
+        children = [
+            _describe_cancelled(job_id, orjson.loads(state)["data"])
+            for job_id, (epoch, state) in zip(ids, found, strict=True)
+            if epoch
         ]
-        if states:
-            children = [
-                [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]
-                for job_id, state in states
-            ]
+        if children:
             await self._scripts.run(
                 "cancel_children",
                 [],
@@ -254,6 +252,11 @@ class BatchStore:
             expires_at=utc_now(self._record_seconds),
             **arguments,
         )
+
+
+def _describe_cancelled(job_id: str, state: dict[str, Any]) -> list[Any]:
+    """What cancel_children.lua is told of a child in that state."""
+    return [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]
 
 
 def _write_entry(entry: Entry) -> str:

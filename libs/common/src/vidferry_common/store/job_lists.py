@@ -54,7 +54,8 @@ class JobFilter:
         """Equal for equal filters."""
         values = (
             self.owner, ",".join(sorted(self.statuses)), self.kind or "", self.site,
-            "" if self.external_id is None else f"={self.external_id}", self.batch, *map(_describe_moment, self._bounds),
+            "" if self.external_id is None else f"={self.external_id}", *map(_describe_moment, self._bounds),
+            *filter(None, [self.batch]),
         )  # fmt: skip
         return digest(*values)[:16]
 
@@ -138,8 +139,8 @@ class JobLists:
     async def read_page(self, which: JobFilter, size: int, after: Place | None = None) -> JobPage:
         """The jobs that follow a place, the newest first; from the newest on where there is none.
 
-        No job is there twice, and none is left out that was there when the first page was read, while jobs come. The jobs
-        of a batch come in the order of its entries.
+        No job is there twice, and none is left out that was there when the first page was read, while jobs come.
+        The jobs of a batch come in the order of its entries.
         """
         if which.batch:
             return await self._read_children(which, size, after)
@@ -192,7 +193,7 @@ class JobLists:
 
     async def _count_children(self, which: JobFilter) -> int:
         """How many jobs the batch has made; 0 where there is no such batch of the owner's."""
-        reply = self._scripts.redis.hmget(keys.JOB + which.batch, "owner", "state")
+        reply = self._scripts.redis.hmget(keys.JOB + which.batch, ["owner", "state"])
         owner, state = await self._scripts.await_reply(reply)
         if state is None or (owner or b"").decode() != which.owner:
             return 0

@@ -417,7 +417,7 @@ class JobStore:
     ) -> Created:
         """Makes a job and starts or joins its download.
 
-        Raises QueueFull, RedisFull, CallerOverRate, QuotaExceeded, IdempotencyMismatch; BatchMovedOn for a job with a parent.
+        Raises QueueFull, RedisFull, CallerOverRate, QuotaExceeded, IdempotencyMismatch; for a child BatchMovedOn.
         caller_rate: requests a minute of one caller; 0: any number. title: of the video, where it is known already.
         """
         fmt, text = job.format.canonical(), len(job.url) + len(job.public_root)

@@ -29,8 +29,8 @@ router = APIRouter()
     openapi_extra={"parameters": [TRACEPARENT]},
 )
 async def post_batch(body: BatchRequest, creator: JobCreatorDep) -> JSONResponse:
-    """Creates a batch and answers immediately with it. A worker makes a job of each video; `batch.counts` tells how many
-    wait, run and have ended, and `batch.children_url` lists them.
+    """Creates a batch and answers immediately with it. A worker makes a job of each video; `batch.counts` tells how
+    many wait, run and have ended, and `batch.children_url` lists them.
 
     The body may have 1 MiB.
     """

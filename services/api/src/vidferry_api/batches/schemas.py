@@ -29,8 +29,8 @@ class BatchRequest(BaseModel):
         default=None,
         min_length=1,
         max_length=MAX_URLS,
-        description="The URLs of the videos, each as in `POST /api/download`. One that is not valid becomes a job that has "
-        "failed.",
+        description="The URLs of the videos, each as in `POST /api/download`. One that is not valid becomes a job that "
+        "has failed.",
         examples=[["https://example.org/video", "https://example.org/another"]],
     )
     playlist: Annotated[str, AfterValidator(canonical_url)] | None = Field(
@@ -67,8 +67,8 @@ class BatchRequest(BaseModel):
     )
     metadata: Metadata | None = Field(
         default=None,
-        description="A JSON object that Vidferry keeps with the batch, and not with its jobs. At most 2 KiB when written "
-        "without spaces.",
+        description="A JSON object that Vidferry keeps with the batch, and not with its jobs. At most 2 KiB when "
+        "written without spaces.",
         examples=[{"course": "physics"}],
     )
 

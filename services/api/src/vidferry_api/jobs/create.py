@@ -107,13 +107,14 @@ class JobCreator:
         key: str | None = None,
     ) -> Created:
         """The same for a batch of these entries, or of a playlist's."""
-        is_playlist = isinstance(source, PlaylistRequest)
-        named = {"playlist": asdict(source)} if is_playlist else {"urls": entries_digest(source)}
+        named: dict[str, Any]
+        if isinstance(source, PlaylistRequest):
+            named, entries = {"playlist": asdict(source)}, None
+        else:
+            named, entries = {"urls": entries_digest(source)}, source
         job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.BATCH, asked=named)
-        settings, entries = self.services.settings, None if is_playlist else source
-        creating = self.services.store.batches.create(
-            job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate
-        )
+        store, settings = self.services.store, self.services.settings
+        creating = store.batches.create(job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
         return await self._accept(job, creating)
 
     async def create_probe(

@@ -1,4 +1,4 @@
-"""`GET /api/jobs`: an owner's jobs, the newest first, or those of a batch. The bulk methods choose jobs by the same filters."""
+"""`GET /api/jobs`: an owner's jobs, the newest first, or a batch's. Bulk methods choose jobs by the same filters."""
 
 from typing import Annotated, Any
 from uuid import UUID

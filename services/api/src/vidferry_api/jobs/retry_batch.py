@@ -22,14 +22,14 @@ async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = N
     if not source:
         raise Problem(
             ProblemCode.JOB_COMPLETED,
-            "All jobs of the batch have completed. The list at its children_url has their files.",
+            "All jobs of the batch have completed. Its children_url lists them.",
         )
     return await creator.create_batch(asked, source, retry_of=batch.job_id, owner=batch.owner, key=key)
 
 
 async def _find_source(batch: JobRecord, store: Store) -> Sequence[Entry] | PlaylistRequest:
-    """What is still to be made: the entries of the children that did not complete, each with its job, and those that the
-    batch was cancelled before. The whole playlist if the batch ended before it was read; what is in the bucket is reused.
+    """What is still to be made: the entries of the children that did not complete, and those that a cancelled batch had
+    not come to. The whole playlist if the batch ended before it was read; what is in the bucket is reused.
     """
     if batch.playlist is not None and batch.state["batch"]["counts"]["total"] is None:
         return batch.playlist

@@ -103,8 +103,8 @@ class Job(BaseModel):
     job_id: Uuid = Field(description="The job's id.", examples=[_ID])
     kind: JobKind = Field(description="What the job does.")
     url: Uri | None = Field(
-        description="The URL of the request, in its canonical form; of a batch, the URL of its playlist, and null if it is "
-        "made of a list of URLs.",
+        description="The URL of the request, in its canonical form; of a batch, the URL of its playlist, or null where "
+        "it has many URLs.",
         examples=["https://example.org/video"],
     )
     format: Format = Field(description="The format of the request.")

@@ -26,7 +26,7 @@ class ChildMaker:
         self._made = batch.made
 
     async def make_known(self) -> float | None:
-        """Makes a child of each entry that is known, and returns None; or the seconds to wait where there is no room for it.
+        """Makes a child of each known entry, and returns None; or the seconds to wait where there is no room for one.
 
         Raises BatchMovedOn where the batch was cancelled, or another maker is at another entry.
         """

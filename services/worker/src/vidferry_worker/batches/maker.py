@@ -1,4 +1,4 @@
-"""Does the tasks of batches: has their children made, reads their playlists, and looks after them until they have ended."""
+"""Does the tasks of batches: has their children made, reads their playlists, looks after them until they have ended."""
 
 import asyncio
 import logging

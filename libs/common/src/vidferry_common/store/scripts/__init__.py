@@ -14,9 +14,9 @@ from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
 SCRIPTS = ("add_entries", "add_task", "begin_probe", "cancel", "cancel_children", "cancel_probe", "claim",
            "claim_object", "create", "create_batch", "create_probe", "end_probe", "expired_leases", "fail_child",
-           "finish", "hold_tasks", "list_jobs", "mark_deleting", "pick",
-           "pin", "publish", "queue_depth", "release_task", "renew", "requeue", "set_fields", "settle_batch", "stop_batch",
-           "sweep_due", "take_tasks", "tell_batch")  # fmt: skip
+           "finish", "hold_tasks", "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth",
+           "release_task", "renew", "requeue", "set_fields", "settle_batch", "stop_batch", "sweep_due", "take_tasks",
+           "tell_batch")  # fmt: skip
 LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 FURTHER_LIBRARIES = {

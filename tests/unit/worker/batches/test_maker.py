@@ -1,0 +1,209 @@
+"""The children of batches are made in order, each once, whatever stands in the way."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support.batches import claim_child, completed, counts, end_child, made, make, new_batch, read, take_batch
+from support.records import SECONDS, Records
+from support.redis_server import RedisServer
+from vidferry_common.contract import keys
+from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
+from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
+from vidferry_worker.batches.entry_source import EntryPage, NoPlaylists
+from vidferry_worker.batches.maker import BatchMaker
+from vidferry_worker.tasks.task_loop import TaskLoop
+
+pytestmark = pytest.mark.anyio
+
+LIST = PlaylistRequest("https://example.com/list", items="1-9", limit=5)
+
+
+@pytest.fixture
+async def records(redis: RedisServer) -> AsyncIterator[Records]:
+    client = connect_redis(RedisSettings.model_validate({"redis_url": redis.url}), max_connections=64)
+    await client.flushall()
+    yield Records(Store(client, SECONDS), client)
+    await client.aclose(close_connection_pool=True)
+
+
+def urls(count: int) -> list[str]:
+    return [f"https://example.com/{uuid4()}" for _ in range(count)]
+
+
+async def child(records: Records, batch: NewJob, index: int) -> JobRecord:
+    found = await records.store.jobs.read(child_id(batch.job_id, index))
+    assert found is not None
+    return found
+
+
+async def until_made(records: Records, batch: NewJob, count: int) -> None:
+    """Until so many of its children are made."""
+    async with asyncio.timeout(60):
+        while True:
+            if (await read(records, batch)).made >= count:
+                return
+            await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def worker(records: Records, source: Any = None, hold: float = 30) -> AsyncIterator[None]:
+    maker = BatchMaker(records.store, source or NoPlaylists())
+    loop = asyncio.create_task(TaskLoop(records.store.batches.tasks, maker.make, slots=8, hold=hold).run())
+    try:
+        yield
+    finally:
+        loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+
+
+class Playlist:
+    """A source of these entries, two a page. It fails, or waits, once it has given so many pages."""
+
+    def __init__(self, entries: list[Entry], *, failures: dict[int, JobFailure] | None = None, stop: int = -1) -> None:
+        self.entries, self.failures, self.stop = entries, failures or {}, stop
+        self.starts: list[int] = []
+        self.stopped = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def read_entries(self, playlist: PlaylistRequest, start: int) -> AsyncGenerator[EntryPage, None]:
+        assert playlist == LIST
+        self.starts.append(start)
+        try:
+            for first in range(start, len(self.entries), 2):
+                if first == self.stop:
+                    self.stopped.set()
+                    await asyncio.Event().wait()
+                if first in self.failures:
+                    raise self.failures.pop(first)
+                yield EntryPage(tuple(self.entries[first : first + 2]), "A list")
+        finally:
+            self.closed.set()
+
+
+async def test_a_child_is_made_of_each_entry_with_what_was_asked_for_all(records: Records) -> None:
+    given = {"owner": "a", "caller": "owner:a", "partition": "p", "force": True, "external_id": "x"}
+    batch = await made(records, ["HTTPS://Example.com:443/a", "https://example.com/a", "ftp://x", " "], **given)
+
+    found = [await child(records, batch, index) for index in range(4)]
+    assert [job.url for job in found] == ["https://example.com/a", "https://example.com/a", "ftp://x", " "]
+    assert [job.parent for job in found] == [Parent(batch.job_id, index) for index in range(4)]
+    assert {(job.owner, job.force, job.external_id, job.format) for job in found} == {("a", True, None, batch.format)}
+    assert [job.state.get("error", {}).get("code") for job in found] == [None, None, "invalid_url", "invalid_url"]
+    assert [job.state["parent"] for job in found] == [{"batch": batch.job_id, "index": index} for index in range(4)]
+    claim = await claim_child(records, batch, 0)
+    assert (claim.partition, claim.force) == ("p", True)
+
+
+async def test_a_thousand_with_bad_ones_and_doubles_whose_workers_die(records: Records) -> None:
+    """Each worker is stopped amid its work, without a word to Redis; the next takes over once the hold is over."""
+    given = [f"https://example.com/{index % 900}" for index in range(1000)]
+    given[::20] = ["bad"] * 50
+    batch = await new_batch(records, given)
+    for died_at in (1, 250, 251, 999):
+        await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+        handling = asyncio.create_task(BatchMaker(records.store, NoPlaylists()).make(await take_batch(records)))
+        await until_made(records, batch, died_at)
+        handling.cancel()
+        await asyncio.wait([handling])
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records)
+
+    assert await counts(records, batch) == {"total": 1000, "made": 1000, "queued": 950, "failed": 50}
+    downloads = await records.redis.zcard(keys.QUEUE)
+    assert downloads == len({url for url in given if url != "bad"})
+    names = await records.redis.keys(keys.JOB + "*[0-9a-f]")
+    assert len(names) == 1001, "the batch, and each entry once"
+    assert await records.redis.zcard(keys.JOBS_BY_OWNER) == 1001
+
+
+async def test_an_owners_limit_makes_the_maker_wait(records: Records) -> None:
+    batch = await made(records, urls(3), owner="a", caller="owner:a", limits=JobLimits(jobs_waiting=1))
+    assert await counts(records, batch) == {"total": 3, "made": 1, "queued": 1}
+    _, due = await records.store.batches.tasks.take(1, 30)
+    assert due is not None
+    assert due <= 2
+
+    async with worker(records):
+        for index in range(3):
+            await until_made(records, batch, index + 1)
+            await end_child(records, batch, index, completed())
+    assert (await records.state(batch.job_id))["data"]["status"] == "completed"
+
+
+async def test_a_full_queue_drops_nothing(records: Records) -> None:
+    batch = await made(records, urls(4), cap=2)
+    assert await counts(records, batch) == {"total": 4, "made": 2, "queued": 2}
+    await end_child(records, batch, 0, completed())
+    await end_child(records, batch, 1, completed())
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records)
+    assert await counts(records, batch) == {"total": 4, "made": 4, "completed": 2, "queued": 2}
+
+
+async def test_a_playlist_is_made_while_it_is_read(records: Records) -> None:
+    entries = [Entry(url, f"Title {index}") for index, url in enumerate(urls(5))]
+    batch = await new_batch(records, LIST)
+    playlist = Playlist(entries, stop=2)
+    async with worker(records, playlist):
+        await playlist.stopped.wait()
+        assert await counts(records, batch) == {"made": 2, "queued": 2}
+        assert (await child(records, batch, 1)).state["title"] == "Title 1"
+        playlist.stop = -1
+    assert playlist.closed.is_set(), "a worker that stops ends what it reads"
+    await make(records, playlist)
+
+    assert await counts(records, batch) == {"total": 5, "made": 5, "queued": 5}
+    assert playlist.starts == [0, 2]
+    assert (await records.state(batch.job_id))["data"]["title"] == "A list"
+
+
+async def test_cancelling_amid_the_reading_makes_no_more(records: Records) -> None:
+    batch = await new_batch(records, LIST)
+    playlist = Playlist([Entry(url) for url in urls(5)], stop=2)
+    async with worker(records, playlist, hold=0.3):
+        await playlist.stopped.wait()
+        await records.store.batches.cancel(batch.job_id)
+        await playlist.closed.wait()
+    assert await counts(records, batch) == {"made": 2, "cancelled": 2}
+    assert await records.redis.zcard(keys.QUEUE) == 0
+
+
+async def test_reading_is_tried_again_where_that_may_help(records: Records) -> None:
+    batch = await new_batch(records, LIST)
+    failures = {2: JobFailure(ErrorCode.NETWORK, retry_after=7)}
+    playlist = Playlist([Entry(url) for url in urls(5)], failures=failures)
+    await make(records, playlist)
+    _, due = await records.store.batches.tasks.take(1, 30)
+    assert due == pytest.approx(7, abs=2)
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records, playlist)
+    assert await counts(records, batch) == {"total": 5, "made": 5, "queued": 5}
+
+
+async def test_a_playlist_that_can_not_be_read_fails(records: Records) -> None:
+    batch = await new_batch(records, LIST)
+    playlist = Playlist([Entry("x")] * 2, failures={0: JobFailure(ErrorCode.PRIVATE)})
+    await make(records, playlist)
+    told = (await records.state(batch.job_id))["data"]
+    assert (told["status"], told["error"]["code"]) == ("failed", "private")
+
+
+async def test_a_batch_whose_children_are_made_is_looked_at_now_and_then(records: Records) -> None:
+    batch = await made(records, urls(1))
+    _, due = await records.store.batches.tasks.take(1, 30)
+    assert due is not None
+    assert 50 < due <= 60
+    await records.redis.delete(keys.JOB + child_id(batch.job_id, 0))
+    await records.redis.hset(keys.BATCH + batch.job_id, "told", 0)  # type: ignore[misc]  # idle for long
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records)
+    told = (await records.state(batch.job_id))["data"]
+    assert (told["status"], told["error"]["code"]) == ("failed", "worker_lost")
+    assert await records.redis.zcard(keys.BATCHES) == 0
