@@ -125,7 +125,6 @@ async def test_a_thousand_are_listed_in_order_and_the_first_at_once(
     items = [item(name) for name in numbers]
     lists = {
         site.put("/rss", feed("".join([*items, *items[:100]]))): "Piers",
-        site.put("/page", page("".join(f"<video src='v/{name}'></video>" for name in numbers))): "Harbour",
         site.put("/folder/", page("".join(f"<a href='../v/{name}'>{name}</a>" for name in numbers))): "Harbour",
         site.put("/list.m3u", text("".join(["#EXTM3U\n", *(f"v/{name}\n" for name in numbers)]), "audio/mpegurl")): "",
     }
@@ -133,6 +132,11 @@ async def test_a_thousand_are_listed_in_order_and_the_first_at_once(
         listed = await list_videos(zygote, tmp_path, url)
         assert [entry.url for entry in entries_of(listed)] == [site.url(f"/v/{name}") for name in numbers], url
         assert (len(listed[0].entries), listed[0].title, listed[-1].done) == (1, title, True)
+    players = site.put("/page", page("".join(f"<video src='v/{name}'></video>" for name in numbers)))
+    listed = await list_videos(
+        zygote, tmp_path, players
+    )  # the first one by its page, which has its title and asks for it
+    assert [entry.url for entry in entries_of(listed)] == [players, *(site.url(f"/v/{name}") for name in numbers[1:])]
     catalog = await list_videos(zygote, tmp_path, f"{origin.address}/Mediasite/Catalog/Full/{'d' * 32}?videos=1000")
     assert [entry.url for entry in entries_of(catalog)] == [
         f"{origin.address}/Mediasite/Play/{number:032x}" for number in range(1000)
