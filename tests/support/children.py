@@ -1,6 +1,7 @@
 """A download by a real child, from the order to its last event."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,17 @@ from typing import Any
 
 from vidferry_worker.children.child import Child
 from vidferry_worker.children.event_parser import parse_event
-from vidferry_worker.children.protocol import Done, DownloadOrder, FileDescription, GoOrder, to_message
+from vidferry_worker.children.protocol import (
+    Done,
+    DownloadOrder,
+    FileDescription,
+    GoOrder,
+    LookOrder,
+    LookPurpose,
+    VideosListed,
+    to_message,
+)
+from vidferry_worker.children.session import ChildSession, ExtractionLimits
 from vidferry_worker.children.zygote import Zygote
 
 SECONDS = 60
@@ -88,6 +99,26 @@ async def download(
                         return outcome
     finally:
         await child.close()
+
+
+async def list_videos(zygote: Zygote, folder: Path, url: str, **asked: Any) -> list[VideosListed]:
+    """What a child lists of what is at a URL, as it comes; JobFailure."""
+    child = await zygote.fork(folder)
+    session = ChildSession(child, ExtractionLimits(SECONDS, SECONDS))
+    told: dict[str, Any] = {"most": 1000, **asked}
+    pages: list[VideosListed] = []
+    try:
+        async with contextlib.aclosing(
+            session.look(LookOrder(LookPurpose.LIST, url, "1080-any", 30, **told))
+        ) as reports:
+            async for report in reports:
+                assert isinstance(report, VideosListed)
+                pages.append(report)
+                if report.done:
+                    break
+    finally:
+        await child.close()
+    return pages
 
 
 async def eventually(check: Callable[[], Awaitable[object]], seconds: float = 20) -> None:

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from support.tree import DOCS
 from vidferry_common.contract.errors import ErrorCode, JobFailure, ProblemCode
 
@@ -29,6 +31,22 @@ def test_a_failure_keeps_its_detail_for_the_log() -> None:
         "network: reset by peer",
         "drm",
     )
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        (37, "a list of 37 videos."),
+        (1000, "a list of 1,000 videos."),
+        (1001, "a list of more than 1,000 videos."),
+        (None, "a list of videos."),
+    ],
+)
+def test_a_list_is_told_with_its_length_and_the_way_on(entries: int | None, told: str) -> None:
+    sentence = JobFailure(ErrorCode.PLAYLIST, entries=entries).sentence
+
+    assert told in sentence
+    assert "POST /api/batches" in sentence
 
 
 def test_the_documented_codes_are_the_codes() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -68,15 +68,16 @@ class Playlist:
 
     def __init__(self, entries: list[Entry], *, failures: dict[int, JobFailure] | None = None, stop: int = -1) -> None:
         self.entries, self.failures, self.stop = entries, failures or {}, stop
-        self.starts: list[int] = []
+        self.known: list[list[Entry]] = []
+        """each time it was asked"""
         self.stopped = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def read_entries(self, playlist: PlaylistRequest, start: int) -> AsyncGenerator[EntryPage, None]:
+    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
         assert playlist == LIST
-        self.starts.append(start)
+        self.known.append(list(known))
         try:
-            for first in range(start, len(self.entries), 2):
+            for first in range(len(known), len(self.entries), 2):
                 if first == self.stop:
                     self.stopped.set()
                     await asyncio.Event().wait()
@@ -160,7 +161,7 @@ async def test_a_playlist_is_made_while_it_is_read(records: Records) -> None:
     await make(records, playlist)
 
     assert await counts(records, batch) == {"total": 5, "made": 5, "queued": 5}
-    assert playlist.starts == [0, 2]
+    assert playlist.known == [[], entries[:2]]
     assert (await records.state(batch.job_id))["data"]["title"] == "A list"
 
 

@@ -1,4 +1,4 @@
-"""Lists of links, whose first entry is what is downloaded."""
+"""Lists of links: the only entry of one is downloaded."""
 
 from pathlib import Path
 
@@ -16,18 +16,17 @@ from vidferry_worker.child.plain_playlists import Entry, decode_text, find_first
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
-M3U = "#EXTM3U\n#EXTINF:2,The harbour, at night\nmedia/clip.mp4\n#EXTINF:2,Another\nmedia/lost.mp4\n"
-PLS = (
-    "[playlist]\r\nNumberOfEntries=2\r\nFile2=media/lost.mp4\r\nFile1=media/clip.mp4\r\nTitle1=Harbour\r\nVersion=2\r\n"
-)
-BARE = "# of the harbour\nC:\\Films\\clip.mp4\nmedia/clip.mp4\nmedia/lost.mp4\n"
+M3U = "#EXTM3U\n#EXTINF:2,The harbour, at night\nmedia/clip.mp4\n"
+ANOTHER = "#EXTINF:2,Another\nmedia/lost.mp4\n"
+PLS = "[playlist]\r\nNumberOfEntries=2\r\nFile2=C:\\lost.mp4\r\nFile1=media/clip.mp4\r\nTitle1=Harbour\r\nVersion=2\r\n"
+BARE = "# of the harbour\nC:\\Films\\clip.mp4\nmedia/clip.mp4\nmedia/clip.mp4\n"
 BASE = "http://site/lists/a.m3u"
 
 
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        (M3U, Entry("http://site/lists/media/clip.mp4", "The harbour, at night")),
+        (M3U + ANOTHER, Entry("http://site/lists/media/clip.mp4", "The harbour, at night")),
         ('#EXTM3U\n#EXTINF:-1 tvg-name="a, b" group="c",TV, live\n//cdn/1\n', Entry("http://cdn/1", "TV, live")),
         (PLS, Entry("http://site/lists/media/clip.mp4", "Harbour")),
         ("\ufeff[Playlist]\nFILE1 = https://radio/stream\n", Entry("https://radio/stream")),
@@ -67,6 +66,17 @@ async def test_it_is_downloaded(
     assert outcome.file.read_bytes() == made.clip()
     assert outcome.of("found")[0]["title"] == title
     assert site.requests("/media/lost.mp4") == []
+
+
+@pytest.mark.parametrize("beginning", ["", "# a comment\n" * 10_000], ids=["short", "long"])
+async def test_a_list_of_several_is_told_as_one(beginning: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+    """Also beyond the beginning, by which it is recognized."""
+    url = site.put("/list.m3u", text(M3U + beginning + ANOTHER, "audio/x-mpegurl"))
+
+    outcome = await download(zygote, tmp_path, url)
+
+    assert (outcome.failure, outcome.events[-1]["entries"]) == (ErrorCode.PLAYLIST, 2)
+    assert [one.path for one in site.requests()] == ["/list.m3u"]
 
 
 async def test_an_entry_may_be_a_page_or_a_list_of_segments(zygote: Zygote, site: Site, tmp_path: Path) -> None:

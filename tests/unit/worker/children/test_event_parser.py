@@ -21,6 +21,7 @@ from vidferry_worker.children.protocol import (
     Progress,
     Thumbnail,
     VideoFound,
+    VideosListed,
     Waiting,
     number_or_none,
     to_message,
@@ -37,6 +38,10 @@ def message(kind: type[Event], changes: dict[str, Any]) -> dict[str, Any]:
 
 def identity(**changes: Any) -> dict[str, Any]:
     return to_message(EVENTS[3])["identity"] | changes  # type: ignore[no-any-return]
+
+
+def listed(**changes: Any) -> dict[str, Any]:
+    return {"url": "https://example.com/b", "title": "B", "duration": None} | changes
 
 
 @pytest.mark.parametrize("value", NO_FIGURE, ids=lambda value: repr(value)[:12])
@@ -86,7 +91,14 @@ def test_what_is_no_figure_is_no_event(kind: type[Event], field: str, value: Any
         (ConnectRequest, {"port": "http"}), (ConnectRequest, {"port": None}), (ConnectRequest, {"id": ABSENT}),
         (ConnectRequest, {"timeout": "soon"}), (ConnectRequest, {"timeout": None}),
         (Failed, {"code": "unheard_of"}), (Failed, {"code": None}), (Failed, {"detail": "x" * 2001}),
-        (Failed, {"detail": None}),
+        (Failed, {"detail": None}), (Failed, {"entries": 2.5}), (Failed, {"entries": 10**7}),
+        (VideoFound, {"videos": -1}), (VideoFound, {"other_urls": ["x"] * 21}), (VideoFound, {"other_urls": [1]}),
+        (VideoFound, {"other_urls": ["x" * 2049]}),
+        (VideosListed, {"entries": None}), (VideosListed, {"entries": [{}]}), (VideosListed, {"entries": ["x"]}),
+        (VideosListed, {"entries": [listed()] * 51}), (VideosListed, {"entries": [listed(url="x" * 4097)]}),
+        (VideosListed, {"entries": [listed(title="x" * 501)]}), (VideosListed, {"entries": [listed(duration=-1)]}),
+        (VideosListed, {"entries": [listed(url=None)]}), (VideosListed, {"title": "x" * 501}),
+        (VideosListed, {"done": 1}),
         (Progress, {"event": "outcome"}), (Progress, {"event": ABSENT}), (Progress, {"event": []}),
     ],
     ids=lambda value: f"{value}"[:40] if isinstance(value, dict) else value.__name__,

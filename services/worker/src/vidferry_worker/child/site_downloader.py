@@ -44,10 +44,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.wants_video = True
         self.on_list: Callable[[dict[str, Any]], bool] | None = None
         """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
-        self.keeps_all_videos = False
-        """whether a page with several videos is a list of them"""
         self.other_videos: list[ListedVideo] = []
-        """of the page, beside the one that is downloaded"""
+        """of the page, beside the first one, which is its video"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""

@@ -28,6 +28,11 @@ def is_list(found: Mapping[str, Any]) -> bool:
     return found.get("entries") is not None
 
 
+def is_of_page(entry: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether an entry was extracted with its page. Those of the generic extractor come from playlist files."""
+    return not is_reference(entry) and not is_list(entry) and found.get("extractor_key") != "Generic"
+
+
 def iterate_entries(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The entries of a list as they are found: a long one is read page by page. What is unavailable is left out."""
     entries = found.get("entries")

@@ -33,7 +33,6 @@ class Listing:
         smuggled_data.renew_key()
         order, ydl = self._order, self._ydl
         ydl.params.update(noplaylist=False, logger=EventLogger(self._channel), extractor_args=_DATES)
-        ydl.keeps_all_videos = True
         ydl.stall_timer.start(order.stall_seconds)
         found = extract_unprocessed(ydl, order.url)
         self._title = _clean(found.get("title"))

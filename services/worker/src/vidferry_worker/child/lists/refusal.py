@@ -8,8 +8,8 @@ from typing import Any
 from yt_dlp.utils import LazyList
 
 from vidferry_common.contract.errors import MAX_COUNTED, ErrorCode, JobFailure
-from vidferry_worker.child.lists.extractors import is_list, iterate_entries, leads_to_list
-from vidferry_worker.child.lists.listed_video import ListedVideo, is_reference, read_video
+from vidferry_worker.child.lists.extractors import is_list, is_of_page, iterate_entries, leads_to_list
+from vidferry_worker.child.lists.listed_video import ListedVideo, read_video
 from vidferry_worker.child.lists.selection import Selection
 
 COUNTING_SECONDS = 3.0
@@ -27,7 +27,7 @@ def reduce_to_video(ydl: Any, found: dict[str, Any]) -> list[ListedVideo]:
     first, second = (*entries[:2], None, None)[:2]
     if first is None:
         return []
-    if second is None or _is_of_page(first, found):
+    if second is None or is_of_page(first, found):
         found["entries"] = [first]
         return [read_video(each, page) for each in islice(entries, 1, MAX_COUNTED + 1)] if second else []
     told = found.get("playlist_count")
@@ -38,11 +38,6 @@ def reduce_to_video(ydl: Any, found: dict[str, Any]) -> list[ListedVideo]:
         found["entries"] = [first]
         return []
     raise _refusal(count)
-
-
-def _is_of_page(entry: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether the entry was extracted with its page. Those of the generic extractor come from playlist files."""
-    return not is_reference(entry) and not is_list(entry) and found.get("extractor_key") != "Generic"
 
 
 def _count_videos(ydl: Any, entries: Iterable[dict[str, Any]], maker: str, page: str) -> int | None:

@@ -7,7 +7,13 @@ from typing import Any
 
 from yt_dlp.utils import DownloadError, ExtractorError
 
-from vidferry_worker.child.lists.extractors import extract_unprocessed, is_list, iterate_entries, leads_to_list
+from vidferry_worker.child.lists.extractors import (
+    extract_unprocessed,
+    is_list,
+    is_of_page,
+    iterate_entries,
+    leads_to_list,
+)
 from vidferry_worker.child.lists.listed_video import ListedVideo, find_url, read_video
 
 MAX_NESTED = 20
@@ -26,17 +32,20 @@ class ListWalker:
         self._visited: set[str] = set()
 
     def walk(self, found: dict[str, Any], url: str) -> Iterator[ListedVideo]:
-        """The videos of a list, or the one that there is. url is the one that led there."""
+        """The videos of a list, or of a page, whose first one is known by its URL. url is the one that led there."""
         yield from islice(self._walk(found, url, 0), MAX_WALKED)
 
     def _walk(self, found: dict[str, Any], url: str, depth: int) -> Iterator[ListedVideo]:
         page = str(found.get("webpage_url") or url)
         if not is_list(found):
-            yield replace(read_video(found, page), url=url)
+            others, self._ydl.other_videos = self._ydl.other_videos, []
+            yield from [replace(read_video(found, page), url=url), *others]
             return
         maker = str(found.get("extractor_key") or "")
-        for entry in iterate_entries(found):
-            if is_list(entry):
+        for number, entry in enumerate(iterate_entries(found)):
+            if number == 0 and is_of_page(entry, found):  # what a download of the page takes
+                yield replace(read_video(entry, page), url=url)
+            elif is_list(entry):
                 if depth < MAX_DEPTH:
                     yield from self._walk(entry, page, depth + 1)
             elif leads_to_list(self._ydl, entry, maker, page):

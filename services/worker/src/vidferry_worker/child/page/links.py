@@ -14,11 +14,8 @@ from vidferry_worker.child.page.json_ld import iterate_objects
 from vidferry_worker.child.page.sources import MediaSource
 
 MAX_LINKS = 5000
-_LINK = re.compile(
-    r"""<a\s(?:[^<>"']{0,500}?\s)?href\s*=\s*(?:"([^"<>]{1,4000})"|'([^'<>]{1,4000})'|([^\s"'<>]{1,4000}))[^<>]{0,2000}>"""
-    r"""(?:((?:[^<]|<(?!/?a\b)){0,500})</a)?""",
-    re.IGNORECASE,
-)
+_LINK = re.compile(r"<a\s([^<>]{1,4000})>(?:((?:[^<]|<(?!/?a\b)){0,500})</a)?", re.IGNORECASE)
+_HREF = re.compile(r"""(?:^|\s)href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +30,10 @@ def find_media_links(page: Page, text: str) -> list[PageLink]:
     """The links to media files, each once: an index of a folder, a page of downloads."""
     found: dict[str, PageLink] = {}
     for match in islice(_LINK.finditer(text), MAX_LINKS):
-        url = page.resolve(unescape(match[1] or match[2] or match[3]))
+        href = _HREF.search(match[1])
+        url = page.resolve(unescape(href[1] or href[2] or href[3] or "")) if href else None
         if url and MediaSource(url).ending:
-            found.setdefault(url, PageLink(url, clean_html(match[4] or "") or ""))
+            found.setdefault(url, PageLink(url, clean_html(match[2] or "") or ""))
     return list(found.values())
 
 

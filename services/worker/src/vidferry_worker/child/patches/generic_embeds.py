@@ -4,7 +4,7 @@ By itself, yt-dlp resolves relative URLs without the base element (HTML §4.2.3,
 video of its own, numbers titles, and reads neither embedded pages nor links. With the patch, it resolves URLs as a
 browser does, takes all og:video for one video, keeps titles, and searches embedded pages of the same site. A page
 without a video is a list if it links to media files, or has an ItemList. Of several videos the first one is the page's,
-and the others are noted in `other_videos` of the downloader, unless that `keeps_all_videos`.
+and the others are noted in `other_videos` of the downloader.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,8 +57,6 @@ def _reduce_to_first(downloader: Any, found: list[dict[str, Any]], page: Page) -
     players = [entry for each in found for entry in (_entries_of(each) or [each])]
     others = [{"_type": "url", "url": url} for url in dict.fromkeys(page.other_urls)]
     page.other_urls.clear()
-    if downloader.keeps_all_videos:
-        return [*players, *others]
     if players:
         own = find_url(players[0], page.url)
         further = (read_video(each, page.url) for each in [*players[1:], *others])
