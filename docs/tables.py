@@ -16,6 +16,7 @@ from vidferry_api.settings import ApiSettings
 from vidferry_common.access import AccessSettings
 from vidferry_common.bucket import BucketSettings
 from vidferry_common.contract.errors import ErrorCode, ProblemCode
+from vidferry_common.contract.result import WarningCode
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
@@ -87,6 +88,14 @@ def errors_page() -> str:
         "| code | retryable | sentence |",
         "|---|---|---|",
         *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_escape(code.sentence)} |" for code in ErrorCode),
+        "",
+        "## Warnings of a result",
+        "",
+        "`code` in `result.warnings` of a completed job.",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| `{code}` | {code.summary} |" for code in WarningCode),
         "",
         "## Refused requests",
         "",

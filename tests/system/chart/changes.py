@@ -214,6 +214,7 @@ CHANGES: dict[str, Change] = {
     "redis.bundled.podLabels": change({"a": "b"}, REDIS, "template.metadata.labels.a=b"),
     "worker.slots": change(1, "ConfigMap/vidferry-worker", "VIDFERRY_WORKER_SLOTS=1"),
     "worker.lookSlots": change(1, "ConfigMap/vidferry-worker", "VIDFERRY_LOOK_SLOTS=1"),
+    "worker.maxEntries": change(20, "ConfigMap/vidferry-worker", "VIDFERRY_MAX_ENTRIES=20"),
     "worker.maxBytes": change("1G", "ConfigMap/vidferry-worker", "VIDFERRY_MAX_BYTES=1000000000"),
     "worker.childMemory": change("500M", "ConfigMap/vidferry-worker", "VIDFERRY_CHILD_MEMORY=500000000"),
     "worker.work.sizeLimit": change("9100Mi", WORKER, "emptyDir.sizeLimit=9100Mi"),

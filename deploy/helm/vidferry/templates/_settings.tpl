@@ -44,6 +44,7 @@ VIDFERRY_CALLER_RATE: {{ .Values.api.callerRate | quote }}
 VIDFERRY_WORKER_FOLDER: /work
 VIDFERRY_WORKER_SLOTS: {{ $worker.slots | quote }}
 VIDFERRY_LOOK_SLOTS: {{ $worker.lookSlots | quote }}
+VIDFERRY_MAX_ENTRIES: {{ $worker.maxEntries | quote }}
 VIDFERRY_MAX_BYTES: {{ include "vidferry.bytes" $worker.maxBytes | quote }}
 VIDFERRY_CHILD_MEMORY: {{ include "vidferry.bytes" $worker.childMemory | quote }}
 VIDFERRY_GRACE: {{ $worker.grace | quote }}

@@ -4,6 +4,7 @@ import pytest
 
 from support.tree import DOCS
 from vidferry_common.contract.errors import ErrorCode, JobFailure, ProblemCode
+from vidferry_common.contract.result import WarningCode
 
 DOC = DOCS / "errors.md"
 FINAL = {"private", "login_required", "geo_blocked", "drm", "live", "unavailable", "unsupported_site", "too_large",
@@ -52,4 +53,4 @@ def test_a_list_is_told_with_its_length_and_the_way_on(entries: int | None, told
 def test_the_documented_codes_are_the_codes() -> None:
     rows = set(re.findall(r"^\| `([a-z_]+)` \|", DOC.read_text(), re.MULTILINE))
 
-    assert rows == {code.value for code in ErrorCode} | {code.value for code in ProblemCode}
+    assert rows == {code.value for codes in (ErrorCode, ProblemCode, WarningCode) for code in codes}

@@ -1,4 +1,7 @@
+import pytest
+
 from vidferry_common.contract.batches import Entry
+from vidferry_common.contract.errors import JobFailure
 from vidferry_worker.looks.new_entries import NewEntries
 
 
@@ -33,6 +36,15 @@ def test_no_more_come_than_were_asked_for() -> None:
 
 def test_a_child_that_repeats_itself_makes_no_entry_twice() -> None:
     assert taken("a", 1000, "b b", "b a c") == ("b c", 997)
+
+
+def test_a_child_that_lists_for_ever_ends() -> None:
+    for page in ("a b", ""):
+        new = NewEntries([], 10)
+        for _ in range(12 // max(1, len(page.split()))):
+            new.take(entries(page))
+        with pytest.raises(JobFailure):
+            new.take(entries(page))
 
 
 def test_entries_without_a_url_are_counted() -> None:

@@ -27,6 +27,17 @@ class WarningCode(StrEnum):
 
     SEVERAL_VIDEOS = "several_videos"
 
+    @property
+    def summary(self) -> str:
+        """What it says, the same for every occurrence."""
+        return _SUMMARIES[self]
+
+
+_SUMMARIES = {
+    WarningCode.SEVERAL_VIDEOS: "The page has several videos, and this is the first one. `videos` is their number, and "
+    "`other_urls` has the URLs of the others, as far as they have some.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ResultWarning:

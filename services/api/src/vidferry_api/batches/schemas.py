@@ -35,7 +35,7 @@ class BatchRequest(BaseModel):
     )
     playlist: Annotated[str, AfterValidator(canonical_url)] | None = Field(
         default=None,
-        description="The URL of a playlist or a channel.",
+        description="The URL of a playlist, a channel, a feed, or a page with several videos.",
         examples=["https://example.org/playlist"],
         json_schema_extra=HTTP_URL,
     )
@@ -43,13 +43,19 @@ class BatchRequest(BaseModel):
         default=None,
         min_length=1,
         max_length=MAX_ITEMS_TEXT,
-        description="Which videos of the playlist, by their places from 1 on.",
+        description="Which videos of the playlist, by their places from 1 on; with `newest_first`, by their places in "
+        "that order.",
         examples=["1-50,60"],
     )
     limit: int | None = Field(
         default=None, ge=1, le=MAX_LIMIT, strict=True, description="The most videos to take of the playlist."
     )
-    newest_first: bool = Field(default=False, strict=True, description="Take the newest videos of the playlist first.")
+    newest_first: bool = Field(
+        default=False,
+        strict=True,
+        description="Take the videos in the order of the "
+        "dates that the playlist states, the newest first, instead of the playlist's order.",
+    )
     format: RequestedFormat = Field(
         default_factory=RequestedFormat, description="The format of all videos; by default one that plays everywhere."
     )

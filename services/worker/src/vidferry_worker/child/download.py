@@ -20,7 +20,7 @@ from vidferry_worker.child.event_logger import EventLogger
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.found_event import describe_found
 from vidferry_worker.child.growing_file import GrowingFileReporter
-from vidferry_worker.child.lists.listing import Listing
+from vidferry_worker.child.listing import Listing
 from vidferry_worker.child.lists.refusal import reduce_to_video
 from vidferry_worker.child.look import Look
 from vidferry_worker.child.patches import (

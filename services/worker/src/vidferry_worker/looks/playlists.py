@@ -32,14 +32,14 @@ class PlaylistReader:
             Format().canonical(),
             self._context.settings.stall_seconds,
             playlist.items,
-            asked + len(known),  # what is known may stand before what is not
+            new.to_list,
             playlist.newest_first,
         )
         async with self._slots, aclosing(look_at(self._context, order)) as reports:
             async for report in reports:
                 if not isinstance(report, VideosListed):
                     continue
-                entries = new.take(_clean_entry(each) for each in report.entries)
+                entries = new.take([_clean_entry(each) for each in report.entries])
                 yield EntryPage(tuple(entries), _clean(report.title))
                 if report.done or not new.remaining:
                     return

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.html_tags import MEDIA_ELEMENTS, Tag, find_tags
@@ -14,6 +15,9 @@ _URL_ATTRIBUTES = ("src", "data-video-src", "data-src", "data-source")
 """HTML's attribute, and those that scripts read"""
 _MADE_BY_SCRIPTS = ("{{", "${", "' +", "'+", '" +', '"+')
 _FOREIGN = re.compile(r"(?!https?:|blob:|about:|javascript:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_JWPLAYER = re.compile(
+    r"""jwplayer\s{0,9}\([^()]{0,200}\)\s{0,9}\.setup\s{0,9}\(\s{0,99}\{[^{}]{0,2000}?\bfile["']?\s{0,9}:\s{0,9}["']([^"'<>\s]{1,2000})"""
+)
 MAX_SETUP_SOURCES = 100
 """sources in a data-setup attribute"""
 _SMALL_SCREEN_RANK = 1000
@@ -27,6 +31,12 @@ class Player:
     poster: str | None
     is_audio: bool
     sources: list[MediaSource] = field(default_factory=list)
+
+
+def find_jwplayer_files(page: Page, text: str) -> list[str]:
+    """The URLs of the files that scripts hand to JW Player, in the page's order, each once."""
+    files = (page.resolve(match[1]) for match in islice(_JWPLAYER.finditer(text), MAX_SETUP_SOURCES))
+    return list(dict.fromkeys(filter(None, files)))
 
 
 def find_players(page: Page, text: str) -> list[Player]:

@@ -16,7 +16,7 @@ from yt_dlp.utils import smuggle_url, unsmuggle_url
 
 from vidferry_worker.child import titles
 from vidferry_worker.child.lists.listed_video import find_url, read_video
-from vidferry_worker.child.page import context, feeds, frames, links, opengraph
+from vidferry_worker.child.page import context, feeds, frames, links, opengraph, players
 from vidferry_worker.child.page.context import Page
 from vidferry_worker.child.page.extraction_results import complete_result
 from vidferry_worker.child.page.html_tags import Tag, find_tags, remove_tags
@@ -54,14 +54,14 @@ def _find_videos(
 
 def _reduce_to_first(downloader: Any, found: list[dict[str, Any]], page: Page) -> list[dict[str, Any]]:
     """The page's video, of all that the page has."""
-    players = [entry for each in found for entry in (_entries_of(each) or [each])]
+    videos = [entry for each in found for entry in (_entries_of(each) or [each])]
     others = [{"_type": "url", "url": url} for url in dict.fromkeys(page.other_urls)]
     page.other_urls.clear()
-    if players:
-        own = find_url(players[0], page.url)
-        further = (read_video(each, page.url) for each in [*players[1:], *others])
+    if videos:
+        own = find_url(videos[0], page.url)
+        further = (read_video(each, page.url) for each in [*videos[1:], *others])
         downloader.other_videos += [video for video in further if not video.url or video.url != own]
-    return players[:1]
+    return videos[:1]
 
 
 def _entries_of(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -102,6 +102,7 @@ class _PageReader:
         return _reduce_to_first(self._extractor._downloader, self._find_players(webpage), self._page)  # noqa: SLF001
 
     def _find_players(self, webpage: str) -> list[dict[str, Any]]:
+        self._page.other_urls.extend(players.find_jwplayer_files(self._page, webpage))  # yt-dlp finds one of several
         described = opengraph.find_media_tags(webpage)
         embedded = frames.find_frames(self._page, webpage)
         if not described and not embedded:
