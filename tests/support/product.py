@@ -30,7 +30,10 @@ KEPT = (
     keys.JOBS_BY_EXTERNAL_ID,
 )
 """records, which stay until they expire"""
-SHARED = {keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM}
+SHARED = {
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
+    keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
+}  # fmt: skip
 
 
 class HasUrl(Protocol):

@@ -49,7 +49,9 @@ logger = logging.getLogger("vidferry_worker")
 
 BATCH_SLOTS = 64
 """Batches that one worker looks after at once. They wait for Redis, or for a playlist that is being read elsewhere."""
-BATCH_HOLD = 10.0
+STOP_SECONDS = 2.0
+"""that what runs beside the downloads gets to end"""
+BATCH_HOLD = 5.0
 """seconds after which another worker takes over the batches of one that died"""
 
 EXTRA_DISK = 64 * 1024**2
@@ -166,6 +168,7 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
         await worker.close()
         for task in tasks:
             task.cancel()
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)  # they put their tasks back, while the store is open
 
 
 def _start_background_tasks(

@@ -1,7 +1,7 @@
 """Batches: jobs whose children are jobs, from their POST to the end of the last child."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson
@@ -95,7 +95,7 @@ class BatchStore:
         Raises what JobStore.create() raises.
         """
         making = Making(
-            job.traceparent, job.public_root, job.caller_digest, job.partition, job.limits, queue_cap, queue_bytes
+            job.traceparent, job.public_root, job.caller_digest, job.partition, _job_limits(job), queue_cap, queue_bytes
         )
         document, request = job.document, job.request
         written = [_write_entry(entry) for entry in entries or ()]
@@ -125,13 +125,13 @@ class BatchStore:
         pipe.hmget(key, ["making", "made", "total", "stopped", "told"])
         pipe.llen(key + keys.ENTRIES)
         pipe.time()
-        fields, record, entries, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
+        job, record, entries, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
         making, made, total, stopped, told = record
-        if not fields or making is None:
+        if not job or making is None:
             return None
         given = orjson.loads(making)
         return OpenBatch(
-            job=JobRecord.parse(batch_id, fields),
+            job=JobRecord.parse(batch_id, job),
             making=Making(**given | {"limits": JobLimits(**given["limits"])}),
             made=int(made),
             entries=entries,
@@ -252,6 +252,11 @@ class BatchStore:
             expires_at=utc_now(self._record_seconds),
             **arguments,
         )
+
+
+def _job_limits(job: NewJob) -> JobLimits:
+    """Its limits without those that an owner has beyond them."""
+    return JobLimits(**{each.name: getattr(job.limits, each.name) for each in fields(JobLimits)})
 
 
 def _describe_cancelled(job_id: str, state: dict[str, Any]) -> list[Any]:

@@ -1,0 +1,175 @@
+"""Batches by the api: what may be asked, whose they are, what a cancellation and a retry do."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+
+from support.answers import VIDEO, accepted, problem
+from support.backstage import Backstage
+from support.batches import make
+from support.owners import ADMIN, READER, A, B, tell_owners_apart
+from support.records import Records
+from unit.api.conftest import OpenApp
+from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.store import Store
+
+BATCHES = "/api/batches"
+
+
+@pytest.fixture
+def client(open_app: OpenApp) -> TestClient:
+    return tell_owners_apart(open_app())
+
+
+def post(client: TestClient, owner: dict[str, str], urls: list[str] | int = 2, **fields: Any) -> dict[str, Any]:
+    given = [f"{VIDEO}/{uuid4()}" for _ in range(urls)] if isinstance(urls, int) else urls
+    return accepted(client.post(BATCHES, json={"urls": given, **fields}, headers=owner))
+
+
+def work(backstage: Backstage) -> None:
+    """A worker makes the children of the batch that is due."""
+
+    async def run(redis: Any) -> None:
+        await make(Records(Store(redis, 3600), redis))
+
+    backstage.redis(run)
+
+
+def complete(backstage: Backstage, job_id: str) -> None:
+    backstage.complete(job_id, backstage.put(f"videos/test/example.org/{uuid4()}/1080-any", b"0123456789"))
+
+
+def children(client: TestClient, batch: dict[str, Any], by: dict[str, str], **query: str) -> list[dict[str, Any]]:
+    answer = client.get("/api/jobs", params={"batch": batch["job_id"], **query}, headers=by)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["jobs"]
+    return found
+
+
+def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage) -> None:
+    urls = [f"{VIDEO}/1", "no URL", f"{VIDEO}/1"]
+    answer = client.post(
+        BATCHES, json={"urls": urls, "format": {"quality": "720"}, "metadata": {"n": 1}, "limit": None}, headers=A
+    )
+    batch = accepted(answer)
+    assert answer.headers["location"] == batch["status_url"]
+    assert (batch["kind"], batch["url"], batch["priority"], batch["parent"]) == ("batch", None, "bulk", None)
+    work(backstage)
+
+    found = children(client, batch, A)
+    assert [(child["url"], child["status"], child["parent"]["index"]) for child in found] == [
+        (f"{VIDEO}/1", "queued", 0), ("no URL", "failed", 1), (f"{VIDEO}/1", "queued", 2),
+    ]  # fmt: skip
+    assert {child["format"]["quality"] for child in found} == {"720"}
+    assert {(child["batch"], child["metadata"], child["kind"]) for child in found} == {(None, None, "download")}
+    shown = client.get(batch["status_url"], headers=A).json()
+    assert shown["batch"]["counts"] == {
+        "total": 3, "made": 3, "queued": 2, "processing": 0, "completed": 0, "failed": 1, "cancelled": 0,
+    }  # fmt: skip
+    assert shown["batch"]["children_url"].endswith(f"/api/jobs?batch={batch['job_id']}")
+    assert [child["url"] for child in children(client, batch, A, status="failed", kind="download")] == ["no URL"]
+    kinds = client.get("/api/jobs?kind=batch", headers=A).json()["jobs"]
+    assert [job["job_id"] for job in kinds] == [batch["job_id"]]
+
+
+def test_nobody_else_sees_or_changes_it(client: TestClient, backstage: Backstage) -> None:
+    batch = post(client, A)
+    work(backstage)
+
+    assert children(client, batch, B) == []
+    assert children(client, batch, B, owner="team-b") == []
+    problem(client.get(batch["status_url"], headers=B), 404, "job_not_found")
+    problem(client.delete(batch["status_url"], headers=B), 404, "job_not_found")
+    problem(client.post(f"{batch['status_url']}/retry", headers=B), 404, "job_not_found")
+    problem(client.post(BATCHES, json={"urls": [VIDEO]}, headers=READER), 403, "forbidden")
+    assert len(children(client, batch, READER)) == 2
+    assert len(children(client, batch, ADMIN, owner="team-a")) == 2
+    cancelled = client.post("/api/jobs:cancel", json={"filter": {"batch": batch["job_id"]}}, headers=B).json()
+    assert cancelled["count"] == 0
+    assert {child["status"] for child in children(client, batch, A)} == {"queued"}
+
+
+def test_cancelling_it_and_trying_again_what_did_not_complete(client: TestClient, backstage: Backstage) -> None:
+    batch = post(client, A, 3, external_id="x")
+    problem(client.post(f"{batch['status_url']}/retry", headers=A), 409, "job_not_ended")
+    work(backstage)
+    found = children(client, batch, A)
+    complete(backstage, found[0]["job_id"])
+
+    cancelled = client.delete(batch["status_url"], headers=A).json()
+    assert (cancelled["status"], cancelled["batch"]["counts"]["cancelled"]) == ("cancelled", 2)
+    assert [child["status"] for child in children(client, batch, A)] == ["completed", "cancelled", "cancelled"]
+    assert client.delete(batch["status_url"], headers=A).json() == cancelled, "a repetition is harmless"
+
+    sent = {**A, "Idempotency-Key": "k"}
+    again = accepted(client.post(f"{batch['status_url']}/retry", headers=sent))
+    assert (again["retry_of"], again["batch"]["counts"]["total"], again["external_id"]) == (batch["job_id"], 2, "x")
+    assert accepted(client.post(f"{batch['status_url']}/retry", headers=sent))["job_id"] == again["job_id"]
+    work(backstage)
+    retried = children(client, again, A)
+    assert [(child["url"], child["retry_of"]) for child in retried] == [
+        (child["url"], child["job_id"]) for child in found[1:]
+    ]
+
+
+def test_trying_again_a_batch_that_was_cancelled_before_its_jobs_were_made(client: TestClient) -> None:
+    batch = post(client, A, ["https://example.org/1", "https://example.org/2"])
+    client.delete(batch["status_url"], headers=A)
+    again = accepted(client.post(f"{batch['status_url']}/retry", headers=A))
+    assert again["batch"]["counts"]["total"] == 2
+
+    playlist = accepted(client.post(BATCHES, json={"playlist": f"{VIDEO}/list", "items": "2-9"}, headers=A))
+    assert (playlist["url"], playlist["batch"]["counts"]["total"]) == (f"{VIDEO}/list", None)
+    client.delete(playlist["status_url"], headers=A)
+    again = accepted(client.post(f"{playlist['status_url']}/retry", headers=A))
+    assert (again["url"], again["batch"]["counts"]["total"], again["retry_of"]) == (
+        f"{VIDEO}/list", None, playlist["job_id"],
+    )  # fmt: skip
+
+
+def test_a_completed_one_is_tried_again_only_where_something_is_missing(
+    client: TestClient, backstage: Backstage
+) -> None:
+    batch = post(client, A)
+    work(backstage)
+    first, second = children(client, batch, A)
+    complete(backstage, first["job_id"])
+    backstage.fail(second["job_id"], ErrorCode.DRM)
+    assert client.get(batch["status_url"], headers=A).json()["status"] == "completed"
+    again = accepted(client.post(f"{batch['status_url']}/retry", headers=A))
+    work(backstage)
+    (child,) = children(client, again, A)
+    complete(backstage, child["job_id"])
+    problem(client.post(f"{again['status_url']}/retry", headers=A), 409, "job_completed")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "urls"),
+        ({"urls": [VIDEO], "playlist": VIDEO}, "urls"),
+        ({"urls": []}, "urls"),
+        ({"urls": [VIDEO] * 1001}, "urls"),
+        ({"urls": ["x" * 5000]}, "urls"),
+        ({"urls": [VIDEO], "items": "1"}, "urls"),
+        ({"playlist": "ftp://x"}, "playlist"),
+        ({"playlist": VIDEO, "items": "0"}, "items"),
+        ({"playlist": VIDEO, "limit": 0}, "limit"),
+        ({"playlist": VIDEO, "newest_first": 1}, "newest_first"),
+    ],
+)
+def test_what_can_not_be_asked(client: TestClient, body: dict[str, Any], field: str) -> None:
+    assert field in problem(client.post(BATCHES, json=body, headers=A), 422, "invalid_request")["detail"]
+
+
+def test_a_body_may_have_a_mebibyte_and_no_more(client: TestClient) -> None:
+    urls = [f"{VIDEO}/{'x' * 1000}{index}" for index in range(1000)]
+    assert post(client, A, urls[:900])["batch"]["counts"]["total"] == 900
+    problem(client.post(BATCHES, json={"urls": [url + "y" * 60 for url in urls]}, headers=A), 413, "body_too_large")
+    problem(
+        client.post("/api/download", json={"url": VIDEO, "metadata": {"x": "y" * 70_000}}, headers=A),
+        413,
+        "body_too_large",
+    )
