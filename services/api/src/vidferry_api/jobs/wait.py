@@ -47,11 +47,14 @@ async def wait_for_change(
         disconnect = asyncio.create_task(_await_disconnect(request))
         disconnect.add_done_callback(lambda _: listener.release())
         try:
-            while job.state["status"] == status and not listener.changed and not listener.released:
+            has_changed = False
+            while job.state["status"] == status and not has_changed and not listener.released:
                 left = began + seconds - loop.time()
                 if left <= 0:
                     break
-                await listener.wait(min(left, READ_INTERVAL))
+                if not listener.changed:  # it may have changed while the job was read
+                    await listener.wait(min(left, READ_INTERVAL))
+                has_changed = listener.changed
                 if not disconnect.done():
                     job = await find_job(job.job_id, services, principal, with_history=True)
         finally:
