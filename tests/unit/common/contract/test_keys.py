@@ -4,7 +4,7 @@ import re
 from importlib import resources
 
 from vidferry_common.contract import keys
-from vidferry_common.store.scripts import LIBRARIES, SCRIPTS, script_text
+from vidferry_common.store.scripts import FURTHER_LIBRARIES, LIBRARIES, SCRIPTS, script_text
 
 FOLDER = resources.files("vidferry_common.store.scripts")
 SPELLED = re.compile(r"""["'](?:(?:vidferry|arq|websocket):[^"']*|:[a-z]+)["']""")
@@ -24,12 +24,14 @@ def test_a_loaded_script_has_the_names_themselves() -> None:
     for name in SCRIPTS:
         text = "\n".join(line.partition("--")[0] for line in script_text(name).splitlines())
 
-        assert "keys." not in text, name
+        assert not re.search(r"\b(keys|batches)\.[A-Z]", text), name
         assert f"'{keys.JOB}'" in text, name
 
 
 def test_every_script_is_loaded() -> None:
-    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES)}
+    further = {part for parts in FURTHER_LIBRARIES.values() for part in parts}
+    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES, *further)}
+    assert FURTHER_LIBRARIES.keys() <= set(SCRIPTS)
 
 
 def test_names_do_not_run_into_each_other() -> None:
