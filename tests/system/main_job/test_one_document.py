@@ -11,7 +11,7 @@ from support.services import MakeUp
 LABELS = {"external_id": "order 7", "metadata": {"lesson": 7, "tags": ["a", None]}}
 AT_THE_END = {"result"}
 FIXED = ("job_id", "kind", "url", "format", "priority", "force", "retry_of", "created_at", "external_id", "metadata",
-         "status_url", "ws_url", "events_url")  # fmt: skip
+         "parent", "batch", "status_url", "ws_url", "events_url")  # fmt: skip
 
 
 def test_one_document_everywhere(folder_stack: MakeUp, site: Site) -> None:

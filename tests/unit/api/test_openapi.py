@@ -42,6 +42,7 @@ def _references(node: object) -> Iterator[str]:
 
 def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
     assert {operation["operationId"]: f"{method} {path}" for path, method, operation in _operations(document)} == {
+        "createBatch": "post /api/batches",
         "createDownload": "post /api/download",
         "createProbe": "post /api/probes",
         "listJobs": "get /api/jobs",

@@ -179,7 +179,7 @@ async def test_cancelling_ends_all_that_waits_and_runs_and_makes_no_more(records
     told = await state(records, batch)
     assert told["status"] == "cancelled"
     assert await counts(records, batch) == {"total": 5, "made": 3, "completed": 1, "cancelled": 2}
-    assert await records.redis.lrange(keys.CANCELLATIONS + "worker", 0, -1) == [f"{claim.download_id}:1".encode()]
+    assert await of(records.redis.lrange(keys.CANCELLATIONS + "worker", 0, -1)) == [f"{claim.download_id}:1".encode()]
     with pytest.raises(BatchMovedOn):
         await records.store.batches.make_child(new_child(found, 3, Entry(urls(1)[0])), found.making)
     assert len(await records.store.batches.read_entries(batch.job_id)) == 2, "a retry makes them"
@@ -232,7 +232,8 @@ async def waited_for_news(records: Records) -> Any:
 
 async def test_an_owners_limit_holds_for_children_and_batches(records: Records) -> None:
     """Batches themselves take none of the places that their children need."""
-    limits, owner = JobLimits(jobs_waiting=2), {"owner": "a", "caller": "owner:a"}
+    limits = JobLimits(jobs_waiting=2)
+    owner: dict[str, Any] = {"owner": "a", "caller": "owner:a"}
     await made(records, urls(3), limits=limits, owner="b", caller="owner:b")
     first = await new_batch(records, urls(2), limits=limits, **owner)
     second = await new_batch(records, urls(2), limits=limits, **owner)

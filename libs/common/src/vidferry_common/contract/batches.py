@@ -13,7 +13,7 @@ import orjson
 from pydantic import Field
 
 from vidferry_common.contract.errors import ErrorCode, Failure
-from vidferry_common.contract.field_types import Int32, Int64
+from vidferry_common.contract.field_types import Int32, Int64, Uuid
 from vidferry_common.contract.messages import JOB_MARK, ROOT_MARK, Update
 from vidferry_common.contract.result import MarkedUri
 from vidferry_common.contract.stages import Stage, Status
@@ -103,7 +103,7 @@ class BatchState:
 class Parent:
     """The batch that made a job."""
 
-    batch: Annotated[str, Field(description="The id of the batch.")]
+    batch: Annotated[Uuid, Field(description="The id of the batch.")]
     index: Annotated[Int32, Field(description="The entry's place in the batch, from 0 on.")]
 
 

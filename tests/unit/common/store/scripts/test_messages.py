@@ -19,7 +19,7 @@ LABELS: dict[str, Any] = {
     "metadata": {"attempt": 9, "progress": 77.5, "status": "failed", "x": "\x01\x02"},
 }  # fmt: skip
 OF_GET = {"kind", "url", "format", "priority", "force", "retry_of", "created_at", "external_id", "metadata",
-          "status_url", "ws_url", "events_url", "cursor", "expires_at"}  # fmt: skip
+          "parent", "batch", "status_url", "ws_url", "events_url", "cursor", "expires_at"}  # fmt: skip
 
 
 def whole(message: dict[str, Any], job: NewJob) -> bool:
