@@ -29,6 +29,11 @@ KILL = "import resource; resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))"
 BURN = "for i = 1, 1e10 do end"
 """uses that second"""
 SIGNAL = "import os, signal; os.kill(1, signal.{})"
+HANDSHAKE = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
+"""of a WebSocket. A plain GET is refused for good, also where there is no gateway"""
 
 
 def upgrade(service: str, day: Day) -> None:
@@ -151,8 +156,8 @@ def no_gateway(day: Day) -> None:
     deployment = f"deployment/{RELEASE}-gateway"
     kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=0")
     settled("gateway")
-    for way in ("ws", "sse"):
-        answer = day.client.request("GET", f"/{way}/download/{uuid.uuid4()}")
+    for way, headers in (("ws", HANDSHAKE), ("sse", {})):
+        answer = day.client.request("GET", f"/{way}/download/{uuid.uuid4()}", headers=headers)
         day.noted.append(f"/{way}: {answer.status_code}, Retry-After {answer.headers.get('Retry-After')}")
     kubectl("-n", NAMESPACE, "scale", deployment, f"--replicas={day.setting.replicas}")
     ready("gateway")
