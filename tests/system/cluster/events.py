@@ -316,8 +316,9 @@ def of_a_day(sentinel: bool) -> list[Event]:
         Event("the password of Redis rotated", rotate_password, silence=BACK, recovered=10),
         Event("ticket keys rotated", rotate_ticket_keys, silence=BACK),
         Event("node drained, and back", drain, away=True, silence=BACK, recovered=10),
+        # Where nothing waits, no download moves until what ran has lost its leases, a lease after Redis is back.
         Event("workers start while Redis is away", workers_start_without_redis, away=True, silence=3 * LEASE,
-              recovered=5, told=["worker: not ready yet", "restarts of workers: 0"]),
+              recovered=2 * LEASE, told=["worker: not ready yet", "restarts of workers: 0"]),
         Event("Redis backed up and restored", back_up_and_restore, away=True, silence=3 * LEASE, recovered=LEASE,
               costs=UNKNOWN),
         # No api was left to tell that Redis was away: whether one is back before Redis is chance.
