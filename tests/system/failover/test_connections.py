@@ -91,7 +91,9 @@ async def test_a_sentinel_sees_who_asks_it(server: RedisServer, watch: Watch, st
     sentinel, name = watch(server.port), connection_name("worker", "queue")
     options = connection_options(RedisSettings.model_validate({"redis_url": sentinel.url}), name)
 
-    seen = asyncio.create_task(asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks"))
+    seen = asyncio.create_task(
+        asyncio.to_thread(until, lambda: name in names_at(sentinel.port), "the name of who asks")
+    )
     while not seen.done():
         await options["sentinels"].find_primary()
     await seen
