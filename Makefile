@@ -66,12 +66,13 @@ chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 jobs (CH
 chaos-short: $(VENV)/.dev ## two minutes of it
 	PYTHONPATH=tests $(BIN)/python -m system.chaos --seconds 120 --jobs 60 $(CHAOS_ARGS)
 
-fuzz: $(VENV)/.dev ## an hour of chance at the edges of all services (FUZZ_ARGS="--seed N" repeats a run)
+fuzz: $(VENV)/.dev ## an hour of chance at the edges of all services, then at the API's document ("--seed N" in FUZZ_ARGS, RESTFUZZ_ARGS repeats a run)
 	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 3600 $(FUZZ_ARGS)
-	PYTHONPATH=tests $(BIN)/python -m system.fuzz.rest --seconds 600 $(RESTFUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz.rest --examples 1000 $(RESTFUZZ_ARGS)
 
-fuzz-short: $(VENV)/.dev ## two minutes of it, without the API's document
+fuzz-short: $(VENV)/.dev ## two minutes of each
 	PYTHONPATH=tests $(BIN)/python -m system.fuzz --seconds 120 $(FUZZ_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m system.fuzz.rest $(RESTFUZZ_ARGS)
 
 bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is told and accepted; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.life $(BENCH_ARGS)

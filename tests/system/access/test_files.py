@@ -42,14 +42,15 @@ class Completed:
     theirs: str
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(api: Api) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=api.url, timeout=20) as opened:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def done(client: httpx2.Client, backstage: Backstage, owners: dict[str, Headers]) -> Completed:
+    """They stay: no test changes a job that has ended."""
     return Completed(*[complete(client, backstage, owners[owner]) for owner in OWNERS])
 
 

@@ -143,8 +143,9 @@ class Day:
             self._until_everybody_hears(one)
         one.end = time.monotonic()
         with one.noting_faults():
-            one.log.update(logged(one.end - one.begun))
-            one.metrics += measured(one.end - one.begun)
+            until_scraped(time.time())
+            one.log.update(logged(time.monotonic() - one.begun))
+            one.metrics += measured(time.monotonic() - one.begun)
         self.happened.append(one)
         print(f"{event.name}: took {one.over - one.begun:.1f} s, recovered after {one.recovered:.1f} s, everybody has "
               f"heard after {one.end - one.over:.1f} s {'; '.join(one.faults)}", flush=True)  # fmt: skip
@@ -232,6 +233,12 @@ def logged(seconds: float) -> Counter[str]:
 def brief(message: str) -> str:
     """What it says, but for the particulars."""
     return message.splitlines()[0].partition(": ")[0]
+
+
+def until_scraped(moment: float) -> None:
+    """Returns when Prometheus has asked every pod since then, by the clock of all."""
+    oldest = "min(timestamp(up))"
+    kube.until_nothing(lambda: [each for each in query(oldest) if float(each["value"][1]) < moment])
 
 
 def measured(seconds: float) -> list[str]:

@@ -60,8 +60,8 @@ class Job:
 
     @property
     def unknown(self) -> bool:
-        """Whether the gateway says that there is no such job."""
-        return all(window.close_code == NO_SUCH_JOB for window in self.windows)
+        """Whether a gateway said that there is no such job, to one window at least: the other may have seen its end."""
+        return any(window.close_code == NO_SUCH_JOB for window in self.windows)
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Sends the api whatever its OpenAPI document allows, and what it doesn't, and checks each answer against the document.
 
 schemathesis makes the requests: examples, bounds, chance, and sequences in which a request uses what an earlier one was
-answered. No worker runs, so nothing is downloaded; the queue has a bound, so Redis stays small. A key, by `--key`, is
-what an api in another mode of access asks for; its settings are given by the environment.
+answered. An api that is open to all is asked first, then one that asks for API keys, with a key. No worker runs, so
+nothing is downloaded; the queue has a bound, so Redis stays small. No clock ends a run, so that the seed and the number
+of examples tell what is sent, however fast the machine is.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.access import KeysFile
 from support.redis_server import redis_server
 from support.services import Api
 from support.tree import ROOT
@@ -20,38 +22,51 @@ from support.tree import ROOT
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 NOT_CHECKED = ("use_after_free",)
 """DELETE cancels a job, whose record stays and can be read."""
+ACCESS = ("none", "keys")
 SETTINGS = {"queue_cap": "200", "caller_rate": "0", "log_level": "warning"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--examples", type=int, default=100, help="how many of each operation, and how many sequences")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    parser.add_argument("--key", default="", help="the API key to send")
+    parser.add_argument("--access", choices=ACCESS, action="append", help="who may send requests (default: both)")
     told = parser.parse_args()
-    asked = {name: value for name, value in os.environ.items() if name.startswith("VIDFERRY_")}
-    with (
-        tempfile.TemporaryDirectory(prefix="vidferry-fuzz-") as folder,
-        redis_server() as redis,
-        Api(redis.url, Path(folder), asked, None, **SETTINGS) as api,
-    ):
-        status = _run_schemathesis(api, told.seconds, told.seed, told.key, Path(folder))
-        unexpected = api.logged("request failed with an unexpected error")
+    failed = [access for access in told.access or ACCESS if not _agrees(access, told.examples, told.seed)]
+    if failed:
+        again = f"--seed {told.seed} --examples {told.examples} --access {failed[0]}"
+        sys.exit(f'The api and its document differ, access: {", ".join(failed)}. Again by RESTFUZZ_ARGS="{again}"')
+
+
+def _agrees(access: str, examples: int, seed: int) -> bool:
+    """Whether each answer of an api with this access is one of its document."""
+    with tempfile.TemporaryDirectory(prefix="vidferry-fuzz-") as name, redis_server() as redis:
+        folder = Path(name)
+        keys = KeysFile(folder / "keys.toml") if access == "keys" else None
+        key = keys.add("fuzz") if keys else ""
+        settings = SETTINGS | (keys.settings() if keys else {})
+        print(f"access: {access}", flush=True)
+        with Api(redis.url, folder, None, None, **settings) as api:
+            status = _run_schemathesis(api, examples, seed, key, folder)
+            unexpected = api.logged("request failed with an unexpected error")
     for entry in unexpected:
         print(entry, flush=True)
-    if status or unexpected:
-        sys.exit(f'The api and its document differ. Again by RESTFUZZ_ARGS="--seed {told.seed}"')
+    return not status and not unexpected
 
 
-def _run_schemathesis(api: Api, seconds: int, seed: int, key: str, folder: Path) -> int:
+def _run_schemathesis(api: Api, examples: int, seed: int, key: str, folder: Path) -> int:
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG),
-        "run", f"{api.url}/openapi.json", "--exclude-checks", ",".join(NOT_CHECKED),
+        "run", f"{api.url}/openapi.json", "--checks", "all", "--exclude-checks", ",".join(NOT_CHECKED),
         "--phases", "examples,coverage,fuzzing,stateful",
-        "--max-time", str(seconds), "--seed", str(seed), "--generation-database", "none",
+        "--max-examples", str(examples), "--seed", str(seed), "--generation-database", "none",
         "--continue-on-failure", "--no-color", *(["--header", f"Authorization: Bearer {key}"] if key else []),
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}  # of the hooks that the configuration names
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "tests"),  # of the hooks that the configuration names
+        "PYTHONHASHSEED": "0",  # the order of sets decides which examples a seed means
+    }
     return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 

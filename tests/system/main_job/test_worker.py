@@ -177,15 +177,14 @@ async def begun(jobs: Jobs, job: NewJob) -> list[str]:
     return [each["message"] for each in await jobs.history(job) if each["stage"] == "started"]
 
 
-async def test_a_cancellation_is_no_warning(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:
-    async with jobs_in(own_redis) as jobs:
-        with Worker(own_redis.url, tmp_path) as process:
-            job = await jobs.give(site.url("/gated/g/clip.mp4"))
-            await asyncio.to_thread(site.gate("g").wait_held)
-            await jobs.cancel(job)
-            await asyncio.to_thread(process.wait_for, "attempt stopped")
-            assert [entry["level"] for entry in process.logged("attempt stopped")] == ["info"]
-            assert process.logged("attempt lost") == []
+async def test_a_cancellation_is_no_warning(running: Worker, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/gated/g/clip.mp4"))
+    await asyncio.to_thread(site.gate("g").wait_held)
+    await jobs.cancel(job)
+    await asyncio.to_thread(running.wait_for, "attempt stopped")
+    assert [entry["level"] for entry in running.logged("attempt stopped")] == ["info"]
+    assert running.logged("attempt lost") == []
+    await empty(running)
 
 
 async def test_a_stopped_worker_finishes_what_its_grace_allows(
