@@ -68,7 +68,7 @@ class ScriptRunner:
 def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     """The whole text of one of SCRIPTS, as it is sent to Redis."""
     if name == "publish":
-        return _load_part("messages") + _load_part("batches") + _load_part(name)
+        return _load_part("messages") + f"define_batches = function()\n{_load_part('batches')}end\n" + _load_part(name)
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
     return bounds + "".join(map(_load_part, (*LIBRARIES, *FURTHER_LIBRARIES.get(name, ()), name)))
 

@@ -1,4 +1,4 @@
--- Functions of batches. It stands before publish too, so it has only what counts a child that waits or runs.
+-- Functions of batches. publish.lua has them too, so here is only what counts children and tells of them.
 -- The record of a child has the field `batch`: the status that the child is counted by, its downloaded bytes, its progress
 -- in hundredths of a per cent, and the batch's id.
 
@@ -40,11 +40,11 @@ end
 -- Counts a child that gets this body. counted: its field `batch`. Returns the field's new value.
 note_child = function(counted, body)
   local before, bytes_before, progress_before, batch_id = string.match(counted, '^(%l+) (%d+) (%d+) (%S+)$')
-  if not before then return counted end
   local status, timestamp = string.match(body, '^"status":"(%l+)","stage":"%l+","timestamp":"([^"]*)"')
   local bytes = string.match(body, '"downloaded_bytes":(%d+)') or bytes_before
   local progress = math.floor((string.match(body, '"progress":([%d.]+)') or 0) * 100 + 0.5)
-  local change = change_of(batch_id, timestamp)
+  local change = change_of(batch_id or '', timestamp or '')
+  if not (before and change[status or '']) then return counted end -- another release wrote one of them
   if status ~= before then
     change.moved = true
     change[before], change[status] = change[before] - 1, change[status] + 1

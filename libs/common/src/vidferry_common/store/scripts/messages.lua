@@ -2,8 +2,9 @@
 -- every function anew at each call, and those of lib.lua would add a tenth to the time of a message.
 -- Names of `keys` and `batches` are replaced by their values in contract/ when a script is loaded (__init__.py).
 
--- Defined in batches.lua, which stands behind this file.
-local note_child, tell_batches
+-- Defined in batches.lua, which stands behind this file. In publish.lua only once a child of a batch is met, by
+-- define_batches(): Redis would make all of its functions anew at each message.
+local note_child, tell_batches, define_batches
 
 -- Checks the fence: whether a download runs at that attempt. attempt is text, as Redis keeps it.
 local function holds_fence(download, attempt)
@@ -59,6 +60,7 @@ local function deliver(job_id, body, step, ttl, whole, quiet)
   if not whole_document then record[6] = nil end
   local message, seq = compose_message(job_id, record, body, step)
   if counted then
+    if not note_child then define_batches() end
     redis.call('HSET', key, 'seq', seq, 'state', message, 'batch', note_child(counted, body))
   else
     redis.call('HSET', key, 'seq', seq, 'state', message)
@@ -88,6 +90,6 @@ local function deliver_to_all(download, body, step, ttl)
     redis.call('EXPIRE', download .. keys.STEPS, ttl)
   end
   for _, job_id in ipairs(jobs) do deliver(job_id, body, step, ttl) end
-  tell_batches(ttl)
+  if tell_batches then tell_batches(ttl) end
   return jobs
 end

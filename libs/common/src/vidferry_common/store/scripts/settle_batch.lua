@@ -2,6 +2,7 @@
 -- counting them, and a record may expire before its job has ended.
 -- KEYS: batch; args: id, children (the ids of all that are made), timestamp, record_seconds, expires_at
 local args = cjson.decode(ARGV[1])
+allow_writes(KEYS[1])
 local record = read_batch(args.id)
 if not record or record.made ~= #args.children then return end
 local counts = { queued = 0, processing = 0, completed = record.completed, failed = record.failed, cancelled = record.cancelled }

@@ -1,6 +1,7 @@
 -- Publishes the state of a batch, unless that has been done since it was asked for.
 -- KEYS: batch; args: id, timestamp, record_seconds
 local args = cjson.decode(ARGV[1])
+allow_writes(KEYS[1])
 local record = read_batch(args.id)
 if not record or not record.late then return end
 redis.call('HDEL', KEYS[1], 'late')
