@@ -31,6 +31,7 @@ from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.indexing.indexer import Expirer, Indexer
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
@@ -184,6 +185,8 @@ def _background_coroutines(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
+        "indexer": Indexer(context.store, context.bucket, settings).run(),
+        "expirer": Expirer(context.store, context.bucket, settings, context.metrics).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
         "watch": ResourceMonitor(context.zygote, limits).run(),

@@ -7,6 +7,7 @@ from vidferry_common.store.downloads import (
     DownloadRecord,
     DownloadStatus,
     Ending,
+    ObjectDeleted,
     Publication,
     Requeue,
     RequeueOutcome,
@@ -26,6 +27,7 @@ from vidferry_common.store.jobs import (
     idempotency_name,
 )
 from vidferry_common.store.leases import AttemptId, Claim
+from vidferry_common.store.object_index import ObjectEntry, ObjectFilter, ObjectPage, ObjectPlace, Walk
 from vidferry_common.store.objects import PINNED_SECONDS
 from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
@@ -55,6 +57,11 @@ __all__ = [
     "JobRecord",
     "Limits",
     "NewJob",
+    "ObjectDeleted",
+    "ObjectEntry",
+    "ObjectFilter",
+    "ObjectPage",
+    "ObjectPlace",
     "Outcome",
     "Place",
     "Publication",
@@ -72,6 +79,7 @@ __all__ = [
     "Task",
     "TaskQueue",
     "TooManyListeners",
+    "Walk",
     "connect_redis",
     "fixed_fields",
     "idempotency_name",

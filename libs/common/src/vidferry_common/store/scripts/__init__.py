@@ -12,11 +12,14 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from vidferry_common.contract import keys
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
-SCRIPTS = ("add_task", "cancel", "claim", "claim_object", "create", "expired_leases", "finish", "hold_tasks",
-           "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth", "release_task", "renew", "requeue",
-           "set_fields", "sweep_due", "take_tasks")  # fmt: skip
+SCRIPTS = ("add_task", "begin_walk", "cancel", "claim", "claim_object", "create", "end_walk", "expired_leases",
+           "expired_objects", "finish", "forget_objects", "hold_tasks", "list_jobs", "list_objects", "mark_deleting",
+           "pick", "pin", "publish", "put_objects", "queue_depth", "release_task", "renew", "requeue", "set_fields",
+           "sweep_due", "take_tasks")  # fmt: skip
 LIBRARIES = ("messages", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
+OBJECT_SCRIPTS = frozenset({"end_walk", "expired_objects", "forget_objects", "list_objects", "put_objects"})
+"""those that have the functions of object_index.lua as well"""
 DEFAULT_ENDED_LIMITS = EndedLimits()
 """the defaults of the settings"""
 _KEY = re.compile(r"\bkeys\.([A-Z_]+)\b")
@@ -61,7 +64,8 @@ def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     if name == "publish":
         return _load_part("messages") + _load_part(name)
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
-    return bounds + "".join(map(_load_part, (*LIBRARIES, name)))
+    libraries = (*LIBRARIES, "object_index") if name in OBJECT_SCRIPTS else LIBRARIES
+    return bounds + "".join(map(_load_part, (*libraries, name)))
 
 
 def _load_part(part: str) -> str:

@@ -1,0 +1,41 @@
+-- Puts objects into the index, in place of what it says of them. A walk of the bucket puts what it lists, and how far it is.
+-- KEYS: walk; args: objects (id, ms of its making, generation, partition, expires_ms or 0, record), most (objects in the index),
+--       walk (left out where a worker or an api puts: started_ms, holder, hold_ms, listed_ms, after)
+-- Returns how many have no place in the index; false where another one walks now.
+local args = cjson.decode(ARGV[1])
+allow_writes(KEYS[1])
+local now, walk = now_ms(), args.walk
+if walk then
+  local record = redis.call('HMGET', KEYS[1], 'started', 'holder')
+  if tonumber(record[1]) ~= walk.started_ms or record[2] ~= walk.holder then return false end
+  redis.call('HSET', KEYS[1], 'after', walk.after, 'held_until', now + walk.hold_ms)
+end
+local share, left_out = look_at_memory(), 0
+
+-- Whether the index knows it already as it is now: it was replaced, or put by another one since the bucket was listed.
+local function is_known(entry, object)
+  return entry and (entry.generation > object.generation or walk and entry.put_ms >= walk.listed_ms)
+end
+
+local function drop_oldest(count)
+  for _, member in ipairs(redis.call('ZRANGE', keys.OBJECTS_BY_TIME, 0, count - 1)) do
+    drop_object(string.sub(member, 14, 45))
+  end
+  redis.call('HSET', KEYS[1], 'dropped', now)
+end
+
+for _, object in ipairs(args.objects) do
+  local entry = read_object(object.id)
+  if not is_known(entry, object) then
+    local count = redis.call('ZCARD', keys.OBJECTS_BY_TIME)
+    if not entry and share >= REFUSED then
+      left_out = left_out + 1
+      redis.call('HSET', KEYS[1], 'dropped', now)
+    else
+      put_object(object, entry, now)
+      -- Where memory is short, the index shrinks by one with each object that it gets.
+      if not entry and share >= EVICTED then drop_oldest(2) elseif count >= args.most then drop_oldest(count + 1 - args.most) end
+    end
+  end
+end
+return left_out
