@@ -139,7 +139,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
         MAX_OBJECTS,
         ge=0,
         le=10_000_000,
-        description="The most stored videos that the index of `GET /api/objects` holds in Redis, about 0.7 KiB each, "
+        description="The most stored videos that the index of `GET /api/objects` holds in Redis, about 0.6 KiB each, "
         "at most 3 KiB. If the bucket has more, the list has the newest. Set the same for all workers.",
     )
     reindex_interval: float = Field(

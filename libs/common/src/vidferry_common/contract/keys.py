@@ -37,8 +37,8 @@ PINNED = "vidferry:pinned"
 DELETING = "vidferry:deleting"
 """sorted set: objects that retention deletes at this moment, by the time (ms) after which it has given up"""
 OBJECTS = "vidferry:objects"
-"""hash: the objects of the bucket by their ids without dashes (object_index.lua). The bucket has the truth, and the index
-can be made anew from it"""
+"""hash: the objects of the bucket by their ids without dashes (object_index.lua). The bucket has the truth; the index
+is made of it"""
 OBJECTS_BY_TIME = "vidferry:objects-by-time"
 """sorted set: the places of all objects in the order of time, all with the score 0"""
 OBJECTS_OF = "vidferry:objects-of:"
@@ -47,8 +47,8 @@ OBJECTS_EXPIRING = "vidferry:objects-expiring"
 """sorted set: ids of the objects that somebody has given a time to be removed at, by that time (ms)"""
 OBJECT_WALK = "vidferry:object-walk"
 """hash: the walk of the bucket that puts all objects into the index: when one was `started` and `completed` (ms), the
-last object that it has put (`after`), who walks (`holder`, until `held_until`), and when an object was `dropped` for want
-of room"""
+last object that it has put (`after`), who walks (`holder`, until `held_until`), and when an object was `dropped` for
+want of room"""
 CANCELLATIONS = "vidferry:cancellations:"
 """+ a worker's name: list of downloads that it runs and nobody wants any more"""
 SITE = "vidferry:site:"

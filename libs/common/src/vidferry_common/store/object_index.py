@@ -16,7 +16,7 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.identity import digest, object_id, partition_in
 from vidferry_common.store.scripts import ScriptRunner
 
-MAX_OBJECTS = 100_000
+MAX_OBJECTS = 50_000
 """in the index, where the caller does not say"""
 MAX_TITLE = 300
 """characters of a title that the index keeps"""
@@ -343,7 +343,8 @@ class ObjectIndex:
 
     async def end_walk(self, walk: Walk, hold: float) -> int | None:
         """Drops what the walk has not met, and returns how many that were; None where another one walks now."""
-        dropped, place = 0, ""
+        dropped: int = 0
+        place = ""
         while True:
             found = await self._scripts.run(
                 "end_walk",
@@ -356,7 +357,7 @@ class ObjectIndex:
             )
             if found is None:
                 return None
-            place, dropped = found[0].decode(), dropped + found[1]
+            place, dropped = found[0].decode(), dropped + int(found[1])
             if not place:
                 return dropped
 

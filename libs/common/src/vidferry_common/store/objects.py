@@ -40,7 +40,7 @@ class ObjectMarks:
         return None if found is None else [name.decode() for name in found]
 
     async def forget(self, names: Sequence[str], gone: Mapping[str, int]) -> None:
-        """Removes the marks of objects. Those that are gone, by name and generation, leave the index and lose their pins."""
+        """Removes the marks of objects. Those that are gone, by name and generation, leave the index and their pins."""
         await self._scripts.run(
             "forget_objects",
             [keys.DELETING, keys.PINNED],

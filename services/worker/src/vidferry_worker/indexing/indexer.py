@@ -54,6 +54,7 @@ class Indexer:
             settings.worker_name, interval=settings.reindex_interval, hold=HOLD
         )
         if not isinstance(found, Walk):
+            logger.debug("next walk scheduled", extra={"seconds": found})
             return found
         walk = BucketWalk(
             self._store, self._bucket, found, most=settings.indexed_objects, longest_attempt=settings.max_seconds

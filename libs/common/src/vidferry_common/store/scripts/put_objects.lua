@@ -17,9 +17,10 @@ local function is_known(entry, object)
   return entry and (entry.generation > object.generation or walk and entry.put_ms >= walk.listed_ms)
 end
 
+-- At most some hundred at a time, where there may be fewer than before.
 local function drop_oldest(count)
-  for _, member in ipairs(redis.call('ZRANGE', keys.OBJECTS_BY_TIME, 0, count - 1)) do
-    drop_object(string.sub(member, 14, 45))
+  for _, place in ipairs(redis.call('ZRANGE', keys.OBJECTS_BY_TIME, 0, math.min(count, 200) - 1)) do
+    drop_object(string.sub(place, 14, 45))
   end
   redis.call('HSET', KEYS[1], 'dropped', now)
 end
@@ -27,14 +28,15 @@ end
 for _, object in ipairs(args.objects) do
   local entry = read_object(object.id)
   if not is_known(entry, object) then
-    local count = redis.call('ZCARD', keys.OBJECTS_BY_TIME)
     if not entry and share >= REFUSED then
       left_out = left_out + 1
       redis.call('HSET', KEYS[1], 'dropped', now)
     else
       put_object(object, entry, now)
       -- Where memory is short, the index shrinks by one with each object that it gets.
-      if not entry and share >= EVICTED then drop_oldest(2) elseif count >= args.most then drop_oldest(count + 1 - args.most) end
+      local too_many = redis.call('ZCARD', keys.OBJECTS_BY_TIME) - args.most
+      if not entry and share >= EVICTED then too_many = math.max(too_many, 2) end
+      if too_many > 0 then drop_oldest(too_many) end
     end
   end
 end
