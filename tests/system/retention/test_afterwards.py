@@ -12,7 +12,7 @@ from support.children import until
 from support.gcs_faults import Fault, Gate
 from support.jobs import Jobs
 from support.origin.site import Site
-from support.records import new_job
+from support.records import new_job, of
 from support.redis_server import RedisServer
 from support.services import KEY, Api, Worker
 from system.retention.homes import DAY, FolderHome, GcsHome, names, store, sweeping
@@ -161,7 +161,7 @@ async def delete(home: GcsHome | FolderHome, jobs: Jobs, name: str) -> Removal:
 async def test_what_was_stored_and_what_was_reused_is_in_the_index(
     redis: RedisServer, folder_home: FolderHome, jobs: Jobs, site: Site, tmp_path: Path
 ) -> None:
-    await jobs.redis.hset(keys.OBJECT_WALK, "completed", 10**13)  # type: ignore[misc]  # so no worker walks
+    await of(jobs.redis.hset(keys.OBJECT_WALK, "completed", "9999999999999"))  # so no worker walks
     url = site.url("/media/clip.mp4")
     with sweeping(redis, tmp_path / "w", folder_home, signing_key=KEY):
         _, name = await made(jobs, url)

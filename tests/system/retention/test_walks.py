@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from support.children import eventually, until
 from support.jobs import Jobs
+from support.records import of
 from support.redis_server import RedisServer
 from support.services import KEY
 from system.retention.homes import DAY, VIDEO, FolderHome, Home, names, store, sweeping
@@ -106,7 +107,7 @@ async def test_another_worker_goes_on_where_one_died(
     walked, went_on = asyncio.Event(), asyncio.Event()
     described = folder_home.bucket.describe_objects
 
-    async def held_up(folder: str, after: str = "", page: int = 2) -> AsyncIterator[list[object]]:
+    async def held_up(folder: str, after: str = "", page: int = 2) -> AsyncIterator[Sequence[object]]:
         async for objects in described(folder, after, page):
             if len(await listed(jobs)) >= 3:
                 walked.set()
@@ -119,7 +120,7 @@ async def test_another_worker_goes_on_where_one_died(
     )
     await walked.wait()
     monkeypatch.setattr(folder_home.bucket, "describe_objects", described)
-    await jobs.redis.hset(keys.OBJECT_WALK, "held_until", 1)  # type: ignore[misc]
+    await of(jobs.redis.hset(keys.OBJECT_WALK, "held_until", "1"))
 
     counts = await walk(jobs, folder_home, "b", anew=False)
 
@@ -204,10 +205,10 @@ async def test_a_worker_makes_the_index_where_redis_is_empty_and_then_once(
     ):
         await until(lambda: first.logged(INDEXED) or second.logged(INDEXED))
         assert len(await listed(jobs)) == 3
-        started = await jobs.redis.hget(keys.OBJECT_WALK, "started")  # type: ignore[misc]
+        started = await of(jobs.redis.hget(keys.OBJECT_WALK, "started"))
         await store(folder_home, {f"{VIDEO}/later/best-any": 0})
         await until(lambda: len(first.logged(LOOKED)) > 2 and len(second.logged(LOOKED)) > 2)
-        assert await jobs.redis.hget(keys.OBJECT_WALK, "started") == started  # type: ignore[misc]
+        assert await of(jobs.redis.hget(keys.OBJECT_WALK, "started")) == started
 
         await jobs.redis.flushall()
         await until(lambda: len(first.logged(INDEXED) + second.logged(INDEXED)) == 2)

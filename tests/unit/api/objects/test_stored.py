@@ -184,11 +184,11 @@ def test_two_owners(open_app: OpenApp, backstage: Backstage, put: Put, sharing: 
                 for where in (url_of(stored), nobodys)
             ]
             assert answers[0].content == answers[1].content
-            problem(cast("httpx2.Response", answers[0]), 404, "object_not_found")
+            problem(answers[0], 404, "object_not_found")
         assert client.get(url_of(stored), headers=ADMIN).status_code == 200
     for method, headers in (("DELETE", READER), ("PATCH", READER), ("GET", JOBS)):
         answer = client.request(method, url_of(mine), json={"expires_at": None}, headers=headers)
-        problem(cast("httpx2.Response", answer), 403, "forbidden")
+        problem(answer, 403, "forbidden")
     problem(client.get(OBJECTS, headers=JOBS), 403, "forbidden")
     token = client.get(OBJECTS, params={"page_size": 1}, headers=ADMIN).json()["next_page_token"]
     problem(client.get(OBJECTS, params={"page_token": token}, headers=A), 422, "invalid_request")
@@ -224,18 +224,18 @@ def test_tickets(open_app: OpenApp, put: Put, tmp_path: Path) -> None:
 
     for link in (document["file_url"], document["thumbnail"]):
         assert client.get(link).status_code == (307 if "/file" in link else 200)
-        problem(client.get(link.replace(*ids)), 401, "ticket_invalid")  # type: ignore[arg-type]
+        problem(client.get(link.replace(*ids)), 401, "ticket_invalid")
         ticket = link.partition("ticket=")[2]
         path = link.partition("?")[0]
         for wrong in (read_ticket(ids[0]), "", "x", ticket + "A", signer("another key" * 4).make_job_ticket(
             Purpose.READ_OBJECT, ids[0], 1e9)):  # fmt: skip
-            problem(client.get(path, params={"ticket": wrong}, headers=A), 401, "ticket_invalid")  # type: ignore[arg-type]
+            problem(client.get(path, params={"ticket": wrong}, headers=A), 401, "ticket_invalid")
         expired = expired_ticket(Purpose.READ_OBJECT, ids[0])
-        problem(client.get(path, params={"ticket": expired}), 401, "ticket_expired")  # type: ignore[arg-type]
+        problem(client.get(path, params={"ticket": expired}), 401, "ticket_expired")
         answer = client.get(f"/api/jobs/{ids[0]}/file", params={"ticket": ticket})
-        problem(answer, 401, "ticket_invalid")  # type: ignore[arg-type]
+        problem(answer, 401, "ticket_invalid")
         deleted = client.delete(f"{OBJECTS}/{ids[0]}", params={"ticket": ticket})
-        problem(deleted, 403, "forbidden")  # type: ignore[arg-type]
+        problem(deleted, 403, "forbidden")
 
 
 def test_deleting(api: httpx2.Client, backstage: Backstage, put: Put) -> None:

@@ -247,7 +247,7 @@ async def test_one_walks_at_a_time_and_another_goes_on_where_it_died(records: Re
     assert isinstance(waits, float)
     assert 0 < waits <= 30
 
-    await of(records.redis.hset(keys.OBJECT_WALK, "held_until", 1))
+    await of(records.redis.hset(keys.OBJECT_WALK, "held_until", "1"))
     second = await begun(records, "b")
 
     assert (second.started_ms, second.after) == (first.started_ms, entry(119).name)

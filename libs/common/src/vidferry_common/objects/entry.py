@@ -1,6 +1,7 @@
 """What the index says of an object, from what the bucket knows of it."""
 
 import math
+import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from vidferry_common.text import remove_controls
 
 SITE = "site"
 """in an object's metadata: the host that the worker knows the video to be of. Objects of 0.2.0 have none"""
+_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):[0-9]+")
 _MAX_FILENAME = 200
 _MAX_MEDIA_TYPE = 100
 
@@ -37,7 +39,9 @@ def entry_of(stored: StoredObject, *, has_thumbnail: bool) -> ObjectEntry:
 
 
 def site_filter(host: str) -> str:
-    """The site that the objects of a host are found by: its registered domain."""
+    """The site that the objects of a host are found by: its registered domain. A port is left out."""
+    if port := _PORT.fullmatch(host):
+        host = port["host"]
     return registered_domain(known_site(host.lower().removeprefix("www."))) if host else ""
 
 

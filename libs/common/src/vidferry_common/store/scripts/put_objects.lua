@@ -12,9 +12,11 @@ if walk then
 end
 local share, left_out = look_at_memory(), 0
 
--- Whether the index knows it already as it is now: it was replaced, or put by another one since the bucket was listed.
+-- Whether the index knows it as it is now: it was replaced since, or put by another one since the bucket was listed.
 local function is_known(entry, object)
-  return entry and (entry.generation > object.generation or walk and entry.put_ms >= walk.listed_ms)
+  if not entry then return false end
+  if walk then return entry.put_ms >= walk.listed_ms end
+  return entry.generation > object.generation
 end
 
 -- At most some hundred at a time, where there may be fewer than before.
