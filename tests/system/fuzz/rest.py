@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.backstage import Backstage, store_video
 from support.redis_server import redis_server
 from support.services import Api
 from support.tree import ROOT
@@ -20,6 +21,8 @@ from support.tree import ROOT
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 NOT_CHECKED = ("use_after_free",)
 """DELETE cancels a job, whose record stays and can be read."""
+STORED = 20
+"""videos in the bucket, which the list of objects leads to"""
 SETTINGS = {"queue_cap": "200", "caller_rate": "0", "log_level": "warning"}
 
 
@@ -35,6 +38,9 @@ def main() -> None:
         redis_server() as redis,
         Api(redis.url, Path(folder), asked, None, **SETTINGS) as api,
     ):
+        for number in range(STORED):
+            video = f"videos/generic/example.org/{number}/1080-any"
+            store_video(Backstage(redis, Path(folder)), video, f"Video {number}")
         status = _run_schemathesis(api, told.seconds, told.seed, told.key, Path(folder))
         unexpected = api.logged("request failed with an unexpected error")
     for entry in unexpected:

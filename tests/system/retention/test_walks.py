@@ -222,15 +222,19 @@ async def test_an_object_goes_when_its_time_has_come_and_stays_until_then(
     """Whatever the rules say, and with its thumbnail. What the index has wrong is looked up in the bucket."""
     old = {f"{VIDEO}/{leaf}/best-any": 2 * DAY for leaf in ("due", "kept", "wrong", "old")}
     made = await store(home, {**old, f"{VIDEO}/due/thumbnail": 2 * DAY})
-    soon, later = (datetime.now(UTC) + timedelta(seconds=seconds) for seconds in (0.5, 3600))
-    for leaf, moment in (("due", soon), ("kept", later), ("wrong", later)):
-        await home.bucket.update_metadata(made[f"{VIDEO}/{leaf}/best-any"], {EXPIRES_AT: moment.isoformat()})
+    later = datetime.now(UTC) + timedelta(hours=1)
+    for leaf in ("due", "kept", "wrong"):
+        name = f"{VIDEO}/{leaf}/best-any"
+        made[name] = await home.bucket.update_metadata(made[name], {EXPIRES_AT: later.isoformat()})
     with sweeping(
         redis, tmp_path / "w", home, retention_days="1", retention_bytes="1", retention_interval="0.2"
     ) as worker:
         worker.wait_for(INDEXED)
+        soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
+        due = await home.bucket.update_metadata(made[f"{VIDEO}/due/best-any"], {EXPIRES_AT: soon})
+        await jobs.store.object_index.put(entry_of(due, has_thumbnail=True))
         wrong = (await listed(jobs))[f"{VIDEO}/wrong/best-any"]
-        await jobs.store.object_index.put(replace(wrong, expires_at=soon.isoformat()))
+        await jobs.store.object_index.put(replace(wrong, expires_at=soon))
         await until(lambda: worker.logged("an expired object was removed"))
         await eventually(lambda: _has_expiry(jobs, wrong.name, later))
         swept = len(worker.logged("retention sweep completed"))
