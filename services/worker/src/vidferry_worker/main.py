@@ -185,7 +185,7 @@ def _background_coroutines(
             context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
         ).run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
-        "indexer": Indexer(context.store, context.bucket, settings).run(),
+        "indexer": Indexer(context.store, context.bucket, settings, context.metrics).run(),
         "expirer": Expirer(context.store, context.bucket, settings, context.metrics).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),

@@ -4,7 +4,7 @@ import re
 from importlib import resources
 
 from vidferry_common.contract import keys
-from vidferry_common.store.scripts import LIBRARIES, SCRIPTS, script_text
+from vidferry_common.store.scripts import LIBRARIES, OBJECT_LIBRARY, SCRIPTS, script_text
 
 FOLDER = resources.files("vidferry_common.store.scripts")
 SPELLED = re.compile(r"""["'](?:(?:vidferry|arq|websocket):[^"']*|:[a-z]+)["']""")
@@ -29,7 +29,7 @@ def test_a_loaded_script_has_the_names_themselves() -> None:
 
 
 def test_every_script_is_loaded() -> None:
-    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES)}
+    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES, OBJECT_LIBRARY)}
 
 
 def test_names_do_not_run_into_each_other() -> None:

@@ -25,8 +25,8 @@ MOST_EXPIRED = 100
 class Indexer:
     """The task that walks the bucket where that is due. What was left goes on where it was."""
 
-    def __init__(self, store: Store, bucket: Bucket, settings: WorkerSettings) -> None:
-        self._store, self._bucket, self._settings = store, bucket, settings
+    def __init__(self, store: Store, bucket: Bucket, settings: WorkerSettings, metrics: WorkerMetrics) -> None:
+        self._store, self._bucket, self._settings, self._metrics = store, bucket, settings, metrics
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,8 +57,9 @@ class Indexer:
             logger.debug("next walk scheduled", extra={"seconds": found})
             return found
         walk = BucketWalk(
-            self._store, self._bucket, found, most=settings.indexed_objects, longest_attempt=settings.max_seconds
-        )
+            self._store, self._bucket, found, most=settings.indexed_objects, longest_attempt=settings.max_seconds,
+            count_removed=self._metrics.count_removed,
+        )  # fmt: skip
         logger.info("indexing the bucket", extra={"after": found.after})
         logger.info("the bucket is indexed", extra=asdict(await walk.run()))
         return LONGEST_WAIT

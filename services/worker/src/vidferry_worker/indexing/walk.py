@@ -11,7 +11,7 @@ from itertools import groupby
 from vidferry_common.bucket import EXPIRES_AT, Bucket, ObjectNotFound, PreconditionFailed, StoredObject
 from vidferry_common.contract.identity import ROOT, folder_of, is_stored_by_vidferry, is_video
 from vidferry_common.objects.entry import entry_of, parse_expiry
-from vidferry_common.objects.removal import remove_object
+from vidferry_common.objects.removal import Removal, remove_object
 from vidferry_common.store import ObjectEntry, Store, Walk
 
 logger = logging.getLogger(__name__)
@@ -42,16 +42,24 @@ class WalkCounts:
     """from the index, because the bucket has them no more"""
 
 
+def _ignore(_: object) -> None:
+    pass
+
+
 class BucketWalk:
     """One walk of the bucket, from where it was left to its end."""
 
     def __init__(
-        self, store: Store, bucket: Bucket, walk: Walk, *, most: int, longest_attempt: float,
-        pause: float = PAUSE, report: Callable[[WalkCounts], object] = lambda _: None,
+        self, store: Store, bucket: Bucket, walk: Walk, *, most: int, longest_attempt: float, pause: float = PAUSE,
+        report: Callable[[WalkCounts], object] = _ignore, count_removed: Callable[[int], object] = _ignore,
     ) -> None:  # fmt: skip
-        """most: objects in the index. longest_attempt: seconds for which a thumbnail may wait for its video."""
+        """most: objects in the index. longest_attempt: seconds for which a thumbnail may wait for its video.
+
+        count_removed is called with the bytes of each object that the walk has removed from the bucket.
+        """
         self._store, self._bucket, self._walk, self._most = store, bucket, walk, most
         self._longest_attempt, self._pause, self._report = longest_attempt, pause, report
+        self._count_removed = count_removed
         self._counts = WalkCounts()
 
     async def run(self) -> WalkCounts:
@@ -106,8 +114,10 @@ class BucketWalk:
         for stored in formats:
             entry = entry_of(stored, has_thumbnail=bool(thumbnails))
             if has_expired(stored):
-                await remove_object(self._store, self._bucket, entry, has_expired, pinned_too=False)
+                outcome = await remove_object(self._store, self._bucket, entry, has_expired, pinned_too=False)
                 self._counts.expired += 1
+                if outcome is Removal.REMOVED:
+                    self._count_removed(stored.size)
             else:
                 entries.append(entry)
         if not formats:
@@ -121,6 +131,7 @@ class BucketWalk:
         try:
             await self._bucket.delete(thumbnail.name, thumbnail.generation)
             self._counts.thumbnails += 1
+            self._count_removed(thumbnail.size)
         except (ObjectNotFound, PreconditionFailed):
             pass
 

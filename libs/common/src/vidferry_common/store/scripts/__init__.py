@@ -18,8 +18,9 @@ SCRIPTS = ("add_task", "begin_walk", "cancel", "claim", "claim_object", "create"
            "sweep_due", "take_tasks")  # fmt: skip
 LIBRARIES = ("messages", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
+OBJECT_LIBRARY = "object_index"
 OBJECT_SCRIPTS = frozenset({"end_walk", "expired_objects", "forget_objects", "list_objects", "put_objects"})
-"""those that have the functions of object_index.lua as well"""
+"""those that have the functions of this library as well"""
 DEFAULT_ENDED_LIMITS = EndedLimits()
 """the defaults of the settings"""
 _KEY = re.compile(r"\bkeys\.([A-Z_]+)\b")
@@ -64,7 +65,7 @@ def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     if name == "publish":
         return _load_part("messages") + _load_part(name)
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
-    libraries = (*LIBRARIES, "object_index") if name in OBJECT_SCRIPTS else LIBRARIES
+    libraries = (*LIBRARIES, OBJECT_LIBRARY) if name in OBJECT_SCRIPTS else LIBRARIES
     return bounds + "".join(map(_load_part, (*libraries, name)))
 
 
