@@ -22,7 +22,7 @@ MAX_TITLE = 300
 """characters of a title that the index keeps"""
 STRETCH = 200
 """objects that one script looks at: it takes about half a millisecond"""
-MAX_STRETCHES = 20
+MAX_STRETCHES = 10
 """scripts for one page; a page that has found less by then is short, and the next one goes on from there"""
 BATCH = 50
 """objects that one script puts"""
