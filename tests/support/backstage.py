@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,10 @@ from support.services import KEY
 from vidferry_common.bucket import NEW, BucketSettings, FolderBucket, SignedLink, StoredObject, Upload, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.identity import object_id
 from vidferry_common.contract.messages import Update, queued_update
 from vidferry_common.contract.stages import DONE, STARTED, Stage, Status
+from vidferry_common.objects.entry import entry_of
 from vidferry_common.store import Claim, Ending, RedisSettings, Store, connect_redis
 from vidferry_common.store.scripts import SCRIPTS, script_text
 
@@ -143,9 +145,15 @@ class Backstage:
         self.end(job_id, queued_update().as_failed(code))
 
     def put(
-        self, name: str, content: bytes, kind: str = "video/mp4", filename: str = "", replaces: int = NEW
+        self,
+        name: str,
+        content: bytes,
+        kind: str = "video/mp4",
+        filename: str = "",
+        replaces: int = NEW,
+        metadata: Mapping[str, str] | None = None,
     ) -> StoredObject:
-        what = Upload(name, kind, filename, if_generation=replaces)
+        what = Upload(name, kind, filename, metadata or {}, if_generation=replaces)
         return self.bucket(lambda bucket: bucket.upload(what, io.BytesIO(content), len(content), lambda _: None))
 
     def remove(self, stored: StoredObject) -> None:
@@ -153,3 +161,11 @@ class Backstage:
 
     def sign(self, stored: StoredObject, lifetime: float = 60) -> SignedLink:
         return self.bucket(lambda bucket: bucket.sign_link(stored, lifetime))
+
+
+def store_video(backstage: Backstage, name: str, title: str) -> str:
+    """The id of a video that is in the bucket, and in an index that knows all of the bucket."""
+    stored = backstage.put(name, b"film", filename=f"{title}.mp4", metadata={"title": title})
+    backstage.store(lambda store: store.object_index.put(entry_of(stored, has_thumbnail=False)))
+    backstage.redis(lambda redis: redis.hset(keys.OBJECT_WALK, "completed", 1))
+    return object_id(name)

@@ -51,6 +51,8 @@ class Layer(ThreadingHTTPServer):
         """seconds that this service's clock is ahead: makes links end without waiting"""
         self.older: dict[str, float] = {}
         """seconds by which listings show objects older than they are, by name: the fake takes no time of making"""
+        self.patches: dict[str, int] = {}
+        """how often the metadata of a generation was changed"""
         self.received = 0
         """bytes of chunks that arrived, sent again or not"""
         self.rate = 0.0
@@ -155,11 +157,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(401, "Invalid Credentials")
         if kind == "sign":
             return sign_blob(self.layer.account, self.path, self._body)
-        if kind == "begin":
-            return self._begin()
+        return self._begin() if kind == "begin" else self._worked(kind, fault)
+
+    def _worked(self, kind: str, fault: Fault | None) -> Answer:
         if kind in {"chunk", "last", "query", "abort"}:
             return self._session(kind, fault)
-        return self._deleted() if kind == "delete" else self._known_bucket(self._aged(kind, self._passed_on()))
+        if kind in {"delete", "patch"}:
+            return self._changed(kind)
+        answer = self._passed_on()
+        return self._known_bucket(self._with_metageneration(answer) if kind == "read" else self._aged(kind, answer))
 
     def _begin(self) -> Answer:
         parts = urlsplit(self.path)
@@ -223,15 +229,30 @@ class _Handler(BaseHTTPRequestHandler):
             item["timeCreated"] = made.isoformat().replace("+00:00", "Z")
         return status, headers, json.dumps(listing).encode()
 
-    def _deleted(self) -> Answer:
+    def _changed(self, kind: str) -> Answer:
+        """Deletes an object, or patches its metadata: the fake keeps its metageneration at 1."""
         parts = urlsplit(self.path)
         with self.layer.committing:
             bucket, _, name = parts.path.removeprefix(OBJECT).partition("/o/")
-            current = self._generation(bucket, name)
-            wanted = dict(parse_qsl(parts.query)).get("ifGenerationMatch")
-            if current != "0" and self.layer.rules.preconditions and wanted not in {None, current}:
+            current, query = self._generation(bucket, name), dict(parse_qsl(parts.query))
+            patched = self.layer.patches.get(current, 0)
+            holds = query.get("ifGenerationMatch") in {None, current} and query.get("ifMetagenerationMatch") in {
+                None, str(1 + patched),
+            }  # fmt: skip
+            if current != "0" and self.layer.rules.preconditions and not holds:
                 raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
-            return self._known_bucket(self._passed_on())
+            answer = self._passed_on()
+            if kind == "patch" and answer[0] == 200:
+                self.layer.patches[current] = patched + 1
+            return self._known_bucket(self._with_metageneration(answer) if kind == "patch" else answer)
+
+    def _with_metageneration(self, answer: Answer) -> Answer:
+        status, headers, body = answer
+        if status != 200 or "json" not in headers.get("Content-Type", ""):  # a read may be of an object's bytes
+            return answer
+        resource = json.loads(body)
+        resource["metageneration"] = str(1 + self.layer.patches.get(str(resource["generation"]), 0))
+        return status, headers, json.dumps(resource).encode()
 
     def _require(self, bucket: str, name: str, wanted: str | None) -> None:
         if self._ask("GET", f"/storage/v1/b/{bucket}", {}, b"")[0] != 200:

@@ -113,6 +113,8 @@ CHANGES: dict[str, Change] = {
     "bucket.retention.days": change(0.5, "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_DAYS=0.5"),
     "bucket.retention.bytes": change("500Gi", "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_BYTES=536870912000"),
     "bucket.retention.interval": change(60, "ConfigMap/vidferry-worker", "VIDFERRY_RETENTION_INTERVAL=60"),
+    "bucket.index.objects": change(2000000, "ConfigMap/vidferry-worker", "VIDFERRY_INDEXED_OBJECTS=2000000"),
+    "bucket.index.interval": change(60, "ConfigMap/vidferry-worker", "VIDFERRY_REINDEX_INTERVAL=60"),
     "bucket.gcs.name": change("other", "ConfigMap/vidferry-api", "VIDFERRY_BUCKET=gs://other", GCS),
     "bucket.gcs.prefix": change("a/b", "ConfigMap/vidferry-api", "VIDFERRY_BUCKET=gs://videos/a/b", GCS),
     "bucket.gcs.workloadIdentity.enabled": change(

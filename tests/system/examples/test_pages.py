@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from support.backstage import Backstage, store_video
 from support.curl_examples import MORE, compare, read_examples
 from support.services import Api
 from support.tree import ROOT
@@ -49,9 +50,9 @@ def test_a_test_runs_each_block_of_code() -> None:
     assert [test for test in RUN_BY.values() if not (Path(__file__).parent / test).exists()] == []
 
 
-def test_the_conventions(api: Api) -> None:
-    """In the order of the page: an example goes on with the job of the one before."""
-    variables: dict[str, str] = {}
+def test_the_conventions(api: Api, backstage: Backstage) -> None:
+    """In the order of the page: an example goes on with the job, or the stored video, of the one before."""
+    variables = {"OBJECT": store_video(backstage, "videos/generic/example.com/1/1080-any", "A walk in the park")}
     examples = [each for block in _blocks(ROOT / "docs/api.md", "console") for each in read_examples(block)]
     with httpx2.Client(base_url=api.url, timeout=20, verify=False) as client:
         variables["JOB"] = client.post("/api/download", json={"url": "https://example.com/first"}).json()["job_id"]

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from support.access import KeysFile
+from support.backstage import Backstage, store_video
 from support.redis_server import redis_server
 from support.services import Api
 from support.tree import ROOT
@@ -23,6 +24,8 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 NOT_CHECKED = ("use_after_free",)
 """DELETE cancels a job, whose record stays and can be read."""
 ACCESS = ("none", "keys")
+STORED = 20
+"""videos in the bucket, which the list of objects leads to"""
 SETTINGS = {"queue_cap": "200", "caller_rate": "0", "log_level": "warning"}
 
 
@@ -47,6 +50,9 @@ def _agrees(access: str, examples: int, seed: int) -> bool:
         settings = SETTINGS | (keys.settings() if keys else {})
         print(f"access: {access}", flush=True)
         with Api(redis.url, folder, None, None, **settings) as api:
+            for number in range(STORED):
+                video = f"videos/generic/example.org/{number}/1080-any"
+                store_video(Backstage(redis, folder), video, f"Video {number}")
             status = _run_schemathesis(api, examples, seed, key, folder)
             unexpected = api.logged("request failed with an unexpected error")
     for entry in unexpected:

@@ -9,13 +9,18 @@ import pytest
 
 from support.answers import problem
 from support.children import until
+from support.gcs_faults import Fault, Gate
 from support.jobs import Jobs
 from support.origin.site import Site
+from support.records import new_job, of
 from support.redis_server import RedisServer
 from support.services import KEY, Api, Worker
 from system.retention.homes import DAY, FolderHome, GcsHome, names, store, sweeping
 from vidferry_common.contract import keys
-from vidferry_common.contract.identity import digest
+from vidferry_common.contract.formats import Format
+from vidferry_common.contract.identity import digest, object_id
+from vidferry_common.objects.entry import entry_of
+from vidferry_common.objects.removal import Removal, remove_object
 from vidferry_common.store import NewJob
 
 pytestmark = pytest.mark.anyio
@@ -144,3 +149,77 @@ async def test_what_is_being_removed_is_not_handed_out(
         end = await jobs.end(job)
         assert (end["status"], end["result"]["reused"]) == ("completed", False), worker.log
         assert await names(gcs_home) == {name}
+
+
+async def delete(home: GcsHome | FolderHome, jobs: Jobs, name: str) -> Removal:
+    """As the api does on request."""
+    entry = await jobs.store.object_index.find(object_id(name))
+    assert entry is not None
+    return await remove_object(jobs.store, home.bucket, entry, lambda _: True, pinned_too=True)
+
+
+async def test_what_was_stored_and_what_was_reused_is_in_the_index(
+    redis: RedisServer, folder_home: FolderHome, jobs: Jobs, site: Site, tmp_path: Path
+) -> None:
+    await of(jobs.redis.hset(keys.OBJECT_WALK, "completed", "9999999999999"))  # so no worker walks
+    url = site.url("/media/clip.mp4")
+    with sweeping(redis, tmp_path / "w", folder_home, signing_key=KEY):
+        _, name = await made(jobs, url)
+        stored = await folder_home.bucket.stat(name)
+        assert stored
+        entry = entry_of(stored, has_thumbnail=False)
+        assert entry.site == "127.0.0.1"
+        assert await jobs.store.object_index.find(object_id(name)) == entry
+
+        await jobs.redis.delete(keys.OBJECTS, keys.OBJECTS_BY_TIME)
+        again, _ = await made(jobs, url)
+
+        assert (await jobs.end(again))["result"]["reused"] is True
+        assert await jobs.store.object_index.find(object_id(name)) == entry
+
+
+async def test_a_job_that_has_found_an_object_is_not_given_one_that_was_deleted_since(
+    redis: RedisServer, gcs_home: GcsHome, jobs: Jobs, site: Site, tmp_path: Path
+) -> None:
+    url = site.url("/media/clip.mp4")
+    with sweeping(redis, tmp_path / "w", gcs_home, signing_key=KEY) as worker:
+        _, name = await made(jobs, url)
+        gate = Gate()
+        found = Fault(lambda call: call.kind == "read" and "thumbnail" in call.target, gate=gate)
+        gcs_home.gcs.layer.faults.put(found)
+        job = await jobs.give(url)
+        assert await asyncio.to_thread(gate.reached.wait, 20)
+
+        assert await delete(gcs_home, jobs, name) is Removal.REMOVED
+        gate.open()
+
+        end = await jobs.end(job)
+        assert (end["status"], end["result"]["reused"]) == ("completed", False), worker.log
+    assert await names(gcs_home) == {name}
+
+
+async def test_a_download_stores_what_was_deleted_while_it_ran(
+    redis: RedisServer, gcs_home: GcsHome, jobs: Jobs, site: Site, tmp_path: Path
+) -> None:
+    """The one that it was to replace, on request of the caller."""
+    url = site.url("/media/clip.mp4")
+    with sweeping(redis, tmp_path / "w", gcs_home, signing_key=KEY) as worker:
+        _, name = await made(jobs, url)
+        before = await gcs_home.bucket.stat(name)
+        gate = gcs_home.gcs.layer.faults.hold("begin")
+        job = new_job(url, format=Format(), force=True)
+        await jobs.store.jobs.create(job, 1000)
+        assert await asyncio.to_thread(gate.reached.wait, 20)
+
+        assert await delete(gcs_home, jobs, name) is Removal.REMOVED
+        gate.open()
+
+        end = await jobs.end(job)
+        assert end["status"] == "completed", worker.log
+        stored = await gcs_home.bucket.stat(name)
+        assert stored
+        assert before
+        assert stored.generation > before.generation
+        found = await jobs.store.object_index.find(object_id(name))
+        assert found
+        assert found.generation == stored.generation

@@ -9,6 +9,7 @@ import pytest
 
 from support.jobs import Jobs
 from support.ports import free_port
+from support.records import of
 from support.redis_server import RedisServer
 from support.scrape import Admin
 from system.retention.homes import DAY, HOUR, VIDEO, Home, in_videos, names, store, sweep, sweeping
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.anyio
 SWEPT = "retention sweep completed"
 
 
-async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, tmp_path: Path) -> None:
+async def test_what_is_older_than_the_days_goes(redis: RedisServer, home: Home, jobs: Jobs, tmp_path: Path) -> None:
+    # No walk of the bucket is due, which would remove a thumbnail beside the sweep.
+    await of(jobs.redis.hset(keys.OBJECT_WALK, "completed", "9999999999999"))
     await store(home, {
         f"{VIDEO}/whole/1080-any": 3 * DAY, f"{VIDEO}/whole/720-mp4": 2 * DAY + 60, f"{VIDEO}/whole/thumbnail": 3 * DAY,
         f"{VIDEO}/part/1080-any": 3 * DAY, f"{VIDEO}/part/720-mp4": DAY, f"{VIDEO}/part/thumbnail": 3 * DAY,

@@ -53,6 +53,8 @@ VIDFERRY_RETENTION_DAYS: {{ .days | quote }}
 VIDFERRY_RETENTION_BYTES: {{ include "vidferry.bytes" .bytes | quote }}
 VIDFERRY_RETENTION_INTERVAL: {{ .interval | quote }}
 {{- end }}
+VIDFERRY_INDEXED_OBJECTS: {{ .Values.bucket.index.objects | int64 | quote }}
+VIDFERRY_REINDEX_INTERVAL: {{ .Values.bucket.index.interval | quote }}
 VIDFERRY_EGRESS_ALLOW: {{ join "," $worker.egressAllow | quote }}
 VIDFERRY_EGRESS_PORTS: {{ join "," $worker.egressPorts | quote }}
 VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}

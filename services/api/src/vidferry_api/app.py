@@ -132,8 +132,8 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
     cors = Middleware(
         Cors,
         allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "traceparent"],
+        allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "traceparent"],
         expose_headers=[
             "location",
             "retry-after",

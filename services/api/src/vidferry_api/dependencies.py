@@ -85,6 +85,8 @@ def _principal_with(scope: Scope) -> Callable[..., Awaitable[Principal]]:
 
 ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]
 WriterDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_WRITE))]
+ObjectReaderDep = Annotated[Principal, Depends(_principal_with(Scope.OBJECTS_READ))]
+ObjectDeleterDep = Annotated[Principal, Depends(_principal_with(Scope.OBJECTS_DELETE))]
 
 
 async def find_job(job_id: str, services: Services, principal: Principal, *, with_history: bool = False) -> JobRecord:
@@ -119,7 +121,14 @@ _require_object_scope = _principal_with(Scope.OBJECTS_READ)
 
 
 async def _identify_object_reader(job_id: JobId, request: Request, services: ServicesDep) -> Principal:
-    """The principal that may read the job's file and thumbnail, by its ticket or else by its key or token.
+    """The principal that may read the job's file and thumbnail, by its ticket or else by its key or token."""
+    return await identify_file_reader(Purpose.READ, lambda: _normalize_id(job_id), request, services)
+
+
+async def identify_file_reader(
+    purpose: Purpose, find_subject: Callable[[], str], request: Request, services: Services
+) -> Principal:
+    """The principal that may read a file, by its ticket or else by its key or token. The subject is a ticket's.
 
     A ticket that is given counts alone: one that is wrong is refused also where a key would do, so that what a link
     allows doesn't depend on who follows it.
@@ -128,7 +137,7 @@ async def _identify_object_reader(job_id: JobId, request: Request, services: Ser
     if services.tickets is None or ticket is None:
         return await _require_object_scope(await _identify(request, services), request, services)
     try:
-        services.tickets.check_job_ticket(ticket, Purpose.READ, _normalize_id(job_id), time.time())
+        services.tickets.check_job_ticket(ticket, purpose, find_subject(), time.time())
     except TicketExpired:
         raise _ticket_problem(ProblemCode.TICKET_EXPIRED) from None
     except TicketInvalid:

@@ -32,6 +32,7 @@ from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.indexing.indexer import Expirer, Indexer
 from vidferry_worker.looks.playlists import PlaylistReader
 from vidferry_worker.looks.probes import ProbeRunner
 from vidferry_worker.metrics import WorkerMetrics
@@ -199,6 +200,8 @@ def _background_coroutines(
         ).run(),
         "probes": ProbeRunner(context).make_loop().run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
+        "indexer": Indexer(context.store, context.bucket, settings, context.metrics).run(),
+        "expirer": Expirer(context.store, context.bucket, settings, context.metrics).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
         "watch": ResourceMonitor(context.zygote, limits).run(),

@@ -16,6 +16,7 @@ from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import parse_networks, split_list
 from vidferry_common.store import Limits, RedisSettings
+from vidferry_common.store.object_index import MAX_OBJECTS
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
 
@@ -146,6 +147,20 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     )
     retention_interval: float = Field(
         3600, gt=0, description="Seconds between two retention sweeps. One worker sweeps for all."
+    )
+    indexed_objects: int = Field(
+        MAX_OBJECTS,
+        ge=0,
+        le=10_000_000,
+        description="The most stored videos that the index of `GET /api/objects` holds in Redis, about 0.6 KiB each, "
+        "at most 3 KiB. If the bucket has more, the list has the newest. Set the same for all workers.",
+    )
+    reindex_interval: float = Field(
+        86400,
+        ge=0,
+        description="Seconds after which the index of stored videos is compared with the bucket, so that it also knows "
+        "what others have changed there. One worker does it for all, and whenever Redis has lost the index. 0: only "
+        "then.",
     )
     max_bytes: int = Field(20 * 1024**3, gt=0, description="The most bytes that one download may fetch.")
     max_duration: float = Field(12 * 3600, gt=0, description="The longest video that may be downloaded, in seconds.")

@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -251,3 +252,63 @@ async def test_a_listing_may_be_left_and_objects_removed_meanwhile(bucket: Bucke
         later = await anext(pages)
     assert not {each.name for each in later} & {each.name for each in first}
     assert len(await listed(bucket)) == 1
+
+
+async def test_all_is_described_in_an_order_that_goes_on(bucket: Bucket) -> None:
+    """Also behind an object that is gone, and within a folder whose name begins as another's."""
+    names = [
+        f"videos/a/b/{leaf}" for leaf in ("c/1080-any", "c/thumbnail", "c-2/720-any", "d/best-any", "d@x/best-any")
+    ]
+    made = [await put(bucket, b"1" * number, name) for number, name in enumerate(names, 1)]
+
+    async def described(after: str = "") -> list[StoredObject]:
+        async with aclosing(bucket.describe_objects("videos", after, page=2)) as pages:
+            return [stored async for page in pages for stored in page]
+
+    found = await described()
+    assert sorted(found, key=lambda stored: stored.name) == sorted(made, key=lambda stored: stored.name)
+    for number, last in enumerate(found):
+        assert await described(last.name) == found[number + 1 :]
+    assert {stored.name: stored.created for stored in found} == {stored.name: stored.created for stored in made}
+    await bucket.delete(found[1].name, found[1].generation)
+    assert await described(found[1].name) == found[2:]
+
+
+async def test_metadata_changes_and_nothing_else(bucket: Bucket) -> None:
+    stored = await put(bucket, b"bytes")
+
+    changed = await bucket.update_metadata(stored, {"expires_at": "2027-01-01T00:00:00Z"})
+
+    assert changed == replace(stored, metadata={"download": "d1", "expires_at": "2027-01-01T00:00:00Z"})
+    assert changed.created == stored.created
+    assert await bucket.read(NAME, 10) == (changed, b"bytes")
+    async with aclosing(bucket.list_objects("videos")) as pages:
+        [[listed]] = [page async for page in pages]
+    assert (listed.expires_at, listed.created) == ("2027-01-01T00:00:00Z", stored.created)
+    with pytest.raises(PreconditionFailed):  # it is not as it was read
+        await bucket.update_metadata(stored, {"expires_at": ""})
+    assert (await bucket.update_metadata(changed, {"expires_at": ""})).metadata["expires_at"] == ""
+
+
+async def test_of_two_changes_of_metadata_one_wins(bucket: Bucket) -> None:
+    stored = await put(bucket, b"bytes")
+
+    changes = [bucket.update_metadata(stored, {"expires_at": str(number)}) for number in range(4)]
+    ended = await asyncio.gather(*changes, return_exceptions=True)
+
+    [won] = [each for each in ended if isinstance(each, StoredObject)]
+    assert all(isinstance(each, PreconditionFailed) for each in ended if each is not won)
+    assert await bucket.stat(NAME) == won
+
+
+async def test_metadata_of_an_object_that_is_gone_or_replaced(bucket: Bucket) -> None:
+    stored = await put(bucket, b"1")
+    await put(bucket, b"2", generation=stored.generation)
+    with pytest.raises(PreconditionFailed):
+        await bucket.update_metadata(stored, {"a": "b"})
+    newer = await bucket.stat(NAME)
+    assert newer
+    await bucket.delete(NAME, newer.generation)
+    with pytest.raises(ObjectNotFound):
+        await bucket.update_metadata(newer, {"a": "b"})
+    assert await bucket.stat(NAME) is None

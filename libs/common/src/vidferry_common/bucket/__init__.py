@@ -11,10 +11,11 @@ from vidferry_common.bucket.errors import (
 from vidferry_common.bucket.folder import FolderBucket, OpenedObject
 from vidferry_common.bucket.folder.links import LinkExpired, LinkInvalid, LinkRefused
 from vidferry_common.bucket.growing_file import GrowingFile
-from vidferry_common.bucket.interface import NEW, Bucket, ListedObject, SignedLink, StoredObject, Upload
+from vidferry_common.bucket.interface import EXPIRES_AT, NEW, Bucket, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.settings import BucketSettings, FolderLocation
 
 __all__ = [
+    "EXPIRES_AT",
     "NEW",
     "Bucket",
     "BucketError",

@@ -13,6 +13,8 @@ NEW = 0
 """The generation that names "no object yet": a write with it never replaces anything."""
 PAGE = 1000
 """objects listed at once: what Cloud Storage gives in one reply"""
+EXPIRES_AT = "expires_at"
+"""in an object's metadata: when retention removes it, RFC 3339; empty or missing where the retention rules decide"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class StoredObject:
     filename: str
     """what a browser saves it as, in any script; empty where none was given"""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    created: float = field(default=0, compare=False)
+    """when this generation was written, in seconds since 1970 by the bucket's clock"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class ListedObject:
     """bytes"""
     created: float
     """when this generation was written, in seconds since 1970 by the bucket's clock"""
+    expires_at: str = ""
+    """EXPIRES_AT of its metadata"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +116,25 @@ class Bucket(Protocol):
     async def delete(self, name: str, if_generation: int) -> None:
         """Removes the object of that generation; ObjectNotFound, PreconditionFailed."""
 
+    async def update_metadata(self, stored: StoredObject, changes: Mapping[str, str]) -> StoredObject:
+        """Changes some of an object's metadata; its bytes, generation and time stay. Returns the object as it is now.
+
+        ObjectNotFound; PreconditionFailed where the object is not as stored describes it any more.
+        """
+
     def list_objects(self, folder: str, page: int = PAGE) -> AsyncGenerator[Sequence[ListedObject], None]:
         """All objects whose names begin with folder and "/", in pages, so that no caller need hold them all.
 
         Names of the same number of segments that share all but the last come one after another; else the order is the
         backend's own. What is written or removed meanwhile may be listed or not. Close it unless it is read to its end.
+        """
+
+    def describe_objects(
+        self, folder: str, after: str = "", page: int = PAGE
+    ) -> AsyncGenerator[list[StoredObject], None]:
+        """As list_objects, with all that there is to know of each, and in an order that stays the same.
+
+        after: the name of the last object that was seen of an earlier listing, which goes on behind it.
         """
 
     async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -17,7 +17,7 @@ from vidferry_common.bucket.health import Health
 from vidferry_common.bucket.interface import PAGE, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
-from vidferry_common.bucket.uploads import prepare_upload
+from vidferry_common.bucket.uploads import check_metadata, prepare_upload
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +75,15 @@ class ThreadedBucket(ABC):
     def list_objects(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
         return self._threads.run_pages(self._list_pages(checked_name(folder), page))
 
+    async def update_metadata(self, stored: StoredObject, changes: Mapping[str, str]) -> StoredObject:
+        metadata = check_metadata({**stored.metadata, **changes})
+        return await self._threads.run(self._update_metadata, stored, metadata)
+
+    def describe_objects(
+        self, folder: str, after: str = "", page: int = PAGE
+    ) -> AsyncGenerator[list[StoredObject], None]:
+        return self._threads.run_pages(self._describe_pages(checked_name(folder), after and checked_name(after), page))
+
     async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         filename = other_filename(filename, stored.filename)
         return await self._threads.run_without_health(self._sign_link, stored, lifetime, filename)
@@ -97,6 +106,10 @@ class ThreadedBucket(ABC):
     def _delete(self, name: str, if_generation: int) -> None: ...
     @abstractmethod
     def _list_pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]: ...
+    @abstractmethod
+    def _update_metadata(self, stored: StoredObject, metadata: Mapping[str, str]) -> StoredObject: ...
+    @abstractmethod
+    def _describe_pages(self, folder: str, after: str, page: int) -> Iterator[list[StoredObject]]: ...
     @abstractmethod
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink: ...
     @abstractmethod

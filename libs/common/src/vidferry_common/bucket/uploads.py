@@ -1,5 +1,6 @@
 """What every backend requires of an upload before its first byte is sent."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vidferry_common.bucket.disposition import clean_filename
@@ -16,12 +17,18 @@ def prepare_upload(what: Upload) -> Upload:
     checked_name(what.name)
     if not what.content_type.isascii() or not what.content_type.isprintable() or "/" not in what.content_type:
         raise BucketError(f"not a content type: {what.content_type!r}")
+    check_metadata(what.metadata)
+    return replace(what, filename=clean_filename(what.filename))
+
+
+def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """The metadata itself; BucketError where it is too long for some backend."""
     used = sum(
-        len(key.encode(errors="replace")) + len(value.encode(errors="replace")) for key, value in what.metadata.items()
+        len(key.encode(errors="replace")) + len(value.encode(errors="replace")) for key, value in metadata.items()
     )
     if used > METADATA_BYTES:
         raise BucketError(f"{used} bytes of metadata are more than {METADATA_BYTES}")
-    return replace(what, filename=clean_filename(what.filename))
+    return metadata
 
 
 def generation_of(stored: StoredObject | None) -> int:

@@ -188,7 +188,10 @@ class ProblemCode(StrEnum):
     JOB_COMPLETED = "job_completed"
     JOB_ENDED = "job_ended"
     JOB_BUSY = "job_busy"
+    OBJECT_NOT_FOUND = "object_not_found"
     OBJECT_GONE = "object_gone"
+    PRECONDITION_FAILED = "precondition_failed"
+    INDEX_INCOMPLETE = "index_incomplete"
     NO_THUMBNAIL = "no_thumbnail"
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
@@ -244,6 +247,9 @@ _PROBLEMS = {
     ProblemCode.JOB_COMPLETED: (409, "The job has completed already"),
     ProblemCode.JOB_ENDED: (409, "The job has ended already"),
     ProblemCode.JOB_BUSY: (503, "The job's state changed too often to cancel it"),
+    ProblemCode.OBJECT_NOT_FOUND: (404, "No object has this id"),
+    ProblemCode.PRECONDITION_FAILED: (412, "The object is not as If-Match says"),
+    ProblemCode.INDEX_INCOMPLETE: (503, "The list of objects is being made"),
     ProblemCode.OBJECT_GONE: (410, "The file is no longer in the bucket"),
     ProblemCode.NO_THUMBNAIL: (404, "The job has no thumbnail"),
     ProblemCode.LINK_INVALID: (403, "The link's signature is not valid"),

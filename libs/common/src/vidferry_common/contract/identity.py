@@ -7,6 +7,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from uuid import UUID, uuid5
 
 from vidferry_common.contract.formats import CANONICAL
 
@@ -64,6 +65,29 @@ class Identity:
 def partition_of(owner: str) -> str:
     """The part of the bucket that is an owner's alone; empty, the part that all share, where there is no owner."""
     return digest("owner", owner)[:20] if owner else ""
+
+
+_OBJECT_IDS = UUID("6f0f6c7e-8a53-4b0a-9d1c-52d3f4c0b6a1")
+
+
+def object_id(name: str) -> str:
+    """The id that callers know an object by. It stays the same when the object is replaced, and tells nothing."""
+    return str(uuid5(_OBJECT_IDS, name))
+
+
+def partition_in(name: str) -> str:
+    """The part of the bucket that an object is in, by its name; empty: the one that all share."""
+    return folder_of(name).rpartition("/")[2].partition(PARTITION_MARK)[2]
+
+
+def is_video(name: str) -> bool:
+    """Whether an object's name is that of a video; beside videos there are thumbnails, and what is not Vidferry's."""
+    return is_stored_by_vidferry(name) and not name.endswith(f"/{THUMBNAIL}")
+
+
+def known_site(host: str) -> str:
+    """The host that a site's videos are filed under: ALIASES count as one site."""
+    return ALIASES.get(host, host)
 
 
 def site_of(url: str) -> str:

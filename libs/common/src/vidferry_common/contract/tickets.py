@@ -40,6 +40,8 @@ class Purpose(StrEnum):
     """watching one job, by WebSocket or event stream"""
     READ = "read"
     """reading one job's file, thumbnail and sidecars"""
+    READ_OBJECT = "read-object"
+    """reading one object's file and sidecars"""
     WATCH_OWNER = "watch-owner"
     """watching any job of one owner at /ws/downloads"""
 

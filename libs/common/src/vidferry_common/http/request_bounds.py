@@ -24,7 +24,7 @@ REQUEST_SECONDS = 30.0
 """for a request to come, from the connection's start or its first byte on"""
 LINGER_SECONDS = 2.0
 """for a client to read why it was refused: closed at once, with bytes of its unread, the kernel would take that back"""
-METHODS = "DELETE, GET, HEAD, OPTIONS, POST"
+METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST"
 """all that any path takes"""
 
 logger = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from vidferry_common.store.downloads import (
     DownloadRecord,
     DownloadStatus,
     Ending,
+    ObjectDeleted,
     Publication,
     Requeue,
     RequeueOutcome,
@@ -28,6 +29,7 @@ from vidferry_common.store.jobs import (
     idempotency_name,
 )
 from vidferry_common.store.leases import AttemptId, Claim
+from vidferry_common.store.object_index import ObjectEntry, ObjectFilter, ObjectPage, ObjectPlace, Walk
 from vidferry_common.store.objects import PINNED_SECONDS
 from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
@@ -60,6 +62,11 @@ __all__ = [
     "Limits",
     "Making",
     "NewJob",
+    "ObjectDeleted",
+    "ObjectEntry",
+    "ObjectFilter",
+    "ObjectPage",
+    "ObjectPlace",
     "OpenBatch",
     "Outcome",
     "Place",
@@ -78,6 +85,7 @@ __all__ = [
     "Task",
     "TaskQueue",
     "TooManyListeners",
+    "Walk",
     "connect_redis",
     "entries_digest",
     "fixed_fields",

@@ -62,6 +62,10 @@ class DownloadRecord:
         return None if self.status is DownloadStatus.ENDED else Update.from_body(self.body)
 
 
+class ObjectDeleted(Exception):
+    """Somebody has deleted the object that the jobs were to be given."""
+
+
 class Cause(StrEnum):
     """Why a running download goes back on the queue; the values name the record's counters."""
 
@@ -109,6 +113,8 @@ class Ending:
     """seconds that this is remembered"""
     uploaded: int = 0
     """bytes of the object, if this download has put it into the bucket"""
+    pinned: str = ""
+    """the object again, if it was pinned for the jobs"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +185,10 @@ class DownloadStore:
         return [keys.DOWNLOAD + claim.download_id, claim.attempt, body, "1" if step else "", self._record_seconds]
 
     async def finish(self, claim: Claim, body: bytes, ending: Ending) -> list[str] | None:
-        """Ends the download and all its jobs, whose records keep what the ending tells. Returns as publish does."""
+        """Ends the download and all its jobs, whose records keep what the ending tells. Returns as publish does.
+
+        ObjectDeleted where the pin of the object is gone: it was deleted since, on request.
+        """
         facts = {"object": ending.object, "generation": ending.generation}
         told = await self._scripts.run(
             "finish",
@@ -192,8 +201,11 @@ class DownloadStore:
             leads_to=ending.leads_to,
             known_s=int(ending.known_for),
             uploaded=ending.uploaded,
+            pinned=ending.pinned,
             facts=[item for pair in facts.items() if pair[1] for item in pair],
         )
+        if told == b"unpinned":
+            raise ObjectDeleted
         return _decode_ids(told)
 
     async def requeue(self, download_id: str, attempt: int, how: Requeue) -> RequeueOutcome:

@@ -1,8 +1,9 @@
 """Marks on objects of the bucket: which ones are being handed out, and which are being deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vidferry_common.contract import keys
+from vidferry_common.store.object_index import index_id
 from vidferry_common.store.scripts import ScriptRunner
 
 PINNED_SECONDS = 900.0
@@ -23,20 +24,29 @@ class ObjectMarks:
         named = [keys.PINNED, keys.DELETING]
         return bool(await self._scripts.run("pin", named, object=name, ms=int(PINNED_SECONDS * 1000)))
 
-    async def mark_deleting(self, worker: str, names: Sequence[str]) -> list[str] | None:
-        """Marks those that may be deleted, until unmark(), and returns them; None where another worker leads."""
+    async def mark_deleting(self, worker: str, names: Sequence[str], *, pinned_too: bool = False) -> list[str] | None:
+        """Marks those that may be deleted, until forget(), and returns them; None where another worker leads.
+
+        worker: that has to lead; empty: none. pinned_too: also what is being handed out, because somebody asked for it.
+        """
         found = await self._scripts.run(
             "mark_deleting",
             [keys.LEADER, keys.PINNED, keys.DELETING],
             worker=worker,
             ms=int(DELETING_SECONDS * 1000),
             objects=names,
+            pinned_too=pinned_too,
         )
         return None if found is None else [name.decode() for name in found]
 
-    async def unmark(self, names: Sequence[str]) -> None:
-        """Removes the marks of objects that were deleted, or are kept after all."""
-        await self._scripts.await_reply(self._scripts.redis.zrem(keys.DELETING, *names))
+    async def forget(self, names: Sequence[str], gone: Mapping[str, int]) -> None:
+        """Removes the marks of objects. Those that are gone, by name and generation, leave the index and their pins."""
+        await self._scripts.run(
+            "forget_objects",
+            [keys.DELETING, keys.PINNED],
+            names=names,
+            gone=[{"id": index_id(name), "name": name, "generation": generation} for name, generation in gone.items()],
+        )
 
     async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:
         """Seconds until the next sweep; None where another worker leads. ended: a sweep has just ended."""

@@ -9,6 +9,7 @@ from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
 from vidferry_common.store.jobs import JobStore
 from vidferry_common.store.leases import LeaseStore
+from vidferry_common.store.object_index import ObjectIndex
 from vidferry_common.store.objects import ObjectMarks
 from vidferry_common.store.probes import ProbeStore
 from vidferry_common.store.queue import QueueStore
@@ -47,6 +48,7 @@ class Store:
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
+        self.object_index = ObjectIndex(self._scripts)
 
     def tasks(self, name: str) -> TaskQueue:
         """The queue of one kind of tasks."""

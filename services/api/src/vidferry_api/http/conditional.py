@@ -22,6 +22,15 @@ NOT_MODIFIED = {"description": "The caller has the current response: its ETag is
 """the description of a 304"""
 
 
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the object that the caller has read, or its `version` in quotes. If the object has "
+    "changed since, the response is 412 and nothing happens.",
+    "schema": {"type": "string", "examples": ['"5f1c0b8e6a3d49c2b7f4"']},
+}
+
+
 def strong_etag(content: bytes) -> str:
     """A strong ETag: a digest of the content."""
     return f'"{blake2b(content, digest_size=16).hexdigest()}"'
@@ -36,6 +45,14 @@ def listed_etags(request: Request) -> list[str]:
     """The ETags in If-None-Match, without the mark of weak ones."""
     listed = request.headers.get("if-none-match", "")
     return [tag.strip().removeprefix("W/") for tag in listed.split(",")]
+
+
+def may_change(request: Request, etag: str) -> bool:
+    """Whether If-Match is left out, or names this ETag. The mark of a weak one is ignored: a compression adds it."""
+    given = request.headers.get("if-match")
+    if given is None:
+        return True
+    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in given.split(","))
 
 
 def not_modified_response(headers: Mapping[str, str]) -> Response:

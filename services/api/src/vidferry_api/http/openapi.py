@@ -14,6 +14,7 @@ TAGS = [
     {"name": "probes", "description": "Look at a URL before anything is fetched."},
     {"name": "batches", "description": "Create batches: ask for many videos at once, or for a playlist."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
+    {"name": "objects", "description": "List, keep and delete stored videos, and get their files."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},
     {"name": "tickets", "description": "What lets a page watch jobs without a key."},

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.access.principal import Principal
 from vidferry_api.dependencies import Services, find_job
+from vidferry_api.http.parameters import MAX_TOKEN
 from vidferry_api.http.problems import Problem
 from vidferry_api.jobs.cancel import cancel_job
 from vidferry_api.jobs.create import JobCreator
-from vidferry_api.jobs.list import MAX_TOKEN, JobFilterFields, parse_page_token
+from vidferry_api.jobs.list import JobFilterFields, parse_page_token
 from vidferry_api.jobs.retry import retry_job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uuid

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
+from vidferry_api.http.parameters import DEFAULT_PAGE, MAX_HOST, MAX_PAGE, MAX_TOKEN, OWNER_PATTERN, Moment
 from vidferry_api.http.problems import Problem
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.labels import MAX_EXTERNAL_ID
@@ -16,11 +17,6 @@ from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
 from vidferry_common.origins import registered_domain
 from vidferry_common.store import InvalidPlace, JobFilter, Place
-
-MAX_PAGE, DEFAULT_PAGE = 200, 50
-MAX_TOKEN = 256
-"""characters of a page token"""
-MAX_HOST = 253
 
 
 def _split_commas(given: Any) -> Any:
@@ -32,21 +28,11 @@ def _split_commas(given: Any) -> Any:
     return [part for each in given for part in (each.split(",") if isinstance(each, str) else [each])]
 
 
-def _require_date(given: Any) -> Any:
-    """Numbers are no times here, neither as text nor in a body, although pydantic takes them for seconds."""
-    if not isinstance(given, str) or "T" not in given.upper():
-        raise ValueError("must be a time of RFC 3339, such as 2026-01-31T09:30:00Z")
-    return given
-
-
 def _normalize_id(given: str) -> str:
     try:
         return str(UUID(given)) if given else ""
     except ValueError:
         raise ValueError("must be the id of a batch") from None
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
 
 class JobFilterFields(BaseModel):
@@ -77,7 +63,7 @@ class JobFilterFields(BaseModel):
     owner: str | None = Field(
         default=None,
         max_length=64,
-        pattern=r"^[A-Za-z0-9._@-]*$",
+        pattern=OWNER_PATTERN,
         description="The owner of the jobs, by default the caller. Other owners require the scope `admin`.",
     )
 

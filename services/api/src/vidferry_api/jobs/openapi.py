@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from vidferry_api.http.parameters import URI
 from vidferry_api.http.problems import RATE_LIMIT_HEADERS, problem_responses
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.thumbnails import MEDIA_TYPES
-from vidferry_common.contract.tickets import QUERY
 
 TRACEPARENT = {
     "name": "traceparent",
@@ -13,23 +12,12 @@ TRACEPARENT = {
     "description": "W3C trace context. The job continues that trace, or begins a new one without it.",
     "schema": {"type": "string", "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]},
 }
-URI = {"type": "string", "format": "uri"}
-THUMBNAIL = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in sorted(MEDIA_TYPES)}
-"""the content of a thumbnail"""
 _FOLLOW_UPS = ("getJob", "getJobFile", "getJobThumbnail", "cancelJob", "retryJob")
 LINKS = {
     operation: {"operationId": operation, "parameters": {"job_id": "$response.body#/job_id"}}
     for operation in _FOLLOW_UPS
 }
 """what may be asked next of a job that was created"""
-TICKET = {
-    "name": QUERY,
-    "in": "query",
-    "description": "The ticket, as the links of the job have it, where access isn't open. It is used instead of an API "
-    "key or token.",
-    "schema": {"type": "string", "examples": ["1769852400.q4uXc0E2n2m1kq8o2k3J5mW0iY8l3Zp9bZQ4yQ0sT1A"]},
-}
-TICKET_PROBLEMS = (ProblemCode.TICKET_INVALID, ProblemCode.TICKET_EXPIRED)
 
 
 _CREATED = "The job was queued, or attached to a download of the same video that is already running."

@@ -17,7 +17,7 @@ from vidferry_api.http.conditional import (
     not_modified_response,
     strong_etag,
 )
-from vidferry_api.http.content_policy import SANDBOXED
+from vidferry_api.http.parameters import THUMBNAIL, TICKET, TICKET_PROBLEMS, URI
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
 from vidferry_api.jobs.bulk import BulkRequest, BulkResult, cancel_jobs, retry_jobs
@@ -27,11 +27,12 @@ from vidferry_api.jobs.document import add_tickets, job_document, job_document_w
 from vidferry_api.jobs.file import sign_file_link
 from vidferry_api.jobs.list import JobList, ListQuery, list_jobs
 from vidferry_api.jobs.messages import MEDIA_TYPE, messages_schema
-from vidferry_api.jobs.openapi import THUMBNAIL, TICKET, TICKET_PROBLEMS, TRACEPARENT, URI, creation_responses
+from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
 from vidferry_api.jobs.retry import retry_job
 from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
 from vidferry_api.jobs.thumbnail import read_thumbnail
 from vidferry_api.jobs.wait import WaitSeconds, status_etag, wait_for_change
+from vidferry_api.pictures import picture_response
 from vidferry_common.contract.errors import ProblemCode
 
 router = APIRouter()
@@ -216,15 +217,7 @@ async def get_job_file(job: ObjectJobDep, request: Request, services: ServicesDe
 )
 async def get_job_thumbnail(job: ObjectJobDep, request: Request, services: ServicesDep) -> Response:
     """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
-    stored, content = await read_thumbnail(job, services)
-    headers = {
-        "ETag": f'"{stored.generation}"',
-        "Cache-Control": "private, max-age=86400",
-        "Content-Security-Policy": SANDBOXED,
-    }
-    if is_not_modified(request, headers["ETag"]):
-        return not_modified_response(headers)
-    return Response(content, media_type=stored.content_type, headers=headers)
+    return picture_response(request, *await read_thumbnail(job, services))
 
 
 @router.delete(

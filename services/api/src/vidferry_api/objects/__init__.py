@@ -1,1 +1,1 @@
-"""Serves the objects of a folder bucket by signed links."""
+"""Stored videos: their list, their documents and files; and the files of a folder bucket by their signed links."""

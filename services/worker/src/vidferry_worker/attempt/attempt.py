@@ -14,7 +14,16 @@ from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.store import Cause, Claim, DownloadStatus, Ending, Requeue, RequeueOutcome, StoreUnavailable
+from vidferry_common.store import (
+    Cause,
+    Claim,
+    DownloadStatus,
+    Ending,
+    ObjectDeleted,
+    Requeue,
+    RequeueOutcome,
+    StoreUnavailable,
+)
 from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
 from vidferry_worker.attempt.pipeline import JobsMoved, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
@@ -151,12 +160,18 @@ class Attempt:
         leads_to = stored.name if result.url_is_stable else ""
         # Also where an earlier attempt has uploaded it, and this one has found it.
         uploaded = stored.size if stored.metadata.get("download") == self._claim.download_id else 0
-        return Ending(stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded)
+        return Ending(
+            stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded,
+            pinned=stored.name,
+        )  # fmt: skip
 
     async def _end_download(self, update: Update, ending: Ending) -> None:
         await self._reporter.flush()
         body = update.body()
-        job_ids = await until_redis_answers(lambda: self._context.store.downloads.finish(self._claim, body, ending))
+        try:
+            job_ids = await until_redis_answers(lambda: self._context.store.downloads.finish(self._claim, body, ending))
+        except ObjectDeleted:
+            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object was deleted on request") from None
         if job_ids is None:
             raise FenceLost
         self._state.finish(update)

@@ -65,7 +65,7 @@ class Pipeline:
         await self._session.close()
         stored, reused = await self._uploader.upload_video(plan, done)
         self._state.enter_step(stages.UPLOADED, speed=None, eta=None)
-        await self._uploader.finish_thumbnail()
+        await self._uploader.finish_thumbnail(stored)
         return await self._results.build(stored, reused=reused, url_is_stable=url_is_stable)
 
     def _make_order(self) -> DownloadOrder:

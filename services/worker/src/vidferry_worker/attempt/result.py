@@ -1,6 +1,7 @@
 """The result of a download: the last message, with a link to the object and what it is."""
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from vidferry_common.contract.identity import thumbnail_beside
 from vidferry_common.contract.messages import Update, format_timestamp, job_link, public_link
 from vidferry_common.contract.result import Result, ResultWarning
 from vidferry_common.contract.stages import Status
+from vidferry_common.objects.entry import entry_of
 from vidferry_common.store import Claim, StoreUnavailable
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.bounds import check_owner_limits
@@ -19,6 +21,8 @@ from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 from vidferry_worker.upload import file_types
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,19 @@ class ResultBuilder:
         async with bucket_outage.show_outage(self._context.bucket, self._state):
             return await self._context.bucket.stat(name)
 
+    async def pin_stored(self, stored: StoredObject) -> None:
+        """Pins an object that this attempt has just made. JobFailure where the one before is being deleted just now."""
+        if not await until_redis_answers(lambda: self._context.store.objects.pin(stored.name)):
+            raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object is being removed")
+
+    async def index_object(self, stored: StoredObject, *, has_thumbnail: bool) -> None:
+        """Puts the object into the index. The next walk of the bucket does it where Redis is away."""
+        entry = entry_of(stored, has_thumbnail=has_thumbnail)
+        try:
+            await self._context.store.object_index.put(entry, self._context.settings.indexed_objects)
+        except StoreUnavailable as error:
+            logger.warning("an object is not indexed yet", extra={"object": stored.name, "error": str(error)})
+
     async def build_reused(self, stored: StoredObject, *, url_is_stable: bool = True) -> DownloadResult:
         """Shows the steps of a video that is in the bucket already, and builds its result.
 
@@ -65,6 +82,7 @@ class ResultBuilder:
         thumbnail = await self._context.bucket.stat(thumbnail_beside(stored.name))
         if thumbnail:
             await self.record_thumbnail(thumbnail.name)
+        await self.index_object(stored, has_thumbnail=thumbnail is not None)
         self._state.enter_step(stages.STORED_VIDEO[-2])
         return await self.build(stored, reused=True, url_is_stable=url_is_stable)
 

@@ -36,6 +36,7 @@ class Uploader:
         self._context, self._state, self._results = context, state, results
         self._folder, self._max_bytes = folder, max_bytes
         self._thumbnail: asyncio.Task[None] | None = None
+        self._has_thumbnail = False
         self._speculative: SpeculativeUpload | None = None
         self._progress: UploadProgress | None = None
         self._uploaded = HighWaterMark()
@@ -79,11 +80,18 @@ class Uploader:
                 # Or the object that was to be replaced has been removed.
                 stored = await self._send_file(replace(upload, if_generation=NEW), source, size)
         self._context.metrics.uploaded.add(by=self._uploaded.raise_to(size))
+        await self._results.pin_stored(stored)
+        await self._results.index_object(stored, has_thumbnail=self._has_thumbnail)
         return stored, False
 
-    async def finish_thumbnail(self) -> None:
-        if self._thumbnail:
-            await self._thumbnail
+    async def finish_thumbnail(self, stored: StoredObject) -> None:
+        """Waits for the upload of the thumbnail, which may come after the video's."""
+        if not self._thumbnail:
+            return
+        was_there = self._has_thumbnail
+        await self._thumbnail
+        if self._has_thumbnail and not was_there:
+            await self._results.index_object(stored, has_thumbnail=True)
 
     async def close(self) -> None:
         """Gives up whatever is not finished."""
@@ -133,4 +141,5 @@ class Uploader:
 
     async def _upload_thumbnail(self, file: str, name: str) -> None:
         if await upload_thumbnail(self._context.bucket, self._folder, file, name):
+            self._has_thumbnail = True
             await self._results.record_thumbnail(name)

@@ -10,11 +10,13 @@ from itertools import groupby
 
 from vidferry_common.bucket import Bucket, ListedObject
 from vidferry_common.contract.identity import ROOT, THUMBNAIL, folder_of, is_stored_by_vidferry
+from vidferry_common.objects.entry import parse_expiry
 from vidferry_common.store import PINNED_SECONDS
 from vidferry_worker.settings import WorkerSettings
 
 DAY = 86400
 NEVER = float("-inf")
+NEWEST = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,14 @@ class Video:
         return cls([stored for stored in objects if stored not in thumbnails], thumbnails[0] if thumbnails else None)
 
     def times_and_sizes(self) -> Iterator[tuple[float, int]]:
-        """When each object was made, and its size. The thumbnail counts as made with the newest format."""
-        for stored in self.formats:
-            yield stored.created, stored.size
+        """When each object was made, and its size. The thumbnail counts as made with the newest format.
+
+        What has an expiry of its own counts as the newest: its bytes count, and the rules don't remove it.
+        """
+        times = [NEWEST if parse_expiry(stored.expires_at) else stored.created for stored in self.formats]
+        yield from zip(times, (stored.size for stored in self.formats), strict=True)
         if self.thumbnail:
-            yield max(stored.created for stored in (self.thumbnail, *self.formats)), self.thumbnail.size
+            yield max([self.thumbnail.created, *times]), self.thumbnail.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,11 @@ class RetentionRules:
     def are_set(self) -> bool:
         """Whether anything is ever removed."""
         return bool(self.days or self.bytes)
+
+    @staticmethod
+    def are_for(stored: ListedObject) -> bool:
+        """Whether the rules decide about the object. It is removed at its own time if somebody has given it one."""
+        return parse_expiry(stored.expires_at) is None
 
     async def find_cutoff(self, bucket: Bucket) -> float:
         """Objects made at or before this time, in seconds since 1970, are to be removed."""
@@ -98,7 +108,6 @@ def _group_by_video(objects: Sequence[ListedObject]) -> list[list[ListedObject]]
 def _cutoff_by_size(times: Sequence[float], sizes: Sequence[int], limit: int) -> float:
     total, cutoff = sum(sizes), NEVER
     oldest_first = iter(sorted(range(len(times)), key=times.__getitem__))
-    while total > limit:
-        index = next(oldest_first)
+    while total > limit and (index := next(oldest_first, None)) is not None and times[index] < NEWEST:
         total, cutoff = total - sizes[index], times[index]
     return cutoff

@@ -73,7 +73,8 @@ class Sweeper:
 
     async def _remove_from(self, video: Video, cutoff: float) -> list[ListedObject]:
         """Removes old objects of one video and returns them. The thumbnail stays as long as any format does."""
-        removed = await self._remove_objects([stored for stored in video.formats if stored.created <= cutoff])
+        old = [stored for stored in video.formats if stored.created <= cutoff and self._rules.are_for(stored)]
+        removed = await self._remove_objects(old)
         if video.thumbnail and len(removed) == len(video.formats) and self._rules.is_orphaned(video.thumbnail, cutoff):
             removed += await self._remove_objects([video.thumbnail])
         return removed
@@ -85,10 +86,14 @@ class Sweeper:
         marked = await self._store.objects.mark_deleting(self._worker, names)
         if marked is None:
             raise LeadershipLost
+        removed: list[ListedObject] = []
         try:
-            return [stored for stored in objects if stored.name in marked and await self._delete_object(stored)]
+            for stored in objects:
+                if stored.name in marked and await self._delete_object(stored):
+                    removed.append(stored)  # noqa: PERF401 - what was removed counts also where the next one fails
         finally:
-            await self._store.objects.unmark(names)
+            await self._store.objects.forget(names, {stored.name: stored.generation for stored in removed})
+        return removed
 
     async def _delete_object(self, listed: ListedObject) -> bool:
         """Whether the object is gone: not where it was replaced after it was listed."""

@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from vidferry_common.bucket import Upload
 from vidferry_common.contract.formats import Quality
+from vidferry_common.objects.entry import SITE
 from vidferry_common.store import Claim
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.protocol import Evidence, FileDescription
@@ -40,6 +41,7 @@ class UploadPlan:
     def _object_metadata(self, duration: float | None) -> dict[str, str]:
         """Metadata by which the bucket alone describes what is in it."""
         facts = {"title": self.extraction.title, "source": self.extraction.source, "download": self.claim.download_id}
+        facts[SITE] = self.extraction.identity.domain
         if duration is not None:
             facts["duration"] = str(duration)
         return facts

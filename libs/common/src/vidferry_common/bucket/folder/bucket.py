@@ -102,8 +102,7 @@ class FolderBucket(ThreadedBucket):
                 filename=what.filename,
                 metadata=dict(what.metadata),
             )
-            self._files.publish(written, stored)
-            return stored
+            return self._files.publish(written, stored)
 
     def _require_generation(self, what: Upload) -> StoredObject | None:
         """The object as it is now; PreconditionFailed where that is not what the upload is to replace."""
@@ -140,6 +139,21 @@ class FolderBucket(ThreadedBucket):
         with translate_errors():
             while listed := list(islice(found, page)):
                 yield listed
+
+    def _describe_pages(self, folder: str, after: str, page: int) -> Iterator[list[StoredObject]]:
+        found = self._files.walk_sorted(folder, after)
+        with translate_errors():
+            while described := list(islice(found, page)):
+                yield described
+
+    def _update_metadata(self, stored: StoredObject, metadata: Mapping[str, str]) -> StoredObject:
+        with translate_errors(), self._files.hold_lock(stored.name):
+            current = self._files.read_meta(stored.name)
+            if current is None:
+                raise ObjectNotFound(stored.name)
+            if current != stored:
+                raise PreconditionFailed(f"{stored.name} is not as it was read")
+            return self._files.rewrite_meta(replace(current, metadata=dict(metadata)))
 
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
         expires = int(time.time() + lifetime)

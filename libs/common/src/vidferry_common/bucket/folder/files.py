@@ -17,13 +17,13 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 from vidferry_common.bucket.errors import BucketError, StorageDenied, StorageUnavailable
-from vidferry_common.bucket.interface import ListedObject, StoredObject
+from vidferry_common.bucket.interface import EXPIRES_AT, ListedObject, StoredObject
 
 DAY = 86400
 _META = "#meta"
@@ -67,7 +67,7 @@ class FolderFiles:
     def read_meta(self, name: str) -> StoredObject | None:
         try:
             with self._open_parent(name) as parent:
-                return _read_record(parent, name)[0]
+                return _read_record(parent, name)
         except FileNotFoundError:
             self._require_objects()
             return None
@@ -77,6 +77,16 @@ class FolderFiles:
         try:
             with self._open_directory("objects", *folder.split("/")) as directory:
                 yield from _walk_directory(directory, folder)
+        except FileNotFoundError:
+            self._require_objects()
+
+    def walk_sorted(self, folder: str, after: str) -> Iterator[StoredObject]:
+        """The objects whose names are below folder, in an order that stays the same, behind the name `after`."""
+        steps = folder.split("/")
+        behind = after.split("/")[len(steps) :] if after.startswith(f"{folder}/") else []
+        try:
+            with self._open_directory("objects", *steps) as directory:
+                yield from _walk_sorted(directory, folder, behind)
         except FileNotFoundError:
             self._require_objects()
 
@@ -125,17 +135,36 @@ class FolderFiles:
         finally:
             os.close(lock)
 
-    def publish(self, written: str, stored: StoredObject) -> None:
-        """Makes a written file visible as that object; the caller holds the lock."""
+    def publish(self, written: str, stored: StoredObject) -> StoredObject:
+        """Makes a written file visible as that object; the caller holds the lock. Returns it with its time."""
         leaf = _last_segment(stored.name)
         self._move_into_place(written, f"{leaf}#{stored.generation}", stored.name)
         with self._open_directory("incoming") as folder, self._open_parent(stored.name) as parent:
             with self.create_incoming() as (record, target):
-                write_all(target, json.dumps({"v": 1, **asdict(stored)}).encode())
-                os.fsync(target)
+                _write_record(target, stored)
+                created = os.fstat(target).st_mtime
                 os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
             os.fsync(parent)
             _remove_other_generations(parent, leaf, keep=stored.generation)
+        return replace(stored, created=created)
+
+    def rewrite_meta(self, stored: StoredObject) -> StoredObject:
+        """Replaces the record of an object, and keeps its time; the caller holds the lock."""
+        meta = _last_segment(stored.name) + _META
+        for _ in range(_TRIES):
+            with (
+                suppress(FileNotFoundError),  # another process took the new record for a dead writer's (prepare)
+                self._open_directory("incoming") as folder,
+                self._open_parent(stored.name) as parent,
+                self.create_incoming() as (record, target),
+            ):
+                _write_record(target, stored)
+                written = os.stat(meta, dir_fd=parent, follow_symlinks=False)
+                os.utime(target, ns=(written.st_atime_ns, written.st_mtime_ns))
+                os.rename(record, meta, src_dir_fd=folder, dst_dir_fd=parent)
+                os.fsync(parent)
+                return replace(stored, created=written.st_mtime)
+        raise FileNotFoundError(errno.ENOENT, "the record of an object is removed again and again", stored.name)
 
     def _move_into_place(self, written: str, to: str, name: str) -> None:
         """Renames into the directory of an object's name, which another process may prune as long as it is empty."""
@@ -210,20 +239,27 @@ def _last_segment(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _read_record(parent: int, name: str) -> tuple[StoredObject, float]:
-    """The object's record, and when it was written, in seconds since 1970."""
+def _write_record(target: int, stored: StoredObject) -> None:
+    """Writes what is known of an object but its time, which is that of the file."""
+    record = {"v": 1, **asdict(stored)}
+    record.pop("created")
+    write_all(target, json.dumps(record).encode())
+    os.fsync(target)
+
+
+def _read_record(parent: int, name: str) -> StoredObject:
     record = _open_regular(parent, _last_segment(name) + _META, None)
     with os.fdopen(record, "rb") as file:
         written = os.fstat(record).st_mtime
         try:
             known = json.loads(file.read(_META_BYTES))
             known.pop("v")
-            stored = StoredObject(**known)
+            stored = StoredObject(**known, created=written)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BucketError(f"the record of {name} is damaged") from error
     if stored.name != name:  # a file system that ignores case would hand out another video
         raise BucketError(f"the folder's file system confuses {name!r} with {stored.name!r}")
-    return stored, written
+    return stored
 
 
 def _walk_directory(directory: int, path: str) -> Iterator[ListedObject]:
@@ -237,20 +273,45 @@ def _walk_directory(directory: int, path: str) -> Iterator[ListedObject]:
                         yield from _walk_directory(below, name)
                     finally:
                         os.close(below)
-            elif name.endswith(_META) and (listed := _describe_listed(directory, name.removesuffix(_META))):
-                yield listed
+            elif name.endswith(_META) and (stored := _read_listed(directory, name.removesuffix(_META))):
+                yield ListedObject(
+                    name.removesuffix(_META), stored.generation, stored.size, stored.created,
+                    stored.metadata.get(EXPIRES_AT, ""),
+                )  # fmt: skip
 
 
-def _describe_listed(parent: int, name: str) -> ListedObject | None:
+def _walk_sorted(directory: int, path: str, behind: Sequence[str]) -> Iterator[StoredObject]:
+    """behind: the rest of the name of the last object that was seen, as segments; none where all are to come."""
+    with os.scandir(directory) as entries:
+        found = sorted((entry.name.removesuffix(_META), entry.is_dir(follow_symlinks=False)) for entry in entries
+                       if entry.name.endswith(_META) or entry.is_dir(follow_symlinks=False))  # fmt: skip
+    for name, is_directory in found:
+        if behind and name < behind[0]:
+            continue
+        rest = behind[1:] if behind and name == behind[0] else []
+        if not is_directory:
+            if behind[:1] == [name]:
+                continue
+            if stored := _read_listed(directory, f"{path}/{name}"):
+                yield stored
+            continue
+        with suppress(FileNotFoundError):  # pruned meanwhile
+            below = os.open(name, _DIRECTORY, dir_fd=directory)
+            try:
+                yield from _walk_sorted(below, f"{path}/{name}", rest)
+            finally:
+                os.close(below)
+
+
+def _read_listed(parent: int, name: str) -> StoredObject | None:
     """None where it was removed meanwhile, or its record can't be read: one damaged record must not hide all."""
     try:
-        stored, created = _read_record(parent, name)
+        return _read_record(parent, name)
     except FileNotFoundError:
         return None
     except BucketError as error:
         _log.warning("an object is not listed: %s", error)
         return None
-    return ListedObject(name, stored.generation, stored.size, created)
 
 
 def _open_regular(parent: int, name: str, size: int | None) -> int:

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from vidferry_common.bucket.gcs.client import TIMEOUT, connect
 from vidferry_common.bucket.gcs.errors import translate_errors
 from vidferry_common.bucket.gcs.iam_signer import IamSigner
 from vidferry_common.bucket.gcs.resumable_upload import Reply, ResumableUpload, RetryPolicy
-from vidferry_common.bucket.interface import ListedObject, SignedLink, StoredObject, Upload
+from vidferry_common.bucket.interface import EXPIRES_AT, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsLocation
 from vidferry_common.bucket.source import Source
@@ -37,6 +38,8 @@ IAM_LIFETIME = 12 * 3600
 
 _TRIES = 3
 _CHECKED = "vidferry-check"
+_DESCRIBED = "name,generation,size,timeCreated,contentType,contentDisposition,crc32c,metadata"
+"""the fields that _describe reads"""
 _log = logging.getLogger(__name__)
 
 
@@ -152,6 +155,7 @@ class GcsBucket(ThreadedBucket):
             crc32c=resource.get("crc32c", ""),
             filename=what.filename,
             metadata=dict(what.metadata),
+            created=datetime.fromisoformat(resource["timeCreated"]).timestamp(),
         )
         if (stored.size, stored.crc32c) != (source.size, source.crc32c):
             self._delete(stored.name, stored.generation)
@@ -190,7 +194,7 @@ class GcsBucket(ThreadedBucket):
             found = self._client().list_blobs(
                 self._location.bucket,
                 prefix=self._full_name(folder) + "/",
-                fields="items(name,generation,size,timeCreated),nextPageToken",
+                fields=f"items(name,generation,size,timeCreated,metadata/{EXPIRES_AT}),nextPageToken",
                 page_size=page,
                 **self._options,
             )
@@ -199,7 +203,33 @@ class GcsBucket(ThreadedBucket):
 
     def _describe_listed(self, blob: storage.Blob) -> ListedObject:
         name = blob.name.removeprefix(self._full_name(""))
-        return ListedObject(name, int(blob.generation), int(blob.size), blob.time_created.timestamp())
+        expires_at = (blob.metadata or {}).get(EXPIRES_AT, "")
+        return ListedObject(name, int(blob.generation), int(blob.size), blob.time_created.timestamp(), expires_at)
+
+    def _describe_pages(self, folder: str, after: str, page: int) -> Iterator[list[StoredObject]]:
+        with translate_errors(self._location.bucket):
+            found = self._client().list_blobs(
+                self._location.bucket,
+                prefix=self._full_name(folder) + "/",
+                start_offset=self._full_name(after) if after else None,
+                fields=f"items({_DESCRIBED}),nextPageToken",
+                page_size=page,
+                **self._options,
+            )
+            for blobs in found.pages:
+                described = [_describe(blob.name.removeprefix(self._full_name("")), blob) for blob in blobs]
+                yield [stored for stored in described if stored.name != after]  # the offset itself is listed too
+
+    def _update_metadata(self, stored: StoredObject, metadata: Mapping[str, str]) -> StoredObject:
+        with translate_errors(stored.name):
+            blob = self._load_blob(stored.name)
+            if _describe(stored.name, blob) != stored:
+                raise PreconditionFailed(f"{stored.name} is not as it was read")
+            blob.metadata = dict(metadata)
+            blob.patch(
+                if_generation_match=stored.generation, if_metageneration_match=blob.metageneration, **self._options
+            )
+            return replace(stored, metadata=dict(metadata))
 
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
         with translate_errors(stored.name):
@@ -247,4 +277,5 @@ def _describe(name: str, blob: storage.Blob) -> StoredObject:
         crc32c=blob.crc32c,
         filename=filename_of(blob.content_disposition),
         metadata=dict(blob.metadata or {}),
+        created=blob.time_created.timestamp(),
     )

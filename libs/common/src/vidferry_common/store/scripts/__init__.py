@@ -12,17 +12,20 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from vidferry_common.contract import batches, keys
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
-SCRIPTS = ("add_entries", "add_task", "begin_probe", "cancel", "cancel_children", "cancel_probe", "claim",
-           "claim_object", "create", "create_batch", "create_probe", "end_probe", "expired_leases", "fail_child",
-           "finish", "hold_tasks", "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth",
-           "release_task", "renew", "requeue", "set_fields", "settle_batch", "stop_batch", "sweep_due", "take_tasks",
-           "tell_batch")  # fmt: skip
+SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "cancel_children", "cancel_probe", "claim",
+           "claim_object", "create", "create_batch", "create_probe", "end_probe", "end_walk", "expired_leases",
+           "expired_objects", "fail_child", "finish", "forget_objects", "hold_tasks", "list_jobs", "list_objects",
+           "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "release_task", "renew", "requeue",
+           "set_fields", "settle_batch", "stop_batch", "sweep_due", "take_tasks", "tell_batch")  # fmt: skip
 LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 FURTHER_LIBRARIES = {
     **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child"), ("accept",)),
     **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
     **dict.fromkeys(("cancel_probe", "end_probe"), ("probes",)),
+    **dict.fromkeys(
+        ("end_walk", "expired_objects", "forget_objects", "list_objects", "put_objects"), ("object_index",)
+    ),
 }
 """functions that only these scripts share, after the others"""
 DEFAULT_ENDED_LIMITS = EndedLimits()

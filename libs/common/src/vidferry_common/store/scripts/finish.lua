@@ -1,7 +1,9 @@
 -- Ends a download and all its jobs, if the caller holds the fence.
 -- KEYS: download; args: download_id, attempt, body, record_seconds, expires_at, leads_to (the object that the URL leads to, or ''),
---       known_s (seconds that this is known), facts (field, value of the jobs' records for each), uploaded (bytes)
--- Returns the ids of the jobs told, or false where another attempt has taken over.
+--       known_s (seconds that this is known), facts (field, value of the jobs' records for each), uploaded (bytes),
+--       pinned (the object that the jobs hand out, or '')
+-- Returns the ids of the jobs told, or false where another attempt has taken over; 'unpinned' where somebody has deleted
+-- the object since it was pinned.
 local args = cjson.decode(ARGV[1])
 local attempt = tostring(args.attempt)
 if not holds_fence(KEYS[1], attempt) then
@@ -9,6 +11,7 @@ if not holds_fence(KEYS[1], attempt) then
   if redis.call('HGET', KEYS[1], 'body') == redis.sha1hex(args.body) then return redis.call('SMEMBERS', KEYS[1] .. keys.JOBS) end
   return false
 end
+if args.pinned ~= '' and not redis.call('ZSCORE', keys.PINNED, args.pinned) then return 'unpinned' end
 allow_writes(KEYS[1])
 local owner = args.uploaded > 0 and redis.call('HGET', KEYS[1], 'owner')
 if owner then

@@ -1,0 +1,57 @@
+"""`GET /api/objects`: what is in the bucket, by the index."""
+
+from typing import Any
+
+from vidferry_api.access.principal import Principal, Scope
+from vidferry_api.dependencies import Services
+from vidferry_api.http.problems import Problem
+from vidferry_api.objects.document import object_document
+from vidferry_api.objects.schemas import ObjectQuery
+from vidferry_api.settings import ApiSettings, ObjectSharing
+from vidferry_common.contract.errors import ProblemCode
+from vidferry_common.contract.identity import partition_of
+from vidferry_common.objects.entry import site_filter
+from vidferry_common.store import ObjectFilter, ObjectPlace
+from vidferry_common.store.object_index import InvalidObjectPlace
+
+
+async def list_objects(query: ObjectQuery, services: Services, principal: Principal, root: str) -> dict[str, Any]:
+    """The page of the list; root is the public root. Raises Problem if the token is not of a list with this filter."""
+    which = ObjectFilter(
+        partition=_partition(query.owner, principal, services.settings),
+        site=site_filter(query.site),
+        title_prefix=query.title_prefix,
+        stored_after=query.stored_after,
+        stored_before=query.stored_before,
+    )
+    index = services.store.object_index
+    is_complete = await index.is_complete()
+    page = await index.read_page(which, query.page_size, _parse_page_token(query.page_token, which))
+    return {
+        "objects": [object_document(entry, root, services.tickets) for entry in page.entries],
+        "complete": is_complete,
+        "next_page_token": page.next_place.token(which) if page.next_place else "",
+    }
+
+
+def _partition(owner: str | None, principal: Principal, settings: ApiSettings) -> str | None:
+    """The part of the bucket that is listed; None: all. Raises Problem if the principal does not see it."""
+    if owner is None:
+        if principal.all_owners:
+            return None
+        return "" if settings.share_objects is ObjectSharing.ALL else partition_of(principal.owner)
+    shared = not owner and settings.share_objects is ObjectSharing.ALL
+    if not shared and not principal.sees(owner):
+        raise Problem(
+            ProblemCode.FORBIDDEN, f"Leave `owner` out, or use an API key or token with the scope {Scope.ADMIN}."
+        )
+    return partition_of(owner)
+
+
+def _parse_page_token(token: str, which: ObjectFilter) -> ObjectPlace | None:
+    try:
+        return ObjectPlace.parse(token, which) if token else None
+    except InvalidObjectPlace:
+        detail = "Send the page_token as the page before returned it, with the same filters; or begin without one."
+        errors = [{"field": "page_token", "message": "this is not a token of a list with these filters"}]
+        raise Problem(ProblemCode.INVALID_REQUEST, detail, errors=errors) from None

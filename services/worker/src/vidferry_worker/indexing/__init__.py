@@ -1,0 +1,1 @@
+"""Keeps the index of stored videos in Redis like the bucket, which has the truth."""
