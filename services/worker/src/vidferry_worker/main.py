@@ -40,9 +40,11 @@ from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
 
+CANCEL_SECONDS = 0.5
 EXTRA_DISK = 64 * 1024**2
 """bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
 
@@ -153,8 +155,16 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
     finally:
         state.worker = None
         await worker.close()
-        for task in tasks:
+        await _end_tasks(tasks)
+
+
+async def _end_tasks(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels the tasks and waits for them: they give back what they do beside the downloads."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:  # again and again: redis-py may lose a cancellation
             task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
 
 
 def _start_background_tasks(
@@ -190,6 +200,7 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
+        **webhook_coroutines(settings, context.store, _make_broker(settings), context.metrics),
     }
 
 

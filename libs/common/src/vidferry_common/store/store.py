@@ -12,6 +12,7 @@ from vidferry_common.store.objects import ObjectMarks
 from vidferry_common.store.queue import QueueStore
 from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
 from vidferry_common.store.tasks import TaskQueue
+from vidferry_common.store.webhooks import DeliveryQueue, WebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Store:
         self.queue = QueueStore(self._scripts)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
+        self.webhooks = WebhookStore(self._scripts, record_seconds)
+        self.deliveries = DeliveryQueue(self._scripts)
 
     def tasks(self, name: str) -> TaskQueue:
         """The queue of one kind of tasks."""

@@ -12,6 +12,7 @@ from vidferry_common.contract.errors import ProblemCode
 TAGS = [
     {"name": "downloads", "description": "Create jobs: ask for videos."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
+    {"name": "webhooks", "description": "What became of the events of a job."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},
     {"name": "tickets", "description": "What lets a page watch jobs without a key."},

@@ -51,6 +51,7 @@ def creation_responses(*refusals: ProblemCode) -> dict[int | str, dict[str, Any]
             *refusals,
             ProblemCode.INVALID_REQUEST,
             ProblemCode.IDEMPOTENCY_MISMATCH,
+            ProblemCode.WEBHOOK_UNAVAILABLE,
             ProblemCode.TOO_MANY_REQUESTS,
             ProblemCode.QUOTA_EXCEEDED,
             ProblemCode.QUEUE_FULL,

@@ -14,7 +14,7 @@ from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
 SCRIPTS = ("add_task", "cancel", "claim", "claim_object", "create", "expired_leases", "finish", "hold_tasks",
            "list_jobs", "mark_deleting", "pick", "pin", "publish", "queue_depth", "release_task", "renew", "requeue",
-           "set_fields", "sweep_due", "take_tasks")  # fmt: skip
+           "resend_event", "set_fields", "settle_delivery", "sweep_due", "take_deliveries", "take_tasks")  # fmt: skip
 LIBRARIES = ("messages", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 DEFAULT_ENDED_LIMITS = EndedLimits()

@@ -1,14 +1,14 @@
 -- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
 -- args: job (id, epoch, owner, waiting_limit and bytes_limit of the owner, 0: none; request, document, site, public_root,
---       bytes, created_ms, by_external_id ('' without one)),
+--       bytes, created_ms, by_external_id ('' without one), webhook ('' without one)),
 --       download (id, url, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
 --       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number)
 -- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate | jobs_waiting (the owner's limit) |
--- bytes_per_day (then the third is the ms until the next day).
+-- bytes_per_day (then the third is the ms until the next day) | events_waiting (for the receivers of its owner).
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
 local job_id, request, ttl, rate = new_job.id, new_job.request, args.record_seconds, args.caller_rate
@@ -73,7 +73,7 @@ end
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made, args.created } end
 
-local share, open = look_at_memory()
+local share, open, undelivered = look_at_memory()
 if share >= EVICTED then
   make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
   share = measure_memory()
@@ -114,7 +114,18 @@ if waiting == 0 and open > 0 and redis.call('ZCARD', keys.LEASES) == 0 then
   redis.call('HDEL', keys.ROOM, 'open') -- bytes of records that expired while they waited
   open = 0
 end
-if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
+if undelivered > 0 and redis.call('EXISTS', keys.DELIVERIES) == 0 then
+  redis.call('HDEL', keys.ROOM, 'undelivered') -- bytes of events that Redis has lost
+  redis.call('DEL', keys.UNDELIVERED_BYTES)
+  undelivered = 0
+end
+-- Events of one owner may take a quarter of the memory for what waits, and all events together half of it: receivers that
+-- accept nothing stop those who use them, and nobody else.
+if new_job.webhook ~= '' and undelivered > 0 then
+  local own = tonumber(redis.call('HGET', keys.UNDELIVERED_BYTES, owner) or 0)
+  if 2 * undelivered > args.queue_bytes or owner ~= '' and 4 * own > args.queue_bytes then return { 'events_waiting', spent } end
+end
+if open + undelivered + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
   or attached and redis.call('SCARD', download .. keys.JOBS) >= args.max_jobs then
   return { 'full', spent }
 end
@@ -125,6 +136,10 @@ local job = { 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', request
 if new_job.by_external_id ~= '' then
   job[#job + 1] = 'by_external_id'
   job[#job + 1] = new_job.by_external_id
+end
+if new_job.webhook ~= '' then
+  job[#job + 1] = 'webhook'
+  job[#job + 1] = new_job.webhook
 end
 local message
 if attached then

@@ -1,0 +1,29 @@
+"""Builds what delivers webhooks in a worker."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from vidferry_common.store import Store
+from vidferry_worker.metrics import WorkerMetrics
+from vidferry_worker.network.broker import Broker
+from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.tasks.task_loop import TaskLoop
+from vidferry_worker.webhooks.delivery import Deliverer
+from vidferry_worker.webhooks.secrets import SigningSecrets
+from vidferry_worker.webhooks.sender import WebhookSender, make_tls_context
+
+HOLD_SECONDS = 60.0
+"""after which another worker takes over from one that died; longer than a request may take"""
+
+
+def webhook_coroutines(
+    settings: WorkerSettings, store: Store, broker: Broker, metrics: WorkerMetrics
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """What runs as long as the worker does, by name. The broker is not the children's: what receivers' name servers
+    hold up is held up for receivers alone.
+    """
+    secrets = SigningSecrets(settings.access_keys_file, settings.open_webhook_secrets)
+    sender = WebhookSender(broker, make_tls_context(), allow_http=settings.webhook_http)
+    deliverer = Deliverer(store.deliveries, secrets, sender, metrics)
+    loop = TaskLoop(store.deliveries, deliverer.deliver, slots=settings.webhook_slots, hold=HOLD_SECONDS)
+    return {"webhooks": loop.run(), "webhook secrets": secrets.watch()}
