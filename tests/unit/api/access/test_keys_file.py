@@ -47,6 +47,14 @@ def test_the_tighter_limit_counts() -> None:
     assert table.limits_of("team-b") == OwnerLimits()
 
 
+def test_the_webhooks_of_owners() -> None:
+    table = _parse(f'{KEY}[owners.team-a.webhook]\nsecrets = ["whsec_{"a" * 32}"]\n[owners.team-b.limits]\n')
+    assert list(table.webhooks) == ["team-a"]
+    with pytest.raises(KeysFileWrong, match="line 6: webhook: secrets must be whsec_") as wrong:
+        _parse(f'{KEY}[owners.team-a.webhook]\nsecrets = ["{SECRET}"]\n')
+    assert SECRET not in str(wrong.value)
+
+
 def test_an_empty_file_has_no_keys() -> None:
     assert _parse("") == KeyTable()
 

@@ -12,7 +12,7 @@ from vidferry_worker.webhooks.delivery import Deliverer
 from vidferry_worker.webhooks.secrets import SigningSecrets
 from vidferry_worker.webhooks.sender import WebhookSender, make_tls_context
 
-HOLD_SECONDS = 60.0
+HOLD_SECONDS = 30.0
 """after which another worker takes over from one that died; longer than a request may take"""
 
 
