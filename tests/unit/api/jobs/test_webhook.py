@@ -77,7 +77,7 @@ def test_another_webhook_is_another_request(open_app: OpenApp) -> None:
 def test_what_is_refused(open_app: OpenApp, backstage: Backstage, webhook: Any, field: str) -> None:
     refused = problem(ask(open_app(**WEBHOOK), webhook), 422, "invalid_request")
     assert [each["field"] for each in refused["errors"]] == [field]
-    assert "password" not in str(refused)
+    assert "user:password" not in str(refused)
     assert backstage.redis(lambda redis: redis.keys(keys.JOB + "*")) == []
 
 

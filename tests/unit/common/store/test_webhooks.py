@@ -194,6 +194,9 @@ async def test_places_of_dead_workers_are_free_again(records: Records) -> None:
         await records.redis.zadd(receiver, {each.task.id: 1})
     await come_due(records, waiting)  # it is looked at again by itself
     assert [each.task.id for each in await taken(records)] == [waiting.job_id]
+    for each in held:
+        await accepted(records, each)
+    assert await taken(records) == [], "it is not made due while it is held"
 
 
 async def test_an_endpoint_that_is_gone_is_marked_for_its_owner_alone_until_it_wants_events_again(

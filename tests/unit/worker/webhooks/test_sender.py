@@ -136,5 +136,3 @@ async def test_a_certificate_has_to_be_trusted(tmp_path: Path) -> None:
         )
         assert receiver.received == []
         assert (await make_sender(tls=trusting, allow_http=False).post(receiver.url, HEADERS, BODY)).status == 204
-    with Receiver() as plain:
-        assert await refusal(plain.url.replace("http:", "https:")) is DeliveryError.TLS

@@ -15,6 +15,7 @@ local function take(id, task, record, receiver)
   redis.call('ZADD', KEYS[1], now + args.hold_ms, id)
   redis.call('ZADD', receiver, now + args.hold_ms, id)
   redis.call('EXPIRE', receiver, 3600) -- longer than any hold
+  redis.call('ZREM', receiver .. keys.PARKED, id) -- else it would be made due for another worker
   local event = redis.call('LINDEX', task .. keys.EVENTS, 0)
   local disabled_until = tonumber(redis.call('ZSCORE', keys.DISABLED_ENDPOINTS, record[2]) or 0)
   local fields = redis.call('HGETALL', task)
