@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidferry_api.access.keys_file import MAX_BYTES, MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
+from vidferry_api.access.keys_file import MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
 from vidferry_api.access.principal import OwnerLimits, Scope
+from vidferry_common.webhooks.owner_webhooks import MAX_BYTES
 
 DIGEST = "ab" * 32
 KEY = f'[[keys]]\nname = "ci"\nowner = "team-a"\nsha256 = "{DIGEST}"\nscopes = ["jobs:read"]\n'
