@@ -1,20 +1,18 @@
 import asyncio
-import json
 import time
 from typing import Any
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from support.outbox import add_events
 from support.receiver import ACCEPTED, HANG, OTHER_SECRET, SECRET, Receiver, answer
-from support.records import Records, new_job, of
+from support.records import Records, of
 from unit.worker.webhooks.conftest import Running
 from vidferry_common.contract import keys
-from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import INFO, STARTED
 from vidferry_common.contract.webhooks import EventType, Webhook, event_id
 from vidferry_common.store import EventLog, JobDeliveries, NewJob, ResendOutcome
-from vidferry_common.store.scripts import LIBRARIES, _load_part
 from vidferry_common.store.webhooks import PLACES
 
 pytestmark = pytest.mark.anyio
@@ -155,8 +153,8 @@ async def test_ten_thousand_that_are_due_to_a_receiver_that_hangs_delay_nobody_e
 ) -> None:
     """The worker has far fewer slots than there are jobs that wait for the one that hangs."""
     with Receiver(lambda _: HANG) as hangs, Receiver() as works:
-        await add_events(records, hangs.url, 10_000, domain="hangs.example")
-        await add_events(records, works.url, 50, domain="works.example")
+        await add_events(records.redis, hangs.url, 10_000, domain="hangs.example")
+        await add_events(records.redis, works.url, 50, domain="works.example", first=20_001)
         async with running(slots=PLACES + 4):
             began = time.monotonic()
             await works.got(50)
@@ -173,15 +171,3 @@ async def waiting(records: Records, jobs: int) -> None:
             if (await records.store.webhooks.read_undelivered()).jobs == jobs:
                 return
             await asyncio.sleep(0.01)
-
-
-async def add_events(records: Records, url: str, count: int, domain: str) -> None:
-    """Events of that many jobs, all by one script; the jobs themselves are left out."""
-    field = Webhook(url, (EventType.JOB_FAILED,)).record_field(JobKind.DOWNLOAD, "", domain)
-    job = new_job()
-    message = json.dumps({"traceparent": job.traceparent, "data": {"timestamp": "2026-01-31T09:30:00.125Z"}})
-    libraries = "local ENDED_RECORDS, ENDED_BYTES = 9, 9\n" + "".join(map(_load_part, LIBRARIES))
-    loop = (
-        "for number = 1, tonumber(ARGV[1]) do add_event(ARGV[2] .. number, ARGV[3], 'job.failed', 2, ARGV[4], 3600) end"
-    )
-    await of(records.redis.eval(libraries + loop, 0, count, f"{domain}-", field, message))
