@@ -28,4 +28,4 @@ async def add_events(
     script = "local ENDED_RECORDS, ENDED_BYTES = 9, 9\n" + "".join(map(_load_part, LIBRARIES)) + _LOOP.format(seq=SEQ)
     for begin in range(first, first + count, _BATCH):
         last = min(first + count, begin + _BATCH) - 1
-        await of(redis.eval(script, 0, begin, last, prefix, field, message))
+        await of(redis.eval(script, 0, str(begin), str(last), prefix, field, message))

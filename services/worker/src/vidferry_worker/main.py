@@ -200,7 +200,7 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
-        **webhook_coroutines(settings, context.store, _make_broker(settings), context.metrics),
+        **webhook_coroutines(settings, _make_broker(settings), context.metrics),
     }
 
 
