@@ -44,7 +44,8 @@ from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
 
-CANCEL_SECONDS = 0.5
+CANCEL_SECONDS = 3.0
+"""after which a task that goes on is cancelled again"""
 EXTRA_DISK = 64 * 1024**2
 """bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
 
@@ -162,7 +163,7 @@ async def _end_tasks(tasks: list[asyncio.Task[None]]) -> None:
     """Cancels the tasks and waits for them: they give back what they do beside the downloads."""
     pending = set(tasks)
     while pending:
-        for task in pending:  # again and again: redis-py may lose a cancellation
+        for task in pending:  # again where that takes long: redis-py may lose a cancellation
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
 
