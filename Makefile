@@ -7,7 +7,7 @@ PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidfer
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-worker bench-gateway
+.PHONY: help up install test test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -80,7 +80,10 @@ bench-life: $(VENV)/.dev ## how quickly a download begins, is found again, is to
 bench-api: $(VENV)/.dev ## what a request costs by how access is checked, and a page of a long list; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.api $(BENCH_ARGS)
 
-bench: bench-life bench-api bench-worker bench-gateway ## all measurements; an hour on an idle machine
+bench-webhooks: $(VENV)/.dev ## how many webhooks a worker delivers, and how soon beside a receiver that hangs; into docs/performance.md
+	PYTHONPATH=tests $(BIN)/python -m bench.webhooks $(BENCH_ARGS)
+
+bench: bench-life bench-api bench-webhooks bench-worker bench-gateway ## all measurements; an hour on an idle machine
 
 bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
 	@PYTHONPATH=tests $(BIN)/python -m bench

@@ -24,6 +24,7 @@ from vidferry_common.metrics.catalogue import METRICS, OTHER, PROCESS
 from vidferry_common.metrics.definitions import Definition, Label, Service
 from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
+from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
 from vidferry_worker.child.sandbox.seccomp_rules import ALLOWED_COMMANDS, FORBIDDEN
@@ -40,6 +41,7 @@ GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services: the admin port", AdminSettings),
     ("api and worker: the bucket", BucketSettings),
     ("api and ws-gateway: access", AccessSettings),
+    ("api and worker: webhooks", WebhookSettings),
     ("api: access", ApiAccessSettings),
     ("api", ApiSettings),
     ("worker", WorkerSettings),

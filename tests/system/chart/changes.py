@@ -16,6 +16,7 @@ from system.chart.value_sets import (
     KEDA,
     KEYS,
     OIDC,
+    OPEN,
     OWN_SECRETS,
     REDIS_TLS,
     SENTINEL,
@@ -54,6 +55,7 @@ PLAIN = ingress("nginx", tls={"enabled": False, "secretName": ""})
 GKE = ingress("gke")
 ROUTE = http_route("traefik")
 API_SETTINGS = "ConfigMap/vidferry-api"
+OPEN_HOOKS = merged(OPEN, {"webhooks": {"enabled": True, "existingSecret": "hooks"}})
 KEYS_TOO = merged(KEYS, nested("access.firstKey", True))
 
 UNSHOWN = {
@@ -62,6 +64,7 @@ UNSHOWN = {
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "access.keys": "in the Secret's file: test_access.py",
     "access.owners": "in the Secret's file: test_access.py",
+    "webhooks.owners": "in the Secret's file: test_webhooks.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
     "redis.external.cluster": "only refused: test_refusals.py",
     "worker.autoscaling.hpa.enabled": "only refused: test_refusals.py",
@@ -165,6 +168,12 @@ CHANGES: dict[str, Change] = {
         "X-User", API_SETTINGS, "VIDFERRY_ACCESS_USER_HEADER=X-User", {"trustedProxies": ["10.0.0.7/32"]}
     ),
     "access.userScopes": change(["jobs:read"], API_SETTINGS, "VIDFERRY_ACCESS_USER_SCOPES=jobs:read", USER_HEADER),
+    "webhooks.enabled": change(True, WORKER, "mountPath=/etc/vidferry/access"),
+    "webhooks.existingSecret": change("mine", WORKER, "secretKeyRef.name=mine", OPEN_HOOKS),
+    "webhooks.existingSecretKey": change("mine", API, "secretKeyRef.key=mine", OPEN_HOOKS),
+    "webhooks.allowHttp": change(
+        True, "ConfigMap/vidferry-worker", "VIDFERRY_WEBHOOK_HTTP=true", nested("webhooks.enabled", True)
+    ),
     "access.shareObjects": change("owner", API_SETTINGS, "VIDFERRY_SHARE_OBJECTS=owner"),
     "redis.external.host": change("10.1.2.3", f"{POLICY}gateway", "ipBlock.cidr=10.1.2.3/32", EXTERNAL_REDIS),
     "redis.external.port": change(6390, f"{POLICY}gateway", "ports[0].port=6390", EXTERNAL_REDIS),

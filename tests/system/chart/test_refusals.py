@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.chart import CHART, lint, merged, nest_charts, nested, refusal, render
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, KEYS, OIDC, SENTINEL, SHA256, http_route, ingress
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, KEYS, OIDC, OPEN, SENTINEL, SHA256, http_route, ingress
 
 NEXT = "the next set of values"
 CHECK_EACH = f"""
@@ -18,6 +18,7 @@ CHECK_EACH = f"""
 {{{{- end -}}}}
 """
 TWICE = [{"name": name, "owner": "a", "sha256": SHA256, "scopes": ["admin"]} for name in ("ci", "cd")]
+WEBHOOKS = {"team-a": {"secrets": ["whsec_" + "a" * 32]}}
 KEDA_OF_GATEWAY = {"keda": {"enabled": True, "serverAddress": "http://prometheus:9090"}}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("redis.external.cluster", True), "Redis Cluster is not supported"),
@@ -51,6 +52,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("access.keys", [TWICE[0], TWICE[0] | {"sha256": "0" * 64}]), "access.keys has two keys with the name"),
     (nested("access.keys", [TWICE[0] | {"name": "first"}]), "access.keys has two keys with the name"),
     (nested("access.keys", TWICE), "access.keys has the same key twice"),
+    (nested("webhooks.owners", WEBHOOKS), "set webhooks.enabled=true"),
+    (merged(OPEN, nested("webhooks.enabled", True)), "set webhooks.existingSecret"),
+    (nested("webhooks", {"enabled": True, "existingSecret": "mine"}), "set webhooks.owners instead"),
+    (
+        {"access": {"existingSecret": "mine"}, "webhooks": {"enabled": True, "owners": WEBHOOKS}},
+        "write the webhooks into that Secret's file",
+    ),
     (nested("settings", {"VIDFERRY_TICKET_KEYS": "a"}), "is a secret"),
     (nested("api.settings", {"VIDFERRY_ACCESS": "none"}), "is set by the chart"),
     (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),

@@ -27,6 +27,9 @@ RUN_BY = {
     ("clients.md", "js"): "../clients/test_documented.py",
     ("clients.md", "python"): "../clients/test_python.py",
     ("operations.md", "nginx"): "../nginx/test_documented.py",
+    ("webhooks.md", "console"): "../webhooks/test_documented.py",
+    ("webhooks.md", "js"): "../webhooks/test_documented.py",
+    ("webhooks.md", "python"): "../webhooks/test_documented.py",
 }
 """the tests that run the blocks of a page in that language"""
 

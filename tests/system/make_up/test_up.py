@@ -19,6 +19,7 @@ from support.origin.site import Site
 from support.ports import free_port
 from support.scrape import Admin
 from support.services import MakeUp
+from vidferry_common.contract.webhooks import check_secret
 
 pytestmark = pytest.mark.xdist_group("up")
 
@@ -177,9 +178,11 @@ def test_it_can_ask_for_keys(guarded: Guarded) -> None:
     stack, path = guarded.stack, "/api/jobs/00000000-0000-4000-8000-000000000000"
     assert stack.get(path).status_code == 401
     assert stack.get(path, headers=bearer(guarded.key)).status_code == 404
-    secret = stack.data / "ticket-key"
-    assert secret.stat().st_mode & 0o777 == 0o600
-    assert len(secret.read_text()) >= 32
+    for name in ("ticket-key", "webhook-secret"):
+        secret = stack.data / name
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert len(secret.read_text()) >= 32
+    check_secret(secret.read_text())
 
 
 def test_a_folder_has_one_supervisor(running: Running) -> None:

@@ -7,7 +7,6 @@
 {{- define "vidferry.settings.access" }}
 {{- if include "vidferry.access" . }}
 {{- $access := .Values.access }}
-VIDFERRY_ACCESS_KEYS_FILE: /etc/vidferry/access/keys.toml
 {{- if ne $access.shareObjects "all" }}
 VIDFERRY_SHARE_OBJECTS: {{ $access.shareObjects }}
 {{- end }}
@@ -23,6 +22,20 @@ VIDFERRY_OIDC_ALGORITHMS: {{ join "," $access.oidc.algorithms | quote }}
 VIDFERRY_ACCESS_USER_HEADER: {{ . | quote }}
 VIDFERRY_ACCESS_USER_SCOPES: {{ join "," $access.userScopes | quote }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty if the service has the file of API keys. Takes (root, service). */}}
+{{- define "vidferry.access.hasKeysFile" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- if and (include "vidferry.access" $root) (or (eq $name "api") (and (eq $name "worker") $root.Values.webhooks.enabled)) }}yes{{ end -}}
+{{- end }}
+
+{{/* The settings of webhooks, of api and workers. */}}
+{{- define "vidferry.settings.webhooks" }}
+{{- if .Values.webhooks.enabled }}
+VIDFERRY_WEBHOOK_HTTP: {{ .Values.webhooks.allowHttp | quote }}
 {{- end }}
 {{- end }}
 
@@ -85,6 +98,12 @@ expires = {{ . }}
 {{- with .limits }}
 [keys.limits]
 {{- include "vidferry.access.limits" . }}
+{{- end }}
+{{ end }}
+{{- range $name, $webhook := (index . 0).Values.webhooks.owners }}
+[owners.{{ toJson $name }}.webhook]
+{{- range $field, $value := $webhook }}
+{{ $field }} = {{ toJson $value }}
 {{- end }}
 {{ end }}
 {{- range $name, $limits := $access.owners }}

@@ -3,6 +3,7 @@
 {{- include "vidferry.checks.redis" . -}}
 {{- include "vidferry.checks.bucket" . -}}
 {{- include "vidferry.checks.access" . -}}
+{{- include "vidferry.checks.webhooks" . -}}
 {{- include "vidferry.checks.scaling" . -}}
 {{- include "vidferry.checks.upgrading" . -}}
 {{- include "vidferry.checks.sizes" . -}}
@@ -11,6 +12,22 @@
 {{- include "vidferry.checks.settings" . -}}
 {{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled -}}
 {{- fail "metrics.podMonitor and metrics.serviceMonitor would both scrape every pod, so each metric would exist twice: enable one of them." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.webhooks" -}}
+{{- $webhooks := .Values.webhooks -}}
+{{- if and (not $webhooks.enabled) (or $webhooks.owners $webhooks.existingSecret) -}}
+{{- fail "webhooks.owners and webhooks.existingSecret have no effect: set webhooks.enabled=true." -}}
+{{- end -}}
+{{- if and $webhooks.enabled (eq .Values.access.mode "none") (not $webhooks.existingSecret) -}}
+{{- fail "access.mode is none, so no owner has a secret that signs webhooks: set webhooks.existingSecret." -}}
+{{- end -}}
+{{- if and $webhooks.existingSecret (ne .Values.access.mode "none") -}}
+{{- fail "webhooks.existingSecret signs webhooks where access.mode is none: set webhooks.owners instead." -}}
+{{- end -}}
+{{- if and $webhooks.owners .Values.access.existingSecret -}}
+{{- fail "access.existingSecret replaces the file that webhooks.owners is written to: write the webhooks into that Secret's file." -}}
 {{- end -}}
 {{- end }}
 

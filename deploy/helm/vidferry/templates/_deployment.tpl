@@ -141,6 +141,12 @@ spec:
 - name: VIDFERRY_TICKET_KEYS
   valueFrom: {secretKeyRef: {name: {{ include "vidferry.access.ticketSecret" $root }}, key: {{ include "vidferry.access.ticketSecretKey" $root }}}}
 {{- end }}
+{{- with $root.Values.webhooks }}
+{{- if and (ne $name "gateway") .enabled .existingSecret }}
+- name: VIDFERRY_WEBHOOK_SECRETS
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}}
+{{- end }}
+{{- end }}
 {{- if eq $name "worker" }}
 - name: VIDFERRY_WORKER_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -167,7 +173,7 @@ spec:
 {{- if eq $name "worker" }}
 - {name: work, mountPath: /work}
 {{- end }}
-{{- if and (eq $name "api") (include "vidferry.access" $root) }}
+{{- if include "vidferry.access.hasKeysFile" . }}
 # The whole folder: a file that is mounted by itself (subPath) would never change.
 - {name: access, mountPath: /etc/vidferry/access, readOnly: true}
 {{- end }}
@@ -217,7 +223,7 @@ spec:
   emptyDir: {sizeLimit: {{ $work.sizeLimit }}}
   {{- end }}
 {{- end }}
-{{- if and (eq $name "api") (include "vidferry.access" $root) }}
+{{- if include "vidferry.access.hasKeysFile" . }}
 - name: access
   secret:
     secretName: {{ include "vidferry.access.keysSecret" $root }}

@@ -28,6 +28,9 @@ VIDFERRY_ACCESS: {{ $values.access.mode }}
 VIDFERRY_TICKET_HOURS: {{ $values.access.ticketHours | quote }}
 {{- end }}
 {{- end }}
+{{- if include "vidferry.access.hasKeysFile" . }}
+VIDFERRY_ACCESS_KEYS_FILE: /etc/vidferry/access/keys.toml
+{{- end }}
 {{- include (printf "vidferry.settings.%s" $name) $root }}
 {{- end }}
 
@@ -36,6 +39,7 @@ VIDFERRY_PORT: {{ .Values.api.port | quote }}
 VIDFERRY_QUEUE_BYTES: {{ include "vidferry.bytes" .Values.api.queueBytes | quote }}
 VIDFERRY_CALLER_RATE: {{ .Values.api.callerRate | quote }}
 {{- include "vidferry.settings.access" . }}
+{{- include "vidferry.settings.webhooks" . }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 
@@ -62,6 +66,7 @@ VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
 VIDFERRY_EGRESS_PROXY: {{ . | quote }}
 {{- end }}
 VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
+{{- include "vidferry.settings.webhooks" . }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
 

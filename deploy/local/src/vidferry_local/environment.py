@@ -2,8 +2,11 @@
 
 import os
 import secrets
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
+from vidferry_common.contract.webhooks import SECRET_PREFIX
 from vidferry_local.addresses import machine_names
 from vidferry_local.programs import find_redis_server, provide_ffmpeg
 from vidferry_local.settings import LocalSettings
@@ -38,6 +41,7 @@ def service_environment(settings: LocalSettings, data: Path, run_folder: Path) -
     }
     env.setdefault("VIDFERRY_SIGNING_KEY", _lasting_secret(data / "signing-key"))
     env.setdefault("VIDFERRY_TICKET_KEYS", _lasting_secret(data / "ticket-key"))
+    env.setdefault("VIDFERRY_WEBHOOK_SECRETS", _lasting_secret(data / "webhook-secret", _make_webhook_secret))
     if folder := provide_ffmpeg(data / "bin"):
         env["PATH"] = f"{folder}{os.pathsep}{env.get('PATH', os.defpath)}"
     return env
@@ -67,9 +71,13 @@ def _redis_socket(data: Path, run_folder: Path) -> Path:
     return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else run_folder / "redis.sock"
 
 
-def _lasting_secret(path: Path) -> str:
+def _lasting_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     """Reads the secret, or makes it the first time: what it signed must stay valid after a restart."""
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
+        path.write_text(make())
     return path.read_text()
+
+
+def _make_webhook_secret() -> str:
+    return SECRET_PREFIX + b64encode(secrets.token_bytes(32)).decode()

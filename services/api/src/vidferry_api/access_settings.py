@@ -1,7 +1,6 @@
 """The api's settings of access: the keys file, the OpenID Connect issuer, and the header of a proxy."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +9,7 @@ from pydantic_settings import NoDecode
 from vidferry_common.access import AccessMode, AccessSettings
 from vidferry_common.contract.scopes import USUAL_SCOPES, Scope, parse_scopes
 from vidferry_common.settings import Settings, parse_http_url, split_list
+from vidferry_common.webhooks.settings import WebhookSettings
 
 ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -78,14 +78,9 @@ class OidcSettings(Settings):
         return _parse_scope_list(value)
 
 
-class ApiAccessSettings(AccessSettings, OidcSettings):
+class ApiAccessSettings(AccessSettings, OidcSettings, WebhookSettings):
     """How the api finds out who a request comes from."""
 
-    access_keys_file: Path | None = Field(
-        None,
-        description="The TOML file that declares the API keys (docs/operations.md#access). It is read again when it "
-        "changes. Required if VIDFERRY_ACCESS is `keys`, unless VIDFERRY_ACCESS_USER_HEADER is set.",
-    )
     access_user_header: str = Field(
         "",
         description="The header in which a trusted proxy (VIDFERRY_TRUSTED_PROXIES) names the user who signed in "

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
 from vidferry_common.metrics import Registry, catalogue
-from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailable
+from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailable, Undelivered
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +78,15 @@ class QueueMetrics:
         self._store, self._clock_offset = store, registry.clock_offset
         self._depth: QueueDepth | None = None
         self._memory: RedisMemory | None = None
+        self._undelivered: Undelivered | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._read_if_old)
         registry.add_reading(catalogue.QUEUE, self._queue_states)
         registry.add_reading(catalogue.REDIS_MEMORY, self._memory_kinds)
         registry.add_reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
+        registry.add_reading(catalogue.UNDELIVERED, lambda: self._undelivered_figure("jobs"))
+        registry.add_reading(catalogue.UNDELIVERED_OLDEST, lambda: self._undelivered_figure("oldest"))
         registry.add_reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
     def close(self) -> None:
@@ -95,6 +98,9 @@ class QueueMetrics:
         if depth is None:
             return {}
         return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
+
+    def _undelivered_figure(self, name: str) -> float | None:
+        return None if self._depth is None or self._undelivered is None else float(getattr(self._undelivered, name))
 
     def _memory_kinds(self) -> dict[tuple[str, ...], float]:
         memory = self._memory
@@ -115,6 +121,7 @@ class QueueMetrics:
         try:
             self._clock_offset.record_measure(*await self._store.read_clock())
             self._memory = await self._store.read_memory()
+            self._undelivered = await self._store.webhooks.read_undelivered()
             self._depth = await self._store.queue.read_depth()
             self._read_at = asyncio.get_running_loop().time()
         except StoreUnavailable as error:

@@ -45,15 +45,16 @@ from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
 from vidferry_worker.tasks.task_loop import TaskLoop
+from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
 
 BATCH_SLOTS = 64
 """Batches that one worker looks after at once. They wait for Redis, or for a playlist that is being read elsewhere."""
-STOP_SECONDS = 2.0
-"""that what runs beside the downloads gets to end"""
 BATCH_HOLD = 5.0
 """seconds after which another worker takes over the batches of one that died"""
+CANCEL_SECONDS = 3.0
+"""after which a task that goes on is cancelled again"""
 
 EXTRA_DISK = 64 * 1024**2
 """bytes of a download besides its streams: thumbnails, the cache of the JavaScript runtime"""
@@ -167,9 +168,16 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
     finally:
         state.worker = None
         await worker.close()
-        for task in tasks:
+        await _end_tasks(tasks)
+
+
+async def _end_tasks(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels the tasks and waits for them: they give back what they do beside the downloads."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:  # again where that takes long: redis-py may lose a cancellation
             task.cancel()
-        await asyncio.wait(tasks, timeout=STOP_SECONDS)  # they put their tasks back, while the store is open
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
 
 
 def _start_background_tasks(
@@ -208,6 +216,7 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
+        **webhook_coroutines(settings, _make_broker(settings), context.metrics),
         **_batch_coroutines(context),
     }
 

@@ -39,6 +39,9 @@ class WorkerMetrics:
         self.downloaded = registry.add_counter(catalogue.DOWNLOADED_BYTES)
         self.uploaded = registry.add_counter(catalogue.UPLOADED_BYTES)
         self.published = registry.add_counter(catalogue.PUBLISHED)
+        self.webhooks = registry.add_counter(catalogue.WEBHOOKS)
+        for delivery in catalogue.DeliveryOutcome:
+            self.webhooks.start_series(delivery)
         self._sweeps = registry.add_counter(catalogue.SWEEPS)
         self._removed_objects = registry.add_counter(catalogue.REMOVED_OBJECTS)
         self._removed_bytes = registry.add_counter(catalogue.REMOVED_BYTES)

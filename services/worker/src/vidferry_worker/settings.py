@@ -17,11 +17,12 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import parse_networks, split_list
 from vidferry_common.store import Limits, RedisSettings
 from vidferry_common.store.object_index import MAX_OBJECTS
+from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
 
 
-class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
+class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, WebhookSettings):
     """The settings of a worker."""
 
     worker_slots: int = Field(4, ge=1, le=64, description="The most downloads that one worker runs at the same time.")
@@ -197,6 +198,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings):
     )
     egress_proxy_username: str = Field("", max_length=255, description="The user name for VIDFERRY_EGRESS_PROXY.")
     egress_proxy_password: SecretStr | None = Field(None, description="The password for VIDFERRY_EGRESS_PROXY.")
+    webhook_slots: int = Field(
+        64,
+        ge=1,
+        le=512,
+        description="The most webhooks that one worker delivers at the same time. One receiver gets at most 8 at a "
+        "time from all workers together, and 2 while it accepts nothing.",
+    )
     sandbox: Sandbox = Field(
         Sandbox.REQUIRED,
         description="Confinement of downloads by seccomp and Landlock. `required`: the worker does not start if the "

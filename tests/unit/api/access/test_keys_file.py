@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidferry_api.access.keys_file import MAX_BYTES, MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
+from vidferry_api.access.keys_file import MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
 from vidferry_api.access.principal import OwnerLimits, Scope
+from vidferry_common.webhooks.owner_webhooks import MAX_BYTES
 
 DIGEST = "ab" * 32
 KEY = f'[[keys]]\nname = "ci"\nowner = "team-a"\nsha256 = "{DIGEST}"\nscopes = ["jobs:read"]\n'
@@ -45,6 +46,14 @@ def test_the_tighter_limit_counts() -> None:
     assert key.principal.limits == OwnerLimits(jobs_running=4, max_duration=60, max_bytes=5, max_quality="480")
     assert table.limits_of("team-a") == OwnerLimits(jobs_running=4, max_bytes=5, max_quality="480")
     assert table.limits_of("team-b") == OwnerLimits()
+
+
+def test_the_webhooks_of_owners() -> None:
+    table = _parse(f'{KEY}[owners.team-a.webhook]\nsecrets = ["whsec_{"a" * 32}"]\n[owners.team-b.limits]\n')
+    assert list(table.webhooks) == ["team-a"]
+    with pytest.raises(KeysFileWrong, match="line 6: webhook: secrets must be whsec_") as wrong:
+        _parse(f'{KEY}[owners.team-a.webhook]\nsecrets = ["{SECRET}"]\n')
+    assert SECRET not in str(wrong.value)
 
 
 def test_an_empty_file_has_no_keys() -> None:

@@ -198,6 +198,9 @@ class ProblemCode(StrEnum):
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     CORS_REFUSED = "cors_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    WEBHOOK_UNAVAILABLE = "webhook_unavailable"
+    EVENT_NOT_FOUND = "event_not_found"
+    EVENT_WAITING = "event_waiting"
     TOO_MANY_REQUESTS = "too_many_requests"
     RATE_LIMIT = "rate_limit"
     QUOTA_EXCEEDED = "quota_exceeded"
@@ -257,6 +260,9 @@ _PROBLEMS = {
     ProblemCode.RANGE_NOT_SATISFIABLE: (416, "The requested range is outside the file"),
     ProblemCode.CORS_REFUSED: (403, "Pages of this origin may not send this request"),
     ProblemCode.IDEMPOTENCY_MISMATCH: (422, "The Idempotency-Key was used for a different request"),
+    ProblemCode.WEBHOOK_UNAVAILABLE: (422, "This service has no secret to sign the owner's webhooks with"),
+    ProblemCode.EVENT_NOT_FOUND: (404, "The job has no event with this id"),
+    ProblemCode.EVENT_WAITING: (409, "The event has not been delivered or given up yet"),
     ProblemCode.TOO_MANY_REQUESTS: (429, "The client sent too many requests"),
     ProblemCode.RATE_LIMIT: (429, "The API key has sent its requests of this minute"),
     ProblemCode.QUOTA_EXCEEDED: (429, "A limit of this owner is reached"),

@@ -106,6 +106,26 @@ creation"""
 PROBE_BY_URL = "vidferry:probe-by-url:"
 """+ digest of URL, format and part of the bucket: what a probe found there lately, as JSON"""
 
+DELIVERIES = f"{TASKS}deliveries"
+"""the queue of the jobs that have events for a receiver: the task of a job has its id"""
+EVENT_BYTES = 1024.0
+"""that an event takes beside its text: its task, its entries in the sets, what is told of it"""
+EVENTS = ":events"
+"""after a delivery task's key: list of the events that the receiver has not accepted yet, the oldest first"""
+DELIVERY_LOG = ":deliveries"
+"""after a job's key: hash, what became of each of its events, by the number of the message that it came with"""
+UNDELIVERED = "vidferry:undelivered"
+"""sorted set: the jobs with such events, by the time (ms) of the first one"""
+UNDELIVERED_BYTES = "vidferry:undelivered-bytes"
+"""hash: by owner, the bytes that these events take"""
+RECEIVER = "vidferry:receiver:"
+"""+ digest of an owner and a domain: sorted set of the jobs whose events are being delivered there, by the time (ms)
+until which that counts"""
+FAILING = ":failing"
+"""after a receiver's key: set while the receiver does not accept what it is sent"""
+DISABLED_ENDPOINTS = "vidferry:disabled-endpoints"
+"""sorted set: digests of an owner and a URL that wants no more events, by the time (ms) until which it gets none"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 

@@ -43,6 +43,15 @@ class AccessRefusal(StrEnum):
     SCOPE = "scope"
 
 
+class DeliveryOutcome(StrEnum):
+    """What came of a try to deliver an event to its receiver."""
+
+    DELIVERED = "delivered"
+    RETRIED = "retried"
+    GIVEN_UP = "given_up"
+    DISABLED = "disabled"
+
+
 _METHOD = Label("method", ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"))
 _ROUTE = Label("route", meaning="the template of the route, such as `/api/jobs/{job_id}`")
 _STATUS = Label(
@@ -123,10 +132,24 @@ JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
     "Refused job requests. `caller_rate`: the caller sent too many requests. `jobs_waiting`, `bytes_per_day`: the "
-    "owner's limit of that name is reached. `probes_waiting`: too many probes of the caller wait or run. `queue_full`: "
-    "the queue has reached its limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
+    "owner's limit of that name is reached. `probes_waiting`: too many probes of the caller wait or run. "
+    "`events_waiting`: too many events wait for the receivers of webhooks. `queue_full`: the queue has reached its limit "
+    "of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
-    (Label("reason", ("caller_rate", "jobs_waiting", "bytes_per_day", "probes_waiting", "queue_full", "redis_full")),),
+    (
+        Label(
+            "reason",
+            (
+                "caller_rate",
+                "jobs_waiting",
+                "bytes_per_day",
+                "probes_waiting",
+                "events_waiting",
+                "queue_full",
+                "redis_full",
+            ),  # fmt: skip
+        ),
+    ),
 )
 ACCESS_REFUSED = Definition(
     "vidferry_access_refused_total",
@@ -160,6 +183,19 @@ QUEUE_OLDEST = Definition(
     "vidferry_queue_oldest_waiting_seconds",
     Kind.GAUGE,
     "How long the oldest waiting download has been due; 0 if none waits. Absent while Redis is unavailable.",
+    _API,
+)
+UNDELIVERED = Definition(
+    "vidferry_webhook_waiting_jobs",
+    Kind.GAUGE,
+    "Jobs with events that their receivers have not accepted yet. Absent while Redis is unavailable.",
+    _API,
+)
+UNDELIVERED_OLDEST = Definition(
+    "vidferry_webhook_oldest_waiting_seconds",
+    Kind.GAUGE,
+    "How long the oldest event has waited that a receiver has not accepted yet; 0 if none waits. Absent while Redis is "
+    "unavailable.",
     _API,
 )
 REDIS_UP = Definition(
@@ -252,6 +288,14 @@ ATTEMPTS_RUNNING = Definition(
 )
 SLOTS = Definition(
     "vidferry_worker_slots", Kind.GAUGE, "The most attempts that this worker runs at the same time.", _WORKER
+)
+WEBHOOKS = Definition(
+    "vidferry_webhook_deliveries_total",
+    Kind.COUNTER,
+    "Tries to deliver an event to its receiver. `delivered`: the receiver accepted it. `retried`: it did not, and the "
+    "event will be tried again. `given_up`: it did not for a day. `disabled`: the endpoint wants no more events (410).",
+    _WORKER,
+    (Label("outcome", tuple(DeliveryOutcome)),),
 )
 SWEEPS = Definition(
     "vidferry_retention_sweeps_total",

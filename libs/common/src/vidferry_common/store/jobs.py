@@ -19,6 +19,7 @@ from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.contract.webhooks import Webhook
 from vidferry_common.origins import registered_domain
 from vidferry_common.store.downloads import MAX_JOBS
 from vidferry_common.store.owner_limits import NO_JOB_LIMITS, JobLimits, QuotaExceeded, describe_bounds
@@ -29,6 +30,8 @@ IDEMPOTENCY_SECONDS = 24 * 3600
 MINUTE = 60
 WAITING_RETRY_SECONDS = 30
 """after which one of an owner's waiting jobs may have started"""
+EVENTS_RETRY_SECONDS = 60
+"""after which receivers may have accepted some events"""
 QUEUE_BYTES = 128 * 1024**2
 """that the records of all that waits or runs take at the most, where the caller of create() does not say"""
 JOB_BYTES = 4096
@@ -39,6 +42,10 @@ DOCUMENT_COPIES = 4
 the steps of its history, which few of the jobs that wait or run have yet"""
 METADATA_COPIES = 16
 """How often it holds the metadata: callers choose its size, so the steps of all jobs count"""
+MAX_EVENTS = 3
+"""of a job that wait for its receiver at the most: that it began, what its video is, and how it ended"""
+EVENT_BYTES = 3072
+"""what the record of one takes, but for the fixed part of the job's document"""
 MAX_METADATA_BYTES = 2048
 """of a job's metadata, written compactly"""
 # The status before is lost at the end anyway, and a worker of a newer release may tell one that is unknown here.
@@ -120,6 +127,8 @@ class JobRecord:
     """the batch that made it"""
     playlist: PlaylistRequest | None
     """of a batch that is made of one"""
+    webhook: dict[str, Any] | None
+    """what its request says of a webhook"""
     object: str
     """the name of its object in the bucket; empty where it has not completed"""
     generation: str
@@ -149,6 +158,7 @@ class JobRecord:
             kind=JobKind(request.get("kind", JobKind.DOWNLOAD)),
             parent=Parent(**request["parent"]) if "parent" in request else None,
             playlist=PlaylistRequest(**request["playlist"]) if "playlist" in request else None,
+            webhook=request.get("webhook"),
             object=fields.get(b"object", b"").decode(),
             generation=fields.get(b"generation", b"").decode(),
             thumbnail=fields.get(b"thumbnail", b"").decode(),
@@ -189,6 +199,10 @@ class NewJob:
     """the caller's own name for it"""
     metadata: dict[str, Any] | None = None
     """what the caller keeps with it: JSON of at most MAX_METADATA_BYTES"""
+    requested_webhook: dict[str, Any] | None = None
+    """what the request says of a webhook"""
+    webhook: Webhook | None = None
+    """where its events go: as the request says, or as its owner's others do"""
     created: str = field(default_factory=utc_now)
     """RFC 3339"""
     kind: JobKind = JobKind.DOWNLOAD
@@ -259,6 +273,7 @@ class NewJob:
             **({} if self.kind is JobKind.DOWNLOAD else {"kind": self.kind}),
             **({"parent": self.parent} if self.parent else {}),
             **(self.asked or {}),
+            **({} if self.requested_webhook is None else {"webhook": self.requested_webhook}),
         }
         return orjson.dumps(asked)
 
@@ -291,7 +306,16 @@ class NewJob:
         """What its record grows to."""
         own_text = len(orjson.dumps([self.external_id, self.metadata]))
         text = len(self.url) + len(self.public_root)
-        return JOB_BYTES + text + DOCUMENT_COPIES * len(document) + METADATA_COPIES * own_text
+        events = MAX_EVENTS * (EVENT_BYTES + len(document)) if self.webhook_field else 0
+        return JOB_BYTES + text + DOCUMENT_COPIES * len(document) + METADATA_COPIES * own_text + events
+
+    @property
+    def webhook_field(self) -> str:
+        """What its record keeps of its webhook; empty without one."""
+        if self.webhook is None:
+            return ""
+        domain = registered_domain(urlsplit(self.webhook.url).hostname or "")
+        return self.webhook.record_field(self.kind, self.owner, domain)
 
 
 def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
@@ -327,6 +351,7 @@ def describe_job(job: NewJob, request: bytes, document: bytes, foreseen: int) ->
         "bytes": foreseen,
         "created_ms": job.created_ms,
         "by_external_id": job.by_external_id,
+        "webhook": job.webhook_field,
     }
 
 
@@ -398,6 +423,8 @@ def parse_created(job: NewJob, request: bytes, caller_rate: int, reply: list[Any
         raise QuotaExceeded("jobs_waiting", job.limits.jobs_waiting, WAITING_RETRY_SECONDS)
     if outcome == b"bytes_per_day":
         raise QuotaExceeded("bytes_per_day", job.limits.bytes_per_day, math.ceil(made[0] / 1000))
+    if outcome == b"events_waiting":
+        raise QuotaExceeded("events_waiting", 0, EVENTS_RETRY_SECONDS)
     if outcome in _REFUSALS:
         raise _REFUSALS[outcome]
     job_id, state, created = made

@@ -28,7 +28,9 @@ NO_JOB_LIMITS = JobLimits()
 
 
 class QuotaExceeded(Exception):
-    """An owner has used what a limit allows. The limit is the name of a field of JobLimits."""
+    """An owner has used what a limit allows. The limit is the name of a field of JobLimits, or `events_waiting`: the
+    bytes of events that wait for the receivers of the owner's webhooks.
+    """
 
     def __init__(self, limit: str, most: int, retry_after: int) -> None:
         super().__init__(limit)

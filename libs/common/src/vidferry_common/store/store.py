@@ -15,6 +15,7 @@ from vidferry_common.store.probes import ProbeStore
 from vidferry_common.store.queue import QueueStore
 from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
 from vidferry_common.store.tasks import TaskQueue
+from vidferry_common.store.webhooks import DeliveryQueue, WebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Store:
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
         self.object_index = ObjectIndex(self._scripts)
+        self.webhooks = WebhookStore(self._scripts, record_seconds)
+        self.deliveries = DeliveryQueue(self._scripts)
 
     def tasks(self, name: str) -> TaskQueue:
         """The queue of one kind of tasks."""

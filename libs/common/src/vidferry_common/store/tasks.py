@@ -39,9 +39,7 @@ class TaskQueue:
 
     async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
         """Takes up to count tasks for hold seconds each. Also the seconds until another is due, or None."""
-        due_ms, *flat = await self._run("take_tasks", count=count, hold_ms=int(hold * 1000))
-        found = [_parse_task(task_id, record) for task_id, record in zip(flat[::2], flat[1::2], strict=True)]
-        return found, due_ms / 1000 if due_ms >= 0 else None
+        return parse_tasks(await self._run("take_tasks", count=count, hold_ms=int(hold * 1000)))
 
     async def hold(self, tasks: Mapping[str, int], hold: float) -> set[str]:
         """Holds tasks, {id: taken}, for hold seconds from now. Returns the ids of those that were lost to others."""
@@ -65,6 +63,13 @@ class TaskQueue:
 
 def _flatten(fields: Mapping[str, Any]) -> list[str]:
     return [str(item) for pair in fields.items() for item in pair]
+
+
+def parse_tasks(reply: list[Any]) -> tuple[list[Task], float | None]:
+    """What the scripts that take tasks return: the tasks, and the seconds until another is due, or None."""
+    due_ms, *flat = reply
+    found = [_parse_task(task_id, record) for task_id, record in zip(flat[::2], flat[1::2], strict=True)]
+    return found, due_ms / 1000 if due_ms >= 0 else None
 
 
 def _parse_task(task_id: bytes, record: list[bytes]) -> Task:

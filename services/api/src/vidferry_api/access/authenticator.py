@@ -16,6 +16,7 @@ from vidferry_api.settings import ApiSettings
 from vidferry_common.access import AccessMode
 from vidferry_common.contract.scopes import OWNER
 from vidferry_common.metrics.catalogue import AccessRefusal
+from vidferry_common.webhooks.owner_webhooks import OwnerWebhook
 
 MAX_CREDENTIALS = 8192
 """bytes of an Authorization header; tokens that list a user's groups are long"""
@@ -104,6 +105,13 @@ class Authenticator:
         if request.method not in _SAFE_METHODS and request.headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
             raise AccessRefused(AccessRefusal.OTHER_SITE)
         return principal_of(owner, f"proxy:{owner}", self._user_scopes, self._limits_of(owner))
+
+    def webhook_of(self, owner: str) -> OwnerWebhook | None:
+        """What the webhooks of an owner's jobs are signed with, and where they go; None where there is no secret."""
+        if not owner:
+            secrets = self._settings.open_webhook_secrets
+            return OwnerWebhook(secrets) if secrets else None
+        return self._keys.table.webhooks.get(owner) if self._keys is not None else None
 
     def _limits_of(self, owner: str) -> OwnerLimits:
         table = self._keys.table if self._keys is not None else KeyTable()

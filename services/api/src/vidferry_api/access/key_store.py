@@ -1,25 +1,22 @@
 """The API keys that are valid now: the keys file, read again when it changes."""
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
-import stat
 from pathlib import Path
 
-from vidferry_api.access.keys_file import MAX_BYTES, ApiKey, KeysFileWrong, KeyTable, parse_keys
+from vidferry_api.access.keys_file import ApiKey, KeysFileWrong, KeyTable, parse_keys
+from vidferry_common.watched_file import FileUnreadable, WatchedFile
+from vidferry_common.webhooks.owner_webhooks import MAX_BYTES
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 PREFIX = "vf_"
 KEY = re.compile(r"vf_[A-Za-z0-9_-]{43}")
-
-_Version = tuple[int, int, int, int]
 
 
 def make_key() -> str:
@@ -37,9 +34,7 @@ class KeyStore:
 
     def __init__(self, path: Path) -> None:
         """Reads the file. Raises KeysFileWrong if that is not possible."""
-        self._path = path
-        self._version: _Version | None = None
-        """of the file that was read last, whether or not it could be used; None if it could not be read"""
+        self._file = WatchedFile(path, MAX_BYTES)
         self._logged = ""
         """the error that was logged last"""
         self.table = KeyTable()
@@ -67,9 +62,8 @@ class KeyStore:
 
     def refresh(self) -> None:
         """Reads the file if it has changed. Logs an error once, however long it stays."""
-        with contextlib.suppress(OSError):
-            if _version_of(self._path) == self._version:
-                return
+        if not self._file.has_changed():
+            return
         try:
             self._read()
         except KeysFileWrong as error:
@@ -82,25 +76,8 @@ class KeyStore:
             logger.info("read the keys file", extra={"keys": len(self.table.keys)})
 
     def _read(self) -> None:
-        self._version = None
         try:
-            version = _version_of(self._path)
-            content = _read_regular_file(self._path)
-        except OSError as error:
-            raise KeysFileWrong(f"the file can't be read ({error.strerror or 'it is not a regular file'})") from None
-        self._version = version  # from before the reading: a change amid it is seen at the next look
+            content = self._file.read()
+        except FileUnreadable as error:
+            raise KeysFileWrong(str(error)) from None
         self.table = parse_keys(content)
-
-
-def _version_of(path: Path) -> _Version:
-    """What changes with the file, also where it is a link that is pointed elsewhere, as in a mounted Secret."""
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
-
-
-def _read_regular_file(path: Path) -> bytes:
-    """The file's first bytes, one more than it may have. Raises OSError where it is a pipe or a device."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError
-        return file.read(MAX_BYTES + 1)

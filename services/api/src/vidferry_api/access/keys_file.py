@@ -12,12 +12,15 @@
     [owners.team-a.limits]           # optional: for all keys, tokens and users of that owner
     jobs_running = 4
 
+    [owners.team-a.webhook]          # optional: vidferry_common/webhooks/owner_webhooks.py
+    secrets = ["whsec_…"]
+
 No error tells anything that stands in the file: what is wrong may be a secret in the wrong place.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from math import inf
@@ -26,8 +29,8 @@ from typing import Any
 from vidferry_api.access.principal import NO_LIMITS, OwnerLimits, Principal, principal_of, tighter_limits
 from vidferry_common.contract.formats import Quality
 from vidferry_common.contract.scopes import OWNER, Scope, parse_scopes
+from vidferry_common.webhooks.owner_webhooks import MAX_BYTES, OwnerWebhook, parse_owner_webhook
 
-MAX_BYTES = 1024 * 1024
 MAX_KEYS = 10_000
 _MAX_LIMIT = 2**53
 """the largest whole number that Redis' scripts keep exactly"""
@@ -60,6 +63,8 @@ class KeyTable:
     """by the SHA-256 of the key"""
     limits: Mapping[str, OwnerLimits] = field(default_factory=dict)
     """by owner"""
+    webhooks: Mapping[str, OwnerWebhook] = field(default_factory=dict)
+    """by owner"""
 
     def limits_of(self, owner: str) -> OwnerLimits:
         return self.limits.get(owner, NO_LIMITS)
@@ -77,7 +82,7 @@ def parse_keys(content: bytes) -> KeyTable:
         raise KeysFileWrong("each key must be a table that begins with [[keys]]")
     if len(entries) > MAX_KEYS:
         raise KeysFileWrong(f"the file has more than {MAX_KEYS} keys")
-    limits = dict(_parse_owners(document.get("owners", {}), text))
+    limits, webhooks = _parse_owners(document.get("owners", {}), text)
     keys: dict[bytes, ApiKey] = {}
     names: set[str] = set()
     for place, entry in zip(_key_places(text, len(entries)), entries, strict=True):
@@ -86,7 +91,7 @@ def parse_keys(content: bytes) -> KeyTable:
             raise KeysFileWrong(f"{place}: another key has the same name or the same sha256")
         keys[key.digest] = key
         names.add(key.principal.name)
-    return KeyTable(keys, limits)
+    return KeyTable(keys, limits, webhooks)
 
 
 def _decode(content: bytes) -> str:
@@ -143,13 +148,26 @@ def _parse_expiry(value: object, place: str) -> float:
     return value.timestamp()
 
 
-def _parse_owners(value: object, text: str) -> Iterator[tuple[str, OwnerLimits]]:
+def _parse_owners(value: object, text: str) -> tuple[dict[str, OwnerLimits], dict[str, OwnerWebhook]]:
+    """The limits and the webhooks of owners."""
     if not isinstance(value, dict):
         raise KeysFileWrong("owners must be tables such as [owners.team-a.limits]")
+    limits, webhooks = {}, {}
     for name, entry in value.items():
         place = _owner_place(text, name)
-        table = _check_fields(entry, {"limits"}, place)
-        yield _parse_name(name, f"{place}: the owner's name"), _parse_limits(table.get("limits", {}), place)
+        table = _check_fields(entry, {"limits", "webhook"}, place)
+        owner = _parse_name(name, f"{place}: the owner's name")
+        limits[owner] = _parse_limits(table.get("limits", {}), place)
+        if "webhook" in table:
+            webhooks[owner] = _parse_webhook(table["webhook"], place)
+    return limits, webhooks
+
+
+def _parse_webhook(value: object, place: str) -> OwnerWebhook:
+    try:
+        return parse_owner_webhook(value)
+    except ValueError as error:
+        raise KeysFileWrong(f"{place}: {error}") from None
 
 
 def _parse_limits(value: object, place: str) -> OwnerLimits:

@@ -15,6 +15,7 @@ TAGS = [
     {"name": "batches", "description": "Create batches: ask for many videos at once, or for a playlist."},
     {"name": "jobs", "description": "Read, cancel and retry jobs, and get their files."},
     {"name": "objects", "description": "List, keep and delete stored videos, and get their files."},
+    {"name": "webhooks", "description": "What became of the events of a job."},
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},
     {"name": "tickets", "description": "What lets a page watch jobs without a key."},

@@ -245,6 +245,8 @@ def _answer_too_many_waits(_: Request, __: Exception) -> JSONResponse:
 QUOTA_DETAILS = {
     "jobs_waiting": "At most {most} jobs of this owner may wait at the same time. Try again when some have started.",
     "probes_waiting": "At most {most} probes of one caller may wait or run at once. Try again in a few seconds.",
+    "events_waiting": "Too many events wait for the receivers of webhooks. Have your receiver accept what it is sent, "
+    "or create the job without a webhook.",
     "bytes_per_day": "This owner's downloads have used their {most} bytes of today. Try again after midnight UTC.",
 }
 

@@ -18,6 +18,7 @@ from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.limits import limit_format
+from vidferry_api.jobs.webhook import choose_webhook
 from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.batches import Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
@@ -73,6 +74,8 @@ class JobRequest:
     force: bool
     external_id: str | None
     metadata: dict[str, Any] | None
+    webhook: dict[str, Any] | None = None
+    """WebhookRequest.request_fields()"""
 
 
 class JobCreator:
@@ -145,6 +148,8 @@ class JobCreator:
             retry_of=retry_of,
             external_id=asked.external_id,
             metadata=asked.metadata,
+            requested_webhook=asked.webhook,
+            webhook=choose_webhook(asked.webhook, owner, services),
             owner=owner,
             caller=f"owner:{owner}" if owner else self._caller,
             limits=principal.limits,

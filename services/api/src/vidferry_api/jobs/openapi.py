@@ -42,6 +42,7 @@ def creation_responses(*refusals: ProblemCode, description: str = _CREATED) -> d
             *refusals,
             ProblemCode.INVALID_REQUEST,
             ProblemCode.IDEMPOTENCY_MISMATCH,
+            ProblemCode.WEBHOOK_UNAVAILABLE,
             ProblemCode.TOO_MANY_REQUESTS,
             ProblemCode.QUOTA_EXCEEDED,
             ProblemCode.QUEUE_FULL,

@@ -27,7 +27,7 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
             ProblemCode.JOB_COMPLETED,
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
-    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata)
+    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.webhook)
     if job.kind is JobKind.PROBE:
         return await creator.create_probe(asked, retry_of=job.job_id, owner=job.owner, key=key)
     return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)

@@ -69,7 +69,8 @@ BULK_REFUSALS = (
 )
 async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> JSONResponse:
     """Creates a job for the video and answers immediately with it. `ws_url` and `events_url` send its steps."""
-    asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata)
+    webhook = body.webhook.request_fields() if body.webhook else None
+    asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata, webhook)
     return creator.describe(await creator.create(asked))
 
 
@@ -259,7 +260,7 @@ async def delete_job(
 async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONResponse:
     """Creates a new job like one that failed or was cancelled, and answers as `POST /api/download` does.
 
-    The new job has the same URL, format, priority, force, external id and metadata, and names the old one in
+    The new job has the same URL, format, priority, force, external id, metadata and webhook, and names the old one in
     `retry_of`.
     """
     return creator.describe(await retry_job(job, creator))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
+from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import BatchState, Parent
 from vidferry_common.contract.errors import Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
@@ -72,6 +73,9 @@ class DownloadRequest(BaseModel):
         description="A JSON object that Vidferry keeps with the job and returns with it. At most 2 KiB when written "
         "without spaces.",
         examples=[{"course": "physics", "lesson": 7}],
+    )
+    webhook: WebhookRequest | None = Field(
+        default=None, description="Where events of the job are sent, signed by the Standard Webhooks scheme."
     )
 
     @model_validator(mode="before")

@@ -39,11 +39,30 @@ local function bytes_of_day(owner)
   return tonumber(redis.call('GET', day_key(owner)) or 0), DAY_MS - now_ms() % DAY_MS
 end
 
+-- The bytes of events that wait for their receivers. Where no task is left, those of events that Redis has lost are forgotten.
+local function forget_lost_events(undelivered)
+  if undelivered > 0 and redis.call('EXISTS', keys.DELIVERIES) == 0 then
+    redis.call('HDEL', keys.ROOM, 'undelivered')
+    redis.call('DEL', keys.UNDELIVERED_BYTES)
+    return 0
+  end
+  return undelivered
+end
+
+-- The answer of a script where too many events wait for their receivers; nil where the job may have a webhook, or has none.
+-- Events of one owner may take a quarter of the memory for what waits, and all events together half of it: receivers that
+-- accept nothing stop those who use them, and nobody else.
+local function check_events_waiting(job, undelivered, queue_bytes, spent)
+  if job.webhook == '' or undelivered == 0 then return end
+  local own = tonumber(redis.call('HGET', keys.UNDELIVERED_BYTES, job.owner) or 0)
+  if 2 * undelivered > queue_bytes or job.owner ~= '' and 4 * own > queue_bytes then return { 'events_waiting', spent } end
+end
+
 -- Checks Redis' memory, the caller's rate and the Idempotency-Key of a request, in this order.
 -- args: caller_rate, and job.request. Returns the script's answer where the request makes no job, else nil; the ms until all
--- requests of the caller's minute are available again, and the bytes of what waits and runs.
+-- requests of the caller's minute are available again, the bytes of what waits and runs, and those of undelivered events.
 local function check_request(args, requests_key, idempotency)
-  local share, open = look_at_memory()
+  local share, open, undelivered = look_at_memory()
   if share >= EVICTED then
     make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
     share = measure_memory()
@@ -60,7 +79,7 @@ local function check_request(args, requests_key, idempotency)
     return { 'replayed', spent, known, record[2], record[3] }
   end
   if share >= REFUSED then return { 'no_memory', spent } end
-  return nil, spent, open
+  return nil, spent, open, forget_lost_events(undelivered)
 end
 
 -- The answer of a script where an owner's bytes of the day are used up; nil where some are left.

@@ -1,15 +1,15 @@
 -- Creates a job, attached to the download that runs for its URL and format, or to a new one on the queue.
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
 -- args: job (id, epoch, owner, waiting_limit and bytes_limit of the owner, 0: none; request, document, site, public_root,
---       bytes, created_ms, by_external_id ('' without one)),
+--       bytes, created_ms, by_external_id ('' without one), webhook ('' without one)),
 --       download (id, url, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
 --       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number), child (of a batch: batch (its id), index; left out for other jobs)
 -- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate | jobs_waiting (the owner's limit) |
--- bytes_per_day (then the third is the ms until the next day) | elsewhere (the batch has ended, was cancelled, or is at
--- another entry).
+-- bytes_per_day (then the third is the ms until the next day) | events_waiting (for the receivers of its owner) | elsewhere
+-- (the batch has ended, was cancelled, or is at another entry).
 local args = cjson.decode(ARGV[1])
 local new_job, new_download = args.job, args.download
 local job_id, request, ttl = new_job.id, new_job.request, args.record_seconds
@@ -42,14 +42,14 @@ if child then
   if tonumber(batch[1] or nil) ~= child.index or batch[2] then return { 'elsewhere', 0 } end
 end
 
-local refusal, spent, open = check_request(args, KEYS[5], KEYS[3])
+local refusal, spent, open, undelivered = check_request(args, KEYS[5], KEYS[3])
 if refusal then return refusal end
 
 local owner = new_job.owner
 if new_job.waiting_limit > 0 and count_waiting(owner, new_download.caller, new_job.waiting_limit) >= new_job.waiting_limit then
   return { 'jobs_waiting', spent }
 end
-refusal = check_bytes_of_day(new_job, spent)
+refusal = check_bytes_of_day(new_job, spent) or check_events_waiting(new_job, undelivered, args.queue_bytes, spent)
 if refusal then return refusal end
 
 local running = redis.call('GET', KEYS[2])
@@ -59,7 +59,7 @@ local download = attached and download_key(running) or KEYS[4]
 local bytes = attached and new_job.bytes or new_job.bytes + new_download.bytes
 local waiting = not attached and redis.call('ZCARD', keys.QUEUE)
 open = forget_expired_bytes(open, waiting)
-if open + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
+if open + undelivered + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
   or attached and redis.call('SCARD', download .. keys.JOBS) >= args.max_jobs then
   return { 'full', spent }
 end
@@ -74,6 +74,10 @@ end
 if child then
   job[#job + 1] = 'batch'
   job[#job + 1] = count_new_child(child.batch, args.body)
+end
+if new_job.webhook ~= '' then
+  job[#job + 1] = 'webhook'
+  job[#job + 1] = new_job.webhook
 end
 local message
 if attached then

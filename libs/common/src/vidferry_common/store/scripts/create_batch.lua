@@ -12,7 +12,7 @@ local job_id, owner = new_job.id, new_job.owner
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { 'created', 0, job_id, made, args.created } end
 
-local refusal, spent, open = check_request(args, KEYS[3], KEYS[2])
+local refusal, spent, open, undelivered = check_request(args, KEYS[3], KEYS[2])
 if refusal then return refusal end
 if new_job.waiting_limit > 0 then
   local batches_open = redis.call('ZCARD', keys.OPEN_BATCHES .. owner)
@@ -20,15 +20,17 @@ if new_job.waiting_limit > 0 then
     return { 'jobs_waiting', spent }
   end
 end
-refusal = check_bytes_of_day(new_job, spent)
+refusal = check_bytes_of_day(new_job, spent) or check_events_waiting(new_job, undelivered, args.queue_bytes, spent)
 if refusal then return refusal end
-if forget_expired_bytes(open, redis.call('ZCARD', keys.QUEUE)) + new_job.bytes > args.queue_bytes then return { 'full', spent } end
+open = forget_expired_bytes(open, redis.call('ZCARD', keys.QUEUE))
+if open + undelivered + new_job.bytes > args.queue_bytes then return { 'full', spent } end
 
 local key = keys.BATCH .. job_id
 redis.call('HSET', KEYS[1], 'seq', 0, 'kind', 'batch', 'epoch', new_job.epoch, 'owner', owner, 'request', new_job.request,
   'document', new_job.document, 'site', new_job.site, 'public_root', new_job.public_root, 'traceparent', args.traceparent,
   'created', args.created, 'bytes', new_job.bytes, 'idempotency', KEYS[2])
 if new_job.by_external_id ~= '' then redis.call('HSET', KEYS[1], 'by_external_id', new_job.by_external_id) end
+if new_job.webhook ~= '' then redis.call('HSET', KEYS[1], 'webhook', new_job.webhook) end
 redis.call('HSET', key, 'told', now_ms(), 'making', args.making, 'title', 'null', 'error', '', 'made', 0, 'queued', 0,
   'processing', 0, 'completed', 0, 'failed', 0, 'cancelled', 0, 'progress', 0, 'bytes', 0, 'size', 0)
 if args.total then redis.call('HSET', key, 'total', args.total) end

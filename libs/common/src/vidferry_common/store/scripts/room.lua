@@ -11,8 +11,8 @@ local NEWEST = 100
 -- Seconds for which the history of an ended job and the record of its download are kept, below WATCHED and above.
 local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
 -- Bytes of an ended job beside its own key: its expiry, its element in the list of ended jobs and its place among its owner's
--- jobs, and each further key.
-local EXTRA_BYTES, KEY_BYTES = 470, 240
+-- jobs, and each further key. LOG_BYTES: of what became of its events.
+local EXTRA_BYTES, KEY_BYTES, LOG_BYTES = 470, 240, 4096
 
 local DAY_MS = 86400000
 -- The key of the bytes that were uploaded for an owner on this day (UTC).
@@ -38,11 +38,12 @@ local function measure_memory()
   return most > 0 and (read_figure('used_memory') - read_figure('mem_not_counted_for_evict')) / most or 0
 end
 
-local share_seen, open_seen
--- That share, measured now where it is high, and the bytes of waiting and running records. The same throughout a script.
+local share_seen, open_seen, undelivered_seen
+-- That share, measured now where it is high, the bytes of waiting and running records, and those of events that wait for
+-- their receivers. The same throughout a script.
 local function look_at_memory()
-  if share_seen then return share_seen, open_seen end
-  local now, seen = now_ms(), redis.call('HMGET', keys.ROOM, 'looked', 'share', 'open', 'looked_open')
+  if share_seen then return share_seen, open_seen, undelivered_seen end
+  local now, seen = now_ms(), redis.call('HMGET', keys.ROOM, 'looked', 'share', 'open', 'looked_open', 'undelivered')
   local share, open = tonumber(seen[2] or 1), tonumber(seen[3] or 0)
   local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS and open - seen[4] < LOOKED_BYTES
   if not is_recent then
@@ -53,8 +54,8 @@ local function look_at_memory()
       redis.call('HDEL', keys.ROOM, 'looked', 'share')
     end
   end
-  share_seen, open_seen = share, open
-  return share, open
+  share_seen, open_seen, undelivered_seen = share, open, tonumber(seen[5] or 0)
+  return share_seen, open_seen, undelivered_seen
 end
 
 -- Counts the foreseen bytes of records that wait or run; negative when they end.
@@ -67,21 +68,7 @@ local function extras_seconds()
   return look_at_memory() < WATCHED and EXTRAS_S or EXTRAS_WATCHED_S
 end
 
--- Tasks: small pieces of work beside the downloads. A task is an id on its queue, by the time it is due, and a record of its
--- own: `taken`, how often a worker has taken it, and whatever else its kind keeps. `taken` is the fence: it rises at each taking.
-
-local function task_key(queue, id)
-  return queue .. ':' .. id
-end
-
--- Adds a task, due at that time (ms), unless it is there already. The fields of its record: field, value, …
-local function add_task(queue, id, due, ...)
-  if redis.call('ZADD', queue, 'NX', due, id) == 0 then return end
-  redis.call('HSET', task_key(queue, id), 'taken', 0, ...)
-  if redis.call('LPUSH', queue .. keys.TASK_DOORBELL, '1') > 1000 then
-    redis.call('LTRIM', queue .. keys.TASK_DOORBELL, 0, 999)
-  end
-end
+-- Tasks: task_key and add_task are in messages.lua, since a message may add one.
 
 -- Whether the worker that took a task then still has it. taken is text, as Redis keeps it.
 local function holds_task(queue, id, taken)
@@ -93,6 +80,13 @@ local function end_task(queue, id)
   redis.call('DEL', task_key(queue, id))
 end
 
+-- Adds the event of a job's end. A batch tells its end by one event, whatever that is like.
+local function add_end_event(job_id, webhook, seq, message, ttl)
+  local event = string.find(webhook, '^batch%.completed ') and 'batch.completed'
+    or 'job.' .. string.match(message, '"status":"([a-z]+)"')
+  add_event(job_id, webhook, event, seq, message, ttl)
+end
+
 -- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
 -- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
 -- args: record_seconds, and expires_at, the time at which the record will have gone by then. An older release sends none.
@@ -101,13 +95,13 @@ end
 local function end_job(job_id, body, facts, known, args, more_bytes)
   local job = keys.JOB .. job_id
   local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document', 'request',
-    'created', 'idempotency', 'owner', 'site', 'by_external_id', 'kind', 'batch')
+    'created', 'idempotency', 'owner', 'site', 'by_external_id', 'kind', 'batch', 'webhook')
   if not record[1] then return end
   if record[6] then -- its last member is `"expires_at":null`
     record[6] = string.sub(record[6], 1, -5) .. '"' .. args.expires_at .. '"'
   end
-  local message = compose_message(job_id, record, body, true)
-  local request, created, idempotency, owner, site, by_external_id, kind, counted = unpack(record, 7, 14)
+  local message, seq = compose_message(job_id, record, body, true)
+  local request, created, idempotency, owner, site, by_external_id, kind, counted, webhook = unpack(record, 7, 15)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', request, 'created', created, 'owner', owner or '', 'state', message,
     'filed', string.match(message, '"status":"([a-z]+)"') .. ' ' .. (site or '') .. (kind and ' ' .. kind or ''), unpack(facts))
@@ -121,11 +115,15 @@ local function end_job(job_id, body, facts, known, args, more_bytes)
   redis.call('RPUSH', job .. keys.HISTORY, message)
   redis.call('EXPIRE', job .. keys.HISTORY, extras_seconds())
   redis.call('PUBLISH', keys.CHANNEL .. job_id, message)
+  if webhook then
+    redis.call('HSET', job, 'webhook', webhook)
+    add_end_event(job_id, webhook, seq, message, args.record_seconds)
+  end
   local size = redis.pcall('MEMORY', 'USAGE', job, 'SAMPLES', 0)
   if type(size) == 'table' then size = 1024 + #message + #request end -- a server that does not tell
   idempotency = idempotency ~= '' and idempotency
   size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0) + (by_external_id and KEY_BYTES or 0)
-    + (more_bytes or 0)
+    + (webhook and LOG_BYTES or 0) + (more_bytes or 0)
   return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0')
 end
 
@@ -137,7 +135,7 @@ local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   local record = redis.call('HMGET', job, 'owner', 'by_external_id', 'filed')
   if record[1] then redis.call('ZREM', keys.JOBS_BY_OWNER .. record[1], job_id) end
   if record[2] then redis.call('ZREM', record[2], job_id) end
-  redis.call('UNLINK', job, job .. keys.HISTORY)
+  redis.call('UNLINK', job, job .. keys.HISTORY, job .. keys.DELIVERY_LOG)
   if record[3] and string.find(record[3], ' batch', -6, true) then redis.call('UNLINK', keys.BATCH .. job_id .. keys.ENTRIES) end
   if idempotency ~= '-' and redis.call('GET', idempotency) == job_id then redis.call('UNLINK', idempotency) end
   if object_by_url ~= '-' and redis.call('PTTL', object_by_url) <= known_until - now_ms() + 1000 then

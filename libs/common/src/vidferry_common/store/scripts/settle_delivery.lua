@@ -1,0 +1,67 @@
+-- A worker has tried to deliver the first event of a job, or gives the job back.
+-- KEYS: queue; args: id, taken, receiver, endpoint, owner, places, failing_places (as take_deliveries.lua), hold_ms,
+--       log (what is told of the event from now on; '' where nothing was tried), seq (of that event),
+--       settled (the event is done with), delay_ms (else: until the next try), failing (whether the receiver accepted
+--       nothing; left out where nothing was sent), disabled_ms (for which the endpoint gets no events; 0: it wants some
+--       again; left out: unchanged)
+-- Returns lost | waiting | done, or the next event and what is told of it.
+local args = cjson.decode(ARGV[1])
+local task, receiver = task_key(KEYS[1], args.id), keys.RECEIVER .. args.receiver
+local events, log = task .. keys.EVENTS, keys.JOB .. args.id .. keys.DELIVERY_LOG
+local MOST_DISABLED = 10000
+if not holds_task(KEYS[1], args.id, tostring(args.taken)) then return 'lost' end
+allow_writes(keys.ROOM)
+local now = now_ms()
+
+if args.failing == true then redis.call('SET', receiver .. keys.FAILING, '1', 'EX', 3600) end
+if args.failing == false then redis.call('DEL', receiver .. keys.FAILING) end
+if args.disabled_ms == 0 then
+  redis.call('ZREM', keys.DISABLED_ENDPOINTS, args.endpoint)
+elseif args.disabled_ms then
+  redis.call('ZADD', keys.DISABLED_ENDPOINTS, now + args.disabled_ms, args.endpoint)
+  redis.call('ZREMRANGEBYRANK', keys.DISABLED_ENDPOINTS, 0, -MOST_DISABLED - 1)
+end
+if args.log ~= '' and redis.call('EXISTS', log) == 1 then redis.call('HSET', log, args.seq, args.log) end
+
+-- Frees the place of the job at its receiver, and makes due what waits longest for the places there.
+local function free_place()
+  redis.call('ZREM', receiver, args.id)
+  local places = redis.call('EXISTS', receiver .. keys.FAILING) == 1 and args.failing_places or args.places
+  local free = places - redis.call('ZCOUNT', receiver, now, '+inf')
+  for _ = 1, 100 do
+    if free <= 0 then return end
+    local first = redis.call('ZPOPMIN', receiver .. keys.PARKED)
+    if not first[1] then return end
+    if redis.call('ZADD', KEYS[1], 'XX', 'CH', first[2], first[1]) == 1 then
+      free = free - 1
+      redis.call('LPUSH', KEYS[1] .. keys.TASK_DOORBELL, '1')
+      redis.call('LTRIM', KEYS[1] .. keys.TASK_DOORBELL, 0, 999)
+    end
+  end
+end
+
+if not args.settled then
+  redis.call('ZADD', KEYS[1], now + args.delay_ms, args.id)
+  free_place()
+  return 'waiting'
+end
+local entry = redis.call('LPOP', events)
+if entry then
+  local bytes = #entry + keys.EVENT_BYTES
+  if redis.call('HINCRBY', keys.ROOM, 'undelivered', -bytes) < 0 then redis.call('HSET', keys.ROOM, 'undelivered', 0) end
+  if redis.call('HINCRBY', keys.UNDELIVERED_BYTES, args.owner, -bytes) <= 0 then
+    redis.call('HDEL', keys.UNDELIVERED_BYTES, args.owner)
+  end
+end
+local next_event = redis.call('LINDEX', events, 0)
+if next_event then
+  local seq, made_at = string.match(next_event, '^%S+ (%d+) (%d+)')
+  redis.call('ZADD', keys.UNDELIVERED, made_at, args.id)
+  redis.call('ZADD', KEYS[1], now + args.hold_ms, args.id)
+  redis.call('ZADD', receiver, now + args.hold_ms, args.id)
+  return { next_event, redis.call('HGET', log, seq) or '' }
+end
+end_task(KEYS[1], args.id)
+redis.call('ZREM', keys.UNDELIVERED, args.id)
+free_place()
+return 'done'

@@ -1,0 +1,1 @@
+"""What became of the events of jobs, and sending one again."""

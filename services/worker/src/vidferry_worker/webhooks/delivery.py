@@ -1,0 +1,112 @@
+"""Delivers the events of a job, in their order: what is sent, what counts as delivered, and what follows otherwise."""
+
+import logging
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from vidferry_common.metrics.catalogue import DeliveryOutcome
+from vidferry_common.store import Delivery, DeliveryAttempt, DeliveryQueue, OutboxEvent, Settlement, Task
+from vidferry_worker.metrics import WorkerMetrics
+from vidferry_worker.webhooks.request import make_request
+from vidferry_worker.webhooks.schedule import next_delay
+from vidferry_worker.webhooks.secrets import SigningSecrets
+from vidferry_worker.webhooks.sender import Answer, DeliveryError, NotDelivered, WebhookSender
+
+logger = logging.getLogger(__name__)
+
+GONE = 410
+"""The receiver wants no more events: the endpoint is disabled."""
+_ACCEPTED = range(200, 300)
+
+
+class Deliverer:
+    """Does the tasks of the queue of deliveries."""
+
+    def __init__(
+        self, queue: DeliveryQueue, secrets: SigningSecrets, sender: WebhookSender, metrics: WorkerMetrics
+    ) -> None:
+        self._queue, self._secrets, self._sender, self._metrics = queue, secrets, sender, metrics
+
+    async def deliver(self, task: Task) -> None:
+        """Delivers the events of a job until none is left, or one is not accepted."""
+        delivery = Delivery.parse(task)
+        event: OutboxEvent | None = delivery.event
+        while event is not None:
+            delivery = replace(delivery, event=event)
+            settlement, outcome = await self._try(delivery)
+            event = await self._queue.settle(delivery, settlement)
+            self._metrics.webhooks.add(outcome)
+            _log_outcome(delivery, settlement, outcome)
+            if settlement.disabled is not None:
+                delivery = replace(delivery, disabled=settlement.disabled)
+
+    async def _try(self, delivery: Delivery) -> tuple[Settlement, DeliveryOutcome]:
+        """Sends the event once."""
+        log = delivery.event.log
+        if delivery.disabled and not log.resent:
+            return Settlement(
+                replace(log, status="disabled", next_attempt=None), settled=True
+            ), DeliveryOutcome.DISABLED
+        began, clock = time.time(), time.monotonic()
+        answer: Answer | DeliveryError
+        try:
+            answer = await self._send(delivery, began)
+        except NotDelivered as error:
+            answer = error.error
+        return judge(delivery, answer, began, time.monotonic() - clock)
+
+    async def _send(self, delivery: Delivery, now: float) -> Answer:
+        secrets = self._secrets.find(delivery.owner)
+        if not secrets:
+            raise NotDelivered(DeliveryError.NO_SECRET)
+        headers, body = make_request(delivery.task.id, delivery.event, secrets, now)
+        return await self._sender.post(delivery.url, headers, body)
+
+
+def judge(
+    delivery: Delivery, answer: Answer | DeliveryError, began: float, seconds: float
+) -> tuple[Settlement, DeliveryOutcome]:
+    """What comes of a try. began: seconds since 1970. Pure but for the lot that draws the delay."""
+    log = delivery.event.log
+    status = answer.status if isinstance(answer, Answer) else None
+    error = answer if isinstance(answer, DeliveryError) else None
+    attempt = DeliveryAttempt(int(began * 1000), round(seconds, 3), status, error)
+    if status in _ACCEPTED:
+        settled = Settlement(log.with_attempt(attempt, "delivered"), settled=True, failing=False,
+                             disabled=False if delivery.disabled else None)  # fmt: skip
+        return settled, DeliveryOutcome.DELIVERED
+    if status == GONE:
+        gone = Settlement(log.with_attempt(attempt, "disabled"), settled=True, failing=False, disabled=True)
+        return gone, DeliveryOutcome.DISABLED
+    now = began + seconds
+    retry_after = answer.retry_after if isinstance(answer, Answer) else None
+    delay = next_delay(_count_failures(delivery), now - log.since / 1000, retry_after)
+    if delay is None:
+        return Settlement(log.with_attempt(attempt, "failed"), settled=True, failing=True), DeliveryOutcome.GIVEN_UP
+    waiting = log.with_attempt(attempt, "pending", int((now + delay) * 1000))
+    return Settlement(waiting, delay=delay, failing=True), DeliveryOutcome.RETRIED
+
+
+def _count_failures(delivery: Delivery) -> int:
+    """With this one; of an event that is sent again, those of before count as well, so it waits for longer."""
+    return delivery.event.log.attempt_count + 1
+
+
+def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOutcome) -> None:
+    """Names the receiver by its host: the rest of its URL may be a secret."""
+    last = settlement.log.attempts[-1] if settlement.log and settlement.log.attempts else None
+    told = {
+        "job_id": delivery.task.id,
+        "event": delivery.event.type,
+        "receiver": urlsplit(delivery.url).hostname,
+        "status": last.status if last else None,
+        "error": last.error if last else None,
+    }
+    match outcome:
+        case DeliveryOutcome.DELIVERED | DeliveryOutcome.RETRIED:
+            logger.debug("webhook %s", outcome, extra=told)
+        case DeliveryOutcome.GIVEN_UP:
+            logger.warning("a webhook is given up after a day", extra=told)
+        case DeliveryOutcome.DISABLED:
+            logger.info("the endpoint of a webhook wants no more events", extra=told)

@@ -1,0 +1,278 @@
+import json
+from typing import Any
+
+import pytest
+
+from support.records import CAP, Records, at, body, new_job, of
+from vidferry_common.contract import keys
+from vidferry_common.contract.stages import DONE, DOWNLOAD_STARTED, INFO, STARTED
+from vidferry_common.contract.webhooks import EventType, Webhook
+from vidferry_common.store import (
+    Cause,
+    Delivery,
+    DeliveryAttempt,
+    Ending,
+    NewJob,
+    OutboxEvent,
+    QueueFull,
+    QuotaExceeded,
+    Requeue,
+    ResendOutcome,
+    Settlement,
+)
+from vidferry_common.store.webhooks import FAILING_PLACES, PLACES
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://hooks.example.org/vidferry"
+HOLD = 60
+
+
+def hooked(url: str = URL, events: tuple[EventType, ...] = tuple(EventType), **fields: Any) -> dict[str, Any]:
+    return {"webhook": Webhook(url, events), **fields}
+
+
+async def taken(records: Records, count: int = 100) -> list[Delivery]:
+    return [Delivery.parse(task) for task in (await records.store.deliveries.take(count, HOLD))[0]]
+
+
+async def accepted(records: Records, delivery: Delivery, event: OutboxEvent | None = None) -> OutboxEvent | None:
+    event = event or delivery.event
+    log = event.log.with_attempt(DeliveryAttempt(1, 0.1, 204, None), "delivered")
+    held = Delivery(**{name: getattr(delivery, name) for name in delivery.__slots__} | {"event": event})
+    return await records.store.deliveries.settle(held, Settlement(log, settled=True, failing=False))
+
+
+async def refused(records: Records, delivery: Delivery, delay: float = 30) -> None:
+    log = delivery.event.log.with_attempt(DeliveryAttempt(1, 15, None, "timeout"), "pending", 2)
+    await records.store.deliveries.settle(delivery, Settlement(log, delay=delay, failing=True))
+
+
+async def come_due(records: Records, *jobs: NewJob) -> None:
+    for job in jobs:
+        await records.redis.zadd(keys.DELIVERIES, {job.job_id: 1}, xx=True)
+
+
+async def cancelled(records: Records, **fields: Any) -> NewJob:
+    """A job that has one event: that it was cancelled."""
+    job = await records.created(**fields)
+    await records.cancel(job)
+    return job
+
+
+async def room(records: Records) -> int:
+    return int(await of(records.redis.hget(keys.ROOM, "undelivered")) or 0)
+
+
+async def test_the_events_of_a_job_wait_in_their_order_with_the_document_of_their_step(records: Records) -> None:
+    job, claim = await records.claimed(await records.created(**hooked(external_id="order-1")))
+    await records.step(claim, STARTED, INFO, DOWNLOAD_STARTED, INFO)
+    await records.store.downloads.finish(claim, body(DONE).replace(b"processing", b"completed"), Ending())
+
+    (delivery,) = await taken(records)
+    assert (delivery.task.id, delivery.url, delivery.owner, delivery.disabled) == (job.job_id, URL, "", False)
+    event: OutboxEvent | None = delivery.event
+    found = []
+    while event is not None:
+        data = json.loads(event.message)["data"]
+        found.append((event.type, data["stage"], data["external_id"], data["seq"] == event.seq))
+        event = await accepted(records, delivery, event)
+    assert found == [
+        (EventType.JOB_STARTED, "started", "order-1", True),
+        (EventType.JOB_INFO, "info", "order-1", True),
+        (EventType.JOB_COMPLETED, "done", "order-1", True),
+    ]
+    told = await records.store.webhooks.read(job.job_id)
+    assert told.webhook == Webhook(URL, tuple(EventType)[:5])
+    assert [(log.type, log.status, log.attempt_count) for log in told.logs.values()] == [
+        (kind, "delivered", 1) for kind, *_ in found
+    ]
+    assert await room(records) == 0
+    left = [key for key in await records.redis.keys("*") if b"deliveries" in key or b"undelivered" in key]
+    assert sorted(left) == [
+        f"{keys.JOB}{job.job_id}{keys.DELIVERY_LOG}".encode(),
+        f"{keys.DELIVERIES}:doorbell".encode(),
+    ]
+
+
+async def test_a_job_tells_what_was_asked_for_and_no_other_job_tells_anything(records: Records) -> None:
+    mine = await records.created(**hooked(events=(EventType.JOB_FAILED, EventType.BATCH_COMPLETED)))
+    await records.created(url=mine.url)  # shares its download, and has no webhook
+    _, claim = await records.claimed(mine)
+    await records.step(claim, STARTED, INFO)
+    assert await taken(records) == []
+    how = Requeue(Cause.RETRY, at(INFO), 0, limit=0)
+    await records.store.downloads.requeue(claim.download_id, 1, how)
+    (delivery,) = await taken(records)
+    assert (delivery.task.id, delivery.event.type) == (mine.job_id, EventType.JOB_FAILED)
+    assert await accepted(records, delivery) is None
+
+
+async def test_one_that_joins_later_is_told_what_it_missed(records: Records) -> None:
+    first, claim = await records.claimed()
+    await records.step(claim, STARTED, INFO)
+    late = await records.created(url=first.url, **hooked())
+    (delivery,) = await taken(records)
+    assert (delivery.task.id, delivery.event.type) == (late.job_id, EventType.JOB_STARTED)
+
+
+async def test_an_attempt_that_begins_again_tells_nothing_again(records: Records) -> None:
+    job, claim = await records.claimed(await records.created(**hooked()))
+    await records.step(claim, STARTED)
+    await records.retried(job, delay=0)
+    _, claim = await records.claimed(job, 2)
+    await records.step(claim, STARTED)
+    (delivery,) = await taken(records)
+    assert await accepted(records, delivery) is None
+
+
+async def test_an_event_that_comes_amid_a_delivery_follows_it(records: Records) -> None:
+    _, claim = await records.claimed(await records.created(**hooked()))
+    await records.step(claim, STARTED)
+    (delivery,) = await taken(records)
+    await records.step(claim, INFO)
+    assert await taken(records) == []
+    following = await accepted(records, delivery)
+    assert following is not None
+    assert following.type is EventType.JOB_INFO
+
+
+async def test_a_failed_try_is_told_and_made_again_later(records: Records) -> None:
+    job = await cancelled(records, **hooked())
+    (delivery,) = await taken(records)
+    await refused(records, delivery, delay=30)
+    assert await taken(records) == []
+    told = await records.store.webhooks.read(job.job_id)
+    (log,) = told.logs.values()
+    assert (log.status, log.attempt_count, log.next_attempt, log.attempts[0].error) == ("pending", 1, 2, "timeout")
+    await come_due(records, job)
+    (again,) = await taken(records)
+    assert (again.event.seq, again.event.log.attempt_count, again.task.taken) == (delivery.event.seq, 1, 2)
+
+
+async def test_a_dead_workers_delivery_is_made_by_another_and_its_late_word_counts_for_nothing(
+    records: Records,
+) -> None:
+    job = await cancelled(records, **hooked())
+    (first,) = await taken(records)
+    await come_due(records, job)
+    (second,) = await taken(records)
+    await refused(records, first)
+    assert (await records.store.webhooks.read(job.job_id)).logs[first.event.seq].attempt_count == 0
+    assert await accepted(records, second) is None
+
+
+async def test_a_receiver_has_its_places_and_whoever_waits_for_them_holds_up_nobody(records: Records) -> None:
+    slow = [await cancelled(records, **hooked("https://slow.example.org/")) for _ in range(PLACES + 2)]
+    other = await cancelled(records, **hooked("https://slow.example.net/"))
+    namesake = await cancelled(records, **hooked("https://slow.example.org/", owner="team-b"))
+    await come_due(records, *slow)
+
+    held = await taken(records)
+    assert {each.task.id for each in held} >= {other.job_id, namesake.job_id}
+    assert len(held) == PLACES + 2
+    assert await taken(records) == []
+
+    mine = [each for each in held if each.task.id in {job.job_id for job in slow}]
+    await accepted(records, mine[0])
+    (woken,) = await taken(records)
+    # One that hangs gets two places: the other one that waits has to wait for those before it.
+    for each in [*mine[1 : PLACES - FAILING_PLACES + 1], woken][:-1]:
+        await refused(records, each)
+    assert await taken(records) == []
+    for each in mine[PLACES - FAILING_PLACES + 1 :]:
+        await accepted(records, each)
+    assert len(await taken(records)) == 1
+
+
+async def test_places_of_dead_workers_are_free_again(records: Records) -> None:
+    jobs = [await cancelled(records, **hooked()) for _ in range(PLACES + 1)]
+    held = await taken(records)
+    waiting = next(job for job in jobs if job.job_id not in {each.task.id for each in held})
+    receiver = keys.RECEIVER + held[0].receiver
+    for each in held:
+        await records.redis.zadd(receiver, {each.task.id: 1})
+    await come_due(records, waiting)  # it is looked at again by itself
+    assert [each.task.id for each in await taken(records)] == [waiting.job_id]
+    for each in held:
+        await accepted(records, each)
+    assert await taken(records) == [], "it is not made due while it is held"
+
+
+async def test_an_endpoint_that_is_gone_is_marked_for_its_owner_alone_until_it_wants_events_again(
+    records: Records,
+) -> None:
+    mine, theirs = await cancelled(records, **hooked()), await cancelled(records, **hooked(owner="team-b"))
+    first = next(each for each in await taken(records) if each.task.id == mine.job_id)
+    await records.store.deliveries.settle(
+        first, Settlement(first.event.log, settled=True, failing=False, disabled=True)
+    )
+    assert (await records.store.webhooks.read(mine.job_id)).disabled_until
+    assert not (await records.store.webhooks.read(theirs.job_id)).disabled_until
+
+    await cancelled(records, **hooked())
+    (later,) = await taken(records)
+    assert later.disabled
+    await records.store.deliveries.settle(later, Settlement(later.event.log, settled=True, disabled=False))
+    assert not (await records.store.webhooks.read(mine.job_id)).disabled_until
+
+
+async def test_an_event_is_sent_again_once_it_is_done_with(records: Records) -> None:
+    job = await cancelled(records, **hooked())
+    store = records.store.webhooks
+    (seq,) = (await store.read(job.job_id)).logs
+    known = (await store.read(job.job_id)).logs[seq]
+    assert await store.resend(job.job_id, seq, known, 5) is ResendOutcome.WAITING
+    (delivery,) = await taken(records)
+    await accepted(records, delivery)
+    assert await store.resend(job.job_id, seq + 1, known, 5) is ResendOutcome.NONE
+    known = (await store.read(job.job_id)).logs[seq]
+    assert await store.resend(job.job_id, seq, known, 5) is ResendOutcome.SENT
+    assert await store.resend(job.job_id, seq, known, 5) is ResendOutcome.WAITING
+    (again,) = await taken(records)
+    assert (again.event.type, again.event.seq) == (EventType.JOB_CANCELLED, seq)
+    assert (again.event.log.resent, again.event.log.since, again.event.log.attempt_count) == (True, 5, 1)
+    assert json.loads(again.event.message)["data"]["status"] == "cancelled"
+
+
+async def test_events_that_wait_take_room_from_new_jobs_and_those_of_one_owner_from_others_last(
+    records: Records,
+) -> None:
+    job = await cancelled(records, **hooked(owner="team-a"))
+    size = await room(records)
+    assert size > 1024
+    create = records.store.jobs.create
+
+    # The owner has used its quarter; others have room.
+    with pytest.raises(QuotaExceeded, match="events_waiting"):
+        await create(new_job(**hooked(owner="team-a")), CAP, 4 * size - 1)
+    roomy = 40 * size
+    await of(records.redis.hset(keys.ROOM, "undelivered", str(roomy // 2 + 1)))
+    with pytest.raises(QuotaExceeded, match="events_waiting"):
+        await create(new_job(**hooked(owner="team-b")), CAP, roomy)
+    await create(new_job(owner="team-a"), CAP, roomy)
+    await of(records.redis.hset(keys.ROOM, "undelivered", str(roomy)))
+    with pytest.raises(QueueFull):
+        await create(new_job(owner="team-b"), CAP, roomy)
+
+    (delivery,) = await taken(records)
+    await accepted(records, delivery)
+    await create(new_job(**hooked(owner="team-a")), CAP, roomy)  # nothing waits, whatever the count says
+    assert job.owner == delivery.owner
+
+
+async def test_what_waits_is_as_old_as_its_first_event(records: Records) -> None:
+    assert (await records.store.webhooks.read_undelivered()).oldest == 0
+    job = await cancelled(records, **hooked())
+    await records.redis.zadd(keys.UNDELIVERED, {job.job_id: await records.now_ms() - 90_000})
+    waiting = await records.store.webhooks.read_undelivered()
+    assert (waiting.jobs, round(waiting.oldest)) == (1, 90)
+
+
+async def test_what_became_of_events_goes_with_the_job(records: Records) -> None:
+    job = await cancelled(records, **hooked())
+    assert await records.redis.ttl(keys.JOB + job.job_id + keys.DELIVERY_LOG) > 0
+    element = await of(records.redis.lindex(keys.ENDED, 0))
+    plain = await cancelled(records)
+    assert int(element.split()[1]) - int((await of(records.redis.lindex(keys.ENDED, -1))).split()[1]) > 4096
+    assert await records.store.webhooks.read(plain.job_id) == await records.store.webhooks.read("unknown")

@@ -1,0 +1,173 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from standardwebhooks import WebhookVerificationError
+
+from support.outbox import add_events
+from support.receiver import ACCEPTED, HANG, OTHER_SECRET, SECRET, Receiver, answer
+from support.records import Records, of
+from unit.worker.webhooks.conftest import Running
+from vidferry_common.contract import keys
+from vidferry_common.contract.stages import INFO, STARTED
+from vidferry_common.contract.webhooks import EventType, Webhook, event_id
+from vidferry_common.store import EventLog, JobDeliveries, NewJob, ResendOutcome
+from vidferry_common.store.webhooks import PLACES
+
+pytestmark = pytest.mark.anyio
+
+
+def hooked(url: str, **fields: Any) -> dict[str, Any]:
+    return {"webhook": Webhook(url, tuple(EventType)), **fields}
+
+
+async def cancelled(records: Records, url: str, **fields: Any) -> NewJob:
+    job = await records.created(**hooked(url, **fields))
+    await records.cancel(job)
+    return job
+
+
+async def come_due(records: Records, job: NewJob) -> None:
+    await records.redis.zadd(keys.DELIVERIES, {job.job_id: 1}, xx=True)
+
+
+async def told(records: Records, job: NewJob, status: str, attempts: int = 1) -> EventLog:
+    """What is told of the job's only event, once that is its status after so many tries."""
+    while True:
+        (log,) = (await records.store.webhooks.read(job.job_id)).logs.values()
+        if (log.status, log.attempt_count) == (status, attempts):
+            return log
+        await asyncio.sleep(0.01)
+
+
+async def test_a_job_tells_its_receiver_in_order_and_by_a_signature_of_each_secret(
+    records: Records, running: Running
+) -> None:
+    with Receiver() as receiver:
+        async with running():
+            job, claim = await records.claimed(await records.created(**hooked(receiver.url, external_id="order-1")))
+            await records.step(claim, STARTED, INFO)
+            await records.cancel(job)
+            got = await receiver.got(3)
+            assert [each.event["type"] for each in got] == ["job.started", "job.info", "job.cancelled"]
+            for each in got:
+                event = each.verify(SECRET)
+                assert each.verify(OTHER_SECRET) == event
+                assert each.id == event_id(job.job_id, event["data"]["seq"])
+                assert event["timestamp"] == event["data"]["timestamp"]
+                assert event["data"]["external_id"] == "order-1"
+                assert each.headers["traceparent"] == job.traceparent
+            with pytest.raises(WebhookVerificationError):
+                got[0].verify("whsec_" + "a" * 32)
+
+
+async def test_an_event_that_is_not_accepted_is_sent_again_with_its_id_and_another_time(
+    records: Records, running: Running
+) -> None:
+    answers = iter([answer(500), answer(302, "Location: http://127.0.0.1/"), answer(404), ACCEPTED])
+    with Receiver(lambda _: next(answers)) as receiver:
+        job = await cancelled(records, receiver.url)
+        async with running():
+            for count in range(1, 4):
+                log = await told(records, job, "pending", count)
+                assert log.next_attempt
+                assert log.next_attempt > time.time() * 1000 - 1000
+                await come_due(records, job)
+            log = await told(records, job, "delivered", 4)
+    assert [each.status for each in log.attempts] == [500, 302, 404, 204]
+    assert len({each.id for each in receiver.received}) == 1
+    assert len({each.body for each in receiver.received}) == 1
+    for each in receiver.received:
+        each.verify()
+
+
+async def test_a_receiver_gets_the_time_that_it_asks_for(records: Records, running: Running) -> None:
+    with Receiver(lambda _: answer(503, "Retry-After: 3000")) as receiver:
+        job = await cancelled(records, receiver.url)
+        async with running():
+            log = await told(records, job, "pending")
+    assert log.next_attempt
+    assert 2990 < log.next_attempt / 1000 - time.time() <= 3001
+
+
+async def test_after_a_day_an_event_is_given_up_and_the_next_one_goes_on(records: Records, running: Running) -> None:
+    with Receiver(lambda received: answer(500) if b"job.started" in received.body else ACCEPTED) as receiver:
+        job, claim = await records.claimed(await records.created(**hooked(receiver.url)))
+        await records.step(claim, STARTED, INFO)
+        log = keys.JOB + job.job_id + keys.DELIVERY_LOG
+        await of(records.redis.hset(log, "2", '{"type":"job.started","created":1,"since":1}'))
+        async with running():
+            got = await receiver.got(2)
+            await told_all(records, job, ["failed", "delivered"])
+    assert [each.event["type"] for each in got] == ["job.started", "job.info"]
+
+
+async def told_all(records: Records, job: NewJob, statuses: list[str]) -> JobDeliveries:
+    while True:
+        found = await records.store.webhooks.read(job.job_id)
+        if [log.status for log in found.logs.values()] == statuses:
+            return found
+        await asyncio.sleep(0.01)
+
+
+async def test_an_endpoint_that_answers_410_gets_no_more_until_an_event_is_sent_again(
+    records: Records, running: Running
+) -> None:
+    answers = iter([answer(410), ACCEPTED, ACCEPTED])
+    with Receiver(lambda _: next(answers)) as receiver:
+        async with running():
+            first = await cancelled(records, receiver.url)
+            await told(records, first, "disabled")
+            second = await cancelled(records, receiver.url)
+            log = await told(records, second, "disabled", 0)
+            (seq,) = (await records.store.webhooks.read(second.job_id)).logs
+            assert len(receiver.received) == 1
+            sent = await records.store.webhooks.resend(second.job_id, seq, log, int(time.time() * 1000))
+            assert sent is ResendOutcome.SENT
+            await told(records, second, "delivered")
+            await told(records, await cancelled(records, receiver.url), "delivered")
+
+
+async def test_without_a_secret_nothing_is_sent(records: Records, running: Running) -> None:
+    with Receiver() as receiver:
+        async with running():
+            job = await cancelled(records, receiver.url, owner="team-a")
+            log = await told(records, job, "pending")
+    assert (log.attempts[0].error, receiver.received) == ("no_secret", [])
+
+
+async def test_a_worker_that_stops_gives_back_what_it_sends(records: Records, running: Running) -> None:
+    with Receiver(lambda _: HANG) as receiver:
+        job = await cancelled(records, receiver.url)
+        async with running():
+            await receiver.got(1)
+        receiver.answer_to = lambda _: ACCEPTED
+        async with running():
+            await told(records, job, "delivered")
+    assert len({each.id for each in receiver.received}) == 1
+
+
+async def test_ten_thousand_that_are_due_to_a_receiver_that_hangs_delay_nobody_else(
+    records: Records, running: Running
+) -> None:
+    """The worker has far fewer slots than there are jobs that wait for the one that hangs."""
+    with Receiver(lambda _: HANG) as hangs, Receiver() as works:
+        await add_events(records.redis, hangs.url, 10_000, domain="hangs.example")
+        await add_events(records.redis, works.url, 50, domain="works.example", first=20_001)
+        async with running(slots=PLACES + 4):
+            began = time.monotonic()
+            await works.got(50)
+            assert time.monotonic() - began < 10
+            await waiting(records, 10_000)
+        assert len(hangs.received) <= PLACES
+    await waiting(records, 10_000)
+
+
+async def waiting(records: Records, jobs: int) -> None:
+    """Once so many jobs have events that wait."""
+    async with asyncio.timeout(60):
+        while True:
+            if (await records.store.webhooks.read_undelivered()).jobs == jobs:
+                return
+            await asyncio.sleep(0.01)
