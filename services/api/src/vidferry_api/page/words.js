@@ -1,0 +1,66 @@
+/** The words for a job's state. */
+
+import { formatBytes } from "./format.js";
+import { hasEnded } from "./job.js";
+
+/** @typedef {import("./job.js").Job} Job */
+
+export const CHIPS = {
+  queued: "Waiting",
+  processing: "In progress",
+  completed: "Ready",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  gone: "Not found",
+  locked: "Locked",
+  refused: "Not connected",
+  reconnecting: "Reconnecting…",
+};
+
+/** the counts of a batch, in the order in which they are told */
+const COUNTED = { completed: "ready", processing: "in progress", queued: "waiting", failed: "failed", cancelled: "cancelled" };
+
+/** @param {Job} job @returns {keyof typeof CHIPS} */
+export function phaseOf(job) {
+  if (job.gone) return "gone";
+  if (job.locked) return "locked";
+  if (!hasEnded(job)) {
+    if (job.connection === "reconnecting") return "reconnecting";
+    if (job.connection === "refused") return "refused";
+  }
+  return job.state.status in CHIPS ? job.state.status : "processing";
+}
+
+/** @param {number} count @returns {string} "1 video", "10 videos" */
+export function countVideos(count) {
+  return `${count.toLocaleString()} ${count === 1 ? "video" : "videos"}`;
+}
+
+/** @param {Job} job a batch @returns {string} "10 videos" */
+export function describeBatch(job) {
+  const { total } = countsOf(job);
+  if (typeof total === "number") return countVideos(total);
+  return hasEnded(job) ? "" : "Reading the list";
+}
+
+/** @param {Job} job a batch @returns {string[]} ["3 ready", "2 in progress", "5 waiting", "84.2 MB"] */
+export function listCounts(job) {
+  const counts = countsOf(job);
+  const unmade = hasEnded(job) ? 0 : Math.max(0, (counts.total ?? 0) - (counts.made ?? 0));
+  /** @type {Record<string, number>} */
+  const told = { ...counts, queued: (counts.queued ?? 0) + unmade };
+  const { size, downloaded_bytes: done } = job.state.batch ?? {};
+  const words = Object.entries(COUNTED).map(([name, word]) => (told[name] > 0 ? `${told[name].toLocaleString()} ${word}` : ""));
+  return [...words, size || done ? formatBytes(size || done) : ""];
+}
+
+/** @param {Job} job @returns {number} how many videos of a batch can be tried again */
+export function countRetryable(job) {
+  const counts = countsOf(job);
+  return (counts.failed ?? 0) + (counts.cancelled ?? 0);
+}
+
+/** @param {Job} job @returns {Record<string, any>} */
+function countsOf(job) {
+  return job.state.batch?.counts ?? {};
+}
