@@ -107,7 +107,7 @@ class Scripted:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """what GET api/jobs/{id} answers; 404 where there is nothing"""
     children: dict[str, list[str]] = field(default_factory=dict)
-    """ids of the jobs of each batch, which GET api/jobs?batch= lists, the last first, in pages of page_size"""
+    """ids of the jobs of each batch, which GET api/jobs?batch= lists, in pages of page_size"""
     page_size: int = 2
     refusals: list[dict[str, Any]] = field(default_factory=list)
     """problem documents for the next POSTs and DELETEs"""
@@ -166,7 +166,7 @@ class Scripted:
         """A page of a batch's jobs, as `GET api/jobs` lists them."""
         begin = int(token or 0)
         end = begin + self.page_size
-        found = self.children[batch][::-1]
+        found = self.children[batch]
         return {
             "jobs": [self.jobs[job_id] for job_id in found[begin:end]],
             "next_page_token": str(end) if end < len(found) else "",

@@ -132,7 +132,7 @@ export function createJob(kind, body, key) {
 /**
  * @param {string} batch the id of a batch
  * @param {string} pageToken of the page before; "" for the first page
- * @returns {Promise<{jobs: Record<string, any>[], next_page_token: string}>} a page of its jobs, the newest first
+ * @returns {Promise<{jobs: Record<string, any>[], next_page_token: string}>} a page of its jobs, in the order of its entries
  */
 export function listBatch(batch, pageToken) {
   const query = new URLSearchParams({ batch, page_size: "200" });

@@ -93,7 +93,7 @@ const cardActions = {
 
 /** Retries a job. A job that the service no longer knows is created again. @param {import("./job.js").Job} job */
 async function retry(job) {
-  if (isListRefused(job) || (job.gone && job.kind !== "download")) {
+  if (isListRefused(job) || job.kind === "probe" || (job.gone && job.kind === "batch")) {
     await jobs.look(job);
   } else if (job.gone) {
     if (isBusy() || (await submitUrl("download", job.url, job.format ?? { quality: "1080", container: "any" }))) return;

@@ -3,7 +3,7 @@
 import { copyTemplate, copyText, mayExpire, parseWebUrl, renewWhenFollowed, setAttribute, setText, showBriefly, showBusy } from "./dom.js";
 import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
 import { hasEnded, isList, isListRefused, isWaitingToRetry } from "./job.js";
-import { CHIPS, countRetryable, countVideos, describeBatch, listCounts, phaseOf } from "./words.js";
+import { CHIPS, countRetryable, countVideos, describeBatch, describeList, listCounts, phaseOf } from "./words.js";
 
 /** The steps of a job, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
@@ -167,6 +167,7 @@ function showProgress(parts, job) {
 function messageOf(job) {
   const { status, message } = job.state;
   if (job.kind === "batch") return describeBatch(job);
+  if (isList(job)) return describeList(job);
   if (hasEnded(job) && (status !== "completed" || job.kind === "probe")) return "";
   return message || "Waiting for a worker";
 }

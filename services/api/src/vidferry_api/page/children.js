@@ -40,6 +40,8 @@ export class Children {
   #open = false;
   #listing = false;
   #sawEnd = false;
+  /** the token of the last page that was read: jobs that are made meanwhile come behind it */
+  #lastPage = "";
   /** how many jobs the batch had made when they were listed last */
   #listedMade = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -73,9 +75,9 @@ export class Children {
     else if (this.#made > this.#listedMade && !this.isFull) this.#timer ??= setTimeout(() => this.#list(false), RELIST_MS);
   }
 
-  /** Lists them again, such as with another key. */
+  /** Lists them again: there may be another key. */
   retry() {
-    if (this.#open && this.problem) this.#list(true);
+    if (this.#open) this.#list(true);
   }
 
   /** @param {Job} child */
@@ -126,27 +128,27 @@ export class Children {
     if (!this.problem) this.update();
   }
 
-  /** @param {boolean} all */
+  /** @param {boolean} all false: only the last page that was read, and what follows it */
   async #readPages(all) {
-    let token = "";
+    if (all) this.#lastPage = "";
+    let token = this.#lastPage;
     do {
+      this.#lastPage = token;
       const page = await listBatch(this.#batch.id, token);
-      const added = page.jobs.filter((record) => this.#applyListed(record));
+      for (const record of page.jobs) this.#applyListed(record);
       token = page.next_page_token;
-      if (!all && page.jobs.length && !added.length) break; // the newest come first, so the others are known
     } while (token && this.#open && !this.isFull);
     this.list = [...this.#known.values()].sort((one, other) => indexOf(one) - indexOf(other));
     if (this.#open) for (const child of this.list) this.#watch(child);
   }
 
-  /** @param {Record<string, any>} record @returns {boolean} whether it was not known */
+  /** @param {Record<string, any>} record */
   #applyListed(record) {
     const known = this.#known.get(record.job_id);
+    if (!known && this.isFull) return;
     const child = known ?? newJob({ id: record.job_id, ws_url: record.ws_url });
-    if (!known && this.isFull) return false;
     if (!known || record.seq >= child.seq) applyRecord(child, record);
     this.#known.set(child.id, child);
-    return !known;
   }
 
   /** @param {Job} child */

@@ -64,10 +64,10 @@ export function isList(job) {
 }
 
 /**
- * @param {{id: string, kind?: string, url?: string, format?: any, ws_url: string, unfolded?: boolean}} entry
+ * @param {{id: string, kind?: string, url?: string, format?: any, ws_url: string, unfolded?: boolean, followed?: boolean}} entry
  * @returns {Job}
  */
-export function newJob({ id, kind, url, format, ws_url, unfolded }) {
+export function newJob({ id, kind, url, format, ws_url, unfolded, followed }) {
   return {
     id,
     kind: asKind(kind),
@@ -86,7 +86,7 @@ export function newJob({ id, kind, url, format, ws_url, unfolded }) {
     unanswered: null,
     fresh: false,
     unfolded: unfolded === true,
-    followed: false,
+    followed: followed === true,
     watch: null,
   };
 }
@@ -100,8 +100,7 @@ export function newJob({ id, kind, url, format, ws_url, unfolded }) {
 export function applyRecord(job, record) {
   job.kind = asKind(record.kind ?? job.kind);
   job.url = record.url ?? job.url;
-  // A look has no format of its own: it keeps the one that was chosen for what it finds.
-  if (job.kind !== "probe") job.format = record.format ?? job.format;
+  job.format = record.format ?? job.format;
   job.wsUrl = record.ws_url ?? job.wsUrl;
   job.locked = job.gone = false;
   applyState(job, record, true);

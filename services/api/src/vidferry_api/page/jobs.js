@@ -40,7 +40,7 @@ export class Jobs {
    * @param {string} key the Idempotency-Key
    */
   async add(kind, url, format, key) {
-    const accepted = await createJob(kind, kind === "probe" ? { url } : { url, format }, key);
+    const accepted = await createJob(kind, { url, format }, key);
     this.#insertJob(accepted, { url, format }, { kind, fresh: true });
   }
 
@@ -89,7 +89,7 @@ export class Jobs {
    * @returns {Promise<Job | undefined>}
    */
   look(job) {
-    return this.#create(job, "look", "probe", { url: job.url });
+    return this.#create(job, "look", "probe", { url: job.url, format: job.format ?? undefined });
   }
 
   /**
@@ -141,10 +141,10 @@ export class Jobs {
       what,
       async () => {
         const accepted = await send();
+        job.followed = true;
         if (place.inPlace) job.watch?.close();
         const created = this.#insertJob(accepted, job, { kind, fresh: kind === "probe" }, place);
         if (place.inPlace) created.state.title ??= job.state.title;
-        job.followed = true;
         return created;
       },
       hooks,
@@ -249,7 +249,15 @@ export class Jobs {
   }
 
   #saveList() {
-    const entries = this.list.map(({ id, kind, url, format, wsUrl, unfolded }) => ({ id, kind, url, format, ws_url: wsUrl, unfolded }));
+    const entries = this.list.map(({ id, kind, url, format, wsUrl, unfolded, followed }) => ({
+      id,
+      kind,
+      url,
+      format,
+      ws_url: wsUrl,
+      unfolded,
+      followed,
+    }));
     try {
       localStorage.setItem(this.#key, JSON.stringify(entries));
     } catch {

@@ -22,8 +22,8 @@ const JOBS_PER_MESSAGE = 40;
 
 /**
  * @param {object} options
- * @param {() => Promise<string | null>} options.openUrl returns the socket's URL with a fresh ticket; null to give up until
- *   the next job is added. If it rejects, it is called again after a delay.
+ * @param {() => Promise<string | null>} options.openUrl returns the socket's URL for each connection, with a fresh ticket; null
+ *   to give up until the next job is added. If it rejects, it is called again after a delay.
  * @param {number} [options.limit] how many jobs are watched at once
  * @param {number} [options.base] the first bound of the delay before the next connection, ms
  * @param {number} [options.cap] the largest bound of it, ms
@@ -32,8 +32,6 @@ const JOBS_PER_MESSAGE = 40;
 export function watchJobs({ openUrl, limit = 150, base = 500, cap = 15_000, silence = 60_000 }) {
   /** @type {Map<string, Watcher>} those that are added first are watched first */
   const watchers = new Map();
-  /** @type {string | null} */
-  let url = null;
   let opening = false;
   let failures = 0;
   let room = limit;
@@ -81,14 +79,13 @@ export function watchJobs({ openUrl, limit = 150, base = 500, cap = 15_000, sile
     timer = undefined;
     opening = true;
     try {
-      url ??= await openUrl();
+      const url = await openUrl();
+      if (url && watchers.size) openSocket(url);
     } catch {
-      opening = false;
       retryLater(CloseCode.NONE);
-      return;
+    } finally {
+      opening = false;
     }
-    opening = false;
-    if (url && watchers.size) openSocket(url);
   }
 
   /** @param {string} address */
@@ -160,7 +157,6 @@ export function watchJobs({ openUrl, limit = 150, base = 500, cap = 15_000, sile
   /** @param {number} code */
   function handleClose(code) {
     disconnect();
-    if (code === CloseCode.TICKET_EXPIRED || code >= CloseCode.FINAL) url = null;
     if (code < CloseCode.FINAL) retryLater(code); // else it waits until another job is added
   }
 

@@ -22,7 +22,7 @@ const MAX_UNKNOWN = 1000;
  */
 export function createOffer(job, { onTake }) {
   const { element, parts } = copyTemplate("offer");
-  const { entries = [], entry_count: count, uploader } = job.state.probe;
+  const { entries = [], entry_count: count } = job.state.probe;
   const most = typeof count === "number" ? count : MAX_UNKNOWN;
   parts.limit.id = `limit-${job.id}`;
   parts.problem.id = `limit-problem-${job.id}`;
@@ -31,7 +31,6 @@ export function createOffer(job, { onTake }) {
   parts.limit.max = String(most);
   parts.limit.value = String(Math.min(NAMED, most));
   parts.choice.hidden = most === 0;
-  setText(parts.what, [describeCount(count), uploader].filter(Boolean).join(" · "));
   setText(parts.of, typeof count === "number" ? `of ${count.toLocaleString()}` : "");
   const named = entries.slice(0, NAMED);
   parts.entries.replaceChildren(...named.map(createEntry));
@@ -73,12 +72,6 @@ export function createOffer(job, { onTake }) {
   });
   update();
   return { element, update, focus: () => parts.limit.select() };
-}
-
-/** @param {number | null} count */
-function describeCount(count) {
-  if (count === 0) return "This list is empty.";
-  return count == null ? "A list of videos" : `A list of ${countVideos(count)}`;
 }
 
 /** @param {{index: number, title: string | null, url: string | null, duration: number | null}} entry */

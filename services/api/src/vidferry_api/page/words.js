@@ -54,6 +54,14 @@ export function listCounts(job) {
   return [...words, size || done ? formatBytes(size || done) : ""];
 }
 
+/** @param {Job} job a look that has found a list @returns {string} "A list of 24 videos · A pilot" */
+export function describeList({ state }) {
+  const { entry_count: count, uploader } = state.probe;
+  if (count === 0) return "This list is empty.";
+  const list = count == null ? "A list of videos" : `A list of ${countVideos(count)}`;
+  return uploader ? `${list} · ${uploader}` : list;
+}
+
 /** @param {Job} job @returns {number} how many videos of a batch can be tried again */
 export function countRetryable(job) {
   const counts = countsOf(job);
