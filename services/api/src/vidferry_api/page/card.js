@@ -3,14 +3,13 @@
 import { copyTemplate, copyText, mayExpire, parseWebUrl, renewWhenFollowed, setAttribute, setText, showBriefly, showBusy } from "./dom.js";
 import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
 import { hasEnded, isList, isListRefused, isWaitingToRetry } from "./job.js";
-import { CHIPS, countRetryable, countVideos, describeBatch, describeList, listCounts, phaseOf } from "./words.js";
+import { CHIPS, countRetryable, countVideos, describeBatch, describeList, listCounts, phaseOf, reasonOf } from "./words.js";
 
 /** The steps of a job, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
 const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Metadata", 70], ["Done", 100]];
 
 const GONE = "Vidferry no longer has a record of this job. A finished video may still be in the bucket.";
-const LIST = "This URL leads to a list of videos.";
 const LOCKED = "Enter an API key to see this job.";
 const NO_LOOK = "Vidferry does not keep what a URL leads to for long. Look again.";
 const REFUSED = "Vidferry does not allow this page to follow the job’s progress.";
@@ -67,7 +66,7 @@ export function createCard(job, actions) {
   renewWhenFollowed(parts.save, async () => {
     await actions.onRenew(job);
     update();
-    if (job.locked) parts.save.hidden = true;
+    return !job.locked;
   });
 
   /** @type {Contents | null} */
@@ -149,7 +148,7 @@ function showProgress(parts, job) {
   const { state } = job;
   const ended = hasEnded(job);
   // A playlist's progress counts its parts and needs no total. A single file of unknown length stays at 20.
-  const begun = NEW_VIDEO[2][1];
+  const begun = Number(NEW_VIDEO[2][1]);
   const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null && job.progress <= begun;
   const whole = Math.floor(job.progress);
   setText(parts.message, messageOf(job));
@@ -227,7 +226,7 @@ function showSteps(list, job) {
 /** @param {Record<string, any>} parts @param {Job} job @param {string} phase */
 function showFailure(parts, job, phase) {
   const { error, message } = job.state;
-  const failed = isListRefused(job) ? LIST : error?.message || message || "The download failed.";
+  const failed = reasonOf(job) || message || "The download failed.";
   const reasons = { gone: job.kind === "probe" ? NO_LOOK : GONE, locked: LOCKED, refused: REFUSED, failed };
   const reason = phase in reasons ? reasons[/** @type {keyof typeof reasons} */ (phase)] : "";
   setText(parts.reason, reason);

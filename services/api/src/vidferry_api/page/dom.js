@@ -52,7 +52,7 @@ export function mayExpire(link) {
  * Renews a link to a file when it is followed, where its ticket may have expired.
  *
  * @param {HTMLAnchorElement} link
- * @param {() => Promise<void>} renew reads the job, and shows its links
+ * @param {() => Promise<boolean>} renew reads the job, and shows its links; false where they could not be renewed
  */
 export function renewWhenFollowed(link, renew) {
   let renewing = false;
@@ -61,9 +61,9 @@ export function renewWhenFollowed(link, renew) {
     event.preventDefault();
     if (renewing) return;
     renewing = true;
-    await renew();
+    const renewed = await renew();
     renewing = false;
-    if (!link.hidden) link.click();
+    if (renewed && !link.hidden) link.click();
   });
 }
 

@@ -7,6 +7,7 @@ import { CloseCode, watchJob } from "./progress.js";
 /**
  * @typedef {import("./job.js").Job} Job
  * @typedef {{url: string, format: import("./api.js").Format | null}} Asked
+ * @typedef {Parameters<typeof runAction>[3]} Hooks
  * @typedef {{job: Job, inPlace: boolean}} Place where a new job stands: in the place of another one, or above it
  */
 
@@ -70,7 +71,7 @@ export class Jobs {
   }
 
   /**
-   * Retries one video of a batch: the new job stands above the batch.
+   * Retries one video of a batch, or looks at it where it is a list itself: the new job stands above the batch.
    *
    * @param {Job} batch
    * @param {Job} child
@@ -78,8 +79,10 @@ export class Jobs {
    * @returns {Promise<Job | undefined>} the new one
    */
   retryChild(batch, child, onChange) {
-    const send = () => retryJob(child.id, keyFor(child, "retry"));
-    return this.#goOn(child, "retry", "download", send, { job: batch, inPlace: false }, { ...this.#hooks, onChange });
+    const place = { job: batch, inPlace: false };
+    const hooks = { ...this.#hooks, onChange };
+    if (isListRefused(child)) return this.#create(child, "look", "probe", sameAs(child), place, hooks);
+    return this.#goOn(child, "retry", "download", () => retryJob(child.id, keyFor(child, "retry")), place, hooks);
   }
 
   /**
@@ -89,7 +92,7 @@ export class Jobs {
    * @returns {Promise<Job | undefined>}
    */
   look(job) {
-    return this.#create(job, "look", "probe", { url: job.url, format: job.format ?? undefined });
+    return this.#create(job, "look", "probe", sameAs(job));
   }
 
   /**
@@ -111,7 +114,7 @@ export class Jobs {
    * @returns {Promise<Job | undefined>}
    */
   takeOthers(job, urls) {
-    return this.#create(job, "take", "batch", { urls, format: job.format ?? undefined }, false);
+    return this.#create(job, "take", "batch", { urls, format: job.format ?? undefined }, { job, inPlace: false });
   }
 
   /**
@@ -119,10 +122,11 @@ export class Jobs {
    * @param {"look" | "take"} what
    * @param {Job["kind"]} kind of the new job
    * @param {Record<string, unknown>} body
-   * @param {boolean} [inPlace]
+   * @param {Place} [place]
+   * @param {Hooks} [hooks]
    */
-  #create(job, what, kind, body, inPlace = true) {
-    return this.#goOn(job, what, kind, () => createJob(kind, body, keyFor(job, [kind, body])), { job, inPlace });
+  #create(job, what, kind, body, place, hooks) {
+    return this.#goOn(job, what, kind, () => createJob(kind, body, keyFor(job, [kind, body])), place, hooks);
   }
 
   /**
@@ -132,10 +136,10 @@ export class Jobs {
    * @param {"retry" | "look" | "take"} what
    * @param {Job["kind"]} kind of the new job
    * @param {() => Promise<import("./api.js").Accepted>} send
-   * @param {Place} place
-   * @param {{onChange: (job: Job) => void, onStale: (job: Job) => Promise<void>}} hooks
+   * @param {Place} [place]
+   * @param {Hooks} [hooks]
    */
-  #goOn(job, what, kind, send, place, hooks = this.#hooks) {
+  #goOn(job, what, kind, send, place = { job, inPlace: true }, hooks = this.#hooks) {
     return runAction(
       job,
       what,
@@ -184,7 +188,7 @@ export class Jobs {
       this.look(job);
     } else if (job.kind === "probe" && job.state.status === "completed" && job.state.probe && !isList(job)) {
       job.fresh = false;
-      this.#create(job, "take", "download", { url: job.url, format: job.format ?? undefined });
+      this.#create(job, "take", "download", sameAs(job));
     }
   }
 
@@ -312,4 +316,9 @@ export class Jobs {
       },
     });
   }
+}
+
+/** @param {Job} job @returns {{url: string, format?: import("./api.js").Format}} the request that asks for the same */
+function sameAs({ url, format }) {
+  return { url, format: format ?? undefined };
 }

@@ -2,8 +2,8 @@
 
 import { copyTemplate, parseWebUrl, renewWhenFollowed, setAttribute, setText, showBusy } from "./dom.js";
 import { formatBytes, formatLength, formatPercent, formatSpeed } from "./format.js";
-import { CHIPS, phaseOf } from "./words.js";
-import { hasEnded } from "./job.js";
+import { hasEnded, isListRefused } from "./job.js";
+import { CHIPS, phaseOf, reasonOf } from "./words.js";
 
 /**
  * @typedef {import("./job.js").Job} Job
@@ -27,11 +27,12 @@ export function createRow(child, actions) {
   renewWhenFollowed(parts.save, async () => {
     await actions.onRenew(child);
     update();
+    return !child.problem;
   });
 
   function update() {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
-    const { status, title, result, error } = child.state;
+    const { status, title, result } = child.state;
     const phase = phaseOf(child);
     const file = phase === "completed" ? parseWebUrl(result?.file_url) : null;
     element.dataset.phase = phase;
@@ -39,14 +40,14 @@ export function createRow(child, actions) {
     setText(parts.title, title || result?.title || child.url || "Video");
     setText(parts.chip, CHIPS[phase]);
     setText(parts.facts, factsOf(child).filter(Boolean).join(" · "));
-    setText(parts.reason, phase === "failed" ? error?.message ?? "" : "");
+    setText(parts.reason, phase === "failed" ? reasonOf(child) : "");
     showBar(parts.bar, child, phase);
     if (file) setAttribute(parts.save, "href", file.href);
     parts.save.hidden = !file;
     parts.cancel.hidden = hasEnded(child);
     parts.again.hidden = child.followed || child.gone || !(status === "failed" || status === "cancelled");
     showBusy(parts.cancel, child.pendingAction === "cancel", "Cancel", "Cancelling…");
-    showBusy(parts.again, child.pendingAction === "retry", "Try again", "Sending…");
+    showBusy(parts.again, child.pendingAction === "retry" || child.pendingAction === "look", isListRefused(child) ? "Choose videos" : "Try again", "Sending…");
     setText(parts.problem, child.problem);
     // If the focused button was hidden, the focus would jump to the top of the page.
     if (focused?.closest("[hidden]")) [parts.save, parts.again, element].find((part) => !part.hidden)?.focus();

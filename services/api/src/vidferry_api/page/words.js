@@ -1,7 +1,7 @@
 /** The words for a job's state. */
 
 import { formatBytes } from "./format.js";
-import { hasEnded } from "./job.js";
+import { hasEnded, isListRefused } from "./job.js";
 
 /** @typedef {import("./job.js").Job} Job */
 
@@ -29,6 +29,12 @@ export function phaseOf(job) {
     if (job.connection === "refused") return "refused";
   }
   return job.state.status in CHIPS ? job.state.status : "processing";
+}
+
+/** @param {Job} job @returns {string} why it failed, or "" */
+export function reasonOf(job) {
+  // The api's sentence tells a program how to go on; a person has a button for it.
+  return isListRefused(job) ? "This URL leads to a list of videos." : String(job.state.error?.message ?? "");
 }
 
 /** @param {number} count @returns {string} "1 video", "10 videos" */
