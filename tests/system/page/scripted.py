@@ -159,7 +159,8 @@ class Scripted:
     def add_job(self, job_id: str, **more: Any) -> dict[str, Any]:
         """A job that waits."""
         ws_url = f"{self.ws_root}/ws/download/{job_id}"
-        self.jobs[job_id] = {"job_id": job_id, "ws_url": ws_url, **state(0, "queued", 0, "Waiting", status="queued"), **more}
+        waiting = state(0, "queued", 0, "Waiting", status="queued")
+        self.jobs[job_id] = {"job_id": job_id, "ws_url": ws_url, **waiting, **more}
         return self.jobs[job_id]
 
     def page_of(self, batch: str, token: str) -> dict[str, Any]:

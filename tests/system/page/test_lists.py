@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from support.browser import OpenPage
 from system.page.scripted import Scripted, Socket, state
@@ -54,6 +54,11 @@ def make_children(server: Scripted, batch: str, count: int) -> list[str]:
     return made
 
 
+def rows_of(page: Page) -> Locator:
+    """The videos of the batch that is unfolded."""
+    return page.get_by_role("list", name="Videos").get_by_role("listitem")
+
+
 def end(server: Scripted, job_id: str, status: str) -> dict[str, Any]:
     """A child's last state."""
     more: dict[str, Any] = {}
@@ -73,20 +78,33 @@ def test_from_the_url_of_a_list_to_the_retry_of_what_failed(server: Scripted, op
     page.get_by_label("API key or token").press("Enter")
     expect(page.get_by_label("API key or token")).to_be_hidden()
     submit(page, LIST)
+    see_what_it_is(server, page)
+    take_three(server, page)
+    batch = server.socket()
+    see_it_folded(server, page, batch)
+    many = unfold(server, page, batch)
+    cancel_two_and_let_one_fail(server, page, batch, many)
+    retry_after_a_reload(server, page, batch)
+
+
+def see_what_it_is(server: Scripted, page: Page) -> None:
     assert server.order().path.endswith("/api/download")
     refuse_as_list(server, server.socket())
-    card = page.locator(".card")
-
     look = server.order()
     assert look.path.endswith("/api/probes?wait=0")
     assert look.body == {"url": LIST, "format": FORMAT}
     assert look.key
     find(server, server.socket(), 24)
+    card = page.locator(".card")
     expect(card).to_have_count(1)
     expect(card.get_by_role("heading")).to_have_text("Harbours")
-    expect(card.get_by_text("A list of 24 videos · A pilot")).to_be_visible()
+    expect(card.get_by_role("status")).to_contain_text("A list of 24 videos · A pilot")
     expect(card.get_by_role("list", name="First videos").get_by_role("listitem")).to_have_count(10)
     expect(card.get_by_text("and 14 videos more")).to_be_visible()
+
+
+def take_three(server: Scripted, page: Page) -> None:
+    card = page.locator(".card")
     amount = card.get_by_label("Take")
     expect(amount).to_have_value("10")
     amount.fill("25")
@@ -100,51 +118,63 @@ def test_from_the_url_of_a_list_to_the_retry_of_what_failed(server: Scripted, op
     page.keyboard.press("Tab")
     expect(card.get_by_role("button", name="Download 3 videos")).to_be_focused()
     page.keyboard.press("Enter")
-
     order = server.order()
     assert order.path.endswith("/api/batches")
     assert order.body == {"playlist": LIST, "limit": 3, "newest_first": True, "format": FORMAT}
     assert order.key
-    batch = server.socket()
-    fold = card.get_by_role("button", name="Show videos")
-    expect(fold).to_have_attribute("aria-expanded", "false")
+
+
+def see_it_folded(server: Scripted, page: Page, batch: Socket) -> None:
+    """Of its jobs nothing is read."""
+    card = page.locator(".card")
+    expect(card.get_by_role("button", name="Show videos")).to_have_attribute("aria-expanded", "false")
     expect(card.get_by_role("button", name="Cancel all")).to_be_focused()
     expect(card.get_by_role("status")).to_contain_text("Reading the list")
-    made = make_children(server, batch.job_id, 2)
+    make_children(server, batch.job_id, 2)
     running = {"title": "Harbours", "batch": counts(3, 2, processing=1, queued=1)}
     server.publish(batch, state(4, "downloading", 30, "", **running))
     expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "30")
     expect(card.get_by_role("status")).to_contain_text("3 videos")
     expect(card).to_contain_text("1 in progress · 2 waiting")
-    watched = [path for _, path, _ in server.requests]
-    assert not [path for path in watched if "batch=" in path]
+    assert not [path for _, path, _ in server.requests if "batch=" in path]
     assert server.sockets.empty()
 
-    fold.press("Enter")
+
+def unfold(server: Scripted, page: Page, batch: Socket) -> Socket:
+    """The socket over which its jobs are watched."""
+    card = page.locator(".card")
+    card.get_by_role("button", name="Show videos").press("Enter")
     many = server.socket()
     assert (many.job_id, many.ticket) == ("downloads", "of-an-owner")
     assert many.receive() == {"type": "subscribe", "jobs": {"child-0": None, "child-1": None}}
-    rows = card.get_by_role("list", name="Videos").get_by_role("listitem")
+    rows = rows_of(page)
     expect(rows.get_by_role("heading")).to_have_text(["Harbour 1", "Harbour 2"])
-    server.publish(many, {"job_id": made[0], **state(5, "downloading", 40, "", **MOVING)})
+    server.publish(many, {"job_id": "child-0", **state(5, "downloading", 40, "", **MOVING)})
     expect(rows.nth(0).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
     make_children(server, batch.job_id, 3)
     server.publish(batch, state(5, "downloading", 40, "", batch=counts(3, 3, processing=1, queued=2)))
     assert many.receive() == {"type": "subscribe", "jobs": {"child-2": None}}
     expect(rows).to_have_count(3)
+    return many
 
+
+def cancel_two_and_let_one_fail(server: Scripted, page: Page, batch: Socket, many: Socket) -> None:
+    rows = rows_of(page)
     for index in (1, 2):
         rows.nth(index).get_by_role("button", name="Cancel").press("Enter")
-        assert server.cancelled() == made[index]
+        assert server.cancelled() == f"child-{index}"
         expect(rows.nth(index)).to_contain_text("Cancelled")
         expect(rows.nth(index).get_by_role("button", name="Try again")).to_be_focused()
-    server.publish(many, end(server, made[0], "failed"))
+    server.publish(many, end(server, "child-0", "failed"))
     expect(rows.nth(0)).to_contain_text(REASON)
     server.publish(batch, state(9, "failed", 100, "", status="failed", batch=counts(3, 3, failed=1, cancelled=2)))
     batch.close(1000)
-    expect(card).to_contain_text("1 failed · 2 cancelled")
+    expect(page.locator(".card")).to_contain_text("1 failed · 2 cancelled")
 
+
+def retry_after_a_reload(server: Scripted, page: Page, batch: Socket) -> None:
     page.reload()
+    card, rows = page.locator(".card"), rows_of(page)
     expect(rows.nth(0)).to_contain_text(REASON)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -154,7 +184,7 @@ def test_from_the_url_of_a_list_to_the_retry_of_what_failed(server: Scripted, op
     expect(card.nth(1).get_by_role("button", name="Retry 3 videos")).to_be_hidden()
     expect(card.nth(0).get_by_role("button", name="Show videos")).to_be_visible()
     rows.nth(0).get_by_role("button", name="Try again").press("Enter")
-    assert server.retry().path.endswith(f"/api/jobs/{made[0]}/retry")
+    assert server.retry().path.endswith("/api/jobs/child-0/retry")
     expect(card).to_have_count(3)
 
 
@@ -169,7 +199,7 @@ def test_a_socket_of_many_jobs_watches_so_many_at_once_and_resumes(server: Scrip
     server.publish(batch, state(4, "downloading", 0, "", batch=counts(170, 170, queued=170)))
     page.get_by_role("button", name="Show videos").click()
     many = server.socket()
-    asked = [id for _ in range(4) for id in many.receive()["jobs"]]
+    asked = [job_id for _ in range(4) for job_id in many.receive()["jobs"]]
     assert asked == made[:150]
     server.publish(many, end(server, made[0], "completed"))
     assert many.receive()["jobs"] == {made[150]: None}
@@ -219,7 +249,7 @@ def test_the_other_videos_of_a_page_are_taken_as_a_batch(server: Scripted, open_
     socket = server.socket()
     server.order()
     urls = [f"{LIST}#2", f"{LIST}#3"]
-    warning = {"code": "several_videos", "message": "This is 1 of 3 videos on the page.", "videos": 3, "other_urls": urls}
+    warning = {"code": "several_videos", "message": "This is 1 of 3.", "videos": 3, "other_urls": urls}
     ended = end(server, socket.job_id, "completed")
     ended["result"]["warnings"] = [warning]
     server.publish(socket, ended)
