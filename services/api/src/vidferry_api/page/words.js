@@ -52,9 +52,8 @@ export function describeBatch(job) {
 /** @param {Job} job a batch @returns {string[]} ["3 ready", "2 in progress", "5 waiting", "84.2 MB"] */
 export function listCounts(job) {
   const counts = countsOf(job);
-  const unmade = hasEnded(job) ? 0 : Math.max(0, (counts.total ?? 0) - (counts.made ?? 0));
   /** @type {Record<string, number>} */
-  const told = { ...counts, queued: (counts.queued ?? 0) + unmade };
+  const told = { ...counts, queued: (counts.queued ?? 0) + (hasEnded(job) ? 0 : countUnmade(counts)) };
   const { size, downloaded_bytes: done } = job.state.batch ?? {};
   const words = Object.entries(COUNTED).map(([name, word]) => (told[name] > 0 ? `${told[name].toLocaleString()} ${word}` : ""));
   return [...words, size || done ? formatBytes(size || done) : ""];
@@ -68,10 +67,15 @@ export function describeList({ state }) {
   return uploader ? `${list} · ${uploader}` : list;
 }
 
-/** @param {Job} job @returns {number} how many videos of a batch can be tried again */
+/** @param {Job} job @returns {number} how many videos of a batch that has ended can be tried again */
 export function countRetryable(job) {
   const counts = countsOf(job);
-  return (counts.failed ?? 0) + (counts.cancelled ?? 0);
+  return (counts.failed ?? 0) + (counts.cancelled ?? 0) + countUnmade(counts);
+}
+
+/** @param {Record<string, any>} counts @returns {number} the videos for which there is no job yet */
+function countUnmade({ total, made }) {
+  return Math.max(0, (total ?? 0) - (made ?? 0));
 }
 
 /** @param {Job} job @returns {Record<string, any>} */
