@@ -56,7 +56,9 @@ export function listCounts(job) {
   const told = { ...counts, queued: (counts.queued ?? 0) + (hasEnded(job) ? 0 : countUnmade(counts)) };
   const { size, downloaded_bytes: done } = job.state.batch ?? {};
   const words = Object.entries(COUNTED).map(([name, word]) => (told[name] > 0 ? `${told[name].toLocaleString()} ${word}` : ""));
-  return [...words, size || done ? formatBytes(size || done) : ""];
+  // What was in the bucket has a size, and was not downloaded.
+  const bytes = Math.max(size ?? 0, done ?? 0);
+  return [...words, bytes ? formatBytes(bytes) : ""];
 }
 
 /** @param {Job} job a look that has found a list @returns {string} "A list of 24 videos · A pilot" */
