@@ -20,7 +20,11 @@ def submit(page: Page, url: str) -> None:
 
 def refuse_as_list(server: Scripted, socket: Socket) -> None:
     """What becomes of a download whose URL leads to a list."""
-    error: dict[str, Any] = {"code": "playlist", "message": "This URL leads to a list (POST /api/batches).", "retryable": False}
+    error: dict[str, Any] = {
+        "code": "playlist",
+        "message": "This URL leads to a list (POST /api/batches).",
+        "retryable": False,
+    }
     server.publish(socket, state(2, "failed", 5, error["message"], status="failed", error=error))
     socket.close(1000)
 
