@@ -65,14 +65,19 @@ class Socket:
         self.job_id = parts.path.rpartition("/")[2]
         self.after = parse_qs(parts.query).get("after", [None])[0]
         self.ticket = parse_qs(parts.query).get("ticket", [None])[0]
+        self.received: Queue[dict[str, Any]] = Queue()
+        """what the page has sent, which it does over a socket of many jobs"""
 
     def send(self, data: dict[str, Any]) -> None:
-        """A status message, with a cursor that names its seq."""
+        """A status message, with a cursor that names its seq. Over a socket of many jobs, data has the job's id."""
         data = {"job_id": self.job_id, **data}
         self.send_json({"v": 1, "type": "status", "cursor": f"0000e1e1-{data['seq']}", "data": data})
 
     def send_json(self, message: Any) -> None:
         self._connection.send(json.dumps(message))
+
+    def receive(self) -> dict[str, Any]:
+        return self.received.get(timeout=TIMEOUT)
 
     def close(self, code: int) -> None:
         self._connection.close(code)
@@ -101,6 +106,9 @@ class Scripted:
     ws_root: str = ""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """what GET api/jobs/{id} answers; 404 where there is nothing"""
+    children: dict[str, list[str]] = field(default_factory=dict)
+    """ids of the jobs of each batch, which GET api/jobs?batch= lists, in pages of page_size"""
+    page_size: int = 2
     refusals: list[dict[str, Any]] = field(default_factory=list)
     """problem documents for the next POSTs and DELETEs"""
     deaf: bool = False
@@ -139,8 +147,7 @@ class Scripted:
     def accept(self, body: dict[str, Any]) -> dict[str, Any]:
         self.accepted += 1
         job_id = f"job-{self.accepted}"
-        job = {"job_id": job_id, "url": body["url"], "format": body["format"], **state(0, "queued", 0, "Waiting")}
-        self.jobs[job_id] = job | {"status": "queued"}
+        self.add_job(job_id, url=body.get("url", body.get("playlist")), format=body.get("format"))
         return {
             "job_id": job_id,
             "status": "queued",
@@ -148,6 +155,28 @@ class Scripted:
             "ws_url": f"{self.ws_root}/ws/download/{job_id}",
             "events_url": f"{self.url}sse/download/{job_id}",
         }
+
+    def add_job(self, job_id: str, **more: Any) -> dict[str, Any]:
+        """A job that waits."""
+        ws_url = f"{self.ws_root}/ws/download/{job_id}"
+        waiting = state(0, "queued", 0, "Waiting", status="queued")
+        self.jobs[job_id] = {"job_id": job_id, "ws_url": ws_url, **waiting, **more}
+        return self.jobs[job_id]
+
+    def page_of(self, batch: str, token: str) -> dict[str, Any]:
+        """A page of a batch's jobs, as `GET api/jobs` lists them."""
+        begin = int(token or 0)
+        end = begin + self.page_size
+        found = self.children[batch]
+        return {
+            "jobs": [self.jobs[job_id] for job_id in found[begin:end]],
+            "next_page_token": str(end) if end < len(found) else "",
+        }
+
+    def publish(self, socket: Socket, data: dict[str, Any]) -> None:
+        """A state that the job's record has too. Over a socket of many jobs, data has the job's id."""
+        self.jobs[data.get("job_id", socket.job_id)] |= data
+        socket.send(data)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """The job, cancelled: its state is newer than all that was sent."""
@@ -188,10 +217,11 @@ def _socket_server(script: Scripted) -> Server:
 
     def handle(connection: ServerConnection) -> None:
         assert connection.request
-        script.sockets.put(Socket(connection, connection.request.path))
+        socket = Socket(connection, connection.request.path)
+        script.sockets.put(socket)
         try:
-            for _ in connection:
-                pass
+            for message in connection:
+                socket.received.put(json.loads(message))
         except ConnectionClosed:
             pass  # cut, or left by the browser
 
@@ -214,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.OK, self.script.access)
         elif inside.startswith("/api/jobs") and not self._allowed("jobs:read"):
             return
+        elif inside == "/api/jobs":
+            query = parse_qs(urlsplit(self.path).query)
+            self._json(HTTPStatus.OK, self.script.page_of(query["batch"][0], query.get("page_token", [""])[0]))
         elif inside.startswith("/api/jobs/"):
             self._job(inside.removeprefix("/api/jobs/"))
         elif path == f"{PREFIX}/" or inside.startswith("/static/"):
@@ -246,7 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == f"{PREFIX}/api/tickets":
             if self._allowed("jobs:read"):
-                self._json(HTTPStatus.OK, {"ticket": "of-an-owner"})
+                ws_url = f"{self.script.ws_root}/ws/downloads?ticket=of-an-owner"
+                self._json(HTTPStatus.OK, {"ticket": "of-an-owner", "ws_url": ws_url})
             return
         if not self._allowed("jobs:write"):
             return

@@ -128,28 +128,18 @@ JOBS_CANCELLED = Definition(
     _API,
     (Label("status", (Status.QUEUED, Status.PROCESSING)),),
 )
+_REFUSALS = (
+    "caller_rate", "jobs_waiting", "bytes_per_day", "probes_waiting", "events_waiting", "queue_full", "redis_full",
+)  # fmt: skip
 JOBS_REFUSED = Definition(
     "vidferry_jobs_refused_total",
     Kind.COUNTER,
     "Refused job requests. `caller_rate`: the caller sent too many requests. `jobs_waiting`, `bytes_per_day`: the "
     "owner's limit of that name is reached. `probes_waiting`: too many probes of the caller wait or run. "
-    "`events_waiting`: too many events wait for the receivers of webhooks. `queue_full`: the queue has reached its limit "
-    "of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
+    "`events_waiting`: too many events wait for the receivers of webhooks. `queue_full`: the queue has reached its "
+    "limit of downloads or bytes. `redis_full`: Redis has no memory left for new jobs.",
     _API,
-    (
-        Label(
-            "reason",
-            (
-                "caller_rate",
-                "jobs_waiting",
-                "bytes_per_day",
-                "probes_waiting",
-                "events_waiting",
-                "queue_full",
-                "redis_full",
-            ),  # fmt: skip
-        ),
-    ),
+    (Label("reason", _REFUSALS),),
 )
 ACCESS_REFUSED = Definition(
     "vidferry_access_refused_total",

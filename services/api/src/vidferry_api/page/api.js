@@ -99,22 +99,45 @@ export async function checkKey(key) {
 }
 
 /**
+ * Makes a ticket for all jobs of the key's owner.
+ *
+ * @returns {Promise<{ws_url: string}>} the URL of the socket that watches many jobs
+ */
+export function createTicket() {
+  return callApi("api/tickets", { method: "POST" });
+}
+
+/**
  * @typedef {{quality: string, container: string}} Format
  * @typedef {{job_id: string, status: string, status_url: string, ws_url: string, events_url: string}} Accepted
  */
 
+/** A look is shown like any job, so its creation does not wait for what it finds. */
+const PATHS = { download: "api/download", batch: "api/batches", probe: "api/probes?wait=0" };
+
 /**
- * @param {string} url
- * @param {Format} format
+ * @param {keyof typeof PATHS} kind
+ * @param {Record<string, unknown>} body
  * @param {string} key the Idempotency-Key: repeated, it does not create a second job
  * @returns {Promise<Accepted>}
  */
-export function createDownload(url, format, key) {
-  return callApi("api/download", {
+export function createJob(kind, body, key) {
+  return callApi(PATHS[kind], {
     method: "POST",
     headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-    body: JSON.stringify({ url, format }),
+    body: JSON.stringify(body),
   });
+}
+
+/**
+ * @param {string} batch the id of a batch
+ * @param {string} pageToken of the page before; "" for the first page
+ * @returns {Promise<{jobs: Record<string, any>[], next_page_token: string}>} a page of its jobs, in the order of its entries
+ */
+export function listBatch(batch, pageToken) {
+  const query = new URLSearchParams({ batch, page_size: "200" });
+  if (pageToken) query.set("page_token", pageToken);
+  return callApi(`api/jobs?${query}`, { cache: "no-store" });
 }
 
 /**
@@ -135,7 +158,7 @@ export function cancelJob(id) {
 
 /**
  * @param {string} id a job that failed or was cancelled
- * @param {string} key as for createDownload
+ * @param {string} key as for createJob
  * @returns {Promise<Accepted>} the new one
  */
 export function retryJob(id, key) {

@@ -1,8 +1,10 @@
 /** Puts the page together: the form, the list, and a card for each job. */
 
-import { newKey, onKeyChanged, onKeyRefused, readAccess } from "./api.js";
+import { onKeyChanged, onKeyRefused, readAccess } from "./api.js";
 import { createCard } from "./card.js";
-import { isWaitingToRetry, Jobs } from "./jobs.js";
+import { isListRefused, isWaitingToRetry, keyFor } from "./job.js";
+import { Jobs } from "./jobs.js";
+import { isPlainlyList } from "./lists.js";
 
 const CONTAINERS = {
   video: [["any", "Automatic"], ["mp4", "MP4"], ["webm", "WebM"], ["mkv", "MKV"]],
@@ -17,9 +19,9 @@ const problem = /** @type {HTMLElement} */ (document.getElementById("problem"));
 const announcements = /** @type {HTMLElement} */ (document.getElementById("news"));
 const list = /** @type {HTMLElement} */ (document.getElementById("jobs"));
 
-/** @type {Map<import("./jobs.js").Job, ReturnType<typeof createCard>>} */
+/** @type {Map<import("./job.js").Job, ReturnType<typeof createCard>>} */
 const cards = new Map();
-/** @type {Set<import("./jobs.js").Job>} */
+/** @type {Set<import("./job.js").Job>} */
 const changedJobs = new Set();
 let listChanged = true;
 let drawScheduled = false;
@@ -45,24 +47,29 @@ function scheduleDraw() {
 function drawList() {
   listChanged = false;
   const current = new Set(jobs.list);
+  const focused = document.activeElement?.closest(".card");
+  const focusedIndex = focused ? [...list.children].indexOf(focused) : -1;
   for (const [job, card] of cards) {
     if (current.has(job)) continue;
+    card.close();
     card.element.remove();
     cards.delete(job);
   }
   jobs.list.forEach((job, index) => {
-    const card = cards.get(job) ?? createCard(job, { onRemove: removeJob, onCancel: cancelJob, onRetry: retry, onRenew: (job) => jobs.renew(job), onAnnounce: announce });
+    const card = cards.get(job) ?? createCard(job, cardActions);
     cards.set(job, card);
     const currentElement = list.children[index] ?? null;
     if (currentElement !== card.element) list.insertBefore(card.element, currentElement);
   });
+  // The job that took the place of the focused one is what a person goes on with.
+  if (focused && !focused.isConnected) cards.get(jobs.list[focusedIndex])?.focus();
   for (const id of ["empty", "privacy"]) {
     const part = /** @type {HTMLElement} */ (document.getElementById(id));
     part.hidden = (id === "empty") === jobs.list.length > 0;
   }
 }
 
-/** @param {import("./jobs.js").Job} job */
+/** @param {import("./job.js").Job} job */
 function removeJob(job) {
   const card = cards.get(job)?.element;
   const neighbour = card?.nextElementSibling ?? card?.previousElementSibling;
@@ -71,52 +78,65 @@ function removeJob(job) {
   /** @type {HTMLElement} */ (neighbour?.querySelector(".remove") ?? urlInput).focus();
 }
 
-/** @param {import("./jobs.js").Job} job */
-function cancelJob(job) {
-  jobs.cancel(job);
+/** @type {import("./card.js").CardActions} */
+const cardActions = {
+  onRemove: removeJob,
+  onCancel: (job) => jobs.cancel(job),
+  onRetry: retry,
+  onRenew: (job) => jobs.renew(job),
+  onTake: async (job, choice) => announceStart(await jobs.take(job, choice)),
+  onTakeOthers: async (job, urls) => announceStart(await jobs.takeOthers(job, urls)),
+  onFold: (job, unfolded) => jobs.fold(job, unfolded),
+  onRetryChild: async (batch, child, onChange) => announceAgain(await jobs.retryChild(batch, child, onChange)),
+  onAnnounce: announce,
+};
+
+/** Retries a job. A job that the service no longer knows is created again. @param {import("./job.js").Job} job */
+async function retry(job) {
+  if (isListRefused(job) || job.kind === "probe" || (job.gone && job.kind === "batch")) {
+    await jobs.look(job);
+  } else if (job.gone) {
+    if (isBusy() || (await submitUrl("download", job.url, job.format ?? { quality: "1080", container: "any" }))) return;
+    focusUrl();
+  } else {
+    announceAgain(await jobs.retry(job));
+  }
 }
 
-/** Retries a job. A job that the service no longer knows is created again. @param {import("./jobs.js").Job} job */
-async function retry(job) {
-  if (job.gone) {
-    if (isBusy() || (await submitDownload(job.url, job.format ?? { quality: "1080", container: "any" }))) return;
-    focusUrl();
-    return;
-  }
-  const created = await jobs.retry(job);
-  if (!created) return;
-  const hadFocus = cards.get(job)?.element.contains(document.activeElement);
-  drawList();
-  if (hadFocus) cards.get(created)?.focus();
-  announce("Download started again.");
+/** @param {import("./job.js").Job | undefined} created */
+function announceStart(created) {
+  if (created) announce("Downloads started.");
+}
+
+/** @param {import("./job.js").Job | undefined} created */
+function announceAgain(created) {
+  if (created) announce("Download started again.");
 }
 
 /**
  * The last request without a response. If it is sent again, it has the same key, so that it can't create two jobs.
  *
- * @type {{body: string, key: string} | null}
+ * @type {{unanswered: {body: string, key: string} | null}}
  */
-let unanswered = null;
+const last = { unanswered: null };
 
 /**
+ * @param {"download" | "probe"} kind
  * @param {string} url
  * @param {import("./api.js").Format} format
  * @returns {Promise<boolean>} whether it was accepted
  */
-async function submitDownload(url, format) {
-  const body = JSON.stringify([url, format]);
-  const sent = unanswered?.body === body ? unanswered : { body, key: newKey() };
-  unanswered = sent;
+async function submitUrl(kind, url, format) {
   setBusy(true);
   try {
-    await jobs.add(url, format, sent.key);
-    unanswered = null;
+    await jobs.add(kind, url, format, keyFor(last, [kind, url, format]));
+    last.unanswered = null;
     showProblem("");
-    announce("Download started. Its steps appear in the list below.");
+    announce(kind === "probe" ? "Looking at the list." : "Download started. Its steps appear in the list below.");
     return true;
   } catch (refusal) {
     const problem = /** @type {import("./api.js").Problem} */ (refusal);
-    if (!problem.mayHaveSucceeded) unanswered = null;
+    if (!problem.mayHaveSucceeded) last.unanswered = null;
     showProblem(problem.message);
     if (problem.status === 401) await askForKey(true);
     return false;
@@ -165,13 +185,19 @@ function loadAccess() {
       onKey: (notice) => {
         showProblem("");
         problem.textContent = notice;
-        jobs.retryLocked();
+        retryLocked();
       },
       onForget: () => jobs.clear(),
       onAnnounce: announce,
     }),
   );
   return access;
+}
+
+/** Reads again what could not be read before, since there may be another key. */
+function retryLocked() {
+  jobs.retryLocked();
+  for (const card of cards.values()) card.retry();
 }
 
 /** @param {boolean} focus whether a person has just asked for something that needs a key */
@@ -201,7 +227,7 @@ form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   if (isBusy()) return;
   const url = withScheme(urlInput.value);
   if (!url) showProblem("Paste the URL of a video first.");
-  else if (await submitDownload(url, { quality: quality.value, container: container.value })) urlInput.value = "";
+  else if (await submitUrl(isPlainlyList(url) ? "probe" : "download", url, { quality: quality.value, container: container.value })) urlInput.value = "";
   focusUrl();
 });
 urlInput.addEventListener("input", () => showProblem(""));
@@ -211,7 +237,7 @@ offerContainers();
 onKeyRefused(() => askForKey(false));
 onKeyChanged(async () => {
   (await access)?.update();
-  jobs.retryLocked();
+  retryLocked();
 });
 readAccess().then(async ({ mode, issuer }) => {
   if (mode !== "none") (await loadAccess()).name(issuer);

@@ -1,52 +1,46 @@
 /** A job's card. It is made from the template in index.html, and only changes what differs. */
 
+import { copyTemplate, copyText, mayExpire, parseWebUrl, renewWhenFollowed, setAttribute, setText, showBriefly, showBusy } from "./dom.js";
 import { describeFormat, formatBytes, formatClock, formatLength, formatPercent, formatSpeed, formatTimeSpan, parseTime } from "./format.js";
-import { hasKey } from "./api.js";
-import { hasEnded, isWaitingToRetry } from "./jobs.js";
+import { hasEnded, isList, isListRefused, isWaitingToRetry } from "./job.js";
+import { CHIPS, countRetryable, countVideos, describeBatch, describeList, listCounts, phaseOf, reasonOf } from "./words.js";
 
 /** The steps of a job, and the share of the bar at which each begins. */
 const NEW_VIDEO = [["Start", 5], ["Details", 10], ["Download", 20], ["Merge", 85], ["Upload", 92], ["Done", 100]];
 const STORED_VIDEO = [["Start", 5], ["Details", 10], ["Found", 30], ["Link", 50], ["Metadata", 70], ["Done", 100]];
 
-const CHIPS = {
-  queued: "Waiting",
-  processing: "In progress",
-  completed: "Ready",
-  failed: "Failed",
-  cancelled: "Cancelled",
-  gone: "Not found",
-  locked: "Locked",
-  refused: "Not connected",
-  reconnecting: "Reconnecting…",
-};
-
 const GONE = "Vidferry no longer has a record of this job. A finished video may still be in the bucket.";
 const LOCKED = "Enter an API key to see this job.";
+const NO_LOOK = "Vidferry does not keep what a URL leads to for long. Look again.";
 const REFUSED = "Vidferry does not allow this page to follow the job’s progress.";
 
 /**
- * @typedef {import("./jobs.js").Job} Job
- * @typedef {{onRemove: (job: Job) => void, onCancel: (job: Job) => void, onRetry: (job: Job) => void, onRenew: (job: Job) => Promise<void>, onAnnounce: (text: string) => void}} CardActions
+ * @typedef {import("./job.js").Job} Job
+ * @typedef {{element: HTMLElement, update: () => void, focus?: () => void, retry?: () => void, close?: () => void}} Contents
+ *   what a card shows below: the videos of a batch, or the offer of a list
+ * @typedef {object} CardActions
+ * @property {(job: Job) => void} onRemove
+ * @property {(job: Job) => void} onCancel
+ * @property {(job: Job) => void} onRetry
+ * @property {(job: Job) => Promise<void>} onRenew
+ * @property {(job: Job, choice: import("./offer.js").Choice) => void} onTake
+ * @property {(job: Job, urls: string[]) => void} onTakeOthers
+ * @property {import("./batch.js").BatchActions["onFold"]} onFold
+ * @property {import("./batch.js").BatchActions["onRetryChild"]} onRetryChild
+ * @property {(text: string) => void} onAnnounce
  */
 
 /**
  * @param {Job} job
  * @param {CardActions} actions
- * @returns {{element: HTMLElement, update: () => void, focus: () => void}}
+ * @returns {{element: HTMLElement, update: () => void, focus: () => void, retry: () => void, close: () => void}}
+ *   retry: there may be another key. close: the card goes.
  */
 export function createCard(job, actions) {
-  const template = /** @type {HTMLTemplateElement} */ (document.getElementById("card"));
-  const fragment = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
-  const element = /** @type {HTMLElement} */ (fragment.firstElementChild);
-  /** @type {Record<string, any>} */
-  const parts = {};
-  for (const part of element.querySelectorAll("[data-part]")) {
-    parts[/** @type {HTMLElement} */ (part).dataset.part ?? ""] = part;
-  }
-
+  const { element, parts } = copyTemplate("card");
   element.dataset.job = job.id;
   parts.title.id = `title-${job.id}`;
-  for (const part of ["bar", "save", "copy", "cancel", "again", "remove"]) {
+  for (const part of ["bar", "save", "copy", "cancel", "again", "others", "remove"]) {
     parts[part].setAttribute("aria-describedby", parts.title.id);
   }
   parts.bar.setAttribute("aria-label", "Progress");
@@ -54,6 +48,7 @@ export function createCard(job, actions) {
   parts.remove.addEventListener("click", () => actions.onRemove(job));
   parts.cancel.addEventListener("click", () => actions.onCancel(job));
   parts.again.addEventListener("click", () => actions.onRetry(job));
+  parts.others.addEventListener("click", () => actions.onTakeOthers(job, othersOf(job)?.urls ?? []));
   parts.copy.addEventListener("click", async () => {
     const copied = await copyText(job.state.result.url);
     actions.onAnnounce(copied ? "Link copied." : "The browser did not allow copying the link.");
@@ -68,52 +63,69 @@ export function createCard(job, actions) {
     await actions.onRenew(job);
   });
   parts.picture.addEventListener("load", () => (parts.picture.hidden = false));
-
-  let renewing = false;
-  parts.save.addEventListener("click", async (/** @type {MouseEvent} */ event) => {
-    if (!event.isTrusted || !mayExpire(parts.save.href)) return;
-    event.preventDefault();
-    if (renewing) return;
-    renewing = true;
+  renewWhenFollowed(parts.save, async () => {
     await actions.onRenew(job);
-    renewing = false;
     update();
-    if (!parts.save.hidden && !job.locked) parts.save.click();
+    return !job.locked;
   });
+
+  /** @type {Contents | null} */
+  let contents = null;
+  let loading = false;
+
+  /** Most cards have no contents, so their modules are only loaded where they are needed. */
+  async function loadContents() {
+    if (contents || loading || !(job.kind === "batch" || isList(job))) return;
+    loading = true;
+    try {
+      if (job.kind === "batch") contents = (await import("./batch.js")).createBatch(job, actions);
+      else contents = (await import("./offer.js")).createOffer(job, actions);
+      parts.contents.replaceChildren(contents.element);
+      const hadFocus = element.contains(document.activeElement);
+      update();
+      if (hadFocus) contents.focus?.();
+    } catch {
+      // a module could not be loaded; the next change tries again
+    } finally {
+      loading = false;
+    }
+  }
 
   function update() {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
     const phase = phaseOf(job);
     element.dataset.phase = phase;
-    setText(parts.chip, CHIPS[phase]);
+    element.dataset.kind = job.kind;
+    setText(parts.chip, chipOf(job, phase));
     parts.reused.hidden = !(phase === "completed" && job.state.result?.reused);
     showName(parts, job);
     showProgress(parts, job);
     showFailure(parts, job, phase);
     showFile(parts, job);
+    showOthers(parts, job);
     showActions(parts, job);
+    loadContents();
+    parts.contents.hidden = !contents || job.gone || job.locked;
+    if (parts.contents.hidden) contents?.close?.();
+    else contents?.update();
     // If the focused button was hidden, the focus would jump to the top of the page.
     if (focused?.closest("[hidden]")) focus();
   }
 
-  /** Focuses the first visible button. */
+  /** Focuses what a person does next: the offer of a list, or the first visible button. */
   function focus() {
-    [parts.save, parts.cancel, parts.again, parts.remove].find((part) => !part.closest("[hidden]")).focus();
+    if (contents?.focus && !parts.contents.hidden) contents.focus();
+    else [parts.save, parts.cancel, parts.again, parts.remove].find((part) => !part.closest("[hidden]")).focus();
   }
 
   update();
-  return { element, update, focus };
+  return { element, update, focus, retry: () => contents?.retry?.(), close: () => contents?.close?.() };
 }
 
-/** @param {Job} job @returns {keyof typeof CHIPS} */
-function phaseOf(job) {
-  if (job.gone) return "gone";
-  if (job.locked) return "locked";
-  if (!hasEnded(job)) {
-    if (job.connection === "reconnecting") return "reconnecting";
-    if (job.connection === "refused") return "refused";
-  }
-  return job.state.status in CHIPS ? job.state.status : "processing";
+/** @param {Job} job @param {keyof typeof CHIPS} phase */
+function chipOf(job, phase) {
+  if (job.kind === "probe" && phase === "processing") return "Looking…";
+  return job.kind === "probe" && phase === "completed" ? "Found" : CHIPS[phase];
 }
 
 /** @param {Record<string, any>} parts @param {Job} job */
@@ -136,10 +148,10 @@ function showProgress(parts, job) {
   const { state } = job;
   const ended = hasEnded(job);
   // A playlist's progress counts its parts and needs no total. A single file of unknown length stays at 20.
-  const begun = NEW_VIDEO[2][1];
+  const begun = Number(NEW_VIDEO[2][1]);
   const unmeasured = !ended && state.stage === "downloading" && state.total_bytes == null && job.progress <= begun;
   const whole = Math.floor(job.progress);
-  setText(parts.message, ended && state.status !== "completed" ? "" : state.message || "Waiting for a worker");
+  setText(parts.message, messageOf(job));
   setText(parts.percent, unmeasured ? "" : formatPercent(whole));
   setText(parts.facts, listFacts(job).filter(Boolean).join(" · "));
   parts.bar.style.setProperty("--progress", String(job.progress));
@@ -150,9 +162,20 @@ function showProgress(parts, job) {
   showSteps(parts.steps, job);
 }
 
+/** @param {Job} job @returns {string} */
+function messageOf(job) {
+  const { status, message } = job.state;
+  if (job.kind === "batch") return describeBatch(job);
+  if (isList(job)) return describeList(job);
+  if (hasEnded(job) && (status !== "completed" || job.kind === "probe")) return "";
+  return message || "Waiting for a worker";
+}
+
 /** @param {Job} job @returns {string[]} */
 function listFacts(job) {
   const { state } = job;
+  if (job.kind === "batch") return listCounts(job);
+  if (job.kind === "probe") return [];
   const { result, downloaded_bytes: done, total_bytes: total, status } = state;
   if (status === "completed") return [formatBytes(result?.size), typeof result?.media_type === "string" ? result.media_type : ""];
   if (isWaitingToRetry(job)) return [nextTry(state)];
@@ -203,7 +226,8 @@ function showSteps(list, job) {
 /** @param {Record<string, any>} parts @param {Job} job @param {string} phase */
 function showFailure(parts, job, phase) {
   const { error, message } = job.state;
-  const reasons = { gone: GONE, locked: LOCKED, refused: REFUSED, failed: error?.message || message || "The download failed." };
+  const failed = reasonOf(job) || message || "The download failed.";
+  const reasons = { gone: job.kind === "probe" ? NO_LOOK : GONE, locked: LOCKED, refused: REFUSED, failed };
   const reason = phase in reasons ? reasons[/** @type {keyof typeof reasons} */ (phase)] : "";
   setText(parts.reason, reason);
   setText(parts.code, phase === "failed" && error?.code ? String(error.code) : "");
@@ -225,76 +249,42 @@ function showFile(parts, job) {
   setText(parts.expiry, until ? (expired ? "The link has expired. Saving creates a new one." : `Link works until ${formatClock(until)}`) : "");
 }
 
+/** Offers the other videos of a page that has several. @param {Record<string, any>} parts @param {Job} job */
+function showOthers(parts, job) {
+  const others = job.gone ? null : othersOf(job);
+  parts.warning.hidden = !others;
+  if (!others) return;
+  const { videos, urls } = others;
+  setText(parts.warningText, `This is 1 of ${countVideos(videos)} on the page.`);
+  parts.others.hidden = !urls.length || job.followed;
+  const word = urls.length === 1 ? "Download the other one" : `Download the other ${urls.length}`;
+  showBusy(parts.others, job.pendingAction === "take", word, "Sending…");
+}
+
+/** @param {Job} job @returns {{videos: number, urls: string[]} | null} the videos of the page that were left */
+function othersOf({ state }) {
+  const warnings = Array.isArray(state.result?.warnings) ? state.result.warnings : [];
+  const warning = warnings.find((/** @type {any} */ each) => each?.code === "several_videos");
+  return warning ? { videos: warning.videos, urls: warning.other_urls ?? [] } : null;
+}
+
 /** @param {Record<string, any>} parts @param {Job} job */
 function showActions(parts, job) {
-  const { status } = job.state;
+  const again = againOf(job);
   parts.cancel.hidden = hasEnded(job) || job.connection === "refused";
-  parts.again.hidden = !(job.gone ? job.url : status === "failed" || status === "cancelled");
-  showBusy(parts.cancel, job.pendingAction === "cancel", "Cancel", "Cancelling…");
-  showBusy(parts.again, job.pendingAction === "retry", "Try again", "Sending…");
+  parts.again.hidden = !again;
+  showBusy(parts.cancel, job.pendingAction === "cancel", job.kind === "batch" ? "Cancel all" : "Cancel", "Cancelling…");
+  showBusy(parts.again, job.pendingAction === "retry" || job.pendingAction === "look", again, "Sending…");
   setText(parts.problem, job.problem);
-  parts.arrival.hidden = [parts.save, parts.cancel, parts.again].every((part) => part.hidden);
+  parts.arrival.hidden = !job.problem && [parts.save, parts.cancel, parts.again].every((part) => part.hidden);
 }
 
-/** Uses aria-disabled: `disabled` would lose the focus. @param {HTMLElement} button @param {boolean} busy @param {string} idle @param {string} word */
-function showBusy(button, busy, idle, word) {
-  setText(button, busy ? word : idle);
-  setAttribute(button, "aria-disabled", String(busy));
-}
-
-/** Whether the link's ticket may have expired. @param {string} link */
-function mayExpire(link) {
-  return hasKey() || new URL(link).searchParams.has("ticket");
-}
-
-/** @param {unknown} text @returns {URL | null} only http and https URLs, which are safe to link to */
-function parseWebUrl(text) {
-  try {
-    const address = new URL(String(text), document.baseURI);
-    return address.protocol === "https:" || address.protocol === "http:" ? address : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Without HTTPS, the clipboard API is only available on localhost: then a selected text field is copied.
- *
- * @param {string} text
- * @returns {Promise<boolean>}
- */
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    field.value = text;
-    field.className = "unseen";
-    document.body.append(field);
-    field.select();
-    const copied = document.execCommand("copy");
-    field.remove();
-    focused?.focus();
-    return copied;
-  }
-}
-
-/** @param {HTMLElement} button @param {string} text */
-function showBriefly(button, text) {
-  const before = button.textContent === text ? button.dataset.before ?? "" : button.textContent ?? "";
-  button.dataset.before = before;
-  button.textContent = text;
-  setTimeout(() => (button.textContent = before), 2000);
-}
-
-/** Leaves unchanged text alone, so that screen readers don't repeat it. @param {HTMLElement} part @param {string} text */
-function setText(part, text) {
-  if (part.textContent !== text) part.textContent = text;
-}
-
-/** @param {HTMLElement} part @param {string} name @param {string} value */
-function setAttribute(part, name, value) {
-  if (part.getAttribute(name) !== value) part.setAttribute(name, value);
+/** @param {Job} job @returns {string} the word for another try; "" if there is nothing to try again */
+function againOf(job) {
+  if (job.gone) return job.url ? (job.kind === "download" ? "Try again" : "Look again") : "";
+  if (isListRefused(job)) return "Choose videos";
+  const { status } = job.state;
+  const failures = countRetryable(job);
+  if (job.kind === "batch" && hasEnded(job) && failures) return job.followed ? "" : `Retry ${countVideos(failures)}`;
+  return status === "failed" || status === "cancelled" ? "Try again" : "";
 }

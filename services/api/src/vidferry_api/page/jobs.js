@@ -1,48 +1,18 @@
-/**
- * The jobs in the list: their ids, kept in the browser's storage, and the newest state of each.
- *
- * @typedef {object} Job
- * @property {string} id
- * @property {string} url the address that was pasted
- * @property {import("./api.js").Format | null} format
- * @property {string} wsUrl
- * @property {Record<string, any>} state the newest message's data
- * @property {number} progress the progress to show, which never decreases within an attempt
- * @property {boolean} stored whether the video was found in the bucket
- * @property {import("./progress.js").WatchState | "idle"} connection
- * @property {boolean} locked whether it can't be read without another key
- * @property {boolean} gone whether the service does not know the job, or no longer does
- * @property {number} seq
- * @property {"" | "cancel" | "retry"} pendingAction the action whose request has not been answered yet
- * @property {string} problem why the last action failed
- * @property {string} key the Idempotency-Key of its retry, while the retry may have succeeded
- * @property {{close: () => void} | null} watch
- */
+/** The jobs in the list: their ids, kept in the browser's storage, and the newest state of each. */
 
-import { cancelJob, createDownload, newKey, Problem, readJob, retryJob } from "./api.js";
+import { cancelJob, createJob, Problem, readJob, retryJob } from "./api.js";
+import { applyRecord, applyState, hasEnded, isList, isListRefused, keyFor, newJob, runAction } from "./job.js";
 import { CloseCode, watchJob } from "./progress.js";
+
+/**
+ * @typedef {import("./job.js").Job} Job
+ * @typedef {{url: string, format: import("./api.js").Format | null}} Asked
+ * @typedef {Parameters<typeof runAction>[3]} Hooks
+ * @typedef {{job: Job, inPlace: boolean}} Place where a new job stands: in the place of another one, or above it
+ */
 
 /** How many jobs the list keeps. */
 export const MAX_JOBS = 50;
-
-const END_STATUSES = new Set(["completed", "failed", "cancelled"]);
-const STORED_STAGES = new Set(["filename", "link", "metadata", "response"]);
-
-/**
- * @param {Job} job
- * @returns {boolean} whether its state is final
- */
-export function hasEnded(job) {
-  return job.gone || END_STATUSES.has(job.state.status);
-}
-
-/**
- * @param {Job} job
- * @returns {boolean} whether it failed and waits for an automatic retry
- */
-export function isWaitingToRetry(job) {
-  return !hasEnded(job) && job.state.status === "queued" && Boolean(job.state.retry_at);
-}
 
 /** The list of jobs. It calls `onChange` with each job that changed, and without a job if the list itself changed. */
 export class Jobs {
@@ -50,10 +20,12 @@ export class Jobs {
   list = [];
   #key = `vidferry:jobs:${new URL(".", document.baseURI).pathname}`;
   #onChange;
+  #hooks;
 
   /** @param {(job?: Job) => void} onChange */
   constructor(onChange) {
     this.#onChange = onChange;
+    this.#hooks = { onChange, onStale: (/** @type {Job} */ job) => this.#refreshJob(job) };
     this.#loadList();
     addEventListener("storage", (event) => {
       if (event.key === this.#key || event.key === null) this.#loadList();
@@ -63,83 +35,161 @@ export class Jobs {
   /**
    * Creates a job and puts it on top of the list. Throws a Problem if the request fails.
    *
+   * @param {"download" | "probe"} kind
    * @param {string} url
    * @param {import("./api.js").Format} format
-   * @param {string} key
+   * @param {string} key the Idempotency-Key
    */
-  async add(url, format, key) {
-    const accepted = await createDownload(url, format, key);
-    this.#insertJob(accepted, { url, format });
+  async add(kind, url, format, key) {
+    const accepted = await createJob(kind, { url, format }, key);
+    this.#insertJob(accepted, { url, format }, { kind, fresh: true });
   }
 
   /** Cancels a job. If that fails, the job's `problem` says why. @param {Job} job */
   async cancel(job) {
-    await this.#runAction(job, "cancel", async () => {
-      this.#applyState(job, await cancelJob(job.id), true);
-      job.watch?.close();
-    });
+    await runAction(
+      job,
+      "cancel",
+      async () => {
+        applyState(job, await cancelJob(job.id), true);
+        job.watch?.close();
+      },
+      this.#hooks,
+    );
   }
 
   /**
-   * Retries a job: the new one takes its place in the list. If that fails, the old job's `problem` says why.
+   * Retries a job: the new one takes its place in the list. That of a batch stands above it, because the old one has the
+   * videos that are there. If that fails, the old job's `problem` says why.
    *
    * @param {Job} job one that failed or was cancelled
    * @returns {Promise<Job | undefined>} the new one
    */
   retry(job) {
-    return this.#runAction(job, "retry", async () => {
-      job.key ||= newKey();
-      const accepted = await retryJob(job.id, job.key);
-      job.watch?.close();
-      const created = this.#insertJob(accepted, job, job);
-      created.state.title ??= job.state.title;
-      return created;
-    });
+    const send = () => retryJob(job.id, keyFor(job, "retry"));
+    return this.#goOn(job, "retry", job.kind, send, { job, inPlace: job.kind !== "batch" });
   }
 
   /**
-   * @template T
-   * @param {Job} job
-   * @param {"cancel" | "retry"} what
-   * @param {() => Promise<T>} act
+   * Retries one video of a batch, or looks at it where it is a list itself: the new job stands above the batch.
+   *
+   * @param {Job} batch
+   * @param {Job} child
+   * @param {(child: Job) => void} onChange
+   * @returns {Promise<Job | undefined>} the new one
    */
-  async #runAction(job, what, act) {
-    if (job.pendingAction) return;
-    job.pendingAction = what;
-    job.problem = "";
-    this.#onChange(job);
-    try {
-      return await act();
-    } catch (refusal) {
-      const problem = /** @type {Problem} */ (refusal);
-      if (!problem.mayHaveSucceeded) job.key = "";
-      // The job is not as it was shown, so its current state is read.
-      if (problem.status === 404 || problem.status === 409) await this.#refreshJob(job);
-      else job.problem = problem.message;
-    } finally {
-      job.pendingAction = "";
-      this.#onChange(job);
-    }
+  retryChild(batch, child, onChange) {
+    const place = { job: batch, inPlace: false };
+    const hooks = { ...this.#hooks, onChange };
+    if (isListRefused(child)) return this.#create(child, "look", "probe", sameAs(child), place, hooks);
+    return this.#goOn(child, "retry", "download", () => retryJob(child.id, keyFor(child, "retry")), place, hooks);
   }
 
   /**
-   * Puts a new job on top of the list, or in the place of the one that it replaces.
+   * Looks at what a job's URL leads to; the look takes its place in the list.
+   *
+   * @param {Job} job a download that failed because its URL leads to a list
+   * @returns {Promise<Job | undefined>}
+   */
+  look(job) {
+    return this.#create(job, "look", "probe", sameAs(job));
+  }
+
+  /**
+   * Downloads videos of the list that a look has found, as a batch that takes its place in the list.
+   *
+   * @param {Job} job
+   * @param {{limit: number, newest_first?: boolean}} choice
+   * @returns {Promise<Job | undefined>}
+   */
+  take(job, choice) {
+    return this.#create(job, "take", "batch", { playlist: job.url, ...choice, format: job.format ?? undefined });
+  }
+
+  /**
+   * Downloads the other videos of a page, as a batch above the one that was downloaded.
+   *
+   * @param {Job} job
+   * @param {string[]} urls
+   * @returns {Promise<Job | undefined>}
+   */
+  takeOthers(job, urls) {
+    return this.#create(job, "take", "batch", { urls, format: job.format ?? undefined }, { job, inPlace: false });
+  }
+
+  /**
+   * @param {Job} job
+   * @param {"look" | "take"} what
+   * @param {Job["kind"]} kind of the new job
+   * @param {Record<string, unknown>} body
+   * @param {Place} [place]
+   * @param {Hooks} [hooks]
+   */
+  #create(job, what, kind, body, place, hooks) {
+    return this.#goOn(job, what, kind, () => createJob(kind, body, keyFor(job, [kind, body])), place, hooks);
+  }
+
+  /**
+   * Creates a job that goes on with what another one left.
+   *
+   * @param {Job} job
+   * @param {"retry" | "look" | "take"} what
+   * @param {Job["kind"]} kind of the new job
+   * @param {() => Promise<import("./api.js").Accepted>} send
+   * @param {Place} [place]
+   * @param {Hooks} [hooks]
+   */
+  #goOn(job, what, kind, send, place = { job, inPlace: true }, hooks = this.#hooks) {
+    return runAction(
+      job,
+      what,
+      async () => {
+        const accepted = await send();
+        job.followed = true;
+        if (place.inPlace) job.watch?.close();
+        const created = this.#insertJob(accepted, job, { kind, fresh: kind === "probe" }, place);
+        if (place.inPlace) created.state.title ??= job.state.title;
+        return created;
+      },
+      hooks,
+    );
+  }
+
+  /**
+   * Puts a new job on top of the list, or in the place of the one that it replaces, or above the one that it belongs to.
    *
    * @param {import("./api.js").Accepted} accepted
-   * @param {{url: string, format: import("./api.js").Format | null}} asked
-   * @param {Job} [replaced]
+   * @param {Asked} asked
+   * @param {{kind: Job["kind"], fresh: boolean}} is
+   * @param {Place} [place]
    */
-  #insertJob({ job_id: id, ws_url }, { url, format }, replaced) {
+  #insertJob(accepted, { url, format }, { kind, fresh }, place) {
+    const { job_id: id, ws_url } = accepted;
     const known = this.list.find((job) => job.id === id);
-    const job = known ?? newJob({ id, url, format, ws_url });
+    const job = known ?? newJob({ id, kind, url, format, ws_url });
+    job.fresh = fresh;
+    if (!known) applyState(job, accepted, true);
     this.list = this.list.filter((each) => each !== job);
-    const index = replaced ? this.list.indexOf(replaced) : -1;
-    this.list.splice(Math.max(index, 0), index < 0 ? 0 : 1, job);
+    const index = place ? this.list.indexOf(place.job) : -1;
+    this.list.splice(Math.max(index, 0), index >= 0 && place?.inPlace ? 1 : 0, job);
     for (const old of this.list.splice(MAX_JOBS)) old.watch?.close();
     this.#saveList();
     this.#onChange();
-    if (!known) this.#watch(job);
+    if (!known && !hasEnded(job)) this.#watch(job);
+    else this.#followUp(job);
     return job;
+  }
+
+  /** Goes on where a job of this page has found what to do next. @param {Job} job */
+  #followUp(job) {
+    if (!job.fresh || !hasEnded(job)) return;
+    if (isListRefused(job)) {
+      job.fresh = false;
+      this.look(job);
+    } else if (job.kind === "probe" && job.state.status === "completed" && job.state.probe && !isList(job)) {
+      job.fresh = false;
+      this.#create(job, "take", "download", sameAs(job));
+    }
   }
 
   /** @param {Job} job */
@@ -148,6 +198,13 @@ export class Jobs {
     this.list = this.list.filter((each) => each !== job);
     this.#saveList();
     this.#onChange();
+  }
+
+  /** Keeps whether a batch's videos are shown. @param {Job} job @param {boolean} unfolded */
+  fold(job, unfolded) {
+    job.unfolded = unfolded;
+    this.#saveList();
+    this.#onChange(job);
   }
 
   /** Removes all jobs from the list. */
@@ -196,7 +253,15 @@ export class Jobs {
   }
 
   #saveList() {
-    const entries = this.list.map(({ id, url, format, wsUrl }) => ({ id, url, format, ws_url: wsUrl }));
+    const entries = this.list.map(({ id, kind, url, format, wsUrl, unfolded, followed }) => ({
+      id,
+      kind,
+      url,
+      format,
+      ws_url: wsUrl,
+      unfolded,
+      followed,
+    }));
     try {
       localStorage.setItem(this.#key, JSON.stringify(entries));
     } catch {
@@ -220,13 +285,8 @@ export class Jobs {
    */
   async #readJob(job) {
     try {
-      const record = await readJob(job.id);
-      job.url = record.url ?? job.url;
-      job.format = record.format ?? job.format;
-      job.wsUrl = record.ws_url ?? job.wsUrl;
-      job.locked = job.gone = false;
+      applyRecord(job, await readJob(job.id));
       job.problem = "";
-      this.#applyState(job, record, true);
     } catch (refusal) {
       const problem = refusal instanceof Problem ? refusal : new Problem("");
       job.gone = problem.status === 404 || problem.status === 410;
@@ -240,8 +300,9 @@ export class Jobs {
     job.watch?.close();
     job.watch = watchJob(job.wsUrl, {
       onMessage: (message, first) => {
-        this.#applyState(job, message.data, first);
+        applyState(job, message.data, first);
         this.#onChange(job);
+        this.#followUp(job);
       },
       onState: (state, { code }) => {
         job.connection = state;
@@ -255,51 +316,9 @@ export class Jobs {
       },
     });
   }
-
-  /**
-   * Applies a new state. A message without seq can't be ordered and is ignored. One with a lower seq
-   * only counts if it is the first one of a connection or a read.
-   *
-   * @param {Job} job
-   * @param {Record<string, any>} data
-   * @param {boolean} first
-   */
-  #applyState(job, data, first) {
-    if (typeof data.seq !== "number" || (!first && data.seq <= job.seq)) return;
-    const sameAttempt = (data.attempt ?? 0) === (job.state.attempt ?? 0);
-    const progress = Math.min(100, Math.max(0, Number(data.progress) || 0));
-    job.seq = data.seq;
-    if (END_STATUSES.has(data.status)) job.problem = "";
-    job.progress = sameAttempt ? Math.max(job.progress, progress) : progress;
-    job.stored = STORED_STAGES.has(data.stage) || (job.stored && sameAttempt) || data.result?.reused === true;
-    job.state = {
-      ...data,
-      title: data.title ?? job.state.title,
-      thumbnail: data.thumbnail ?? job.state.thumbnail,
-    };
-  }
 }
 
-/**
- * @param {{id: string, url: string, format: any, ws_url: string}} entry
- * @returns {Job}
- */
-function newJob({ id, url, format, ws_url }) {
-  return {
-    id,
-    url: String(url ?? ""),
-    format: format ?? null,
-    wsUrl: ws_url,
-    state: { status: "queued", stage: "queued", message: "" },
-    progress: 0,
-    stored: false,
-    connection: "idle",
-    locked: false,
-    gone: false,
-    seq: -1,
-    pendingAction: "",
-    problem: "",
-    key: "",
-    watch: null,
-  };
+/** @param {Job} job @returns {{url: string, format?: import("./api.js").Format}} the request that asks for the same */
+function sameAs({ url, format }) {
+  return { url, format: format ?? undefined };
 }

@@ -131,7 +131,7 @@ export function watchJob(wsUrl, options) {
       if (!message) return;
       failures = 0;
       if (typeof message.cursor === "string") cursor = message.cursor;
-      if (typeof message.data.seq === "number") ended = END_STATUSES.has(message.data.status);
+      if (typeof message.data.seq === "number") ended = hasEndStatus(message.data);
       // After a reconnect the server sends the state again, even if it has not changed.
       if (data !== lastData) onMessage(message, first);
       lastData = data;
@@ -213,11 +213,16 @@ export function watchJob(wsUrl, options) {
   }
 }
 
+/** @param {Record<string, any>} data @returns {boolean} whether it is the state of a job that has ended */
+export function hasEndStatus(data) {
+  return END_STATUSES.has(data.status);
+}
+
 /**
  * @param {string} wsUrl absolute, or relative to the page
  * @param {string | undefined} cursor
  */
-function socketUrl(wsUrl, cursor) {
+export function socketUrl(wsUrl, cursor) {
   const url = new URL(wsUrl, document.baseURI);
   // A page loaded over TLS must not open a plain WebSocket, even if the server was told http by a proxy.
   const secure = url.protocol === "https:" || url.protocol === "wss:" || location.protocol === "https:";
