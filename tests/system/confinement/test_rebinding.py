@@ -19,7 +19,7 @@ ORDERED = "/status/404"
 PAGE = "/attack.html"
 """what the site served while its name still led to the site"""
 
-# What each attempt read or did, or the error by which it failed.
+# What each attempt read or did, or the error by which it failed. An event stream that was only cut connects again.
 ATTACK = """async ({job, link, url}) => {
   const read = async (path, options) => {
     const answer = await fetch(path, options);
@@ -27,7 +27,7 @@ ATTACK = """async ({job, link, url}) => {
   };
   const heard = (source) => new Promise((resolve) => {
     source.onmessage = (event) => resolve({status: 200, text: event.data});
-    source.onerror = () => resolve({status: 0, text: ""});
+    source.onerror = () => source.readyState >= EventSource.CLOSED && resolve({status: 0, text: ""});
   }).finally(() => source.close());
   const order = {method: "POST", body: JSON.stringify({url}), headers: {"content-type": "application/json"}};
   const disguised = {headers: {"x-forwarded-host": "localhost", "x-forwarded-for": "127.0.0.1"}};
