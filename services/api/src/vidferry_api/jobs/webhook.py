@@ -6,9 +6,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from vidferry_api.dependencies import Services
 from vidferry_api.http.problems import Problem
-from vidferry_api.jobs.url import MAX_LENGTH, canonical_url
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.webhooks import EventType, Webhook, parse_events
+from vidferry_common.urls import MAX_LENGTH, canonical_url
 
 WebhookUrl = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(canonical_url)]
 
