@@ -137,6 +137,23 @@ async def test_an_event_that_comes_amid_a_delivery_follows_it(records: Records) 
     assert following.type is EventType.JOB_INFO
 
 
+async def test_an_event_is_delivered_though_the_reply_to_the_one_before_was_lost(records: Records) -> None:
+    _, claim = await records.claimed(await records.created(**hooked()))
+    await records.step(claim, STARTED, INFO)
+    await records.store.downloads.finish(claim, body(DONE).replace(b"processing", b"completed"), Ending())
+    (delivery,) = await taken(records)
+    for _ in range(2):
+        following = await accepted(records, delivery)
+        assert following is not None
+        assert following.type is EventType.JOB_INFO
+    last = await accepted(records, delivery, following)
+    assert last is not None
+    assert last.type is EventType.JOB_COMPLETED
+    for _ in range(2):
+        assert await accepted(records, delivery, last) is None
+    assert await room(records) == 0
+
+
 async def test_a_failed_try_is_told_and_made_again_later(records: Records) -> None:
     job = await cancelled(records, **hooked())
     (delivery,) = await taken(records)

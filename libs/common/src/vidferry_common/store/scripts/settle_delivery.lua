@@ -45,8 +45,10 @@ if not args.settled then
   free_place()
   return 'waiting'
 end
-local entry = redis.call('LPOP', events)
-if entry then
+-- The same script again, after its reply was lost, finds the event after it, which is still to be delivered.
+local entry = redis.call('LINDEX', events, 0)
+if entry and tonumber(string.match(entry, '^%S+ (%d+) ')) == args.seq then
+  redis.call('LPOP', events)
   local bytes = #entry + keys.EVENT_BYTES
   if redis.call('HINCRBY', keys.ROOM, 'undelivered', -bytes) < 0 then redis.call('HSET', keys.ROOM, 'undelivered', 0) end
   if redis.call('HINCRBY', keys.UNDELIVERED_BYTES, args.owner, -bytes) <= 0 then
