@@ -314,6 +314,18 @@ async def test_children_that_an_older_worker_has_ended_are_counted_later(records
         assert await counts(records, batch) == expected
 
 
+async def test_a_batch_all_of_whose_children_an_older_worker_has_failed(records: Records) -> None:
+    batch = await made(records, urls(2))
+    for index in range(2):
+        name = keys.JOB + child_id(batch.job_id, index)
+        message = (await of(records.redis.hget(name, "state"))).decode().replace("queued", "failed")
+        await records.redis.delete(name)
+        await of(records.redis.hset(name, mapping={"request": "{}", "state": message, "created": batch.created}))
+    await records.store.batches.settle(await read(records, batch))
+    told = await state(records, batch)
+    assert (told["status"], told["error"]["code"], told["batch"]["counts"]["failed"]) == ("failed", "batch_failed", 2)
+
+
 async def test_the_list_of_a_batchs_jobs(records: Records) -> None:
     batch = await made(records, [*urls(250), "nonsense"], owner="a")
     found, place, pages = [], None, 0

@@ -27,7 +27,9 @@ end_batch = function(batch_id, record, timestamp, args)
   local message = string.format(batches.ENDED, record.completed, record.failed, record.cancelled)
   local body = batch_body(record, status, stage, timestamp, progress, message)
   if status == 'failed' then
-    body = body .. ',"error":' .. (record.stopped and redis.call('HGET', key, 'reading_error') or record.error)
+    local own = record.stopped and redis.call('HGET', key, 'reading_error') or record.error
+    -- Nobody knows the errors of children that a worker of an older release has ended (settle_batch.lua).
+    body = body .. ',"error":' .. (own ~= '' and own or batches.MIXED_ERROR)
   end
   local more_bytes
   if status == 'cancelled' and redis.call('LLEN', key .. keys.ENTRIES) > record.made then
