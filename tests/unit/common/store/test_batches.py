@@ -93,6 +93,17 @@ async def test_children_are_counted_from_their_making_to_their_end(records: Reco
     assert sorted(message["data"]["seq"] for message in heard) == [message["data"]["seq"] for message in heard]
 
 
+async def test_a_batch_takes_its_bytes_until_it_ends(records: Records) -> None:
+    """Also while nothing but the batch waits, when bytes of records that have expired are forgotten."""
+    batch = await new_batch(records, urls(2))
+    taken = int(await of(records.redis.hget(keys.ROOM, "open")))
+    await make(records)
+    await end_child(records, batch, 0, completed())
+    assert int(await of(records.redis.hget(keys.ROOM, "open"))) > taken
+    await end_child(records, batch, 1, completed())
+    assert int(await of(records.redis.hget(keys.ROOM, "open"))) == 0
+
+
 async def test_nothing_of_an_ended_batch_stays_but_its_record(records: Records) -> None:
     batch = await made(records, urls(2), owner="a")
     for index in range(2):

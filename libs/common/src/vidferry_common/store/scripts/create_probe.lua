@@ -13,16 +13,17 @@ local OPEN_SECONDS = 3600 -- after which a probe that nobody looked for does not
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { 'created', 0, job_id, made, args.created } end
 
-local refusal, spent, open = check_request(args, KEYS[3], KEYS[2])
+local refusal, spent, open, undelivered = check_request(args, KEYS[3], KEYS[2])
 if refusal then return refusal end
 if not args.known then
   if KEYS[4] ~= '' then
     redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now_ms() - OPEN_SECONDS * 1000)
     if redis.call('ZCARD', KEYS[4]) >= args.most_open then return { 'probes_waiting', spent } end
   end
-  local waiting = redis.call('ZCARD', keys.PROBES)
-  open = forget_expired_bytes(open, waiting + redis.call('ZCARD', keys.QUEUE))
-  if waiting >= args.queue_cap or open + new_job.bytes > args.queue_bytes then return { 'full', spent } end
+  open = forget_expired_bytes(open, redis.call('ZCARD', keys.QUEUE))
+  if redis.call('ZCARD', keys.PROBES) >= args.queue_cap or open + undelivered + new_job.bytes > args.queue_bytes then
+    return { 'full', spent }
+  end
 end
 
 redis.call('HSET', KEYS[1], 'seq', 0, 'kind', 'probe', 'epoch', new_job.epoch, 'owner', owner, 'request', new_job.request,
