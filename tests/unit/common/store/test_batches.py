@@ -233,6 +233,7 @@ async def test_a_state_that_was_not_published_at_once_follows(records: Records) 
         await records.store.batches.publish(batch.job_id)
     (heard,) = await records.heard(batch.job_id)
     assert heard["data"]["batch"]["counts"]["completed"] == 2
+    assert not await records.redis.zcard(keys.BATCH_NEWS)
 
 
 async def waited_for_news(records: Records) -> Any:

@@ -239,7 +239,7 @@ class BatchStore:
         await self._run("settle_batch", batch_id, children=[child_id(batch_id, index) for index in range(batch.made)])
 
     async def publish(self, batch_id: str) -> None:
-        """Publishes its newest state, if that has not been done yet."""
+        """Publishes its newest state, if that has not been done yet, and ends the task of its news."""
         await self._run("tell_batch", batch_id)
 
     async def _run(self, script: str, batch_id: str, **arguments: Any) -> Any:

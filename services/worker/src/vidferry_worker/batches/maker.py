@@ -97,5 +97,4 @@ class NewsPublisher:
         self._store = store
 
     async def publish(self, task: Task) -> None:
-        await self._store.batches.news.finish(task)  # what changes from here on asks for another one
         await self._store.batches.publish(task.id)
