@@ -211,6 +211,22 @@ async def test_a_cancellation_that_broke_off_is_finished_by_a_worker(records: Re
     assert (await state(records, batch))["status"] == "cancelled"
 
 
+async def test_cancelling_a_batch_whose_jobs_an_older_worker_has_ended(records: Records) -> None:
+    batch = await made(records, urls(2))
+    await ended_by_older_worker(records, batch, 0, "completed")
+    assert await records.store.batches.cancel(batch.job_id) is Cancelled.CANCELLED
+    assert (await state(records, batch))["status"] == "cancelled"
+    assert await counts(records, batch) == {"total": 2, "made": 2, "completed": 1, "cancelled": 1}
+
+
+async def ended_by_older_worker(records: Records, batch: NewJob, index: int, status: str) -> None:
+    """Its scripts know no batches: they write the record anew, without the fields that count the child."""
+    name = keys.JOB + child_id(batch.job_id, index)
+    message = (await of(records.redis.hget(name, "state"))).decode().replace("queued", status)
+    await records.redis.delete(name)
+    await of(records.redis.hset(name, mapping={"request": "{}", "state": message, "created": batch.created}))
+
+
 async def test_children_that_are_cancelled_one_by_one(records: Records) -> None:
     batch = await made(records, urls(2))
     for index in range(2):
@@ -311,12 +327,10 @@ async def test_a_playlist_that_can_not_be_read_fails_after_its_children(records:
 
 
 async def test_children_that_an_older_worker_has_ended_are_counted_later(records: Records) -> None:
-    """Its scripts know no batches: they write the record anew, without the fields that count the child."""
     batch = await made(records, urls(4))
-    ended, running, gone = (keys.JOB + child_id(batch.job_id, index) for index in range(3))
-    message = (await of(records.redis.hget(ended, "state"))).decode().replace("queued", "completed")
-    await records.redis.delete(ended, gone)
-    await of(records.redis.hset(ended, mapping={"request": "{}", "state": message, "created": batch.created}))
+    running, gone = (keys.JOB + child_id(batch.job_id, index) for index in (1, 2))
+    await ended_by_older_worker(records, batch, 0, "completed")
+    await records.redis.delete(gone)
     moved = (await of(records.redis.hget(running, "state"))).decode().replace("queued", "processing")
     await of(records.redis.hset(running, "state", moved))
 
@@ -329,10 +343,7 @@ async def test_children_that_an_older_worker_has_ended_are_counted_later(records
 async def test_a_batch_all_of_whose_children_an_older_worker_has_failed(records: Records) -> None:
     batch = await made(records, urls(2))
     for index in range(2):
-        name = keys.JOB + child_id(batch.job_id, index)
-        message = (await of(records.redis.hget(name, "state"))).decode().replace("queued", "failed")
-        await records.redis.delete(name)
-        await of(records.redis.hset(name, mapping={"request": "{}", "state": message, "created": batch.created}))
+        await ended_by_older_worker(records, batch, index, "failed")
     await records.store.batches.settle(await read(records, batch))
     told = await state(records, batch)
     assert (told["status"], told["error"]["code"], told["batch"]["counts"]["failed"]) == ("failed", "batch_failed", 2)

@@ -208,12 +208,15 @@ class BatchStore:
             batch = await self.read(batch_id)
             if batch is None:
                 return Cancelled.CANCELLED
-            for first in range(0, batch.made, STRETCH):
-                await self._cancel_children(batch_id, range(first, min(first + STRETCH, batch.made)))
+            stretches = (range(first, min(first + STRETCH, batch.made)) for first in range(0, batch.made, STRETCH))
+            if not sum([await self._cancel_children(batch_id, indexes) for indexes in stretches]):
+                await self.settle(batch)  # some have ended without being counted
         return Cancelled.MOVED
 
-    async def _cancel_children(self, batch_id: str, indexes: range) -> None:
-        """Cancels those of the children that have not ended and tell nothing new meanwhile."""
+    async def _cancel_children(self, batch_id: str, indexes: range) -> int:
+        """Cancels those of the children that have not ended and tell nothing new meanwhile. Returns how many had not
+        ended.
+        """
         ids = [child_id(batch_id, index) for index in indexes]
         pipe = self._scripts.redis.pipeline(transaction=False)
         for job_id in ids:
@@ -232,6 +235,7 @@ class BatchStore:
                 record_seconds=self._record_seconds,
                 expires_at=utc_now(self._record_seconds),
             )
+        return len(children)
 
     async def settle(self, batch: OpenBatch) -> None:
         """Counts anew the children of a batch that has been idle: an older worker ends them without counting them."""
