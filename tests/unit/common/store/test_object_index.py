@@ -9,9 +9,10 @@ import pytest
 
 from support.records import SECONDS, Records, of
 from vidferry_common.contract import keys
-from vidferry_common.contract.identity import object_id, partition_of
-from vidferry_common.store import ObjectEntry, ObjectFilter, ObjectPlace, Store, Walk
-from vidferry_common.store.object_index import MAX_TITLE, STRETCH, InvalidObjectPlace
+from vidferry_common.contract.identity import folder_of, object_id, partition_of
+from vidferry_common.store import ObjectEntry, ObjectFilter, ObjectPlace, Store, StoreUnavailable, Walk
+from vidferry_common.store.object_index import BATCH, MAX_TITLE, STRETCH, InvalidObjectPlace, ObjectIndex
+from vidferry_common.store.scripts import ScriptRunner
 
 pytestmark = pytest.mark.anyio
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -254,6 +255,29 @@ async def test_one_walks_at_a_time_and_another_goes_on_where_it_died(records: Re
     assert not await walked(records, first, entry(200))
     assert await index.end_walk(first, 30) is None
     assert await index.end_walk(second, 30) == 0
+
+
+class OneScript(ScriptRunner):
+    """Runs one script. After that Redis is away."""
+
+    ran = False
+
+    async def run(self, script: str, names: list[str], /, **arguments: Any) -> Any:
+        if self.ran:
+            raise StoreUnavailable
+        self.ran = True
+        return await super().run(script, names, **arguments)
+
+
+async def test_a_walk_that_breaks_off_meets_the_last_video_with_its_thumbnail_again(records: Records) -> None:
+    first, entries = await begun(records), [entry(number) for number in range(BATCH + 1)]
+    listed, _ = await records.store.read_clock()
+    with pytest.raises(StoreUnavailable):
+        await ObjectIndex(OneScript(records.redis)).put_walked(first, entries, listed, entries[-1].name, 30, 1000)
+
+    again = await begun(records)
+    assert again.after == folder_of(entries[BATCH - 1].name)
+    assert entries[BATCH - 2].name < again.after < entries[BATCH - 1].name
 
 
 async def test_it_is_not_made_again_and_again(records: Records) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.identity import digest, object_id, partition_in
+from vidferry_common.contract.identity import digest, folder_of, object_id, partition_in
 from vidferry_common.store.scripts import ScriptRunner
 
 MAX_OBJECTS = 50_000
@@ -334,7 +334,8 @@ class ObjectIndex:
                     "holder": walk.holder,
                     "hold_ms": int(hold * 1000),
                     "listed_ms": int(listed * 1000),
-                    "after": after if is_last else batch[-1].name,
+                    # A walk that goes on from here meets the whole folder again, with the formats beside a thumbnail.
+                    "after": after if is_last else folder_of(batch[-1].name),
                 },
             )
             if left_out is None:
