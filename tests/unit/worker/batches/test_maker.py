@@ -165,6 +165,40 @@ async def test_a_playlist_is_made_while_it_is_read(records: Records) -> None:
     assert (await records.state(batch.job_id))["data"]["title"] == "A list"
 
 
+class Overtaken(Playlist):
+    """Once the first page was taken, another worker does the batch, which takes this one for dead."""
+
+    def __init__(self, records: Records, batch: NewJob, entries: list[Entry]) -> None:
+        super().__init__(entries)
+        self._records, self._batch = records, batch
+
+    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+        async for page in super().read_entries(playlist, known):
+            yield page
+            if page.entries[0] == self.entries[0]:
+                await self._records.redis.zadd(keys.BATCHES, {self._batch.job_id: 0})
+                await make(self._records, Playlist(self.entries))
+
+
+async def test_a_worker_that_was_taken_for_dead_adds_no_entry_twice(records: Records) -> None:
+    entries = [Entry(url) for url in urls(6)]
+    batch = await new_batch(records, LIST, cap=2)
+    await make(records, Overtaken(records, batch, entries))
+    assert await records.store.batches.read_entries(batch.job_id) == entries
+    assert await counts(records, batch) == {"total": 6, "made": 2, "queued": 2}
+
+
+async def test_a_playlist_that_was_read_to_its_end_waits_for_a_place_no_longer_than_a_list(records: Records) -> None:
+    """A worker died behind the last page: the next one finds nothing to read, and no room."""
+    entries = [Entry(url) for url in urls(4)]
+    batch = await new_batch(records, LIST, cap=2)
+    await records.store.batches.add_entries(batch.job_id, 0, entries)
+    await make(records, Playlist(entries))
+    _, due = await records.store.batches.tasks.take(1, 30)
+    assert due is not None
+    assert due <= 2
+
+
 async def test_cancelling_amid_the_reading_makes_no_more(records: Records) -> None:
     batch = await new_batch(records, LIST)
     playlist = Playlist([Entry(url) for url in urls(5)], stop=2)

@@ -46,9 +46,9 @@ class BatchMaker:
     async def _make_children(self, batch: OpenBatch, task: Task) -> None:
         maker = ChildMaker(self._store, batch)
         try:
-            wait = await maker.make_known()
             if batch.total is None and batch.job.playlist is not None:
-                wait = await self._read_playlist(batch, batch.job.playlist, maker)
+                await self._read_playlist(batch, batch.job.playlist, maker)
+            wait = await maker.make_known()
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except JobFailure as failure:
@@ -56,26 +56,29 @@ class BatchMaker:
         else:
             await self._queue.put_back(task, IDLE_SECONDS if wait is None else wait)
 
-    async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> float | None:
-        """Reads the rest of a playlist, and makes children meanwhile. Returns as ChildMaker.make_known() does."""
-        batch_id, start, wait = batch.job.job_id, batch.entries, None
+    async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> None:
+        """Reads the rest of a playlist, and makes children meanwhile."""
+        batch_id, start = batch.job.job_id, batch.entries
         known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
+        await maker.make_known()
         async with aclosing(self._source.read_entries(playlist, known)) as pages:
             async for page in pages:
-                start = await self._add_entries(batch_id, start, page.entries, page.title)
-                wait = await maker.make_known()
+                await self._add_entries(batch_id, start, page.entries, page.title)
+                start += len(page.entries)  # also where another worker, that took this one for dead, has added more
+                await maker.make_known()
         await self._add_entries(batch_id, start, (), complete=True)
-        return wait
 
     async def _add_entries(
         self, batch_id: str, start: int, entries: Sequence[Entry], title: str = "", *, complete: bool = False
-    ) -> int:
+    ) -> None:
         """As BatchStore.add_entries, once Redis has memory for them."""
         while True:
             try:
-                return await self._store.batches.add_entries(batch_id, start, entries, title=title, complete=complete)
+                await self._store.batches.add_entries(batch_id, start, entries, title=title, complete=complete)
             except RedisFull:
                 await asyncio.sleep(FULL_SECONDS)
+            else:
+                return
 
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
