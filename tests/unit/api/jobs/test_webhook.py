@@ -10,9 +10,12 @@ from fastapi.testclient import TestClient
 from support.access import KeysFile, bearer
 from support.answers import VIDEO, accepted, problem
 from support.backstage import Backstage
+from support.batches import make
 from support.receiver import SECRET
+from support.records import Records
 from unit.api.conftest import OpenApp
 from vidferry_common.contract import keys
+from vidferry_common.store import Store
 
 URL = "https://hooks.example.org/a?key=1"
 WEBHOOK = {"webhook_secrets": SECRET}
@@ -117,6 +120,44 @@ def test_each_owner_has_its_own(owners: Owners, backstage: Backstage) -> None:
     assert field_of(backstage, accepted(ask(client, {"url": URL}, who["team-b"])))
     # The secret for open access signs nothing of an owner's.
     problem(ask(client, {"url": URL}, who["team-c"]), 422, "webhook_unavailable")
+
+
+def test_a_batch_and_its_jobs_have_the_same(owners: Owners, backstage: Backstage) -> None:
+    client, who = owners
+
+    def post(owner: str, **fields: Any) -> dict[str, Any]:
+        """The batch, once its jobs are made."""
+        batch = accepted(client.post("/api/batches", json={"urls": ["no URL", VIDEO], **fields}, headers=who[owner]))
+        backstage.redis(lambda redis: make(Records(Store(redis, 3600), redis)))
+        return batch
+
+    def fields_of(batch: dict[str, Any], owner: str) -> list[list[str]]:
+        """Of the batch, and of its jobs."""
+        found = client.get("/api/jobs", params={"batch": batch["job_id"]}, headers=who[owner]).json()["jobs"]
+        return [field_of(backstage, job) for job in (batch, *found)]
+
+    mine = post("team-a", webhook={"events": ["batch.completed", "job.failed"]})
+    assert fields_of(mine, "team-a") == [["batch.completed", URL], ["job.failed", URL], ["job.failed", URL]]
+    assert "webhook" not in mine
+    problem(client.get(f"/api/jobs/{mine['job_id']}/deliveries", headers=who["team-b"]), 404, "job_not_found")
+    client.delete(mine["status_url"], headers=who["team-a"])
+    again = accepted(client.post(f"{mine['status_url']}/retry", headers=who["team-a"]))
+    assert field_of(backstage, again) == ["batch.completed", URL]
+    backstage.redis(lambda redis: make(Records(Store(redis, 3600), redis)))
+
+    assert fields_of(post("team-a"), "team-a") == [[], ["job.failed", URL], ["job.failed", URL]]
+    assert fields_of(post("team-a", webhook={"events": []}), "team-a") == [[], [], []]
+    assert fields_of(post("team-b"), "team-b") == [[], [], []]
+    problem(
+        client.post("/api/batches", json={"urls": [VIDEO], "webhook": {"url": URL}}, headers=who["team-c"]),
+        422,
+        "webhook_unavailable",
+    )
+    problem(
+        client.post("/api/batches", json={"urls": [VIDEO], "webhook": {"url": "http://x/"}}, headers=who["team-a"]),
+        422,
+        "invalid_request",
+    )
 
 
 def test_events_that_wait_are_a_limit(

@@ -1,6 +1,7 @@
 """What a batch counts, when it ends, and that nothing is made twice."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +14,12 @@ from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, chi
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, STARTED, Status
+from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import (
     BatchMovedOn,
     Cancelled,
     Cause,
+    Delivery,
     Ending,
     IdempotencyMismatch,
     JobFilter,
@@ -147,7 +150,9 @@ async def test_an_entry_is_made_once_whoever_makes_it(records: Records) -> None:
     assert await counts(records, batch) == {"total": 3, "made": 3, "queued": 3}
     assert await records.redis.zcard(keys.QUEUE) == 3
     with pytest.raises(BatchMovedOn):
-        await records.store.batches.make_failed_child(new_child(found, 1, Entry("x")), ErrorCode.INVALID_URL)
+        await records.store.batches.make_failed_child(
+            new_child(found, 1, Entry("x")), found.making, ErrorCode.INVALID_URL
+        )
 
 
 async def make_first_two(records: Records, batch: NewJob) -> None:
@@ -275,6 +280,24 @@ async def test_an_owners_limit_holds_for_children_and_batches(records: Records) 
     with pytest.raises(QuotaExceeded):
         await records.store.batches.make_child(new_child(found, 1, Entry(urls(1)[0])), found.making)
     assert await counts(records, first) == {"total": 2, "made": 1, "queued": 1}
+
+
+async def test_a_batch_and_its_jobs_tell_one_receiver(records: Records) -> None:
+    events = (EventType.JOB_COMPLETED, EventType.JOB_FAILED, EventType.BATCH_COMPLETED)
+    webhook = Webhook("https://hooks.example.org/", events)
+    batch = await made(records, [*urls(1), "nonsense"], owner="a", webhook=webhook)
+    await made(records, ["nonsense"], owner="b")
+    await end_child(records, batch, 0, completed())
+
+    found = [Delivery.parse(task) for task in (await records.store.deliveries.take(10, 30))[0]]
+    assert {each.task.id: each.event.type for each in found} == {
+        child_id(batch.job_id, 0): EventType.JOB_COMPLETED,
+        child_id(batch.job_id, 1): EventType.JOB_FAILED,
+        batch.job_id: EventType.BATCH_COMPLETED,
+    }
+    assert {(each.owner, each.url) for each in found} == {("a", webhook.url)}
+    (last,) = (json.loads(each.event.message)["data"] for each in found if each.task.id == batch.job_id)
+    assert (last["status"], last["batch"]["counts"]["failed"]) == ("completed", 1)
 
 
 async def test_the_same_request_makes_one_batch(records: Records) -> None:

@@ -8,12 +8,24 @@ from uuid import uuid4
 
 import pytest
 
-from support.batches import claim_child, completed, counts, end_child, made, make, new_batch, read, take_batch
+from support.batches import (
+    QUEUE_BYTES,
+    claim_child,
+    completed,
+    counts,
+    end_child,
+    made,
+    make,
+    new_batch,
+    read,
+    take_batch,
+)
 from support.records import SECONDS, Records, of
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
 from vidferry_worker.batches.entry_source import EntryPage, NoPlaylists
 from vidferry_worker.batches.maker import BatchMaker
@@ -146,6 +158,22 @@ async def test_a_full_queue_drops_nothing(records: Records) -> None:
     await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
     await make(records)
     assert await counts(records, batch) == {"total": 4, "made": 4, "completed": 2, "queued": 2}
+
+
+async def test_events_that_wait_for_receivers_make_the_maker_wait(records: Records) -> None:
+    webhook = Webhook("https://hooks.example.org/", tuple(EventType))
+    batch = await new_batch(records, ["nonsense", *urls(1)], webhook=webhook)
+    await of(records.redis.hset(keys.ROOM, "undelivered", str(QUEUE_BYTES // 2 + 1)))
+    await records.redis.zadd(keys.DELIVERIES, {"some-job": 9e15})
+    await make(records)
+    assert await counts(records, batch) == {"total": 2}
+    _, due = await records.store.batches.tasks.take(1, 30)
+    assert due is not None
+    assert due <= 2
+    await of(records.redis.hset(keys.ROOM, "undelivered", "0"))
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records)
+    assert await counts(records, batch) == {"total": 2, "made": 2, "queued": 1, "failed": 1}
 
 
 async def test_a_playlist_is_made_while_it_is_read(records: Records) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -12,7 +12,9 @@ from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store.jobs import (
+    EVENTS_RETRY_SECONDS,
     IDEMPOTENCY_SECONDS,
     BatchMovedOn,
     Cancelled,
@@ -23,7 +25,7 @@ from vidferry_common.store.jobs import (
     describe_job,
     parse_created,
 )
-from vidferry_common.store.owner_limits import JobLimits
+from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.scripts import RedisFull, ScriptRunner
 from vidferry_common.store.tasks import TaskQueue
 
@@ -48,6 +50,15 @@ class Making:
     queue_cap: int
     queue_bytes: int
     """the api's limits, which hold for the children too"""
+    webhook: Webhook | None = None
+    """where their events go"""
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        given = orjson.loads(text)
+        told = given.get("webhook")
+        webhook = told and Webhook(told["url"], tuple(map(EventType, told["events"])))
+        return cls(**given | {"limits": JobLimits(**given["limits"]), "webhook": webhook})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,14 @@ class BatchStore:
         Raises what JobStore.create() raises.
         """
         making = Making(
-            job.traceparent, job.public_root, job.caller_digest, job.partition, _job_limits(job), queue_cap, queue_bytes
+            job.traceparent,
+            job.public_root,
+            job.caller_digest,
+            job.partition,
+            _job_limits(job),
+            queue_cap,
+            queue_bytes,
+            job.webhook,
         )
         document, request = job.document, job.request
         written = [_write_entry(entry) for entry in entries or ()]
@@ -129,10 +147,9 @@ class BatchStore:
         making, made, total, stopped, told = record
         if not job or making is None:
             return None
-        given = orjson.loads(making)
         return OpenBatch(
             job=JobRecord.parse(batch_id, job),
-            making=Making(**given | {"limits": JobLimits(**given["limits"])}),
+            making=Making.parse(making),
             made=int(made),
             entries=entries,
             total=None if total is None else int(total),
@@ -176,8 +193,8 @@ class BatchStore:
         """
         await self._jobs.create(child, making.queue_cap, making.queue_bytes, title=title)
 
-    async def make_failed_child(self, child: NewJob, code: ErrorCode, title: str = "") -> None:
-        """The same of an entry that no download can be made of. Raises RedisFull, BatchMovedOn."""
+    async def make_failed_child(self, child: NewJob, making: Making, code: ErrorCode, title: str = "") -> None:
+        """The same of an entry that no download can be made of. Raises RedisFull, QuotaExceeded, BatchMovedOn."""
         assert child.parent is not None
         outcome = await self._scripts.run(
             "fail_child",
@@ -189,12 +206,15 @@ class BatchStore:
             created=child.created,
             record_seconds=self._record_seconds,
             expires_at=utc_now(self._record_seconds),
+            queue_bytes=making.queue_bytes,
             caller_rate=0,
         )
         if outcome == b"elsewhere":
             raise BatchMovedOn
         if outcome == b"no_memory":
             raise RedisFull
+        if outcome == b"events_waiting":
+            raise QuotaExceeded("events_waiting", 0, EVENTS_RETRY_SECONDS)
 
     async def fail(self, batch_id: str, code: ErrorCode) -> None:
         """Has a batch make no more children, and fail with that code once those that it has have ended."""

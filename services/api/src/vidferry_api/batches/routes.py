@@ -34,7 +34,10 @@ async def post_batch(body: BatchRequest, creator: JobCreatorDep) -> JSONResponse
 
     The body may have 1 MiB.
     """
-    asked = JobRequest(body.playlist or "", body.format, body.priority, body.force, body.external_id, body.metadata)
+    webhook = body.webhook.request_fields() if body.webhook else None
+    asked = JobRequest(
+        body.playlist or "", body.format, body.priority, body.force, body.external_id, body.metadata, webhook
+    )
     return creator.describe(await creator.create_batch(asked, _source_of(body)))
 
 

@@ -124,7 +124,7 @@ class JobCreator:
         self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
     ) -> Created:
         """The same for a probe."""
-        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.PROBE)
+        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.PROBE, webhook=None)
         settings = self.services.settings
         creating = self.services.store.probes.create(
             job, settings.queue_cap, settings.queue_bytes, settings.caller_rate

@@ -13,7 +13,8 @@ from vidferry_common.urls import canonical_url
 STRETCH = 100
 """entries that are read from Redis at once"""
 FULL_SECONDS = 2.0
-"""until the next try, where the queue is full or the owner has as many waiting jobs as allowed"""
+"""until the next try, where the queue is full, the owner has as many waiting jobs as allowed, or too many events wait
+for receivers"""
 MAX_WAIT = 60.0
 """the same, where the owner's bytes of the day are used up: the operator may change that limit"""
 
@@ -47,7 +48,7 @@ class ChildMaker:
         try:
             url = canonical_url(entry.url)
         except ValueError:
-            await self._store.batches.make_failed_child(child, ErrorCode.INVALID_URL, entry.title)
+            await self._store.batches.make_failed_child(child, self._batch.making, ErrorCode.INVALID_URL, entry.title)
         else:
             await self._store.batches.make_child(replace(child, url=url), self._batch.making, entry.title)
 
@@ -71,4 +72,6 @@ def new_child(batch: OpenBatch, index: int, entry: Entry) -> NewJob:
         force=job.force,
         retry_of=entry.retry_of,
         parent=Parent(job.job_id, index),
+        requested_webhook=job.webhook,
+        webhook=making.webhook,
     )
