@@ -69,6 +69,9 @@ def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
         "headObjectFile": "head /api/objects/{object_id}/file",
         "getObjectThumbnail": "get /api/objects/{object_id}/thumbnail",
         "headObjectThumbnail": "head /api/objects/{object_id}/thumbnail",
+        "listDeliveries": "get /api/jobs/{job_id}/deliveries",
+        "headListDeliveries": "head /api/jobs/{job_id}/deliveries",
+        "resendEvent": "post /api/jobs/{job_id}/deliveries/{event_id}/resend",
         "getMessagesSchema": "get /api/schema/messages.json",
         "headMessagesSchema": "head /api/schema/messages.json",
         "createTicket": "post /api/tickets",
@@ -263,6 +266,7 @@ def test_a_response_may_get_more_fields(document: dict[str, Any]) -> None:
         "ObjectChanges",
         "ProbeRequest",
         "RequestedFormat",
+        "WebhookRequest",
     ], "what is sent"
 
 
