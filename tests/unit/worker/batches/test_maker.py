@@ -28,7 +28,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
 from vidferry_worker.batches.entry_source import EntryPage, NoPlaylists
-from vidferry_worker.batches.maker import BatchMaker
+from vidferry_worker.batches.maker import MAX_READING, BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
 
 pytestmark = pytest.mark.anyio
@@ -64,9 +64,9 @@ async def until_made(records: Records, batch: NewJob, count: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def worker(records: Records, source: Any = None, hold: float = 30) -> AsyncIterator[None]:
+async def worker(records: Records, source: Any = None, hold: float = 30, slots: int = 8) -> AsyncIterator[None]:
     maker = BatchMaker(records.store, source or NoPlaylists())
-    loop = asyncio.create_task(TaskLoop(records.store.batches.tasks, maker.make, slots=8, hold=hold).run())
+    loop = asyncio.create_task(TaskLoop(records.store.batches.tasks, maker.make, slots=slots, hold=hold).run())
     try:
         yield
     finally:
@@ -191,6 +191,14 @@ async def test_a_playlist_is_made_while_it_is_read(records: Records) -> None:
     assert await counts(records, batch) == {"total": 5, "made": 5, "queued": 5}
     assert playlist.known == [[], entries[:2]]
     assert (await records.state(batch.job_id))["data"]["title"] == "A list"
+
+
+async def test_playlists_that_hang_hold_up_no_list(records: Records) -> None:
+    for _ in range(MAX_READING + 1):
+        await new_batch(records, LIST)
+    batch = await new_batch(records, urls(1))
+    async with worker(records, Playlist([Entry("x")], stop=0), slots=MAX_READING + 1):
+        await until_made(records, batch, 1)
 
 
 class Overtaken(Playlist):

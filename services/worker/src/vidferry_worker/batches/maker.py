@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 60.0
 """Between two looks at a batch whose children are all made. One that has not moved since is counted anew."""
+MAX_READING = 16
+"""Batches of one worker that read a playlist, or wait for the slot of one that does. The other slots are for batches
+that wait for nobody, so that slow playlists hold up no lists of URLs."""
 READING_TRIES = 4
 """of a playlist that can't be read for now"""
 READING_DELAY = 5.0
@@ -27,6 +30,7 @@ class BatchMaker:
 
     def __init__(self, store: Store, source: EntrySource) -> None:
         self._store, self._queue, self._source = store, store.batches.tasks, source
+        self._reading = 0
 
     async def make(self, task: Task) -> None:
         """Makes what can be made now, and lets the task be done again later."""
@@ -46,9 +50,13 @@ class BatchMaker:
     async def _make_children(self, batch: OpenBatch, task: Task) -> None:
         maker = ChildMaker(self._store, batch)
         try:
-            if batch.total is None and batch.job.playlist is not None:
-                await self._read_playlist(batch, batch.job.playlist, maker)
             wait = await maker.make_known()
+            if batch.total is None and batch.job.playlist is not None:
+                if self._reading >= MAX_READING:
+                    await self._queue.put_back(task, FULL_SECONDS)
+                    return
+                await self._read_playlist(batch, batch.job.playlist, maker)
+                wait = await maker.make_known()
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except JobFailure as failure:
@@ -59,14 +67,17 @@ class BatchMaker:
     async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> None:
         """Reads the rest of a playlist, and makes children meanwhile."""
         batch_id, start = batch.job.job_id, batch.entries
-        known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
-        await maker.make_known()
-        async with aclosing(self._source.read_entries(playlist, known)) as pages:
-            async for page in pages:
-                await self._add_entries(batch_id, start, page.entries, page.title)
-                start += len(page.entries)  # also where another worker, that took this one for dead, has added more
-                await maker.make_known()
-        await self._add_entries(batch_id, start, (), complete=True)
+        self._reading += 1
+        try:
+            known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
+            async with aclosing(self._source.read_entries(playlist, known)) as pages:
+                async for page in pages:
+                    await self._add_entries(batch_id, start, page.entries, page.title)
+                    start += len(page.entries)  # also where another worker, that took this one for dead, has added more
+                    await maker.make_known()
+            await self._add_entries(batch_id, start, (), complete=True)
+        finally:
+            self._reading -= 1
 
     async def _add_entries(
         self, batch_id: str, start: int, entries: Sequence[Entry], title: str = "", *, complete: bool = False
