@@ -300,6 +300,16 @@ async def test_a_batch_and_its_jobs_tell_one_receiver(records: Records) -> None:
     assert (last["status"], last["batch"]["counts"]["failed"]) == ("completed", 1)
 
 
+async def test_what_a_newer_api_says_of_the_children_is_left_aside(records: Records) -> None:
+    batch = await new_batch(records, urls(1))
+    key = keys.BATCH + batch.job_id
+    making = json.loads(await of(records.redis.hget(key, "making")))
+    newer = {**making, "new": 1, "limits": {**making["limits"], "new": 1}}
+    await of(records.redis.hset(key, "making", json.dumps(newer)))
+    await make(records)
+    assert await counts(records, batch) == {"total": 1, "made": 1, "queued": 1}
+
+
 async def test_the_same_request_makes_one_batch(records: Records) -> None:
     same = urls(2)
     entries = [Entry(url) for url in same]

@@ -56,9 +56,9 @@ class Making:
     @classmethod
     def parse(cls, text: bytes) -> Self:
         given = orjson.loads(text)
-        told = given.get("webhook")
+        limits, told = JobLimits(**_known(JobLimits, given["limits"])), given.get("webhook")
         webhook = told and Webhook(told["url"], tuple(map(EventType, told["events"])))
-        return cls(**given | {"limits": JobLimits(**given["limits"]), "webhook": webhook})
+        return cls(**_known(cls, given) | {"limits": limits, "webhook": webhook})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class OpenBatch:
     """`cancelled` or `failed` where it makes no more children"""
     idle: float
     """seconds since its watchers were told anything"""
+
+
+def _known(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of that kind among those that are written: a newer release may write more."""
+    return {name: given[name] for name in kind.__slots__ if name in given}
 
 
 # The status before is lost at the end anyway, and a worker of a newer release may tell one that is unknown here.
@@ -161,7 +166,7 @@ class BatchStore:
         """The known entries, from that index on; of a batch that has ended, those that it was cancelled before."""
         key = keys.BATCH + batch_id + keys.ENTRIES
         found = await self._scripts.await_reply(self._scripts.redis.lrange(key, first, first + count - 1))
-        return [Entry(**orjson.loads(entry)) for entry in found]
+        return [Entry(**_known(Entry, orjson.loads(entry))) for entry in found]
 
     async def add_entries(
         self, batch_id: str, start: int, entries: Sequence[Entry], *, title: str = "", complete: bool = False
