@@ -12,6 +12,7 @@ from support.batches import make
 from support.owners import ADMIN, READER, A, B, tell_owners_apart
 from support.records import Records
 from unit.api.conftest import OpenApp
+from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.store import Store
 
@@ -143,6 +144,17 @@ def test_a_completed_one_is_tried_again_only_where_something_is_missing(
     (child,) = children(client, again, A)
     complete(backstage, child["job_id"])
     problem(client.post(f"{again['status_url']}/retry", headers=A), 409, "job_completed")
+
+
+def test_one_whose_failed_jobs_were_deleted_is_not_said_to_be_complete(
+    client: TestClient, backstage: Backstage
+) -> None:
+    batch = post(client, A, ["no URL"])
+    work(backstage)
+    (child,) = children(client, batch, A)
+    backstage.redis(lambda redis: redis.delete(keys.JOB + child["job_id"]))
+    refused = problem(client.post(f"{batch['status_url']}/retry", headers=A), 404, "job_not_found")
+    assert "new batch" in refused["detail"]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,18 @@ PAGE = 200
 
 async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
     """Creates a new batch of the entries that this one did not complete, for the same owner. Raises Problem if it
-    completed all.
+    completed all, or if the records of those that it did not complete are gone.
     """
     asked = JobRequest(
         batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata, batch.webhook
     )
     source = await _find_source(batch, creator.services.store)
+    counts = batch.state["batch"]["counts"]
+    if not source and counts["failed"] + counts["cancelled"] > 0:
+        raise Problem(
+            ProblemCode.JOB_NOT_FOUND,
+            "The jobs of the batch that did not complete were deleted. Create a new batch of their URLs.",
+        )
     if not source:
         raise Problem(
             ProblemCode.JOB_COMPLETED,
