@@ -74,6 +74,18 @@ def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage
     assert [job["job_id"] for job in kinds] == [batch["job_id"]]
 
 
+@pytest.mark.parametrize("url", ["no URL", "", "file:///etc/passwd", f"{VIDEO}#__youtubedl_smuggle=%7B%7D"])
+def test_a_child_of_a_bad_url_is_not_tried_again(client: TestClient, backstage: Backstage, url: str) -> None:
+    batch = post(client, A, [url])
+    work(backstage)
+    (child,) = children(client, batch, A)
+    assert (child["status"], child["error"]["code"], child["url"]) == ("failed", "invalid_url", url or None)
+
+    problem(client.post(f"{child['status_url']}/retry", headers=A), 422, "invalid_url")
+    told = client.post("/api/jobs:retry", json={"job_ids": [child["job_id"]]}, headers=A).json()
+    assert [each["code"] for each in told["failed"]] == ["invalid_url"]
+
+
 def test_nobody_else_sees_or_changes_it(client: TestClient, backstage: Backstage) -> None:
     batch = post(client, A)
     work(backstage)
