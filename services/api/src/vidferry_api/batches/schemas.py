@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
 from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, without_nulls
+from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import MAX_ITEMS_TEXT, MAX_URLS, parse_items
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
@@ -76,6 +77,10 @@ class BatchRequest(BaseModel):
         description="A JSON object that Vidferry keeps with the batch, and not with its jobs. At most 2 KiB when "
         "written without spaces.",
         examples=[{"course": "physics"}],
+    )
+    webhook: WebhookRequest | None = Field(
+        default=None,
+        description="Where `batch.completed` is sent, signed by the Standard Webhooks scheme. Its jobs send no events.",
     )
 
     @model_validator(mode="before")

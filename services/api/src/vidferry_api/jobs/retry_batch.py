@@ -17,7 +17,9 @@ async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = N
     """Creates a new batch of the entries that this one did not complete, for the same owner. Raises Problem if it
     completed all.
     """
-    asked = JobRequest(batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata)
+    asked = JobRequest(
+        batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata, batch.webhook
+    )
     source = await _find_source(batch, creator.services.store)
     if not source:
         raise Problem(
