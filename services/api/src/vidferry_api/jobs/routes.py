@@ -254,9 +254,7 @@ async def delete_job(
     summary="Retry a job",
     status_code=202,
     response_model=Job,
-    responses=creation_responses(
-        ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED, ProblemCode.INVALID_URL
-    ),
+    responses=creation_responses(ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED, ProblemCode.INVALID_URL),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
 async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONResponse:
