@@ -1,9 +1,13 @@
-"""Parses the document of a probe, as a child sends it. Every number, text and list of it is bounded here."""
+"""Parses the document of a probe, as a child sends it. Every number, text and list is bounded here, and the whole."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+import orjson
+
 from vidferry_common.contract.probes import (
+    MAX_BYTES,
     MAX_CHAPTERS,
     MAX_ENTRIES,
     MAX_FORMATS,
@@ -36,32 +40,36 @@ from vidferry_worker.children.protocol import (
     Probed,
 )
 
-_DATE: Final = len("2026-01-31")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 T = TypeVar("T")
 
 
 def parse_probed(message: Message) -> Probed:
     """The event with a probe's document; InvalidEventError."""
-    probe = _read_object(message, "probe")
+    probe = _parse_probe(_read_object(message, "probe"))
+    if len(orjson.dumps(probe)) > MAX_BYTES:  # what is left out or short in the message is written out here
+        raise InvalidEventError(f"its probe has more than {MAX_BYTES} bytes")
+    return Probed(probe)
+
+
+def _parse_probe(probe: Message) -> Probe:
     choice = probe.get("choice")
-    return Probed(
-        Probe(
-            title=read_name(probe, "title", MAX_TITLE),
-            uploader=read_name(probe, "uploader"),
-            upload_date=_read_date(probe, "upload_date"),
-            duration=read_optional_number(probe, "duration"),
-            live=read_flag(probe, "live"),
-            age_limit=_read_optional_integer(probe, "age_limit", MAX_YEARS),
-            thumbnail=read_url(probe, "thumbnail"),
-            formats=_read_list(probe, "formats", MAX_FORMATS, _parse_format),
-            subtitles=_read_list(probe, "subtitles", MAX_SUBTITLES, _parse_subtitles),
-            chapters=_read_list(probe, "chapters", MAX_CHAPTERS, _parse_chapter),
-            entries=_read_list(probe, "entries", MAX_ENTRIES, parse_entry),
-            entry_count=_read_optional_integer(probe, "entry_count", MAX_LISTED),
-            is_list=read_flag(probe, "is_list"),
-            choice=None if choice is None else _parse_choice(_read_object(probe, "choice")),
-            shortened=read_flag(probe, "shortened"),
-        )
+    return Probe(
+        title=read_name(probe, "title", MAX_TITLE),
+        uploader=read_name(probe, "uploader"),
+        upload_date=_read_date(probe, "upload_date"),
+        duration=read_optional_number(probe, "duration"),
+        live=read_flag(probe, "live"),
+        age_limit=_read_optional_integer(probe, "age_limit", MAX_YEARS),
+        thumbnail=read_url(probe, "thumbnail"),
+        formats=_read_list(probe, "formats", MAX_FORMATS, _parse_format),
+        subtitles=_read_list(probe, "subtitles", MAX_SUBTITLES, _parse_subtitles),
+        chapters=_read_list(probe, "chapters", MAX_CHAPTERS, _parse_chapter),
+        entries=_read_list(probe, "entries", MAX_ENTRIES, parse_entry),
+        entry_count=_read_optional_integer(probe, "entry_count", MAX_LISTED),
+        is_list=read_flag(probe, "is_list"),
+        choice=None if choice is None else _parse_choice(_read_object(probe, "choice")),
+        shortened=read_flag(probe, "shortened"),
     )
 
 
@@ -156,12 +164,7 @@ def _read_date(message: Message, name: str) -> str | None:
     value = message.get(name)
     if value is None:
         return None
-    if (
-        not isinstance(value, str)
-        or len(value) != _DATE
-        or not value.isascii()
-        or not value.replace("-", "").isdecimal()
-    ):
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
         raise InvalidEventError(f"{name} is no date")
     return value
 
