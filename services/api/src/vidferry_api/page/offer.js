@@ -18,7 +18,7 @@ const MAX_UNKNOWN = 1000;
 /**
  * @param {Job} job a look that has found a list
  * @param {{onTake: (job: Job, choice: Choice) => void}} actions
- * @returns {{element: HTMLElement, update: () => void, focus: () => void}}
+ * @returns {{element: HTMLElement, update: () => void, focus?: () => void}} focus: unless there is nothing to choose
  */
 export function createOffer(job, { onTake }) {
   const { element, parts } = copyTemplate("offer");
@@ -71,7 +71,7 @@ export function createOffer(job, { onTake }) {
     }
   });
   update();
-  return { element, update, focus: () => parts.limit.select() };
+  return { element, update, focus: most > 0 ? () => parts.limit.select() : undefined };
 }
 
 /** @param {{index: number, title: string | null, url: string | null, duration: number | null}} entry */
