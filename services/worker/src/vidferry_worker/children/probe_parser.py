@@ -55,17 +55,17 @@ def parse_probed(message: Message) -> Probed:
 def _parse_probe(probe: Message) -> Probe:
     choice = probe.get("choice")
     return Probe(
-        title=read_name(probe, "title", MAX_TITLE),
-        uploader=read_name(probe, "uploader"),
+        title=_read_name(probe, "title", MAX_TITLE),
+        uploader=_read_name(probe, "uploader"),
         upload_date=_read_date(probe, "upload_date"),
         duration=read_optional_number(probe, "duration"),
         live=read_flag(probe, "live"),
         age_limit=_read_optional_integer(probe, "age_limit", MAX_YEARS),
-        thumbnail=read_url(probe, "thumbnail"),
+        thumbnail=_read_url(probe, "thumbnail"),
         formats=_read_list(probe, "formats", MAX_FORMATS, _parse_format),
         subtitles=_read_list(probe, "subtitles", MAX_SUBTITLES, _parse_subtitles),
         chapters=_read_list(probe, "chapters", MAX_CHAPTERS, _parse_chapter),
-        entries=_read_list(probe, "entries", MAX_ENTRIES, parse_entry),
+        entries=_read_list(probe, "entries", MAX_ENTRIES, _parse_entry),
         entry_count=_read_optional_integer(probe, "entry_count", MAX_LISTED),
         is_list=read_flag(probe, "is_list"),
         choice=None if choice is None else _parse_choice(_read_object(probe, "choice")),
@@ -73,45 +73,45 @@ def _parse_probe(probe: Message) -> Probe:
     )
 
 
-def parse_entry(entry: Message) -> ListEntry:
+def _parse_entry(entry: Message) -> ListEntry:
     """An entry of a list; InvalidEventError."""
     return ListEntry(
         index=read_integer(entry, "index", MAX_LISTED),
-        url=read_url(entry, "url"),
-        title=read_name(entry, "title", MAX_TITLE),
+        url=_read_url(entry, "url"),
+        title=_read_name(entry, "title", MAX_TITLE),
         duration=read_optional_number(entry, "duration"),
     )
 
 
 def _parse_format(each: Message) -> ProbeFormat:
     return ProbeFormat(
-        id=read_name(each, "id") or "",
-        container=read_name(each, "container"),
+        id=_read_name(each, "id") or "",
+        container=_read_name(each, "container"),
         video=read_flag(each, "video"),
         audio=read_flag(each, "audio"),
         width=_read_optional_integer(each, "width", MAX_PIXELS),
         height=_read_optional_integer(each, "height", MAX_PIXELS),
         fps=read_optional_number(each, "fps"),
-        video_codec=read_name(each, "video_codec"),
-        audio_codec=read_name(each, "audio_codec"),
+        video_codec=_read_name(each, "video_codec"),
+        audio_codec=_read_name(each, "audio_codec"),
         bitrate=_read_optional_integer(each, "bitrate"),
         size=_read_optional_integer(each, "size"),
         size_estimated=read_flag(each, "size_estimated"),
-        language=read_name(each, "language"),
-        dynamic_range=read_name(each, "dynamic_range"),
+        language=_read_name(each, "language"),
+        dynamic_range=_read_name(each, "dynamic_range"),
     )
 
 
 def _parse_choice(choice: Message) -> ProbeChoice:
     return ProbeChoice(
         formats=[_clean(name) for name in read_texts(choice, "formats", MAX_STREAMS, MAX_NAME)],
-        container=read_name(choice, "container"),
+        container=_read_name(choice, "container"),
         width=_read_optional_integer(choice, "width", MAX_PIXELS),
         height=_read_optional_integer(choice, "height", MAX_PIXELS),
         fps=read_optional_number(choice, "fps"),
-        video_codec=read_name(choice, "video_codec"),
-        audio_codec=read_name(choice, "audio_codec"),
-        dynamic_range=read_name(choice, "dynamic_range"),
+        video_codec=_read_name(choice, "video_codec"),
+        audio_codec=_read_name(choice, "audio_codec"),
+        dynamic_range=_read_name(choice, "dynamic_range"),
         size=_read_optional_integer(choice, "size"),
         size_estimated=read_flag(choice, "size_estimated"),
     )
@@ -119,8 +119,8 @@ def _parse_choice(choice: Message) -> ProbeChoice:
 
 def _parse_subtitles(each: Message) -> ProbeSubtitles:
     return ProbeSubtitles(
-        language=read_name(each, "language") or "",
-        name=read_name(each, "name"),
+        language=_read_name(each, "language") or "",
+        name=_read_name(each, "name"),
         automatic=read_flag(each, "automatic"),
         formats=[_clean(name) for name in read_texts(each, "formats", MAX_STREAMS, MAX_NAME)],
     )
@@ -128,13 +128,13 @@ def _parse_subtitles(each: Message) -> ProbeSubtitles:
 
 def _parse_chapter(each: Message) -> ProbeChapter:
     return ProbeChapter(
-        title=read_name(each, "title"),
+        title=_read_name(each, "title"),
         start=read_number(each, "start"),
         end=read_optional_number(each, "end"),
     )
 
 
-def read_name(message: Message, name: str, most: int = MAX_NAME) -> str | None:
+def _read_name(message: Message, name: str, most: int = MAX_NAME) -> str | None:
     """A text for people in one line; None where there is none. InvalidEventError."""
     value = message.get(name)
     if value is None:
@@ -144,7 +144,7 @@ def read_name(message: Message, name: str, most: int = MAX_NAME) -> str | None:
     return _clean(value) or None
 
 
-def read_url(message: Message, name: str) -> str | None:
+def _read_url(message: Message, name: str) -> str | None:
     """A URL of http or https; None where there is none. InvalidEventError."""
     value = message.get(name)
     if value is None:
