@@ -102,6 +102,7 @@ def test_without_a_secret_there_is_no_webhook(open_app: OpenApp) -> None:
     client = open_app()
     problem(ask(client, {"url": URL}), 422, "webhook_unavailable")
     accepted(ask(client, None))
+    accepted(ask(client, {"events": []}))
 
 
 Owners = tuple[TestClient, dict[str, dict[str, str]]]
