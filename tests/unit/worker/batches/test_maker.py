@@ -8,14 +8,25 @@ from uuid import uuid4
 
 import pytest
 
-from support.batches import claim_child, completed, counts, end_child, made, make, new_batch, read, take_batch
+from support.batches import (
+    NoPlaylists,
+    claim_child,
+    completed,
+    counts,
+    end_child,
+    made,
+    make,
+    new_batch,
+    read,
+    take_batch,
+)
 from support.records import SECONDS, Records, of
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
 from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
-from vidferry_worker.batches.entry_source import EntryPage, NoPlaylists
+from vidferry_worker.batches.entry_source import EntryPage
 from vidferry_worker.batches.maker import BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
 
