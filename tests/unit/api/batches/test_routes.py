@@ -157,6 +157,17 @@ def test_a_completed_one_is_tried_again_only_where_something_is_missing(
     problem(client.post(f"{again['status_url']}/retry", headers=A), 409, "job_completed")
 
 
+def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient, backstage: Backstage) -> None:
+    batch = post(client, A)
+    work(backstage)
+    client.delete(batch["status_url"], headers=A)
+    retry, filters = "/api/jobs:retry", ({}, {"kind": "download"}, {"batch": batch["job_id"]})
+    chosen = [client.post(retry, json={"filter": each}, headers=A).json()["job_ids"] for each in filters]
+    assert [len(each) for each in chosen] == [1, 2, 2]
+    (again,) = chosen[0]
+    assert client.get(f"/api/jobs/{again}", headers=A).json()["retry_of"] == batch["job_id"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -129,7 +129,8 @@ async def post_jobs_retry(
 ) -> JSONResponse:
     """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
 
-    Send an Idempotency-Key, so that a repeated request retries no job twice.
+    A filter that chooses a batch leaves the batch's jobs to its retry. Send an Idempotency-Key, so that a repeated
+    request retries no job twice.
     """
     return JSONResponse(await retry_jobs(body, services, principal, creator))
 
