@@ -42,11 +42,16 @@ class BatchRequest(JobRequestBody):
         min_length=1,
         max_length=MAX_ITEMS_TEXT,
         description="Which videos of the playlist, by their places from 1 on; with `newest_first`, by their places in "
-        "that order.",
+        "that order. Only the first 5,000 entries of a playlist are read.",
         examples=["1-50,60"],
     )
     limit: int | None = Field(
-        default=None, ge=1, le=MAX_LIMIT, strict=True, description="The most videos to take of the playlist."
+        default=None,
+        ge=1,
+        le=MAX_LIMIT,
+        strict=True,
+        description="The most videos to take of the playlist. By default, and at the most, as many as the operator "
+        "allows (1,000, unless `VIDFERRY_MAX_ENTRIES` says otherwise).",
     )
     newest_first: bool = Field(
         default=False,

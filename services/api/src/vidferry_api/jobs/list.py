@@ -55,7 +55,8 @@ class JobFilterFields(BaseModel):
     batch: Annotated[str, AfterValidator(_normalize_id)] = Field(
         default="",
         max_length=64,
-        description="The id of a batch: the jobs that it has made, in the order of its entries.",
+        description="The id of a batch: the jobs that it has made, in the order of its entries. For a batch of another "
+        "owner, name its `owner` too.",
         json_schema_extra={"format": "uuid"},
     )
     site: str = Field(
