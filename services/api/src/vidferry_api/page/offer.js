@@ -36,7 +36,7 @@ export function createOffer(job, { onTake }) {
   parts.entries.replaceChildren(...named.map(createEntry));
   parts.entries.hidden = !named.length;
   const others = typeof count === "number" ? count - named.length : 0;
-  setText(parts.others, others > 0 ? `and ${countVideos(others)} more` : count == null ? "and more" : "");
+  setText(parts.others, others > 0 ? `and ${others.toLocaleString()} more ${others === 1 ? "video" : "videos"}` : count == null ? "and more" : "");
 
   /** @returns {number} NaN unless it is a whole number that the list has */
   function chosen() {
