@@ -1,18 +1,27 @@
 """Batches that tests make in Redis, and children that they move on in a worker's place."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from support.records import CAP, Records, new_job
 from vidferry_common.contract.batches import Entry, PlaylistRequest, child_id
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import Claim, Ending, NewJob, OpenBatch, Task, entries_digest
-from vidferry_worker.batches.entry_source import EntrySource, NoPlaylists
+from vidferry_worker.batches.entry_source import EntryPage, EntrySource
 from vidferry_worker.batches.maker import BatchMaker
 
 QUEUE_BYTES = 2**30
+
+
+class NoPlaylists:
+    """A source of entries that reads no playlist."""
+
+    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+        raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"not read, with {len(known)} known entries: {playlist.url}")
+        yield
 
 
 async def new_batch(records: Records, source: Sequence[str] | PlaylistRequest, cap: int = CAP, **fields: Any) -> NewJob:

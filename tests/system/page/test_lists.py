@@ -104,7 +104,7 @@ def see_what_it_is(server: Scripted, page: Page) -> None:
     expect(card.get_by_role("heading")).to_have_text("Harbours")
     expect(card.get_by_role("status")).to_contain_text("A list of 24 videos · A pilot")
     expect(card.get_by_role("list", name="First videos").get_by_role("listitem")).to_have_count(10)
-    expect(card.get_by_text("and 14 videos more")).to_be_visible()
+    expect(card.get_by_text("and 14 more videos")).to_be_visible()
 
 
 def take_three(server: Scripted, page: Page) -> None:

@@ -108,7 +108,7 @@ def test_every_refusal_is_described_as_a_problem(document: dict[str, Any]) -> No
 def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
     operation = document["paths"]["/api/download"]["post"]
 
-    assert set(operation["responses"]) == EVERYWHERE | {"401", "403", "202", "415", "422", "429", "503"}
+    assert set(operation["responses"]) == EVERYWHERE | {"401", "403", "202", "404", "415", "422", "429", "503"}
     assert set(operation["responses"]["202"]["headers"]) == {
         "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Traceresponse",
     }  # fmt: skip

@@ -75,6 +75,18 @@ def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage
     assert [job["job_id"] for job in kinds] == [batch["job_id"]]
 
 
+@pytest.mark.parametrize("url", ["no URL", "", "file:///etc/passwd", f"{VIDEO}#__youtubedl_smuggle=%7B%7D"])
+def test_a_child_of_a_bad_url_is_not_tried_again(client: TestClient, backstage: Backstage, url: str) -> None:
+    batch = post(client, A, [url])
+    work(backstage)
+    (child,) = children(client, batch, A)
+    assert (child["status"], child["error"]["code"], child["url"]) == ("failed", "invalid_url", url or None)
+
+    problem(client.post(f"{child['status_url']}/retry", headers=A), 422, "invalid_url")
+    told = client.post("/api/jobs:retry", json={"job_ids": [child["job_id"]]}, headers=A).json()
+    assert [each["code"] for each in told["failed"]] == ["invalid_url"]
+
+
 def test_nobody_else_sees_or_changes_it(client: TestClient, backstage: Backstage) -> None:
     batch = post(client, A)
     work(backstage)
@@ -155,6 +167,17 @@ def test_one_whose_failed_jobs_were_deleted_is_not_said_to_be_complete(
     backstage.redis(lambda redis: redis.delete(keys.JOB + child["job_id"]))
     refused = problem(client.post(f"{batch['status_url']}/retry", headers=A), 404, "job_not_found")
     assert "new batch" in refused["detail"]
+
+
+def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient, backstage: Backstage) -> None:
+    batch = post(client, A)
+    work(backstage)
+    client.delete(batch["status_url"], headers=A)
+    retry, filters = "/api/jobs:retry", ({}, {"kind": "download"}, {"batch": batch["job_id"]})
+    chosen = [client.post(retry, json={"filter": each}, headers=A).json()["job_ids"] for each in filters]
+    assert [len(each) for each in chosen] == [1, 2, 2]
+    (again,) = chosen[0]
+    assert client.get(f"/api/jobs/{again}", headers=A).json()["retry_of"] == batch["job_id"]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,18 @@ def test_a_request_names_url_and_events(open_app: OpenApp, backstage: Backstage)
     ]  # fmt: skip
 
 
+def test_a_batch_tells_its_end(open_app: OpenApp, backstage: Backstage) -> None:
+    client = open_app(**WEBHOOK)
+    answer = client.post("/api/batches", json={"urls": [VIDEO], "webhook": {"url": URL}})
+    batch = accepted(answer)
+    assert field_of(backstage, batch) == ["batch.completed", URL]
+    client.delete(f"/api/jobs/{batch['job_id']}")
+    again = accepted(client.post(f"/api/jobs/{batch['job_id']}/retry"))
+    assert field_of(backstage, again) == ["batch.completed", URL]
+    only_jobs = {"urls": [VIDEO], "webhook": {"url": URL, "events": ["job.failed"]}}
+    assert field_of(backstage, accepted(client.post("/api/batches", json=only_jobs))) == []
+
+
 def test_another_webhook_is_another_request(open_app: OpenApp) -> None:
     client = open_app(**WEBHOOK)
     key = {"idempotency-key": "one"}
@@ -93,6 +105,7 @@ def test_without_a_secret_there_is_no_webhook(open_app: OpenApp) -> None:
     client = open_app()
     problem(ask(client, {"url": URL}), 422, "webhook_unavailable")
     accepted(ask(client, None))
+    accepted(ask(client, {"events": []}))
 
 
 Owners = tuple[TestClient, dict[str, dict[str, str]]]

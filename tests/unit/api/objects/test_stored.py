@@ -302,7 +302,8 @@ def test_changing_when_it_expires(api: httpx2.Client, backstage: Backstage, put:
         {"expires_at": "9999-12-31T23:59:59-23:59"},
     ):  # fmt: skip
         problem(api.patch(url_of(stored), json=wrong), 422, "invalid_request")
-    problem(api.patch(url_of(stored), content="{", headers={"content-type": "application/json"}), 400, "invalid_json")
+    broken = api.patch(url_of(stored), content="{", headers={"content-type": "application/json"})
+    assert "expires_at" in problem(broken, 400, "invalid_json")["detail"]
 
 
 def test_what_is_being_deleted_is_not_handed_out(api: httpx2.Client, backstage: Backstage, put: Put) -> None:

@@ -165,6 +165,12 @@ async def make_first_two(records: Records, batch: NewJob) -> None:
             return
 
 
+async def test_an_entry_without_a_url_is_a_child_that_has_failed(records: Records) -> None:
+    batch = await made(records, ["", *urls(1)])
+
+    assert await counts(records, batch) == {"total": 2, "made": 2, "queued": 1, "failed": 1}
+
+
 async def test_equal_urls_share_one_download_and_count_each(records: Records) -> None:
     (url,) = urls(1)
     batch = await made(records, [url] * 3)

@@ -10,6 +10,7 @@ import pytest
 
 from support.batches import (
     QUEUE_BYTES,
+    NoPlaylists,
     claim_child,
     completed,
     counts,
@@ -27,7 +28,7 @@ from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, chi
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
-from vidferry_worker.batches.entry_source import EntryPage, NoPlaylists
+from vidferry_worker.batches.entry_source import EntryPage
 from vidferry_worker.batches.maker import MAX_READING, BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
 

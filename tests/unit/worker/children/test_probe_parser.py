@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from unit.worker.children.test_protocol import CHOICE, FORMAT, PROBE
-from vidferry_common.contract.probes import Probe
+from vidferry_common.contract.probes import MAX_BYTES, Probe
 from vidferry_worker.children.event_members import InvalidEventError
 from vidferry_worker.children.event_parser import parse_event
 
@@ -67,6 +67,21 @@ def test_nothing_hostile_is_accepted(part: str, field: str) -> None:
 def test_a_document_needs_its_lists(broken: Any) -> None:
     with pytest.raises(InvalidEventError):
         parse(broken)
+
+
+def test_the_whole_is_bounded() -> None:
+    """What a child leaves out is written out as null, so a short message may hold too much."""
+    parts = {"formats": {}, "subtitles": {"formats": []}, "chapters": {"start": 0}}
+    short: dict[str, Any] = {"entries": [], **{name: [part] * 200 for name, part in parts.items()}}
+    assert len(json.dumps(short)) < MAX_BYTES / 4
+    with pytest.raises(InvalidEventError, match="bytes"):
+        parse(short)
+
+
+@pytest.mark.parametrize("day", ["----------", "1234567890", "20260131--", "٢٠٢٦-٠١-٣١"])
+def test_a_date_is_a_date(day: str) -> None:
+    with pytest.raises(InvalidEventError):
+        parse(document(upload_date=day))
 
 
 def test_text_is_made_safe_to_show() -> None:

@@ -26,8 +26,6 @@ MAX_ITEMS_TEXT = 1000
 """characters of `items`"""
 MAX_POSITION = 1_000_000
 """the last place in a playlist that `items` may name"""
-MAX_TITLE = 500
-"""characters of an entry's or a playlist's title"""
 _RANGE = re.compile(r"([1-9]\d{0,6})(?:-([1-9]\d{0,6}))?")
 
 

@@ -98,7 +98,7 @@ BATCHES = TASKS + "batches"
 BATCH_NEWS = TASKS + "batch-news"
 """the task queue of the batches whose newest state has not been published"""
 
-PROBES = "vidferry:tasks:probes"
+PROBES = TASKS + "probes"
 """the task queue of the probes that have not ended; a task's id is the job id of its probe"""
 OPEN_PROBES = "vidferry:open-probes:"
 """+ digest of a caller: sorted set of the ids of the caller's probes that have not ended, by the time (ms) of their
@@ -106,7 +106,7 @@ creation"""
 PROBE_BY_URL = "vidferry:probe-by-url:"
 """+ digest of URL, format and part of the bucket: what a probe found there lately, as JSON"""
 
-DELIVERIES = f"{TASKS}deliveries"
+DELIVERIES = TASKS + "deliveries"
 """the queue of the jobs that have events for a receiver: the task of a job has its id"""
 EVENT_BYTES = 1024.0
 """that an event takes beside its text: its task, its entries in the sets, what is told of it"""

@@ -294,7 +294,9 @@ def _describe_cancelled(job_id: str, state: dict[str, Any]) -> list[Any]:
 
 
 def _write_entry(entry: Entry) -> str:
-    return orjson.dumps({name: value for name, value in asdict(entry).items() if value}).decode()
+    # The URL stays where it is empty: read_entries() needs it.
+    told = {name: value for name, value in asdict(entry).items() if value}
+    return orjson.dumps({"url": entry.url, **told}).decode()
 
 
 def _foresee_bytes(written: Iterable[str]) -> int:

@@ -1,14 +1,13 @@
 """The request body of batches."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
-from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, without_nulls
+from vidferry_api.jobs.schemas import HTTP_URL, JobRequestBody, RequestedFormat
 from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import MAX_ITEMS_TEXT, MAX_URLS, parse_items
-from vidferry_common.contract.formats import Format
 from vidferry_common.contract.priority import Priority
 from vidferry_common.urls import MAX_LENGTH, canonical_url
 
@@ -21,10 +20,8 @@ def _check_items(text: str) -> str:
     return text
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(JobRequestBody):
     """The videos to fetch: either `urls` or `playlist`. An optional field that is `null` counts as left out."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
 
     urls: list[Annotated[str, Field(max_length=2 * MAX_LENGTH)]] | None = Field(
         default=None,
@@ -45,11 +42,16 @@ class BatchRequest(BaseModel):
         min_length=1,
         max_length=MAX_ITEMS_TEXT,
         description="Which videos of the playlist, by their places from 1 on; with `newest_first`, by their places in "
-        "that order.",
+        "that order. Only the first 5,000 entries of a playlist are read.",
         examples=["1-50,60"],
     )
     limit: int | None = Field(
-        default=None, ge=1, le=MAX_LIMIT, strict=True, description="The most videos to take of the playlist."
+        default=None,
+        ge=1,
+        le=MAX_LIMIT,
+        strict=True,
+        description="The most videos to take of the playlist. By default, and at the most, as many as the operator "
+        "allows (1,000, unless `VIDFERRY_MAX_ENTRIES` says otherwise).",
     )
     newest_first: bool = Field(
         default=False,
@@ -83,16 +85,6 @@ class BatchRequest(BaseModel):
         description="Where events of the batch and of its jobs are sent, signed by the Standard Webhooks scheme. "
         "`batch.completed` is the batch's, all others are its jobs'.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, body: Any) -> Any:
-        """Drops optional fields that are null: many clients write out every field."""
-        if not isinstance(body, dict):
-            return body
-        if isinstance(body.get("format"), dict):
-            body = {**body, "format": without_nulls(Format, body["format"])}
-        return without_nulls(cls, body)
 
     @model_validator(mode="after")
     def _require_one(self) -> Self:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BeforeValidator
 
+from vidferry_api.http.problems import Problem
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.thumbnails import MEDIA_TYPES
 from vidferry_common.contract.tickets import QUERY
@@ -34,3 +35,10 @@ def _require_date(given: Any) -> Any:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
+
+
+def page_token_problem() -> Problem:
+    """The refusal of a page token that Vidferry has not made for this list."""
+    detail = "Send the page_token as the page before returned it, with the same filters; or begin without one."
+    errors = [{"field": "page_token", "message": "this is not a token of a list with these filters"}]
+    return Problem(ProblemCode.INVALID_REQUEST, detail, errors=errors)

@@ -55,6 +55,7 @@ RATE_LIMIT_HEADERS = {
 _HEADERS: dict[int, dict[str, Any]] = {UNAVAILABLE: RETRY_AFTER, TOO_MANY: {**RETRY_AFTER, **RATE_LIMIT_HEADERS}}
 EXPECTED_BODY = 'Send a JSON object such as {"url": "https://example.org/video"}.'
 EXPECTED_BATCH = 'Send a JSON object such as {"urls": ["https://example.org/video"]}.'
+EXPECTED_CHANGE = 'Send a JSON object such as {"expires_at": "2027-01-31T09:30:00Z"} or {"expires_at": null}.'
 EXPECTED_CHOICE = 'Send a JSON object such as {"job_ids": ["3f2b8c1e-7d54-4a0b-9a5e-0d6c1f2e4b7a"]} or {"filter": {}}.'
 
 
@@ -150,6 +151,8 @@ def _expected_body(request: Request) -> str:
     """An example of the body that the path takes."""
     if request.url.path.endswith("/batches"):
         return EXPECTED_BATCH
+    if "/objects/" in request.url.path:
+        return EXPECTED_CHANGE
     return EXPECTED_CHOICE if request.url.path.endswith((":cancel", ":retry")) else EXPECTED_BODY
 
 

@@ -130,6 +130,7 @@ async def retry_jobs(
     jobs = await _select_jobs(asked, RETRYABLE, services, principal, progress)
     if asked.filter is not None:
         jobs = await _leave_out_own_retries(jobs, services, creator)
+        jobs = await _leave_to_batches(jobs, asked.filter, services, principal)
     for place, job in enumerate(jobs):
         try:
             created = await retry_job(job, creator, _key_for(job.job_id, creator))
@@ -184,6 +185,21 @@ async def _leave_out_own_retries(jobs: list[JobRecord], services: Services, crea
     made = await services.store.jobs.find_made(names)
     own = {job.job_id for job, job_id in zip(retries, made, strict=True) if job.job_id == job_id}
     return [job for job in jobs if job.job_id not in own]
+
+
+async def _leave_to_batches(
+    jobs: list[JobRecord], filtered: JobFilterFields, services: Services, principal: Principal
+) -> list[JobRecord]:
+    """The jobs without the children of batches that the filter chooses as well: a batch's retry has its children."""
+    if filtered.batch or filtered.kind is not None or filtered.site:  # a batch of many URLs is of no site
+        return jobs
+    which, statuses = filtered.filter_for(principal), frozenset(filtered.status) or RETRYABLE
+    retried: set[str] = set()
+    for batch_id in {job.parent.batch for job in jobs if job.parent}:
+        batch = await services.store.jobs.read(batch_id)
+        if batch is not None and batch.status in statuses and which.includes(batch):
+            retried.add(batch_id)
+    return [job for job in jobs if job.parent is None or job.parent.batch not in retried]
 
 
 def _key_for(job_id: str, creator: JobCreator) -> str:

@@ -7,7 +7,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
-from vidferry_api.http.parameters import DEFAULT_PAGE, MAX_HOST, MAX_PAGE, MAX_TOKEN, OWNER_PATTERN, Moment
+from vidferry_api.http.parameters import (
+    DEFAULT_PAGE,
+    MAX_HOST,
+    MAX_PAGE,
+    MAX_TOKEN,
+    OWNER_PATTERN,
+    Moment,
+    page_token_problem,
+)
 from vidferry_api.http.problems import Problem
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.labels import MAX_EXTERNAL_ID
@@ -47,7 +55,8 @@ class JobFilterFields(BaseModel):
     batch: Annotated[str, AfterValidator(_normalize_id)] = Field(
         default="",
         max_length=64,
-        description="The id of a batch: the jobs that it has made, in the order of its entries.",
+        description="The id of a batch: the jobs that it has made, in the order of its entries. For a batch of another "
+        "owner, name its `owner` too.",
         json_schema_extra={"format": "uuid"},
     )
     site: str = Field(
@@ -122,6 +131,4 @@ def parse_page_token(token: str, which: JobFilter) -> Place | None:
     try:
         return Place.parse(token, which) if token else None
     except InvalidPlace:
-        detail = "Send the page_token as the page before returned it, with the same filters; or begin without one."
-        errors = [{"field": "page_token", "message": "this is not a token of a list with these filters"}]
-        raise Problem(ProblemCode.INVALID_REQUEST, detail, errors=errors) from None
+        raise page_token_problem() from None

@@ -41,6 +41,7 @@ def creation_responses(*refusals: ProblemCode, description: str = _CREATED) -> d
         **problem_responses(
             *refusals,
             ProblemCode.INVALID_REQUEST,
+            ProblemCode.JOB_NOT_FOUND,  # the job that the same Idempotency-Key created may be gone
             ProblemCode.IDEMPOTENCY_MISMATCH,
             ProblemCode.WEBHOOK_UNAVAILABLE,
             ProblemCode.TOO_MANY_REQUESTS,

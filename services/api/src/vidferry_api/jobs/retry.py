@@ -8,6 +8,7 @@ from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Created, JobRecord
+from vidferry_common.urls import canonical_url
 
 
 async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
@@ -27,7 +28,16 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
             ProblemCode.JOB_COMPLETED,
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
+    _check_url(job)
     asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.webhook)
     if job.kind is JobKind.PROBE:
         return await creator.create_probe(asked, retry_of=job.job_id, owner=job.owner, key=key)
     return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)
+
+
+def _check_url(job: JobRecord) -> None:
+    """Raises Problem if no job can be made of the URL: a batch's child has that of its entry, which may be any text."""
+    try:
+        canonical_url(job.url)
+    except ValueError:
+        raise Problem(ProblemCode.INVALID_URL, "Create a new job with a URL that is valid.") from None

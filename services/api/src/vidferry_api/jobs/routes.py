@@ -129,7 +129,8 @@ async def post_jobs_retry(
 ) -> JSONResponse:
     """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
 
-    Send an Idempotency-Key, so that a repeated request retries no job twice.
+    A filter that chooses a batch leaves the batch's jobs to its retry. Send an Idempotency-Key, so that a repeated
+    request retries no job twice.
     """
     return JSONResponse(await retry_jobs(body, services, principal, creator))
 
@@ -254,7 +255,7 @@ async def delete_job(
     summary="Retry a job",
     status_code=202,
     response_model=Job,
-    responses=creation_responses(ProblemCode.JOB_NOT_FOUND, ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED),
+    responses=creation_responses(ProblemCode.JOB_NOT_ENDED, ProblemCode.JOB_COMPLETED, ProblemCode.INVALID_URL),
     openapi_extra={"parameters": [TRACEPARENT]},
 )
 async def post_job_retry(job: WritableJobDep, creator: JobCreatorDep) -> JSONResponse:

@@ -37,10 +37,24 @@ class RequestedFormat(Format):
     model_config = ConfigDict(json_schema_extra=allow_nulls)
 
 
-class DownloadRequest(BaseModel):
-    """A video to fetch. An optional field that is `null` counts as left out."""
+class JobRequestBody(BaseModel):
+    """What the bodies of all requests for a job share. An optional field that is `null` counts as left out."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, body: Any) -> Any:
+        """Drops optional fields that are null: many clients write out every field."""
+        if not isinstance(body, dict):
+            return body
+        if isinstance(body.get("format"), dict):
+            body = {**body, "format": without_nulls(Format, body["format"])}
+        return without_nulls(cls, body)
+
+
+class DownloadRequest(JobRequestBody):
+    """A video to fetch. An optional field that is `null` counts as left out."""
 
     url: Annotated[str, AfterValidator(canonical_url)] = Field(
         description="The URL of a page with a video, of an HLS or DASH playlist, or of a file. http or https, at most "
@@ -77,16 +91,6 @@ class DownloadRequest(BaseModel):
     webhook: WebhookRequest | None = Field(
         default=None, description="Where events of the job are sent, signed by the Standard Webhooks scheme."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, body: Any) -> Any:
-        """Drops optional fields that are null: many clients write out every field."""
-        if not isinstance(body, dict):
-            return body
-        if isinstance(body.get("format"), dict):
-            body = {**body, "format": without_nulls(Format, body["format"])}
-        return without_nulls(cls, body)
 
 
 def without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ async def wait_for_change(
                     job = await find_job(job.job_id, services, principal, with_history=True)
         finally:
             disconnect.cancel()
-            request.state.waited = loop.time() - began
+            request.state.waited = getattr(request.state, "waited", 0.0) + loop.time() - began
     return job
 
 

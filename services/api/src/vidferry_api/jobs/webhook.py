@@ -44,6 +44,8 @@ def choose_webhook(requested: dict[str, Any] | None, owner: str, services: Servi
     usual = services.authenticator.webhook_of(owner)
     if requested is None:
         return Webhook(usual.url, usual.events) if usual and usual.url else None
+    if requested.get("events") in ((), []):  # turned off; a record has a list
+        return None
     if usual is None:
         raise Problem(
             ProblemCode.WEBHOOK_UNAVAILABLE,

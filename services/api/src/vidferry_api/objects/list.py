@@ -4,6 +4,7 @@ from typing import Any
 
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
+from vidferry_api.http.parameters import page_token_problem
 from vidferry_api.http.problems import Problem
 from vidferry_api.objects.document import object_document
 from vidferry_api.objects.schemas import ObjectQuery
@@ -52,6 +53,4 @@ def _parse_page_token(token: str, which: ObjectFilter) -> ObjectPlace | None:
     try:
         return ObjectPlace.parse(token, which) if token else None
     except InvalidObjectPlace:
-        detail = "Send the page_token as the page before returned it, with the same filters; or begin without one."
-        errors = [{"field": "page_token", "message": "this is not a token of a list with these filters"}]
-        raise Problem(ProblemCode.INVALID_REQUEST, detail, errors=errors) from None
+        raise page_token_problem() from None

@@ -184,7 +184,7 @@ async def get_object_file(entry: ObjectFileDep, request: Request, services: Serv
     openapi_extra={"parameters": [IF_NONE_MATCH, TICKET]},
 )
 async def get_object_thumbnail(entry: ObjectFileDep, request: Request, services: ServicesDep) -> Response:
-    """The thumbnail that Vidferry stores beside the file. Further sidecars will have paths of their own beside it."""
+    """The thumbnail that Vidferry stores beside the file. A page that shows it does not contact the video's site."""
     return picture_response(request, *await read_object_thumbnail(entry, services))
 
 

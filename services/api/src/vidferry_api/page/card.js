@@ -72,14 +72,16 @@ export function createCard(job, actions) {
   /** @type {Contents | null} */
   let contents = null;
   let loading = false;
+  let closed = false;
 
   /** Most cards have no contents, so their modules are only loaded where they are needed. */
   async function loadContents() {
     if (contents || loading || !(job.kind === "batch" || isList(job))) return;
     loading = true;
     try {
-      if (job.kind === "batch") contents = (await import("./batch.js")).createBatch(job, actions);
-      else contents = (await import("./offer.js")).createOffer(job, actions);
+      const made = await createContents(job, actions);
+      if (closed) return; // nobody would close what it watches
+      contents = made;
       parts.contents.replaceChildren(contents.element);
       const hadFocus = element.contains(document.activeElement);
       update();
@@ -118,8 +120,19 @@ export function createCard(job, actions) {
     else [parts.save, parts.cancel, parts.again, parts.remove].find((part) => !part.closest("[hidden]")).focus();
   }
 
+  function close() {
+    closed = true;
+    contents?.close?.();
+  }
+
   update();
-  return { element, update, focus, retry: () => contents?.retry?.(), close: () => contents?.close?.() };
+  return { element, update, focus, retry: () => contents?.retry?.(), close };
+}
+
+/** @param {Job} job a batch, or a look that has found a list @param {CardActions} actions @returns {Promise<Contents>} */
+async function createContents(job, actions) {
+  if (job.kind === "batch") return (await import("./batch.js")).createBatch(job, actions);
+  return (await import("./offer.js")).createOffer(job, actions);
 }
 
 /** @param {Job} job @param {keyof typeof CHIPS} phase */

@@ -83,7 +83,7 @@ export class Children {
   /** @param {Job} child */
   async cancel(child) {
     await runAction(child, "cancel", async () => applyState(child, await cancelJob(child.id), true), this.#hooks);
-    this.#watch(child);
+    if (this.#open) this.#watch(child);
   }
 
   /** Reads a job again: its links have expired, or it is not as it was shown. @param {Job} child */

@@ -18,7 +18,7 @@ const MAX_UNKNOWN = 1000;
 /**
  * @param {Job} job a look that has found a list
  * @param {{onTake: (job: Job, choice: Choice) => void}} actions
- * @returns {{element: HTMLElement, update: () => void, focus: () => void}}
+ * @returns {{element: HTMLElement, update: () => void, focus?: () => void}} focus: unless there is nothing to choose
  */
 export function createOffer(job, { onTake }) {
   const { element, parts } = copyTemplate("offer");
@@ -36,7 +36,7 @@ export function createOffer(job, { onTake }) {
   parts.entries.replaceChildren(...named.map(createEntry));
   parts.entries.hidden = !named.length;
   const others = typeof count === "number" ? count - named.length : 0;
-  setText(parts.others, others > 0 ? `and ${countVideos(others)} more` : count == null ? "and more" : "");
+  setText(parts.others, others > 0 ? `and ${others.toLocaleString()} more ${others === 1 ? "video" : "videos"}` : count == null ? "and more" : "");
 
   /** @returns {number} NaN unless it is a whole number that the list has */
   function chosen() {
@@ -71,7 +71,7 @@ export function createOffer(job, { onTake }) {
     }
   });
   update();
-  return { element, update, focus: () => parts.limit.select() };
+  return { element, update, focus: most > 0 ? () => parts.limit.select() : undefined };
 }
 
 /** @param {{index: number, title: string | null, url: string | null, duration: number | null}} entry */

@@ -1,19 +1,16 @@
 """The request body of probes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from vidferry_api.jobs.labels import ExternalId, Metadata
-from vidferry_api.jobs.schemas import HTTP_URL, RequestedFormat, allow_nulls, without_nulls
-from vidferry_common.contract.formats import Format
+from vidferry_api.jobs.schemas import HTTP_URL, JobRequestBody, RequestedFormat
 from vidferry_common.urls import canonical_url
 
 
-class ProbeRequest(BaseModel):
+class ProbeRequest(JobRequestBody):
     """A URL to look at. An optional field that is `null` counts as left out."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=allow_nulls)
 
     url: Annotated[str, AfterValidator(canonical_url)] = Field(
         description="The URL of a page with a video, of a playlist or a channel, or of a file. http or https, at most "
@@ -35,13 +32,3 @@ class ProbeRequest(BaseModel):
         description="A JSON object that Vidferry keeps with the probe and returns with it. At most 2 KiB when written "
         "without spaces.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, body: Any) -> Any:
-        """Drops optional fields that are null: many clients write out every field."""
-        if not isinstance(body, dict):
-            return body
-        if isinstance(body.get("format"), dict):
-            body = {**body, "format": without_nulls(Format, body["format"])}
-        return without_nulls(cls, body)

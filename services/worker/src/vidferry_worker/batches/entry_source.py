@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vidferry_common.contract.batches import Entry, PlaylistRequest
-from vidferry_common.contract.errors import ErrorCode, JobFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,3 @@ class EntrySource(Protocol):
 
     def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
         """The entries that are asked for, without those that are known. Raises JobFailure."""
-
-
-class NoPlaylists:
-    """The source of a worker that can't read playlists."""
-
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"not read, with {len(known)} known entries: {playlist.url}")
-        yield

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import accumulate
 from typing import Any
 
+from vidferry_common.contract.result import MAX_OTHER_URLS
 from vidferry_worker.child import titles
 from vidferry_worker.child.format_selection import short_side
 from vidferry_worker.child.identity import identify_video
 from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.site_downloader import SiteDownloader
 from vidferry_worker.children.protocol import (
-    MAX_OTHER_URLS,
     MAX_PAGE_URL,
     FoundIdentity,
     FoundStream,
@@ -49,10 +50,9 @@ def describe_found(
 
 def _choose_urls(videos: Iterable[ListedVideo]) -> list[str]:
     """URLs of the first videos that have one, as many as fit into a message."""
-    urls = [video.key for video in videos if video.key.isascii() and 0 < len(video.key) <= MAX_PAGE_URL][
-        :MAX_OTHER_URLS
-    ]
-    return [url for number, url in enumerate(urls) if sum(map(len, urls[: number + 1])) <= MAX_URLS_LENGTH]
+    urls = [video.key for video in videos if video.key.isascii() and 0 < len(video.key) <= MAX_PAGE_URL]
+    lengths = accumulate(map(len, urls[:MAX_OTHER_URLS]))
+    return [url for url, length in zip(urls, lengths, strict=False) if length <= MAX_URLS_LENGTH]
 
 
 def _usual_bit_rate(stream: dict[str, Any]) -> float:

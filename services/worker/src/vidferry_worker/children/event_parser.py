@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.result import MAX_OTHER_URLS
 from vidferry_worker.children.event_members import (
     InvalidEventError,
     read_flag,
@@ -26,7 +27,6 @@ from vidferry_worker.children.protocol import (
     MAX_HOST,
     MAX_LISTED_AT_ONCE,
     MAX_LONG_URL,
-    MAX_OTHER_URLS,
     MAX_PAGE_URL,
     MAX_STREAMS,
     MAX_TEXT,

@@ -36,8 +36,6 @@ MAX_LONG_URL = 4096
 """characters of the URL of an entry that a batch is made of. The job of one beyond MAX_PAGE_URL fails."""
 MAX_LISTED_AT_ONCE = 50
 """entries in one message"""
-MAX_OTHER_URLS = 20
-"""of the other videos on a page"""
 MAX_PIXELS = 100_000
 MAX_YEARS = 150
 MAX_LISTED = 10_000_000

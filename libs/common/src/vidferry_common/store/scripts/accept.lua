@@ -19,9 +19,10 @@ local function add_to_index(index, field, job, ttl)
   redis.call('EXPIRE', index, 2 * ttl) -- a job's steps, and its end, renew the expiry of its record
 end
 
--- The jobs of an owner that have not ended, less its batches, which their own children would wait for, its probes, and the downloads that
--- it began and that run. A job that follows the download of another owner waits until that ends. A record that expires by
--- itself, or is ended by an older release, leaves its id behind: where there are too many, some hundred of them are looked at.
+-- The jobs of an owner that have not ended, less its batches, which their own children would wait for, its probes, and the
+-- downloads that it began and that run. A job that follows the download of another owner waits until that ends. A record that
+-- expires by itself, or is ended by an older release, leaves its id behind: where there are too many, some hundred of them are
+-- looked at.
 local function count_waiting(owner, caller, most)
   local open_jobs = keys.OPEN_JOBS .. owner
   local aside = redis.call('ZCOUNT', keys.CALLER .. caller, now_ms(), '+inf') + redis.call('ZCARD', keys.OPEN_BATCHES .. owner)
