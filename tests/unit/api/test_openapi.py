@@ -57,6 +57,9 @@ def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
         "headJobFile": "head /api/jobs/{job_id}/file",
         "getJobThumbnail": "get /api/jobs/{job_id}/thumbnail",
         "headJobThumbnail": "head /api/jobs/{job_id}/thumbnail",
+        "listDeliveries": "get /api/jobs/{job_id}/deliveries",
+        "headListDeliveries": "head /api/jobs/{job_id}/deliveries",
+        "resendEvent": "post /api/jobs/{job_id}/deliveries/{event_id}/resend",
         "getMessagesSchema": "get /api/schema/messages.json",
         "headMessagesSchema": "head /api/schema/messages.json",
         "createTicket": "post /api/tickets",
@@ -243,7 +246,9 @@ def test_what_a_request_may_leave_out_may_be_null(document: dict[str, Any], api:
 def test_a_response_may_get_more_fields(document: dict[str, Any]) -> None:
     closed = [name for name, schema in document["components"]["schemas"].items() if "additionalProperties" in schema]
 
-    assert closed == ["BulkRequest", "DownloadRequest", "JobFilterFields", "RequestedFormat"], "what is sent"
+    assert closed == ["BulkRequest", "DownloadRequest", "JobFilterFields", "RequestedFormat", "WebhookRequest"], (
+        "what is sent"
+    )
 
 
 def test_each_tag_is_described(document: dict[str, Any]) -> None:
