@@ -9,6 +9,7 @@ import pytest
 from support.access import KeysFile
 from vidferry_api.access.key_store import KeyStore, make_key
 from vidferry_api.access.keys_file import KeysFileWrong
+from vidferry_common.watched_file import WatchedFile
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_broken_file_keeps_the_keys_and_is_logged_once(
 
 def test_a_file_that_stays_is_not_read_again(file: KeysFile, monkeypatch: pytest.MonkeyPatch) -> None:
     store = KeyStore(file.path)
-    monkeypatch.setattr("vidferry_api.access.key_store._read_regular_file", lambda _: pytest.fail("it was read"))
+    monkeypatch.setattr(WatchedFile, "read", lambda _: pytest.fail("it was read"))
     store.refresh()
 
 
