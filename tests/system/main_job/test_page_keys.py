@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from support.browser import OpenPage, browser, open_page, shared_context
+from support.browser import OpenPage, browser, open_page
 from support.origin.site import Site
 from support.services import MakeUp
 
-__all__ = ["browser", "open_page", "shared_context"]
+__all__ = ["browser", "open_page"]
 
 TIMEOUT = 30_000
 """ms, for a whole job on a busy machine"""
