@@ -1,4 +1,4 @@
-"""The page in a real browser, where the product asks for a key or a token."""
+"""The page in a real browser, where the product asks for a key."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from support.browser import OpenPage, browser, open_page, shared_context
-from support.oidc_issuer import OidcIssuer
+from support.browser import OpenPage, browser, open_page
 from support.origin.site import Site
 from support.services import MakeUp
 
-__all__ = ["browser", "open_page", "shared_context"]
+__all__ = ["browser", "open_page"]
 
 TIMEOUT = 30_000
 """ms, for a whole job on a busy machine"""
@@ -20,13 +19,7 @@ KEY = "vf_" + "k" * 43
 
 
 @pytest.fixture
-def issuer() -> Iterator[OidcIssuer]:
-    with OidcIssuer() as started:
-        yield started
-
-
-@pytest.fixture
-def stack(issuer: OidcIssuer, tmp_path: Path) -> Iterator[MakeUp]:
+def stack(tmp_path: Path) -> Iterator[MakeUp]:
     keys = tmp_path / "keys.toml"
     keys.write_text(
         f"""
@@ -37,12 +30,12 @@ def stack(issuer: OidcIssuer, tmp_path: Path) -> Iterator[MakeUp]:
         scopes = ["jobs:write", "jobs:read", "objects:read"]
         """
     )
-    with MakeUp(access_keys_file=str(keys), **issuer.settings()) as started:
+    with MakeUp(access="keys", access_keys_file=str(keys), ticket_keys="t" * 32) as started:
         yield started
 
 
-def test_a_key_or_a_token_opens_the_page_and_tickets_its_pictures_and_files(
-    stack: MakeUp, issuer: OidcIssuer, site: Site, open_page: OpenPage, tmp_path: Path
+def test_a_key_opens_the_page_and_tickets_its_pictures_and_files(
+    stack: MakeUp, site: Site, open_page: OpenPage, tmp_path: Path
 ) -> None:
     page = open_page(stack.url, expected=["status of 401"])
     page.get_by_label("API key or token").fill("vf_" + "w" * 43)
@@ -72,10 +65,3 @@ def test_a_key_or_a_token_opens_the_page_and_tickets_its_pictures_and_files(
     page.get_by_role("button", name="Forget key").click()
     expect(page.get_by_label("API key or token")).to_be_focused()
     expect(card).to_have_count(0)
-
-    page.get_by_label("API key or token").fill(issuer.token())
-    page.get_by_role("button", name="Use this key").click()
-    expect(page.get_by_label("API key or token")).to_be_hidden()
-    page.get_by_label("Video URL").fill(site.url("/page?title=arabic"))
-    page.get_by_label("Video URL").press("Enter")
-    expect(link).to_be_visible(timeout=TIMEOUT)

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.browser import browser, open_page, shared_context
+from support.browser import browser, open_page
 from system.page.scripted import Scripted, scripted_server
 
-__all__ = ["browser", "open_page", "shared_context"]
+__all__ = ["browser", "open_page"]
 
 
 @pytest.fixture
