@@ -60,8 +60,8 @@ def test_each_owner_is_told_of_its_own_jobs(
 
         accepted(product.client.post("/api/batches", json={"urls": ["no URL"], "webhook": {
             "events": ["job.failed", "batch.completed"]}}, headers=who["team-b"]))  # fmt: skip
-        told = [each.verify(OTHER_SECRET) for each in theirs.wait_for(3)[1:]]
-        assert sorted((each["type"], each["data"]["kind"], each["data"]["error"]["code"]) for each in told) == [
+        both = [each.verify(OTHER_SECRET) for each in theirs.wait_for(3)[1:]]
+        assert sorted((each["type"], each["data"]["kind"], each["data"]["error"]["code"]) for each in both) == [
             ("batch.completed", "batch", "invalid_url"), ("job.failed", "download", "invalid_url"),
         ]  # fmt: skip
         assert len(mine.received) == 3

@@ -173,8 +173,8 @@ def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient,
     batch = post(client, A)
     work(backstage)
     client.delete(batch["status_url"], headers=A)
-    retry, filters = "/api/jobs:retry", ({}, {"kind": "download"}, {"batch": batch["job_id"]})
-    chosen = [client.post(retry, json={"filter": each}, headers=A).json()["job_ids"] for each in filters]
+    filters: list[dict[str, str]] = [{}, {"kind": "download"}, {"batch": batch["job_id"]}]
+    chosen = [client.post("/api/jobs:retry", json={"filter": each}, headers=A).json()["job_ids"] for each in filters]
     assert [len(each) for each in chosen] == [1, 2, 2]
     (again,) = chosen[0]
     assert client.get(f"/api/jobs/{again}", headers=A).json()["retry_of"] == batch["job_id"]
