@@ -28,6 +28,9 @@ class ByHeader:
         owner = request.headers.get("x-owner", "")
         return Principal(owner, f"key of {owner}", frozenset(Scope), self._limits)
 
+    def webhook_of(self, owner: str) -> None:
+        """None: no owner is told anywhere."""
+
 
 def opened(open_app: OpenApp, settings: dict[str, str] | None = None, **limits: Any) -> TestClient:
     client = open_app(**(settings or {}))

@@ -23,7 +23,7 @@ def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
         "downloaded_bytes": None, "total_bytes": None, "speed": None, "eta": None, "title": None, "thumbnail": None,
         "retries": 0, "max_retries": None, "retry_at": None, "priority": "interactive", "force": False,
         "retry_of": None, "kind": "download", "external_id": None, "metadata": None, "expires_at": None,
-        "parent": None, "batch": None,
+        "parent": None, "batch": None, "probe": None,
         "status_url": job["status_url"], "history": [],
     }  # fmt: skip
     assert shown["cursor"].endswith("-1")

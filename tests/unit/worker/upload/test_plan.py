@@ -35,6 +35,7 @@ async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> 
     assert {**upload.metadata, "download": "d-1"} == {
         "title": "A title",
         "source": "https://example.com/a",
+        "site": "example.com",
         "download": "d-1",
         "duration": "6.0",
         "origin": '[{"url":"a","etag":"\\"1\\""}]',
@@ -44,4 +45,4 @@ async def test_the_object_tells_what_it_is(records: Records, tmp_path: Path) -> 
 async def test_what_is_not_known_is_left_out(records: Records, tmp_path: Path) -> None:
     upload = await planned(records, tmp_path, found(duration=None), None)
 
-    assert upload.metadata.keys() == {"title", "source", "download"}
+    assert upload.metadata.keys() == {"title", "source", "site", "download"}

@@ -20,14 +20,17 @@ URL = "https://example.invalid/page"
 
 def found(extract):
     generic = preload.loaded_downloader().get_info_extractor("Generic")
-    return [each.get("url") or each["formats"][0]["url"] for each in extract(generic, URL, PAGE)]
+    urls = [each.get("url") or each["formats"][0]["url"] for each in extract(generic, URL, PAGE)]
+    return [url.partition("#__youtubedl_smuggle")[0] for url in urls]
 
 extract = GenericIE._extract_embeds
 preload.load_downloader()
 ydl = preload.loaded_downloader()
 silent = [each for each in ydl._ies.values() if not embed_search.searches_pages(each)]
 answers = [found for each in silent for found in each.extract_from_webpage(ydl, URL, PAGE)]
-print(json.dumps([found(extract), found(GenericIE._extract_embeds), len(ydl._ies), len(silent), answers]))
+ydl.other_videos = []
+by_some = found(GenericIE._extract_embeds) + [each.url for each in ydl.other_videos]
+print(json.dumps([found(extract), by_some, len(ydl._ies), len(silent), answers]))
 """
 
 
