@@ -28,11 +28,13 @@ KEPT = (
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
+    keys.OBJECTS,
 )
-"""records, which stay until they expire"""
+"""records, which stay until they expire, and what is known of the bucket"""
+TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)
 SHARED = {
-    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
-    keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM, keys.OBJECT_WALK,
+    *(queue + keys.TASK_DOORBELL for queue in TASK_QUEUES),
 }  # fmt: skip
 
 
