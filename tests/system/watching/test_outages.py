@@ -242,7 +242,7 @@ async def test_a_password_and_a_user(start_gateway: StartGateway, store_of: Open
         "+eval",
     )
     with redis_server("--user", "gateway", *rights) as server:
-        told = {"redis_username": "gateway", "redis_password": "secret", "gateway_probe_seconds": "0.05"}
+        told = {"redis_username": "gateway", "redis_password": "secret", "gateway_probe_seconds": "0.5"}
         gateway = start_gateway(server.url, **told)
         await gateway.connected()
         job = await Job.create(await store_of(server))
