@@ -1,5 +1,6 @@
 """One running product for each bucket and test process."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,29 @@ from support.services import MakeUp
 @pytest.fixture(scope="session")
 def gcs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUp]:
     with gcs_service(tmp_path_factory.mktemp("gcs")) as cloud, MakeUp(cloud.environment()) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def key() -> str:
+    """The API key that `keys_stack` asks for."""
+    return "vf_" + "k" * 43
+
+
+@pytest.fixture(scope="session")
+def keys_stack(key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUp]:
+    """The product, which asks for a key."""
+    keys = tmp_path_factory.mktemp("keys") / "keys.toml"
+    keys.write_text(
+        f"""
+        [[keys]]
+        name = "test"
+        owner = "team-a"
+        sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"
+        scopes = ["jobs:write", "jobs:read", "objects:read"]
+        """
+    )
+    with MakeUp(access="keys", access_keys_file=str(keys), ticket_keys="t" * 32) as stack:
         yield stack
 
 
