@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.gcs import gcs_service
+from support.oidc_issuer import OidcIssuer
 from support.services import MakeUp
 
 
@@ -22,8 +23,15 @@ def key() -> str:
 
 
 @pytest.fixture(scope="session")
-def keys_stack(key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUp]:
-    """The product, which asks for a key."""
+def issuer() -> Iterator[OidcIssuer]:
+    """The issuer of the tokens that `keys_stack` takes."""
+    with OidcIssuer() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def keys_stack(key: str, issuer: OidcIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUp]:
+    """The product, which asks for a key or a token."""
     keys = tmp_path_factory.mktemp("keys") / "keys.toml"
     keys.write_text(
         f"""
@@ -34,7 +42,7 @@ def keys_stack(key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
         scopes = ["jobs:write", "jobs:read", "objects:read"]
         """
     )
-    with MakeUp(access="keys", access_keys_file=str(keys), ticket_keys="t" * 32) as stack:
+    with MakeUp(access_keys_file=str(keys), **issuer.settings()) as stack:
         yield stack
 
 
