@@ -282,6 +282,8 @@ class MakeUp(ServiceProcess):
     def close(self) -> None:
         if self.process.poll() is None:
             self.stop()
+        else:
+            self.wait()
         self._folder.cleanup()
 
     def post(self, url: str, *, force: bool = False, **fmt: str) -> dict[str, Any]:

@@ -127,18 +127,21 @@ def test_cancelling_it_and_trying_again_what_did_not_complete(client: TestClient
     ]
 
 
-def test_trying_again_a_batch_that_was_cancelled_before_its_jobs_were_made(client: TestClient) -> None:
+def test_trying_again_a_batch_that_was_cancelled_before_its_jobs_were_made(
+    client: TestClient, backstage: Backstage
+) -> None:
     batch = post(client, A, ["https://example.org/1", "https://example.org/2"])
     client.delete(batch["status_url"], headers=A)
     again = accepted(client.post(f"{batch['status_url']}/retry", headers=A))
     assert again["batch"]["counts"]["total"] == 2
 
     playlist = accepted(client.post(BATCHES, json={"playlist": f"{VIDEO}/list", "items": "2-9"}, headers=A))
+    backstage.store(lambda store: store.batches.add_entries(playlist["job_id"], 0, (), title="A course"))
     assert (playlist["url"], playlist["batch"]["counts"]["total"]) == (f"{VIDEO}/list", None)
     client.delete(playlist["status_url"], headers=A)
     again = accepted(client.post(f"{playlist['status_url']}/retry", headers=A))
-    assert (again["url"], again["batch"]["counts"]["total"], again["retry_of"]) == (
-        f"{VIDEO}/list", None, playlist["job_id"],
+    assert (again["url"], again["title"], again["batch"]["counts"]["total"], again["retry_of"]) == (
+        f"{VIDEO}/list", "A course", None, playlist["job_id"],
     )  # fmt: skip
 
 

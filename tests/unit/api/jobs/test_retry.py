@@ -9,6 +9,7 @@ import pytest
 from support.answers import VIDEO, accepted, post, problem
 from support.backstage import Backstage
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.messages import queued_update
 
 ASKED: dict[str, Any] = {
     "url": VIDEO, "format": {"quality": "audio", "container": "mp3"}, "priority": "bulk", "force": True,
@@ -49,6 +50,13 @@ def test_the_new_job_is_like_the_old_one_and_names_it(api: httpx2.Client, backst
     assert {name: shown[name] for name in ASKED} == ASKED
     assert (shown["retry_of"], shown["status"], shown["progress"]) == (old["job_id"], "queued", 0)
     assert api.get(old["status_url"]).json()["status"] == "cancelled", "the old one stays as it is"
+
+
+def test_its_title_is_known_from_the_start(api: httpx2.Client, backstage: Backstage) -> None:
+    old = post(api)
+    backstage.end(old["job_id"], queued_update("A walk").as_failed(ErrorCode.STALLED))
+
+    assert accepted(api.post(f"{old['status_url']}/retry"))["title"] == "A walk"
 
 
 def test_a_final_failure_may_be_tried_again(api: httpx2.Client, backstage: Backstage) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from support.answers import post, problem
 from support.backstage import Backstage
+from vidferry_api.jobs.thumbnail import find_thumbnail
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
@@ -30,6 +31,17 @@ def test_the_picture_is_there_from_the_download_to_long_after(
         backstage.finish(claim, queued_update().as_failed(ErrorCode.NETWORK))
     backstage.redis(lambda redis: redis.delete(keys.DOWNLOAD + download_id))
     assert api.get(f"{job['status_url']}/thumbnail").content == PICTURE
+
+
+def test_the_job_ends_while_its_picture_is_looked_up(
+    api: httpx2.Client, backstage: Backstage, stored: StoredObject
+) -> None:
+    job_id = post(api)["job_id"]
+    running = backstage.store(lambda store: store.jobs.read(job_id))
+    assert running is not None
+    backstage.complete(job_id, stored, thumbnail="picture")
+
+    assert backstage.store(lambda store: find_thumbnail(running, store)) == "picture"
 
 
 def test_the_picture_is_served_inert(api: httpx2.Client, backstage: Backstage, stored: StoredObject) -> None:

@@ -69,6 +69,7 @@ EVENTS: list[Event] = [
         [FoundStream(700.5, 10**6), FoundStream()],
         3,
         ["https://example.com/b"],
+        title_from_url=True,
     ),
     EvidenceFound(EVIDENCE),
     EvidenceFound(None),

@@ -104,9 +104,16 @@ class BatchStore:
         """of the batches whose newest state is still to be published"""
 
     async def create(
-        self, job: NewJob, entries: Sequence[Entry] | None, queue_cap: int, queue_bytes: int, caller_rate: int = 0
+        self,
+        job: NewJob,
+        entries: Sequence[Entry] | None,
+        queue_cap: int,
+        queue_bytes: int,
+        caller_rate: int = 0,
+        title: str = "",
     ) -> Created:
         """Makes a batch. job is of that kind. entries: None where they are still to be read of a playlist.
+        title: the playlist's, where it is known already.
 
         Raises what JobStore.create() raises.
         """
@@ -130,6 +137,7 @@ class BatchStore:
             entries=written,
             **({} if entries is None else {"total": len(entries)}),
             making=orjson.dumps(making).decode(),
+            title=orjson.dumps(title or None).decode(),
             traceparent=job.traceparent,
             created=job.created,
             timestamp=utc_now(),

@@ -90,15 +90,15 @@ class JobCreator:
         return public_root(self._request, self.services.settings)
 
     async def create(
-        self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
+        self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None, title: str = ""
     ) -> Created:
         """Creates the job, or finds the one that the same Idempotency-Key created before.
 
-        owner and key: the principal and the request's Idempotency-Key if they are None.
+        owner and key: the principal and the request's Idempotency-Key if they are None. title: if it is known already.
         """
         job = self._make_job(asked, retry_of, owner, key)
         store, settings = self.services.store, self.services.settings
-        creating = store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+        creating = store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title)
         return await self._accept(job, creating)
 
     async def create_batch(
@@ -108,6 +108,7 @@ class JobCreator:
         retry_of: str = "",
         owner: str | None = None,
         key: str | None = None,
+        title: str = "",
     ) -> Created:
         """The same for a batch of these entries, or of a playlist's."""
         named: dict[str, Any]
@@ -117,7 +118,9 @@ class JobCreator:
             named, entries = {"urls": entries_digest(source)}, source
         job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.BATCH, asked=named)
         store, settings = self.services.store, self.services.settings
-        creating = store.batches.create(job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate)
+        creating = store.batches.create(
+            job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title
+        )
         return await self._accept(job, creating)
 
     async def create_probe(

@@ -32,7 +32,8 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
     asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.webhook)
     if job.kind is JobKind.PROBE:
         return await creator.create_probe(asked, retry_of=job.job_id, owner=job.owner, key=key)
-    return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key)
+    title = job.state["title"] or ""
+    return await creator.create(asked, retry_of=job.job_id, owner=job.owner, key=key, title=title)
 
 
 def _check_url(job: JobRecord) -> None:

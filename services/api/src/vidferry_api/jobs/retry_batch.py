@@ -32,7 +32,8 @@ async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = N
             ProblemCode.JOB_COMPLETED,
             "All jobs of the batch have completed. Its children_url lists them.",
         )
-    return await creator.create_batch(asked, source, retry_of=batch.job_id, owner=batch.owner, key=key)
+    title = batch.state["title"] or ""
+    return await creator.create_batch(asked, source, retry_of=batch.job_id, owner=batch.owner, key=key, title=title)
 
 
 async def _find_source(batch: JobRecord, store: Store) -> Sequence[Entry] | PlaylistRequest:

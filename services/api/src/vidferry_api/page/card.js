@@ -138,6 +138,7 @@ async function createContents(job, actions) {
 /** @param {Job} job @param {keyof typeof CHIPS} phase */
 function chipOf(job, phase) {
   if (job.kind === "probe" && phase === "processing") return "Looking…";
+  if (job.kind === "batch" && phase === "completed" && countRetryable(job)) return "Finished"; // not all are ready
   return job.kind === "probe" && phase === "completed" ? "Found" : CHIPS[phase];
 }
 

@@ -7,7 +7,8 @@ const BYTE_UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
  * @param {string} suffix "" or "-per-second"
  */
 function formatByteUnit(value, suffix) {
-  const step = value < 1000 ? 0 : Math.min(Math.floor(Math.log10(value) / 3), BYTE_UNITS.length - 1);
+  const least = suffix ? 1 : 0; // no speed is worth telling in bytes
+  const step = value < 1000 ? least : Math.min(Math.floor(Math.log10(value) / 3), BYTE_UNITS.length - 1);
   const shown = value / 1000 ** step;
   return new Intl.NumberFormat(undefined, {
     style: "unit",

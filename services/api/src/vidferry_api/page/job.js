@@ -64,17 +64,18 @@ export function isList(job) {
 }
 
 /**
- * @param {{id: string, kind?: string, url?: string, format?: any, ws_url: string, unfolded?: boolean, followed?: boolean}} entry
+ * @param {{id: string, kind?: string, url?: string, format?: any, title?: string, ws_url: string, unfolded?: boolean, followed?: boolean}} entry
+ *   title: until the service tells one
  * @returns {Job}
  */
-export function newJob({ id, kind, url, format, ws_url, unfolded, followed }) {
+export function newJob({ id, kind, url, format, title, ws_url, unfolded, followed }) {
   return {
     id,
     kind: asKind(kind),
     url: String(url ?? ""),
     format: format ?? null,
     wsUrl: ws_url,
-    state: { status: "queued", stage: "queued", message: "" },
+    state: { status: "queued", stage: "queued", message: "", title: title ? String(title) : null },
     progress: 0,
     stored: false,
     connection: "idle",

@@ -6,7 +6,7 @@ import { CloseCode, watchJob } from "./progress.js";
 
 /**
  * @typedef {import("./job.js").Job} Job
- * @typedef {{url: string, format: import("./api.js").Format | null}} Asked
+ * @typedef {{url: string, format: import("./api.js").Format | null, title?: string}} Asked
  * @typedef {Parameters<typeof runAction>[3]} Hooks
  * @typedef {{job: Job, inPlace: boolean}} Place where a new job stands: in the place of another one, or above it
  */
@@ -147,9 +147,8 @@ export class Jobs {
         const accepted = await send();
         job.followed = true;
         if (place.inPlace) job.watch?.close();
-        const created = this.#insertJob(accepted, job, { kind, fresh: kind === "probe" }, place);
-        if (place.inPlace) created.state.title ??= job.state.title;
-        return created;
+        const asked = { url: job.url, format: job.format, title: job.state.title };
+        return this.#insertJob(accepted, asked, { kind, fresh: kind === "probe" }, place);
       },
       hooks,
     );
@@ -163,10 +162,10 @@ export class Jobs {
    * @param {{kind: Job["kind"], fresh: boolean}} is
    * @param {Place} [place]
    */
-  #insertJob(accepted, { url, format }, { kind, fresh }, place) {
+  #insertJob(accepted, { url, format, title }, { kind, fresh }, place) {
     const { job_id: id, ws_url } = accepted;
     const known = this.list.find((job) => job.id === id);
-    const job = known ?? newJob({ id, kind, url, format, ws_url });
+    const job = known ?? newJob({ id, kind, url, format, title, ws_url });
     job.fresh = fresh;
     if (!known) applyState(job, accepted, true);
     this.list = this.list.filter((each) => each !== job);
@@ -241,7 +240,7 @@ export class Jobs {
     for (const job of added) this.#refreshJob(job);
   }
 
-  /** @returns {{id: string, url: string, format: any, ws_url: string}[]} */
+  /** @returns {{id: string, url: string, format: any, title?: string, ws_url: string}[]} */
   #readStorage() {
     try {
       const entries = JSON.parse(localStorage.getItem(this.#key) ?? "[]");
@@ -253,11 +252,12 @@ export class Jobs {
   }
 
   #saveList() {
-    const entries = this.list.map(({ id, kind, url, format, wsUrl, unfolded, followed }) => ({
+    const entries = this.list.map(({ id, kind, url, format, state, wsUrl, unfolded, followed }) => ({
       id,
       kind,
       url,
       format,
+      title: state.title ?? undefined,
       ws_url: wsUrl,
       unfolded,
       followed,

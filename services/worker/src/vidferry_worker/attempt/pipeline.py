@@ -1,5 +1,6 @@
 """The steps of one attempt with a child: extract, decide, download, upload."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from vidferry_common.bucket import NEW, StoredObject
@@ -47,7 +48,7 @@ class Pipeline:
             await self._uploader.close()
 
     async def _run_steps(self) -> DownloadResult:
-        extraction = await self._session.extract(self._make_order())
+        extraction = self._keep_known_title(await self._session.extract(self._make_order()))
         name = extraction.identity.object_name(self._claim.format.canonical(), self._claim.partition)
         await self._claim_object(name)
         self._state.add_facts(title=extraction.title)
@@ -67,6 +68,11 @@ class Pipeline:
         self._state.enter_step(stages.UPLOADED, speed=None, eta=None)
         await self._uploader.finish_thumbnail(stored)
         return await self._results.build(stored, reused=reused, url_is_stable=url_is_stable)
+
+    def _keep_known_title(self, extraction: Extraction) -> Extraction:
+        """The title that a list gave the video says more than the name of its file."""
+        known = self._claim.last.title
+        return replace(extraction, title=known) if known and extraction.title_from_url else extraction
 
     def _make_order(self) -> DownloadOrder:
         claim, bounds = self._claim, self._bounds

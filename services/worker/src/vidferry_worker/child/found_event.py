@@ -45,6 +45,7 @@ def describe_found(
         ],
         1 + len(others),
         _choose_urls(others),
+        is_title_from_url(info),
     )
 
 
@@ -66,3 +67,9 @@ def title_of_video(info: Mapping[str, Any]) -> str:
     """The extractor's title; where that is meaningless, one from the requested URL."""
     title, url = str(info.get("title") or "")[: titles.MAX_TITLE], str(info.get("original_url") or "")
     return titles.choose_title(title, titles.title_from_url(url)) if titles.is_meaningless(title) else title
+
+
+def is_title_from_url(info: Mapping[str, Any]) -> bool:
+    """Whether the title says no more than the URL: that of a file without a page, or of a page without a title."""
+    urls = [str(info.get(name) or "") for name in ("original_url", "webpage_url")]
+    return title_of_video(info) in {name(url) for name in (titles.title_from_url, titles.host_from_url) for url in urls}

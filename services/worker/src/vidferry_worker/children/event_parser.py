@@ -130,6 +130,7 @@ def _parse_video_found(message: Message) -> VideoFound:
         [_parse_stream(stream) for stream in streams],
         read_integer(message, "videos", MAX_VIDEOS) if "videos" in message else 1,
         read_texts(message, "other_urls", MAX_OTHER_URLS, MAX_PAGE_URL) if "other_urls" in message else [],
+        read_flag(message, "title_from_url") if "title_from_url" in message else False,
     )
 
 

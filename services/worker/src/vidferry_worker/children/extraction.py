@@ -24,6 +24,8 @@ class Extraction:
     """how many the page has"""
     other_urls: Sequence[str] = ()
     """of the others, in their canonical form"""
+    title_from_url: bool = False
+    """whether nothing but the URL names the video"""
 
     @classmethod
     def from_event(cls, event: VideoFound, facts: TrustedFacts) -> "Extraction":
@@ -37,6 +39,7 @@ class Extraction:
             event.streams,
             max(event.videos, 1),
             _accept_urls(event.other_urls),
+            event.title_from_url,
         )
 
 

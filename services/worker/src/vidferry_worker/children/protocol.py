@@ -216,6 +216,8 @@ class VideoFound:
     """how many the page has"""
     other_urls: list[str] = field(default_factory=list)
     """of the others, in the page's order"""
+    title_from_url: bool = False
+    """whether nothing but the URL names the video"""
 
 
 Evidence = list[dict[str, str]] | None
