@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from support.browser import OpenPage, browser, open_page
+from support.browser import OpenPage, browser, open_page, shared_context
 from support.gateway_fixtures import shared_redis, start_gateway
 from support.redis_server import RedisServer
 from system.clients.files import files, serving
 from system.clients.watchers import JavaScript, Python, React, Watcher
 from system.clients.world import World, world
 
-__all__ = ["browser", "open_page", "shared_redis", "start_gateway"]
+__all__ = ["browser", "open_page", "shared_context", "shared_redis", "start_gateway"]
 
 StartWatcher = Callable[..., Watcher]
 """of a URL, and of a fresh one for when its ticket has expired"""

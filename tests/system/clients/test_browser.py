@@ -31,7 +31,7 @@ def test_a_minute_without_a_gateway(
 ) -> None:
     gateway = start_gateway(shared_redis.url)
     gateway.wait_for("connected to Redis")
-    page = open_page(site, expected=OUTAGES)
+    page = open_page(site, expected=OUTAGES, alone=True)
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now() + 1000"))
     page.evaluate(COUNT_ATTEMPTS)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from support.browser import OpenPage, browser, open_page
+from support.browser import OpenPage, browser, open_page, shared_context
 from support.oidc_issuer import OidcIssuer
 from support.origin.site import Site
 from support.services import MakeUp
 
-__all__ = ["browser", "open_page"]
+__all__ = ["browser", "open_page", "shared_context"]
 
 pytestmark = pytest.mark.xdist_group("keys")
 

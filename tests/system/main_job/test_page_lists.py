@@ -3,12 +3,12 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.browser import OpenPage, browser, open_page
+from support.browser import OpenPage, browser, open_page, shared_context
 from support.origin.site import Site
 from support.origin.wire import Reply, text
 from support.services import MakeUp
 
-__all__ = ["browser", "open_page"]
+__all__ = ["browser", "open_page", "shared_context"]
 
 pytestmark = pytest.mark.xdist_group("keys")
 

@@ -161,7 +161,7 @@ def fake_sockets(page: Page) -> None:
 
 
 def test_a_network_that_goes_without_a_word(server: Scripted, open_page: OpenPage) -> None:
-    page = open_page(server.url)
+    page = open_page(server.url, alone=True)
     fake_sockets(page)
     assert page.evaluate("made[0].url.searchParams.get('pings')") == "1"
     for _ in range(3):
@@ -175,7 +175,7 @@ def test_a_network_that_goes_without_a_word(server: Scripted, open_page: OpenPag
 
 def test_a_state_that_is_told_again_is_no_news(server: Scripted, open_page: OpenPage) -> None:
     """Only where it is the same to the letter: after an outage of Redis another one may have its cursor."""
-    page = open_page(server.url)
+    page = open_page(server.url, alone=True)
     fake_sockets(page)
     for text in ("one", "one", "other"):
         page.evaluate(
@@ -192,7 +192,7 @@ def test_a_state_that_is_told_again_is_no_news(server: Scripted, open_page: Open
 
 
 def test_behind_the_last_message_nothing_connects_again(server: Scripted, open_page: OpenPage) -> None:
-    page = open_page(server.url)
+    page = open_page(server.url, alone=True)
     fake_sockets(page)
     page.evaluate(DONE)
     page.evaluate("dispatchEvent(new Event('online'))")
