@@ -24,6 +24,9 @@ KEPT = (
     keys.DOWNLOAD,
     keys.IDEMPOTENCY,
     keys.OBJECT_BY_URL,
+    keys.OBJECTS,
+    keys.OBJECT_WALK,
+    keys.OWNER_BYTES,
     keys.PROBE_BY_URL,
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
@@ -32,7 +35,7 @@ KEPT = (
 """records, which stay until they expire"""
 SHARED = {
     keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
-    keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
+    *(queue + keys.TASK_DOORBELL for queue in (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)),
 }  # fmt: skip
 
 
