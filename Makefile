@@ -60,7 +60,7 @@ endif
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)
 
-chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 jobs (CHAOS_ARGS="--seed N" repeats a run)
+chaos: $(VENV)/.dev ## ten minutes of kills, freezes and cuts under 200 requests for downloads, batches and probes (CHAOS_ARGS="--seed N" repeats a run)
 	PYTHONPATH=tests $(BIN)/python -m system.chaos --seconds 600 --jobs 200 --keep $(CHAOS_ARGS)
 
 chaos-short: $(VENV)/.dev ## two minutes of it

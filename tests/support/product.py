@@ -24,16 +24,18 @@ KEPT = (
     keys.DOWNLOAD,
     keys.IDEMPOTENCY,
     keys.OBJECT_BY_URL,
+    keys.OBJECTS,
+    keys.OBJECT_WALK,
+    keys.OWNER_BYTES,
     keys.PROBE_BY_URL,
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
-    keys.OBJECTS,
 )
 """records, which stay until they expire, and what is known of the bucket"""
 TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)
 SHARED = {
-    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM, keys.OBJECT_WALK,
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
     *(queue + keys.TASK_DOORBELL for queue in TASK_QUEUES),
 }  # fmt: skip
 

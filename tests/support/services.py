@@ -23,6 +23,8 @@ from support.watchers import Watcher
 
 SECONDS = 60.0
 """for what has no promised time: the machine may be busy with other tests"""
+START_SECONDS = 180.0
+"""until a service is ready: several may start at once, on a machine that is busy"""
 KEY = "k" * 32
 ALL_SLOTS = {"site_share": "1", "caller_share": "1"}
 """to one site and one caller, since tests and measurements have no more"""
@@ -61,9 +63,9 @@ class ServiceProcess:
         self._reader.start()
         try:
             if until.startswith("/"):
-                self.wait_until(lambda: self.status(until) == 200)
+                self.wait_until(lambda: self.status(until) == 200, START_SECONDS)
             else:
-                self.wait_for(until, count)
+                self.wait_for(until, count, START_SECONDS)
         except BaseException:
             self.close()
             raise
@@ -93,10 +95,12 @@ class ServiceProcess:
                 if entry["message"].startswith(message) and fields.items() <= entry.items()
             ]  # fmt: skip
 
-    def wait_for(self, message: str = "", count: int = 1, **fields: object) -> list[dict[str, Any]]:
+    def wait_for(
+        self, message: str = "", count: int = 1, seconds: float = SECONDS, **fields: object
+    ) -> list[dict[str, Any]]:
         """Such entries, when there are so many."""
         with self._news:
-            self._news.wait_for(lambda: len(self.logged(message, **fields)) >= count or self._log_ended, SECONDS)
+            self._news.wait_for(lambda: len(self.logged(message, **fields)) >= count or self._log_ended, seconds)
             found = self.logged(message, **fields)
             assert len(found) >= count, f"not logged: {message} {fields}\n{self.log}"
             return found

@@ -1,25 +1,45 @@
-"""All that runs: three workers, two gateways, an api, a Redis that puts everything on disk, and an origin."""
+"""All that runs: three workers, two gateways, an api, a Redis that puts everything on disk, an origin, and two owners'
+receivers.
+"""
 
+import random
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from support.access import KeysFile, bearer
 from support.origin.server import Origin
 from support.product import Product
-from support.services import Worker
+from support.receiver import OTHER_SECRET, SECRET
+from support.services import Worker, variables
+from system.chaos.receiver import FaultyReceiver
 
 WORKERS, GATEWAYS, LEASE = 3, 2, 2.0
 SETTINGS = {"lease": str(LEASE), "grace": "1", "worker_slots": "4", "stall_seconds": "20"}
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose jobs they are: a key, a secret and a receiver of its own."""
+
+    name: str
+    headers: dict[str, str]
+    """with its key"""
+    receiver: FaultyReceiver
+    has_usual_url: bool
+    """whether its jobs are told of where their requests say nothing of a webhook"""
+
+
 class Cast(Product):
     """What the monkey may hurt, and what the people use."""
 
-    def __init__(self, home: Path, origin: Origin) -> None:
-        super().__init__(home, *[SETTINGS] * WORKERS, gateways=GATEWAYS)
-        self.origin = origin
+    def __init__(self, home: Path, origin: Origin, owners: Sequence[Owner], keys_file: KeysFile) -> None:
+        told = variables({**keys_file.settings(), "webhook_http": "true"})
+        super().__init__(home, *[SETTINGS] * WORKERS, environment=told, gateways=GATEWAYS)
+        self.origin, self.owners = origin, owners
         self.gone: list[Worker] = []
         """workers of before, for what they logged"""
 
@@ -49,8 +69,27 @@ class Cast(Product):
         self.api.stop()
 
 
+def declare_owners(keys_file: KeysFile, receivers: Sequence[FaultyReceiver]) -> list[Owner]:
+    """Those in the keys file. The first one has a URL for all its jobs, the other one names it in each request."""
+    owners: list[Owner] = []
+    for name, receiver in zip(("team-a", "team-b"), receivers, strict=True):
+        url = "" if owners else f'url = "{receiver.url}"\n'
+        headers = bearer(keys_file.add(name))
+        table = f'[owners.{name}.webhook]\nsecrets = ["{receiver.secret}"]\n{url}'
+        keys_file.path.write_text(keys_file.path.read_text() + table)
+        owners.append(Owner(name, headers, receiver, bool(url)))
+    return owners
+
+
 @contextmanager
-def cast() -> Iterator[Cast]:
+def cast(rng: random.Random) -> Iterator[Cast]:
     """Running. It is stopped by whoever looks at what is left."""
-    with TemporaryDirectory(prefix="vidferry-chaos-") as home, Origin() as origin, Cast(Path(home), origin) as running:
-        yield running
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(TemporaryDirectory(prefix="vidferry-chaos-")))
+        receivers = [
+            stack.enter_context(FaultyReceiver(secret, random.Random(rng.getrandbits(64))))
+            for secret in (SECRET, OTHER_SECRET)
+        ]
+        keys_file = KeysFile(home / "keys.toml")
+        owners = declare_owners(keys_file, receivers)
+        yield stack.enter_context(Cast(home, stack.enter_context(Origin()), owners, keys_file))

@@ -1,89 +1,118 @@
-"""Somebody who asks for a video and watches it to its end, whatever happens meanwhile."""
+"""People who ask for something and watch it to its end, whatever happens meanwhile."""
 
 import asyncio
-import json
 import random
 import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from system.chaos.caller import Caller
+from system.chaos.watched_job import Data, WatchedJob, Webhook
 
-from system.chaos.cast import Cast
-
-TERMINAL = {"completed", "failed", "cancelled"}
-AGAIN_SECONDS = 0.3
-REQUEST_SECONDS = 15
+PROBE_SECONDS = 10
+"""that one request waits for a probe's end"""
 
 
 @dataclass
-class Person:
-    """One job, and what its watcher saw."""
+class Person(ABC):
+    """Somebody with one request."""
 
-    cast: Cast
+    caller: Caller
     rng: random.Random
-    url: str
+    webhook: Webhook | None
+    """of the jobs"""
+    said_of_webhook: dict[str, Any]
+    """what the request says of it: its field, or nothing"""
     gives_up: bool
-    """cancels it as soon as it runs"""
-    job_id: str = ""
-    ends: list[dict[str, Any]] = field(default_factory=list)
-    """the terminal messages that came, each seq once"""
-    attempts: set[int] = field(default_factory=set)
-    reconnected: int = 0
-    shrank: list[str] = field(default_factory=list)
-    """where progress or seq went back within an attempt"""
-    _last: tuple[int, int, float] = (0, 0, 0.0)
-    _cursor: str = ""
+    """cancels the job as soon as it runs"""
+    jobs: list[WatchedJob] = field(default_factory=list)
+    """the job that was asked for, and its children"""
 
+    @abstractmethod
     async def run(self) -> None:
-        await self._post()
-        while not self.ends:
-            try:
-                await self._watch()
-            except (OSError, TimeoutError, WebSocketException, InvalidHandshake, EOFError):
-                self.reconnected += 1
-                await asyncio.sleep(self.rng.uniform(0, AGAIN_SECONDS))
+        """Until all jobs have ended."""
 
-    async def _post(self) -> None:
+    @property
+    def job(self) -> WatchedJob:
+        """That was asked for."""
+        return self.jobs[0]
+
+    async def _post(self, path: str, body: Data, **options: Any) -> None:
         """Until it is accepted: the key makes one job of all tries."""
         key = str(uuid.UUID(int=self.rng.getrandbits(128)))
-        answer = await self._ask("POST", "/api/download", json={"url": self.url}, headers={"Idempotency-Key": key})
-        self.job_id = answer["job_id"]
+        answer = await self.caller.ask("POST", path, json=body, headers={"Idempotency-Key": key}, **options)
+        self._add_job(answer)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer, once there is one."""
-        async with httpx2.AsyncClient(base_url=self.cast.api.url, timeout=REQUEST_SECONDS) as client:
-            while True:
-                try:
-                    response = await client.request(method, path, **options)
-                    if response.status_code < 500:
-                        return dict(response.json())
-                except httpx2.TransportError:
-                    pass
-                await asyncio.sleep(AGAIN_SECONDS)
+    def _add_job(self, document: Data) -> WatchedJob:
+        job = WatchedJob(self.caller, random.Random(self.rng.getrandbits(64)), document, self.webhook)
+        self.jobs.append(job)
+        return job
 
-    async def _watch(self) -> None:
-        gateway = self.rng.choice(self.cast.gateways)
-        after = f"?after={self._cursor}" if self._cursor else ""
-        async with connect(gateway.uri(self.job_id, after), open_timeout=5, ping_interval=5, ping_timeout=5) as socket:
-            async for raw in socket:
-                self._see(json.loads(raw))
-                if self.gives_up and not self.ends:
-                    self.gives_up = False
-                    await self._ask("DELETE", f"/api/jobs/{self.job_id}")
+    async def _cancel_once(self, told: Data) -> None:
+        if self.gives_up and told["status"] not in ("completed", "failed", "cancelled"):
+            self.gives_up = False
+            await self.caller.ask("DELETE", f"/api/jobs/{self.job.id}", may_refuse=True)
 
-    def _see(self, message: dict[str, Any]) -> None:
-        data, self._cursor = message["data"], message["cursor"]
-        now = (data["attempt"], data["seq"], data["progress"])
-        if data["seq"] < self._last[1] or (now[0] == self._last[0] and now[2] < self._last[2]):
-            self.shrank.append(f"{self._last} -> {now}")
-        self._last = now
-        self.attempts.add(data["attempt"])
-        if data["status"] in TERMINAL and data["seq"] not in {end["seq"] for end in self.ends}:
-            self.ends.append(data)
 
-    async def state(self) -> dict[str, Any]:
-        """The job as the api tells it."""
-        return await self._ask("GET", f"/api/jobs/{self.job_id}")
+@dataclass
+class Downloader(Person):
+    """Wants a video."""
+
+    url: str = ""
+
+    async def run(self) -> None:
+        await self._post("/api/download", {"url": self.url, **self.said_of_webhook})
+        await self.job.watch(self._cancel_once)
+
+
+@dataclass
+class Collector(Person):
+    """Wants many videos: those of a list of URLs, or of a playlist."""
+
+    source: Data = field(default_factory=dict)
+    """what the request names: urls, or a playlist"""
+    expected: Sequence[str] = ()
+    """the URLs of the children"""
+    children: list[asyncio.Task[None]] = field(default_factory=list)
+    """what watches them"""
+
+    async def run(self) -> None:
+        await self._post("/api/batches", {**self.source, "priority": "interactive", **self.said_of_webhook})
+        await self.job.watch(self._on_message)
+        await self._watch_children()
+        await asyncio.gather(*self.children)
+
+    async def _on_message(self, told: Data) -> None:
+        if told["batch"]["counts"]["made"] > len(self.children):
+            await self._watch_children()
+        await self._cancel_once(told)
+
+    async def _watch_children(self) -> None:
+        """Watches those that are not watched yet."""
+        for document in (await self.caller.list_children(self.job.id))[len(self.children) :]:
+            self.children.append(asyncio.create_task(self._add_job(document).watch()))
+
+
+@dataclass
+class Prober(Person):
+    """Wants to know what a URL leads to."""
+
+    url: str = ""
+    listed: Sequence[str] = ()
+    """the URLs of the list that is there"""
+    waits: bool = False
+    """asks until the probe has ended, instead of watching it"""
+    ended: Data = field(default_factory=dict)
+    """the job as the api told it afterwards: it is kept for ten minutes only"""
+
+    async def run(self) -> None:
+        seconds = PROBE_SECONDS if self.waits else 0
+        await self._post("/api/probes", {"url": self.url}, params={"wait": seconds})
+        if self.waits:
+            self.ended = self.job.document
+            while self.ended["status"] in ("queued", "processing"):
+                self.ended = await self.caller.ask("GET", f"/api/jobs/{self.job.id}", params={"wait": seconds})
+        await self.job.watch(self._cancel_once)
+        self.ended = self.ended or await self.job.read()

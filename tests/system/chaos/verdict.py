@@ -1,36 +1,47 @@
-"""What must be true afterwards, whatever happened."""
+"""What must be true afterwards, whatever happened: of jobs, objects, processes and logs."""
 
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from support.watchers import TERMINAL
 from system.chaos.cast import Cast
-from system.chaos.person import TERMINAL, Person
+from system.chaos.crowd import is_unusable
+from system.chaos.watched_job import WatchedJob
 
 MAY_FAIL_WITH = {"worker_lost", "network", "internal", "stalled", "origin_error"}
 """three workers died under it, or it failed more often than it is tried again: said with a code"""
 
 
-async def of_people(people: Sequence[Person]) -> list[str]:
-    """Each job has one end, says so once, and its watcher saw it."""
+async def of_jobs(jobs: Sequence[WatchedJob]) -> list[str]:
+    """Each job has one end, says so once, and its watcher saw it. How probes and batches may fail is told elsewhere."""
     wrong = []
-    for person in people:
-        state = await person.state()
+    for job in jobs:
+        kind = job.document["kind"]
+        if kind == "probe":  # its record is gone after ten minutes
+            state = job.ends[0]
+        else:
+            state = await job.read()
         if state["status"] not in TERMINAL:
-            wrong.append(f"{person.job_id} never ended: {state}")
-        if len(person.ends) != 1 or person.ends[0]["seq"] != state["seq"]:
-            wrong.append(f"{person.job_id} ended as {state}, and its watcher saw {person.ends}")
-        if state["status"] == "failed" and state["error"]["code"] not in MAY_FAIL_WITH:
-            wrong.append(f"{person.job_id} failed with {state['error']}")
-        wrong += [f"{person.job_id} went back: {step}" for step in person.shrank]
+            wrong.append(f"{job.id} never ended: {state}")
+        if len(job.ends) != 1 or job.ends[0]["seq"] != state["seq"]:
+            wrong.append(f"{job.id} ended as {state}, and its watcher saw {job.ends}")
+        if kind == "download" and state["status"] == "failed" and not _may_fail(state["error"]["code"], job):
+            wrong.append(f"{job.id} failed with {state['error']}")
+        wrong += [f"{job.id} went back: {step}" for step in job.shrank]
     return wrong
 
 
-def of_objects(cast: Cast, people: Sequence[Person]) -> list[str]:
+def _may_fail(code: str, job: WatchedJob) -> bool:
+    return code in MAY_FAIL_WITH or (code == "invalid_url" and is_unusable(job.document["url"]))
+
+
+def of_objects(cast: Cast, jobs: Sequence[WatchedJob]) -> list[str]:
     """Every video that was completed has one object, and there is nothing else."""
-    completed = {person.url for person in people if person.ends[0]["status"] == "completed"}
-    wanted_no_more = {person.url for person in people if person.ends[0]["status"] == "cancelled"}
+    downloads = [job for job in jobs if job.document["kind"] == "download"]
+    completed = {job.document["url"] for job in downloads if job.status == "completed"}
+    wanted_no_more = {job.document["url"] for job in downloads if job.status == "cancelled"}
     files = [file for file in (cast.home / "bucket" / "objects").rglob("*") if file.is_file()]
     videos = Counter(file.parent for file in files if not file.name.startswith("thumbnail"))
     # A folder bucket keeps an object in two files: its bytes, and what is known of it.
