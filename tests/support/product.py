@@ -28,10 +28,11 @@ KEPT = (
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
+    keys.OBJECTS,
 )
-"""records, which stay until they expire"""
+"""records, which stay until they expire, and the index of stored videos"""
 SHARED = {
-    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM, keys.OBJECT_WALK,
     keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
 }  # fmt: skip
 
