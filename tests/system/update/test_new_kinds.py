@@ -15,6 +15,7 @@ from support.jobs import redis_client
 from support.origin.site import Site
 from support.product import Product
 from support.receiver import Receiver
+from support.records import of
 from system.update.conftest import Pair, start_worker
 from vidferry_common.contract import keys
 from vidferry_worker.batches.maker import IDLE_SECONDS
@@ -63,10 +64,10 @@ def pass_idle_time(pair: Pair, batch: str) -> None:
 
     async def move() -> None:
         async with redis_client(pair.one.redis) as client:
-            told = float(await client.hget(keys.BATCH + batch, "told"))
-            await client.hset(keys.BATCH + batch, "told", told - IDLE_SECONDS * 1000)
+            told = float(await of(client.hget(keys.BATCH + batch, "told")) or 0)
+            await of(client.hset(keys.BATCH + batch, "told", str(told - IDLE_SECONDS * 1000)))
             await client.zadd(keys.BATCHES, {batch: 1}, xx=True)
-            await client.rpush(keys.BATCHES + keys.TASK_DOORBELL, "")
+            await of(client.rpush(keys.BATCHES + keys.TASK_DOORBELL, ""))
 
     asyncio.run(move())
 
@@ -120,9 +121,7 @@ def test_a_batch_whose_jobs_both_cancel(beside: Pair, site: Site) -> None:
         assert (last["status"], last["batch"]["counts"]["cancelled"]) == ("cancelled", 3)
         assert {child["status"] for child in children(tree, batch)} == {"cancelled"}
         again = str(accepted(release.client.post(f"/api/jobs/{batch}/retry"))["job_id"])
-        assert tree.until(again, lambda job: job["status"] not in {"queued", "processing"})["status"] == "failed", (
-            "no URL"
-        )
+        assert tree.until(again, lambda job: job["status"] not in {"queued", "processing"})["status"] == "failed"
 
 
 def test_a_probe_is_told_by_both(beside: Pair, site: Site) -> None:
