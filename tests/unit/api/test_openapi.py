@@ -137,6 +137,13 @@ def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
         assert f"`{code}`" in job["delete"]["responses"][status]["description"]
 
 
+def test_each_job_that_is_accepted_is_described(document: dict[str, Any]) -> None:
+    """With its fields, also where it is not the operation's first answer."""
+    for path, _, operation in _operations(document):
+        if accepted := operation["responses"].get("202"):
+            assert accepted["content"]["application/json"]["schema"]["$ref"], path
+
+
 def test_the_choices_of_a_download_have_their_defaults(document: dict[str, Any]) -> None:
     described = document["components"]["schemas"]["DownloadRequest"]["properties"]
 
