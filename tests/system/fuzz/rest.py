@@ -77,7 +77,7 @@ def _find_refused_operations(api: Api) -> list[str]:
     succeeded = {
         (labels["method"], labels["route"])
         for labels in scrape.labels("vidferry_http_requests_total")
-        if labels["status"] < "400" and scrape.value("vidferry_http_requests_total", **labels)
+        if labels["code"] < "400" and scrape.value("vidferry_http_requests_total", **labels)
     }
     operations = {(method.upper(), path) for path, item in paths.items() for method in item}
     return [" ".join(each) for each in sorted(operations - succeeded)]

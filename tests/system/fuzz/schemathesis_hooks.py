@@ -43,8 +43,10 @@ def _accept_url(url: Any) -> Any:
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
     """Has three of four requests name what there is: chance makes no id."""
+    if not path_parameters or not any(_is_uuid(path_parameters.get(name)) for name in ("job_id", "object_id")):
+        return path_parameters  # it has to be refused
     for end, known in _KNOWN.items():
-        if path_parameters and context.operation.path.endswith(end):
+        if context.operation.path.endswith(end):
             chosen = _choose(repr(sorted(path_parameters.items())))
             return path_parameters if chosen % 4 == 0 else {**path_parameters, **known[chosen % len(known)]}
     return path_parameters
