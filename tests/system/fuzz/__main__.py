@@ -13,7 +13,7 @@ import traceback
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 
-from system.fuzz import events, frames, heads, manifests, requests_of_children, texts
+from system.fuzz import events, frames, heads, looks, manifests, requests_of_children, texts
 from system.fuzz.target import Check, Target
 
 TARGETS: dict[str, Target] = {
@@ -21,6 +21,7 @@ TARGETS: dict[str, Target] = {
     "broker": requests_of_children.TARGET,
     "manifests": manifests.TARGET,
     "events": events.TARGET,
+    "looks": looks.TARGET,
     "heads": heads.TARGET,
     "frames": frames.TARGET,
 }

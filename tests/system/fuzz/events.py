@@ -9,8 +9,9 @@ import logging
 import math
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from system.fuzz.target import NUMBERS, TEXTS, VALUES, Check, Target
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys
 from vidferry_common.store import RedisSettings, Store, connect_redis
+from vidferry_common.store.client import RedisClient
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children import wire
@@ -157,8 +159,25 @@ class Line(Zygote):
             await asyncio.gather(self._player, return_exceptions=True)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A worker's parts around the fuzzer's child."""
+
+    context: WorkerContext
+    redis: RedisClient
+    records: Records
+    line: Line
+    broken: Broken
+    run: Callable[[Coroutine[Any, Any, None]], None]
+    """runs one example; AssertionError where the worker finds a fault of its own"""
+
+    def left(self) -> list[Path]:
+        """What is in the worker's folder."""
+        return list(self.context.folder.iterdir())
+
+
 @contextmanager
-def _open() -> Iterator[Check]:
+def open_setting() -> Iterator[Setting]:
     broken = Broken()
     worker = logging.getLogger("vidferry_worker")
     with redis_server() as server, tempfile.TemporaryDirectory() as home, asyncio.Runner() as runner:
@@ -166,7 +185,7 @@ def _open() -> Iterator[Check]:
         settings = WorkerSettings.model_validate({**told, "redis_url": server.url, "retries": 0})
         redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
         store, line = Store(redis, 3600), Line()
-        bucket, publisher = open_bucket(BucketSettings.model_validate(told)), Publisher(store)
+        bucket = open_bucket(BucketSettings.model_validate(told))
         work = Path(home, "work")
         work.mkdir()
         context = WorkerContext(
@@ -180,34 +199,21 @@ def _open() -> Iterator[Check]:
             uploads_while_downloading=True,
             folder=work,
         )
-        records = Records(store, redis)
 
-        async def attempt(says: list[bytes]) -> None:
+        async def run_one(example: Coroutine[Any, Any, None]) -> None:
             asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.faults.append(str(context)))
-            line.says, line.most_waiting = says, 0
-            job, claim = await records.claimed()
-            sending = asyncio.create_task(publisher.run())
-            async with asyncio.timeout(SECONDS):
-                await Attempt(context, publisher, claim).run()
-            await line.played()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            state = json.loads(await of(redis.hget(keys.JOB + job.job_id, "state")) or b"{}")
-            for message in [*await records.history(job.job_id), state]:
-                _check_figures(message)
-            assert line.most_waiting <= MAX_EVENTS + 1
-            assert not await asyncio.to_thread(lambda: list(work.iterdir()))
+            await example
             await redis.flushall()
 
-        def check(says: list[bytes]) -> None:
+        def run(example: Coroutine[Any, Any, None]) -> None:
             broken.faults.clear()
-            runner.run(attempt(says))
+            runner.run(run_one(example))
             assert not broken.faults, broken.faults[0]
 
         logging.disable(logging.WARNING)
         worker.addHandler(broken)
         try:
-            yield check
+            yield Setting(context, redis, Records(store, redis), line, broken, run)
         finally:
             worker.removeHandler(broken)
             logging.disable()
@@ -215,14 +221,37 @@ def _open() -> Iterator[Check]:
             runner.run(redis.aclose(close_connection_pool=True))
 
 
-def _check_figures(value: Any) -> None:
+@contextmanager
+def _open() -> Iterator[Check]:
+    with open_setting() as setting:
+        context, line, publisher = setting.context, setting.line, Publisher(setting.context.store)
+
+        async def attempt(says: list[bytes]) -> None:
+            line.says, line.most_waiting = says, 0
+            job, claim = await setting.records.claimed()
+            sending = asyncio.create_task(publisher.run())
+            async with asyncio.timeout(SECONDS):
+                await Attempt(context, publisher, claim).run()
+            await line.played()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            state = json.loads(await of(setting.redis.hget(keys.JOB + job.job_id, "state")) or b"{}")
+            for message in [*await setting.records.history(job.job_id), state]:
+                check_figures(message)
+            assert line.most_waiting <= MAX_EVENTS + 1
+            assert not await asyncio.to_thread(setting.left)
+
+        yield lambda says: setting.run(attempt(says))
+
+
+def check_figures(value: Any) -> None:
     """What people are shown: no figure is below nothing, or without end."""
     if isinstance(value, dict):
         for each in value.values():
-            _check_figures(each)
+            check_figures(each)
     elif isinstance(value, list):
         for each in value:
-            _check_figures(each)
+            check_figures(each)
     elif isinstance(value, int | float):
         assert math.isfinite(value)
         assert value >= 0

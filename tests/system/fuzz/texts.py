@@ -28,19 +28,19 @@ def _check(example: tuple[str, Any]) -> None:
     record = logging.makeLogRecord({"name": text, "msg": "failed: %s", "args": (text,), "detail": value})
     for form, formatter in FORMATTERS.items():
         line = formatter.format(record)
-        _check_harmless(line)
+        check_harmless(line)
         line.encode()
         assert form == "text" or isinstance(json.loads(line), dict)
     name = make_file_name(text, "mp4")
-    _check_harmless(remove_controls(text))
-    _check_harmless(name)
+    check_harmless(remove_controls(text))
+    check_harmless(name)
     assert "/" not in name
     assert "\\" not in name
     assert name.endswith(".mp4")
-    _check_harmless(content_disposition(name))
+    check_harmless(content_disposition(name))
 
 
-def _check_harmless(text: str) -> None:
+def check_harmless(text: str) -> None:
     """Nothing ends a line, moves a cursor or turns a text round."""
     for character in text:
         assert unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"}, ascii(text)

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
 from support.product import Product, wait_until
+from support.receiver import SECRET
 from support.redis_server import redis_server
+from support.services import Worker, variables
 from support.watchers import Data, Watcher
 from system.update.release import ENVIRONMENT, RELEASE, UNKNOWN
 from vidferry_common.contract import keys
@@ -56,6 +59,10 @@ class Pair:
         return [key for key in self.one.keys_left() if not key.endswith(keys.TURN)]
 
 
+def start_worker(product: Product, **settings: str) -> Worker:
+    return product.start_worker(**{"worker_name": uuid4().hex, "lease": "2", "grace": "0", **settings})
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """The release, and the tree; without workers."""
@@ -63,7 +70,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with (
         redis_server() as redis,
         Product(home, redis=redis, python=RELEASE.install(), environment=ENVIRONMENT) as release,
-        Product(home, redis=redis) as tree,
+        Product(home, redis=redis, environment=variables({"webhook_secrets": SECRET, "webhook_http": "true"})) as tree,
     ):
         yield Pair(release, tree)
 

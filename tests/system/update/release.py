@@ -50,5 +50,7 @@ class Release:
 RELEASE = Release("0.2.0", "f343f8a69f9e66708f9f6bfb3c25c310731dfbdc")
 ENVIRONMENT: Mapping[str, str] = {}
 """What it is told besides, where a setting has another name or meaning there."""
-UNKNOWN: frozenset[str] = frozenset({"kind", "external_id", "metadata", "status_url", "expires_at", "history"})
+UNKNOWN: frozenset[str] = frozenset(
+    {"kind", "external_id", "metadata", "parent", "batch", "probe", "status_url", "expires_at", "history"}
+)
 """Fields of a job's document that only one of the two knows."""

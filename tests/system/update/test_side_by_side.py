@@ -7,18 +7,12 @@ import pytest
 
 from support.origin.server import Origin
 from support.origin.site import Site
-from support.product import Product
-from support.services import Worker
 from support.watchers import STEPS, Watcher
-from system.update.conftest import Pair
+from system.update.conftest import Pair, start_worker
 
 pytestmark = [pytest.mark.update, pytest.mark.timeout(600), pytest.mark.xdist_group("update")]
 
 STORED_STEPS = [5, 10, 30, 50, 70, 90, 100]
-
-
-def start_worker(product: Product) -> Worker:
-    return product.start_worker(worker_name=uuid4().hex, lease="2", grace="0")
 
 
 def begun(pair: Pair, site: Site) -> list[Watcher]:

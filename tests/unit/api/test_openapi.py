@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
 from unit.api.conftest import OpenApp
 from vidferry_api.jobs.schemas import DownloadRequest, Job, JobWithHistory
@@ -136,6 +137,13 @@ def test_cancelling_is_answered_as_the_job_is(document: dict[str, Any]) -> None:
         assert f"`{code}`" in job["delete"]["responses"][status]["description"]
 
 
+def test_each_job_that_is_accepted_is_described(document: dict[str, Any]) -> None:
+    """With its fields, also where it is not the operation's first answer."""
+    for path, _, operation in _operations(document):
+        if accepted := operation["responses"].get("202"):
+            assert accepted["content"]["application/json"]["schema"]["$ref"], path
+
+
 def test_the_choices_of_a_download_have_their_defaults(document: dict[str, Any]) -> None:
     described = document["components"]["schemas"]["DownloadRequest"]["properties"]
 
@@ -235,6 +243,16 @@ def _parameters_and_fields(document: dict[str, Any]) -> Iterator[tuple[str, dict
 def test_everything_is_described(document: dict[str, Any]) -> None:
     """Fields, types, parameters and headers; an enum's type and a field of that type each say their own."""
     assert [name for name, described in _parameters_and_fields(document) if not described.get("description")] == []
+
+
+def test_a_default_is_a_value_that_is_valid(document: dict[str, Any]) -> None:
+    """Of its format too: generators of clients read it."""
+    for name, described in _parameters_and_fields(document):
+        schema = described.get("schema", described)
+        if schema.get("default") is not None:
+            whole = {**schema, "components": document["components"]}
+            found = Draft202012Validator(whole, format_checker=FormatChecker()).iter_errors(schema["default"])
+            assert list(found) == [], name
 
 
 def test_no_parameter_is_null(document: dict[str, Any]) -> None:

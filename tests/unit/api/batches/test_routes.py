@@ -75,6 +75,11 @@ def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage
     assert [job["job_id"] for job in kinds] == [batch["job_id"]]
 
 
+def test_a_client_may_send_all_defaults(client: TestClient) -> None:
+    """As generated ones do."""
+    assert post(client, A, [VIDEO], newest_first=False, priority="bulk", force=False)["batch"]["counts"]["total"] == 1
+
+
 @pytest.mark.parametrize("url", ["no URL", "", "file:///etc/passwd", f"{VIDEO}#__youtubedl_smuggle=%7B%7D"])
 def test_a_child_of_a_bad_url_is_not_tried_again(client: TestClient, backstage: Backstage, url: str) -> None:
     batch = post(client, A, [url])
@@ -192,6 +197,7 @@ def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient,
         ({"urls": [VIDEO] * 1001}, "urls"),
         ({"urls": ["x" * 5000]}, "urls"),
         ({"urls": [VIDEO], "items": "1"}, "urls"),
+        ({"urls": [VIDEO], "newest_first": True}, "urls"),
         ({"playlist": "ftp://x"}, "playlist"),
         ({"playlist": VIDEO, "items": "0"}, "items"),
         ({"playlist": VIDEO, "limit": 0}, "limit"),

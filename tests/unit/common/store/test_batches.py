@@ -234,6 +234,8 @@ async def ended_by_older_worker(records: Records, batch: NewJob, index: int, sta
     """Its scripts know no batches: they write the record anew, without the fields that count the child."""
     name = keys.JOB + child_id(batch.job_id, index)
     message = (await of(records.redis.hget(name, "state"))).decode().replace("queued", status)
+    if status == "completed":
+        message = message.replace('"downloaded_bytes":null', '"downloaded_bytes":70')[:-2] + ',"result":{"size":60}}}'
     await records.redis.delete(name)
     await of(records.redis.hset(name, mapping={"request": "{}", "state": message, "created": batch.created}))
 
@@ -371,12 +373,19 @@ async def test_children_that_an_older_worker_has_ended_are_counted_later(records
     await ended_by_older_worker(records, batch, 0, "completed")
     await records.redis.delete(gone)
     moved = (await of(records.redis.hget(running, "state"))).decode().replace("queued", "processing")
+    moved = moved.replace('"downloaded_bytes":null', '"downloaded_bytes":5').replace('"progress":0', '"progress":40')
     await of(records.redis.hset(running, "state", moved))
 
     for _ in range(2):
         await records.store.batches.settle(await read(records, batch))
         expected = {"total": 4, "made": 4, "queued": 1, "processing": 1, "completed": 1, "failed": 1}
         assert await counts(records, batch) == expected
+        told = await state(records, batch)
+        assert (told["batch"]["size"], told["downloaded_bytes"], told["progress"]) == (60, 75, (40 + 200) / 4)
+
+    await end_child(records, batch, 1, completed(9, 9))
+    told = await state(records, batch)
+    assert (told["batch"]["size"], told["downloaded_bytes"], told["progress"]) == (69, 79, 75), "counted once"
 
 
 async def test_a_batch_all_of_whose_children_an_older_worker_has_failed(records: Records) -> None:

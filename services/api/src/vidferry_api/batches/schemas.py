@@ -90,6 +90,7 @@ class BatchRequest(JobRequestBody):
     def _require_one(self) -> Self:
         if (self.urls is None) == (self.playlist is None):
             raise ValueError("send either urls or playlist")
-        if self.urls is not None and self.model_fields_set & set(_OF_PLAYLISTS):
+        # One that has its default may be there: generated clients send it.
+        if self.urls is not None and any(getattr(self, name) for name in _OF_PLAYLISTS):
             raise ValueError(f"send {', '.join(_OF_PLAYLISTS)} together with playlist only")
         return self

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from vidferry_api.access.principal import Principal, Scope
 from vidferry_api.dependencies import Services
@@ -38,9 +38,14 @@ def _split_commas(given: Any) -> Any:
 
 def _normalize_id(given: str) -> str:
     try:
-        return str(UUID(given)) if given else ""
+        return str(UUID(given))
     except ValueError:
         raise ValueError("must be the id of a batch") from None
+
+
+BatchId = Annotated[
+    str, AfterValidator(_normalize_id), Field(max_length=64), WithJsonSchema({"type": "string", "format": "uuid"})
+]
 
 
 class JobFilterFields(BaseModel):
@@ -52,12 +57,10 @@ class JobFilterFields(BaseModel):
         default=[], max_length=20, description="One status or several: repeated, or separated by commas."
     )
     kind: JobKind | None = Field(default=None, description="The kind of the jobs.")
-    batch: Annotated[str, AfterValidator(_normalize_id)] = Field(
-        default="",
-        max_length=64,
+    batch: BatchId | None = Field(
+        default=None,
         description="The id of a batch: the jobs that it has made, in the order of its entries. For a batch of another "
         "owner, name its `owner` too.",
-        json_schema_extra={"format": "uuid"},
     )
     site: str = Field(
         default="",
@@ -87,7 +90,7 @@ class JobFilterFields(BaseModel):
             owner=owner,
             statuses=frozenset(self.status),
             kind=self.kind,
-            batch=self.batch,
+            batch=self.batch or "",
             site=registered_domain(self.site) if self.site else "",
             external_id=self.external_id,
             created_after=self.created_after,

@@ -110,9 +110,9 @@ class Job(BaseModel):
 
     job_id: Uuid = Field(description="The job's id.", examples=[_ID])
     kind: JobKind = Field(description="What the job does.")
-    url: Uri | None = Field(
+    url: str | None = Field(
         description="The URL of the request, in its canonical form; of a batch, the URL of its playlist, or null where "
-        "it has many URLs.",
+        "it has many URLs. Of a batch's job that failed with `invalid_url`, the text in place of a URL.",
         examples=["https://example.org/video"],
     )
     format: Format = Field(description="The format of the request.")
@@ -159,9 +159,7 @@ class Job(BaseModel):
     retries: Int32 = Field(description="How often Vidferry has retried it after a failure.")
     max_retries: Int32 | None = Field(None, description="The maximum of `retries`; null before the first attempt.")
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
-    probe: Probe | None = Field(
-        None, description="What a probe has found; null until it has, and for jobs of other kinds."
-    )
+    probe: Probe | None = Field(description="What a probe has found; null until it has, and for jobs of other kinds.")
     result: Result | None = Field(None, description="The result of a completed job.")
     error: Failure | None = Field(None, description="Why the job failed.")
 

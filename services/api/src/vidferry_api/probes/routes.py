@@ -34,7 +34,7 @@ RESPONSES = creation_responses(
             **RESPONSES[202],
             "description": "The probe has ended: `probe` tells what it found, or `error` why it failed.",
         },
-        202: {**RESPONSES[202], "description": "The probe goes on: read or watch its job."},
+        202: {**RESPONSES[202], "description": "The probe goes on: read or watch its job.", "model": Job},
     },
     openapi_extra={"parameters": [TRACEPARENT]},
 )
