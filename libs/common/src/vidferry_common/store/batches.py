@@ -16,6 +16,7 @@ from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store.jobs import (
     EVENTS_RETRY_SECONDS,
     IDEMPOTENCY_SECONDS,
+    QUEUE_BYTES,
     BatchMovedOn,
     Cancelled,
     Created,
@@ -169,11 +170,19 @@ class BatchStore:
         return [Entry(**_known(Entry, orjson.loads(entry))) for entry in found]
 
     async def add_entries(
-        self, batch_id: str, start: int, entries: Sequence[Entry], *, title: str = "", complete: bool = False
+        self,
+        batch_id: str,
+        start: int,
+        entries: Sequence[Entry],
+        queue_bytes: int = QUEUE_BYTES,
+        *,
+        title: str = "",
+        complete: bool = False,
     ) -> int:
         """Adds entries of a playlist, and its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
 
-        start: the index of the first one. complete: whether these are the last.
+        start: the index of the first one. queue_bytes: what the api allows all that waits. complete: whether these are
+        the last.
         """
         written = [_write_entry(entry) for entry in entries]
         count = await self._run(
@@ -184,6 +193,7 @@ class BatchStore:
             title=orjson.dumps(title).decode() if title else "",
             complete=complete,
             bytes=_foresee_bytes(written),
+            queue_bytes=queue_bytes,
         )
         if count == -1:
             raise BatchMovedOn

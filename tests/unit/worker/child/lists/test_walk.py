@@ -10,6 +10,7 @@ from yt_dlp.utils import ExtractorError, OnDemandPagedList
 from vidferry_worker.child import options
 from vidferry_worker.child.lists.extractors import extract_unprocessed
 from vidferry_worker.child.lists.refusal import reduce_to_video
+from vidferry_worker.child.lists.selection import Selection
 from vidferry_worker.child.lists.walk import MAX_NESTED, ListWalker
 from vidferry_worker.child.site_downloader import SiteDownloader
 
@@ -61,6 +62,18 @@ def test_relative_urls_are_the_lists(ydl: SiteDownloader) -> None:
     ListsIE.lists["1"] = RELATIVE
 
     assert urls(ydl) == ["/watch/0", "/watch/1", "/watch/2"]
+
+
+def test_a_thousand_of_which_some_are_there_twice_and_some_are_broken(ydl: SiteDownloader) -> None:
+    """What an extractor says nothing of is left out. What only the list leads to stays, as a job that fails."""
+    videos = [{"_type": "url", "url": f"/watch/{number}", "ie_key": "ListsVideo"} for number in range(1000)]
+    broken = [None, "no entry", {"_type": "url", "url": "http://[x/"}, {"_type": "url"}, {"url": 7}] * 10
+    ListsIE.lists["1"] = [*videos[:500], *broken, *videos[500:], *videos[:100]]
+    found = extract_unprocessed(ydl, f"{ROOT}/list/1", "Lists")
+    listed = [video.url for video in Selection(most=5000).select(ListWalker(ydl).walk(found, f"{ROOT}/list/1"))]
+
+    assert [url for url in listed if url] == [f"{ROOT}/watch/{number}" for number in range(1000)]
+    assert len(listed) == 1030
 
 
 def test_a_long_list_is_read_page_by_page(ydl: SiteDownloader) -> None:
