@@ -61,7 +61,7 @@ def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage
 
     found = children(client, batch, A)
     assert [(child["url"], child["status"], child["parent"]["index"]) for child in found] == [
-        (f"{VIDEO}/1", "queued", 0), ("no URL", "failed", 1), (f"{VIDEO}/1", "queued", 2),
+        (f"{VIDEO}/1", "queued", 1), ("no URL", "failed", 2), (f"{VIDEO}/1", "queued", 3),
     ]  # fmt: skip
     assert {child["format"]["quality"] for child in found} == {"720"}
     assert {(child["batch"], child["metadata"], child["kind"]) for child in found} == {(None, None, "download")}

@@ -396,7 +396,7 @@ async def test_the_list_of_a_batchs_jobs(records: Records) -> None:
         page = await records.store.job_lists.read_page(which, 90, place)
         found += page.jobs
         place, pages = page.next_place, pages + 1
-    assert [job.parent for job in found] == [Parent(batch.job_id, index) for index in range(251)]
+    assert [job.parent for job in found] == [ChildPlace(batch.job_id, index) for index in range(251)]
     assert pages == 3
     failed = await records.store.job_lists.read_page(JobFilter("a", frozenset({Status.FAILED}), batch=batch.job_id), 9)
     assert [(job.url, job.state["error"]["code"]) for job in failed.jobs] == [("nonsense", "invalid_url")]

@@ -24,7 +24,7 @@ from support.batches import (
 from support.records import CAP, SECONDS, Records, new_job, of
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
+from vidferry_common.contract.batches import ChildPlace, Entry, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.stages import Status
 from vidferry_common.contract.webhooks import EventType, Webhook
@@ -115,10 +115,10 @@ async def test_a_child_is_made_of_each_entry_with_what_was_asked_for_all(records
 
     found = [await child(records, batch, index) for index in range(4)]
     assert [job.url for job in found] == ["https://example.com/a", "https://example.com/a", "ftp://x", " "]
-    assert [job.parent for job in found] == [Parent(batch.job_id, index) for index in range(4)]
+    assert [job.parent for job in found] == [ChildPlace(batch.job_id, index) for index in range(4)]
     assert {(job.owner, job.force, job.external_id, job.format) for job in found} == {("a", True, None, batch.format)}
     assert [job.state.get("error", {}).get("code") for job in found] == [None, None, "invalid_url", "invalid_url"]
-    assert [job.state["parent"] for job in found] == [{"batch": batch.job_id, "index": index} for index in range(4)]
+    assert [job.state["parent"] for job in found] == [{"batch": batch.job_id, "index": place} for place in range(1, 5)]
     claim = await claim_child(records, batch, 0)
     assert (claim.partition, claim.force) == ("p", True)
 

@@ -102,7 +102,20 @@ class Parent:
     """The batch that made a job."""
 
     batch: Annotated[Uuid, Field(description="The id of the batch.")]
-    index: Annotated[Int32, Field(description="The entry's place in the batch, from 0 on.")]
+    index: Annotated[Int32, Field(description="The entry's place in the batch, from 1 on.", examples=[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlace:
+    """Which entry of a batch a job is made of, as records tell it."""
+
+    batch: str
+    index: int
+    """in the list of the batch's entries, from 0 on: what child_id() takes"""
+
+    def describe(self) -> Parent:
+        """What the job's document says of it. People count from 1, as `items` does."""
+        return Parent(self.batch, self.index + 1)
 
 
 WAITING = "Waiting for the first video"
