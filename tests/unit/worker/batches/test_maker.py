@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -330,9 +331,7 @@ async def test_wherever_it_is_cancelled_nothing_goes_on(records: Records, monkey
         batch, other = await new_batch(records, LIST, owner="a"), new_job(owner="b")
         await records.store.jobs.create(other, CAP)
         task = await take_batch(records)
-        cancelling = Steps(
-            monkeypatch, step, before=True, happens=lambda: records.store.batches.cancel(batch.job_id)
-        )
+        cancelling = Steps(monkeypatch, step, before=True, happens=partial(records.store.batches.cancel, batch.job_id))
         await BatchMaker(records.store, Playlist(LISTED)).make(task)
         monkeypatch.undo()
         if not cancelling.came:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import MAX_ENTRIES, Entry, child_id
+from vidferry_common.contract.batches import MAX_ENTRIES, BatchWarning, Entry, child_id
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued_update, utc_now
@@ -105,7 +105,13 @@ class BatchStore:
         """of the batches whose newest state is still to be published"""
 
     async def create(
-        self, job: NewJob, entries: Sequence[Entry] | None, queue_cap: int, queue_bytes: int, caller_rate: int = 0
+        self,
+        job: NewJob,
+        entries: Sequence[Entry] | None,
+        queue_cap: int,
+        queue_bytes: int,
+        caller_rate: int = 0,
+        warnings: Sequence[BatchWarning] = (),
     ) -> Created:
         """Makes a batch. job is of that kind. entries: None where they are still to be read of a playlist.
 
@@ -130,6 +136,7 @@ class BatchStore:
             caller=job.caller_digest,
             entries=written,
             **({} if entries is None else {"total": len(entries)}),
+            warnings=_write_warnings(warnings),
             making=orjson.dumps(making).decode(),
             traceparent=job.traceparent,
             created=job.created,
@@ -177,12 +184,13 @@ class BatchStore:
         queue_bytes: int = QUEUE_BYTES,
         *,
         title: str = "",
+        warnings: Sequence[BatchWarning] = (),
         complete: bool = False,
     ) -> int:
-        """Adds entries of a playlist, and its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
+        """Adds entries of a playlist, its title, and the batch's warnings if it has any.
 
         start: the index of the first one. queue_bytes: what the api allows all that waits. complete: whether these are
-        the last.
+        the last. Returns how many there are now. Raises RedisFull, BatchMovedOn.
         """
         written = [_write_entry(entry) for entry in entries]
         count = await self._run(
@@ -191,6 +199,7 @@ class BatchStore:
             start=start,
             entries=written,
             title=orjson.dumps(title).decode() if title else "",
+            warnings=_write_warnings(warnings),
             complete=complete,
             bytes=_foresee_bytes(written),
             queue_bytes=queue_bytes,
@@ -301,6 +310,10 @@ def _job_limits(job: NewJob) -> JobLimits:
 def _describe_cancelled(job_id: str, state: dict[str, Any]) -> list[Any]:
     """What cancel_children.lua is told of a child in that state."""
     return [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]
+
+
+def _write_warnings(warnings: Sequence[BatchWarning]) -> str:
+    return orjson.dumps(warnings).decode() if warnings else ""
 
 
 def _write_entry(entry: Entry) -> str:

@@ -74,7 +74,9 @@ class BatchMaker:
             known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
             async with aclosing(self._source.read_entries(playlist, known)) as pages:
                 async for page in pages:
-                    await add_entries(batch_id, start, page.entries, queue_bytes, title=page.title)
+                    await add_entries(
+                        batch_id, start, page.entries, queue_bytes, title=page.title, warnings=page.warnings
+                    )
                     start += len(page.entries)  # also where another worker, that took this one for dead, has added more
                     await maker.make_known()
             await add_entries(batch_id, start, (), queue_bytes, complete=True)
