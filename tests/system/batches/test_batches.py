@@ -9,7 +9,7 @@ import pytest
 
 from support.answers import accepted
 from support.origin.site import Site
-from support.product import Product, wait_until
+from support.product import Product
 
 pytestmark = pytest.mark.xdist_group("batches")
 
@@ -91,4 +91,4 @@ def test_a_thousand_whose_workers_are_killed_and_that_are_cancelled(product: Pro
     assert told["status"] == "cancelled"
     assert {child["status"] for child in children(product, batch["job_id"])} == {"failed", "cancelled"}
     assert told["batch"]["counts"]["cancelled"] == len(urls) - 50
-    wait_until(lambda: not product.keys_left(), lambda: f"left behind: {product.keys_left()}")
+    product.rest()

@@ -10,7 +10,7 @@ import pytest
 from support.answers import accepted
 from support.origin.site import Site
 from support.origin.wire import Reply, text
-from support.product import Product
+from support.product import Product, wait_until
 
 VIDEOS, BROKEN, REPEATED = 1000, 50, 100
 FIRST_SECONDS, ALL_SECONDS = 2, 20
@@ -84,7 +84,8 @@ def test_cancelled_while_the_list_is_read_nothing_goes_on(product: Product, site
     site.gate("list").wait_held()
     product.cancel(batch)
     assert product.job(batch)["status"] == "cancelled"
-    product.settle()
+    product.rest()
+    wait_until(lambda: not product.children())
     site.gate("list").open()
     assert children(product, batch) == []
     assert {one.path for one in site.requests()} == {"/feed"}
@@ -97,7 +98,8 @@ def test_cancelled_while_jobs_are_made_nothing_goes_on(product: Product, site: S
     product.cancel(batch)
     job = product.job(batch)
     assert (job["status"], job["batch"]["counts"]["made"] < VIDEOS) == ("cancelled", True)
-    product.settle()
+    product.rest()
+    wait_until(lambda: not product.children())
     found = children(product, batch)
     assert len(found) == job["batch"]["counts"]["made"] == job["batch"]["counts"]["cancelled"]
     assert {child["status"] for child in found} == {"cancelled"}
