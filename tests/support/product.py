@@ -40,6 +40,10 @@ SHARED = {
 }  # fmt: skip
 
 
+WORK = {keys.QUEUE, keys.DELAYED, keys.LEASES, keys.BATCHES, keys.BATCH_NEWS}
+"""what waits for a worker, or is done by one"""
+
+
 class HasUrl(Protocol):
     """A Redis, or Sentinels."""
 
@@ -222,6 +226,17 @@ class Product:
     def keys_left(self) -> list[str]:
         """No queue, lease, mark or index is of use then."""
         return [key for key in self.keys() if not key.startswith(KEPT) and key not in SHARED]
+
+    def rest(self) -> None:
+        """Nothing waits or is done any more; ended jobs may have left what they need to be retried."""
+        left: set[str] = set()
+
+        def nothing() -> bool:
+            left.clear()
+            left.update(WORK & set(self.keys()))
+            return not left
+
+        wait_until(nothing, lambda: f"goes on: {left}")
 
     def settle(self) -> None:
         """Nothing is left behind; it may take a moment after a job's last message."""

@@ -10,7 +10,7 @@ import pytest
 from support.answers import accepted
 from support.origin.site import Site
 from support.origin.wire import Reply, text
-from support.product import Product
+from support.product import Product, wait_until
 
 VIDEOS, BROKEN, REPEATED = 1000, 50, 100
 FIRST_SECONDS, ALL_SECONDS = 2, 20
@@ -31,10 +31,14 @@ def feed(paths: list[str]) -> Reply:
 
 def paths() -> list[str]:
     """Of a thousand videos, of which some can't be a job's and some stand there twice. The first ones are held."""
-    found = [f"gated/held/clip.mp4?n={number}" for number in range(VIDEOS)]
+    found = names(VIDEOS)
     for number in range(10, VIDEOS, VIDEOS // BROKEN):
         found[number] = "x" * 3000 + str(number)
     return found + found[:REPEATED]
+
+
+def names(count: int) -> list[str]:
+    return [f"gated/held/clip.mp4?n={number}" for number in range(count)]
 
 
 def post(product: Product, url: str, **more: Any) -> str:
@@ -65,32 +69,44 @@ def test_a_thousand_videos_are_queued_soon(product: Product, site: Site) -> None
 
     assert (first < FIRST_SECONDS, all_made < ALL_SECONDS) == (True, True), (first, all_made)
     assert (job["title"], job["batch"]["counts"]["total"]) == ("Piers", VIDEOS)
-    assert job["batch"]["counts"]["failed"] == BROKEN
+    assert (job["batch"]["counts"]["failed"], job["batch"]["warnings"]) == (BROKEN, [])
     found = Counter(child["url"] for child in children(product, batch))
     assert (len(found), set(found.values())) == (VIDEOS, {1})
     product.cancel(batch)
     assert product.until(batch, lambda job: job["status"] == "cancelled")["batch"]["counts"]["queued"] == 0
 
 
-def test_no_video_is_lost_or_twice_where_the_worker_dies_and_the_list_has_changed(product: Product, site: Site) -> None:
-    """It dies as soon as there is a job; when the list is read again, a video has come first."""
-    names = [f"gated/held/clip.mp4?n={number}" for number in range(500)]
-    url = site.put("/feed", feed(names), feed(["gated/held/clip.mp4?n=new", *names]))
-    batch = post(product, url)
-    product.until(batch, lambda job: job["batch"]["counts"]["made"] > 0)
-    product.worker.kill()
-    product.start_worker(**SETTINGS)
-    job = product.until(batch, lambda job: job["batch"]["counts"]["total"] == job["batch"]["counts"]["made"])
-    found = Counter(child["url"].rpartition("=")[2] for child in children(product, batch))
-
-    assert set(found.values()) == {1}
-    assert set(found) - {"new"} == {str(number) for number in range(500)}
-    assert len(found) == job["batch"]["counts"]["made"]
+def test_cancelled_while_the_list_is_read_nothing_goes_on(product: Product, site: Site) -> None:
+    """The site has not sent the list yet. Its child ends, and no job appears, though the list comes after all."""
+    held = feed(names(9))
+    held.body.gate, held.body.gate_at = site.gate("list"), 50
+    batch = post(product, site.put("/feed", held))
+    site.gate("list").wait_held()
     product.cancel(batch)
+    assert product.job(batch)["status"] == "cancelled"
+    product.rest()
+    wait_until(lambda: not product.children())
+    site.gate("list").open()
+    assert children(product, batch) == []
+    assert {one.path for one in site.requests()} == {"/feed"}
+
+
+def test_cancelled_while_jobs_are_made_nothing_goes_on(product: Product, site: Site) -> None:
+    url = site.put("/feed", feed(names(VIDEOS)))
+    batch = post(product, url)
+    product.until(batch, lambda job: job["batch"]["counts"]["made"] >= 20)
+    product.cancel(batch)
+    job = product.job(batch)
+    assert (job["status"], job["batch"]["counts"]["made"] < VIDEOS) == ("cancelled", True)
+    product.rest()
+    wait_until(lambda: not product.children())
+    found = children(product, batch)
+    assert len(found) == job["batch"]["counts"]["made"] == job["batch"]["counts"]["cancelled"]
+    assert {child["status"] for child in found} == {"cancelled"}
 
 
 def test_what_is_asked_for_of_a_playlist(product: Product, site: Site) -> None:
-    url = site.put("/feed", feed([f"gated/held/clip.mp4?n={number}" for number in range(1, 20)]))
+    url = site.put("/feed", feed(names(20)[1:]))
     batch = post(product, url, items="2-3,9", limit=2)
     product.until(batch, lambda job: job["batch"]["counts"]["total"] == 2)
 
@@ -119,3 +135,19 @@ def test_a_page_with_several_videos_warns_in_its_result(product: Product, site: 
         assert "1 of 2 videos" in warning["message"]
     alone = product.until(product.post(site.url("/other/clip.mp4")), lambda job: job["stage"] == "done")
     assert alone["result"]["warnings"] == []
+
+
+def test_no_video_is_lost_or_twice_where_the_worker_dies_and_the_list_has_changed(product: Product, site: Site) -> None:
+    """It dies as soon as there is a job; when the list is read again, a video has come first."""
+    url = site.put("/feed", feed(names(500)), feed(["gated/held/clip.mp4?n=new", *names(500)]))
+    batch = post(product, url)
+    product.until(batch, lambda job: job["batch"]["counts"]["made"] > 0)
+    product.worker.kill()
+    product.start_worker(**SETTINGS)
+    job = product.until(batch, lambda job: job["batch"]["counts"]["total"] == job["batch"]["counts"]["made"])
+    found = Counter(child["url"].rpartition("=")[2] for child in children(product, batch))
+
+    assert set(found.values()) == {1}
+    assert set(found) - {"new"} == {str(number) for number in range(500)}
+    assert len(found) == job["batch"]["counts"]["made"]
+    product.cancel(batch)

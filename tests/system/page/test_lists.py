@@ -53,7 +53,7 @@ def make_children(server: Scripted, batch: str, count: int) -> list[str]:
     made = server.children.setdefault(batch, [])
     for index in range(len(made), count):
         made.append(f"child-{index}")
-        parent = {"batch": batch, "index": index}
+        parent = {"batch": batch, "index": index + 1}
         server.add_job(made[-1], url=f"{LIST}/{index}", format=FORMAT, title=f"Harbour {index + 1}", parent=parent)
     return made
 

@@ -61,7 +61,7 @@ def test_a_batch_is_a_job_with_children(client: TestClient, backstage: Backstage
 
     found = children(client, batch, A)
     assert [(child["url"], child["status"], child["parent"]["index"]) for child in found] == [
-        (f"{VIDEO}/1", "queued", 0), ("no URL", "failed", 1), (f"{VIDEO}/1", "queued", 2),
+        (f"{VIDEO}/1", "queued", 1), ("no URL", "failed", 2), (f"{VIDEO}/1", "queued", 3),
     ]  # fmt: skip
     assert {child["format"]["quality"] for child in found} == {"720"}
     assert {(child["batch"], child["metadata"], child["kind"]) for child in found} == {(None, None, "download")}
@@ -175,6 +175,21 @@ def test_one_whose_failed_jobs_were_deleted_is_not_said_to_be_complete(
     backstage.redis(lambda redis: redis.delete(keys.JOB + child["job_id"]))
     refused = problem(client.post(f"{batch['status_url']}/retry", headers=A), 404, "job_not_found")
     assert "new batch" in refused["detail"]
+
+
+def test_a_retry_says_how_many_failed_jobs_were_deleted(client: TestClient, backstage: Backstage) -> None:
+    batch = post(client, A, ["no URL", "none", "no more"])
+    assert batch["batch"]["warnings"] == []
+    work(backstage)
+    gone = [child["job_id"] for child in children(client, batch, A)][:2]
+    backstage.redis(lambda redis: redis.delete(*(keys.JOB + job_id for job_id in gone)))
+    again = accepted(client.post(f"{batch['status_url']}/retry", headers=A))
+    (warning,) = again["batch"]["warnings"]
+    assert (again["batch"]["counts"]["total"], warning["code"]) == (1, "jobs_deleted")
+    assert warning["message"].startswith("2 jobs that did not complete were deleted")
+    work(backstage)
+    assert client.get(again["status_url"], headers=A).json()["batch"]["warnings"] == [warning]
+    problem(client.post(f"{batch['status_url']}/retry", headers=B), 404, "job_not_found")
 
 
 def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient, backstage: Backstage) -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.batches import claim_child, completed, counts, end_child, made, make, new_batch, read, take_batch
 from support.records import CAP, Records, at, new_job, of
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
+from vidferry_common.contract.batches import BatchWarning, ChildPlace, Entry, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, STARTED, Status
@@ -27,6 +27,7 @@ from vidferry_common.store import (
     NewJob,
     Outcome,
     QuotaExceeded,
+    RedisFull,
     Requeue,
 )
 from vidferry_worker.batches.children import new_child
@@ -53,6 +54,7 @@ async def test_a_batch_is_a_job_that_waits(records: Records) -> None:
         "downloaded_bytes": 0,
         "size": 0,
         "children_url": f"{batch.public_root}/api/jobs?batch={batch.job_id}",
+        "warnings": [],
     }
     for which in (JobFilter("a"), JobFilter("a", frozenset({Status.QUEUED})), JobFilter("a", external_id="x")):
         assert [job.job_id for job in (await records.store.job_lists.read_page(which, 9)).jobs] == [batch.job_id]
@@ -347,6 +349,35 @@ async def test_a_playlist_grows_while_its_children_are_made(records: Records) ->
     assert await counts(records, batch) == {"total": 3}
 
 
+async def test_entries_take_half_of_the_memory_for_what_waits(records: Records) -> None:
+    """The rest is for the jobs that are made of them. What ends a list needs no room."""
+    batch = await new_batch(records, PlaylistRequest("https://example.com/list"))
+    store, batch_id, found = records.store.batches, batch.job_id, [Entry(urls(1)[0])]
+    taken = int(await of(records.redis.hget(keys.ROOM, "open")))
+    with pytest.raises(RedisFull):
+        await store.add_entries(batch_id, 0, found, 2 * taken)
+    assert await store.add_entries(batch_id, 0, found, 2 * taken + 1000) == 1
+    with pytest.raises(RedisFull):
+        await store.add_entries(batch_id, 1, (), 2 * taken)
+    assert await store.add_entries(batch_id, 1, (), 2 * taken, complete=True) == 1
+    assert await counts(records, batch) == {"total": 1}
+
+
+async def test_what_was_left_out_of_a_playlist_is_told_to_the_end(records: Records) -> None:
+    batch = await new_batch(records, PlaylistRequest("https://example.com/list"))
+    warnings = [BatchWarning.of_limit(1000), BatchWarning.of_long_list(5000)]
+    await records.store.batches.add_entries(batch.job_id, 0, [Entry("x")], warnings=warnings)
+    assert [each["message"] for each in (await state(records, batch))["batch"]["warnings"]] == [
+        "The playlist has more videos. One batch takes 1,000 of them at the most; `items` names others.",
+        "The playlist is longer. Only its first 5,000 entries are read.",
+    ]
+    await records.store.batches.add_entries(batch.job_id, 1, (), complete=True)
+    await make(records)
+    told = await state(records, batch)
+    assert told["status"] == "failed"
+    assert {each["code"] for each in told["batch"]["warnings"]} == {"videos_left_out"}
+
+
 async def test_an_empty_playlist_completes(records: Records) -> None:
     batch = await new_batch(records, PlaylistRequest("https://example.com/list"))
     await records.store.batches.add_entries(batch.job_id, 0, (), complete=True)
@@ -405,7 +436,7 @@ async def test_the_list_of_a_batchs_jobs(records: Records) -> None:
         page = await records.store.job_lists.read_page(which, 90, place)
         found += page.jobs
         place, pages = page.next_place, pages + 1
-    assert [job.parent for job in found] == [Parent(batch.job_id, index) for index in range(251)]
+    assert [job.parent for job in found] == [ChildPlace(batch.job_id, index) for index in range(251)]
     assert pages == 3
     failed = await records.store.job_lists.read_page(JobFilter("a", frozenset({Status.FAILED}), batch=batch.job_id), 9)
     assert [(job.url, job.state["error"]["code"]) for job in failed.jobs] == [("nonsense", "invalid_url")]

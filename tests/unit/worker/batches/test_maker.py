@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -21,13 +22,15 @@ from support.batches import (
     read,
     take_batch,
 )
-from support.records import SECONDS, Records, of
+from support.records import CAP, SECONDS, Records, new_job, of
 from support.redis_server import RedisServer
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import Entry, Parent, PlaylistRequest, child_id
+from vidferry_common.contract.batches import ChildPlace, Entry, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.stages import Status
 from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
+from vidferry_common.store.scripts import ScriptRunner
 from vidferry_worker.batches.entry_source import EntryPage
 from vidferry_worker.batches.maker import MAX_READING, BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
@@ -53,6 +56,12 @@ async def child(records: Records, batch: NewJob, index: int) -> JobRecord:
     found = await records.store.jobs.read(child_id(batch.job_id, index))
     assert found is not None
     return found
+
+
+async def make_again(records: Records, batch: NewJob, source: Any = None) -> None:
+    """A worker does what is to be done of the batch, which is due now."""
+    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
+    await make(records, source)
 
 
 async def until_made(records: Records, batch: NewJob, count: int) -> None:
@@ -107,10 +116,10 @@ async def test_a_child_is_made_of_each_entry_with_what_was_asked_for_all(records
 
     found = [await child(records, batch, index) for index in range(4)]
     assert [job.url for job in found] == ["https://example.com/a", "https://example.com/a", "ftp://x", " "]
-    assert [job.parent for job in found] == [Parent(batch.job_id, index) for index in range(4)]
+    assert [job.parent for job in found] == [ChildPlace(batch.job_id, index) for index in range(4)]
     assert {(job.owner, job.force, job.external_id, job.format) for job in found} == {("a", True, None, batch.format)}
     assert [job.state.get("error", {}).get("code") for job in found] == [None, None, "invalid_url", "invalid_url"]
-    assert [job.state["parent"] for job in found] == [{"batch": batch.job_id, "index": index} for index in range(4)]
+    assert [job.state["parent"] for job in found] == [{"batch": batch.job_id, "index": place} for place in range(1, 5)]
     claim = await claim_child(records, batch, 0)
     assert (claim.partition, claim.force) == ("p", True)
 
@@ -217,12 +226,125 @@ class Overtaken(Playlist):
                 await make(self._records, Playlist(self.entries))
 
 
+class Filling(Playlist):
+    """Once the first page was taken, as much waits in Redis as entries may be added to."""
+
+    def __init__(self, records: Records, entries: list[Entry]) -> None:
+        super().__init__(entries)
+        self._records = records
+
+    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+        async for page in super().read_entries(playlist, known):
+            yield page
+            if not known:
+                await of(self._records.redis.hincrby(keys.ROOM, "open", QUEUE_BYTES // 2))
+
+
+async def test_a_playlist_waits_for_room_without_a_child(records: Records) -> None:
+    """Its child ends where there is none left, and none begins before there is some again."""
+    entries = [Entry(url) for url in urls(6)]
+    batch = await new_batch(records, LIST)
+    playlist = Filling(records, entries)
+    await make(records, playlist)
+    assert playlist.closed.is_set()
+    await make_again(records, batch, playlist)
+    assert playlist.known == [[]]
+    assert await counts(records, batch) == {"made": 2, "queued": 2}
+
+    await of(records.redis.hincrby(keys.ROOM, "open", -(QUEUE_BYTES // 2)))
+    await make_again(records, batch, playlist)
+    assert playlist.known == [[], entries[:2]]
+    assert await counts(records, batch) == {"total": 6, "made": 6, "queued": 6}
+
+
 async def test_a_worker_that_was_taken_for_dead_adds_no_entry_twice(records: Records) -> None:
     entries = [Entry(url) for url in urls(6)]
     batch = await new_batch(records, LIST, cap=2)
     await make(records, Overtaken(records, batch, entries))
     assert await records.store.batches.read_entries(batch.job_id) == entries
     assert await counts(records, batch) == {"total": 6, "made": 2, "queued": 2}
+
+
+class Killed(BaseException):
+    """A worker that dies. Nothing of the product catches it."""
+
+
+class Steps:
+    """Has something happen at one of the steps that a worker does in Redis, each of which is a script."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, before: bool, happens: Callable[[], Any]) -> None:
+        self.came = False
+        self._left = at
+        run = ScriptRunner.run
+
+        async def counted(scripts: ScriptRunner, name: str, names: list[str], /, **arguments: Any) -> Any:
+            self._left -= 1
+            if self._left:
+                return await run(scripts, name, names, **arguments)
+            self.came = True
+            monkeypatch.setattr(ScriptRunner, "run", run)
+            if before:
+                await happens()
+                return await run(scripts, name, names, **arguments)
+            reply = await run(scripts, name, names, **arguments)
+            await happens()
+            return reply
+
+        monkeypatch.setattr(ScriptRunner, "run", counted)
+
+
+LISTED = [Entry(url) for url in ("https://example.com/1", "bad", "https://example.com/3", "https://example.com/4", "")]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before a step", "after it, unheard"])
+async def test_wherever_a_worker_dies_no_entry_is_lost_or_twice(
+    records: Records, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    """Before the playlist is read, between two pages and two jobs, behind the last: at each step of the way."""
+
+    async def die() -> None:
+        raise Killed
+
+    for step in range(1, 100):
+        await records.redis.flushall()
+        batch = await new_batch(records, LIST)
+        task = await take_batch(records)
+        dying = Steps(monkeypatch, step, before=before, happens=die)
+        with contextlib.suppress(Killed):
+            await BatchMaker(records.store, Playlist(LISTED)).make(task)
+        monkeypatch.undo()
+        if not dying.came:
+            break
+        await make_again(records, batch, Playlist(LISTED))
+        assert await records.store.batches.read_entries(batch.job_id) == LISTED, step
+        assert await counts(records, batch) == {"total": 5, "made": 5, "queued": 3, "failed": 2}, step
+        found = [await child(records, batch, index) for index in range(5)]
+        assert [job.url for job in found] == [entry.url for entry in LISTED], step
+        assert (await records.redis.zcard(keys.QUEUE), await records.redis.zcard(keys.JOBS_BY_OWNER)) == (3, 6), step
+    assert step > 10
+
+
+async def test_wherever_it_is_cancelled_nothing_goes_on(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its playlist is read, and while jobs are made: at each step of the way."""
+    for step in range(1, 100):
+        await records.redis.flushall()
+        batch, other = await new_batch(records, LIST, owner="a"), new_job(owner="b")
+        await records.store.jobs.create(other, CAP)
+        task = await take_batch(records)
+        cancelling = Steps(monkeypatch, step, before=True, happens=partial(records.store.batches.cancel, batch.job_id))
+        await BatchMaker(records.store, Playlist(LISTED)).make(task)
+        monkeypatch.undo()
+        if not cancelling.came:
+            break
+        left = [name for name in await records.redis.keys("*") if name.startswith(keys.BATCHES.encode())]
+        assert not [name for name in left if batch.job_id.encode() in name or name == keys.BATCHES.encode()], step
+        told = (await records.state(batch.job_id))["data"]
+        statuses = [(await child(records, batch, index)).status for index in range(told["batch"]["counts"]["made"])]
+        assert told["status"] == "cancelled", step
+        assert set(statuses) <= {Status.CANCELLED, Status.FAILED}, step
+        assert await records.store.jobs.read(child_id(batch.job_id, len(statuses))) is None, step
+        assert await records.redis.zcard(keys.QUEUE) == 1, "the other owner's"
+    assert step > 10
 
 
 async def test_a_playlist_that_was_read_to_its_end_waits_for_a_place_no_longer_than_a_list(records: Records) -> None:

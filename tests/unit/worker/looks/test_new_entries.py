@@ -49,3 +49,21 @@ def test_a_child_that_lists_for_ever_ends() -> None:
 
 def test_entries_without_a_url_are_counted() -> None:
     assert taken("a -", 1000, "a - - b") == ("- b", 996)
+
+
+@pytest.mark.parametrize(
+    ("known", "listed", "more"),
+    [("", "a b", False), ("", "a b a", False), ("", "a b c", True), ("a b", "a b", False), ("a b", "a b c", True)],
+)
+def test_one_more_than_may_be_taken_tells_that_there_are_more(known: str, listed: str, more: bool) -> None:
+    new = NewEntries(entries(known), 2, tells_more=True)
+    assert not new.is_complete
+    assert len(new.take(entries(listed))) + len(entries(known)) == 2
+    assert (new.has_more, new.is_complete) == (more, more)
+    assert len(entries(listed)) <= new.to_list
+
+
+def test_what_a_caller_leaves_out_is_not_told() -> None:
+    new = NewEntries([], 2)
+    new.take(entries("a b c"))
+    assert (new.has_more, new.is_complete) == (False, True)

@@ -6,7 +6,7 @@ here are what they write.
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID, uuid5
 
 import orjson
@@ -15,7 +15,7 @@ from pydantic import Field
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.field_types import Int32, Int64, Uuid
 from vidferry_common.contract.messages import JOB_MARK, ROOT_MARK, Update
-from vidferry_common.contract.result import MarkedUri
+from vidferry_common.contract.result import MarkedUri, WarningCode
 from vidferry_common.contract.stages import Stage, Status
 
 MAX_URLS = 1000
@@ -88,6 +88,31 @@ class ChildCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchWarning:
+    """Something that a person may not expect of a batch."""
+
+    code: Annotated[WarningCode, Field(description="A stable code for programs.")]
+    message: Annotated[str, Field(description="A sentence for a person.")]
+
+    @classmethod
+    def of_limit(cls, most: int) -> Self:
+        """The warning of a playlist that has more of the videos that were asked for than a batch may take."""
+        message = f"The playlist has more videos. One batch takes {most:,} of them at the most; `items` names others."
+        return cls(WarningCode.VIDEOS_LEFT_OUT, message)
+
+    @classmethod
+    def of_long_list(cls, read: int) -> Self:
+        """The same of a playlist that is not read to its end. read: the number of its entries that are."""
+        return cls(WarningCode.VIDEOS_LEFT_OUT, f"The playlist is longer. Only its first {read:,} entries are read.")
+
+    @classmethod
+    def of_deleted_jobs(cls, count: int) -> Self:
+        """The warning of a retry that can't find so many of the jobs that did not complete."""
+        jobs = "1 job that did not complete was" if count == 1 else f"{count:,} jobs that did not complete were"
+        return cls(WarningCode.JOBS_DELETED, f"{jobs} deleted. Create a batch of the URLs to fetch these videos.")
+
+
+@dataclass(frozen=True, slots=True)
 class BatchState:
     """What a batch tells of its children."""
 
@@ -95,6 +120,7 @@ class BatchState:
     downloaded_bytes: Annotated[Int64, Field(description="Bytes that its jobs have downloaded so far.")]
     size: Annotated[Int64, Field(description="Bytes of the files of its completed jobs.")]
     children_url: Annotated[MarkedUri, Field(description="The list of its jobs.")]
+    warnings: Annotated[list[BatchWarning], Field(description="What may not be expected of the batch.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +128,20 @@ class Parent:
     """The batch that made a job."""
 
     batch: Annotated[Uuid, Field(description="The id of the batch.")]
-    index: Annotated[Int32, Field(description="The entry's place in the batch, from 0 on.")]
+    index: Annotated[Int32, Field(description="The entry's place in the batch, from 1 on.", examples=[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlace:
+    """Which entry of a batch a job is made of, as records tell it."""
+
+    batch: str
+    index: int
+    """in the list of the batch's entries, from 0 on: what child_id() takes"""
+
+    def describe(self) -> Parent:
+        """What the job's document says of it. People count from 1, as `items` does."""
+        return Parent(self.batch, self.index + 1)
 
 
 WAITING = "Waiting for the first video"
@@ -118,7 +157,7 @@ def _make_body() -> str:
     """The format of a body, for string.format: as Update.body() writes that of a download, with `batch` behind it.
 
     It takes status, stage, timestamp, progress, message, downloaded bytes, title and total (JSON), the other counts,
-    downloaded bytes, size.
+    downloaded bytes, size, warnings (JSON).
     """
     written = orjson.loads(b"{" + Update(Status.QUEUED, Stage.QUEUED, 0, "").body() + b"}")
     texts = dict.fromkeys(("status", "stage", "timestamp", "message"), "%s")
@@ -128,6 +167,7 @@ def _make_body() -> str:
         "downloaded_bytes": orjson.Fragment(b"%.0f"),
         "size": orjson.Fragment(b"%.0f"),
         "children_url": orjson.Fragment(f'"{ROOT_MARK}/api/jobs?batch={JOB_MARK}"'.encode()),
+        "warnings": orjson.Fragment(b"%s"),
     }
     body = {**written, **texts, **numbers, "downloaded_bytes": orjson.Fragment(b"%.0f"), "batch": state}
     return orjson.dumps(body).decode()[1:-1]

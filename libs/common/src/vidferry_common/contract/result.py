@@ -26,6 +26,8 @@ class WarningCode(StrEnum):
     """The codes of warnings; docs/errors.md lists them."""
 
     SEVERAL_VIDEOS = "several_videos"
+    VIDEOS_LEFT_OUT = "videos_left_out"
+    JOBS_DELETED = "jobs_deleted"
 
     @property
     def summary(self) -> str:
@@ -36,6 +38,9 @@ class WarningCode(StrEnum):
 _SUMMARIES = {
     WarningCode.SEVERAL_VIDEOS: "The page has several videos, and this is the first one. `videos` is their number, and "
     "`other_urls` has the URLs of the others, as far as they have some.",
+    WarningCode.VIDEOS_LEFT_OUT: "Of a batch: the playlist has more videos than Vidferry takes or reads.",
+    WarningCode.JOBS_DELETED: "Of a batch that retries another one: jobs of that which did not complete were deleted, "
+    "so this batch lacks their videos.",
 }
 
 

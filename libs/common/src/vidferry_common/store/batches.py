@@ -7,7 +7,7 @@ from typing import Any, Self
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import MAX_ENTRIES, Entry, child_id
+from vidferry_common.contract.batches import MAX_ENTRIES, BatchWarning, Entry, child_id
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued_update, utc_now
@@ -16,6 +16,7 @@ from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store.jobs import (
     EVENTS_RETRY_SECONDS,
     IDEMPOTENCY_SECONDS,
+    QUEUE_BYTES,
     BatchMovedOn,
     Cancelled,
     Created,
@@ -111,6 +112,7 @@ class BatchStore:
         queue_bytes: int,
         caller_rate: int = 0,
         title: str = "",
+        warnings: Sequence[BatchWarning] = (),
     ) -> Created:
         """Makes a batch. job is of that kind. entries: None where they are still to be read of a playlist.
         title: the playlist's, where it is known already.
@@ -136,6 +138,7 @@ class BatchStore:
             caller=job.caller_digest,
             entries=written,
             **({} if entries is None else {"total": len(entries)}),
+            warnings=_write_warnings(warnings),
             making=orjson.dumps(making).decode(),
             title=orjson.dumps(title or None).decode(),
             traceparent=job.traceparent,
@@ -177,11 +180,20 @@ class BatchStore:
         return [Entry(**_known(Entry, orjson.loads(entry))) for entry in found]
 
     async def add_entries(
-        self, batch_id: str, start: int, entries: Sequence[Entry], *, title: str = "", complete: bool = False
+        self,
+        batch_id: str,
+        start: int,
+        entries: Sequence[Entry],
+        queue_bytes: int = QUEUE_BYTES,
+        *,
+        title: str = "",
+        warnings: Sequence[BatchWarning] = (),
+        complete: bool = False,
     ) -> int:
-        """Adds entries of a playlist, and its title. Returns how many there are now. Raises RedisFull, BatchMovedOn.
+        """Adds entries of a playlist, its title, and the batch's warnings if it has any.
 
-        start: the index of the first one. complete: whether these are the last.
+        start: the index of the first one. queue_bytes: what the api allows all that waits. complete: whether these are
+        the last. Returns how many there are now. Raises RedisFull, BatchMovedOn.
         """
         written = [_write_entry(entry) for entry in entries]
         count = await self._run(
@@ -190,8 +202,10 @@ class BatchStore:
             start=start,
             entries=written,
             title=orjson.dumps(title).decode() if title else "",
+            warnings=_write_warnings(warnings),
             complete=complete,
             bytes=_foresee_bytes(written),
+            queue_bytes=queue_bytes,
         )
         if count == -1:
             raise BatchMovedOn
@@ -299,6 +313,10 @@ def _job_limits(job: NewJob) -> JobLimits:
 def _describe_cancelled(job_id: str, state: dict[str, Any]) -> list[Any]:
     """What cancel_children.lua is told of a child in that state."""
     return [job_id, state["seq"], Update.from_data(state | _CANCELLED).as_cancelled().body()]
+
+
+def _write_warnings(warnings: Sequence[BatchWarning]) -> str:
+    return orjson.dumps(warnings).decode() if warnings else ""
 
 
 def _write_entry(entry: Entry) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.batches import Parent, PlaylistRequest
+from vidferry_common.contract.batches import ChildPlace, PlaylistRequest
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.job_urls import events_url, job_url, websocket_url
@@ -123,7 +123,7 @@ class JobRecord:
     metadata: dict[str, Any] | None
     """what the caller keeps with it"""
     kind: JobKind
-    parent: Parent | None
+    parent: ChildPlace | None
     """the batch that made it"""
     playlist: PlaylistRequest | None
     """of a batch that is made of one"""
@@ -156,7 +156,7 @@ class JobRecord:
             external_id=request.get("external_id"),
             metadata=request.get("metadata"),
             kind=JobKind(request.get("kind", JobKind.DOWNLOAD)),
-            parent=Parent(**request["parent"]) if "parent" in request else None,
+            parent=ChildPlace(**request["parent"]) if "parent" in request else None,
             playlist=PlaylistRequest(**request["playlist"]) if "playlist" in request else None,
             webhook=request.get("webhook"),
             object=fields.get(b"object", b"").decode(),
@@ -206,7 +206,7 @@ class NewJob:
     created: str = field(default_factory=utc_now)
     """RFC 3339"""
     kind: JobKind = JobKind.DOWNLOAD
-    parent: Parent | None = None
+    parent: ChildPlace | None = None
     """the batch that makes it"""
     asked: dict[str, Any] | None = None
     """further members of its request, of a job that is no download"""
@@ -330,7 +330,7 @@ def fixed_fields(job: NewJob | JobRecord) -> dict[str, Any]:
         "created_at": job.created,
         "external_id": job.external_id,
         "metadata": job.metadata,
-        "parent": asdict(job.parent) if job.parent else None,
+        "parent": asdict(job.parent.describe()) if job.parent else None,
         **({} if job.kind is JobKind.BATCH else {"batch": None}),  # the messages of a batch have their own
         **({} if job.kind is JobKind.PROBE else {"probe": None}),
     }

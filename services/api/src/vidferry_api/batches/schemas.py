@@ -51,7 +51,8 @@ class BatchRequest(JobRequestBody):
         le=MAX_LIMIT,
         strict=True,
         description="The most videos to take of the playlist. By default, and at the most, as many as the operator "
-        "allows (1,000, unless `VIDFERRY_MAX_ENTRIES` says otherwise).",
+        "allows (1,000, unless `VIDFERRY_MAX_ENTRIES` says otherwise); `batch.warnings` tells where that leaves out "
+        "videos.",
     )
     newest_first: bool = Field(
         default=False,

@@ -20,7 +20,7 @@ from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.limits import limit_format
 from vidferry_api.jobs.webhook import choose_webhook
 from vidferry_api.settings import ObjectSharing
-from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.identity import partition_of
@@ -109,6 +109,7 @@ class JobCreator:
         owner: str | None = None,
         key: str | None = None,
         title: str = "",
+        warnings: Sequence[BatchWarning] = (),
     ) -> Created:
         """The same for a batch of these entries, or of a playlist's."""
         named: dict[str, Any]
@@ -119,7 +120,7 @@ class JobCreator:
         job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.BATCH, asked=named)
         store, settings = self.services.store, self.services.settings
         creating = store.batches.create(
-            job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title
+            job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title, warnings
         )
         return await self._accept(job, creating)
 

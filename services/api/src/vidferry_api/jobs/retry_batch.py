@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vidferry_api.http.problems import Problem
 from vidferry_api.jobs.create import JobCreator, JobRequest
-from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import Created, JobFilter, JobRecord, Place, Store
@@ -16,13 +16,21 @@ PAGE = 200
 async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
     """Creates a new batch of the entries that this one did not complete, for the same owner. Raises Problem if it
     completed all, or if the records of those that it did not complete are gone.
+
+    The whole playlist if the batch ended before it was read; what is in the bucket is reused.
     """
     asked = JobRequest(
         batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata, batch.webhook
     )
-    source = await _find_source(batch, creator.services.store)
     counts = batch.state["batch"]["counts"]
-    if not source and counts["failed"] + counts["cancelled"] > 0:
+    source: Sequence[Entry] | PlaylistRequest
+    if batch.playlist is not None and counts["total"] is None:
+        source, missing = batch.playlist, 0
+    else:
+        source = await _find_entries(batch, creator.services.store)
+        incomplete = counts["failed"] + counts["cancelled"] + counts["total"] - counts["made"]
+        missing = max(0, incomplete - len(source))
+    if not source and missing:
         raise Problem(
             ProblemCode.JOB_NOT_FOUND,
             "The jobs of the batch that did not complete were deleted. Create a new batch of their URLs.",
@@ -33,15 +41,16 @@ async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = N
             "All jobs of the batch have completed. Its children_url lists them.",
         )
     title = batch.state["title"] or ""
-    return await creator.create_batch(asked, source, retry_of=batch.job_id, owner=batch.owner, key=key, title=title)
+    warnings = [BatchWarning.of_deleted_jobs(missing)] if missing else []
+    return await creator.create_batch(
+        asked, source, retry_of=batch.job_id, owner=batch.owner, key=key, title=title, warnings=warnings
+    )
 
 
-async def _find_source(batch: JobRecord, store: Store) -> Sequence[Entry] | PlaylistRequest:
+async def _find_entries(batch: JobRecord, store: Store) -> list[Entry]:
     """What is still to be made: the entries of the children that did not complete, and those that a cancelled batch had
-    not come to. The whole playlist if the batch ended before it was read; what is in the bucket is reused.
+    not come to.
     """
-    if batch.playlist is not None and batch.state["batch"]["counts"]["total"] is None:
-        return batch.playlist
     children = await _read_children(batch, store)
     again = [Entry(job.url, job.state["title"] or "", retry_of=job.job_id) for job in children]
     return [*again, *await store.batches.read_entries(batch.job_id)]

@@ -104,7 +104,7 @@ export function createCard(job, actions) {
     showProgress(parts, job);
     showFailure(parts, job, phase);
     showFile(parts, job);
-    showOthers(parts, job);
+    showWarning(parts, job);
     showActions(parts, job);
     loadContents();
     parts.contents.hidden = !contents || job.gone || job.locked;
@@ -263,16 +263,27 @@ function showFile(parts, job) {
   setText(parts.expiry, until ? (expired ? "The link has expired. Saving creates a new one." : `Link works until ${formatClock(until)}`) : "");
 }
 
-/** Offers the other videos of a page that has several. @param {Record<string, any>} parts @param {Job} job */
-function showOthers(parts, job) {
+/** Shows what a batch lacks, or offers the other videos of a page that has several. @param {Record<string, any>} parts @param {Job} job */
+function showWarning(parts, job) {
   const others = job.gone ? null : othersOf(job);
-  parts.warning.hidden = !others;
-  if (!others) return;
+  const lacks = job.gone ? "" : listLacks(job);
+  parts.warning.hidden = !others && !lacks;
+  if (!others) {
+    setText(parts.warningText, lacks);
+    parts.others.hidden = true;
+    return;
+  }
   const { videos, urls } = others;
   setText(parts.warningText, `This is 1 of ${countVideos(videos)} on the page.`);
   parts.others.hidden = !urls.length || job.followed;
   const word = urls.length === 1 ? "Download the other one" : `Download the other ${urls.length}`;
   showBusy(parts.others, job.pendingAction === "take", word, "Sending…");
+}
+
+/** @param {Job} job @returns {string} what a batch says that it lacks */
+function listLacks({ state }) {
+  const warnings = Array.isArray(state.batch?.warnings) ? state.batch.warnings : [];
+  return warnings.map((/** @type {any} */ each) => String(each?.message ?? "")).join(" ");
 }
 
 /** @param {Job} job @returns {{videos: number, urls: string[]} | null} the videos of the page that were left */

@@ -7,8 +7,8 @@ import { countVideos } from "./words.js";
 /** How many videos are named, and how many are offered at first. */
 const NAMED = 10;
 
-/** The most videos that are offered of a list that does not tell its length. */
-const MAX_UNKNOWN = 1000;
+/** The most videos that are offered: as many as a batch takes unless the operator says otherwise. */
+const MAX_OFFERED = 1000;
 
 /**
  * @typedef {import("./job.js").Job} Job
@@ -23,7 +23,7 @@ const MAX_UNKNOWN = 1000;
 export function createOffer(job, { onTake }) {
   const { element, parts } = copyTemplate("offer");
   const { entries = [], entry_count: count } = job.state.probe;
-  const most = typeof count === "number" ? count : MAX_UNKNOWN;
+  const most = Math.min(typeof count === "number" ? count : MAX_OFFERED, MAX_OFFERED);
   parts.limit.id = `limit-${job.id}`;
   parts.problem.id = `limit-problem-${job.id}`;
   parts.limitLabel.htmlFor = parts.limit.id;

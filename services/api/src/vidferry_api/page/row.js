@@ -36,7 +36,7 @@ export function createRow(child, actions) {
     const phase = phaseOf(child);
     const file = phase === "completed" ? parseWebUrl(result?.file_url) : null;
     element.dataset.phase = phase;
-    setText(parts.number, String((child.state.parent?.index ?? 0) + 1));
+    setText(parts.number, String(child.state.parent?.index ?? ""));
     setText(parts.title, title || result?.title || child.url || "Video");
     setText(parts.chip, CHIPS[phase]);
     setText(parts.facts, factsOf(child).filter(Boolean).join(" · "));

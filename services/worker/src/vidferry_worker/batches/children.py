@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from uuid import uuid4
 
-from vidferry_common.contract.batches import Entry, Parent, child_id
+from vidferry_common.contract.batches import ChildPlace, Entry, child_id
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.trace import continue_trace
 from vidferry_common.store import NewJob, OpenBatch, QueueFull, QuotaExceeded, RedisFull, Store
@@ -71,7 +71,7 @@ def new_child(batch: OpenBatch, index: int, entry: Entry) -> NewJob:
         priority=job.priority,
         force=job.force,
         retry_of=entry.retry_of,
-        parent=Parent(job.job_id, index),
+        parent=ChildPlace(job.job_id, index),
         requested_webhook=job.webhook,
         webhook=making.webhook,
     )

@@ -8,7 +8,8 @@ worker that dies while it reads has it read again.
 
 - `known` are the entries that are written already. The source yields none of them again. They count, so that there are
   not more entries than were asked for, although the playlist has changed meanwhile.
-- The source applies `items`, `limit` and `newest_first`, and the limit of the settings (VIDFERRY_MAX_ENTRIES).
+- The source applies `items`, `limit` and `newest_first`, and the limit of the settings (VIDFERRY_MAX_ENTRIES). It warns
+  where that limit, and not the caller's, has left out entries.
 - It is an asynchronous generator. It yields the first page as soon as it has any entry, and ends after the last one. An
   empty page may come first, to tell the title.
 - It waits by itself for a slot of its own, and starts no child before that.
@@ -20,7 +21,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class EntryPage:
     entries: tuple[Entry, ...]
     title: str = ""
     """the playlist's; empty: not known yet"""
+    warnings: tuple[BatchWarning, ...] = ()
+    """what was left out, once that is known"""
 
 
 class EntrySource(Protocol):

@@ -1,11 +1,9 @@
 """Does the tasks of batches: has their children made, reads their playlists, looks after them until they have ended."""
 
-import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import aclosing
 
-from vidferry_common.contract.batches import Entry, PlaylistRequest
+from vidferry_common.contract.batches import PlaylistRequest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
 from vidferry_worker.batches.children import FULL_SECONDS, ChildMaker
@@ -59,37 +57,31 @@ class BatchMaker:
                 wait = await maker.make_known()
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
+        except RedisFull:
+            await self._queue.put_back(task, FULL_SECONDS)
         except JobFailure as failure:
             await self._put_off_reading(batch, task, failure)
         else:
             await self._queue.put_back(task, IDLE_SECONDS if wait is None else wait)
 
     async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> None:
-        """Reads the rest of a playlist, and makes children meanwhile."""
-        batch_id, start = batch.job.job_id, batch.entries
+        """Reads the rest of a playlist, and makes children meanwhile. Raises RedisFull, BatchMovedOn, JobFailure."""
+        batch_id, start, queue_bytes = batch.job.job_id, batch.entries, batch.making.queue_bytes
+        add_entries = self._store.batches.add_entries
         self._reading += 1
         try:
+            await add_entries(batch_id, start, (), queue_bytes)  # asks no site where its answer would find no room
             known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
             async with aclosing(self._source.read_entries(playlist, known)) as pages:
                 async for page in pages:
-                    await self._add_entries(batch_id, start, page.entries, page.title)
+                    await add_entries(
+                        batch_id, start, page.entries, queue_bytes, title=page.title, warnings=page.warnings
+                    )
                     start += len(page.entries)  # also where another worker, that took this one for dead, has added more
                     await maker.make_known()
-            await self._add_entries(batch_id, start, (), complete=True)
+            await add_entries(batch_id, start, (), queue_bytes, complete=True)
         finally:
             self._reading -= 1
-
-    async def _add_entries(
-        self, batch_id: str, start: int, entries: Sequence[Entry], title: str = "", *, complete: bool = False
-    ) -> None:
-        """As BatchStore.add_entries, once Redis has memory for them."""
-        while True:
-            try:
-                await self._store.batches.add_entries(batch_id, start, entries, title=title, complete=complete)
-            except RedisFull:
-                await asyncio.sleep(FULL_SECONDS)
-            else:
-                return
 
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""

@@ -37,13 +37,14 @@ class Listing:
         found = extract_unprocessed(ydl, order.url)
         self._title = _clean(found.get("title"))
         places = parse_items(order.items) if order.items else ()
-        videos = Selection(places, order.most, order.newest_first).select(ListWalker(ydl).walk(found, order.url))
+        walker = ListWalker(ydl)
+        videos = Selection(places, order.most, order.newest_first).select(walker.walk(found, order.url))
         for video in islice(videos, 1):
             self._add(video)
         self._send()  # the first one at once: its job can begin
         for video in videos:
             self._add(video)
-        self._send(done=True)
+        self._send(done=True, is_cut=walker.is_cut)
 
     def _add(self, video: ListedVideo) -> None:
         entry = ListedEntry(video.url, video.title, video.duration)
@@ -53,8 +54,8 @@ class Listing:
         self._page.append(entry)
         self._bytes += size
 
-    def _send(self, *, done: bool = False) -> None:
-        self._channel.send_event(VideosListed(self._page, self._title, done))
+    def _send(self, *, done: bool = False, is_cut: bool = False) -> None:
+        self._channel.send_event(VideosListed(self._page, self._title, done, is_cut))
         self._page, self._bytes = [], 0
 
 

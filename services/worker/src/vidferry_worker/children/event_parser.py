@@ -213,6 +213,7 @@ def _parse_videos_listed(message: Message) -> VideosListed:
         [_parse_listed_entry(each) for each in entries],
         read_text(message, "title", MAX_TITLE),
         read_flag(message, "done"),
+        read_flag(message, "is_cut"),
     )
 
 

@@ -40,6 +40,8 @@ MAX_PIXELS = 100_000
 MAX_YEARS = 150
 MAX_LISTED = 10_000_000
 """entries of a list that may be told of"""
+MAX_WALKED = 5000
+"""videos of a list that are read, those included that nobody has asked for"""
 NUMBER_LIMIT: Final = 2**53
 """Every number is below it, so that JSON parsers everywhere can read it exactly."""
 
@@ -351,6 +353,8 @@ class VideosListed:
     """the list's; empty where it is unknown"""
     done: bool = False
     """whether these are the last ones"""
+    is_cut: bool = False
+    """whether the list goes on where a child stops reading; told with the last ones"""
 
 
 Event = (

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from vidferry_common.contract.batches import Entry, PlaylistRequest, parse_items
+from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest, parse_items
 from vidferry_common.contract.formats import Format
 from vidferry_common.text import remove_controls
 from vidferry_worker.batches.entry_source import EntryPage
-from vidferry_worker.children.protocol import ListedEntry, LookOrder, LookPurpose, VideosListed
+from vidferry_worker.children.protocol import MAX_WALKED, ListedEntry, LookOrder, LookPurpose, VideosListed
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.looks.look import look_at
 from vidferry_worker.looks.new_entries import NewEntries
@@ -22,9 +22,10 @@ class PlaylistReader:
         self._slots = asyncio.Semaphore(context.settings.look_slots)
 
     async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        asked = _count_asked(playlist, self._context.settings.max_entries)
-        new = NewEntries(known, asked)
-        if not new.remaining:
+        most, asked = self._context.settings.max_entries, _count_asked(playlist)
+        is_limited = asked is None or asked > most
+        new = NewEntries(known, most if asked is None else min(most, asked), tells_more=is_limited)
+        if new.is_complete:
             return
         order = LookOrder(
             LookPurpose.LIST,
@@ -40,17 +41,20 @@ class PlaylistReader:
                 if not isinstance(report, VideosListed):
                     continue
                 entries = new.take([_clean_entry(each) for each in report.entries])
-                yield EntryPage(tuple(entries), _clean(report.title))
-                if report.done or not new.remaining:
+                warnings = [BatchWarning.of_limit(most)] if new.has_more else []
+                if report.is_cut:
+                    warnings.append(BatchWarning.of_long_list(MAX_WALKED))
+                yield EntryPage(tuple(entries), _clean(report.title), tuple(warnings))
+                if report.done or new.is_complete:
                     return
 
 
-def _count_asked(playlist: PlaylistRequest, most: int) -> int:
-    """How many entries are asked for at the most."""
-    asked = most if playlist.limit is None else min(most, playlist.limit)
+def _count_asked(playlist: PlaylistRequest) -> int | None:
+    """How many entries are asked for at the most; None: all."""
+    counts = [] if playlist.limit is None else [playlist.limit]
     if playlist.items:
-        asked = min(asked, sum(last - first + 1 for first, last in parse_items(playlist.items)))
-    return asked
+        counts.append(sum(last - first + 1 for first, last in parse_items(playlist.items)))
+    return min(counts, default=None)
 
 
 def _clean_entry(entry: ListedEntry) -> Entry:

@@ -7,9 +7,11 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError, OnDemandPagedList
 
+from vidferry_common.contract.batches import parse_items
 from vidferry_worker.child import options
 from vidferry_worker.child.lists.extractors import extract_unprocessed
 from vidferry_worker.child.lists.refusal import reduce_to_video
+from vidferry_worker.child.lists.selection import Selection
 from vidferry_worker.child.lists.walk import MAX_NESTED, ListWalker
 from vidferry_worker.child.site_downloader import SiteDownloader
 
@@ -61,6 +63,34 @@ def test_relative_urls_are_the_lists(ydl: SiteDownloader) -> None:
     ListsIE.lists["1"] = RELATIVE
 
     assert urls(ydl) == ["/watch/0", "/watch/1", "/watch/2"]
+
+
+def test_a_thousand_of_which_some_are_there_twice_and_some_are_broken(ydl: SiteDownloader) -> None:
+    """What an extractor says nothing of is left out. What only the list leads to stays, as a job that fails."""
+    videos = [{"_type": "url", "url": f"/watch/{number}", "ie_key": "ListsVideo"} for number in range(1000)]
+    broken = [None, "no entry", {"_type": "url", "url": "http://[x/"}, {"_type": "url"}, {"url": 7}] * 10
+    ListsIE.lists["1"] = [*videos[:500], *broken, *videos[500:], *videos[:100]]
+    found = extract_unprocessed(ydl, f"{ROOT}/list/1", "Lists")
+    listed = [video.url for video in Selection(most=5000).select(ListWalker(ydl).walk(found, f"{ROOT}/list/1"))]
+
+    assert [url for url in listed if url] == [f"{ROOT}/watch/{number}" for number in range(1000)]
+    assert len(listed) == 1030
+
+
+@pytest.mark.parametrize(
+    ("length", "places", "is_cut"), [(5001, "", True), (5000, "", False), (6000, "1-5000", False), (6000, "5001", True)]
+)
+def test_a_list_that_is_not_read_to_its_end_is_cut(
+    ydl: SiteDownloader, length: int, places: str, *, is_cut: bool
+) -> None:
+    """Where somebody wants what comes then."""
+    ListsIE.lists["1"] = [{"_type": "url", "url": f"/watch/{number}"} for number in range(length)]
+    found = extract_unprocessed(ydl, f"{ROOT}/list/1", "Lists")
+    walker = ListWalker(ydl)
+    selection = Selection(parse_items(places) if places else (), most=9000)
+    listed = list(selection.select(walker.walk(found, f"{ROOT}/list/1")))
+
+    assert (len(listed), walker.is_cut) == (0 if places == "5001" else 5000, is_cut)
 
 
 def test_a_long_list_is_read_page_by_page(ydl: SiteDownloader) -> None:

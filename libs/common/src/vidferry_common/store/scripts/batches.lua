@@ -68,19 +68,19 @@ local SUMS = { 'made', 'queued', 'processing', 'completed', 'failed', 'cancelled
 local function batch_body(record, status, stage, timestamp, progress, message)
   return string.format(batches.BODY, status, stage, timestamp, progress, message, record.bytes, record.title,
     record.total or 'null', record.made, record.queued, record.processing, record.completed, record.failed, record.cancelled,
-    record.bytes, record.size)
+    record.bytes, record.size, record.warnings)
 end
 
 -- The record of a batch, with its sums as numbers; nil once the batch has ended. total: nil while its list is being read.
 local function read_batch(batch_id)
   local found = redis.call('HMGET', keys.BATCH .. batch_id, 'told', 'begun', 'late', 'total', 'title', 'stopped', 'error',
-    unpack(SUMS))
+    'warnings', unpack(SUMS))
   if not found[1] then return end
   local record = {
     told = tonumber(found[1]), begun = found[2], late = found[3], total = tonumber(found[4] or nil), title = found[5],
-    stopped = found[6], error = found[7],
+    stopped = found[6], error = found[7], warnings = found[8] or '[]',
   }
-  for i, name in ipairs(SUMS) do record[name] = tonumber(found[7 + i]) end
+  for i, name in ipairs(SUMS) do record[name] = tonumber(found[8 + i]) end
   return record
 end
 

@@ -1,8 +1,8 @@
 -- Creates a batch: a job whose children a worker makes, by the task of that id.
 -- KEYS: job, idempotency ('' without a key), the requests of its caller
 -- args: job (as create.lua takes it), caller, entries (JSON each), total (of them; left out where they are still to be read),
---       making (what the maker needs to know, as JSON), title (JSON), traceparent, created, timestamp,
---       record_seconds, idempotency_seconds, queue_bytes, caller_rate
+--       warnings (JSON; '' without any), making (what the maker needs to know, as JSON), title (JSON), traceparent, created,
+--       timestamp, record_seconds, idempotency_seconds, queue_bytes, caller_rate
 -- Returns as create.lua does.
 local args = cjson.decode(ARGV[1])
 local new_job, ttl = args.job, args.record_seconds
@@ -33,6 +33,7 @@ if new_job.by_external_id ~= '' then redis.call('HSET', KEYS[1], 'by_external_id
 if new_job.webhook ~= '' then redis.call('HSET', KEYS[1], 'webhook', new_job.webhook) end
 redis.call('HSET', key, 'told', now_ms(), 'making', args.making, 'title', args.title, 'error', '', 'made', 0, 'queued', 0,
   'processing', 0, 'completed', 0, 'failed', 0, 'cancelled', 0, 'progress', 0, 'bytes', 0, 'size', 0)
+if args.warnings ~= '' then redis.call('HSET', key, 'warnings', args.warnings) end
 if args.total then redis.call('HSET', key, 'total', args.total) end
 for i = 1, #args.entries, 1000 do -- more than Lua's stack holds
   redis.call('RPUSH', key .. keys.ENTRIES, unpack(args.entries, i, math.min(i + 999, #args.entries)))

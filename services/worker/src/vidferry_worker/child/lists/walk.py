@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from yt_dlp.utils import DownloadError, ExtractorError
@@ -15,12 +14,11 @@ from vidferry_worker.child.lists.extractors import (
     leads_to_list,
 )
 from vidferry_worker.child.lists.listed_video import ListedVideo, find_url, read_video
+from vidferry_worker.children.protocol import MAX_WALKED
 
 MAX_NESTED = 20
 """lists within a list that are read: the tabs of a channel, the parts of a course"""
 MAX_DEPTH = 3
-MAX_WALKED = 5000
-"""videos of a list that are read, those included that nobody has asked for"""
 
 
 class ListWalker:
@@ -30,10 +28,16 @@ class ListWalker:
         self._ydl = ydl
         self._nested = 0
         self._visited: set[str] = set()
+        self.is_cut = False
+        """whether somebody has asked for more than MAX_WALKED of a list that has more"""
 
     def walk(self, found: dict[str, Any], url: str) -> Iterator[ListedVideo]:
         """The videos of a list, or of a page, whose first one is known by its URL. url is the one that led there."""
-        yield from islice(self._walk(found, url, 0), MAX_WALKED)
+        for number, video in enumerate(self._walk(found, url, 0)):
+            if number == MAX_WALKED:
+                self.is_cut = True
+                return
+            yield video
 
     def _walk(self, found: dict[str, Any], url: str, depth: int) -> Iterator[ListedVideo]:
         page = str(found.get("webpage_url") or url)

@@ -13,9 +13,10 @@ from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_t
 from vidferry_common.contract import thumbnails
 from vidferry_worker.child.page.context import join_url
 from vidferry_worker.child.page_limits import check_xml
+from vidferry_worker.children.protocol import MAX_WALKED
 
-MAX_ENTRIES = 5000
-"""entries"""
+MAX_ENTRIES = MAX_WALKED + 1
+"""entries: one more than is read of a list, which tells that there are more"""
 _ROOT = re.compile(r"<(?:[A-Za-z][\w.-]*:)?(rss|feed|RDF)[\s>]")
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _NO_MEDIA = ("image/", "text/", "application/pdf", "application/epub")

@@ -17,6 +17,7 @@ from yt_dlp.extractor.generic import GenericIE
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import plain_playlists
 from vidferry_worker.child.hls.tags import unsupported_stream
+from vidferry_worker.children.protocol import MAX_WALKED
 
 MAX_PLAYLISTS = 5
 """playlists that may lead from one to the next"""
@@ -24,7 +25,8 @@ HEAD_BYTES = 64 * 1024
 """bytes in which a playlist has its first entry, or an HLS tag"""
 MAX_BYTES = 2 * 1024**2
 """of a playlist whose entries are read"""
-MAX_ENTRIES = 5000
+MAX_ENTRIES = MAX_WALKED + 1
+"""one more than is read of a list, which tells that there are more"""
 _TYPES = frozenset({"mpegurl", "x-mpegurl", "vnd.apple.mpegurl", "x-scpls", "scpls", "pls+xml"})
 _ENDINGS = frozenset({".m3u", ".m3u8", ".pls"})
 _RADIO = ("icy-", "ice-")
