@@ -28,11 +28,12 @@ KEPT = (
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
+    keys.RECEIVER,
 )
 """records, which stay until they expire"""
 SHARED = {
     keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
-    keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
+    keys.DELIVERIES + keys.TASK_DOORBELL, keys.BATCHES + keys.TASK_DOORBELL, keys.BATCH_NEWS + keys.TASK_DOORBELL,
 }  # fmt: skip
 
 
