@@ -31,6 +31,7 @@ KEPT = (
     keys.REQUESTS,
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
+    keys.RECEIVER,
 )
 """records, which stay until they expire, and what is known of the bucket"""
 TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)

@@ -5,7 +5,7 @@ import contextlib
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,8 @@ OTHER_SECRET = "whsec_" + "b3RoZXItc2VjcmV0LW9mLWEtdGVzdC4uLi4u"
 ACCEPTED = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 HANG = None
 """in place of an answer"""
+PACE = 0.01
+"""seconds between the pieces of an answer"""
 
 
 def answer(status: int, *headers: str, body: bytes = b"") -> bytes:
@@ -49,14 +51,17 @@ class Received:
         return dict(Webhook(secret).verify(self.body, self.headers))
 
 
-Answer = Callable[[Received], bytes | None]
+Answer = Callable[[Received], bytes | Iterable[bytes] | None]
+"""in pieces, it may be endless"""
 
 
 class Receiver:
     """Listens on a free port of loopback, in a thread of its own; with TLS if it is given a certificate and its key."""
 
-    def __init__(self, answer_to: Answer = lambda _: ACCEPTED, certificate: Path | None = None) -> None:
-        self.answer_to, self._certificate = answer_to, certificate
+    def __init__(
+        self, answer_to: Answer = lambda _: ACCEPTED, certificate: Path | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.answer_to, self._certificate, self.host = answer_to, certificate, host
         self.received: list[Received] = []
         self._news = threading.Condition()
 
@@ -79,7 +84,7 @@ class Receiver:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(self._certificate)
         self._serving: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls, backlog=1024)
+        self._server = await asyncio.start_server(self._serve, self.host, 0, ssl=tls, backlog=1024)
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
@@ -90,7 +95,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self.port}/hook?key=1"
+        return f"{'https' if self._certificate else 'http'}://{self.host}:{self.port}/hook?key=1"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -109,8 +114,10 @@ class Receiver:
             if told is None:
                 await reader.read()
             else:
-                writer.write(told)
-                await writer.drain()
+                for piece in [told] if isinstance(told, bytes) else told:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0 if isinstance(told, bytes) else PACE)
         writer.close()
 
     def wait_for(self, count: int, seconds: float = 60) -> list[Received]:

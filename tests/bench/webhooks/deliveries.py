@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from vidferry_worker.webhooks.loop import HOLD_SECONDS
 from vidferry_worker.webhooks.secrets import SigningSecrets
 from vidferry_worker.webhooks.sender import WebhookSender, make_tls_context
 
+RECEIVERS = 16
 POLL_SECONDS = 0.01
 _PREFIX = "{:08x}-0000-4000-8000-"
 
@@ -40,9 +42,14 @@ class Outbox:
         tls.load_verify_locations(certificate)
         sender = WebhookSender(Broker(EgressPolicy([ip_network("127.0.0.0/8")], ())), tls, allow_http=True)
         metrics = WorkerMetrics(Registry(Service.WORKER), 1)
-        deliverer = Deliverer(self.store.deliveries, SigningSecrets(None, (SecretStr(SECRET),)), sender, metrics)
-        slots = WorkerSettings.model_fields["webhook_slots"].default
-        self._loop = TaskLoop(self.store.deliveries, deliverer.deliver, slots=slots, hold=HOLD_SECONDS)
+        signing, slots = (
+            SigningSecrets(None, (SecretStr(SECRET),)),
+            WorkerSettings.model_fields["webhook_slots"].default,
+        )
+        deliverer = Deliverer(self.store.deliveries, signing, sender, metrics, slots)
+        self._loop = TaskLoop(
+            self.store.deliveries, deliverer.deliver, slots=slots, hold=HOLD_SECONDS, take=deliverer.take
+        )
 
     async def add(self, url: str, count: int, receiver: int) -> None:
         """Events that are due to a receiver."""
@@ -51,10 +58,10 @@ class Outbox:
     async def add_slowly(self, url: str, count: int, pause: float) -> dict[str, float]:
         """The same, one by one; when each was made, by time.time()."""
         made: dict[str, float] = {}
-        prefix = _PREFIX.format(0)
+        prefix = _PREFIX.format(0xFFFF)
         for number in range(count):
             made[event_id(f"{prefix}{number:012}", SEQ)] = time.time()
-            await add_events(self._redis, url, 1, f"receiver-{number % 8}.example", prefix, number)
+            await add_events(self._redis, url, 1, f"receiver-{number % RECEIVERS}.example", prefix, number)
             await asyncio.sleep(pause)
         return made
 
@@ -74,13 +81,35 @@ class Outbox:
                     return
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def deliver_all(self) -> tuple[float, float]:
-        """Deliveries a second, and seconds of CPU for each."""
+    async def deliver_all(self) -> "Cost":
+        """Delivers all that is due."""
         count = (await self.store.webhooks.read_undelivered()).jobs
+        before = _peak_memory(reset=True)
         began, cpu = time.monotonic(), time.process_time()
         async with self.delivering():
             await self.wait_for(0)
-            return count / (time.monotonic() - began), (time.process_time() - cpu) / count
+            seconds, used = time.monotonic() - began, time.process_time() - cpu
+        return Cost(count / seconds, used / count, _peak_memory() - before)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What deliveries took."""
+
+    rate: float
+    """deliveries a second"""
+    cpu: float
+    """seconds of the worker's CPU for each"""
+    memory: int
+    """bytes that the worker grew by at most"""
+
+
+def _peak_memory(*, reset: bool = False) -> int:
+    """The most bytes that this process has had in memory since the last reset."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @asynccontextmanager

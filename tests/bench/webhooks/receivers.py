@@ -26,6 +26,13 @@ class ReceiverProcess:
         self._pipe.send("end")
         self._process.join(20)
 
+    def wait_for(self, count: int) -> None:
+        """Returns when so many events have come."""
+        deadline = time.monotonic() + 60
+        while len(self.received()) < count:
+            assert time.monotonic() < deadline, "nothing comes"
+            time.sleep(0.01)
+
     def received(self) -> dict[str, float]:
         """When each event came first, by time.time()."""
         self._pipe.send("received")

@@ -5,19 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from standardwebhooks import WebhookVerificationError
 
 from support.access import KeysFile, bearer
 from support.answers import accepted
 from support.jobs import redis_client
 from support.origin.site import Site
-from support.product import Product
+from support.product import Product, wait_until
 from support.receiver import ACCEPTED, HANG, OTHER_SECRET, SECRET, Receiver
+from support.records import Records
 from support.services import variables
 from support.tls import self_signed
 from vidferry_common.contract import keys
+from vidferry_common.store import Store
 
 LINKS = {"ws_url", "events_url", "thumbnail", "result"}
 """with tickets in a document of the api, and without in an event"""
+NEW_SECRET = "whsec_" + "bmV3LXNlY3JldC1vZi1hLXRlc3QuLi4uLi4u"
 TABLE = '[owners.{}.webhook]\nsecrets = ["{}"]\nurl = "{}"\n'
 
 
@@ -77,29 +81,70 @@ def test_each_owner_is_told_of_its_own_jobs(
         assert product.client.get(path, headers=who["team-b"]).status_code == 404
         assert product.client.post(f"{path}/{event_id}/resend", headers=who["team-b"]).status_code == 404
         assert product.client.post(f"{path}/{event_id}/resend", headers=who["team-a"]).status_code == 202
-        assert mine.wait_for(4)[-1].id == event_id
-    for service in (product.api, product.worker):
-        assert SECRET not in service.log
-        assert "key=1" not in service.log, "a URL may have a secret of the receiver's"
+        again = mine.wait_for(4)[-1]
+        assert again.id == event_id
+
+        # The secret is rotated while events come: they are signed with both.
+        with pytest.raises(WebhookVerificationError):
+            again.verify(NEW_SECRET)
+        file.path.write_text(file.path.read_text().replace(f'"{SECRET}"', f'"{NEW_SECRET}", "{SECRET}"'))
+        product.worker.wait_for("the secrets of webhooks were read", 2)
+        product.worker.wait_until(
+            lambda: product.client.post(f"{path}/{event_id}/resend", headers=who["team-a"]).status_code == 202
+        )
+        rotated = mine.wait_for(5)[-1]
+        assert rotated.id == event_id
+        assert rotated.verify(NEW_SECRET) == rotated.verify(SECRET)
+        answered = product.client.get(path, headers=who["team-a"]).text
+        stored = asyncio.run(everything(product))
+    assert str(job["job_id"]) in stored
+    for secret in (SECRET, OTHER_SECRET, NEW_SECRET):
+        for written in (product.api.log, product.worker.log, answered, stored):
+            assert secret.removeprefix("whsec_") not in written
+    for written in (product.api.log, product.worker.log, answered):
+        assert "key=1" not in written, "a URL may have a secret of the receiver's"
 
 
-def test_an_event_outlives_the_worker_that_sends_it(tmp_path: Path) -> None:
+def test_events_outlive_the_worker_that_sends_them_and_wait_for_no_other_receiver(tmp_path: Path, site: Site) -> None:
     told = variables({"webhook_secrets": SECRET, "webhook_http": "true"})
-    with Receiver(lambda _: HANG) as receiver, Product(tmp_path, {}, environment=told, gateways=0) as product:
-        url = "http://127.0.0.1:1/"
-        body = {"url": url, "webhook": {"url": receiver.url, "events": ["job.failed"]}}
-        job = accepted(product.client.post("/api/download", json=body))
-        (first,) = receiver.wait_for(1)
+    with (
+        Receiver(lambda _: HANG) as hangs,
+        Receiver(host="127.0.0.2") as works,
+        Product(tmp_path, {}, environment=told, gateways=0) as product,
+    ):
+        urls = {"hangs": hangs.url, "dead": "http://127.0.0.3:1/", "works": works.url}
+        jobs = {
+            name: product.post(site.url("/nothing"), webhook={"url": url, "events": ["job.started", "job.failed"]})
+            for name, url in urls.items()
+        }
+        (first,) = hangs.wait_for(1)
+        assert [each.event["type"] for each in works.wait_for(2)] == ["job.started", "job.failed"]
+        dead = f"/api/jobs/{jobs['dead']}/deliveries"
+        product.worker.wait_until(lambda: product.client.get(dead).json()["events"][0]["attempts"])
+        waits = product.client.get(dead).json()["events"][0]
+        assert (waits["status"], waits["attempts"][0]["error"]) == ("pending", "connection")
+        assert waits["next_attempt_at"]
+
+        product.reached(jobs["hangs"], "failed")
         product.worker.kill()
-        receiver.answer_to = lambda _: ACCEPTED
+        seen = len(hangs.received)
+        hangs.answer_to = lambda _: ACCEPTED
         product.start_worker()
-        asyncio.run(end_hold(product, str(job["job_id"])))
-        again = receiver.wait_for(2)[-1]
-        assert (again.id, again.body) == (first.id, first.body)
-        again.verify()
+        asyncio.run(end_hold(product, jobs["hangs"]))
+        path = f"/api/jobs/{jobs['hangs']}/deliveries"
+        wait_until(lambda: [each["status"] for each in product.client.get(path).json()["events"]] == ["delivered"] * 2)
+        again = {each.id: each for each in hangs.received[seen:]}  # at least once
+        assert again[first.id].body == first.body
+        assert [each.verify()["type"] for each in again.values()] == ["job.started", "job.failed"]
 
 
 async def end_hold(product: Product, job_id: str) -> None:
     """As if the dead worker's hold were over."""
     async with redis_client(product.redis) as client:
         await client.zadd(keys.DELIVERIES, {job_id: 1}, xx=True)
+
+
+async def everything(product: Product) -> str:
+    """All names and values in Redis."""
+    async with redis_client(product.redis) as client:
+        return repr(await Records(Store(client, 3600), client).dump())

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from support.receiver import SECRET
 from vidferry_common import log
 from vidferry_common.log import LogSettings
 
@@ -80,3 +81,11 @@ def test_a_ticket_is_hidden_wherever_it_stands(form: Literal["text", "json"], ti
     assert "…" in line
     assert "after=7" in line or "after" not in written
     assert form == "text" or json.loads(line)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_secret_of_a_webhook_is_hidden_wherever_it_stands(form: Literal["text", "json"]) -> None:
+    record = logging.makeLogRecord({"msg": f'secrets = ["{SECRET}"]', "setting": SECRET})
+    line = log.make_formatter(form, "worker").format(record)
+    assert "whsec_…" in line or "whsec_\\u2026" in line
+    assert SECRET[6:] not in line

@@ -20,8 +20,9 @@ _SECRET = re.compile(
     r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
     r"|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"
     r"|((?<![0-9])[1-9][0-9]{8,11}\.(?:[A-Za-z0-9._@%-]{1,192}\.)?)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
+    r"|(whsec_)[A-Za-z0-9+/=]{8,}"
 )
-"""The last one is a ticket wherever it stands, as in a message that subscribes to jobs."""
+"""The last two are a ticket and a webhook's secret wherever they stand, as in a message that subscribes to jobs."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -40,7 +41,7 @@ class LogSettings(Settings):
 
 def redact_secrets(text: str) -> str:
     """The text without signatures, tokens and passwords in its URLs."""
-    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}…", text)
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}…", text)
 
 
 def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -203,7 +203,8 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         ge=1,
         le=512,
         description="The most webhooks that one worker delivers at the same time. One receiver gets at most 8 at a "
-        "time from all workers together, and 2 while it accepts nothing.",
+        "time from all workers together, and 2 until it accepts one and while it accepts nothing. Receivers that are "
+        "slow or accept nothing get at most half of these slots.",
     )
     sandbox: Sandbox = Field(
         Sandbox.REQUIRED,

@@ -11,9 +11,10 @@ from support.answers import VIDEO, accepted, problem
 from support.backstage import Backstage
 from support.receiver import SECRET
 from unit.api.conftest import OpenApp
+from vidferry_api.webhooks.deliveries import hide_query
 from vidferry_common.store import Delivery, DeliveryAttempt, Settlement, Store
 
-URL = "https://hooks.example.org/a"
+URL = "https://hooks.example.org/a?key=hush&b"
 TABLE = '[owners.{}.webhook]\nsecrets = ["' + SECRET + '"]\nurl = "' + URL + '"\n'
 
 
@@ -60,7 +61,8 @@ def test_the_deliveries_of_a_job(client: TestClient, mine: dict[str, str], backs
     answer = client.get(path, headers=mine)
     assert answer.headers["cache-control"] == "private, no-store"
     found: dict[str, Any] = answer.json()
-    assert found["webhook"]["url"] == URL
+    assert found["webhook"]["url"] == "https://hooks.example.org/a?key=***&***"
+    assert "hush" not in answer.text
     assert found["webhook"]["disabled_until"] is None
     (event,) = found["events"]
     assert event["created_at"].endswith("Z")
@@ -73,6 +75,14 @@ def test_the_deliveries_of_a_job(client: TestClient, mine: dict[str, str], backs
         "next_attempt_at": "2026-01-31T09:41:00.000Z",
         "attempts": [{"at": "2026-01-31T09:40:00.125Z", "duration": 0.25, "status": 500, "error": None}],
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [("", ""), ("?", "?"), ("?hush", "?***"), ("?a=hush=hush&b=&=hush", "?a=***&b=***&=***"), ("?a=hu?sh", "?a=***")],
+)
+def test_values_of_a_query_are_not_shown(query: str, shown: str) -> None:
+    assert hide_query(f"https://hooks.example.org/a{query}") == f"https://hooks.example.org/a{shown}"
 
 
 def test_a_job_without_a_webhook_has_none(open_app: OpenApp) -> None:

@@ -16,11 +16,12 @@ from vidferry_common.store import (
     OutboxEvent,
     QueueFull,
     QuotaExceeded,
+    ReceiverState,
     Requeue,
     ResendOutcome,
     Settlement,
 )
-from vidferry_common.store.webhooks import FAILING_PLACES, PLACES
+from vidferry_common.store.webhooks import PLACES, UNPROVEN_PLACES
 
 pytestmark = pytest.mark.anyio
 
@@ -36,16 +37,28 @@ async def taken(records: Records, count: int = 100) -> list[Delivery]:
     return [Delivery.parse(task) for task in (await records.store.deliveries.take(count, HOLD))[0]]
 
 
-async def accepted(records: Records, delivery: Delivery, event: OutboxEvent | None = None) -> OutboxEvent | None:
+async def accepted(
+    records: Records,
+    delivery: Delivery,
+    event: OutboxEvent | None = None,
+    state: ReceiverState = ReceiverState.PROMPT,
+) -> OutboxEvent | None:
     event = event or delivery.event
     log = event.log.with_attempt(DeliveryAttempt(1, 0.1, 204, None), "delivered")
     held = Delivery(**{name: getattr(delivery, name) for name in delivery.__slots__} | {"event": event})
-    return await records.store.deliveries.settle(held, Settlement(log, settled=True, failing=False))
+    return await records.store.deliveries.settle(held, Settlement(log, settled=True, receiver_state=state))
 
 
 async def refused(records: Records, delivery: Delivery, delay: float = 30) -> None:
     log = delivery.event.log.with_attempt(DeliveryAttempt(1, 15, None, "timeout"), "pending", 2)
-    await records.store.deliveries.settle(delivery, Settlement(log, delay=delay, failing=True))
+    await records.store.deliveries.settle(delivery, Settlement(log, delay=delay, receiver_state=ReceiverState.FAILING))
+
+
+async def proven(records: Records, url: str = URL) -> None:
+    """The receiver has accepted an event."""
+    await cancelled(records, **hooked(url))
+    for each in await taken(records):
+        await accepted(records, each)
 
 
 async def come_due(records: Records, *jobs: NewJob) -> None:
@@ -180,6 +193,7 @@ async def test_a_dead_workers_delivery_is_made_by_another_and_its_late_word_coun
 
 
 async def test_a_receiver_has_its_places_and_whoever_waits_for_them_holds_up_nobody(records: Records) -> None:
+    await proven(records, "https://slow.example.org/")
     slow = [await cancelled(records, **hooked("https://slow.example.org/")) for _ in range(PLACES + 2)]
     other = await cancelled(records, **hooked("https://slow.example.net/"))
     namesake = await cancelled(records, **hooked("https://slow.example.org/", owner="team-b"))
@@ -194,17 +208,47 @@ async def test_a_receiver_has_its_places_and_whoever_waits_for_them_holds_up_nob
     await accepted(records, mine[0])
     (woken,) = await taken(records)
     # One that hangs gets two places: the other one that waits has to wait for those before it.
-    for each in [*mine[1 : PLACES - FAILING_PLACES + 1], woken][:-1]:
+    for each in [*mine[1 : PLACES - UNPROVEN_PLACES + 1], woken][:-1]:
         await refused(records, each)
     assert await taken(records) == []
-    for each in mine[PLACES - FAILING_PLACES + 1 :]:
+    for each in mine[PLACES - UNPROVEN_PLACES + 1 :]:
         await accepted(records, each)
     assert len(await taken(records)) == 1
 
 
+async def test_receivers_that_are_slow_fail_or_are_unknown_have_a_share_of_the_slots(records: Records) -> None:
+    prompt, slow, failing, unknown = (f"https://{name}.example/" for name in ("prompt", "slow", "failing", "unknown"))
+    for url, state in ((prompt, ReceiverState.PROMPT), (slow, ReceiverState.SLOW), (failing, ReceiverState.FAILING)):
+        await cancelled(records, **hooked(url))
+        (first,) = await taken(records)
+        assert first.state is None
+        await accepted(records, first, state=state)
+    jobs = [await cancelled(records, **hooked(url)) for url in (prompt, slow, failing, unknown)]
+
+    async def taken_with(slow: int, unproven: int) -> dict[str, ReceiverState | None]:
+        await come_due(records, *jobs)
+        tasks, _ = await records.store.deliveries.take(100, HOLD, slow, unproven)
+        for task in tasks:
+            await records.store.deliveries.put_back(task)
+        return {each.url: each.state for each in map(Delivery.parse, tasks)}
+
+    assert await taken_with(0, 0) == {prompt: ReceiverState.PROMPT}
+    assert await taken_with(0, 1) == {prompt: ReceiverState.PROMPT, unknown: None}
+    assert await taken_with(1, 0) == {prompt: ReceiverState.PROMPT}
+    assert len(await taken_with(1, 2)) == 3
+    assert await taken_with(2, 3) == {
+        prompt: ReceiverState.PROMPT, slow: ReceiverState.SLOW, failing: ReceiverState.FAILING, unknown: None,
+    }  # fmt: skip
+    await come_due(records, *jobs)
+    await records.store.deliveries.take(100, HOLD, 0, 0)
+    left = [await records.redis.zscore(keys.DELIVERIES, job.job_id) or 0 for job in jobs[1:]]
+    assert max(left) < await records.now_ms() + 1500, "what found no slot is due again soon"
+
+
 async def test_places_of_dead_workers_are_free_again(records: Records) -> None:
-    jobs = [await cancelled(records, **hooked()) for _ in range(PLACES + 1)]
+    jobs = [await cancelled(records, **hooked()) for _ in range(UNPROVEN_PLACES + 1)]
     held = await taken(records)
+    assert len(held) == UNPROVEN_PLACES, "nothing is known of the receiver"
     waiting = next(job for job in jobs if job.job_id not in {each.task.id for each in held})
     receiver = keys.RECEIVER + held[0].receiver
     for each in held:
@@ -222,7 +266,7 @@ async def test_an_endpoint_that_is_gone_is_marked_for_its_owner_alone_until_it_w
     mine, theirs = await cancelled(records, **hooked()), await cancelled(records, **hooked(owner="team-b"))
     first = next(each for each in await taken(records) if each.task.id == mine.job_id)
     await records.store.deliveries.settle(
-        first, Settlement(first.event.log, settled=True, failing=False, disabled=True)
+        first, Settlement(first.event.log, settled=True, receiver_state=ReceiverState.PROMPT, disabled=True)
     )
     assert (await records.store.webhooks.read(mine.job_id)).disabled_until
     assert not (await records.store.webhooks.read(theirs.job_id)).disabled_until

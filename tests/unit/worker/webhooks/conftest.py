@@ -38,13 +38,16 @@ def running(records: Records) -> Running:
     """Delivers webhooks, as a worker does, while the context lasts."""
 
     @contextlib.asynccontextmanager
-    async def run(slots: int = 16, secrets: tuple[str, ...] = (SECRET, OTHER_SECRET)) -> AsyncIterator[None]:
+    async def run(
+        slots: int = 16, secrets: tuple[str, ...] = (SECRET, OTHER_SECRET), hold: float = 30
+    ) -> AsyncIterator[None]:
         broker = Broker(EgressPolicy([ip_network("127.0.0.0/8")], ()))
         sender = WebhookSender(broker, make_tls_context(), allow_http=True)
         metrics = WorkerMetrics(Registry(Service.WORKER), 1)
         signing = SigningSecrets(None, tuple(map(SecretStr, secrets)))
-        deliverer = Deliverer(records.store.deliveries, signing, sender, metrics)
-        loop = asyncio.create_task(TaskLoop(records.store.deliveries, deliverer.deliver, slots=slots, hold=30).run())
+        deliverer = Deliverer(records.store.deliveries, signing, sender, metrics, slots)
+        tasks = TaskLoop(records.store.deliveries, deliverer.deliver, slots=slots, hold=hold, take=deliverer.take)
+        loop = asyncio.create_task(tasks.run())
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from vidferry_common.contract.stages import INFO, STARTED
 from vidferry_common.contract.webhooks import EventType, Webhook, event_id
 from vidferry_common.store import EventLog, JobDeliveries, NewJob, ResendOutcome
 from vidferry_common.store.webhooks import PLACES
+from vidferry_worker.webhooks import sender
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +31,7 @@ async def cancelled(records: Records, url: str, **fields: Any) -> NewJob:
 
 async def come_due(records: Records, job: NewJob) -> None:
     await records.redis.zadd(keys.DELIVERIES, {job.job_id: 1}, xx=True)
+    await of(records.redis.lpush(keys.DELIVERIES + keys.TASK_DOORBELL, "1"))
 
 
 async def told(records: Records, job: NewJob, status: str, attempts: int = 1) -> EventLog:
@@ -82,6 +84,19 @@ async def test_an_event_that_is_not_accepted_is_sent_again_with_its_id_and_anoth
         each.verify()
 
 
+async def test_the_next_event_of_a_job_waits_for_the_one_before(records: Records, running: Running) -> None:
+    answers = iter([answer(500), ACCEPTED, ACCEPTED])
+    with Receiver(lambda _: next(answers)) as receiver:
+        job, claim = await records.claimed(await records.created(**hooked(receiver.url)))
+        await records.step(claim, STARTED, INFO)
+        async with running():
+            found = await told_all(records, job, ["pending", "pending"], [1, 0])
+            assert len(found.logs[2].attempts) == 1
+            await come_due(records, job)
+            await told_all(records, job, ["delivered", "delivered"], [2, 1])
+    assert [each.event["type"] for each in receiver.received] == ["job.started", "job.started", "job.info"]
+
+
 async def test_a_receiver_gets_the_time_that_it_asks_for(records: Records, running: Running) -> None:
     with Receiver(lambda _: answer(503, "Retry-After: 3000")) as receiver:
         job = await cancelled(records, receiver.url)
@@ -99,14 +114,15 @@ async def test_after_a_day_an_event_is_given_up_and_the_next_one_goes_on(records
         await of(records.redis.hset(log, "2", '{"type":"job.started","created":1,"since":1}'))
         async with running():
             got = await receiver.got(2)
-            await told_all(records, job, ["failed", "delivered"])
+            await told_all(records, job, ["failed", "delivered"], [1, 1])
     assert [each.event["type"] for each in got] == ["job.started", "job.info"]
 
 
-async def told_all(records: Records, job: NewJob, statuses: list[str]) -> JobDeliveries:
+async def told_all(records: Records, job: NewJob, statuses: list[str], attempts: list[int]) -> JobDeliveries:
     while True:
         found = await records.store.webhooks.read(job.job_id)
-        if [log.status for log in found.logs.values()] == statuses:
+        logs = found.logs.values()
+        if [log.status for log in logs] == statuses and [log.attempt_count for log in logs] == attempts:
             return found
         await asyncio.sleep(0.01)
 
@@ -135,6 +151,8 @@ async def test_without_a_secret_nothing_is_sent(records: Records, running: Runni
             job = await cancelled(records, receiver.url, owner="team-a")
             log = await told(records, job, "pending")
     assert (log.attempts[0].error, receiver.received) == ("no_secret", [])
+    states = await records.redis.keys(f"{keys.RECEIVER}*{keys.RECEIVER_STATE}")
+    assert states == [], "nobody was asked, so nothing is known of the receiver"
 
 
 async def test_a_worker_that_stops_gives_back_what_it_sends(records: Records, running: Running) -> None:
@@ -149,24 +167,51 @@ async def test_a_worker_that_stops_gives_back_what_it_sends(records: Records, ru
 
 
 async def test_ten_thousand_that_are_due_to_a_receiver_that_hangs_delay_nobody_else(
-    records: Records, running: Running
+    records: Records, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker has far fewer slots than there are jobs that wait for the one that hangs."""
+    monkeypatch.setattr(sender, "TOTAL_SECONDS", 100)
     with Receiver(lambda _: HANG) as hangs, Receiver() as works:
         await add_events(records.redis, hangs.url, 10_000, domain="hangs.example")
         await add_events(records.redis, works.url, 50, domain="works.example", first=20_001)
-        async with running(slots=PLACES + 4):
-            began = time.monotonic()
+        async with running(slots=PLACES + 4, hold=200):
             await works.got(50)
-            assert time.monotonic() - began < 10
             await waiting(records, 10_000)
         assert len(hangs.received) <= PLACES
     await waiting(records, 10_000)
 
 
+async def test_receivers_that_hang_leave_slots_for_others_however_many_they_are(
+    records: Records, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "TOTAL_SECONDS", 100)
+    with Receiver(lambda _: HANG) as hangs, Receiver() as works:
+        async with running(slots=8, hold=200):
+            await add_events(records.redis, works.url, 1, domain="works.example")
+            await works.got(1)  # from now on it is known to be prompt
+            for number in range(20):
+                first = 1000 * (number + 1)
+                await add_events(records.redis, hangs.url, 5, domain=f"hangs{number}.example", first=first)
+            await hangs.got(6)
+            await add_events(records.redis, works.url, 20, domain="works.example", first=2)
+            await works.got(21)
+
+
+async def test_what_is_due_at_once_arrives_though_a_worker_stops(records: Records, running: Running) -> None:
+    with Receiver() as receiver:
+        for number in range(4):
+            first = 1000 * number + 1
+            await add_events(records.redis, receiver.url, 100, domain=f"receiver{number}.example", first=first)
+        async with running(hold=10):
+            async with running(hold=10):
+                await receiver.got(100)
+            await waiting(records, 0)
+    assert len({each.id for each in receiver.received}) == 400
+
+
 async def waiting(records: Records, jobs: int) -> None:
     """Once so many jobs have events that wait."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while True:
             if (await records.store.webhooks.read_undelivered()).jobs == jobs:
                 return

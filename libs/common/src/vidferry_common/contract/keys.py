@@ -121,8 +121,8 @@ UNDELIVERED_BYTES = "vidferry:undelivered-bytes"
 RECEIVER = "vidferry:receiver:"
 """+ digest of an owner and a domain: sorted set of the jobs whose events are being delivered there, by the time (ms)
 until which that counts"""
-FAILING = ":failing"
-"""after a receiver's key: set while the receiver does not accept what it is sent"""
+RECEIVER_STATE = ":state"
+"""after a receiver's key: how it answered last (ReceiverState of store/webhooks.py), for an hour"""
 DISABLED_ENDPOINTS = "vidferry:disabled-endpoints"
 """sorted set: digests of an owner and a URL that wants no more events, by the time (ms) until which it gets none"""
 

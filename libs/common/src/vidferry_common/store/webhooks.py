@@ -16,8 +16,10 @@ MAX_ATTEMPTS_TOLD = 10
 """of each event: the last ones"""
 PLACES = 8
 """jobs of one receiver whose events are delivered at once, over all workers"""
-FAILING_PLACES = 2
-"""the same, while it accepts nothing: should it hang, the other slots are for others"""
+UNPROVEN_PLACES = 2
+"""the same, while it accepts nothing, or nothing is known of it: should it hang, the other slots are for others"""
+SLOW_SECONDS = 2.0
+"""A receiver that took longer to accept an event is slow."""
 LOOK = 200
 """tasks that one script looks at: about a millisecond"""
 DISABLED_SECONDS = 7 * 86400
@@ -92,6 +94,15 @@ class OutboxEvent:
         return cls(EventType(kind), int(seq), message.encode(), told)
 
 
+class ReceiverState(StrEnum):
+    """How a receiver answered last; the values are the scripts'."""
+
+    PROMPT = "prompt"
+    SLOW = "slow"
+    FAILING = "failing"
+    """It accepted nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The task to deliver the events of one job."""
@@ -103,13 +114,23 @@ class Delivery:
     url: str
     disabled: bool
     """whether the endpoint wants no more events"""
+    state: ReceiverState | None
+    """how the receiver answered last; None where that isn't known"""
     event: OutboxEvent
 
     @classmethod
     def parse(cls, task: Task) -> "Delivery":
         told = task.fields
-        return cls(task, told["owner"], told["receiver"], told["endpoint"], told["url"], bool(told["disabled"]),
-                   OutboxEvent.parse(told["event"], told["log"]))  # fmt: skip
+        return cls(
+            task,
+            told["owner"],
+            told["receiver"],
+            told["endpoint"],
+            told["url"],
+            disabled=bool(told["disabled"]),
+            state=ReceiverState(told["state"]) if told["state"] else None,
+            event=OutboxEvent.parse(told["event"], told["log"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +143,8 @@ class Settlement:
     """whether the event is done with: accepted, or given up"""
     delay: float = 0
     """seconds until the next try, if it is not"""
-    failing: bool | None = None
-    """whether the receiver accepted nothing; None where it was not asked"""
+    receiver_state: ReceiverState | None = None
+    """how the receiver answered; None where it was not asked"""
     disabled: bool | None = None
     """whether the endpoint wants no more events from now on; None: unchanged"""
 
@@ -135,16 +156,22 @@ class DeliveryQueue(TaskQueue):
         super().__init__(scripts, keys.DELIVERIES.removeprefix(keys.TASKS))
         self._hold_ms = 0
 
-    async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
+    async def take(
+        self, count: int, hold: float, slow: int | None = None, unproven: int | None = None
+    ) -> tuple[list[Task], float | None]:
+        """As TaskQueue.take() does; at most `slow` tasks of receivers that are slow or fail, and at most `unproven` of
+        these and unknown ones together.
+        """
         self._hold_ms = int(hold * 1000)
-        reply = await self._run("take_deliveries", count=count, hold_ms=self._hold_ms, look=LOOK, **_PLACES)
+        limits = {"slow": count if slow is None else slow, "unproven": count if unproven is None else unproven}
+        reply = await self._run("take_deliveries", count=count, hold_ms=self._hold_ms, look=LOOK, **limits, **_PLACES)
         return parse_tasks(reply)
 
     async def settle(self, delivery: Delivery, settlement: Settlement) -> OutboxEvent | None:
         """Records what came of a try. Returns the job's next event, which the worker may deliver now, or None."""
         log = settlement.log.dump() if settlement.log else ""
         optional = {
-            "failing": settlement.failing,
+            "receiver_state": settlement.receiver_state,
             "disabled_ms": None if settlement.disabled is None else DISABLED_SECONDS * 1000 * settlement.disabled,
         }
         reply = await self._settle(
@@ -169,7 +196,7 @@ class DeliveryQueue(TaskQueue):
         )
 
 
-_PLACES = {"places": PLACES, "failing_places": FAILING_PLACES}
+_PLACES = {"places": PLACES, "unproven_places": UNPROVEN_PLACES}
 
 
 @dataclass(frozen=True, slots=True)

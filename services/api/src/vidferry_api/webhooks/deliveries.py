@@ -43,12 +43,19 @@ def describe_deliveries(job_id: str, deliveries: JobDeliveries, now: float) -> d
     return {
         "webhook": webhook
         and {
-            "url": webhook.url,
+            "url": hide_query(webhook.url),
             "events": list(webhook.events),
             "disabled_until": _moment(until) if until and until > now * 1000 else None,
         },
         "events": [_describe_event(job_id, seq, log) for seq, log in deliveries.logs.items()],
     }
+
+
+def hide_query(url: str) -> str:
+    """The URL without the values in its query: they may be secrets, and whoever may read the job sees this."""
+    address, mark, query = url.partition("?")
+    shown = (name + equals if equals else "" for name, equals, _ in (each.partition("=") for each in query.split("&")))
+    return address + mark + "&".join(f"{name}***" for name in shown) if query else url
 
 
 def _describe_event(job_id: str, seq: int, log: EventLog) -> dict[str, Any]:

@@ -43,7 +43,10 @@ class JobEvent(BaseModel):
 class JobWebhook(BaseModel):
     """Where the events of a job go."""
 
-    url: Uri = Field(description="The receiver's URL.", examples=["https://hooks.example.org/vidferry"])
+    url: Uri = Field(
+        description="The receiver's URL. Values in its query are shown as `***`, since they may be secrets.",
+        examples=["https://hooks.example.org/vidferry?key=***"],
+    )
     events: list[EventType] = Field(description="The events that are sent.")
     disabled_until: DateTime | None = Field(
         description="The receiver has answered 410, so until then this owner's events for this URL are not sent, RFC "

@@ -20,6 +20,8 @@ CANCEL_SECONDS = 0.2
 SHORTEST_WAIT = 0.01
 """seconds; to Redis, 0 would mean for ever"""
 
+Take = Callable[[int, float], Awaitable[tuple[list[Task], float | None]]]
+"""TaskQueue.take()"""
 Handler = Callable[[Task], Awaitable[None]]
 """Does a task, and ends it or puts it back. Cancelled where another worker has taken the task, or this one stops."""
 
@@ -27,9 +29,12 @@ Handler = Callable[[Task], Awaitable[None]]
 class TaskLoop:
     """The tasks of one queue that this worker does."""
 
-    def __init__(self, queue: TaskQueue, handle: Handler, *, slots: int, hold: float) -> None:
-        """hold: seconds after which another worker takes over the tasks of one that died."""
+    def __init__(self, queue: TaskQueue, handle: Handler, *, slots: int, hold: float, take: Take | None = None) -> None:
+        """hold: seconds after which another worker takes over the tasks of one that died.
+        take: takes tasks, by default that of the queue.
+        """
         self._queue, self._handle, self._slots, self._hold = queue, handle, slots, hold
+        self._take = take or queue.take
         self._running: dict[asyncio.Task[None], Task] = {}
 
     @property
@@ -49,7 +54,7 @@ class TaskLoop:
 
     async def _take_tasks(self) -> None:
         try:
-            tasks, due = await self._queue.take(self.free_slots, self._hold) if self.free_slots else ([], None)
+            tasks, due = await self._take(self.free_slots, self._hold) if self.free_slots else ([], None)
             for task in tasks:
                 doing = asyncio.create_task(self._do(task))
                 self._running[doing] = task

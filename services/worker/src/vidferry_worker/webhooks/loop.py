@@ -36,8 +36,10 @@ async def _deliver_webhooks(
     redis = connect_redis(settings, connection_name("worker", "webhooks"), MAX_CONNECTIONS)
     store = Store(redis, settings.record_seconds, settings.ended_limits)
     sender = WebhookSender(broker, make_tls_context(), allow_http=settings.webhook_http)
-    deliverer = Deliverer(store.deliveries, secrets, sender, metrics)
+    slots = settings.webhook_slots
+    deliverer = Deliverer(store.deliveries, secrets, sender, metrics, slots)
+    loop = TaskLoop(store.deliveries, deliverer.deliver, slots=slots, hold=HOLD_SECONDS, take=deliverer.take)
     try:
-        await TaskLoop(store.deliveries, deliverer.deliver, slots=settings.webhook_slots, hold=HOLD_SECONDS).run()
+        await loop.run()
     finally:
         await store.close()

@@ -61,3 +61,4 @@ class SigningSecrets:
         else:
             self._logged = ""
             self._unsigned.clear()
+            logger.info("the secrets of webhooks were read", extra={"owners": len(self._owners)})

@@ -21,6 +21,7 @@ from vidferry_worker.webhooks.schedule import parse_retry_after
 TOTAL_SECONDS = 15.0
 """for a request and the head of its answer"""
 MAX_HEAD = 16 * 1024
+"""of an answer, with the interim answers (1xx) before it"""
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 1.0
 """An answer's body says nothing that counts. So much of it is read that a receiver can end what it is writing."""
@@ -135,12 +136,16 @@ async def _open_streams(
 
 
 async def _read_head(connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
+    left = MAX_HEAD
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
+            if left <= 0:
+                raise h11.RemoteProtocolError("the head is too long")
             received = await reader.read(PIECE)
             if not received:
                 raise ConnectionResetError
+            left -= len(received)
             connection.receive_data(received)
         elif isinstance(event, h11.Response):
             asked = next((value for name, value in event.headers if name == b"retry-after"), b"")

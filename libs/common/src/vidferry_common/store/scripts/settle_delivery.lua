@@ -1,9 +1,9 @@
 -- A worker has tried to deliver the first event of a job, or gives the job back.
--- KEYS: queue; args: id, taken, receiver, endpoint, owner, places, failing_places (as take_deliveries.lua), hold_ms,
+-- KEYS: queue; args: id, taken, receiver, endpoint, owner, places, unproven_places (as take_deliveries.lua), hold_ms,
 --       log (what is told of the event from now on; '' where nothing was tried), seq (of that event),
---       settled (the event is done with), delay_ms (else: until the next try), failing (whether the receiver accepted
---       nothing; left out where nothing was sent), disabled_ms (for which the endpoint gets no events; 0: it wants some
---       again; left out: unchanged)
+--       settled (the event is done with), delay_ms (else: until the next try), receiver_state (how the receiver answered;
+--       left out where nothing was sent), disabled_ms (for which the endpoint gets no events; 0: it wants some again; left
+--       out: unchanged)
 -- Returns lost | waiting | done, or the next event and what is told of it.
 local args = cjson.decode(ARGV[1])
 local task, receiver = task_key(KEYS[1], args.id), keys.RECEIVER .. args.receiver
@@ -13,8 +13,7 @@ if not holds_task(KEYS[1], args.id, tostring(args.taken)) then return 'lost' end
 allow_writes(keys.ROOM)
 local now = now_ms()
 
-if args.failing == true then redis.call('SET', receiver .. keys.FAILING, '1', 'EX', 3600) end
-if args.failing == false then redis.call('DEL', receiver .. keys.FAILING) end
+if args.receiver_state then redis.call('SET', receiver .. keys.RECEIVER_STATE, args.receiver_state, 'EX', 3600) end
 if args.disabled_ms == 0 then
   redis.call('ZREM', keys.DISABLED_ENDPOINTS, args.endpoint)
 elseif args.disabled_ms then
@@ -26,7 +25,8 @@ if args.log ~= '' and redis.call('EXISTS', log) == 1 then redis.call('HSET', log
 -- Frees the place of the job at its receiver, and makes due what waits longest for the places there.
 local function free_place()
   redis.call('ZREM', receiver, args.id)
-  local places = redis.call('EXISTS', receiver .. keys.FAILING) == 1 and args.failing_places or args.places
+  local state = redis.call('GET', receiver .. keys.RECEIVER_STATE) or 'failing'
+  local places = state == 'failing' and args.unproven_places or args.places
   local free = places - redis.call('ZCOUNT', receiver, now, '+inf')
   for _ = 1, 100 do
     if free <= 0 then return end

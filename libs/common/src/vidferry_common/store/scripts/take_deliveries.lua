@@ -1,13 +1,16 @@
 -- Takes jobs whose events are due for delivery, as take_tasks.lua does, as many of one receiver at once as it may have.
 -- One whose receiver has no place free is put aside: it is due when a place is free (settle_delivery.lua), or else after
 -- AGAIN_MS, should a worker have died meanwhile. So jobs of a receiver that answers slowly are passed once, not at each look.
--- KEYS: queue; args: count, hold_ms, look (most jobs to look at), places (of one receiver), failing_places (of one that
---       accepts nothing)
+-- Jobs of receivers that are slow, or fail, have a share of the worker's slots, and so have those of receivers that nothing is
+-- known of: however many such receivers there are, the others find a slot. What finds none is due again after POSTPONED_MS.
+-- KEYS: queue; args: count, hold_ms, look (most jobs to look at), places (of one receiver), unproven_places (of one that
+--       accepts nothing, or is unknown), slow (most jobs of receivers that are slow or fail), unproven (of these and unknown ones together)
 -- Returns {ms until the next one is due (-1: there is none), id, {field, value, …}, …}. Fields are those of its record, its
--- first event, what is told of that (`log`), and `disabled` where its endpoint wants no more events.
+-- first event, what is told of that (`log`), how its receiver answered last (`state`), and `disabled` where its endpoint
+-- wants no more events.
 local args = cjson.decode(ARGV[1])
-local AGAIN_MS = 300000
-local now, reply, full = now_ms(), { 0 }, {}
+local AGAIN_MS, POSTPONED_MS = 300000, 1000
+local now, reply, states, free = now_ms(), { 0 }, {}, {}
 allow_writes(keys.ROOM)
 
 local function take(id, task, record, receiver)
@@ -20,11 +23,20 @@ local function take(id, task, record, receiver)
   local disabled_until = tonumber(redis.call('ZSCORE', keys.DISABLED_ENDPOINTS, record[2]) or 0)
   local fields = redis.call('HGETALL', task)
   for _, item in ipairs({ 'event', event, 'log', redis.call('HGET', keys.JOB .. id .. keys.DELIVERY_LOG,
-    string.match(event, '^%S+ (%d+)')) or '', 'disabled', disabled_until > now and '1' or '' }) do
+    string.match(event, '^%S+ (%d+)')) or '', 'state', states[receiver], 'disabled', disabled_until > now and '1' or '' }) do
     fields[#fields + 1] = item
   end
   reply[#reply + 1] = id
   reply[#reply + 1] = fields
+end
+
+-- Whether the worker has a slot left for a receiver in that state, which is taken then.
+local function take_slot(state)
+  if state == 'prompt' then return true end
+  if args.unproven <= 0 or state ~= '' and args.slow <= 0 then return false end
+  args.unproven = args.unproven - 1
+  if state ~= '' then args.slow = args.slow - 1 end
+  return true
 end
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, args.look)
@@ -39,13 +51,17 @@ for i = 1, #due, 2 do
     redis.call('ZREM', keys.UNDELIVERED, id)
   else
     local receiver = keys.RECEIVER .. record[1]
-    if full[receiver] == nil then
-      local places = redis.call('EXISTS', receiver .. keys.FAILING) == 1 and args.failing_places or args.places
-      full[receiver] = places - redis.call('ZCOUNT', receiver, now, '+inf')
+    if not states[receiver] then
+      states[receiver] = redis.call('GET', receiver .. keys.RECEIVER_STATE) or ''
+      local proven = states[receiver] == 'prompt' or states[receiver] == 'slow'
+      local places = proven and args.places or args.unproven_places
+      free[receiver] = places - redis.call('ZCOUNT', receiver, now, '+inf')
     end
-    if full[receiver] > 0 then
-      full[receiver] = full[receiver] - 1
+    free[receiver] = free[receiver] - 1
+    if free[receiver] >= 0 and take_slot(states[receiver]) then
       take(id, task, record, receiver)
+    elseif free[receiver] >= 0 then
+      redis.call('ZADD', KEYS[1], now + POSTPONED_MS, id)
     else
       if redis.call('ZADD', receiver .. keys.PARKED, due[i + 1], id) == 1 then
         redis.call('EXPIRE', receiver .. keys.PARKED, 172800)
