@@ -13,7 +13,7 @@ from support.product import Product
 
 pytestmark = pytest.mark.xdist_group("batches")
 
-FIRST_SECONDS, ALL_SECONDS = 2, 20
+FIRST_SECONDS, ALL_SECONDS = 5, 40
 """after the POST: when the first child waits, and when all do, killed workers included, but not the start of another"""
 
 

@@ -6,12 +6,10 @@ import httpx2
 
 from support.children import program
 from support.origin.site import Site
+from support.origin.wire import text
 from support.product import Product, wait_until
 from support.watchers import Watcher
 from system.probes.conftest import LEASE, SLOTS
-
-HELD = "/gated/look/clip.mp4?at=0"
-"""a file that sends nothing until its gate is opened"""
 
 
 def ask(product: Product, url: str, wait: float = 20) -> httpx2.Response:
@@ -22,6 +20,13 @@ def begin(product: Product, url: str) -> dict[str, Any]:
     """A probe that a worker has begun."""
     job: dict[str, Any] = ask(product, url, wait=0).json()
     return product.until(job["job_id"], lambda job: job["status"] == "processing")
+
+
+def hold_page(site: Site) -> str:
+    """The URL of a page with a video that waits after some bytes until the gate `look` is opened."""
+    page = text("<title>A page</title><video src='media/clip.mp4'></video>", "html")
+    page.body.gate, page.body.gate_at = site.gate("look"), 10
+    return site.put("/held", page)
 
 
 def occupy_slots(product: Product, site: Site) -> None:
@@ -50,7 +55,7 @@ def test_a_probe_does_not_wait_behind_downloads(product: Product, site: Site) ->
 
 
 def test_watchers_are_told_as_of_a_download(product: Product, site: Site) -> None:
-    job = begin(product, site.url(HELD))
+    job = begin(product, hold_page(site))
     watcher = Watcher(product.gateway.uri(job["job_id"]))
     assert watcher.first()["probe"] is None
     site.gate("look").open()
@@ -61,7 +66,7 @@ def test_watchers_are_told_as_of_a_download(product: Product, site: Site) -> Non
 
 
 def test_a_cancelled_probe_lets_its_child_go(product: Product, site: Site) -> None:
-    job = begin(product, site.url(HELD))
+    job = begin(product, hold_page(site))
     site.gate("look").wait_held()
     product.cancel(job["job_id"])
     wait_until(lambda: not product.children(), lambda: f"left: {[program(pid) for pid in product.children()]}")
@@ -70,7 +75,8 @@ def test_a_cancelled_probe_lets_its_child_go(product: Product, site: Site) -> No
 
 def test_a_dead_workers_probe_is_looked_at_by_another(product: Product, site: Site) -> None:
     """The last test here: the worker of the others dies."""
-    job = begin(product, site.url(HELD))
+    job = begin(product, hold_page(site))
+    site.gate("look").wait_held()
     product.worker.kill()
     product.start_worker(lease=LEASE)
     site.gate("look").open()

@@ -299,7 +299,11 @@ async def test_a_batch_and_its_jobs_tell_one_receiver(records: Records) -> None:
     await made(records, ["nonsense"], owner="b")
     await end_child(records, batch, 0, completed())
 
-    found = [Delivery.parse(task) for task in (await records.store.deliveries.take(10, 30))[0]]
+    found = []
+    while tasks := (await records.store.deliveries.take(10, 30))[0]:  # an unknown receiver gets two at a time
+        found += [Delivery.parse(task) for task in tasks]
+        for task in tasks:
+            await records.store.deliveries.put_back(task, 60)
     assert {each.task.id: each.event.type for each in found} == {
         child_id(batch.job_id, 0): EventType.JOB_COMPLETED,
         child_id(batch.job_id, 1): EventType.JOB_FAILED,
