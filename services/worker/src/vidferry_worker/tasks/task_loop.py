@@ -50,7 +50,8 @@ class TaskLoop:
                 _raise_lost_cancellation()
         finally:
             holding.cancel()
-            await self._put_back_running()
+            # By a task of its own: before Python 3.11.3, redis-py's calls fail in one that has been cancelled.
+            await asyncio.shield(self._put_back_running())
 
     async def _take_tasks(self) -> None:
         try:
