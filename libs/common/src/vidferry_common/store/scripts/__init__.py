@@ -21,7 +21,7 @@ SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "ca
 LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 FURTHER_LIBRARIES = {
-    **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child"), ("accept",)),
+    **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child", "resend_event"), ("accept",)),
     **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
     **dict.fromkeys(("cancel_probe", "end_probe"), ("probes",)),
     **dict.fromkeys(

@@ -1,4 +1,5 @@
--- How a request for a job is checked before the job is made. It stands behind lib.lua, before the scripts that make jobs.
+-- How a request for a job is checked before the job is made. It stands behind lib.lua, before the scripts that make jobs,
+-- and before the one that sends events again.
 
 -- Counts one request of a caller. Returns the ms until all requests of its minute are available again; more than MINUTE_MS
 -- where none was left. GCRA: a caller's state is one time, which expires once it is past.
