@@ -16,6 +16,7 @@ from vidferry_common.contract.stages import Status
 from vidferry_common.store import (
     Cancelled,
     Created,
+    EndedLimits,
     IdempotencyMismatch,
     JobFilter,
     JobLimits,
@@ -207,6 +208,33 @@ async def test_lists_tell_the_kinds_apart(records: Records) -> None:
     await records.store.probes.complete(await take(records.store), PROBE)
     assert await listed(kind=JobKind.PROBE) == [probe.job_id]
     assert await listed(statuses=queued) == [download.job_id]
+
+
+async def test_probes_delete_few_jobs_that_have_ended(records: Records) -> None:
+    """However many are asked for: they have a list of their own, which what has expired leaves first."""
+    bound = 2**20
+    store = Store(records.redis, SECONDS, EndedLimits(bytes=bound))
+    found = replace(PROBE, title="x" * 20_000)
+    jobs = [await records.created() for _ in range(4)]
+    for job in jobs:
+        await records.cancel(job)
+    probes = []
+    for number in range(20):
+        probes.append(new_probe(url=f"{URL}/{number}"))
+        await create(store, probes[-1])
+        assert await store.probes.begin(task := await take(store))
+        assert await store.probes.complete(task, found)
+        kept = int(await of(records.redis.hget(keys.ROOM, "ended_probes")) or 0)
+        assert kept <= bound // 4
+    assert None not in [await store.jobs.read(job.job_id) for job in jobs]
+    assert await store.jobs.read(probes[-1].job_id)
+    assert not await store.jobs.read(probes[0].job_id), "the oldest probes go"
+
+    for job_id in await of(records.redis.lrange(keys.ENDED_PROBES, 0, -1)):  # ten minutes later
+        await records.redis.delete(keys.JOB + job_id.decode().split()[0])
+    await records.cancel(await records.created())
+    assert await of(records.redis.llen(keys.ENDED_PROBES)) == 0
+    assert await of(records.redis.hget(keys.ROOM, "ended_probes")) == b"0"
 
 
 async def test_the_same_key_gets_the_same_probe(records: Records) -> None:

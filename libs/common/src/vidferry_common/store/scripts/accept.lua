@@ -66,7 +66,7 @@ end
 local function check_request(args, requests_key, idempotency)
   local share, open, undelivered = look_at_memory()
   if share >= EVICTED then
-    make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
+    make_room(16, share)
     share = measure_memory()
   end
   local spent = 0
