@@ -185,6 +185,26 @@ async def test_a_caller_has_so_many_at_once(records: Records) -> None:
     await create(records.store, new_probe(url=f"{URL}/more", caller="owner:a", owner="a"))
 
 
+async def test_callers_take_turns(records: Records) -> None:
+    store = records.store
+    jobs = [new_probe(url=f"{URL}/{at}", caller=caller) for at, caller in enumerate("aaaabbc")]
+    for job in jobs:
+        await create(store, job)
+    places = {job.job_id: at for at, job in enumerate(jobs)}
+
+    async def take_places(count: int) -> list[int]:
+        return [places[task.id] for task in (await store.probes.take(count, 30))[0]]
+
+    assert await take_places(2) == [0, 4], "one of each caller, in their order"
+    assert await take_places(1) == [6]
+    assert await take_places(3) == [1, 5, 2]
+    await records.redis.zadd(keys.PROBES, {jobs[4].job_id: 1, jobs[5].job_id: 2})  # their worker died
+    assert await take_places(9) == [4, 5, 3]
+    await records.redis.zadd(keys.PROBES, {"gone": 0})
+    assert await take_places(9) == []
+    assert await records.redis.zscore(keys.PROBES, "gone") is None
+
+
 async def test_probes_leave_an_owners_waiting_downloads_alone(records: Records) -> None:
     limits = JobLimits(jobs_waiting=1)
     await create(records.store, new_probe(caller="owner:a", owner="a", limits=limits))
