@@ -33,7 +33,7 @@ from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, S
 from vidferry_common.store.scripts import ScriptRunner
 from vidferry_worker.batches.children import FULL_SECONDS
 from vidferry_worker.batches.entry_source import EntryPage
-from vidferry_worker.batches.maker import LOOKS_PER_SECOND, MAX_READING, MAX_READING_OF_CALLER, BatchMaker
+from vidferry_worker.batches.maker import LOOKS_PER_SECOND, MAX_READING, MAX_READING_OF_CALLER, TURN, BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
 
 pytestmark = pytest.mark.anyio
@@ -130,14 +130,17 @@ async def test_a_thousand_with_bad_ones_and_doubles_whose_workers_die(records: R
     given = [f"https://example.com/{index % 900}" for index in range(1000)]
     given[::20] = ["bad"] * 50
     batch = await new_batch(records, given)
+
+    async def make_all() -> None:
+        while (await read(records, batch)).made < len(given):
+            await make_again(records, batch)
+
     for died_at in (1, 250, 251, 999):
-        await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
-        handling = asyncio.create_task(BatchMaker(records.store, NoPlaylists()).make(await take_batch(records)))
+        handling = asyncio.create_task(make_all())
         await until_made(records, batch, died_at)
         handling.cancel()
         await asyncio.wait([handling])
-    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
-    await make(records)
+    await make_all()
 
     assert await counts(records, batch) == {"total": 1000, "made": 1000, "queued": 950, "failed": 50}
     downloads = await records.redis.zcard(keys.QUEUE)
@@ -230,6 +233,14 @@ async def test_playlists_that_hang_hold_up_those_of_no_other_caller(records: Rec
         batch = await new_batch(records, PlaylistRequest("https://example.com/other"), given_caller="other")
         await until_made(records, batch, 1)
         assert reading.locked(), "no more of the one caller are read"
+
+
+async def test_batches_take_turns(records: Records) -> None:
+    many = [await new_batch(records, ["no URL"] * (3 * TURN)) for _ in range(3)]
+    small = await new_batch(records, urls(2))
+    for _ in range(len(many) + 1):
+        await make(records)
+    assert [(await read(records, batch)).made for batch in (*many, small)] == [TURN, TURN, TURN, 2]
 
 
 async def test_many_batches_that_wait_are_looked_at_less_often(records: Records) -> None:

@@ -20,6 +20,9 @@ MAX_READING = 16
 that wait for nobody, so that slow playlists hold up no lists of URLs."""
 MAX_READING_OF_CALLER = 4
 """The same of one caller, so that the slow playlists of one hold up none of the others for long."""
+TURN = 50
+"""children that are made of one batch before the others that are due have their turns, so that a thousand large batches
+don't have a small one wait until all of theirs are made"""
 LOOKS_PER_SECOND = 100
 """at the batches that have not ended, over all workers, as soon as there are so many that each could not be looked at
 as often as it should be: else a thousand small batches that wait would keep the workers busy with looking"""
@@ -55,13 +58,13 @@ class BatchMaker:
     async def _make_children(self, batch: OpenBatch, task: Task) -> None:
         maker = ChildMaker(self._store, batch)
         try:
-            wait = await maker.make_known()
-            if batch.total is None and batch.job.playlist is not None:
+            wait = await maker.make_known(TURN)
+            if wait != 0 and batch.total is None and batch.job.playlist is not None:
                 if not self._may_read(batch):
                     await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
                     return
                 await self._read_playlist(batch, batch.job.playlist, maker)
-                wait = await maker.make_known()
+                wait = await maker.make_known(TURN)
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except RedisFull:
@@ -111,7 +114,8 @@ class BatchMaker:
 
 def _pause(batch: OpenBatch, seconds: float) -> float:
     """The seconds until the next look at the batch: more than that where many others are to be looked at."""
-    return max(seconds, batch.all_open / LOOKS_PER_SECOND)
+    crowded = batch.all_open / LOOKS_PER_SECOND
+    return crowded if crowded > max(seconds, FULL_SECONDS) else seconds
 
 
 class NewsPublisher:
