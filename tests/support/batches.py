@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from support.records import CAP, Records, new_job
+from vidferry_common.contract import keys
 from vidferry_common.contract.batches import Entry, PlaylistRequest, child_id
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.kinds import JobKind
@@ -11,7 +12,7 @@ from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import Claim, Ending, NewJob, OpenBatch, Task, entries_digest
 from vidferry_worker.batches.entry_source import EntryPage, EntrySource
-from vidferry_worker.batches.maker import BatchMaker
+from vidferry_worker.batches.maker import TURN, BatchMaker
 
 QUEUE_BYTES = 2**30
 
@@ -45,7 +46,9 @@ async def take_batch(records: Records) -> Task:
 async def made(records: Records, source: Sequence[str] | PlaylistRequest, **fields: Any) -> NewJob:
     """A batch whose children a worker has made."""
     batch = await new_batch(records, source, **fields)
-    await make(records)
+    for _ in range(1 if isinstance(source, PlaylistRequest) else 1 + len(source) // TURN):
+        await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})  # its turn has come
+        await make(records)
     return batch
 
 

@@ -36,7 +36,7 @@ KEPT = (
 """records, which stay until they expire, and what is known of the bucket"""
 TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)
 SHARED = {
-    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ROOM,
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ENDED_PROBES, keys.ROOM,
     *(queue + keys.TASK_DOORBELL for queue in TASK_QUEUES),
 }  # fmt: skip
 

@@ -246,6 +246,7 @@ def test_deleting(api: httpx2.Client, backstage: Backstage, put: Put) -> None:
     link = api.get(f"{url_of(stored)}/file").headers["location"]
 
     problem(api.delete(url_of(stored), headers={"If-Match": '"another"'}), 412, "precondition_failed")
+    assert backstage.redis(lambda redis: redis.zcard(keys.PINNED)) == 1, "the link that was handed out stays good"
     assert api.delete(url_of(stored), headers={"If-Match": f'"x", W/"{version}"'}).status_code == 204
 
     problem(api.get(link), 410, "object_gone")

@@ -12,6 +12,7 @@ from support.backstage import Backstage
 from support.receiver import SECRET
 from unit.api.conftest import OpenApp
 from vidferry_api.webhooks.deliveries import hide_query
+from vidferry_common.contract import keys
 from vidferry_common.store import Delivery, DeliveryAttempt, Settlement, Store
 
 URL = "https://hooks.example.org/a?key=hush&b"
@@ -89,6 +90,20 @@ def test_a_job_without_a_webhook_has_none(open_app: OpenApp) -> None:
     client = open_app()
     job = accepted(client.post("/api/download", json={"url": VIDEO}))
     assert client.get(f"/api/jobs/{job['job_id']}/deliveries").json() == {"webhook": None, "events": []}
+
+
+def test_an_event_is_not_sent_again_while_too_many_wait(
+    file: KeysFile, mine: dict[str, str], open_app: OpenApp, backstage: Backstage
+) -> None:
+    client = open_app(queue_bytes=str(2**20), **file.settings())
+    path = cancelled(client, mine)
+    settle(backstage, 204, settled=True)
+    resend = f"{path}/{client.get(path, headers=mine).json()['events'][0]['event_id']}/resend"
+    cancelled(client, mine)  # whose event waits
+    backstage.redis(lambda redis: redis.hset(keys.UNDELIVERED_BYTES, "team-a", 2**18 + 1))
+    answer = client.post(resend, headers=mine)
+    problem(answer, 429, "quota_exceeded")
+    assert answer.headers["retry-after"] == "60"
 
 
 def test_an_event_is_sent_again_when_it_is_done_with(

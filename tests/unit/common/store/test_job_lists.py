@@ -168,7 +168,7 @@ async def test_a_place_is_of_one_filter(records: Records) -> None:
     lambda parts: parts[:2], lambda parts: [*parts, 1], lambda parts: [parts[0], "x", parts[2]],
     lambda parts: [parts[0], 1e400, parts[2]], lambda parts: [parts[0], parts[1], ""], dict.fromkeys,
     lambda parts: [parts[0], None, parts[2]], lambda parts: [parts[0], parts[1], 5], lambda parts: [[], *parts[1:]],
-    lambda parts: [parts[0], 10**300, parts[2]], lambda parts: parts[0],
+    lambda parts: [parts[0], 10**300, parts[2]], lambda parts: [parts[0], 10**25, parts[2]], lambda parts: parts[0],
 ])  # fmt: skip
 def test_what_is_no_place(change: Any) -> None:
     token = Place(5, str(uuid4())).token(A)

@@ -16,6 +16,7 @@ from vidferry_common.contract.stages import Status
 from vidferry_common.store import (
     Cancelled,
     Created,
+    EndedLimits,
     IdempotencyMismatch,
     JobFilter,
     JobLimits,
@@ -184,6 +185,26 @@ async def test_a_caller_has_so_many_at_once(records: Records) -> None:
     await create(records.store, new_probe(url=f"{URL}/more", caller="owner:a", owner="a"))
 
 
+async def test_callers_take_turns(records: Records) -> None:
+    store = records.store
+    jobs = [new_probe(url=f"{URL}/{at}", caller=caller) for at, caller in enumerate("aaaabbc")]
+    for job in jobs:
+        await create(store, job)
+    places = {job.job_id: at for at, job in enumerate(jobs)}
+
+    async def take_places(count: int) -> list[int]:
+        return [places[task.id] for task in (await store.probes.take(count, 30))[0]]
+
+    assert await take_places(2) == [0, 4], "one of each caller, in their order"
+    assert await take_places(1) == [6]
+    assert await take_places(3) == [1, 5, 2]
+    await records.redis.zadd(keys.PROBES, {jobs[4].job_id: 1, jobs[5].job_id: 2})  # their worker died
+    assert await take_places(9) == [4, 5, 3]
+    await records.redis.zadd(keys.PROBES, {"gone": 0})
+    assert await take_places(9) == []
+    assert await records.redis.zscore(keys.PROBES, "gone") is None
+
+
 async def test_probes_leave_an_owners_waiting_downloads_alone(records: Records) -> None:
     limits = JobLimits(jobs_waiting=1)
     await create(records.store, new_probe(caller="owner:a", owner="a", limits=limits))
@@ -207,6 +228,33 @@ async def test_lists_tell_the_kinds_apart(records: Records) -> None:
     await records.store.probes.complete(await take(records.store), PROBE)
     assert await listed(kind=JobKind.PROBE) == [probe.job_id]
     assert await listed(statuses=queued) == [download.job_id]
+
+
+async def test_probes_delete_few_jobs_that_have_ended(records: Records) -> None:
+    """However many are asked for: they have a list of their own, which what has expired leaves first."""
+    bound = 2**20
+    store = Store(records.redis, SECONDS, EndedLimits(bytes=bound))
+    found = replace(PROBE, title="x" * 20_000)
+    jobs = [await records.created() for _ in range(4)]
+    for job in jobs:
+        await records.cancel(job)
+    probes = []
+    for number in range(20):
+        probes.append(new_probe(url=f"{URL}/{number}"))
+        await create(store, probes[-1])
+        assert await store.probes.begin(task := await take(store))
+        assert await store.probes.complete(task, found)
+        kept = int(await of(records.redis.hget(keys.ROOM, "ended_probes")) or 0)
+        assert kept <= bound // 4
+    assert None not in [await store.jobs.read(job.job_id) for job in jobs]
+    assert await store.jobs.read(probes[-1].job_id)
+    assert not await store.jobs.read(probes[0].job_id), "the oldest probes go"
+
+    for job_id in await of(records.redis.lrange(keys.ENDED_PROBES, 0, -1)):  # ten minutes later
+        await records.redis.delete(keys.JOB + job_id.decode().split()[0])
+    await records.cancel(await records.created())
+    assert await of(records.redis.llen(keys.ENDED_PROBES)) == 0
+    assert await of(records.redis.hget(keys.ROOM, "ended_probes")) == b"0"
 
 
 async def test_the_same_key_gets_the_same_probe(records: Records) -> None:

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from support.records import Records
@@ -75,6 +77,15 @@ async def test_one_that_is_put_back_waits_and_keeps_what_was_told(queue: TaskQue
 async def test_an_added_task_ends_the_wait(queue: TaskQueue) -> None:
     await queue.add("a")
     await queue.wait_for_task(600)
+
+
+async def test_one_that_is_put_back_for_now_ends_the_wait(queue: TaskQueue) -> None:
+    await queue.add("a")
+    await queue.wait_for_task(30)
+    (task,), _ = await queue.take(1, hold=30)
+    assert await queue.put_back(task)
+    async with asyncio.timeout(20):
+        await queue.wait_for_task(30)
 
 
 async def test_one_whose_record_is_lost_leaves_the_queue(queue: TaskQueue, records: Records) -> None:

@@ -322,6 +322,29 @@ async def test_events_that_wait_take_room_from_new_jobs_and_those_of_one_owner_f
     assert job.owner == delivery.owner
 
 
+async def test_events_that_are_sent_again_count_like_new_ones(records: Records) -> None:
+    jobs = [await cancelled(records, **hooked(owner="team-a")) for _ in range(3)]
+    size = await room(records)
+    while held := await taken(records):
+        for each in held:
+            await accepted(records, each)
+    assert await room(records) == 0
+    store = records.store.webhooks
+
+    async def resend(job: NewJob, queue_bytes: int) -> ResendOutcome:
+        ((seq, known),) = (await store.read(job.job_id)).logs.items()
+        return await store.resend(job.job_id, seq, known, 5, queue_bytes)
+
+    roomy = 4 * size // 2  # a quarter is of an event and a half
+    assert await resend(jobs[0], roomy) is ResendOutcome.SENT
+    assert await resend(jobs[1], roomy) is ResendOutcome.SENT, "the quarter is not used up yet"
+    with pytest.raises(QuotaExceeded, match="events_waiting"):
+        await resend(jobs[2], roomy)
+    ((_, log),) = (await store.read(jobs[2].job_id)).logs.items()
+    assert log.status == "delivered", "it is as before"
+    await records.store.jobs.create(new_job(owner="team-b"), CAP, roomy + 10**5)
+
+
 async def test_what_waits_is_as_old_as_its_first_event(records: Records) -> None:
     assert (await records.store.webhooks.read_undelivered()).oldest == 0
     job = await cancelled(records, **hooked())

@@ -31,8 +31,9 @@ from vidferry_common.contract.stages import Status
 from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, Store, connect_redis
 from vidferry_common.store.scripts import ScriptRunner
+from vidferry_worker.batches.children import FULL_SECONDS
 from vidferry_worker.batches.entry_source import EntryPage
-from vidferry_worker.batches.maker import MAX_READING, BatchMaker
+from vidferry_worker.batches.maker import LOOKS_PER_SECOND, MAX_READING, MAX_READING_OF_CALLER, TURN, BatchMaker
 from vidferry_worker.tasks.task_loop import TaskLoop
 
 pytestmark = pytest.mark.anyio
@@ -129,14 +130,17 @@ async def test_a_thousand_with_bad_ones_and_doubles_whose_workers_die(records: R
     given = [f"https://example.com/{index % 900}" for index in range(1000)]
     given[::20] = ["bad"] * 50
     batch = await new_batch(records, given)
+
+    async def make_all() -> None:
+        while (await read(records, batch)).made < len(given):
+            await make_again(records, batch)
+
     for died_at in (1, 250, 251, 999):
-        await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
-        handling = asyncio.create_task(BatchMaker(records.store, NoPlaylists()).make(await take_batch(records)))
+        handling = asyncio.create_task(make_all())
         await until_made(records, batch, died_at)
         handling.cancel()
         await asyncio.wait([handling])
-    await records.redis.zadd(keys.BATCHES, {batch.job_id: 0})
-    await make(records)
+    await make_all()
 
     assert await counts(records, batch) == {"total": 1000, "made": 1000, "queued": 950, "failed": 50}
     downloads = await records.redis.zcard(keys.QUEUE)
@@ -209,6 +213,49 @@ async def test_playlists_that_hang_hold_up_no_list(records: Records) -> None:
     batch = await new_batch(records, urls(1))
     async with worker(records, Playlist([Entry("x")], stop=0), slots=MAX_READING + 1):
         await until_made(records, batch, 1)
+
+
+async def test_playlists_that_hang_hold_up_those_of_no_other_caller(records: Records) -> None:
+    reading = asyncio.Semaphore(0)
+
+    class Hanging:
+        async def read_entries(self, playlist: PlaylistRequest, _: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+            if playlist == LIST:
+                reading.release()
+                await asyncio.Event().wait()
+            yield EntryPage((Entry("https://example.com/video"),))
+
+    for _ in range(MAX_READING + 1):
+        await new_batch(records, LIST, given_caller="one")
+    async with worker(records, Hanging(), slots=MAX_READING + 2), asyncio.timeout(60):
+        for _ in range(MAX_READING_OF_CALLER):
+            await reading.acquire()
+        batch = await new_batch(records, PlaylistRequest("https://example.com/other"), given_caller="other")
+        await until_made(records, batch, 1)
+        assert reading.locked(), "no more of the one caller are read"
+
+
+async def test_batches_take_turns(records: Records) -> None:
+    many = [await new_batch(records, ["no URL"] * (3 * TURN)) for _ in range(3)]
+    small = await new_batch(records, urls(2))
+    for _ in range(len(many) + 1):
+        await make(records)
+    assert [(await read(records, batch)).made for batch in (*many, small)] == [TURN, TURN, TURN, 2]
+
+
+async def test_many_batches_that_wait_are_looked_at_less_often(records: Records) -> None:
+    await records.created()
+    batch = await new_batch(records, urls(2), cap=1)
+    await make(records)
+
+    async def left() -> float:
+        due = await records.redis.zscore(keys.BATCHES, batch.job_id)
+        return (float(due or 0) - await records.now_ms()) / 1000
+
+    assert await left() <= FULL_SECONDS
+    await records.redis.zadd(keys.BATCHES, {str(number): 10**13 for number in range(10 * LOOKS_PER_SECOND)})
+    await make_again(records, batch)
+    assert 9 < await left() < 11
 
 
 class Overtaken(Playlist):

@@ -76,9 +76,11 @@ DELAYED = "vidferry:delayed"
 
 ENDED = "vidferry:ended"
 """list: the jobs that have ended, the oldest first, each with the bytes that it takes and the keys that go with it"""
+ENDED_PROBES = "vidferry:ended-probes"
+"""list: the same of probes, whose records are larger and go sooner"""
 ROOM = "vidferry:room"
-"""hash: `ended` and `open`, bytes of the jobs that have ended and of what has not; the `share` of Redis'
-memory that was used when a script last `looked`, and what was open then (`looked_open`)"""
+"""hash: `ended`, `ended_probes` and `open`, bytes of the jobs and probes that have ended, and of what has not; the
+`share` of Redis' memory that was used when a script last `looked`, and what was open then (`looked_open`)"""
 REQUESTS = "vidferry:requests:"
 """+ digest of a caller: the time (ms) from which on all requests of its minute are left; it expires then"""
 

@@ -78,6 +78,8 @@ class OpenBatch:
     """`cancelled` or `failed` where it makes no more children"""
     idle: float
     """seconds since its watchers were told anything"""
+    all_open: int = 1
+    """the batches that have not ended, with this one"""
 
 
 def _known(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -158,8 +160,9 @@ class BatchStore:
         pipe.hgetall(keys.JOB + batch_id)
         pipe.hmget(key, ["making", "made", "total", "stopped", "told"])
         pipe.llen(key + keys.ENTRIES)
+        pipe.zcard(keys.BATCHES)
         pipe.time()
-        job, record, entries, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
+        job, record, entries, all_open, (seconds, micros) = await self._scripts.await_reply(pipe.execute())
         making, made, total, stopped, told = record
         if not job or making is None:
             return None
@@ -171,6 +174,7 @@ class BatchStore:
             total=None if total is None else int(total),
             stopped=(stopped or b"").decode(),
             idle=seconds + micros / 1e6 - float(told) / 1000,
+            all_open=all_open,
         )
 
     async def read_entries(self, batch_id: str, first: int = 0, count: int = MAX_ENTRIES) -> list[Entry]:

@@ -68,8 +68,9 @@ class RedisSettings(Settings):
         128 * 1024**2,
         ge=1024**2,
         description="The most memory of Redis, in bytes, that ended jobs may use (up to 4.5 KiB per job, and its "
-        "metadata twice). When they use more, the oldest are deleted. VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES "
-        "together should be at most three quarters of Redis' `maxmemory`.",
+        "metadata twice). When they use more, the oldest are deleted. Probes may use a quarter of it. "
+        "VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES together should be at most three quarters of Redis' "
+        "`maxmemory`.",
     )
 
     @field_validator("redis_url")

@@ -114,9 +114,10 @@ class Place:
                 raise InvalidPlace
             made_for, ms, job_id = json.loads(urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4)))
             place = cls(int(ms), str(UUID(job_id)))
-        except (ValueError, TypeError, AttributeError, OverflowError):
+            is_own = made_for == which.digest and place.token(which) == token
+        except (ValueError, TypeError, AttributeError, OverflowError):  # TypeError: also of a number beyond 64 bits
             raise InvalidPlace from None
-        if made_for != which.digest or place.token(which) != token:
+        if not is_own:
             raise InvalidPlace
         return place
 

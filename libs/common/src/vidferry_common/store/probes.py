@@ -22,12 +22,13 @@ from vidferry_common.store.jobs import (
 )
 from vidferry_common.store.owner_limits import QuotaExceeded
 from vidferry_common.store.scripts import ScriptRunner
-from vidferry_common.store.tasks import Task
+from vidferry_common.store.tasks import Task, parse_tasks
 
 QUEUE = keys.PROBES.removeprefix(keys.TASKS)
 MAX_OPEN = 20
-"""probes of one caller that wait or run. Probes are done in the order of their creation, so nobody waits for more than
-these of each other caller."""
+"""probes of one caller that wait or run"""
+LOOK = 400
+"""probes that one script looks at: about half a millisecond. They are of twenty callers at least"""
 OPEN_RETRY_SECONDS = 5
 """after which one of them may have ended"""
 _CANCELLED = {"status": Status.CANCELLED, "stage": Stage.CANCELLED}
@@ -99,6 +100,11 @@ class ProbeStore:
         if reply[0] == b"probes_waiting":
             raise QuotaExceeded("probes_waiting", MAX_OPEN, OPEN_RETRY_SECONDS)
         return parse_created(job, request, caller_rate, reply)
+
+    async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
+        """Takes probes, as TaskQueue.take() does. Callers take turns."""
+        arguments = {"count": count, "hold_ms": int(hold * 1000), "look": LOOK}
+        return parse_tasks(await self._scripts.run("take_probes", [keys.PROBES], **arguments))
 
     async def begin(self, task: Task) -> bool:
         """Tells that the look begins. False where there is nothing to do any more: the task has ended, or was lost.

@@ -9,6 +9,8 @@ import orjson
 
 from vidferry_common.contract import keys
 from vidferry_common.contract.webhooks import EventType, Webhook
+from vidferry_common.store.jobs import EVENTS_RETRY_SECONDS, QUEUE_BYTES
+from vidferry_common.store.owner_limits import QuotaExceeded
 from vidferry_common.store.scripts import RedisFull, ScriptRunner
 from vidferry_common.store.tasks import Task, TaskQueue, parse_tasks
 
@@ -250,10 +252,13 @@ class WebhookStore:
         found = {int(seq): EventLog.parse(log) for seq, log in sorted(logs.items(), key=lambda pair: int(pair[0]))}
         return JobDeliveries(Webhook.parse_record_field(text), int(until) if until else None, found)
 
-    async def resend(self, job_id: str, seq: int, known: EventLog, now_ms: int) -> ResendOutcome:
-        """Puts an event into its job's outbox again, with the job's document as it is now. Raises RedisFull.
+    async def resend(
+        self, job_id: str, seq: int, known: EventLog, now_ms: int, queue_bytes: int = QUEUE_BYTES
+    ) -> ResendOutcome:
+        """Puts an event into its job's outbox again, with the job's document as it is now.
 
-        known: what became of it so far.
+        known: what became of it so far. queue_bytes: what all that waits may take. Raises RedisFull, and QuotaExceeded
+        where too many events wait.
         """
         message = await self._scripts.await_reply(self._scripts.redis.hget(keys.JOB + job_id, "state"))
         if not message:
@@ -268,9 +273,12 @@ class WebhookStore:
             log=log.dump(),
             message=message,
             record_seconds=self._record_seconds,
+            queue_bytes=queue_bytes,
         )
         if outcome == b"no_memory":
             raise RedisFull
+        if outcome == b"events_waiting":
+            raise QuotaExceeded("events_waiting", 0, EVENTS_RETRY_SECONDS)
         return ResendOutcome(outcome.decode())
 
     async def read_undelivered(self) -> Undelivered:

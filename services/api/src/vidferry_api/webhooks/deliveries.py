@@ -24,7 +24,9 @@ async def resend_event(job: JobRecord, text: str, services: Services) -> dict[st
     known = deliveries.logs.get(named[1]) if named and named[0] == job.job_id else None
     if named is None or known is None:
         raise _no_event()
-    outcome = await services.store.webhooks.resend(job.job_id, named[1], known, int(time.time() * 1000))
+    outcome = await services.store.webhooks.resend(
+        job.job_id, named[1], known, int(time.time() * 1000), services.settings.queue_bytes
+    )
     if outcome is ResendOutcome.NONE:
         raise _no_event()
     if outcome is ResendOutcome.WAITING:

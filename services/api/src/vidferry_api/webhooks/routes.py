@@ -42,6 +42,7 @@ async def get_deliveries(job: ReadableJobDep, services: ServicesDep) -> JSONResp
         ProblemCode.JOB_NOT_FOUND,
         ProblemCode.EVENT_NOT_FOUND,
         ProblemCode.EVENT_WAITING,
+        ProblemCode.QUOTA_EXCEEDED,
         ProblemCode.REDIS_FULL,
         ProblemCode.REDIS_UNAVAILABLE,
     ),

@@ -26,13 +26,16 @@ class ChildMaker:
         self._store, self._batch = store, batch
         self._made = batch.made
 
-    async def make_known(self) -> float | None:
-        """Makes a child of each known entry, and returns None; or the seconds to wait where there is no room for one.
+    async def make_known(self, most: int | None = None) -> float | None:
+        """Makes a child of each known entry, and returns None; or the seconds to wait where there is no room for one, 0
+        where there may be more than it was to make.
 
         Raises BatchMovedOn where the batch was cancelled, or another maker is at another entry.
         """
-        batch_id = self._batch.job.job_id
-        while entries := await self._store.batches.read_entries(batch_id, self._made, STRETCH):
+        batch_id, end = self._batch.job.job_id, None if most is None else self._made + most
+        while entries := await self._store.batches.read_entries(
+            batch_id, self._made, STRETCH if end is None else end - self._made
+        ):
             for entry in entries:
                 try:
                     await self._make_child(entry)
@@ -41,6 +44,8 @@ class ChildMaker:
                 except QuotaExceeded as refusal:
                     return min(refusal.retry_after, MAX_WAIT) if refusal.limit == "bytes_per_day" else FULL_SECONDS
                 self._made += 1
+            if self._made == end:
+                return 0
         return None
 
     async def _make_child(self, entry: Entry) -> None:

@@ -1,6 +1,7 @@
 """Does the tasks of batches: has their children made, reads their playlists, looks after them until they have ended."""
 
 import logging
+from collections import Counter
 from contextlib import aclosing
 
 from vidferry_common.contract.batches import PlaylistRequest
@@ -17,6 +18,14 @@ IDLE_SECONDS = 60.0
 MAX_READING = 16
 """Batches of one worker that read a playlist, or wait for the slot of one that does. The other slots are for batches
 that wait for nobody, so that slow playlists hold up no lists of URLs."""
+MAX_READING_OF_CALLER = 4
+"""The same of one caller, so that the slow playlists of one hold up none of the others for long."""
+TURN = 50
+"""children that are made of one batch before the others that are due have their turns, so that a thousand large batches
+don't have a small one wait until all of theirs are made"""
+LOOKS_PER_SECOND = 100
+"""at the batches that have not ended, over all workers, as soon as there are so many that each could not be looked at
+as often as it should be: else a thousand small batches that wait would keep the workers busy with looking"""
 READING_TRIES = 4
 """of a playlist that can't be read for now"""
 READING_DELAY = 5.0
@@ -28,7 +37,8 @@ class BatchMaker:
 
     def __init__(self, store: Store, source: EntrySource) -> None:
         self._store, self._queue, self._source = store, store.batches.tasks, source
-        self._reading = 0
+        self._reading: Counter[str] = Counter()
+        """by callers"""
 
     async def make(self, task: Task) -> None:
         """Makes what can be made now, and lets the task be done again later."""
@@ -37,38 +47,43 @@ class BatchMaker:
             await self._queue.finish(task)
         elif batch.stopped == "cancelled":  # whoever cancelled it may have died amid its children
             await self._store.batches.cancel(task.id)
-            await self._queue.put_back(task, IDLE_SECONDS)
+            await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
         elif batch.stopped or batch.made == batch.total:
             if batch.idle >= IDLE_SECONDS:
                 await self._store.batches.settle(batch)
-            await self._queue.put_back(task, IDLE_SECONDS)
+            await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
         else:
             await self._make_children(batch, task)
 
     async def _make_children(self, batch: OpenBatch, task: Task) -> None:
         maker = ChildMaker(self._store, batch)
         try:
-            wait = await maker.make_known()
-            if batch.total is None and batch.job.playlist is not None:
-                if self._reading >= MAX_READING:
-                    await self._queue.put_back(task, FULL_SECONDS)
+            wait = await maker.make_known(TURN)
+            if wait != 0 and batch.total is None and batch.job.playlist is not None:
+                if not self._may_read(batch):
+                    await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
                     return
                 await self._read_playlist(batch, batch.job.playlist, maker)
-                wait = await maker.make_known()
+                wait = await maker.make_known(TURN)
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except RedisFull:
-            await self._queue.put_back(task, FULL_SECONDS)
+            await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
         except JobFailure as failure:
             await self._put_off_reading(batch, task, failure)
         else:
-            await self._queue.put_back(task, IDLE_SECONDS if wait is None else wait)
+            await self._queue.put_back(task, _pause(batch, IDLE_SECONDS if wait is None else wait))
+
+    def _may_read(self, batch: OpenBatch) -> bool:
+        """Whether a place is free for a batch that reads a playlist."""
+        own = self._reading[batch.making.caller_digest]
+        return own < MAX_READING_OF_CALLER and self._reading.total() < MAX_READING
 
     async def _read_playlist(self, batch: OpenBatch, playlist: PlaylistRequest, maker: ChildMaker) -> None:
         """Reads the rest of a playlist, and makes children meanwhile. Raises RedisFull, BatchMovedOn, JobFailure."""
         batch_id, start, queue_bytes = batch.job.job_id, batch.entries, batch.making.queue_bytes
-        add_entries = self._store.batches.add_entries
-        self._reading += 1
+        add_entries, caller = self._store.batches.add_entries, batch.making.caller_digest
+        self._reading[caller] += 1
         try:
             await add_entries(batch_id, start, (), queue_bytes)  # asks no site where its answer would find no room
             known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
@@ -81,7 +96,8 @@ class BatchMaker:
                     await maker.make_known()
             await add_entries(batch_id, start, (), queue_bytes, complete=True)
         finally:
-            self._reading -= 1
+            self._reading[caller] -= 1
+            self._reading += Counter()  # forgets callers that read none
 
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
@@ -93,7 +109,13 @@ class BatchMaker:
             await self._queue.put_back(task, failure.retry_after or retry_delay(READING_DELAY, tries - 1), tries=tries)
         else:
             await self._store.batches.fail(batch.job.job_id, failure.code)
-            await self._queue.put_back(task, IDLE_SECONDS)
+            await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
+
+
+def _pause(batch: OpenBatch, seconds: float) -> float:
+    """The seconds until the next look at the batch: more than that where many others are to be looked at."""
+    crowded = batch.all_open / LOOKS_PER_SECOND
+    return crowded if crowded > max(seconds, FULL_SECONDS) else seconds
 
 
 class NewsPublisher:

@@ -30,7 +30,8 @@ class ProbeRunner:
     def make_loop(self) -> TaskLoop:
         """The loop that takes the probes."""
         settings, queue = self._context.settings, self._context.store.tasks(QUEUE)
-        return TaskLoop(queue, self.run_probe, slots=settings.look_slots, hold=min(HOLD_SECONDS, settings.lease))
+        hold = min(HOLD_SECONDS, settings.lease)
+        return TaskLoop(queue, self.run_probe, slots=settings.look_slots, hold=hold, take=self._probes.take)
 
     async def run_probe(self, task: Task) -> None:
         """Looks at the URL of one probe, and ends it. No failure is tried again: whoever asked can do so."""

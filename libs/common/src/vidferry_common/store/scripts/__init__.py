@@ -17,11 +17,11 @@ SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "ca
            "expired_objects", "fail_child", "finish", "forget_objects", "hold_tasks", "list_jobs", "list_objects",
            "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "release_task", "renew", "requeue",
            "resend_event", "set_fields", "settle_batch", "settle_delivery", "stop_batch", "sweep_due",
-           "take_deliveries", "take_tasks", "tell_batch")  # fmt: skip
+           "take_deliveries", "take_probes", "take_tasks", "tell_batch")  # fmt: skip
 LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 FURTHER_LIBRARIES = {
-    **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child"), ("accept",)),
+    **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child", "resend_event"), ("accept",)),
     **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
     **dict.fromkeys(("cancel_probe", "end_probe"), ("probes",)),
     **dict.fromkeys(

@@ -1,4 +1,5 @@
--- How a request for a job is checked before the job is made. It stands behind lib.lua, before the scripts that make jobs.
+-- How a request for a job is checked before the job is made. It stands behind lib.lua, before the scripts that make jobs,
+-- and before the one that sends events again.
 
 -- Counts one request of a caller. Returns the ms until all requests of its minute are available again; more than MINUTE_MS
 -- where none was left. GCRA: a caller's state is one time, which expires once it is past.
@@ -65,7 +66,7 @@ end
 local function check_request(args, requests_key, idempotency)
   local share, open, undelivered = look_at_memory()
   if share >= EVICTED then
-    make_room(16, share, redis.call('LLEN', keys.ENDED), redis.call('HGET', keys.ROOM, 'ended') or 0)
+    make_room(16, share)
     share = measure_memory()
   end
   local spent = 0

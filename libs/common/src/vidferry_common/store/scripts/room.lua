@@ -6,7 +6,9 @@
 -- LOOKED_BYTES were taken since.
 local WATCHED, EVICTED, REFUSED, LOOKED_MS, LOOKED_BYTES = 0.7, 0.8, 0.9, 100, 262144
 -- This many ended jobs are kept even then, so that callers can read how their jobs ended.
-local NEWEST = 100
+local NEWEST, NEWEST_PROBES = 100, 20
+-- The part of ENDED_BYTES that ended probes may take: one of so many.
+local PROBES_PART = 4
 
 -- Seconds for which the history of an ended job and the record of its download are kept, below WATCHED and above.
 local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
@@ -143,31 +145,43 @@ local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   end
 end
 
--- Deletes up to `most` of the ended jobs, the oldest first, while there are more than there may be. Jobs that have expired
--- are taken off the list too. Where memory is short, up to 16 are deleted whatever their number.
-local function make_room(most, share, jobs, bytes)
-  local freed, short = 0, share >= EVICTED and math.min(most, 16) or 0
+-- Deletes up to `most` of one list's ended jobs, the oldest first, while there are more than there may be. Jobs that have
+-- expired are taken off the list too. short: so many are deleted whatever their number, but for the `newest`.
+-- Returns the bytes that are left.
+local function delete_oldest(list, field, most, short, newest, bytes_bound)
+  local jobs, bytes, freed = redis.call('LLEN', list), redis.call('HGET', keys.ROOM, field) or 0, 0
   for _ = 1, most do
-    local oldest = redis.call('LINDEX', keys.ENDED, 0)
+    local oldest = redis.call('LINDEX', list, 0)
     if not oldest then break end
     local job_id, size, idempotency, object_by_url, known_until = string.match(oldest, '^(%S+) (%d+) (%S+) (%S+) (%d+)$')
-    local over = short > 0 and jobs > NEWEST or jobs > ENDED_RECORDS or bytes - freed > ENDED_BYTES
+    local over = short > 0 and jobs > newest or jobs > ENDED_RECORDS or bytes - freed > bytes_bound
     if not over and redis.call('EXISTS', keys.JOB .. job_id) == 1 then break end
-    redis.call('LPOP', keys.ENDED)
+    redis.call('LPOP', list)
     delete_ended_job(job_id, idempotency, object_by_url, known_until)
     freed, jobs, short = freed + size, jobs - 1, short - 1
   end
-  if freed > 0 then redis.call('HINCRBY', keys.ROOM, 'ended', -freed) end
+  if freed > 0 then redis.call('HINCRBY', keys.ROOM, field, -freed) end
+  return bytes - freed
 end
 
--- Appends ended jobs to the list, and deletes up to 64 old ones for each, and one more for each KiB: the entries of a batch
+-- Deletes up to `most` of the ended probes and of the other ended jobs; where memory is short, up to 16 of each whatever their
+-- number. Probes have a list of their own: one takes as much as fifty jobs and expires within minutes, so behind jobs that stay
+-- for days its bytes would count long after it is gone, and whoever asks for many probes would have everybody's jobs deleted.
+local function make_room(most, share)
+  local short = share >= EVICTED and math.min(most, 16) or 0
+  local probes = delete_oldest(keys.ENDED_PROBES, 'ended_probes', most, short, NEWEST_PROBES, ENDED_BYTES / PROBES_PART)
+  delete_oldest(keys.ENDED, 'ended', most, short, NEWEST, ENDED_BYTES - probes)
+end
+
+-- Appends ended jobs to their list, and deletes up to 64 old ones for each, and one more for each KiB: the entries of a batch
 -- may take many. The largest job takes less than 64 times the bytes of the smallest, so the list can't outgrow its bounds.
--- args: as end_job takes them. Ends the batches whose last children these were.
-local function append_ended(line, args)
+-- args: as end_job takes them. probes: whether they are probes. Ends the batches whose last children these were.
+local function append_ended(line, args, probes)
   if not line[1] then return end
   local bytes = 0
   for _, place in ipairs(line) do bytes = bytes + string.match(place, ' (%d+)') end
-  local jobs = redis.call('RPUSH', keys.ENDED, unpack(line))
-  make_room(64 * #line + math.floor(bytes / 1024), (look_at_memory()), jobs, redis.call('HINCRBY', keys.ROOM, 'ended', bytes))
+  redis.call('RPUSH', probes and keys.ENDED_PROBES or keys.ENDED, unpack(line))
+  redis.call('HINCRBY', keys.ROOM, probes and 'ended_probes' or 'ended', bytes)
+  make_room(64 * #line + math.floor(bytes / 1024), (look_at_memory()))
   tell_batches(args.record_seconds, args)
 end
