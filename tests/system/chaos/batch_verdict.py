@@ -47,7 +47,7 @@ def _compare_entries(collector: Collector, state: Data, children: Sequence[Data]
         yield f"lacks children of {expected[len(urls) :]}"
     if {child["job_id"] for child in children} != {job.id for job in collector.jobs[1:]}:
         yield "has other children than were watched"
-    for index, child in enumerate(children):
+    for index, child in enumerate(children, 1):
         if child["parent"] != {"batch": state["job_id"], "index": index}:
             yield f"has {child['parent']} in the place {index}"
         if is_unusable(child["url"]) != (child["status"] == "failed" and child["error"]["code"] == "invalid_url"):
