@@ -146,10 +146,11 @@ class Line(Zygote):
         """Says all, and no more; the line stays, as one that is closed takes back what was said."""
         line.setblocking(False)
         with line:
-            with suppress(OSError):
+            with suppress(OSError):  # also where one is larger than the line takes: that ends a child
                 for raw in filter(None, self.says):  # an empty one would be the end
                     await asyncio.get_running_loop().sock_sendall(line, raw)
                     self.most_waiting = max(self.most_waiting, child._reports.qsize())
+            with suppress(OSError):
                 line.shutdown(socket.SHUT_WR)
             await asyncio.Event().wait()
 
