@@ -50,6 +50,8 @@ def fill(api: str, headers: Mapping[str, str], backstage: Backstage) -> Known:
         backstage.store(_look)
         children = client.get("/api/jobs", params={"batch": batch}).json()["jobs"]
         (event, *_) = client.get(f"/api/jobs/{failed}/deliveries").json()["events"]
+        change = {"expires_at": utc_now(24 * 3600)}  # chance rarely finds a time to come
+        client.patch(f"/api/objects/{videos[0]}", json=change).raise_for_status()
     kept = [{"object_id": video} for video in videos[:KEPT]]
     jobs = [batch, failed, completed, probe, *(str(child["job_id"]) for child in children)]
     return {
