@@ -30,6 +30,7 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
+from vidferry_worker.cancellation import clear_cancellation
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
@@ -79,7 +80,7 @@ class Attempt:
         except JobsMoved:
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
-            _clear_cancellation()
+            clear_cancellation()
             self._task = None  # what follows must not be cancelled
             self.lost = self.lost or isinstance(error, FenceLost)
             if self.lost:
@@ -213,14 +214,3 @@ class Attempt:
         return await until_redis_answers(
             lambda: self._context.store.downloads.requeue(self._claim.download_id, self._claim.attempt, how)
         )
-
-
-def _clear_cancellation() -> None:
-    """Lets the task go on after its cancellation, which it is handling.
-
-    While a task counts as cancelled, a timeout within it raises CancelledError (asyncio.timeout before Python 3.11.3),
-    and redis-py relies on timeouts.
-    """
-    task = asyncio.current_task()
-    while task and task.cancelling():
-        task.uncancel()

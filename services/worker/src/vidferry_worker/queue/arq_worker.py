@@ -17,6 +17,7 @@ from arq.worker import Worker, func
 
 from vidferry_common.contract import keys
 from vidferry_common.store.client import RedisError, StoreUnavailable
+from vidferry_worker.cancellation import raise_lost_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class DownloadWorker(Worker):
             self._reached_redis = False
             logger.warning("the queue waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
-        _raise_lost_cancellation()
+        raise_lost_cancellation()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         for arq_id in map(bytes.decode, job_ids):
@@ -178,10 +179,3 @@ class DownloadWorker(Worker):
     def stop(self) -> None:
         """Stops as at SIGTERM."""
         self.handle_sig_wait_for_completion(signal.SIGTERM)
-
-
-def _raise_lost_cancellation() -> None:
-    """Raises a cancellation that asyncio.wait_for lost: redis-py uses it, and before Python 3.12 it may lose one."""
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from vidferry_common.store import StoreUnavailable, Task, TaskQueue
+from vidferry_worker.cancellation import clear_cancellation, raise_lost_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +48,11 @@ class TaskLoop:
         try:
             while True:
                 await self._take_tasks()
-                _raise_lost_cancellation()
+                raise_lost_cancellation()
         finally:
             holding.cancel()
-            # By a task of its own: before Python 3.11.3, redis-py's calls fail in one that has been cancelled.
-            await asyncio.shield(self._put_back_running())
+            clear_cancellation()
+            await self._put_back_running()
 
     async def _take_tasks(self) -> None:
         try:
@@ -109,10 +110,3 @@ class TaskLoop:
             await self._queue.put_back(task, delay)
         except StoreUnavailable:  # it is due again when its hold is over
             logger.info("a task was left because Redis is away", extra={"task": task.id})
-
-
-def _raise_lost_cancellation() -> None:
-    """Raises a cancellation that asyncio.wait_for lost: redis-py uses it, and before Python 3.12 it may lose one."""
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
