@@ -159,9 +159,8 @@ def _expected_body(request: Request) -> str:
 def _detail_of(request: Request, invalid: Sequence[Any], errors: list[dict[str, str]]) -> str:
     only = [(each["field"], item["type"]) for each, item in zip(errors, invalid, strict=True)]
     if only in ([("url", "value_error")], [("body", "value_error")]):
-        message = errors[0][
-            "message"
-        ]  # a whole sentence: of vidferry_common/urls.py, shown beside the field, or a model's
+        # A whole sentence: of vidferry_common/urls.py, shown beside the field, or a model's.
+        message = errors[0]["message"]
         return f"{message[:1].upper()}{message[1:]}."
     if errors[0]["field"] == "body":
         return _expected_body(request)

@@ -1,6 +1,7 @@
 -- Adds entries that were read of a playlist to a batch.
 -- KEYS: batch; args: id, start (the index of the first), entries (JSON each), title (JSON; '' where it is unknown), warnings
---       (JSON; '' where there are none), complete (whether these are the last), bytes (of the entries), queue_bytes, timestamp, record_seconds, expires_at
+--       (JSON; '' where there are none), complete (whether these are the last), bytes (of the entries), queue_bytes,
+--       timestamp, record_seconds, expires_at
 -- Returns how many the batch has now; -1 where it has ended or goes on no more, -2 where Redis has no memory for them. Entries
 -- are given back with their batch only, so they may fill half of the memory for what waits: the jobs that are made of them, and
 -- all others, have the other half. No entries and nothing else: asks whether there is room.

@@ -22,8 +22,8 @@ local function deliver_missed(job_id, download, ttl)
   end
 end
 
-local function ring_doorbell()
-  if redis.call('LPUSH', keys.DOORBELL, '1') > 1000 then redis.call('LTRIM', keys.DOORBELL, 0, 999) end
+local function ring_doorbell(list)
+  if redis.call('LPUSH', list, '1') > 1000 then redis.call('LTRIM', list, 0, 999) end
 end
 
 -- A download's place among those of its caller: the time since which it waits, less the head start of its class.
@@ -114,7 +114,7 @@ local function wake_for_site(group)
     local arq_id, rank = take_from_lines(group, true)
     if not arq_id then return end
     if redis.call('ZADD', keys.QUEUE, 'XX', 'CH', rank, arq_id) == 1 then
-      ring_doorbell()
+      ring_doorbell(keys.DOORBELL)
       if redis.call('EXISTS', download_key(string.match(arq_id, '^(.*):%d+$'))) == 1 then return true end
     end
   end
@@ -130,7 +130,7 @@ local function wake_for_caller(group)
     local record = redis.call('HMGET', download_key(string.match(arq_id, '^(.*):%d+$') or ''), 'queued_since', 'head_start')
     local order = record[1] and turn_order(record[1], record[2], turn[2]) or rank
     if redis.call('ZADD', keys.QUEUE, 'XX', 'CH', order, arq_id) == 1 then
-      ring_doorbell()
+      ring_doorbell(keys.DOORBELL)
       if record[1] then
         set_turn(group, 'ready', arq_id)
         return true
@@ -179,7 +179,7 @@ local function line_up(groups, arq_id, queued_since, head_start)
   else
     redis.call('ZADD', keys.QUEUE, queued_since - head_start, arq_id)
   end
-  ring_doorbell()
+  ring_doorbell(keys.DOORBELL)
 end
 
 -- A job with a larger head start has joined a download: moves the download forward in the queue.

@@ -8,8 +8,7 @@ if args.delay_ms then
   if args.fields[1] then redis.call('HSET', task_key(KEYS[1], args.id), unpack(args.fields)) end
   redis.call('ZADD', KEYS[1], now_ms() + args.delay_ms, args.id)
   if args.delay_ms == 0 then -- else idle workers look at the queue when the next task that they know is due
-    redis.call('LPUSH', KEYS[1] .. keys.TASK_DOORBELL, '1')
-    redis.call('LTRIM', KEYS[1] .. keys.TASK_DOORBELL, 0, 999)
+    ring_doorbell(KEYS[1] .. keys.TASK_DOORBELL)
   end
 else
   end_task(KEYS[1], args.id)

@@ -35,6 +35,6 @@ if due > now_ms() then
   redis.call('ZADD', keys.DELAYED, due, args.arq.id)
 else
   redis.call('ZADD', keys.QUEUE, queued_since - record[2], args.arq.id)
-  ring_doorbell()
+  ring_doorbell(keys.DOORBELL)
 end
 return 'requeued'
