@@ -1,4 +1,8 @@
-"""Sends the messages of all attempts of a worker, in one pipeline: steps at once, progress with each tick."""
+"""Sends the messages of all attempts of a worker together: steps at once, progress with each tick.
+
+A pipeline has one message of each attempt. Redis may refuse one message of it and accept the next, such as after a
+restart, when it does not know the script until another worker has sent it.
+"""
 
 import asyncio
 import logging
@@ -16,7 +20,7 @@ TICK = 0.5
 class PublicationSource(Protocol):
     """The messages of one attempt (reporter.py)."""
 
-    def pending_publications(self, *, tick: bool) -> list[Publication]: ...
+    def next_publication(self, *, tick: bool) -> Publication | None: ...
     def mark_sent(self, publication: Publication, job_ids: list[str] | None) -> bool: ...
 
 
@@ -52,7 +56,7 @@ class Publisher:
             if tick:
                 self._next_tick = clock() + TICK
             try:
-                await self._send_batch(tick=tick)
+                await self._send_all(tick=tick)
             except StoreUnavailable as error:
                 logger.warning("messages wait for Redis", extra={"error": str(error)})
                 await asyncio.sleep(OUTAGE_DELAY)
@@ -62,14 +66,23 @@ class Publisher:
                 if self._notified:
                     self._wake_at_tick()
 
-    async def _send_batch(self, *, tick: bool) -> None:
-        batch = [(source, each) for source in self._notified for each in source.pending_publications(tick=tick)]
+    async def _send_all(self, *, tick: bool) -> None:
+        """Sends all steps, then the progress if it is time for that."""
+        while await self._send_batch(tick=False):
+            pass
+        if tick:
+            await self._send_batch(tick=True)
+
+    async def _send_batch(self, *, tick: bool) -> bool:
+        """Sends the oldest message of each source. Whether there was any."""
+        batch = [(each, found) for each in self._notified if (found := each.next_publication(tick=tick))]
         if not batch:
-            return
-        results = await self._store.downloads.publish_all([each for _, each in batch])
+            return False
+        results = await self._store.downloads.publish_all([publication for _, publication in batch])
         for (source, publication), job_ids in zip(batch, results, strict=True):
             if source in self._notified and not source.mark_sent(publication, job_ids):
                 self.forget(source)
+        return True
 
     def _wake_at_tick(self) -> None:
         asyncio.get_running_loop().call_at(self._next_tick, self._wake.set)

@@ -59,11 +59,13 @@ class Reporter:
         self._lost = True
         self._publisher.forget(self)
 
-    def pending_publications(self, *, tick: bool) -> list[Publication]:
-        """What the publisher is to send now."""
+    def next_publication(self, *, tick: bool) -> Publication | None:
+        """What the publisher is to send now, the oldest of it."""
+        if self._steps:
+            return self._steps[0]
         if self._progress is None or not tick:
-            return list(self._steps)
-        return [*self._steps, Publication(self._claim, self._progress.body(), self._progress, step=False)]
+            return None
+        return Publication(self._claim, self._progress.body(), self._progress, step=False)
 
     def mark_sent(self, publication: Publication, job_ids: list[str] | None) -> bool:
         """Takes note that it was sent to these jobs, or that the fence is lost (None). Whether more is to be sent."""
