@@ -13,16 +13,21 @@ from arq.connections import ArqRedis
 from support.children import eventually, until
 from support.jobs import Jobs
 from support.metrics import worker_metrics
+from support.records import Records
 from support.redis_server import RedisServer, redis_server
+from unit.common.store.conftest import records, shared_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_common.store import Ending, RedisSettings, Store, StoreUnavailable, connect_redis
+from vidferry_common.contract.stages import DOWNLOAD_STARTED, STARTED
+from vidferry_common.store import DownloadRecord, Ending, RedisSettings, Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import connection_pool
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
 from vidferry_worker.queue.reaper import MISSED_LOOKS, OUTAGE_SHARE, LeaseReaper
 from vidferry_worker.queue.runner import Runner
+
+__all__ = ["records", "shared_server"]
 
 pytestmark = pytest.mark.anyio
 URL = "https://example.com/x"
@@ -186,6 +191,24 @@ async def test_what_ends_just_before_it_is_reaped_is_left_alone(jobs: Jobs, endi
     left = await jobs.store.jobs.read(job.job_id)
     assert left is not None
     assert left.status == ("failed" if ending == "finished" else "cancelled")
+
+
+async def test_a_worker_that_tells_something_is_not_lost(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage it may send its progress before it renews its lease, when the reaper has read the record."""
+    job, claim = await records.claimed()
+    await records.step(claim, STARTED)
+    await records.end_lease(job.download_id)
+    read = records.store.downloads.read
+
+    async def read_too_early(download_id: str) -> DownloadRecord | None:
+        found = await read(download_id)
+        await records.step(claim, DOWNLOAD_STARTED)
+        return found
+
+    monkeypatch.setattr(records.store.downloads, "read", read_too_early)
+    await LeaseReaper(records.store, "another", 1, worker_metrics())._requeue_download(job.download_id)
+    assert (await records.download(job.download_id)).status == "running"
+    assert (await records.state(job.job_id))["data"]["progress"] == DOWNLOAD_STARTED.progress
 
 
 @pytest.mark.parametrize("lease", [1, 2, 6, 12, 30, 600])

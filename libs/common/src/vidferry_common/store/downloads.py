@@ -81,7 +81,7 @@ class RequeueOutcome(StrEnum):
     ENDED = "ended"
     """its cause has counted up to the limit"""
     STALE = "stale"
-    """the attempt is not the current one any more"""
+    """the attempt is not the current one any more, or its worker lives"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class Requeue:
     """the cause may count up to this; then the download ends"""
     failure: ErrorCode = ErrorCode.INTERNAL
     """with this"""
+    last: bytes = b""
+    """for a worker loss: the body that the update was made from; where another one was sent since, the worker lives"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class DownloadStore:
         return _decode_ids(await self._scripts.run_positional("publish", [name], *args))
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[list[str] | None]:
-        """As publish, for many messages in one pipeline."""
+        """As publish, for one message of each of many downloads, in one pipeline."""
         given = [self._publish_arguments(each.claim, each.body, step=each.step) for each in publications]
         sha, pipe = self._scripts.sha("publish"), self._scripts.redis.pipeline(transaction=False)
         for names_and_args in given:
@@ -219,6 +221,7 @@ class DownloadStore:
             limit=how.limit,
             delay_ms=int(how.delay * 1000),
             body=how.update.body(),
+            last=how.last,
             failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
             expires_at=utc_now(self._record_seconds),

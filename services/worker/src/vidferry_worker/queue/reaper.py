@@ -51,9 +51,9 @@ class LeaseReaper:
     async def _requeue_download(self, download_id: str) -> None:
         # Where the record has expired, or the download has ended since, requeue() does nothing.
         record = await self._store.downloads.read(download_id)
-        attempt, last = (record.attempt, record.last) if record else (0, None)
+        attempt, last, body = (record.attempt, record.last, record.body) if record else (0, None, b"")
         update = (last or queued_update()).as_waiting()
-        how = Requeue(Cause.WORKER_LOSS, update, limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST)
+        how = Requeue(Cause.WORKER_LOSS, update, limit=MAX_WORKER_LOSSES - 1, failure=ErrorCode.WORKER_LOST, last=body)
         outcome = await self._store.downloads.requeue(download_id, attempt, how)
         if outcome is RequeueOutcome.STALE:
             return

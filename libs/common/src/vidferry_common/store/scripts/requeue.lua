@@ -1,7 +1,9 @@
 -- Puts a running download back on the queue for its next attempt.
 -- KEYS: download; args: download_id, attempt, cause (retries | worker_losses | ''), limit (of the cause), delay_ms, body,
---       failure (the body at the limit), record_seconds, expires_at, arq (of the next attempt: id, payload, ms)
--- A worker loss counts only once the lease has expired. The cause's counter is raised; beyond the limit the download ends
+--       last (the body that this one was made from, or ''), failure (the body at the limit), record_seconds, expires_at,
+--       arq (of the next attempt: id, payload, ms)
+-- A worker loss counts only once the lease has expired, and only where nothing was told after `last`: the worker that told
+-- it lives, and this body would take its progress back. The cause's counter is raised; beyond the limit the download ends
 -- with the failure instead. Returns requeued | ended | stale.
 local args = cjson.decode(ARGV[1])
 local id, attempt, cause, ttl = args.download_id, tostring(args.attempt), args.cause, args.record_seconds
@@ -15,6 +17,7 @@ end
 if cause == 'worker_losses' then
   local lease = redis.call('ZSCORE', keys.LEASES, id)
   if lease and tonumber(lease) > now_ms() then return 'stale' end
+  if args.last ~= '' and redis.call('HGET', KEYS[1], 'body') ~= args.last then return 'stale' end
 end
 allow_writes(KEYS[1])
 if cause ~= '' and redis.call('HINCRBY', KEYS[1], cause, 1) > args.limit then
