@@ -85,11 +85,19 @@ def errors_page() -> str:
         "## A job's failure",
         "",
         "`error.code` in the last message of a failed job, with this sentence as `error.message`. If a retry may help,",
-        "`error.retryable` is true; Vidferry has then already retried the download several times (`VIDFERRY_RETRIES`).",
+        "`error.retryable` is true; Vidferry has then already retried the download several times (`VIDFERRY_RETRIES`),",
+        "where the table says *once* only once. [sites.md](sites.md#when-a-site-fails) says what an operator can do.",
+        "",
+        f"With {_list_codes(code for code in ErrorCode if code.parks_site)} the site asks this service for",
+        "fewer requests.",
+        "",
+        "`playlist` also tells how many videos the list has, and `format_unavailable` in which formats the video is",
+        "there. `error.site` is the site of the URL, such as `example.org`. `error.yt_dlp_version` is the version of",
+        "yt-dlp that read it, or null where something else failed, such as the bucket.",
         "",
         "| code | retryable | sentence |",
         "|---|---|---|",
-        *(f"| `{code}` | {'yes' if code.retryable else 'no'} | {_escape(code.sentence)} |" for code in ErrorCode),
+        *(f"| `{code}` | {_describe_retries(code)} | {_escape(code.sentence)} |" for code in ErrorCode),
         "",
         "## Warnings",
         "",
@@ -109,6 +117,17 @@ def errors_page() -> str:
         *(f"| `{code}` | {code.status} | {_escape(code.summary)} |" for code in ProblemCode),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _describe_retries(code: ErrorCode) -> str:
+    if not code.retryable:
+        return "no"
+    return "yes, once" if code.most_retries == 1 else "yes"
+
+
+def _list_codes(codes: Iterable[ErrorCode]) -> str:
+    *first, last = (f"`{code}`" for code in codes)
+    return f"{', '.join(first)} and {last}"
 
 
 def metrics_page() -> str:

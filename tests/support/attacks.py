@@ -479,6 +479,13 @@ def writing_on(_: Target) -> None:
             os.pwrite(file.fileno(), os.urandom(16), 4096)
 
 
+@attack
+def outdated(_: Target) -> None:
+    """An extraction that fails as one by an extractor that is out of date; it quotes a signed URL."""
+    detail = "Unable to extract; https://u:SECRET@cdn.example/v.mp4?sig=SECRET"
+    _line[0].send_event(Failed(ErrorCode.EXTRACTOR_OUTDATED, detail, yt_dlp_version="2026.1.2"))
+
+
 # What it may take.
 
 

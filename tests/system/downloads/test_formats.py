@@ -68,11 +68,16 @@ async def test_a_format_that_the_source_has(
     assert ffmpeg.duration(outcome.file) == pytest.approx(2 if path.startswith("/codecs") else 6, abs=0.5)
 
 
-@pytest.mark.parametrize(("path", "fmt"), [(HLS, "1080-webm"), (WEBM, "audio-m4a")])
-async def test_a_format_that_the_source_lacks(path: str, fmt: str, zygote: Zygote, site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "fmt", "offered"), [(HLS, "1080-webm", ([720, 360], ["mp4"])), (WEBM, "audio-m4a", ([], ["webm"]))]
+)
+async def test_a_format_that_the_source_lacks(
+    path: str, fmt: str, offered: tuple[list[int], list[str]], zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
     outcome = await download(zygote, tmp_path, site.url(path), fmt)
 
     assert outcome.failure == ErrorCode.FORMAT_UNAVAILABLE, outcome.events[-1]
+    assert (outcome.events[-1]["lines"], outcome.events[-1]["containers"]) == offered
 
 
 async def test_the_best_of_at_most_so_many_lines(zygote: Zygote, site: Site, tmp_path: Path) -> None:

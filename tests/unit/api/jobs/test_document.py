@@ -1,14 +1,20 @@
-"""Tickets in the document of a job."""
+"""The document of a job: the tickets in it, and what an older release has not written."""
 
 import copy
 import time
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 
+from support.answers import post
+from support.backstage import Backstage
 from support.tickets import signer
 from vidferry_api.jobs.document import add_tickets
+from vidferry_common.contract import keys
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.tickets import Purpose
 
 JOB = "6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"
@@ -55,3 +61,17 @@ def test_a_job_that_has_no_file_yet(missing: dict[str, Any]) -> None:
 
 def test_open_access_changes_nothing() -> None:
     assert add_tickets(DOCUMENT, None) is DOCUMENT
+
+
+def test_an_error_of_the_release_before_has_what_it_lacks_as_null(api: httpx2.Client, backstage: Backstage) -> None:
+    job = post(api)
+    backstage.fail(job["job_id"], ErrorCode.PRIVATE)
+    record = f"{keys.JOB}{job['job_id']}"
+
+    async def forget_fields(redis: Any) -> None:
+        state: bytes = await redis.hget(record, "state")
+        await redis.hset(record, "state", state.replace(b',"site":null,"yt_dlp_version":null', b""))
+
+    backstage.redis(forget_fields)
+    shown = api.get(job["status_url"]).json()["error"]
+    assert shown == asdict(Failure.of(ErrorCode.PRIVATE))

@@ -1,12 +1,14 @@
 """A job as it is shown."""
 
+from dataclasses import asdict
+
 import httpx2
 import orjson
 
 from support.answers import VIDEO, post
 from support.backstage import Backstage
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
 
 
 def test_a_job_is_shown_as_it_is(api: httpx2.Client) -> None:
@@ -39,9 +41,7 @@ def test_a_failure_is_shown(api: httpx2.Client, backstage: Backstage) -> None:
     job = post(api)
     backstage.fail(job["job_id"], ErrorCode.GEO_BLOCKED)
 
-    assert api.get(job["status_url"]).json()["error"] == {
-        "code": "geo_blocked", "message": ErrorCode.GEO_BLOCKED.sentence, "retryable": False,
-    }  # fmt: skip
+    assert api.get(job["status_url"]).json()["error"] == asdict(Failure.of(ErrorCode.GEO_BLOCKED))
 
 
 def test_what_a_newer_worker_tells_is_passed_on(api: httpx2.Client, backstage: Backstage) -> None:

@@ -92,6 +92,8 @@ def test_a_failure_carries_code_and_sentence_and_no_speed() -> None:
         "code": "geo_blocked",
         "message": ErrorCode.GEO_BLOCKED.sentence,
         "retryable": False,
+        "site": None,
+        "yt_dlp_version": None,
     }
     assert told["message"] == ErrorCode.GEO_BLOCKED.sentence
 

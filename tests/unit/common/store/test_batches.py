@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from support.batches import claim_child, completed, counts, end_child, made, mak
 from support.records import CAP, Records, at, new_job, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.batches import BatchWarning, ChildPlace, Entry, PlaylistRequest, child_id
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure, JobFailure, OfferedFormats
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import DOWNLOAD_STARTED, STARTED, Status
 from vidferry_common.contract.webhooks import EventType, Webhook
@@ -137,6 +138,15 @@ async def test_how_a_batch_ends(records: Records, codes: list[ErrorCode | None],
 
     told = await state(records, batch)
     assert (told["status"], told.get("error", {}).get("code")) == (status, code)
+
+
+async def test_children_of_many_sites_have_one_error_where_they_have_one_code(records: Records) -> None:
+    batch = await made(records, urls(2))
+    for index, formats in enumerate([OfferedFormats((720,), ("mp4",)), OfferedFormats((360,))]):
+        failure = JobFailure(ErrorCode.FORMAT_UNAVAILABLE, formats=formats, yt_dlp_version=f"2026.1.{index}")
+        await end_child(records, batch, index, at(STARTED).as_failed(failure.describe(f"site{index}.example")))
+
+    assert (await state(records, batch))["error"] == asdict(Failure.of(ErrorCode.FORMAT_UNAVAILABLE))
 
 
 async def test_an_entry_is_made_once_whoever_makes_it(records: Records) -> None:
@@ -393,7 +403,7 @@ async def test_a_playlist_that_can_not_be_read_fails_after_its_children(records:
     found = await read(records, batch)
     await records.store.batches.add_entries(batch.job_id, 0, [Entry(urls(1)[0])])
     await records.store.batches.make_child(new_child(found, 0, Entry(urls(1)[0])), found.making)
-    await records.store.batches.fail(batch.job_id, ErrorCode.PRIVATE)
+    await records.store.batches.fail(batch.job_id, Failure.of(ErrorCode.PRIVATE))
     assert (await state(records, batch))["status"] == "queued"
     with pytest.raises(BatchMovedOn):
         await records.store.batches.add_entries(batch.job_id, 1, [Entry(urls(1)[0])])

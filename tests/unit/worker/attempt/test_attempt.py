@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.records import Records
 from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.bucket import BucketSettings, open_bucket
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
@@ -95,6 +97,30 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
     await attempt.run()
     assert attempt.lost
     assert "attempt lost its lease to another attempt" in caplog.messages
+
+
+async def test_what_an_extractor_does_not_understand_is_tried_once_more(
+    records: Records, context: WorkerContext, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, claim = await records.claimed(await records.created(url="https://www.site.example/outdated"))
+    await Attempt(context, publisher, claim).run()
+    record = await records.store.jobs.read(job.job_id)
+    assert record
+    assert (record.state["status"], record.state["retries"], record.state["max_retries"]) == ("queued", 1, 1)
+
+    _, again = await records.claimed(job, 2)
+    await Attempt(context, publisher, again).run()
+    error = (await ended(records, job))["error"]
+    assert error == asdict(Failure.of(ErrorCode.EXTRACTOR_OUTDATED, "", "site.example", "2026.1.2"))
+    told = [vars(each) for each in caplog.records if each.message == "attempt failed"]
+    expected = {
+        "site": "site.example",
+        "yt_dlp_version": "2026.1.2",
+        "code": "extractor_outdated",
+        "job_ids": [job.job_id],
+    }
+    assert [{name: each[name] for name in expected} for each in told] == [expected] * 2
+    assert {each["detail"] for each in told} == {"Unable to extract; https://cdn.example/v.mp4?…"}
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

@@ -8,13 +8,16 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import pytest
-from yt_dlp.networking.exceptions import CertificateVerifyError, SSLError, TransportError
-from yt_dlp.utils import DownloadError, ExtractorError
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, SSLError, TransportError
+from yt_dlp.utils import DownloadError, ExtractorError, RegexNotFoundError
 
 from support.children import download
 from support.origin.server import Origin
@@ -22,6 +25,7 @@ from support.origin.site import Site
 from support.origin.wire import text
 from support.tls import self_signed
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_worker.child.channel import ForbiddenAddress
 from vidferry_worker.child.classify import classify_error, code_of_status
 from vidferry_worker.children.zygote import Zygote
 
@@ -158,7 +162,9 @@ def raised(code: str, module: str) -> Exception:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("yt_dlp.extractor.some", ErrorCode.ORIGIN_ERROR),
+        ("yt_dlp.extractor.some", ErrorCode.EXTRACTOR_OUTDATED),
+        ("yt_dlp.extractor.generic", ErrorCode.ORIGIN_ERROR),
+        ("yt_dlp.downloader.some", ErrorCode.ORIGIN_ERROR),
         ("vidferry_worker.child.patches.some", ErrorCode.ORIGIN_ERROR),
         ("vidferry_worker.child.download", ErrorCode.INTERNAL),
         ("some.library", ErrorCode.INTERNAL),
@@ -168,15 +174,69 @@ def test_what_a_site_sent_and_what_is_our_own_fault(code: str, module: str, expe
     assert classify_error(raised(code, module)) is expected
 
 
-def test_what_an_extractor_did_not_expect_is_its_sites_fault() -> None:
-    assert (
-        classify_error(ExtractorError("An extractor error has occurred.", cause=KeyError("login")))
-        is ErrorCode.ORIGIN_ERROR
-    )
-    assert (
-        classify_error(ExtractorError("s: Failed to parse JSON", cause=ValueError("private"))) is ErrorCode.ORIGIN_ERROR
-    )
-    assert classify_error(ExtractorError("This video is private", cause=KeyError("x"))) is ErrorCode.PRIVATE
+@pytest.mark.parametrize(
+    ("error", "extractor", "code"),
+    [
+        (ExtractorError("An extractor error has occurred", cause=KeyError("login")), "s", ErrorCode.EXTRACTOR_OUTDATED),
+        (ExtractorError("s: Failed to parse JSON", cause=ValueError("drm")), "s", ErrorCode.EXTRACTOR_OUTDATED),
+        (RegexNotFoundError("Unable to extract private video"), "s", ErrorCode.EXTRACTOR_OUTDATED),
+        (ExtractorError("No video formats found!"), "s", ErrorCode.EXTRACTOR_OUTDATED),
+        (ExtractorError("No video formats found!"), "generic", ErrorCode.UNSUPPORTED_SITE),
+        (ExtractorError("Failed to parse XML", cause=ValueError("x")), "generic", ErrorCode.ORIGIN_ERROR),
+        (ExtractorError("This video is private", cause=KeyError("x")), "s", ErrorCode.PRIVATE),
+        (ExtractorError("The server sent something else", expected=True), "s", ErrorCode.UNSUPPORTED_SITE),
+    ],
+)  # fmt: skip
+def test_what_yt_dlp_takes_for_a_bug_of_its_own(error: ExtractorError, extractor: str, code: ErrorCode) -> None:
+    error.ie = extractor
+
+    assert classify_error(error) is code
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("yt_dlp.extractor.some", ErrorCode.EXTRACTOR_OUTDATED),
+        ("vidferry_worker.child.patches.some", ErrorCode.ORIGIN_ERROR),
+        ("vidferry_worker.child.titles", ErrorCode.INTERNAL),
+    ],
+)
+def test_a_bug_of_ours_within_an_extraction_is_no_extractors(module: str, code: ErrorCode) -> None:
+    error = ExtractorError("An extractor error has occurred.", cause=raised("{}['streams']", module), ie="some")
+
+    assert classify_error(error) is code
+
+
+def respond(status: int, reason: str = "") -> HTTPError:
+    return HTTPError(Response(BytesIO(), "https://site.example/", {}, status=status, reason=reason))
+
+
+def test_what_an_extractor_concludes_from_a_status_comes_before_it() -> None:
+    refusal = ExtractorError(f"Unable to download JSON metadata: {respond(403)}", cause=respond(403))
+    conclusion = ExtractorError("This video is only available to premium users", expected=True)
+    conclusion.__context__ = refusal
+
+    assert classify_error(DownloadError("it failed", (ExtractorError, conclusion, None))) is ErrorCode.PREMIUM_ONLY
+    assert classify_error(refusal) is ErrorCode.REFUSED
+
+
+def test_no_title_and_no_reason_phrase_is_taken_for_what_a_site_states() -> None:
+    gone = respond(404, "Private video removed, captcha, DRM")
+    titled = [
+        'Channel "Sign in to Premium: private, DRM and copyright" not found',
+        "Video “Age-restricted: rate limit exceeded” does not exist",
+        "https://site.example/captcha/members-only is unavailable",
+    ]
+
+    assert classify_error(ExtractorError(f"Unable to download webpage: {gone}", cause=gone)) is ErrorCode.UNAVAILABLE
+    assert [classify_error(ExtractorError(each, expected=True)) for each in titled] == [ErrorCode.UNAVAILABLE] * 3
+
+
+def test_what_the_broker_refused_is_told_so_whatever_an_extractor_makes_of_it() -> None:
+    error = ExtractorError("This video is private", expected=True)
+    error.__context__ = ForbiddenAddress("10.0.0.1")
+
+    assert classify_error(error) is ErrorCode.FORBIDDEN_ADDRESS
 
 
 def test_what_this_machine_lacks_is_no_sites_fault() -> None:
@@ -212,4 +272,5 @@ async def test_what_an_extractor_stumbles_over(
     url = origin.root.put(f"/Mediasite/Play/{site.token:0>32}", page)
     outcome = await download(zygote, tmp_path, url)
 
-    assert outcome.failure == ErrorCode.ORIGIN_ERROR, outcome.events[-1]
+    assert outcome.failure == ErrorCode.EXTRACTOR_OUTDATED, outcome.events[-1]
+    assert outcome.events[-1]["yt_dlp_version"] == version("yt-dlp")

@@ -82,6 +82,16 @@ EVENTS: list[Event] = [
     Done(FILE, None),
     Failed(ErrorCode.LIVE, "it is live", 20.0),
     Failed(ErrorCode.PLAYLIST, "a list", entries=1000),
+    Failed(
+        ErrorCode.FORMAT_UNAVAILABLE,
+        "no",
+        None,
+        None,
+        [1080, 360],
+        ["mp4"],
+        has_audio=True,
+        yt_dlp_version="2026.1.2.3.dev0",
+    ),
     Probed(PROBE),
     VideosListed([ListedEntry("https://example.com/b", "B", 3.5), ListedEntry("", "", None)], "A list", done=True),
 ]

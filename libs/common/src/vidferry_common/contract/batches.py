@@ -148,6 +148,8 @@ WAITING = "Waiting for the first video"
 READING = "%d videos have ended, of %d that were found so far"
 RUNNING = "%d of %d videos have ended"
 ENDED = "Completed: %d, failed: %d, cancelled: %d"
+ERRORS = "".join(orjson.dumps(Failure.of(code)).decode() for code in ErrorCode)
+"""the error of a batch all of whose children have failed with the same code, for each code. No sentence has a brace."""
 MIXED_ERROR, LOST_ERROR = (
     orjson.dumps(Failure.of(code)).decode() for code in (ErrorCode.BATCH_FAILED, ErrorCode.WORKER_LOST)
 )

@@ -15,12 +15,20 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_SITE = "unsupported_site"
     UNSUPPORTED_STREAM = "unsupported_stream"
     PLAYLIST = "playlist"
+    EXTRACTOR_OUTDATED = "extractor_outdated"
     UNAVAILABLE = "unavailable"
+    REMOVED = "removed"
+    COPYRIGHT = "copyright"
+    NOT_YET_AVAILABLE = "not_yet_available"
     REFUSED = "refused"
     PRIVATE = "private"
+    PASSWORD_REQUIRED = "password_required"  # noqa: S105 - it is none
     LOGIN_REQUIRED = "login_required"
+    MEMBERS_ONLY = "members_only"
+    PREMIUM_ONLY = "premium_only"
     AGE_RESTRICTED = "age_restricted"
     GEO_BLOCKED = "geo_blocked"
+    CAPTCHA = "captcha"
     DRM = "drm"
     LIVE = "live"
     FORMAT_UNAVAILABLE = "format_unavailable"
@@ -28,6 +36,8 @@ class ErrorCode(StrEnum):
     TOO_LONG = "too_long"
     CERTIFICATE_INVALID = "certificate_invalid"
     RATE_LIMITED = "rate_limited"
+    SESSION_LIMITED = "session_limited"
+    BOT_CHECK = "bot_check"
     ORIGIN_ERROR = "origin_error"
     NETWORK = "network"
     STALLED = "stalled"
@@ -52,6 +62,16 @@ class ErrorCode(StrEnum):
         """Whether the same request may succeed later; such failures are tried again before the job fails."""
         return self in _RETRYABLE
 
+    @property
+    def most_retries(self) -> int | None:
+        """How often such a failure is tried again, whatever the settings allow; None where they alone bound it."""
+        return _MOST_RETRIES.get(self)
+
+    @property
+    def parks_site(self) -> bool:
+        """Whether the site asks for fewer requests from this service: then none should go there for some time."""
+        return self in _PARKS_SITE
+
 
 _SENTENCES = {
     ErrorCode.INVALID_URL: "No video can be downloaded from this URL. Check the URL and try again.",
@@ -62,20 +82,35 @@ _SENTENCES = {
     "the video on another page.",
     ErrorCode.PLAYLIST: "This URL leads to a list of videos. Take all or some of them as a batch "
     "(POST /api/batches), or paste the URL of one video.",
-    ErrorCode.UNAVAILABLE: "The video does not exist, or was removed. Check the URL.",
+    ErrorCode.EXTRACTOR_OUTDATED: "This service doesn't understand what the site sent. Try again later. If the error "
+    "stays, the site has changed: tell the service's operator.",
+    ErrorCode.UNAVAILABLE: "The video does not exist, or can't be watched any more. Check the URL.",
+    ErrorCode.REMOVED: "The video was removed by its owner or by the site. Look for it on another site.",
+    ErrorCode.COPYRIGHT: "The video was removed or blocked after a copyright claim, so it can't be downloaded.",
+    ErrorCode.NOT_YET_AVAILABLE: "The video is not available yet. Try again when the site shows it.",
     ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
     ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
-    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users, and this service does not sign in.",
+    ErrorCode.PASSWORD_REQUIRED: "The video is protected by a password, which this service can't enter. Ask its owner "
+    "for another link.",
+    ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users, and this service is not signed in.",
+    ErrorCode.MEMBERS_ONLY: "Only members or subscribers of the channel can watch this video. Choose one that "
+    "everybody can watch.",
+    ErrorCode.PREMIUM_ONLY: "The site shows this video only to those who have paid for it. Choose one that is free.",
     ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age, which this service can't give.",
     ErrorCode.GEO_BLOCKED: "The site does not show this video in the region where this service runs.",
+    ErrorCode.CAPTCHA: "The site wants a captcha solved first, which this service can't do. Look for the video on "
+    "another site.",
     ErrorCode.DRM: "The video is protected against copying (DRM), so it can't be downloaded.",
-    ErrorCode.LIVE: "The video is a live stream. Try again when the stream has ended and a recording is available.",
+    ErrorCode.LIVE: "Live streams can't be downloaded. When the stream has ended, use the URL of its recording.",
     ErrorCode.FORMAT_UNAVAILABLE: "The video is not available in this format. Choose another quality or file type.",
     ErrorCode.TOO_LARGE: "The video is larger than this service allows. Choose a lower quality.",
     ErrorCode.TOO_LONG: "The video is longer than this service allows. Choose a shorter video.",
     ErrorCode.CERTIFICATE_INVALID: "The site's certificate or encryption can't be trusted. Try another URL of "
     "the site, or tell the site's operator.",
     ErrorCode.RATE_LIMITED: "The site asked for fewer requests. Try again later.",
+    ErrorCode.SESSION_LIMITED: "The site sends this service no videos for some time, an hour at most as a rule. Try "
+    "again later.",
+    ErrorCode.BOT_CHECK: "The site takes this service for a bot and wants it to sign in. Try again later.",
     ErrorCode.ORIGIN_ERROR: "The site answered with an error, or sent only a part of the video. Try again later.",
     ErrorCode.NETWORK: "The site could not be reached, or the connection broke. Try again later.",
     ErrorCode.STALLED: "The site stopped sending data. Try again later.",
@@ -96,8 +131,11 @@ _SENTENCES = {
     "service's operator.",
 }
 
+_PARKS_SITE = {ErrorCode.RATE_LIMITED, ErrorCode.SESSION_LIMITED, ErrorCode.BOT_CHECK}
+
 _RETRYABLE = {
-    ErrorCode.RATE_LIMITED,
+    *_PARKS_SITE,
+    ErrorCode.EXTRACTOR_OUTDATED,
     ErrorCode.ORIGIN_ERROR,
     ErrorCode.NETWORK,
     ErrorCode.STALLED,
@@ -109,9 +147,12 @@ _RETRYABLE = {
     ErrorCode.INTERNAL,
 }
 
+_MOST_RETRIES = {ErrorCode.EXTRACTOR_OUTDATED: 1}
+"""A passing fault of a site looks like a change of it; that it is one shows the second time."""
 
 MAX_COUNTED = 1000
 """entries of a list that are counted for the sentence that tells of it"""
+MAX_SIZES_TOLD, MAX_CONTAINERS_TOLD = 8, 6
 
 
 def playlist_sentence(entries: int | None) -> str:
@@ -123,17 +164,59 @@ def playlist_sentence(entries: int | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedFormats:
+    """The formats in which a site has a video."""
+
+    lines: tuple[int, ...] = ()
+    """the sizes of its pictures, as Quality counts them"""
+    containers: tuple[str, ...] = ()
+    has_audio: bool = False
+    """whether it has sound as a stream of its own"""
+
+
+NO_FORMATS = OfferedFormats()
+
+
+def formats_sentence(formats: OfferedFormats) -> str:
+    """The sentence of `format_unavailable`, with what there is instead where that is known."""
+    kinds = [f"{lines}p" for lines in sorted(formats.lines, reverse=True)[:MAX_SIZES_TOLD]]
+    kinds += ["sound alone"] * formats.has_audio
+    if not kinds:
+        return ErrorCode.FORMAT_UNAVAILABLE.sentence
+    containers = ", ".join(sorted(formats.containers)[:MAX_CONTAINERS_TOLD])
+    offered = ", ".join(kinds) + f" ({containers})" * bool(containers)
+    return ErrorCode.FORMAT_UNAVAILABLE.sentence.replace("format.", f"format, but as {offered}.")
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed."""
 
+    # Without yt-dlp's own words, which may quote what only an operator should read: the worker's log has them.
     code: Annotated[ErrorCode, Field(description="A stable code for programs.")]
     message: Annotated[str, Field(description="A sentence for a person that says what to do.")]
     retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+    site: Annotated[
+        str | None,
+        Field(
+            description="The site of the URL: its host without www., and its port where that is not the web's. Null "
+            "where the failure is of no site, such as the loss of a worker, and in failures of 0.2.0.",
+            examples=["example.org"],
+        ),
+    ] = None
+    yt_dlp_version: Annotated[
+        str | None,
+        Field(
+            description="The version of yt-dlp that read the site. Null where something else failed, such as the "
+            "bucket, and in failures of 0.2.0.",
+            examples=["2026.10.26"],
+        ),
+    ] = None
 
     @classmethod
-    def of(cls, code: ErrorCode, sentence: str = "") -> Self:
+    def of(cls, code: ErrorCode, sentence: str = "", site: str = "", yt_dlp_version: str = "") -> Self:
         """sentence: what a person is told instead of the code's own sentence."""
-        return cls(code, sentence or code.sentence, code.retryable)
+        return cls(code, sentence or code.sentence, code.retryable, site or None, yt_dlp_version or None)
 
 
 class JobFailure(Exception):
@@ -142,6 +225,8 @@ class JobFailure(Exception):
     final: another attempt would not help, since this one has already repeated what may.
     retry_after: the seconds after which the site asked to be tried again.
     entries: how many entries a list has, for the code `playlist`.
+    formats: the formats that there are, for the code `format_unavailable`.
+    yt_dlp_version: the version of yt-dlp that found the failure; empty where something else did.
     """
 
     def __init__(
@@ -152,6 +237,8 @@ class JobFailure(Exception):
         final: bool = False,
         retry_after: float | None = None,
         entries: int | None = None,
+        formats: OfferedFormats = NO_FORMATS,
+        yt_dlp_version: str = "",
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))
         self.code = code
@@ -159,11 +246,27 @@ class JobFailure(Exception):
         self.final = final
         self.retry_after = retry_after
         self.entries = entries
+        self.formats = formats
+        self.yt_dlp_version = yt_dlp_version
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """What the log of an operator tells of it."""
+        fields = {"code": self.code, "detail": self.detail, "yt_dlp_version": self.yt_dlp_version}
+        return {name: value for name, value in fields.items() if value}
+
+    def describe(self, site: str = "") -> Failure:
+        """What a job's document tells of it. site: of the URL; empty where none is concerned."""
+        return Failure.of(self.code, self.sentence, site, self.yt_dlp_version)
 
     @property
     def sentence(self) -> str:
         """What a person is told."""
-        return playlist_sentence(self.entries) if self.code is ErrorCode.PLAYLIST else self.code.sentence
+        if self.code is ErrorCode.PLAYLIST:
+            return playlist_sentence(self.entries)
+        if self.code is ErrorCode.FORMAT_UNAVAILABLE:
+            return formats_sentence(self.formats)
+        return self.code.sentence
 
 
 class ProblemCode(StrEnum):

@@ -91,17 +91,18 @@ class Update:
         """The update at that step, with the changes."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)
 
-    def as_failed(self, code: ErrorCode, sentence: str = "") -> "Update":
-        """The update as the last one of a download that failed; sentence: instead of the code's own."""
+    def as_failed(self, why: ErrorCode | Failure) -> "Update":
+        """The update as the last one of a download that failed."""
+        failure = why if isinstance(why, Failure) else Failure.of(why)
         return replace(
             self,
             status=Status.FAILED,
             stage=Stage.FAILED,
-            message=sentence or code.sentence,
+            message=failure.message,
             speed=None,
             eta=None,
             retry_at=None,
-            error=Failure.of(code, sentence),
+            error=failure,
         )
 
     def as_waiting(self, message: str = WAITING, **changes: Any) -> "Update":

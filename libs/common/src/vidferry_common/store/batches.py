@@ -247,9 +247,9 @@ class BatchStore:
         if outcome == b"events_waiting":
             raise QuotaExceeded("events_waiting", 0, EVENTS_RETRY_SECONDS)
 
-    async def fail(self, batch_id: str, code: ErrorCode) -> None:
-        """Has a batch make no more children, and fail with that code once those that it has have ended."""
-        await self._run("stop_batch", batch_id, how="failed", error=orjson.dumps(Failure.of(code)).decode())
+    async def fail(self, batch_id: str, failure: Failure) -> None:
+        """Has a batch make no more children, and fail for that reason once those that it has have ended."""
+        await self._run("stop_batch", batch_id, how="failed", error=orjson.dumps(failure).decode())
 
     async def cancel(self, batch_id: str) -> Cancelled:
         """Has a batch make no more children, and cancels those that it has, on whichever worker they run."""

@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, utc_now
 from vidferry_common.store.leases import Claim
@@ -95,7 +95,7 @@ class Requeue:
     """seconds"""
     limit: int = 0
     """the cause may count up to this; then the download ends"""
-    failure: ErrorCode = ErrorCode.INTERNAL
+    failure: ErrorCode | Failure = ErrorCode.INTERNAL
     """with this"""
     last: bytes = b""
     """for a worker loss: the body that the update was made from; where another one was sent since, the worker lives"""

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import digest
 from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.probes import KEPT_SECONDS, Probe
@@ -130,10 +130,10 @@ class ProbeStore:
             task, _completed_body(found, task.taken), found_key=task.fields["found_key"], found=written
         )
 
-    async def fail(self, task: Task, code: ErrorCode) -> bool:
+    async def fail(self, task: Task, failure: ErrorCode | Failure) -> bool:
         """Ends a probe whose look has failed; False where the worker has lost the task."""
         begun = Update(Status.PROCESSING, STARTED.stage, STARTED.progress, LOOKING, task.taken)
-        return await self._end(task, _body(begun.as_failed(code)))
+        return await self._end(task, _body(begun.as_failed(failure)))
 
     async def cancel(self, job: JobRecord) -> Cancelled:
         """Ends the probe as it was read; the worker that looks stops soon."""

@@ -16,10 +16,12 @@ def job_document(job: JobRecord, root: str) -> dict[str, Any]:
     It is built from what is stored and not from the model `Job`: during an update a worker may be of a newer release
     than the api, with fields that the model does not have.
     """
+    error = job.state.get("error")
     return {
         "expires_at": None,  # a job that the release before has ended tells none
         "probe": None,
         **job.state,
+        **({"error": {**_ERROR_OF_0_2_0, **error}} if error else {}),
         **fixed_fields(job),
         "status_url": job_url(root, job.job_id),
         "ws_url": websocket_url(root, job.job_id),
@@ -34,6 +36,8 @@ def job_document_with_history(job: JobRecord, root: str) -> dict[str, Any]:
     return {**job_document(job, root), "history": steps}
 
 
+_ERROR_OF_0_2_0 = {"site": None, "yt_dlp_version": None}
+"""what its errors lack"""
 _LINK_PURPOSES = {
     "ws_url": Purpose.WATCH,
     "events_url": Purpose.WATCH,

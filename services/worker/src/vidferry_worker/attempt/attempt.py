@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract import stages
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.store import (
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 HAND_BACK_SECONDS = 5.0
 """within which Redis has to accept it"""
+LOGGED_JOBS = 10
+"""jobs of a failed download that the log names"""
 
 
 class Attempt:
@@ -59,6 +63,7 @@ class Attempt:
         )  # fmt: skip
         self._reporter = Reporter(publisher, claim, self.abandon, context.metrics)
         self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock())
+        self._site = site_of(claim.url)
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def abandon(self) -> None:
@@ -109,18 +114,20 @@ class Attempt:
         except (JobsMoved, FenceLost):
             raise
         except JobFailure as failure:
-            logger.warning("attempt failed", extra={**self._log, "code": failure.code, "detail": failure.detail})
-            await self._retry_or_fail(
-                failure.code, final=failure.final, asked=failure.retry_after, sentence=failure.sentence
-            )
+            logger.warning("attempt failed", extra={**self._failure_log(), **failure.log_fields})
+            await self._retry_or_fail(failure)
         except TimeoutError:
-            await self._retry_or_fail(ErrorCode.TIMED_OUT)
+            await self._retry_or_fail(JobFailure(ErrorCode.TIMED_OUT))
         except (BucketError, ChildEnded, OSError) as error:
-            logger.warning("attempt failed", extra=self._log, exc_info=True)
-            await self._retry_or_fail(find_error_code(error))
+            logger.warning("attempt failed", extra=self._failure_log(), exc_info=True)
+            await self._retry_or_fail(JobFailure(find_error_code(error)))
         except Exception:
-            logger.exception("attempt failed with an unexpected error", extra=self._log)
-            await self._retry_or_fail(ErrorCode.INTERNAL)
+            logger.exception("attempt failed with an unexpected error", extra=self._failure_log())
+            await self._retry_or_fail(JobFailure(ErrorCode.INTERNAL))
+
+    def _failure_log(self) -> dict[str, Any]:
+        """The fields by which an operator finds a failure in the log."""
+        return {**self._log, "site": self._site, "job_ids": self._reporter.job_ids[:LOGGED_JOBS]}
 
     async def _make_result(self) -> DownloadResult:
         self._state.enter_step(stages.first_step(self._claim.attempt, self._claim.last.message))
@@ -180,22 +187,24 @@ class Attempt:
         self._context.metrics.count_finished(self._claim, update)
         logger.info("download ended", extra={**self._log, "status": update.status})
 
-    async def _retry_or_fail(
-        self, code: ErrorCode, *, final: bool = False, asked: float | None = None, sentence: str = ""
-    ) -> None:
+    async def _retry_or_fail(self, failure: JobFailure) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
-        if final or not code.retryable:
-            await self._end_download(self._state.current.as_failed(code, sentence), Ending())
+        code, described = failure.code, failure.describe(self._site)
+        if failure.final or not code.retryable:
+            await self._end_download(self._state.current.as_failed(described), Ending())
             return
         await self._reporter.flush()
         settings, retries = self._context.settings, self._claim.retries
-        delay = max(retry_delay(settings.retry_delay, retries), requested_delay(asked or 0, settings.max_retry_after))
+        limit = settings.retries if code.most_retries is None else min(code.most_retries, settings.retries)
+        asked = requested_delay(failure.retry_after or 0, settings.max_retry_after)
+        delay = max(retry_delay(settings.retry_delay, retries), asked)
         update = self._state.current.as_waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
-            retries=min(retries + 1, settings.retries),
+            retries=min(retries + 1, limit),
+            max_retries=limit,
             retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
-        outcome = await self._requeue_download(Requeue(Cause.RETRY, update, delay, settings.retries, code))
+        outcome = await self._requeue_download(Requeue(Cause.RETRY, update, delay, limit, described))
         if outcome is RequeueOutcome.REQUEUED:
             self._context.metrics.retries.add(code)
         elif outcome is RequeueOutcome.ENDED:

@@ -31,6 +31,8 @@ class Reporter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._lost = False
+        self.job_ids: list[str] = []
+        """the jobs that the last message went to"""
 
     def send_step(self, update: Update) -> None:
         """Sends a change of stage at once."""
@@ -72,6 +74,7 @@ class Reporter:
         if job_ids is None:
             self._lose_fence()
             return False
+        self.job_ids = job_ids
         if publication.step:
             self._steps.popleft()
         elif self._progress is publication.update:

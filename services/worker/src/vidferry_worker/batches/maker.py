@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from vidferry_common.contract.batches import PlaylistRequest
 from vidferry_common.contract.errors import JobFailure
+from vidferry_common.contract.identity import site_of
 from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
 from vidferry_worker.batches.children import FULL_SECONDS, ChildMaker
 from vidferry_worker.batches.entry_source import EntrySource
@@ -102,13 +103,13 @@ class BatchMaker:
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
         tries = int(task.fields.get("tries", 0)) + 1
-        logger.info(
-            "a playlist can't be read", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail}
-        )
-        if failure.code.retryable and not failure.final and tries < READING_TRIES:
+        tries_allowed = READING_TRIES if failure.code.most_retries is None else 1 + failure.code.most_retries
+        logger.info("a playlist can't be read", extra={"job_id": task.id, **failure.log_fields})
+        if failure.code.retryable and not failure.final and tries < tries_allowed:
             await self._queue.put_back(task, failure.retry_after or retry_delay(READING_DELAY, tries - 1), tries=tries)
         else:
-            await self._store.batches.fail(batch.job.job_id, failure.code)
+            site = site_of(batch.job.playlist.url) if batch.job.playlist else ""
+            await self._store.batches.fail(batch.job.job_id, failure.describe(site))
             await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
 
 

@@ -1,4 +1,4 @@
-"""Turns an exception of yt-dlp into an error code: the only place that reads its exceptions and messages."""
+"""Turns an exception of yt-dlp into an error code: with sentences.py, the only place that reads its errors."""
 
 import errno
 import http.client
@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 from xml.parsers.expat import errors as expat_errors
@@ -26,6 +26,7 @@ from yt_dlp.utils import (
     ExtractorError,
     GeoRestrictedError,
     PostProcessingError,
+    RegexNotFoundError,
     UnsupportedError,
     UserNotLive,
 )
@@ -34,29 +35,21 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.channel import ConnectTimedOut, ForbiddenAddress
 from vidferry_worker.child.patches.download_retries import PartMissing
 from vidferry_worker.child.patches.fragment_content import NotMediaError
+from vidferry_worker.child.sentences import code_of_sentence
 
-Sentences = tuple[tuple[str, ErrorCode], ...]
+Sentences = tuple[tuple[re.Pattern[str], ErrorCode], ...]
 
-_SENTENCES: Sentences = (
-    (r"an extractor error has occurred|failed to parse (json|xml)", ErrorCode.ORIGIN_ERROR),
-    (r"requested format is not available", ErrorCode.FORMAT_UNAVAILABLE),
-    (r"\bdrm\b", ErrorCode.DRM),
-    (r"private video|video is private|is private", ErrorCode.PRIVATE),
-    (r"confirm your age|age.?restricted|inappropriate for some users", ErrorCode.AGE_RESTRICTED),
-    (r"not available (in|from) your (country|region|location)|geo.?restrict", ErrorCode.GEO_BLOCKED),
-    (r"sign in|log ?in|registered users|subscribers|members.only|cookies", ErrorCode.LOGIN_REQUIRED),
-    (r"premieres in|live event will begin|is (not currently )?live|has not started", ErrorCode.LIVE),
-    (r"unsupported url|no video formats found|no video could be found|unable to extract", ErrorCode.UNSUPPORTED_SITE),
-    (r"removed|unavailable|does not exist|deleted|terminated|not found", ErrorCode.UNAVAILABLE),
-)
 _TRANSFER_SENTENCES: Sentences = (
-    (r"\bdrm\b", ErrorCode.DRM),
-    (r"did not get any data blocks|downloaded file is empty", ErrorCode.UNSUPPORTED_STREAM),
-    (r"fragment found after media fragments|not supported", ErrorCode.UNSUPPORTED_STREAM),
+    (re.compile(r"\bdrm\b"), ErrorCode.DRM),
+    (re.compile(r"did not get any data blocks|downloaded file is empty"), ErrorCode.UNSUPPORTED_STREAM),
+    (re.compile(r"fragment found after media fragments|not supported"), ErrorCode.UNSUPPORTED_STREAM),
 )
 """messages of a failed transfer; broken connections and refused requests have exception types of their own"""
-_READERS = ("yt_dlp.", "vidferry_worker.child.patches.")
+_PATCHES, _EXTRACTORS = "vidferry_worker.child.patches.", "yt_dlp.extractor."
+_READERS = ("yt_dlp.", _PATCHES)
 """modules that parse what a site sent"""
+_OF_EVERY_SITE = {f"{_EXTRACTORS}{name}" for name in ("common", "commonmistakes", "generic")}
+"""extractors that know no site, so that none can be out of date"""
 _STATUSES = {
     401: ErrorCode.LOGIN_REQUIRED,
     404: ErrorCode.UNAVAILABLE,
@@ -102,23 +95,32 @@ _ERROR_TYPES: tuple[tuple[Any, ErrorCode], ...] = (
 
 
 def classify_error(error: BaseException, ffmpeg_output: str = "") -> ErrorCode:
-    """The code of a failed extraction, download or conversion; ffmpeg_output is the last that ffmpeg wrote."""
+    """The code of a failed extraction, download or conversion; ffmpeg_output is the last that ffmpeg wrote.
+
+    What an extractor states comes before the request or the exception that it concluded it from. Its type or its
+    sentence says more than a status of HTTP.
+    """
     chain = list(error_chain(error))
-    code = next(filter(None, map(_code_of_type, chain)), None)
     if any(map(_is_lack_of_memory, chain)):  # it causes other errors
-        code = ErrorCode.RESOURCES_EXCEEDED
+        return ErrorCode.RESOURCES_EXCEEDED
+    extractors = _find_extractors_error(chain)
+    code = _code_of_statement(extractors) if extractors else None
+    code = code or next(filter(None, map(_code_of_type, chain)), None)
     if code is ErrorCode.CONVERSION_FAILED and NO_SPACE in ffmpeg_output:
         return ErrorCode.DISK_FULL
     if code is ErrorCode.UNAVAILABLE and any(isinstance(each, PartMissing) for each in chain):
         return ErrorCode.ORIGIN_ERROR  # the playlist still names the part, so it may come back
-    if code:
-        return code
-    text = str(error).lower()
-    if any(isinstance(each, ExtractorError) for each in chain):
-        return _code_of_sentence(_SENTENCES, text) or ErrorCode.UNSUPPORTED_SITE
+    return code or _code_of_unknown(error, extractors)
+
+
+def _code_of_unknown(error: BaseException, extractors: Any) -> ErrorCode:
+    """The code of an error whose types and statements say nothing. extractors: as _find_extractors_error returns it."""
+    if extractors:
+        return ErrorCode.UNSUPPORTED_SITE if extractors.expected else _code_of_bug(extractors)
     if isinstance(error, DownloadError):
-        return _code_of_sentence(_TRANSFER_SENTENCES, text) or ErrorCode.ORIGIN_ERROR
-    return ErrorCode.ORIGIN_ERROR if _is_sites_fault(error) else ErrorCode.INTERNAL
+        text = str(error).lower()
+        return next((code for each, code in _TRANSFER_SENTENCES if each.search(text)), ErrorCode.ORIGIN_ERROR)
+    return _code_of_data_error(error)
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -133,8 +135,34 @@ def code_of_status(status: int) -> ErrorCode:
     return _STATUSES.get(status, ErrorCode.REFUSED)
 
 
-def _code_of_sentence(sentences: Sentences, text: str) -> ErrorCode | None:
-    return next((code for pattern, code in sentences if re.search(pattern, text)), None)
+def _find_extractors_error(chain: Sequence[BaseException]) -> Any:
+    """The error with which an extractor ended, None where there is none, or where the failure is ours to name."""
+    if any(isinstance(each, JobFailure | ForbiddenAddress) for each in chain):
+        return None
+    return next((each for each in reversed(chain) if isinstance(each, ExtractorError)), None)
+
+
+def _code_of_statement(error: Any) -> ErrorCode | None:
+    """The code of what an extractor states; None where it tells only that a request or a search has failed."""
+    if isinstance(error, GeoRestrictedError | UserNotLive | UnsupportedError):
+        return _code_of_type(error)
+    tells_of_request = isinstance(error.cause, RequestError) and str(error.cause) in error.orig_msg
+    if tells_of_request or isinstance(error, RegexNotFoundError):
+        return None
+    return code_of_sentence(error.orig_msg, str(error.ie).lower(), is_expected=error.expected)
+
+
+def _code_of_bug(error: Any) -> ErrorCode:
+    """The code of an extractor's error that yt-dlp takes for a bug of its own: the site isn't as it was."""
+    cause = error.cause
+    if isinstance(cause, _DATA_ERRORS) and cause.__traceback__:
+        code = _code_of_data_error(cause)
+        if code is ErrorCode.INTERNAL or _modules_of(cause)[-1].startswith(_PATCHES):
+            return code
+    if str(error.ie).lower() != "generic":
+        return ErrorCode.EXTRACTOR_OUTDATED
+    is_parse_failure = cause or "failed to parse" in error.orig_msg.lower()
+    return ErrorCode.ORIGIN_ERROR if is_parse_failure else ErrorCode.UNSUPPORTED_SITE
 
 
 def _code_of_type(error: BaseException) -> ErrorCode | None:
@@ -156,13 +184,23 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, ET.ParseError) and error.code == _XML_NO_MEMORY)
 
 
-def _is_sites_fault(error: BaseException) -> bool:
-    """Whether the error comes from unexpected data: its innermost frame of yt-dlp or ours is in a parsing module."""
-    if not isinstance(error, _DATA_ERRORS):
-        return False
+def _code_of_data_error(error: BaseException) -> ErrorCode:
+    """The code of one of Python's own errors.
+
+    The site's data are its cause where the innermost function of yt-dlp or ours is in a parsing module; an extractor
+    that is out of date, where one of a certain site is on the way there.
+    """
+    modules = _modules_of(error)
+    if not isinstance(error, _DATA_ERRORS) or not modules or not modules[-1].startswith(_READERS):
+        return ErrorCode.INTERNAL
+    is_of_site = any(each.startswith(_EXTRACTORS) and each not in _OF_EVERY_SITE for each in modules)
+    return ErrorCode.EXTRACTOR_OUTDATED if is_of_site and modules[-1].startswith("yt_dlp.") else ErrorCode.ORIGIN_ERROR
+
+
+def _modules_of(error: BaseException) -> list[str]:
+    """The modules of yt-dlp and ours that the error passed, the innermost one last."""
     names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    of_ours = [name for name in names if name.startswith(("yt_dlp.", "vidferry_worker."))]
-    return bool(of_ours) and of_ours[-1].startswith(_READERS)
+    return [name for name in names if name.startswith(("yt_dlp.", "vidferry_worker."))]
 
 
 def error_chain(error: BaseException | None) -> Iterator[BaseException]:

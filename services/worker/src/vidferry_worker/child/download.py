@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from yt_dlp.version import __version__
+
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
 from vidferry_worker.child import completeness, content_sniff, growing_file, options, preload, probing, retry_after
@@ -23,6 +25,7 @@ from vidferry_worker.child.growing_file import GrowingFileReporter
 from vidferry_worker.child.listing import Listing
 from vidferry_worker.child.lists.refusal import reduce_to_video
 from vidferry_worker.child.look import Look
+from vidferry_worker.child.offered_formats import add_offered_formats
 from vidferry_worker.child.patches import (
     connections,
     download_retries,
@@ -40,6 +43,7 @@ from vidferry_worker.children import protocol
 from vidferry_worker.children.protocol import (
     MAX_EXTRACTORS,
     MAX_TEXT,
+    MAX_VERSION,
     Done,
     DownloadOrder,
     EvidenceFound,
@@ -72,12 +76,18 @@ def run_download(sock: socket.socket) -> int:
     except Exception as raised:  # noqa: BLE001 - every error is reported to the worker
         error = _root_failure(raised, preload.loaded_downloader().first_failure)
         code = classify_error(error, preload.loaded_downloader().last_debug_message)
-        detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
-        entries = next(
-            (each.entries for each in error_chain(error) if isinstance(each, JobFailure) and each.entries), None
-        )
-        channel.send_event(Failed(code, detail, number_or_none(retry_after.find_retry_after(error)), entries))
+        channel.send_event(_describe_failure(error, code))
     return 0
+
+
+def _describe_failure(error: Exception, code: ErrorCode) -> Failed:
+    entries = next((each.entries for each in error_chain(error) if isinstance(each, JobFailure) and each.entries), None)
+    detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
+    failed = Failed(code, detail, number_or_none(retry_after.find_retry_after(error)), entries)
+    failed.yt_dlp_version = __version__[:MAX_VERSION]
+    if code is ErrorCode.FORMAT_UNAVAILABLE:
+        add_offered_formats(failed, preload.loaded_downloader().offered_formats)
+    return failed
 
 
 def _root_failure(raised: Exception, first_failure: Exception | None) -> Exception:

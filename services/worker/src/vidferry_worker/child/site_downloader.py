@@ -46,6 +46,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
         self.other_videos: list[ListedVideo] = []
         """of the page, beside the first one, which is its video"""
+        self.offered_formats: list[dict[str, Any]] = []
+        """of the video that was found last"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""
@@ -125,6 +127,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if info_dict.get("formats"):
             info_dict["formats"] = without_unfit(info_dict["formats"])
             drm.check_drm(info_dict["formats"], video=self.wants_video)
+            self.offered_formats = info_dict["formats"]
         return super().process_video_result(info_dict, download)
 
     def dl(self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False) -> Any:

@@ -26,7 +26,9 @@ def check_streams(ydl: Any, info: dict[str, Any], streams: Streams, *, max_durat
 
 
 def _check_availability(info: dict[str, Any], streams: Streams) -> None:
-    if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
+    if info.get("live_status") == "is_upcoming":
+        raise JobFailure(ErrorCode.NOT_YET_AVAILABLE)
+    if info.get("is_live") or info.get("live_status") == "is_live":
         raise JobFailure(ErrorCode.LIVE)
     if any(stream.get("has_drm") for stream in streams):
         raise JobFailure(ErrorCode.DRM)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.text import redact_site_text
 from vidferry_worker.children import wire
 from vidferry_worker.children.connections import ChildConnections
 from vidferry_worker.children.event_members import InvalidEventError
@@ -118,7 +119,8 @@ class Child:
         if isinstance(event, ConnectRequest):
             self.connections.open_connection(event)
         elif isinstance(event, LogLine):
-            logger.debug("yt-dlp: %s", event.text, extra={"pid": self.pid})
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("yt-dlp: %s", redact_site_text(event.text), extra={"pid": self.pid})
         elif isinstance(event, Extractors):
             if not self.connections.were_requested:
                 self.extractors = frozenset(event.extractors)

@@ -13,24 +13,31 @@ from vidferry_worker.children.event_members import (
     InvalidEventError,
     read_flag,
     read_integer,
+    read_integers,
     read_number,
     read_optional_number,
     read_text,
     read_texts,
+    read_word,
+    read_words,
 )
 from vidferry_worker.children.probe_parser import parse_probed
 from vidferry_worker.children.protocol import (
     EVENT_NAMES,
     MAX_CODECS,
+    MAX_CONTAINER,
     MAX_EXTRACTORS,
     MAX_FILE_NAME,
     MAX_HOST,
     MAX_LISTED_AT_ONCE,
     MAX_LONG_URL,
+    MAX_OFFERED,
     MAX_PAGE_URL,
+    MAX_PIXELS,
     MAX_STREAMS,
     MAX_TEXT,
     MAX_TITLE,
+    MAX_VERSION,
     MAX_VIDEO_ID,
     ConnectRequest,
     Converting,
@@ -202,6 +209,10 @@ def _parse_failed(message: Message) -> Failed:
         read_text(message, "detail", MAX_TEXT),
         read_optional_number(message, "retry_after"),
         None if message.get("entries") is None else read_integer(message, "entries", MAX_VIDEOS),
+        read_integers(message, "lines", MAX_OFFERED, MAX_PIXELS) if "lines" in message else [],
+        read_words(message, "containers", MAX_OFFERED, MAX_CONTAINER) if "containers" in message else [],
+        read_flag(message, "has_audio"),
+        read_word(message, "yt_dlp_version", MAX_VERSION) if "yt_dlp_version" in message else "",
     )
 
 

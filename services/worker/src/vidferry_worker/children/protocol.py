@@ -27,6 +27,10 @@ MAX_FILE_NAME = 255
 MAX_VIDEO_ID = 16_000
 """characters; where a site has no ids, the URL stands in its place"""
 MAX_CODECS = 16
+MAX_OFFERED = 32
+"""sizes or containers of the formats that a video has"""
+MAX_CONTAINER, MAX_VERSION = 8, 40
+"""characters"""
 MAX_TITLE = 500
 MAX_NAME = 200
 """characters of another text of a probe: an uploader, a codec, a language, the title of a chapter"""
@@ -323,6 +327,13 @@ class Failed:
     """seconds, where the site asked for a pause"""
     entries: int | None = None
     """of a list, where they were counted"""
+    lines: list[int] = field(default_factory=list)
+    """the sizes of the pictures that the video has, where it lacks the requested format"""
+    containers: list[str] = field(default_factory=list)
+    """and the containers"""
+    has_audio: bool = False
+    """and whether it has sound as a stream of its own"""
+    yt_dlp_version: str = ""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.errors import ErrorCode, JobFailure, OfferedFormats
+from vidferry_common.text import redact_site_text
 from vidferry_worker.children.child import Child
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.identity import TrustedFacts
@@ -20,6 +21,9 @@ from vidferry_worker.children.protocol import (
     StopOrder,
     VideoFound,
 )
+
+MAX_DETAIL = 1000
+"""characters of yt-dlp's own words that the log is given"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +100,12 @@ class ChildSession:
         if isinstance(report, Failed):
             # The child may not know why a connection failed, but the broker that refused it does.
             code = ErrorCode.FORBIDDEN_ADDRESS if self._child.connections.was_forbidden else report.code
-            raise JobFailure(code, report.detail, retry_after=report.retry_after, entries=report.entries)
+            raise JobFailure(
+                code,
+                redact_site_text(report.detail)[:MAX_DETAIL],
+                retry_after=report.retry_after,
+                entries=report.entries,
+                formats=OfferedFormats(tuple(report.lines), tuple(report.containers), report.has_audio),
+                yt_dlp_version=report.yt_dlp_version,
+            )
         return report

@@ -4,6 +4,7 @@ import contextlib
 import logging
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.probes import Probe
 from vidferry_common.store import Task
 from vidferry_common.store.probes import QUEUE
@@ -40,18 +41,19 @@ class ProbeRunner:
         try:
             probe = await self._look(task)
         except JobFailure as failure:
-            logger.warning("probe failed", extra={"job_id": task.id, "code": failure.code, "detail": failure.detail})
-            await self._fail(task, failure.code)
+            logger.warning("probe failed", extra={"job_id": task.id, **failure.log_fields})
+            await self._fail(task, failure)
         except Exception:
             logger.exception("probe failed with an unexpected error", extra={"job_id": task.id})
-            await self._fail(task, ErrorCode.INTERNAL)
+            await self._fail(task, JobFailure(ErrorCode.INTERNAL))
         else:
             if await until_redis_answers(lambda: self._probes.complete(task, probe)):
                 self._context.metrics.count_probe(task.fields["created"], completed=True)
                 logger.info("probe ended", extra={"job_id": task.id})
 
-    async def _fail(self, task: Task, code: ErrorCode) -> None:
-        if await until_redis_answers(lambda: self._probes.fail(task, code)):
+    async def _fail(self, task: Task, failure: JobFailure) -> None:
+        described = failure.describe(site_of(task.fields["url"]))
+        if await until_redis_answers(lambda: self._probes.fail(task, described)):
             self._context.metrics.count_probe(task.fields["created"], completed=False)
 
     async def _look(self, task: Task) -> Probe:

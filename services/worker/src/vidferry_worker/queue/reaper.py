@@ -60,4 +60,4 @@ class LeaseReaper:
         logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
         self._metrics.worker_losses.add(outcome)
         if outcome is RequeueOutcome.ENDED and record:
-            self._metrics.count_failed(record.created, how.failure)
+            self._metrics.count_failed(record.created, ErrorCode.WORKER_LOST)

@@ -1,11 +1,12 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
 from support.records import SECONDS, Records, at, body, new_job, of
 from support.redis_server import redis_server
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import INFO, Status
 from vidferry_common.store import Cause, Ending, RedisSettings, Requeue, Store, StoreUnavailable, connect_redis
@@ -52,9 +53,7 @@ async def test_a_retry_counts_waits_and_ends_at_the_limit(records: Records) -> N
     found = await records.store.jobs.read(job.job_id)
     assert found is not None
     assert found.status is Status.FAILED
-    assert found.state["error"] == {
-        "code": "network", "message": ErrorCode.NETWORK.sentence, "retryable": True,
-    }  # fmt: skip
+    assert found.state["error"] == asdict(Failure.of(ErrorCode.NETWORK))
     assert await records.redis.zscore(keys.QUEUE, keys.arq_id(job.download_id, 4)) is None
     assert await records.redis.keys(keys.DOWNLOAD_BY_URL + "*") == []
 

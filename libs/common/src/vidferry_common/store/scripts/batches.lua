@@ -37,6 +37,12 @@ local function common_error(one, other)
   return batches.MIXED_ERROR
 end
 
+-- The error of a batch whose children have failed as the one with this body: without what is the child's own, such as the site.
+local function error_of(body)
+  local code = string.match(body, '"error":{"code":"([%l_]+)"')
+  return code and string.match(batches.ERRORS, '{"code":"' .. code .. '"[^}]*}') or string.match(body, '"error":({"code":.*})$')
+end
+
 -- Counts a child that gets this body. counted: its field `batch`. Returns the field's new value.
 note_child = function(counted, body)
   local before, bytes_before, progress_before, batch_id = string.match(counted, '^(%l+) (%d+) (%d+) (%S+)$')
@@ -51,7 +57,7 @@ note_child = function(counted, body)
     if status == 'completed' then
       change.size = change.size + (string.match(body, '"size":(%d+)') or 0)
     elseif status == 'failed' then
-      change.error = common_error(change.error, string.match(body, '"error":({"code":.*})$'))
+      change.error = common_error(change.error, error_of(body))
     end
     if status ~= 'queued' and status ~= 'processing' then progress = 10000 end
   end
