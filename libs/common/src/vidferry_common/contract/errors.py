@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     REFUSED = "refused"
     PRIVATE = "private"
     LOGIN_REQUIRED = "login_required"
+    CREDENTIAL_REFUSED = "credential_refused"
+    CREDENTIAL_MISSING = "credential_missing"
     AGE_RESTRICTED = "age_restricted"
     GEO_BLOCKED = "geo_blocked"
     DRM = "drm"
@@ -66,6 +68,10 @@ _SENTENCES = {
     ErrorCode.REFUSED: "The site refused to send the video to this service. Look for the video on another site.",
     ErrorCode.PRIVATE: "The video is private. Ask its owner to make it public.",
     ErrorCode.LOGIN_REQUIRED: "The site shows this video only to signed-in users, and this service does not sign in.",
+    ErrorCode.CREDENTIAL_REFUSED: "The site no longer accepts the cookies that this service has for it. Tell the "
+    "service's operator.",
+    ErrorCode.CREDENTIAL_MISSING: "This service has no cookies of the requested credential for this site. Leave the "
+    "credential out, or tell the service's operator.",
     ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age, which this service can't give.",
     ErrorCode.GEO_BLOCKED: "The site does not show this video in the region where this service runs.",
     ErrorCode.DRM: "The video is protected against copying (DRM), so it can't be downloaded.",
