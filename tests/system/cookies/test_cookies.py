@@ -241,6 +241,20 @@ def test_no_other_site_is_sent_the_cookies(service: Service, site: Site, other: 
     assert not [each for each in asked if "secret" in str(each.headers)]
 
 
+def test_another_site_gets_nothing_done_with_the_cookies(
+    service: Service, site: Site, other: Origin, clip: bytes
+) -> None:
+    """A page elsewhere that has a video of the site fetched: the child is that page's, and has no cookies."""
+    video = site.put("/private.mp4", for_holders_of(EVERYBODYS, clip))
+    page = other.site().put("/page", Reply(200, {"Content-Type": "text/html"}, Body(f"<video src={video}>".encode())))
+
+    assert service.run("team-a", page)["error"]["code"] == "login_required"
+    assert service.run("team-a", page, credential="alice")["error"]["code"] == "credential_missing"
+
+    (asked,) = site.requests()
+    assert "cookie" not in asked.headers
+
+
 def test_nothing_keeps_the_cookies(service: Service, site: Site, clip: bytes) -> None:
     """Not Redis, the bucket, the logs, nor what is seen of processes and their files; also where a page repeats one."""
     echo = f"<title>Hello {ALICES}</title><video src='{site.url('/gated/kept/clip.mp4')}'></video>"
