@@ -20,7 +20,12 @@ QUEUE_BYTES = 2**30
 class NoPlaylists:
     """A source of entries that reads no playlist."""
 
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+    async def read_entries(
+        self,
+        playlist: PlaylistRequest,
+        known: Sequence[Entry],
+        credential: str = "",  # noqa: ARG002 - as the protocol says
+    ) -> AsyncGenerator[EntryPage, None]:
         raise JobFailure(ErrorCode.UNSUPPORTED_SITE, f"not read, with {len(known)} known entries: {playlist.url}")
         yield
 

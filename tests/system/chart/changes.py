@@ -64,6 +64,7 @@ UNSHOWN = {
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "access.keys": "in the Secret's file: test_access.py",
     "access.owners": "in the Secret's file: test_access.py",
+    "access.credentials": "in the Secret's file: test_cookies.py",
     "webhooks.owners": "in the Secret's file: test_webhooks.py",
     "redis.bundled.enabled": "shown with redis.external.host: test_redis.py",
     "redis.external.cluster": "only refused: test_refusals.py",
@@ -168,6 +169,7 @@ CHANGES: dict[str, Change] = {
         "X-User", API_SETTINGS, "VIDFERRY_ACCESS_USER_HEADER=X-User", {"trustedProxies": ["10.0.0.7/32"]}
     ),
     "access.userScopes": change(["jobs:read"], API_SETTINGS, "VIDFERRY_ACCESS_USER_SCOPES=jobs:read", USER_HEADER),
+    "worker.cookies.existingSecret": change("mine", WORKER, "secret.secretName=mine"),
     "webhooks.enabled": change(True, WORKER, "mountPath=/etc/vidferry/access"),
     "webhooks.existingSecret": change("mine", WORKER, "secretKeyRef.name=mine", OPEN_HOOKS),
     "webhooks.existingSecretKey": change("mine", API, "secretKeyRef.key=mine", OPEN_HOOKS),

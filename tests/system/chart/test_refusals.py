@@ -49,6 +49,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("access.firstKey", False), "nobody could use Vidferry"),
     (merged(ingress("nginx"), nested("access.userHeader", "X-User")), "removes it from what clients send"),
     (merged({"trustedProxies": []}, nested("access.userHeader", "X-User")), "removes it from what clients send"),
+    (
+        nested("access", {"existingSecret": "mine", "credentials": {"a": ["alice"]}}),
+        "replaces the file that access.credentials is written to",
+    ),
     (nested("access.keys", [TWICE[0], TWICE[0] | {"sha256": "0" * 64}]), "access.keys has two keys with the name"),
     (nested("access.keys", [TWICE[0] | {"name": "first"}]), "access.keys has two keys with the name"),
     (nested("access.keys", TWICE), "access.keys has the same key twice"),

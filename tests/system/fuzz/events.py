@@ -32,6 +32,7 @@ from vidferry_worker.children.child import MAX_EVENTS, Child
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
+from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
@@ -199,6 +200,7 @@ def open_setting() -> Iterator[Setting]:
             MemoryCgroup.of_process(),
             uploads_while_downloading=True,
             folder=work,
+            cookies=CookieDirectory(None),
         )
 
         async def run_one(example: Coroutine[Any, Any, None]) -> None:

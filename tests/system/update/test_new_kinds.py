@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +187,19 @@ def test_what_the_release_has_made_is_read(beside: Pair, site: Site) -> None:
     again = accepted(tree.client.post(f"/api/jobs/{failed['job_id']}/retry"))
     assert again["retry_of"] == failed["job_id"]
     tree.until(again["job_id"], lambda job: job["status"] == "failed")
+
+
+def test_a_download_with_a_credential_waits_for_the_tree(beside: Pair, site: Site, tmp_path: Path) -> None:
+    """The release's worker, which knows no cookies, does not ask the site, and drops the attempt."""
+    release, tree = beside.both
+    (tmp_path / "alice_127.0.0.1.txt").write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\talices-secret\n")
+    old = start_worker(release)
+    job = tree.post(site.url("/media/clip.mp4"), credential="alice")
+    old.wait_for("an attempt ended with an unexpected error")
+    old.stop()
+    assert site.requests() == []
+
+    start_worker(tree, cookies_dir=str(tmp_path))
+
+    assert tree.until(job, lambda job: job["status"] == "completed")["attempt"] > 1
+    assert all("alices-secret" in each.headers["cookie"] for each in site.requests())

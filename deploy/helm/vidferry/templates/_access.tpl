@@ -110,6 +110,10 @@ expires = {{ . }}
 [owners.{{ toJson $name }}.limits]
 {{- include "vidferry.access.limits" $limits }}
 {{ end }}
+{{- range $name, $credentials := $access.credentials }}
+[owners.{{ toJson $name }}]
+credentials = {{ toJson $credentials }}
+{{ end }}
 {{- end }}
 
 {{/* The numbers of values are floats, which a large one would show. */}}

@@ -100,6 +100,9 @@
 {{- fail "access.oidc.issuer is set, but access.mode is keys, so its tokens would be refused: set access.mode=oidc, which accepts keys too." -}}
 {{- end -}}
 {{- if include "vidferry.access" . -}}
+{{- if and $access.existingSecret $access.credentials -}}
+{{- fail "access.existingSecret replaces the file that access.credentials is written to: write them into that Secret's file." -}}
+{{- end -}}
 {{- if and (eq $access.mode "keys") (not (or $access.existingSecret $access.firstKey $access.keys $access.userHeader)) -}}
 {{- fail "access.mode is keys, but there is no key, so nobody could use Vidferry: set access.firstKey=true, access.keys or access.existingSecret." -}}
 {{- end -}}

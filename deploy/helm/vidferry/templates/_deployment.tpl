@@ -172,6 +172,10 @@ spec:
 {{- end }}
 {{- if eq $name "worker" }}
 - {name: work, mountPath: /work}
+{{- if $root.Values.worker.cookies.existingSecret }}
+# The whole folder: a file that is mounted by itself (subPath) would never change.
+- {name: cookies, mountPath: /etc/vidferry/cookies, readOnly: true}
+{{- end }}
 {{- end }}
 {{- if include "vidferry.access.hasKeysFile" . }}
 # The whole folder: a file that is mounted by itself (subPath) would never change.
@@ -222,6 +226,10 @@ spec:
   {{- else }}
   emptyDir: {sizeLimit: {{ $work.sizeLimit }}}
   {{- end }}
+{{- with $root.Values.worker.cookies.existingSecret }}
+- name: cookies
+  secret: {secretName: {{ . }}}
+{{- end }}
 {{- end }}
 {{- if include "vidferry.access.hasKeysFile" . }}
 - name: access

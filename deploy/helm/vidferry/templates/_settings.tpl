@@ -66,6 +66,9 @@ VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
 VIDFERRY_EGRESS_PROXY: {{ . | quote }}
 {{- end }}
 VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
+{{- if $worker.cookies.existingSecret }}
+VIDFERRY_COOKIES_DIR: /etc/vidferry/cookies
+{{- end }}
 {{- include "vidferry.settings.webhooks" . }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}

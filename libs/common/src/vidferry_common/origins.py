@@ -42,6 +42,11 @@ def registered_domain(host: str) -> str:
     return subscriber_of(name)
 
 
+def is_public_suffix(host: str) -> bool:
+    """Whether names are sold below it, such as co.uk, so that it is nobody's own."""
+    return _load_suffixes().is_public(host.lower())
+
+
 @cache
 def _load_suffixes() -> PublicSuffixList:
     """The public suffixes that registries sell names below; read once, when first needed."""

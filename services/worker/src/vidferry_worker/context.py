@@ -7,6 +7,7 @@ from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.settings import WorkerSettings
@@ -27,3 +28,4 @@ class WorkerContext:
     uploads_while_downloading: bool
     folder: Path
     """for the files of all running downloads"""
+    cookies: CookieDirectory

@@ -31,6 +31,7 @@ from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMo
 from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
 from vidferry_worker.context import WorkerContext
+from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.indexing.indexer import Expirer, Indexer
 from vidferry_worker.looks.playlists import PlaylistReader
@@ -113,6 +114,8 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             settings.ended_limits,
         )
         zygote = Zygote(_make_broker(settings), settings.confinement)
+        cookies = CookieDirectory(settings.cookies_dir)
+        metrics.observe_cookies(cookies.report)
         metrics.observe_sandbox(lambda: zygote.sandbox_parts)
         metrics.observe_bucket(bucket.health)
         try:
@@ -122,7 +125,9 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             budget = FragmentBudget(settings.fragments, settings.site_fragments)
             speculates = settings.upload_while_downloading and not await bucket.links_from(folder)
             cgroup = MemoryCgroup.of_process()
-            context = WorkerContext(settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder)
+            context = WorkerContext(
+                settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder, cookies
+            )
             await _process_downloads(context, state)
         finally:
             await zygote.close()
@@ -216,6 +221,7 @@ def _background_coroutines(
         "memory": MemoryMonitor(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
+        **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
         **webhook_coroutines(settings, _make_broker(settings), context.metrics),
         **_batch_coroutines(context),
     }

@@ -10,6 +10,7 @@ from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics import Histogram, NegativeLatencies, Registry, catalogue
 from vidferry_common.store import Claim
+from vidferry_worker.cookies.directory import CookieReport
 
 
 class WorkerMetrics:
@@ -55,6 +56,14 @@ class WorkerMetrics:
         self._registry.add_reading(
             catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
         )
+
+    def observe_cookies(self, report: Callable[[], CookieReport]) -> None:
+        """Exports what is known of the files of cookies, read at each scrape."""
+        self._registry.add_reading(
+            catalogue.COOKIE_FILES, lambda: {(state,): float(count) for state, count in report().files.items()}
+        )
+        self._registry.add_reading(catalogue.COOKIE_LINES_IGNORED, lambda: report().ignored_lines)
+        self._registry.add_reading(catalogue.COOKIE_NEXT_EXPIRY, lambda: report().next_expiry)
 
     def observe_bucket(self, bucket: Health) -> None:
         """Exports whether the bucket answers, read at each scrape."""

@@ -198,6 +198,12 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
     )
     egress_proxy_username: str = Field("", max_length=255, description="The user name for VIDFERRY_EGRESS_PROXY.")
     egress_proxy_password: SecretStr | None = Field(None, description="The password for VIDFERRY_EGRESS_PROXY.")
+    cookies_dir: Path | None = Field(
+        None,
+        description="The folder with the cookies that downloads send: `example.com.txt` for all downloads of a site, "
+        "`alice_example.com.txt` for those that ask for the credential `alice`, in Netscape's format (docs/sites.md). "
+        "A changed file takes effect within seconds.",
+    )
     webhook_slots: int = Field(
         64,
         ge=1,

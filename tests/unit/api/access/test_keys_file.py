@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidferry_api.access.keys_file import MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
+from vidferry_api.access.keys_file import MAX_CREDENTIALS, MAX_KEYS, KeysFileWrong, KeyTable, parse_keys
 from vidferry_api.access.principal import OwnerLimits, Scope
 from vidferry_common.webhooks.owner_webhooks import MAX_BYTES
 
@@ -46,6 +46,24 @@ def test_the_tighter_limit_counts() -> None:
     assert key.principal.limits == OwnerLimits(jobs_running=4, max_duration=60, max_bytes=5, max_quality="480")
     assert table.limits_of("team-a") == OwnerLimits(jobs_running=4, max_bytes=5, max_quality="480")
     assert table.limits_of("team-b") == OwnerLimits()
+
+
+def test_the_credentials_of_owners() -> None:
+    table = _parse(f'{KEY}[owners.team-a]\ncredentials = ["alice", "b-2"]\n[owners.team-b.limits]\n')
+    assert table.credentials["team-a"] == {"alice", "b-2"}
+    assert not table.credentials["team-b"]
+    for wrong in (
+        '"alice"',
+        '["Alice"]',
+        "[1]",
+        '["a_b"]',
+        '[""]',
+        f'["{SECRET}"]',
+        f"{['a'] * (MAX_CREDENTIALS + 1)}",
+    ):
+        with pytest.raises(KeysFileWrong, match="line 6: credentials must be a list") as refused:
+            _parse(f"{KEY}[owners.team-a]\ncredentials = {wrong}\n")
+        assert SECRET not in str(refused.value)
 
 
 def test_the_webhooks_of_owners() -> None:

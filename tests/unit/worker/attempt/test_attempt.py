@@ -22,6 +22,7 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.context import WorkerContext
+from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.settings import WorkerSettings
 
@@ -51,6 +52,7 @@ async def context(
             MemoryCgroup.of_process(),
             uploads_while_downloading=False,
             folder=work,
+            cookies=CookieDirectory(None),
         )
     await bucket.close()
 

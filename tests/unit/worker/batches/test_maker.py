@@ -96,8 +96,10 @@ class Playlist:
         self.stopped = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        assert playlist == LIST
+    async def read_entries(
+        self, playlist: PlaylistRequest, known: Sequence[Entry], credential: str = ""
+    ) -> AsyncGenerator[EntryPage, None]:
+        assert (playlist, credential) == (LIST, "")
         self.known.append(list(known))
         try:
             for first in range(len(known), len(self.entries), 2):
@@ -219,7 +221,9 @@ async def test_playlists_that_hang_hold_up_those_of_no_other_caller(records: Rec
     reading = asyncio.Semaphore(0)
 
     class Hanging:
-        async def read_entries(self, playlist: PlaylistRequest, _: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+        async def read_entries(
+            self, playlist: PlaylistRequest, _: Sequence[Entry], __: str = ""
+        ) -> AsyncGenerator[EntryPage, None]:
             if playlist == LIST:
                 reading.release()
                 await asyncio.Event().wait()
@@ -265,8 +269,10 @@ class Overtaken(Playlist):
         super().__init__(entries)
         self._records, self._batch = records, batch
 
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        async for page in super().read_entries(playlist, known):
+    async def read_entries(
+        self, playlist: PlaylistRequest, known: Sequence[Entry], credential: str = ""
+    ) -> AsyncGenerator[EntryPage, None]:
+        async for page in super().read_entries(playlist, known, credential):
             yield page
             if page.entries[0] == self.entries[0]:
                 await self._records.redis.zadd(keys.BATCHES, {self._batch.job_id: 0})
@@ -280,8 +286,10 @@ class Filling(Playlist):
         super().__init__(entries)
         self._records = records
 
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        async for page in super().read_entries(playlist, known):
+    async def read_entries(
+        self, playlist: PlaylistRequest, known: Sequence[Entry], credential: str = ""
+    ) -> AsyncGenerator[EntryPage, None]:
+        async for page in super().read_entries(playlist, known, credential):
             yield page
             if not known:
                 await of(self._records.redis.hincrby(keys.ROOM, "open", QUEUE_BYTES // 2))

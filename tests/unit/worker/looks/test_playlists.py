@@ -25,7 +25,7 @@ def url(number: int) -> str:
 def reader(monkeypatch: pytest.MonkeyPatch) -> PlaylistReader:
     """Of a worker that takes MOST entries, whose children list as many of five as they are told."""
 
-    async def list_five(_: Any, order: LookOrder) -> AsyncGenerator[VideosListed]:
+    async def list_five(_: Any, order: LookOrder, __: str) -> AsyncGenerator[VideosListed]:
         count = min(5, order.most)
         for number in range(count):
             yield VideosListed([ListedEntry(url(number), "", None)], "A list")

@@ -26,6 +26,8 @@ class ErrorCode(StrEnum):
     LOGIN_REQUIRED = "login_required"
     MEMBERS_ONLY = "members_only"
     PREMIUM_ONLY = "premium_only"
+    CREDENTIAL_REFUSED = "credential_refused"
+    CREDENTIAL_MISSING = "credential_missing"
     AGE_RESTRICTED = "age_restricted"
     GEO_BLOCKED = "geo_blocked"
     CAPTCHA = "captcha"
@@ -96,6 +98,10 @@ _SENTENCES = {
     ErrorCode.MEMBERS_ONLY: "Only members or subscribers of the channel can watch this video. Choose one that "
     "everybody can watch.",
     ErrorCode.PREMIUM_ONLY: "The site shows this video only to those who have paid for it. Choose one that is free.",
+    ErrorCode.CREDENTIAL_REFUSED: "The site no longer accepts the cookies that this service has for it. Tell the "
+    "service's operator.",
+    ErrorCode.CREDENTIAL_MISSING: "This service has no cookies of the requested credential for this site. Leave the "
+    "credential out, or tell the service's operator.",
     ErrorCode.AGE_RESTRICTED: "The site shows this video only after a proof of age, which this service can't give.",
     ErrorCode.GEO_BLOCKED: "The site does not show this video in the region where this service runs.",
     ErrorCode.CAPTCHA: "The site wants a captcha solved first, which this service can't do. Look for the video on "

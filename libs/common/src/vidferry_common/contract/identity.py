@@ -67,6 +67,11 @@ def partition_of(owner: str) -> str:
     return digest("owner", owner)[:20] if owner else ""
 
 
+def credential_partition(credential: str, owner: str = "") -> str:
+    """The part of the bucket for what is fetched with a credential, by anybody who may use it or by one owner alone."""
+    return digest("credential", credential, owner)[:20]
+
+
 _OBJECT_IDS = UUID("6f0f6c7e-8a53-4b0a-9d1c-52d3f4c0b6a1")
 
 

@@ -18,6 +18,7 @@ _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 NO_CODE = "none"
 SANDBOX_PARTS = ("seccomp", "landlock")
+COOKIE_FILE_STATES = ("valid", "expired", "unusable")
 
 
 class RedisLoss(StrEnum):
@@ -322,6 +323,26 @@ SANDBOX = Definition(
     "1 if the kernel confines downloads by this part; 0 if the kernel can't, or VIDFERRY_SANDBOX is `off`.",
     _WORKER,
     (Label("part", SANDBOX_PARTS),),
+)
+COOKIE_FILES = Definition(
+    "vidferry_worker_cookie_files",
+    Kind.GAUGE,
+    "Files in VIDFERRY_COOKIES_DIR: those with cookies that have not expired, those whose cookies have all expired, "
+    "and those that can't be used.",
+    _WORKER,
+    (Label("state", COOKIE_FILE_STATES),),
+)
+COOKIE_LINES_IGNORED = Definition(
+    "vidferry_worker_cookie_lines_ignored",
+    Kind.GAUGE,
+    "Lines of these files that are not in Netscape's format, or are cookies of other sites than the file's.",
+    _WORKER,
+)
+COOKIE_NEXT_EXPIRY = Definition(
+    "vidferry_worker_cookie_next_expiry_timestamp_seconds",
+    Kind.GAUGE,
+    "When the next cookie of these files expires. Absent where none of them does.",
+    _WORKER,
 )
 
 # The gateway: what is shown.

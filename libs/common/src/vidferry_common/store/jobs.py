@@ -129,6 +129,8 @@ class JobRecord:
     """of a batch that is made of one"""
     webhook: dict[str, Any] | None
     """what its request says of a webhook"""
+    credential: str
+    """whose cookies it is done with; empty: those that the service has for everybody"""
     object: str
     """the name of its object in the bucket; empty where it has not completed"""
     generation: str
@@ -159,6 +161,7 @@ class JobRecord:
             parent=ChildPlace(**request["parent"]) if "parent" in request else None,
             playlist=PlaylistRequest(**request["playlist"]) if "playlist" in request else None,
             webhook=request.get("webhook"),
+            credential=request.get("credential", ""),
             object=fields.get(b"object", b"").decode(),
             generation=fields.get(b"generation", b"").decode(),
             thumbnail=fields.get(b"thumbnail", b"").decode(),
@@ -189,6 +192,8 @@ class NewJob:
     """the owner's"""
     partition: str = ""
     """the part of the bucket whose objects it may use (contract/identity.py); empty: the one that all share"""
+    credential: str = ""
+    """whose cookies it is done with, which then has a partition of its own; empty: those that are for everybody"""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
     force: bool = False
@@ -249,6 +254,9 @@ class NewJob:
     def download_fields(self) -> dict[str, str]:
         """Further fields of the download's record; those that say nothing are left out."""
         fields = {
+            # A worker of 0.2.0 would fetch it without the cookies. It finds no URL, and its lease of the attempt ends.
+            "url_for_credential" if self.credential else "url": self.url,
+            "credential": self.credential,
             "owner": self.owner,
             "partition": self.partition,
             "jobs_running": self.limits.jobs_running,
@@ -274,6 +282,7 @@ class NewJob:
             **({"parent": self.parent} if self.parent else {}),
             **(self.asked or {}),
             **({} if self.requested_webhook is None else {"webhook": self.requested_webhook}),
+            **({"credential": self.credential} if self.credential else {}),
         }
         return orjson.dumps(asked)
 
@@ -461,7 +470,6 @@ class JobStore:
             job=describe_job(job, request, document, job.foresee_bytes(document)),
             download={
                 "id": job.download_id,
-                "url": job.url,
                 "format": fmt,
                 "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt, *filter(None, [job.partition])),
                 "fields": [item for pair in job.download_fields.items() for item in pair],

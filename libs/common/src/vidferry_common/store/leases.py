@@ -47,13 +47,15 @@ class Claim:
     """seconds of the video that its owner may have; 0: no limit of the owner's"""
     max_bytes: int = 0
     """of the file, as max_duration"""
+    credential: str = ""
+    """whose cookies the site is asked with; empty: those that are for everybody"""
 
     @classmethod
     def parse(cls, download_id: str, fields: dict[bytes, bytes], waited: float) -> "Claim":
         return cls(
             download_id=download_id,
             attempt=int(fields[b"attempt"]),
-            url=fields[b"url"].decode(),
+            url=(fields.get(b"url") or fields[b"url_for_credential"]).decode(),
             format=Format.parse(fields[b"format"].decode()),
             retries=int(fields[b"retries"]),
             traceparent=fields[b"traceparent"].decode(),
@@ -65,6 +67,7 @@ class Claim:
             partition=fields.get(b"partition", b"").decode(),
             max_duration=int(fields.get(b"max_duration", 0)),
             max_bytes=int(fields.get(b"max_bytes", 0)),
+            credential=fields.get(b"credential", b"").decode(),
         )
 
 

@@ -61,7 +61,8 @@ class ProbeStore:
     async def create(self, job: NewJob, queue_cap: int, queue_bytes: int, caller_rate: int = 0) -> Created:
         """Makes a probe. It has ended where its URL was looked at within KEPT_SECONDS.
 
-        What was found is shared by all owners that share the part of the bucket: it says only what the site told.
+        What was found is shared by all owners that share the part of the bucket: it says only what the site told. So
+        it is not shared between credentials, which have parts of their own.
         Raises what JobStore.create() raises.
         """
         found_key = keys.PROBE_BY_URL + digest(job.url, job.format.canonical(), job.partition)
@@ -73,6 +74,7 @@ class ProbeStore:
             "found_key": found_key,
             "caller": caller,
             "created": job.created,
+            **({"credential": job.credential} if job.credential else {}),
         }
         reply = await self._scripts.run(
             "create_probe",

@@ -113,6 +113,14 @@ class Authenticator:
             return OwnerWebhook(secrets) if secrets else None
         return self._keys.table.webhooks.get(owner) if self._keys is not None else None
 
+    def credentials_of(self, owner: str) -> frozenset[str]:
+        """The credentials that an owner may use. Where access is open, anybody may use all, and nobody lists them."""
+        return self._keys.table.credentials.get(owner, frozenset()) if self._keys is not None else frozenset()
+
+    def may_use_credential(self, credential: str, owner: str) -> bool:
+        """Whether a job of that owner may be done with the credential."""
+        return self._open or credential in self.credentials_of(owner)
+
     def _limits_of(self, owner: str) -> OwnerLimits:
         table = self._keys.table if self._keys is not None else KeyTable()
         return table.limits_of(owner)

@@ -15,6 +15,9 @@
     [owners.team-a.webhook]          # optional: vidferry_common/webhooks/owner_webhooks.py
     secrets = ["whsec_…"]
 
+    [owners.team-a]                  # optional: whose cookies the owner's jobs may be done with
+    credentials = ["alice"]
+
 No error tells anything that stands in the file: what is wrong may be a secret in the wrong place.
 """
 
@@ -27,11 +30,14 @@ from math import inf
 from typing import Any
 
 from vidferry_api.access.principal import NO_LIMITS, OwnerLimits, Principal, principal_of, tighter_limits
+from vidferry_common.contract.credentials import is_credential
 from vidferry_common.contract.formats import Quality
 from vidferry_common.contract.scopes import OWNER, Scope, parse_scopes
 from vidferry_common.webhooks.owner_webhooks import MAX_BYTES, OwnerWebhook, parse_owner_webhook
 
 MAX_KEYS = 10_000
+MAX_CREDENTIALS = 100
+"""of one owner"""
 _MAX_LIMIT = 2**53
 """the largest whole number that Redis' scripts keep exactly"""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -65,6 +71,8 @@ class KeyTable:
     """by owner"""
     webhooks: Mapping[str, OwnerWebhook] = field(default_factory=dict)
     """by owner"""
+    credentials: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """that an owner may use, by owner"""
 
     def limits_of(self, owner: str) -> OwnerLimits:
         return self.limits.get(owner, NO_LIMITS)
@@ -82,7 +90,7 @@ def parse_keys(content: bytes) -> KeyTable:
         raise KeysFileWrong("each key must be a table that begins with [[keys]]")
     if len(entries) > MAX_KEYS:
         raise KeysFileWrong(f"the file has more than {MAX_KEYS} keys")
-    limits, webhooks = _parse_owners(document.get("owners", {}), text)
+    limits, webhooks, credentials = _parse_owners(document.get("owners", {}), text)
     keys: dict[bytes, ApiKey] = {}
     names: set[str] = set()
     for place, entry in zip(_key_places(text, len(entries)), entries, strict=True):
@@ -91,7 +99,7 @@ def parse_keys(content: bytes) -> KeyTable:
             raise KeysFileWrong(f"{place}: another key has the same name or the same sha256")
         keys[key.digest] = key
         names.add(key.principal.name)
-    return KeyTable(keys, limits, webhooks)
+    return KeyTable(keys, limits, webhooks, credentials)
 
 
 def _decode(content: bytes) -> str:
@@ -148,19 +156,31 @@ def _parse_expiry(value: object, place: str) -> float:
     return value.timestamp()
 
 
-def _parse_owners(value: object, text: str) -> tuple[dict[str, OwnerLimits], dict[str, OwnerWebhook]]:
-    """The limits and the webhooks of owners."""
+def _parse_owners(
+    value: object, text: str
+) -> tuple[dict[str, OwnerLimits], dict[str, OwnerWebhook], dict[str, frozenset[str]]]:
+    """The limits, the webhooks and the credentials of owners."""
     if not isinstance(value, dict):
         raise KeysFileWrong("owners must be tables such as [owners.team-a.limits]")
-    limits, webhooks = {}, {}
+    limits, webhooks, credentials = {}, {}, {}
     for name, entry in value.items():
         place = _owner_place(text, name)
-        table = _check_fields(entry, {"limits", "webhook"}, place)
+        table = _check_fields(entry, {"limits", "webhook", "credentials"}, place)
         owner = _parse_name(name, f"{place}: the owner's name")
         limits[owner] = _parse_limits(table.get("limits", {}), place)
         if "webhook" in table:
             webhooks[owner] = _parse_webhook(table["webhook"], place)
-    return limits, webhooks
+        credentials[owner] = _parse_credentials(table.get("credentials", []), place)
+    return limits, webhooks, credentials
+
+
+def _parse_credentials(value: object, place: str) -> frozenset[str]:
+    if not (isinstance(value, list) and len(value) <= MAX_CREDENTIALS and all(map(is_credential, value))):
+        raise KeysFileWrong(
+            f"{place}: credentials must be a list of at most {MAX_CREDENTIALS} names, each of 1 to 32 lower-case "
+            "letters, digits and hyphens"
+        )
+    return frozenset(value)
 
 
 def _parse_webhook(value: object, place: str) -> OwnerWebhook:

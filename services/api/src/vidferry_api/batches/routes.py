@@ -35,7 +35,9 @@ async def post_batch(body: BatchRequest, creator: JobCreatorDep) -> JSONResponse
     The body may have 1 MiB.
     """
     webhook, url = body.webhook.request_fields() if body.webhook else None, body.playlist or ""
-    asked = JobRequest(url, body.format, body.priority, body.force, body.external_id, body.metadata, webhook)
+    asked = JobRequest(
+        url, body.format, body.priority, body.force, body.external_id, body.metadata, webhook, body.credential or ""
+    )
     return creator.describe(await creator.create_batch(asked, _source_of(body)))
 
 

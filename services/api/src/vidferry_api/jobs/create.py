@@ -19,11 +19,10 @@ from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
 from vidferry_api.jobs.limits import limit_format
 from vidferry_api.jobs.webhook import choose_webhook
-from vidferry_api.settings import ObjectSharing
+from vidferry_api.partitions import check_credential, partition_for
 from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
-from vidferry_common.contract.identity import partition_of
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
@@ -76,6 +75,7 @@ class JobRequest:
     metadata: dict[str, Any] | None
     webhook: dict[str, Any] | None = None
     """WebhookRequest.request_fields()"""
+    credential: str = ""
 
 
 class JobCreator:
@@ -138,6 +138,7 @@ class JobCreator:
     def _make_job(self, asked: JobRequest, retry_of: str, owner: str | None, key: str | None) -> NewJob:
         services, principal = self.services, self._principal
         owner = principal.owner if owner is None else owner
+        check_credential(asked.credential, owner, services)
         return NewJob(
             job_id=str(uuid4()),
             download_id=str(uuid4()),
@@ -157,7 +158,8 @@ class JobCreator:
             owner=owner,
             caller=f"owner:{owner}" if owner else self._caller,
             limits=principal.limits,
-            partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
+            partition=partition_for(owner, asked.credential, services),
+            credential=asked.credential,
         )
 
     async def _accept(self, job: NewJob, creating: Awaitable[Created]) -> Created:

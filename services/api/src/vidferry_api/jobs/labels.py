@@ -1,10 +1,11 @@
-"""What callers attach to their jobs: an external id and metadata."""
+"""What callers name in their requests: an external id and metadata to keep with the job, and a credential."""
 
 from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, Field
 
+from vidferry_common.contract.credentials import MAX_NAME, PATTERN
 from vidferry_common.store.jobs import MAX_METADATA_BYTES
 
 MAX_EXTERNAL_ID = 255
@@ -33,3 +34,4 @@ def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 ExternalId = Annotated[str, Field(min_length=1, max_length=MAX_EXTERNAL_ID), AfterValidator(_check_visible)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
+CredentialName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=PATTERN)]

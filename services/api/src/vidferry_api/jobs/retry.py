@@ -29,7 +29,9 @@ async def retry_job(job: JobRecord, creator: JobCreator, key: str | None = None)
             f"The file is at {file}. To download the video again, create a job with force set to true.",
         )
     _check_url(job)
-    asked = JobRequest(job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.webhook)
+    asked = JobRequest(
+        job.url, job.format, job.priority, job.force, job.external_id, job.metadata, job.webhook, job.credential
+    )
     if job.kind is JobKind.PROBE:
         return await creator.create_probe(asked, retry_of=job.job_id, owner=job.owner, key=key)
     title = job.state["title"] or ""

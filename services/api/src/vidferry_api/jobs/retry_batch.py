@@ -20,7 +20,14 @@ async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = N
     The whole playlist if the batch ended before it was read; what is in the bucket is reused.
     """
     asked = JobRequest(
-        batch.url, batch.format, batch.priority, batch.force, batch.external_id, batch.metadata, batch.webhook
+        batch.url,
+        batch.format,
+        batch.priority,
+        batch.force,
+        batch.external_id,
+        batch.metadata,
+        batch.webhook,
+        batch.credential,
     )
     counts = batch.state["batch"]["counts"]
     source: Sequence[Entry] | PlaylistRequest

@@ -70,7 +70,16 @@ BULK_REFUSALS = (
 async def post_download(body: DownloadRequest, creator: JobCreatorDep) -> JSONResponse:
     """Creates a job for the video and answers immediately with it. `ws_url` and `events_url` send its steps."""
     webhook = body.webhook.request_fields() if body.webhook else None
-    asked = JobRequest(body.url, body.format, body.priority, body.force, body.external_id, body.metadata, webhook)
+    asked = JobRequest(
+        body.url,
+        body.format,
+        body.priority,
+        body.force,
+        body.external_id,
+        body.metadata,
+        webhook,
+        body.credential or "",
+    )
     return creator.describe(await creator.create(asked))
 
 

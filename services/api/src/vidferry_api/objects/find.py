@@ -17,10 +17,9 @@ from vidferry_api.dependencies import (
     identify_file_reader,
 )
 from vidferry_api.http.problems import Problem
-from vidferry_api.settings import ApiSettings, ObjectSharing
+from vidferry_api.partitions import sees_partition
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.errors import ProblemCode
-from vidferry_common.contract.identity import partition_of
 from vidferry_common.contract.tickets import Purpose
 from vidferry_common.objects.entry import entry_of
 from vidferry_common.store import ObjectEntry
@@ -49,19 +48,10 @@ class FoundObject:
         return cls(stored, replace(entry, title=remove_controls(stored.metadata.get("title", ""))))
 
 
-def sees_partition(principal: Principal, partition: str, settings: ApiSettings) -> bool:
-    """Whether the objects of a part of the bucket exist for the principal."""
-    if principal.all_owners:
-        return True
-    if not partition:
-        return settings.share_objects is ObjectSharing.ALL
-    return partition == partition_of(principal.owner)
-
-
 async def find_entry(object_id: str, services: Services, principal: Principal) -> ObjectEntry:
     """What the index says of the object. Raises Problem if there is none with that id for the principal."""
     entry = await services.store.object_index.find(normalize_id(object_id))
-    if entry is not None and sees_partition(principal, entry.partition, services.settings):
+    if entry is not None and sees_partition(principal, entry.partition, services):
         return entry
     if not await services.store.object_index.was_made():
         raise Problem(

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidferry_api.http.parameters import DEFAULT_PAGE, MAX_HOST, MAX_PAGE, MAX_TOKEN, OWNER_PATTERN, Moment
+from vidferry_common.contract.credentials import MAX_NAME, PATTERN
 from vidferry_common.contract.field_types import DateTime, Double, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
 
@@ -84,6 +85,12 @@ class ObjectQuery(BaseModel):
         pattern=OWNER_PATTERN,
         description="An owner whose objects are not shared: only these. Other owners than the caller require the scope "
         "`admin`. By default all objects that the caller may read; empty: those that nobody has alone.",
+    )
+    credential: str | None = Field(
+        default=None,
+        max_length=MAX_NAME,
+        pattern=PATTERN,
+        description="Only the objects that were fetched with this credential. An owner's list has them only so.",
     )
     page_size: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="The most objects to return.")
     page_token: str = Field(

@@ -52,7 +52,15 @@ async def post_probe(
     A probe is a job: it has a status, watchers and a place in the lists, and can be cancelled. Probes don't wait behind
     downloads. What was found is kept for ten minutes, and another probe of the same URL and format is answered with it.
     """
-    asked = JobRequest(body.url, body.format, Priority.INTERACTIVE, False, body.external_id, body.metadata)
+    asked = JobRequest(
+        body.url,
+        body.format,
+        Priority.INTERACTIVE,
+        force=False,
+        external_id=body.external_id,
+        metadata=body.metadata,
+        credential=body.credential or "",
+    )
     created = await creator.create_probe(asked)
     assert created.job is not None  # create() raises otherwise
     return creator.describe(created, await wait_for_end(created.job, wait, request, services, principal))

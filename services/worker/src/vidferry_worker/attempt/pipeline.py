@@ -33,17 +33,20 @@ class Pipeline:
     """The way of one video, from its URL into the bucket."""
 
     def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState, child: Child, folder: Path) -> None:
+        """Raises JobFailure if there are no cookies for the download's credential."""
         self._context, self._claim, self._state = context, claim, state
         settings = context.settings
         self._session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
         self._bounds = VideoBounds.of(settings, claim)
+        self._loan = context.cookies.lend(claim.url, claim.credential)
         self._results = ResultBuilder(context, claim, state)
         self._uploader = Uploader(context, state, self._results, folder, self._bounds.max_bytes)
 
     async def run(self) -> DownloadResult:
         """Raises JobFailure, BucketError, ChildEnded, TimeoutError, JobsMoved, FenceLost."""
         try:
-            return await self._run_steps()
+            with self._loan.blame_refusals():
+                return await self._run_steps()
         finally:
             await self._uploader.close()
 
@@ -82,6 +85,7 @@ class Pipeline:
             bounds.max_duration,
             bounds.max_bytes,
             self._context.settings.stall_seconds,
+            self._loan.cookies,
         )
 
     async def _claim_object(self, name: str) -> None:

@@ -73,6 +73,7 @@ def new_child(batch: OpenBatch, index: int, entry: Entry) -> NewJob:
         given_caller=making.caller_digest,
         limits=making.limits,
         partition=making.partition,
+        credential=job.credential,
         priority=job.priority,
         force=job.force,
         retry_of=entry.retry_of,

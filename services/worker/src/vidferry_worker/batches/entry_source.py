@@ -38,5 +38,10 @@ class EntryPage:
 class EntrySource(Protocol):
     """Reads playlists."""
 
-    def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
-        """The entries that are asked for, without those that are known. Raises JobFailure."""
+    def read_entries(
+        self, playlist: PlaylistRequest, known: Sequence[Entry], credential: str = ""
+    ) -> AsyncGenerator[EntryPage, None]:
+        """The entries that are asked for, without those that are known. Raises JobFailure.
+
+        credential: whose cookies the site is asked with; empty: those that are for everybody.
+        """

@@ -88,7 +88,7 @@ class BatchMaker:
         try:
             await add_entries(batch_id, start, (), queue_bytes)  # asks no site where its answer would find no room
             known = await self._store.batches.read_entries(batch_id, 0, start) if start else []
-            async with aclosing(self._source.read_entries(playlist, known)) as pages:
+            async with aclosing(self._source.read_entries(playlist, known, batch.job.credential)) as pages:
                 async for page in pages:
                     await add_entries(
                         batch_id, start, page.entries, queue_bytes, title=page.title, warnings=page.warnings

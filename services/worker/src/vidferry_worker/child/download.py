@@ -14,7 +14,16 @@ from yt_dlp.version import __version__
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.formats import Container, Format, Quality
-from vidferry_worker.child import completeness, content_sniff, growing_file, options, preload, probing, retry_after
+from vidferry_worker.child import (
+    completeness,
+    content_sniff,
+    cookies,
+    growing_file,
+    options,
+    preload,
+    probing,
+    retry_after,
+)
 from vidferry_worker.child.channel import Channel
 from vidferry_worker.child.classify import classify_error, error_chain
 from vidferry_worker.child.completeness import CompletenessCheck
@@ -68,10 +77,11 @@ def run_download(sock: socket.socket) -> int:
     connections.install(channel)
     order = parse_order(channel.receive_order())
     try:
+        assert isinstance(order, DownloadOrder | LookOrder)
+        cookies.put_into_jar(preload.loaded_downloader().cookiejar, order.cookies)
         if isinstance(order, LookOrder):
             (Look if order.look is LookPurpose.PROBE else Listing)(channel, order).run()
         else:
-            assert isinstance(order, DownloadOrder)
             Download(channel, order).run()
     except Exception as raised:  # noqa: BLE001 - every error is reported to the worker
         error = _root_failure(raised, preload.loaded_downloader().first_failure)

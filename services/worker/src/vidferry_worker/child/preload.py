@@ -36,6 +36,7 @@ from vidferry_worker.child.patches import (
     ism_manifest,
     page_limits,
     plain_playlists,
+    redirected_headers,
     response_heads,
     smuggled_data,
     truncated_fragments,
@@ -47,6 +48,7 @@ PATCHES = (
     truncated_fragments, dash_manifest, dash_fragments, download_retries, fragment_content, fragment_keys,
     generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_audio_codecs, hls_playlists,
     hls_live, html5_players, ism_manifest, plain_playlists, file_extensions, response_heads, smuggled_data,
+    redirected_headers,
 )  # fmt: skip
 """the patches of every download, in the order of their installation: each wraps those before it"""
 

@@ -11,7 +11,7 @@ from yt_dlp.networking.common import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child import body_checks, drm, request_limits, retry_after
+from vidferry_worker.child import body_checks, cookies, drm, request_limits, retry_after
 from vidferry_worker.child.classify import code_of_status
 from vidferry_worker.child.dash.period_merging import without_unfit
 from vidferry_worker.child.identity import EXTRACTORS_WITHOUT_IDS, ExtractionStep, ExtractionTrail
@@ -65,6 +65,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         url = request.url
         request_limits.check_url(url)
         _limit_referer(request)
+        cookies.withhold_values(request.headers, url)
         request.extensions.setdefault("timeout", self.stall_timer.timeout)
         response = self._open_with_waits(request)
         read = request_limits.limit_read(self.stall_timer.time_wait()(response.read))

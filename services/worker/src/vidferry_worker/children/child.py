@@ -14,7 +14,18 @@ from vidferry_worker.children import wire
 from vidferry_worker.children.connections import ChildConnections
 from vidferry_worker.children.event_members import InvalidEventError
 from vidferry_worker.children.event_parser import parse_event
-from vidferry_worker.children.protocol import ConnectRequest, Event, Extractors, Failed, LogLine, Order, Report
+from vidferry_worker.children.protocol import (
+    ConnectRequest,
+    DownloadOrder,
+    Event,
+    Extractors,
+    Failed,
+    LogLine,
+    LookOrder,
+    Order,
+    Report,
+)
+from vidferry_worker.children.redaction import Redaction
 from vidferry_worker.network.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -40,6 +51,8 @@ class Child:
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
         self._is_reading, self._has_ended = False, False
         self._allowance = EventAllowance()
+        self._redaction: Redaction | None = None
+        """None where it was sent no cookies"""
         self.pid = 0
         self.max_cpu_seconds: float | None = None
         """that the child and its programs may have used by now; None where only the kernel's limit holds"""
@@ -52,6 +65,8 @@ class Child:
         self._resume_reading()
 
     def send_order(self, order: Order) -> None:
+        if isinstance(order, DownloadOrder | LookOrder) and order.cookies:
+            self._redaction = Redaction(order.cookies)
         self._send(order.to_message())
 
     async def next_report(self) -> Report:
@@ -98,6 +113,8 @@ class Child:
     def _read_event(self) -> None:
         try:
             message = wire.receive_without_files(self._channel)
+            if message is not None and self._redaction is not None:
+                message = self._redaction.hide_values(message)
             event = parse_event(message) if message is not None else None
         except BlockingIOError:
             return

@@ -9,7 +9,7 @@ Standard library only: the zygote loads this beside yt-dlp, the parent beside ar
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.probes import Probe
@@ -59,6 +59,27 @@ def number_or_none(value: Any) -> float | None:
 # Orders.
 
 
+SHORTEST_SECRET = 8
+"""Characters of a cookie's value that is kept out of what the child tells. Shorter ones, such as `en`, are parts of
+words."""
+
+
+class Cookie(NamedTuple):
+    """A cookie of the child's own site. Its value is a secret, so the text of one leaves it out."""
+
+    domain: str
+    """with a dot before it where it is for subdomains too"""
+    path: str
+    secure: bool
+    expires: int | None
+    """seconds since 1970; None: never"""
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Cookie({self.name} of {self.domain})"
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadOrder:
     """The first order: which URL to download, and the limits."""
@@ -70,6 +91,7 @@ class DownloadOrder:
     """seconds"""
     max_bytes: int
     stall_seconds: float
+    cookies: tuple[Cookie, ...] = ()
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -99,6 +121,7 @@ class LookOrder:
     """of a list: the most entries"""
     newest_first: bool = False
     """of a list: in the order of the dates instead of the list's"""
+    cookies: tuple[Cookie, ...] = ()
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -138,10 +161,11 @@ Order = DownloadOrder | LookOrder | EvidenceOrder | GoOrder | StopOrder
 
 def parse_order(message: Message) -> Order:
     """The order in a message. Only the child calls this, and it trusts its worker."""
-    if "look" in message:
-        return LookOrder(**{**message, "look": LookPurpose(message["look"])})
     if "url" in message:
-        return DownloadOrder(**message)
+        members = {**message, "cookies": tuple(Cookie(*each) for each in message["cookies"])}
+        if "look" in message:
+            return LookOrder(**{**members, "look": LookPurpose(message["look"])})
+        return DownloadOrder(**members)
     if message.get("ask"):
         return EvidenceOrder()
     return GoOrder(message.get("fragments", 1), message.get("growing", False)) if message["go"] else StopOrder()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
@@ -14,12 +15,15 @@ from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
 
 
-async def look_at(context: WorkerContext, order: LookOrder) -> AsyncGenerator[Report]:
-    """What a new child reports. JobFailure where it fails, ends, or takes longer than an extraction may.
+async def look_at(context: WorkerContext, order: LookOrder, credential: str = "") -> AsyncGenerator[Report]:
+    """What a new child reports, which has the cookies of its site, or of the credential.
+
+    Raises JobFailure if it fails, ends, or takes longer than an extraction may, or if the credential has no cookies.
 
     Close the iterator (contextlib.aclosing): that ends the child, and removes its files.
     """
     settings, memory = context.settings, context.memory_cgroup
+    loan = context.cookies.lend(order.url, credential)
     kills = memory.count_oom_kills()
     # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
     folder = context.folder / f"look-{secrets.token_hex(8)}"
@@ -28,9 +32,10 @@ async def look_at(context: WorkerContext, order: LookOrder) -> AsyncGenerator[Re
         child = await context.zygote.fork(folder)
         session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
         try:
-            async with contextlib.aclosing(session.look(order)) as reports:
-                async for report in reports:
-                    yield report
+            with loan.blame_refusals():
+                async with contextlib.aclosing(session.look(replace(order, cookies=loan.cookies))) as reports:
+                    async for report in reports:
+                        yield report
         except (ChildEnded, JobFailure) as error:
             if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
                 raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error

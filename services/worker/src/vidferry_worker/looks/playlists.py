@@ -21,7 +21,9 @@ class PlaylistReader:
         self._context = context
         self._slots = asyncio.Semaphore(context.settings.look_slots)
 
-    async def read_entries(self, playlist: PlaylistRequest, known: Sequence[Entry]) -> AsyncGenerator[EntryPage, None]:
+    async def read_entries(
+        self, playlist: PlaylistRequest, known: Sequence[Entry], credential: str = ""
+    ) -> AsyncGenerator[EntryPage, None]:
         most, asked = self._context.settings.max_entries, _count_asked(playlist)
         is_limited = asked is None or asked > most
         new = NewEntries(known, most if asked is None else min(most, asked), tells_more=is_limited)
@@ -36,7 +38,7 @@ class PlaylistReader:
             new.to_list,
             playlist.newest_first,
         )
-        async with self._slots, aclosing(look_at(self._context, order)) as reports:
+        async with self._slots, aclosing(look_at(self._context, order, credential)) as reports:
             async for report in reports:
                 if not isinstance(report, VideosListed):
                     continue

@@ -61,7 +61,7 @@ class ProbeRunner:
             raise JobFailure(ErrorCode.WORKER_LOST, f"taken {task.taken} times")
         stall_seconds = self._context.settings.stall_seconds
         order = LookOrder(LookPurpose.PROBE, task.fields["url"], task.fields["format"], stall_seconds)
-        async with contextlib.aclosing(look_at(self._context, order)) as reports:
+        async with contextlib.aclosing(look_at(self._context, order, task.fields.get("credential", ""))) as reports:
             async for report in reports:
                 if isinstance(report, Probed):
                     return report.probe

@@ -7,6 +7,7 @@ from support.records import SECONDS, Records, at, body, new_job, of
 from support.redis_server import redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.identity import credential_partition
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import INFO, Status
 from vidferry_common.store import Cause, Ending, RedisSettings, Requeue, Store, StoreUnavailable, connect_redis
@@ -243,3 +244,16 @@ async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
         assert json.dumps(record.state)  # an accepted job was on disk
         await store.close()
         await redis.connection_pool.disconnect()
+
+
+async def test_a_worker_is_told_whose_cookies_to_use_and_one_of_0_2_0_no_url(records: Records) -> None:
+    """That one would ask the site without them."""
+    job = await records.created(credential="alice", partition=credential_partition("alice"))
+    plain = await records.created()
+    assert await of(records.redis.hget(keys.DOWNLOAD + job.download_id, "url")) is None
+    assert await of(records.redis.hget(keys.DOWNLOAD + plain.download_id, "url")) == plain.url.encode()
+
+    claims = [(await records.claimed(each))[1] for each in (job, plain)]
+
+    assert [(claim.url, claim.credential) for claim in claims] == [(job.url, "alice"), (plain.url, "")]
+    assert [(await records.read(each)).credential for each in (job, plain)] == ["alice", ""]

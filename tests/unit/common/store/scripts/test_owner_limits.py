@@ -7,7 +7,7 @@ import pytest
 
 from support.records import CAP, Records, new_job, of
 from vidferry_common.contract import keys
-from vidferry_common.contract.identity import partition_of
+from vidferry_common.contract.identity import credential_partition, partition_of
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Claim, Ending, JobLimits, Limits, NewJob, Outcome, QuotaExceeded
 
@@ -191,6 +191,8 @@ async def test_a_download_counts_for_the_owner_who_began_it(records: Records) ->
         ({"limits": JobLimits(max_duration=10)}, {"limits": JobLimits(max_bytes=10)}),
         ({"partition": partition_of("a")}, {}),
         ({"partition": partition_of("a")}, {"partition": partition_of("b")}),
+        ({"partition": credential_partition("alice")}, {"partition": partition_of("alice")}),
+        ({"partition": credential_partition("alice")}, {"partition": credential_partition("alice", "a")}),
     ],
 )
 async def test_different_bounds_make_different_downloads(

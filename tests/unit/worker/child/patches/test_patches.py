@@ -158,6 +158,9 @@ STANDS_ON: dict[str, dict[str, str]] = {
         "yt_dlp.extractor.common.compat_etree_fromstring": "text",
         "yt_dlp.extractor.generic.compat_etree_fromstring": "text",
     },
+    "redirected_headers": {
+        "yt_dlp.networking._requests.RequestsSession.rebuild_auth": "self prepared_request response",
+    },
     "subprocesses": {"yt_dlp.utils.Popen.__init__": "self args remaining env text shell kwargs"},
     "response_heads": {
         "http.client.HTTPResponse._read_status": "self",

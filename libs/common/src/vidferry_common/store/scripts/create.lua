@@ -2,7 +2,7 @@
 -- KEYS: job, download by URL, idempotency ('' without a key), new download, the requests of its caller
 -- args: job (id, epoch, owner, waiting_limit and bytes_limit of the owner, 0: none; request, document, site, public_root,
 --       bytes, created_ms, by_external_id ('' without one), webhook ('' without one)),
---       download (id, url, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
+--       download (id, format, object_by_url, fields (further ones of its record: field, value, …), site, caller,
 --       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number), child (of a batch: batch (its id), index; left out for other jobs)
@@ -90,7 +90,7 @@ if attached then
 else
   message = compose_message(job_id, { new_job.epoch, args.traceparent, new_job.public_root, 0, '0', new_job.document }, args.body, false)
   redis.call('HSET', KEYS[1], 'seq', 1, 'state', message, unpack(job))
-  redis.call('HSET', download, 'v', 1, 'url', new_download.url, 'format', new_download.format, 'download_by_url', KEYS[2],
+  redis.call('HSET', download, 'v', 1, 'format', new_download.format, 'download_by_url', KEYS[2],
     'object_by_url', new_download.object_by_url, 'site', new_download.site, 'caller', new_download.caller,
     'head_start', new_download.head_start, 'force', new_download.force and '1' or '', 'attempt', 0, 'retries', 0,
     'worker_losses', 0, 'created', args.created, 'traceparent', args.traceparent, 'body', args.body, 'status', 'queued',
