@@ -15,5 +15,6 @@ redis.call('HSET', KEYS[1], 'seq', 0, 'epoch', new_job.epoch, 'owner', new_job.o
   'created', args.created, 'idempotency', '', 'batch', count_new_child(child.batch, args.body))
 if new_job.webhook ~= '' then redis.call('HSET', KEYS[1], 'webhook', new_job.webhook) end
 add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state', new_job, ttl)
-append_ended({ end_job(new_job.id, args.body, {}, nil, args) }, args)
+end_job(new_job.id, args.body, {}, nil, args)
+make_room_for_ended(args)
 return 'created'
