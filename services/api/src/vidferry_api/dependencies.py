@@ -1,16 +1,17 @@
 """The dependencies that FastAPI passes to the routes. The lifespan makes `Services` once."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Response
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from vidferry_api.access.authenticator import Authenticator
-from vidferry_api.access.declared import requiring
+from vidferry_api.access.declared import required_scopes, requiring
 from vidferry_api.access.principal import TICKET_HOLDER, Principal, Scope
 from vidferry_api.access.refused import scope_problem
 from vidferry_api.access.request_limiter import RequestLimiter
@@ -63,10 +64,15 @@ JobId = Annotated[
 
 
 async def _identify(request: Request, services: ServicesDep) -> Principal:
+    """The request's principal. It is found once, and its request counted once, also where AccessFirst has asked."""
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None:
+        return known
     principal = await services.authenticator.identify(request)
     if principal.limits.requests_per_minute:
         quota = await services.request_limiter.count_request(principal)
         request.state.rate_limit = quota.headers if quota else {}
+    request.state.principal = principal
     return principal
 
 
@@ -75,12 +81,39 @@ PrincipalDep = Annotated[Principal, Depends(_identify)]
 
 def _principal_with(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     async def check_scope(principal: PrincipalDep, request: Request, services: ServicesDep) -> Principal:
-        if not principal.allows(scope):
-            services.authenticator.note_refusal(request, AccessRefusal.SCOPE)
-            raise scope_problem(scope)
+        _require_scope(scope, principal, request, services)
         return principal
 
     return requiring(scope, check_scope)
+
+
+def _require_scope(scope: Scope, principal: Principal, request: Request, services: Services) -> None:
+    if not principal.allows(scope):
+        services.authenticator.note_refusal(request, AccessRefusal.SCOPE)
+        raise scope_problem(scope)
+
+
+class AccessFirst(APIRoute):
+    """A route that checks access before it reads the body.
+
+    FastAPI checks it afterwards, with all else that a route depends on. Then anybody could have bodies parsed, and
+    learn what is wrong with them.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        scopes = sorted(required_scopes(self)) if self.body_field else []
+        if not scopes:
+            return handle
+
+        async def check_access_and_handle(request: Request) -> Response:
+            services = await _get_services(request)
+            principal = await _identify(request, services)
+            for scope in scopes:
+                _require_scope(scope, principal, request, services)
+            return await handle(request)
+
+        return check_access_and_handle
 
 
 ReaderDep = Annotated[Principal, Depends(_principal_with(Scope.JOBS_READ))]

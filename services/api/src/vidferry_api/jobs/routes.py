@@ -8,7 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.access.declared import public
-from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ReaderDep, ServicesDep, WritableJobDep, WriterDep
+from vidferry_api.dependencies import (
+    AccessFirst,
+    ObjectJobDep,
+    ReadableJobDep,
+    ReaderDep,
+    ServicesDep,
+    WritableJobDep,
+    WriterDep,
+)
 from vidferry_api.http.conditional import (
     ETAG,
     IF_NONE_MATCH,
@@ -35,7 +43,7 @@ from vidferry_api.jobs.wait import WaitSeconds, status_etag, wait_for_change
 from vidferry_api.pictures import picture_response
 from vidferry_common.contract.errors import ProblemCode
 
-router = APIRouter()
+router = APIRouter(route_class=AccessFirst)
 
 JOBS = "/api/jobs"
 JOB = f"{JOBS}/{{job_id}}"
