@@ -155,7 +155,7 @@ class JobCreator:
             requested_webhook=asked.webhook,
             webhook=choose_webhook(asked.webhook, owner, services),
             owner=owner,
-            caller=f"owner:{owner}" if owner else self._caller,
+            caller=self._caller_of(owner),
             limits=principal.limits,
             partition=partition_of(owner) if services.settings.share_objects is ObjectSharing.OWNER else "",
         )
@@ -176,27 +176,29 @@ class JobCreator:
         """What Redis knows an Idempotency-Key of this request's caller by, for a job of that owner."""
         return idempotency_name(owner, self._caller, self.public_root, key)
 
+    async def check_rate(self, owner: str) -> None:
+        """Raises CallerOverRate if no request is left for a job of that owner: before much is read for it."""
+        caller, rate = self._caller_of(owner), self.services.settings.caller_rate
+        try:
+            await self.services.store.jobs.check_rate(caller, rate)
+        except CallerOverRate:
+            self._note_over_rate(owner, caller)
+            raise
+
+    def _caller_of(self, owner: str) -> str:
+        return f"owner:{owner}" if owner else self._caller
+
     @property
     def _caller(self) -> str:
         return caller_address(self._request.scope, self.services.settings.proxies)
 
     async def _store_job(self, job: NewJob, creating: Awaitable[Created]) -> Created:
-        """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
+        """Stores the job, and counts a refusal."""
         services = self.services
         try:
             return await creating
         except CallerOverRate:
-            services.metrics.refused.add("caller_rate")
-            if job.owner:
-                logger.warning(
-                    "an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": job.owner}
-                )
-            else:
-                logger.warning(
-                    "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
-                    "to VIDFERRY_TRUSTED_PROXIES",
-                    extra={"address": job.caller},
-                )
+            self._note_over_rate(job.owner, job.caller)
             raise
         except QuotaExceeded as error:
             services.metrics.refused.add(error.limit)
@@ -208,6 +210,18 @@ class JobCreator:
             services.metrics.refused.add("redis_full")
             services.memory_log.note_refusal()
             raise
+
+    def _note_over_rate(self, owner: str, caller: str) -> None:
+        """Counts the refusal, and logs the caller, whose address may be a proxy's."""
+        self.services.metrics.refused.add("caller_rate")
+        if owner:
+            logger.warning("an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": owner})
+        else:
+            logger.warning(
+                "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
+                "to VIDFERRY_TRUSTED_PROXIES",
+                extra={"address": caller},
+            )
 
     def describe(self, created: Created, job: JobRecord | None = None) -> JSONResponse:
         """The response that describes the job: as it was created, or as it is by now, where that is given."""

@@ -114,7 +114,10 @@ async def get_jobs(
     responses=problem_responses(*BULK_REFUSALS),
 )
 async def post_jobs_cancel(body: BulkRequest, services: ServicesDep, principal: WriterDep) -> JSONResponse:
-    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless."""
+    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless.
+
+    Batches of more than 5,000 jobs together are left to further requests.
+    """
     return JSONResponse(await cancel_jobs(body, services, principal))
 
 
@@ -137,8 +140,8 @@ async def post_jobs_retry(
 ) -> JSONResponse:
     """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
 
-    A filter that chooses a batch leaves the batch's jobs to its retry. Send an Idempotency-Key, so that a repeated
-    request retries no job twice.
+    A filter that chooses a batch leaves the batch's jobs to its retry. Batches of more than 5,000 jobs together are
+    left to further requests. Send an Idempotency-Key, so that a repeated request retries no job twice.
     """
     return JSONResponse(await retry_jobs(body, services, principal, creator))
 
