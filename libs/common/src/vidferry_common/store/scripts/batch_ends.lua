@@ -1,4 +1,4 @@
--- How a batch ends, and how its state is published a little later. It stands behind room.lua.
+-- How a batch ends, and how its state is published a little later. It stands behind room.lua and batches.lua.
 
 publish_soon = function(batch_id)
   add_task(keys.BATCH_NEWS, batch_id, now_ms() + BATCH_PAUSE_MS)

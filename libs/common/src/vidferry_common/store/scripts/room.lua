@@ -1,4 +1,4 @@
--- Bounds on the memory that records take in Redis, and the end of a job. It stands between messages.lua and lib.lua.
+-- Bounds on the memory that records take in Redis, and the end of a job. It stands behind clock.lua.
 -- ENDED_RECORDS and ENDED_BYTES are put before it, from the settings.
 
 -- Shares of maxmemory. From EVICTED on ended records are deleted whatever the settings say, from REFUSED on no job is
@@ -75,25 +75,6 @@ local function extras_seconds()
   return look_at_memory() < WATCHED and EXTRAS_S or EXTRAS_WATCHED_S
 end
 
--- Tasks: task_key and add_task are in messages.lua, since a message may add one.
-
--- Whether the worker that took a task then still has it. taken is text, as Redis keeps it.
-local function holds_task(queue, id, taken)
-  return redis.call('HGET', task_key(queue, id), 'taken') == taken
-end
-
-local function end_task(queue, id)
-  redis.call('ZREM', queue, id)
-  redis.call('DEL', task_key(queue, id))
-end
-
--- Adds the event of a job's end. A batch tells its end by one event, whatever that is like.
-local function add_end_event(job_id, webhook, seq, message, ttl)
-  local event = string.find(webhook, '^batch%.completed ') and 'batch.completed'
-    or 'job.' .. string.match(message, '"status":"([a-z]+)"')
-  add_event(job_id, webhook, event, seq, message, ttl)
-end
-
 -- Appends a job to its owner's list of those that have ended. size: its bytes; the rest is deleted with it.
 local function append_ended(list, job_id, size, idempotency, known)
   look_at_memory()
@@ -115,6 +96,7 @@ local function end_job(job_id, body, facts, known, args, more_bytes)
     record[6] = string.sub(record[6], 1, -5) .. '"' .. args.expires_at .. '"'
   end
   local message, seq = compose_message(job_id, record, body, true)
+  if (record[14] or record[15]) and not note_child then define_rest() end
   local request, created, idempotency, owner, site, by_external_id, kind, counted, webhook = unpack(record, 7, 15)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', request, 'created', created, 'owner', owner or '', 'state', message,
@@ -222,5 +204,5 @@ local function make_room_for_ended(args)
   local most = 64 * added_jobs + math.floor(added_bytes / 1024)
   added_jobs, added_bytes = 0, 0
   make_room(most, (look_at_memory()))
-  tell_batches(args.record_seconds, args)
+  if tell_batches then tell_batches(args.record_seconds, args) end
 end
