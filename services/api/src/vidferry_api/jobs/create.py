@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from vidferry_api.access.principal import Principal
 from vidferry_api.dependencies import Services, ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
+from vidferry_api.http.json_response import FastJSONResponse
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
@@ -230,7 +231,7 @@ class JobCreator:
         assert job is not None  # create() raises otherwise
         root = self.public_root
         document = add_tickets(job_document(job, root), self.services.tickets)
-        response = JSONResponse(document, status, {"Location": job_url(root, created.job_id)})
+        response = FastJSONResponse(document, status, {"Location": job_url(root, created.job_id)})
         if created.quota:
             response.headers.update(rate_limit_headers(created.quota))
         if created.replayed:

@@ -25,6 +25,7 @@ from vidferry_api.http.conditional import (
     not_modified_response,
     strong_etag,
 )
+from vidferry_api.http.json_response import FastJSONResponse
 from vidferry_api.http.parameters import THUMBNAIL, TICKET, TICKET_PROBLEMS, URI
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
@@ -102,7 +103,7 @@ async def get_jobs(
     empty.
     """
     page = await list_jobs(query, services, principal, public_root(request, services.settings))
-    return JSONResponse(page, headers={"Cache-Control": "private, no-store"})
+    return FastJSONResponse(page, headers={"Cache-Control": "private, no-store"})
 
 
 @router.post(
@@ -172,7 +173,7 @@ async def get_job(
     if wait and request.method == "GET":
         job = await wait_for_change(job, wait, request, services, principal)
     document = add_tickets(job_document_with_history(job, public_root(request, services.settings)), services.tickets)
-    response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
+    response = FastJSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = status_etag(job.state["status"], strong_etag(bytes(response.body)))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
 
