@@ -6,11 +6,13 @@ from support.records import new_job, of
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.webhooks import EventType, Webhook
 from vidferry_common.store.client import RedisClient
-from vidferry_common.store.scripts import LIBRARIES, _load_part
+from vidferry_common.store.scripts import script_text
 
 SEQ = 2
 _BATCH = 250
 """events by one script"""
+_WITHOUT = "local args = "
+"""begins what a script does beside the functions that it shares with others"""
 _LOOP = """
 for number = ARGV[1], ARGV[2] do
   add_event(ARGV[3] .. string.format('%012d', number), ARGV[4], 'job.failed', {seq}, ARGV[5], 3600)
@@ -25,7 +27,7 @@ async def add_events(
     field = Webhook(url, (EventType.JOB_FAILED,)).record_field(JobKind.DOWNLOAD, "", domain)
     data = {"timestamp": "2026-01-31T09:30:00.125Z", "status": "failed", "metadata": "x" * 1500}
     message = json.dumps({"traceparent": new_job().traceparent, "data": data})
-    script = "local ENDED_RECORDS, ENDED_BYTES = 9, 9\n" + "".join(map(_load_part, LIBRARIES)) + _LOOP.format(seq=SEQ)
+    script = script_text("add_task").rpartition(_WITHOUT)[0] + _LOOP.format(seq=SEQ)
     for begin in range(first, first + count, _BATCH):
         last = min(first + count, begin + _BATCH) - 1
         await of(redis.eval(script, 0, str(begin), str(last), prefix, field, message))

@@ -32,11 +32,13 @@ KEPT = (
     keys.JOBS_BY_OWNER,
     keys.JOBS_BY_EXTERNAL_ID,
     keys.RECEIVER,
+    keys.ENDED_JOBS,
+    keys.ENDED_PROBES,
 )
 """records, which stay until they expire, and what is known of the bucket"""
 TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)
 SHARED = {
-    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED, keys.ENDED_PROBES, keys.ROOM,
+    keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED_LISTS, keys.ENDED, keys.ROOM,
     *(queue + keys.TASK_DOORBELL for queue in TASK_QUEUES),
 }  # fmt: skip
 

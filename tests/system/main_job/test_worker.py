@@ -149,7 +149,8 @@ async def test_the_queue_and_arqs_keys_are_cleared(running: Worker, jobs: Jobs, 
     await eventually(cleared)
     forever = [key for key in await jobs.redis.keys("*") if await jobs.redis.ttl(key) < 0]
     index = (keys.OBJECTS, keys.OBJECTS_BY_TIME, keys.OBJECT_WALK)
-    assert set(forever) <= {key.encode() for key in (keys.DOORBELL, keys.LEADER, keys.ENDED, keys.ROOM, *index)}
+    ended = (keys.ENDED_LISTS, keys.ENDED_JOBS)
+    assert set(forever) <= {key.encode() for key in (keys.DOORBELL, keys.LEADER, keys.ROOM, *ended, *index)}
 
 
 async def test_a_stopped_worker_gives_back_what_it_runs(own_redis: RedisServer, site: Site, tmp_path: Path) -> None:

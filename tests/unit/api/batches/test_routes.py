@@ -1,5 +1,6 @@
 """Batches by the api: what may be asked, whose they are, what a cancellation and a retry do."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,11 @@ from support.batches import make
 from support.owners import ADMIN, READER, A, B, tell_owners_apart
 from support.records import Records
 from unit.api.conftest import OpenApp
+from vidferry_api.jobs import bulk
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.store import Store
+from vidferry_common.store.jobs import caller_digest
 
 BATCHES = "/api/batches"
 
@@ -201,6 +204,47 @@ def test_a_filter_that_chooses_a_batch_leaves_its_jobs_to_it(client: TestClient,
     assert [len(each) for each in chosen] == [1, 2, 2]
     (again,) = chosen[0]
     assert client.get(f"/api/jobs/{again}", headers=A).json()["retry_of"] == batch["job_id"]
+
+
+def test_what_one_request_does_to_many_batches_is_bounded(
+    client: TestClient, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_CHILDREN", 5)
+    batches, other = [post(client, A, 3) for _ in range(3)], post(client, B, 3)
+    single = accepted(client.post("/api/download", json={"url": VIDEO}, headers=A))
+    chosen = {"job_ids": [each["job_id"] for each in (*batches, other, single)]}
+
+    for path in ("/api/jobs:cancel", "/api/jobs:retry"):
+        told = client.post(path, json=chosen, headers=A).json()
+        assert told["count"] == 2
+        assert [(each["job_id"], each["code"]) for each in told["failed"]] == [
+            (other["job_id"], "job_not_found"),
+            *((each["job_id"], "too_many_requests") for each in batches[1:]),
+        ]
+        for each in batches[1:]:
+            assert client.post("/api/jobs:cancel", json={"job_ids": [each["job_id"]]}, headers=A).json()["count"] == 1
+
+
+async def _delete(key: str, redis: Any) -> None:
+    await redis.delete(key)
+
+
+def test_a_caller_over_its_rate_has_no_batch_read(open_app: OpenApp, backstage: Backstage) -> None:
+    """The answer for a batch whose jobs are gone tells that they were looked for."""
+    client = tell_owners_apart(open_app(caller_rate="1"))
+    over, below = post(client, A, ["no URL"]), post(client, B, ["no URL"])
+    for batch, owner in ((over, A), (below, B)):
+        work(backstage)
+        for child in children(client, batch, owner):
+            backstage.redis(partial(_delete, keys.JOB + child["job_id"]))
+    backstage.redis(lambda redis: redis.delete(keys.REQUESTS + caller_digest("owner:team-b")))
+
+    for owner in (A, ADMIN):
+        problem(client.post(f"{over['status_url']}/retry", headers=owner), 429, "too_many_requests")
+    problem(client.post(f"{below['status_url']}/retry", headers=B), 404, "job_not_found")
+    problem(client.post("/api/jobs:retry", json={"filter": {}}, headers=A), 429, "too_many_requests")
+    (failure,) = client.post("/api/jobs:retry", json={"filter": {"kind": "batch"}}, headers=B).json()["failed"]
+    assert failure["code"] == "job_not_found"
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,7 @@ async def test_what_waits_is_as_old_as_its_first_event(records: Records) -> None
 async def test_what_became_of_events_goes_with_the_job(records: Records) -> None:
     job = await cancelled(records, **hooked())
     assert await records.redis.ttl(keys.JOB + job.job_id + keys.DELIVERY_LOG) > 0
-    element = await of(records.redis.lindex(keys.ENDED, 0))
+    element = await of(records.redis.lindex(keys.ENDED_JOBS, 0))
     plain = await cancelled(records)
-    assert int(element.split()[1]) - int((await of(records.redis.lindex(keys.ENDED, -1))).split()[1]) > 4096
+    assert int(element.split()[1]) - int((await of(records.redis.lindex(keys.ENDED_JOBS, -1))).split()[1]) > 4096
     assert await records.store.webhooks.read(plain.job_id) == await records.store.webhooks.read("unknown")

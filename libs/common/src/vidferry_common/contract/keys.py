@@ -74,13 +74,19 @@ DOORBELL = "vidferry:doorbell"
 DELAYED = "vidferry:delayed"
 """sorted set: arq ids that wait for their next try, by the time (ms) they are due"""
 
+ENDED_JOBS = "vidferry:ended-jobs:"
+"""+ an owner: list, its jobs that have ended, the oldest first, each with the bytes that it takes and the keys that go
+with it"""
+ENDED_PROBES = "vidferry:ended-probes:"
+"""+ an owner: list, the same of its probes, whose records are larger and go sooner"""
+ENDED_LISTS = "vidferry:ended-lists"
+"""sorted set: the keys of these lists by the bytes of their jobs"""
 ENDED = "vidferry:ended"
-"""list: the jobs that have ended, the oldest first, each with the bytes that it takes and the keys that go with it"""
-ENDED_PROBES = "vidferry:ended-probes"
-"""list: the same of probes, whose records are larger and go sooner"""
+"""list: the same of all owners, which 0.2.0 has ended"""
 ROOM = "vidferry:room"
-"""hash: `ended`, `ended_probes` and `open`, bytes of the jobs and probes that have ended, and of what has not; the
-`share` of Redis' memory that was used when a script last `looked`, and what was open then (`looked_open`)"""
+"""hash: `ended_jobs` and `ended_bytes`, number and bytes of the jobs that have ended (`ended`: bytes of those that
+0.2.0 has ended); `open`, bytes of what has not; the `share` of Redis' memory that was used when a script last `looked`,
+and what was open then (`looked_open`)"""
 REQUESTS = "vidferry:requests:"
 """+ digest of a caller: the time (ms) from which on all requests of its minute are left; it expires then"""
 

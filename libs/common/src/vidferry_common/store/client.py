@@ -61,14 +61,14 @@ class RedisSettings(Settings):
         100_000,
         ge=100,
         le=10_000_000,
-        description="The most ended jobs to keep. When there are more, the oldest are deleted before "
-        "VIDFERRY_RECORD_DAYS have passed.",
+        description="The most ended jobs to keep. When there are more, the oldest of the owner whose ended jobs take "
+        "most are deleted before VIDFERRY_RECORD_DAYS have passed.",
     )
     ended_bytes: int = Field(
         128 * 1024**2,
         ge=1024**2,
         description="The most memory of Redis, in bytes, that ended jobs may use (up to 4.5 KiB per job, and its "
-        "metadata twice). When they use more, the oldest are deleted. Probes may use a quarter of it. "
+        "metadata twice). When they use more, the oldest of the owner whose ended jobs take most are deleted. "
         "VIDFERRY_ENDED_BYTES and VIDFERRY_QUEUE_BYTES together should be at most three quarters of Redis' "
         "`maxmemory`.",
     )

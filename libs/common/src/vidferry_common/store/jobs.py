@@ -172,6 +172,11 @@ class JobRecord:
         return Status(self.state["status"])
 
 
+def caller_digest(caller: str) -> str:
+    """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
+    return digest("caller", caller)[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job that a request asks for."""
@@ -228,8 +233,8 @@ class NewJob:
 
     @property
     def caller_digest(self) -> str:
-        """What limits and rates of a caller count by: Redis holds no addresses of theirs."""
-        return digest("caller", self.caller)[:16] if self.caller else self.given_caller
+        """The digest of its caller."""
+        return caller_digest(self.caller) if self.caller else self.given_caller
 
     @property
     def idempotency_name(self) -> str:
@@ -447,6 +452,18 @@ class JobStore:
 
     def __init__(self, scripts: ScriptRunner, record_seconds: int) -> None:
         self._scripts, self._record_seconds = scripts, record_seconds
+
+    async def check_rate(self, caller: str, rate: int) -> None:
+        """Raises CallerOverRate if the caller has no request left of so many a minute (0: any number). Counts none."""
+        if not rate:
+            return
+        pipe = self._scripts.redis.pipeline(transaction=False)
+        pipe.get(keys.REQUESTS + caller_digest(caller))
+        pipe.time()
+        all_left, (seconds, microseconds) = await self._scripts.await_reply(pipe.execute())
+        spent = max(0, float(all_left or 0) / 1000 - seconds - microseconds / 1e6) + MINUTE / rate
+        if spent > MINUTE:
+            raise CallerOverRate(Quota(rate, spent))
 
     async def create(
         self, job: NewJob, queue_cap: int, queue_bytes: int = QUEUE_BYTES, caller_rate: int = 0, title: str = ""

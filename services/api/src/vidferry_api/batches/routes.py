@@ -4,13 +4,14 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from vidferry_api.batches.schemas import BatchRequest
+from vidferry_api.dependencies import AccessFirst
 from vidferry_api.jobs.create import JobCreatorDep, JobRequest
 from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
 from vidferry_api.jobs.schemas import Job
 from vidferry_common.contract.batches import Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 
-router = APIRouter()
+router = APIRouter(route_class=AccessFirst)
 
 
 @router.post(

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidferry_api.http.content_policy import DENY_ALL
-from vidferry_api.http.problems import Problem, internal_problem
+from vidferry_api.http.problems import BodyTooLarge, Problem, body_problem, internal_problem
 from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
@@ -57,7 +57,10 @@ class StripPrefix:
 
 
 class BoundedBody:
-    """Bounds the body: reads it before the app is called, up to the bound, whatever length it declares."""
+    """Bounds the body, whatever length it declares. It is read when the app asks for it, which checks access before.
+
+    The app's receive raises BodyTooLarge.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -68,21 +71,24 @@ class BoundedBody:
             return
         most = MAX_BODIES.get(scope["path"], MAX_BODY)
         length = Headers(scope=scope).get("content-length", "0")
-        body = await _read_body(receive, most) if length.isdecimal() and int(length) <= most else None
-        if body is None:
+        if not (length.isdecimal() and int(length) <= most):
             # The connection stays open, or a client that is still sending would not see the response.
-            await Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {most} bytes.").response()(scope, receive, send)
+            await body_problem(most).response()(scope, receive, send)
             return
-        pending: list[Message] = [body]
+        is_read = False
 
-        async def receive_replayed() -> Message:
-            return pending.pop() if pending else await receive()
+        async def receive_bounded() -> Message:
+            nonlocal is_read
+            if is_read:
+                return await receive()
+            is_read = True
+            return await _read_body(receive, most)
 
-        await self._app(scope, receive_replayed, send)
+        await self._app(scope, receive_bounded, send)
 
 
-async def _read_body(receive: Receive, most: int) -> Message | None:
-    """Reads the whole body into one message; returns a disconnect as it is, and None if the body is too large."""
+async def _read_body(receive: Receive, most: int) -> Message:
+    """Reads the whole body into one message; returns a disconnect as it is. Raises BodyTooLarge."""
     body = bytearray()
     while True:
         message = await receive()
@@ -90,7 +96,7 @@ async def _read_body(receive: Receive, most: int) -> Message | None:
             return message
         body += message.get("body", b"")
         if len(body) > most:
-            return None
+            raise BodyTooLarge(most)
         if not message.get("more_body"):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 

@@ -101,6 +101,19 @@ class Problem(Exception):
         return JSONResponse(body, self.code.status, self.headers, media_type=MEDIA_TYPE)
 
 
+class BodyTooLarge(HTTPException):
+    """A body of more bytes than its path takes. FastAPI passes on no other exception where it reads a body."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(ProblemCode.BODY_TOO_LARGE.status)
+        self.most = most
+
+
+def body_problem(most: int) -> Problem:
+    """The response to a body that is too large."""
+    return Problem(ProblemCode.BODY_TOO_LARGE, f"Send at most {most} bytes.")
+
+
 def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of these error responses."""
     return {
@@ -118,6 +131,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, lambda _, error: cast("Problem", error).response())
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(BodyTooLarge, lambda _, error: body_problem(cast("BodyTooLarge", error).most).response())
     app.add_exception_handler(StoreUnavailable, _answer_redis_unavailable)
     app.add_exception_handler(QueueFull, _answer_queue_full)
     app.add_exception_handler(RedisFull, _answer_redis_full)

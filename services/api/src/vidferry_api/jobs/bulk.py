@@ -16,6 +16,7 @@ from vidferry_api.jobs.retry import retry_job
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.field_types import Uuid
 from vidferry_common.contract.identity import digest
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import (
     CallerOverRate,
@@ -28,6 +29,8 @@ from vidferry_common.store import (
 
 MAX_JOBS = 200
 """of one request"""
+MAX_CHILDREN = 5000
+"""jobs of batches that one request reads or cancels beside those of its first batch: it takes half a second"""
 MAX_ID = 64
 """characters of a job's id in any of its spellings"""
 CANCELLABLE = frozenset({Status.QUEUED, Status.PROCESSING})
@@ -93,9 +96,23 @@ class _Progress:
     next_page_token: str = ""
     job_ids: list[str] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
+    children: int | None = None
+    """jobs of the batches so far"""
 
     def note_failure(self, job_id: str, code: ProblemCode, detail: str) -> None:
         self.failed.append({"job_id": job_id, "code": code, "detail": detail})
+
+    def admit(self, job: JobRecord) -> bool:
+        """Whether the request may go on with this job. Notes a failure for a batch that is too much beside others."""
+        if job.kind is not JobKind.BATCH:
+            return True
+        counts = job.state["batch"]["counts"]
+        children = counts["total"] or counts["made"]
+        if self.children is not None and self.children + children > MAX_CHILDREN:
+            self.note_failure(job.job_id, ProblemCode.TOO_MANY_REQUESTS, "Name this batch in another request.")
+            return False
+        self.children = (self.children or 0) + children
+        return True
 
     def document(self) -> dict[str, Any]:
         return {
@@ -110,6 +127,8 @@ async def cancel_jobs(asked: BulkRequest, services: Services, principal: Princip
     """Cancels the jobs. One that is cancelled already counts as done, so repeating the request is harmless."""
     progress = _Progress()
     for job in await _select_jobs(asked, CANCELLABLE, services, principal, progress):
+        if not (job.status.terminal or progress.admit(job)):
+            continue
         try:
             await cancel_job(job, services, principal)
             progress.job_ids.append(job.job_id)
@@ -124,14 +143,18 @@ async def retry_jobs(
     """Retries the jobs. Each has an Idempotency-Key of its own, made from the request's, so a repetition retries none
     twice.
 
-    A refusal that would meet every further job, such as a full queue, ends it. Raises that if no job was retried.
+    A refusal that would meet every further job, such as a full queue, ends it. Raises that if no job was retried, and
+    before any is read where the caller has no request left.
     """
     progress = _Progress()
+    await creator.check_rate(principal.owner)
     jobs = await _select_jobs(asked, RETRYABLE, services, principal, progress)
     if asked.filter is not None:
         jobs = await _leave_out_own_retries(jobs, services, creator)
         jobs = await _leave_to_batches(jobs, asked.filter, services, principal)
     for place, job in enumerate(jobs):
+        if not progress.admit(job):
+            continue
         try:
             created = await retry_job(job, creator, _key_for(job.job_id, creator))
             progress.job_ids.append(created.job_id)

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from vidferry_api.access.principal import Principal
 from vidferry_api.dependencies import Services, ServicesDep, WriterDep
 from vidferry_api.http.callers import caller_address
+from vidferry_api.http.json_response import FastJSONResponse
 from vidferry_api.http.problems import Problem, rate_limit_headers
 from vidferry_api.http.public_urls import job_url, public_root
 from vidferry_api.jobs.document import add_tickets, job_document
@@ -156,7 +157,7 @@ class JobCreator:
             requested_webhook=asked.webhook,
             webhook=choose_webhook(asked.webhook, owner, services),
             owner=owner,
-            caller=f"owner:{owner}" if owner else self._caller,
+            caller=self._caller_of(owner),
             limits=principal.limits,
             partition=partition_for(owner, asked.credential, services),
             credential=asked.credential,
@@ -178,27 +179,29 @@ class JobCreator:
         """What Redis knows an Idempotency-Key of this request's caller by, for a job of that owner."""
         return idempotency_name(owner, self._caller, self.public_root, key)
 
+    async def check_rate(self, owner: str) -> None:
+        """Raises CallerOverRate if no request is left for a job of that owner: before much is read for it."""
+        caller, rate = self._caller_of(owner), self.services.settings.caller_rate
+        try:
+            await self.services.store.jobs.check_rate(caller, rate)
+        except CallerOverRate:
+            self._note_over_rate(owner, caller)
+            raise
+
+    def _caller_of(self, owner: str) -> str:
+        return f"owner:{owner}" if owner else self._caller
+
     @property
     def _caller(self) -> str:
         return caller_address(self._request.scope, self.services.settings.proxies)
 
     async def _store_job(self, job: NewJob, creating: Awaitable[Created]) -> Created:
-        """Stores the job. Counts a refusal; logs the caller over its rate, whose address may be a proxy's."""
+        """Stores the job, and counts a refusal."""
         services = self.services
         try:
             return await creating
         except CallerOverRate:
-            services.metrics.refused.add("caller_rate")
-            if job.owner:
-                logger.warning(
-                    "an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": job.owner}
-                )
-            else:
-                logger.warning(
-                    "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
-                    "to VIDFERRY_TRUSTED_PROXIES",
-                    extra={"address": job.caller},
-                )
+            self._note_over_rate(job.owner, job.caller)
             raise
         except QuotaExceeded as error:
             services.metrics.refused.add(error.limit)
@@ -211,6 +214,18 @@ class JobCreator:
             services.memory_log.note_refusal()
             raise
 
+    def _note_over_rate(self, owner: str, caller: str) -> None:
+        """Counts the refusal, and logs the caller, whose address may be a proxy's."""
+        self.services.metrics.refused.add("caller_rate")
+        if owner:
+            logger.warning("an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": owner})
+        else:
+            logger.warning(
+                "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "
+                "to VIDFERRY_TRUSTED_PROXIES",
+                extra={"address": caller},
+            )
+
     def describe(self, created: Created, job: JobRecord | None = None) -> JSONResponse:
         """The response that describes the job: as it was created, or as it is by now, where that is given."""
         status = 200 if job and job.status.terminal else 202
@@ -218,7 +233,7 @@ class JobCreator:
         assert job is not None  # create() raises otherwise
         root = self.public_root
         document = add_tickets(job_document(job, root), self.services.tickets)
-        response = JSONResponse(document, status, {"Location": job_url(root, created.job_id)})
+        response = FastJSONResponse(document, status, {"Location": job_url(root, created.job_id)})
         if created.quota:
             response.headers.update(rate_limit_headers(created.quota))
         if created.replayed:

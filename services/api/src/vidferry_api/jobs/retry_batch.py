@@ -15,10 +15,12 @@ PAGE = 200
 
 async def retry_batch(batch: JobRecord, creator: JobCreator, key: str | None = None) -> Created:
     """Creates a new batch of the entries that this one did not complete, for the same owner. Raises Problem if it
-    completed all, or if the records of those that it did not complete are gone.
+    completed all, or if the records of those that it did not complete are gone. Raises CallerOverRate before it reads
+    them.
 
     The whole playlist if the batch ended before it was read; what is in the bucket is reused.
     """
+    await creator.check_rate(batch.owner)
     asked = JobRequest(
         batch.url,
         batch.format,

@@ -8,7 +8,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.access.declared import public
-from vidferry_api.dependencies import ObjectJobDep, ReadableJobDep, ReaderDep, ServicesDep, WritableJobDep, WriterDep
+from vidferry_api.dependencies import (
+    AccessFirst,
+    ObjectJobDep,
+    ReadableJobDep,
+    ReaderDep,
+    ServicesDep,
+    WritableJobDep,
+    WriterDep,
+)
 from vidferry_api.http.conditional import (
     ETAG,
     IF_NONE_MATCH,
@@ -17,6 +25,7 @@ from vidferry_api.http.conditional import (
     not_modified_response,
     strong_etag,
 )
+from vidferry_api.http.json_response import FastJSONResponse
 from vidferry_api.http.parameters import THUMBNAIL, TICKET, TICKET_PROBLEMS, URI
 from vidferry_api.http.problems import problem_responses
 from vidferry_api.http.public_urls import absolute_url, public_root
@@ -35,7 +44,7 @@ from vidferry_api.jobs.wait import WaitSeconds, status_etag, wait_for_change
 from vidferry_api.pictures import picture_response
 from vidferry_common.contract.errors import ProblemCode
 
-router = APIRouter()
+router = APIRouter(route_class=AccessFirst)
 
 JOBS = "/api/jobs"
 JOB = f"{JOBS}/{{job_id}}"
@@ -103,7 +112,7 @@ async def get_jobs(
     empty.
     """
     page = await list_jobs(query, services, principal, public_root(request, services.settings))
-    return JSONResponse(page, headers={"Cache-Control": "private, no-store"})
+    return FastJSONResponse(page, headers={"Cache-Control": "private, no-store"})
 
 
 @router.post(
@@ -115,7 +124,10 @@ async def get_jobs(
     responses=problem_responses(*BULK_REFUSALS),
 )
 async def post_jobs_cancel(body: BulkRequest, services: ServicesDep, principal: WriterDep) -> JSONResponse:
-    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless."""
+    """Cancels up to 200 jobs, named by their ids or chosen by a filter. Repeating the request is harmless.
+
+    Batches of more than 5,000 jobs together are left to further requests.
+    """
     return JSONResponse(await cancel_jobs(body, services, principal))
 
 
@@ -138,8 +150,8 @@ async def post_jobs_retry(
 ) -> JSONResponse:
     """Retries up to 200 jobs that failed or were cancelled, named by their ids or chosen by a filter.
 
-    A filter that chooses a batch leaves the batch's jobs to its retry. Send an Idempotency-Key, so that a repeated
-    request retries no job twice.
+    A filter that chooses a batch leaves the batch's jobs to its retry. Batches of more than 5,000 jobs together are
+    left to further requests. Send an Idempotency-Key, so that a repeated request retries no job twice.
     """
     return JSONResponse(await retry_jobs(body, services, principal, creator))
 
@@ -170,7 +182,7 @@ async def get_job(
     if wait and request.method == "GET":
         job = await wait_for_change(job, wait, request, services, principal)
     document = add_tickets(job_document_with_history(job, public_root(request, services.settings)), services.tickets)
-    response = JSONResponse(document, headers={"Cache-Control": REVALIDATED})
+    response = FastJSONResponse(document, headers={"Cache-Control": REVALIDATED})
     response.headers["ETag"] = status_etag(job.state["status"], strong_etag(bytes(response.body)))
     return not_modified_response(response.headers) if is_not_modified(request, response.headers["ETag"]) else response
 

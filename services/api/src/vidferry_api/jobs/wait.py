@@ -1,6 +1,7 @@
 """Waits for a job's status to change: `GET /api/jobs/{job_id}?wait=SECONDS`."""
 
 import asyncio
+import contextlib
 from typing import Annotated
 
 from fastapi import Query
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from vidferry_api.access.principal import Principal
 from vidferry_api.dependencies import Services, find_job
 from vidferry_api.http.conditional import listed_etags
+from vidferry_api.http.problems import BodyTooLarge
 from vidferry_common.contract.stages import Status
 from vidferry_common.store import JobRecord
 
@@ -75,5 +77,7 @@ def _has_seen_another(status: str, request: Request) -> bool:
 
 
 async def _await_disconnect(request: Request) -> None:
+    with contextlib.suppress(BodyTooLarge):  # a body means nothing here
+        await request.receive()
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from vidferry_api.access.declared import public
-from vidferry_api.dependencies import ObjectReaderDep, ServicesDep
+from vidferry_api.dependencies import AccessFirst, ObjectReaderDep, ServicesDep
 from vidferry_api.http.conditional import (
     ETAG,
     IF_MATCH,
@@ -40,7 +40,7 @@ from vidferry_common.bucket import content_disposition
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.store import ObjectEntry
 
-router = APIRouter()
+router = APIRouter(route_class=AccessFirst)
 
 OBJECTS = "/api/objects"
 OBJECT = f"{OBJECTS}/{{object_id}}"

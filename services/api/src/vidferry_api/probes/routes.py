@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from vidferry_api.dependencies import ServicesDep, WriterDep
+from vidferry_api.dependencies import AccessFirst, ServicesDep, WriterDep
 from vidferry_api.jobs.create import JobCreatorDep, JobRequest
 from vidferry_api.jobs.openapi import TRACEPARENT, creation_responses
 from vidferry_api.jobs.schemas import Job
@@ -12,7 +12,7 @@ from vidferry_api.probes.wait import DEFAULT_SECONDS, ProbeWait, wait_for_end
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.priority import Priority
 
-router = APIRouter()
+router = APIRouter(route_class=AccessFirst)
 
 RESPONSES = creation_responses(
     ProblemCode.INVALID_JSON,

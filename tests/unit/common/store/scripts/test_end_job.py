@@ -78,7 +78,7 @@ async def pass_minutes(records: Records) -> None:
 async def test_a_finished_job_costs_at_most_four_and_a_half_kib(own: Records) -> None:
     await finished(own, JOBS)
     await pass_minutes(own)
-    before, counted = (await own.store.read_memory()).used, int(await of(own.redis.hget(keys.ROOM, "ended")))
+    before, counted = (await own.store.read_memory()).used, int(await of(own.redis.hget(keys.ROOM, "ended_bytes")))
 
     for number in range(JOBS):
         await finished(own, number)
@@ -86,7 +86,7 @@ async def test_a_finished_job_costs_at_most_four_and_a_half_kib(own: Records) ->
 
     each = ((await own.store.read_memory()).used - before) / JOBS
     assert each <= 4.5 * KIBIBYTE
-    counted = int(await of(own.redis.hget(keys.ROOM, "ended"))) - counted
+    counted = int(await of(own.redis.hget(keys.ROOM, "ended_bytes"))) - counted
     assert 0.9 * each <= counted / JOBS <= 1.25 * each, "what VIDFERRY_ENDED_BYTES bounds, by any server's allocator"
 
 
@@ -99,7 +99,8 @@ async def test_all_that_stays(records: Records) -> None:
 
     left = {key.decode() for key in await records.redis.keys("*")}
     assert {key.rpartition(":")[0] for key in left} == {"vidferry", *(
-        prefix.removesuffix(":") for prefix in (keys.JOB, keys.OBJECT_BY_URL, keys.IDEMPOTENCY, keys.JOBS_BY_OWNER)
+        prefix.removesuffix(":")
+        for prefix in (keys.JOB, keys.OBJECT_BY_URL, keys.IDEMPOTENCY, keys.JOBS_BY_OWNER, keys.ENDED_JOBS)
     )}  # fmt: skip
     assert set(await of(records.redis.hkeys(keys.JOB + job.job_id))) == {
         b"request", b"created", b"owner", b"state", b"filed", b"object", b"generation", b"thumbnail"

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.anyio
 HANDOVER = Requeue(Cause.HANDOVER, at(INFO))
 RETRY = Requeue(Cause.RETRY, at(INFO, retries=1), delay=5, limit=2, failure=ErrorCode.NETWORK)
 DEATH = Requeue(Cause.WORKER_LOSS, queued_update(), limit=2, failure=ErrorCode.WORKER_LOST)
-WITHOUT_EXPIRY = {keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.LEADER, keys.ROOM, keys.ENDED}
+WITHOUT_EXPIRY = {
+    keys.QUEUE, keys.LEASES, keys.DOORBELL, keys.DELAYED, keys.LEADER, keys.ROOM, keys.ENDED_LISTS, keys.ENDED_JOBS,
+}  # fmt: skip
 
 
 async def counters(records: Records, download_id: str) -> tuple[str, int, int]:

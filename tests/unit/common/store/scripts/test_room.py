@@ -3,16 +3,18 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from redis.exceptions import OutOfMemoryError
 
+from support.batches import made
 from support.records import CAP, SECONDS, Records, body, new_job, of
 from support.redis_server import RedisServer, redis_server
 from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.contract.stages import INFO, STARTED
 from vidferry_common.store import (
@@ -21,6 +23,7 @@ from vidferry_common.store import (
     Cause,
     EndedLimits,
     Ending,
+    JobFilter,
     NewJob,
     QueueFull,
     RedisFull,
@@ -76,7 +79,7 @@ async def test_of_ended_records_the_newest_are_kept(records: Records) -> None:
     jobs = [await ended(records) for _ in range(12)]
 
     assert await known(records, jobs) == [False] * 2 + [True] * 10
-    assert await of(records.redis.llen(keys.ENDED)) == 10
+    assert await of(records.redis.llen(keys.ENDED_JOBS)) == 10
     left = await stored(records, keys.JOB)
     assert not [key for key in left for job in jobs[:2] if job.job_id.encode() in key]
 
@@ -88,10 +91,10 @@ async def test_their_bytes_are_bounded_whatever_their_sizes(records: Records) ->
     for number in range(20):
         url = f"https://example.com/{'a' * 8 * KIBIBYTE}{number}"
         await ended(records, await records.created(url=url))
-        assert await room(records, "ended") <= 256 * KIBIBYTE
+        assert await room(records, "ended_bytes") <= 256 * KIBIBYTE
 
-    assert await taken(records) == await room(records, "ended")
-    assert await room(records, "ended") > 200 * KIBIBYTE, "and no more goes than has to"
+    assert await taken(records) == await room(records, "ended_bytes")
+    assert await room(records, "ended_bytes") > 200 * KIBIBYTE, "and no more goes than has to"
 
 
 async def test_a_crowd_of_jobs_that_ends_at_once_is_bounded_too(records: Records) -> None:
@@ -102,7 +105,7 @@ async def test_a_crowd_of_jobs_that_ends_at_once_is_bounded_too(records: Records
 
     await ended(records, first)
 
-    assert await of(records.redis.llen(keys.ENDED)) == 20
+    assert await of(records.redis.llen(keys.ENDED_JOBS)) == 20
     assert len(await stored(records, keys.JOB)) <= 40, "a job and its history"
 
 
@@ -149,15 +152,85 @@ async def test_what_a_later_job_uses_stays(records: Records) -> None:
     assert len(await stored(records, keys.DOWNLOAD_BY_URL)) == 1
 
 
-async def test_an_expired_record_leaves_the_line(records: Records) -> None:
-    job = await ended(records)
-    before = await room(records, "ended")
-    await of(records.redis.delete(keys.JOB + job.job_id, keys.DOWNLOAD + job.download_id))
+async def flood_of_batches(records: Records) -> list[NewJob]:
+    return [await made(records, ["nonsense"] * 40, owner="b") for _ in range(2)]
 
-    await ended(records)
 
-    assert await of(records.redis.llen(keys.ENDED)) == 1
-    assert await room(records, "ended") == pytest.approx(before, rel=0.1)
+async def flood_of_downloads(records: Records) -> list[NewJob]:
+    return [await ended(records, await records.created(owner="b")) for _ in range(60)]
+
+
+async def flood_of_probes(records: Records) -> list[NewJob]:
+    probes = [new_job(owner="b", kind=JobKind.PROBE) for _ in range(60)]
+    for probe in probes:
+        await records.store.probes.create(probe, CAP, 2**30)
+        assert await records.store.probes.cancel(await records.read(probe)) is Cancelled.CANCELLED
+    return probes
+
+
+@pytest.mark.parametrize("flood", [flood_of_batches, flood_of_downloads, flood_of_probes])
+@pytest.mark.parametrize("bound", [EndedLimits(bytes=96 * KIBIBYTE), EndedLimits(records=30)])
+async def test_an_owner_that_fills_the_room_loses_its_own(
+    records: Records, bound: EndedLimits, flood: Callable[[Records], Awaitable[list[NewJob]]]
+) -> None:
+    records = keeping(records, bound)
+    batch = await made(records, ["nonsense"] * 4, owner="a")
+    others = [batch, *[await ended(records, await records.created(owner="a")) for _ in range(4)]]
+
+    jobs = await flood(records)
+
+    assert await known(records, others) == [True] * 5
+    assert len((await records.store.job_lists.read_page(JobFilter("a", batch=batch.job_id), 9)).jobs) == 4
+    assert (await known(records, [jobs[0], jobs[-1]])) == [False, True]
+    assert await room(records, "ended_jobs") <= bound.records
+    assert await room(records, "ended_bytes") <= bound.bytes
+
+
+async def test_owners_with_much_share_the_room(records: Records) -> None:
+    records = keeping(records, EndedLimits(records=20))
+    a = [await ended(records, await records.created(owner="a")) for _ in range(20)]
+    b = [await ended(records, await records.created(owner="b")) for _ in range(20)]
+
+    kept = [sum(await known(records, jobs)) for jobs in (a, b)]
+    assert sum(kept) == 20
+    assert min(kept) >= 9
+    assert await known(records, [a[0], a[-1], b[0], b[-1]]) == [False, True, False, True]
+
+
+async def test_expired_records_make_room_first(records: Records) -> None:
+    """Also those of owners who have no job end any more."""
+    records = keeping(records, EndedLimits(records=10))
+    expired = [await ended(records, await records.created(owner=owner)) for owner in ("a", "a", "a", "b", "c")]
+    for job in expired:
+        await of(records.redis.delete(keys.JOB + job.job_id))
+    before = await room(records, "ended_bytes")
+    jobs = [await ended(records, await records.created(owner="d")) for _ in range(10)]
+
+    assert await known(records, jobs) == [True] * 10
+    assert await of(records.redis.zrange(keys.ENDED_LISTS, 0, -1)) == [(keys.ENDED_JOBS + "d").encode()]
+    assert await stored(records, keys.ENDED_JOBS) == [(keys.ENDED_JOBS + "d").encode()]
+    assert await room(records, "ended_jobs") == 10
+    assert await room(records, "ended_bytes") == pytest.approx(2 * before, rel=0.1)
+
+
+async def test_jobs_that_the_last_release_has_ended_go_like_an_owners(records: Records) -> None:
+    """0.2.0 has one list for all, and runs beside this one during an update."""
+    jobs = [await ended(records) for _ in range(10)]
+    size = await room(records, "ended_bytes")
+    await of(records.redis.rename(keys.ENDED_JOBS, keys.ENDED))
+    await records.redis.delete(keys.ENDED_LISTS, keys.ROOM)
+    await of(records.redis.hset(keys.ROOM, "ended", str(size)))
+    records = keeping(records, EndedLimits(bytes=size + KIBIBYTE))
+
+    newer = [await ended(records) for _ in range(10)]
+    kept = [sum(await known(records, each)) for each in (jobs, newer)]
+    assert sum(kept) == 10
+    assert min(kept) >= 4
+    for job in jobs:
+        await of(records.redis.delete(keys.JOB + job.job_id))
+    newer += [await ended(records) for _ in range(6)]
+    assert await known(records, newer[6:]) == [True] * 10
+    assert (await records.redis.exists(keys.ENDED), await room(records, "ended")) == (0, 0)
 
 
 async def test_the_queues_bytes_are_bounded(records: Records) -> None:
@@ -197,7 +270,7 @@ async def test_bytes_are_given_back_however_a_job_ends(records: Records) -> None
 
     assert await records.store.downloads.finish(claim, FAILED, Ending()) is not None
     assert await room(records, "open") == 0
-    assert await room(records, "ended") == await taken(records)
+    assert await room(records, "ended_bytes") == await taken(records)
 
 
 async def test_what_expired_while_it_waited_takes_no_room(records: Records) -> None:

@@ -12,7 +12,7 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Ending
-from vidferry_common.store.scripts import SCRIPTS
+from vidferry_common.store.scripts import FURTHER_LIBRARIES, LIBRARIES, REST, REST_AT_ONCE, SCRIPTS
 
 pytestmark = pytest.mark.anyio
 EVERY_CHARACTER = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point <= 0xDFFF)
@@ -31,9 +31,21 @@ async def test_a_body_reaches_the_record_byte_for_byte(records: Records) -> None
     assert body in state
 
 
+def read(part: str) -> str:
+    return (resources.files("vidferry_common.store.scripts") / f"{part}.lua").read_text()
+
+
+def test_a_script_calls_no_function_that_may_not_be_defined_yet() -> None:
+    rest = {name for part in REST for name in re.findall(r"^local function (\w+)", read(part), re.MULTILINE)}
+    assert {"add_task", "read_batch"} <= rest
+    late = {part for name in set(SCRIPTS) - REST_AT_ONCE for part in (name, *FURTHER_LIBRARIES.get(name, ()))}
+    for part in late | set(LIBRARIES):
+        assert not rest & set(re.findall(r"\w+(?=\()", read(part))), part
+
+
 def test_arguments_have_names() -> None:
     for name in set(SCRIPTS) - {"publish"}:
-        text = (resources.files("vidferry_common.store.scripts") / f"{name}.lua").read_text()
+        text = read(name)
 
         assert re.findall(r"ARGV.*", text) == ["ARGV[1])"], name
         assert "local args = cjson.decode(ARGV[1])" in text, name

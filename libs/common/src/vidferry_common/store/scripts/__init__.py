@@ -18,8 +18,16 @@ SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "ca
            "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "release_task", "renew", "requeue",
            "resend_event", "set_fields", "settle_batch", "settle_delivery", "stop_batch", "sweep_due",
            "take_deliveries", "take_probes", "take_tasks", "tell_batch")  # fmt: skip
-LIBRARIES = ("messages", "batches", "room", "batch_ends", "lib")
+LIBRARIES = ("messages", "clock", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
+REST = ("events", "batches", "batch_ends")
+"""the same of functions that few jobs need, before lib; defined when the first such job is met"""
+REST_AT_ONCE = frozenset({
+    "add_entries", "add_task", "begin_probe", "cancel_children", "cancel_probe", "create_batch", "create_probe",
+    "end_probe", "fail_child", "hold_tasks", "release_task", "resend_event", "settle_batch", "settle_delivery",
+    "stop_batch", "take_deliveries", "take_probes", "take_tasks", "tell_batch",
+})  # fmt: skip
+"""scripts that call these functions themselves, so that they are defined from the beginning"""
 FURTHER_LIBRARIES = {
     **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child", "resend_event"), ("accept",)),
     **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
@@ -72,9 +80,19 @@ class ScriptRunner:
 def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     """The whole text of one of SCRIPTS, as it is sent to Redis."""
     if name == "publish":
-        return _load_part("messages") + f"define_batches = function()\n{_load_part('batches')}end\n" + _load_part(name)
+        return _load_part("messages") + _define_late("clock", "events", "batches") + _load_part(name)
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
-    return bounds + "".join(map(_load_part, (*LIBRARIES, *FURTHER_LIBRARIES.get(name, ()), name)))
+    *before, lib = LIBRARIES
+    rest = _load_parts(*REST) if name in REST_AT_ONCE else _define_late(*REST)
+    return bounds + _load_parts(*before) + rest + _load_parts(lib, *FURTHER_LIBRARIES.get(name, ()), name)
+
+
+def _define_late(*parts: str) -> str:
+    return f"define_rest = function()\n{_load_parts(*parts)}end\n"
+
+
+def _load_parts(*parts: str) -> str:
+    return "".join(map(_load_part, parts))
 
 
 def _load_part(part: str) -> str:

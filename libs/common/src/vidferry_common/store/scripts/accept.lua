@@ -100,10 +100,3 @@ local function forget_expired_bytes(open, waiting)
   end
   return open
 end
-
--- Counts a child that a batch makes now. Returns the child's field `batch`.
-local function count_new_child(batch_id, body)
-  local change = change_of(batch_id, string.match(body, '"timestamp":"([^"]*)"'))
-  change.moved, change.made, change.queued = true, change.made + 1, change.queued + 1
-  return 'queued 0 0 ' .. batch_id
-end

@@ -1,4 +1,4 @@
--- How a batch ends, and how its state is published a little later. It stands behind room.lua.
+-- How a batch ends, and how its state is published a little later. It stands behind room.lua and batches.lua.
 
 publish_soon = function(batch_id)
   add_task(keys.BATCH_NEWS, batch_id, now_ms() + BATCH_PAUSE_MS)
@@ -43,5 +43,6 @@ end_batch = function(batch_id, record, timestamp, args)
   redis.call('ZREM', keys.OPEN_BATCHES .. (found[1] or ''), batch_id)
   end_task(keys.BATCHES, batch_id)
   end_task(keys.BATCH_NEWS, batch_id)
-  append_ended({ end_job(batch_id, body, {}, nil, args, more_bytes) }, args)
+  end_job(batch_id, body, {}, nil, args, more_bytes)
+  make_room_for_ended(args)
 end

@@ -1,19 +1,9 @@
--- Functions of batches. publish.lua has them too, so here is only what counts children and tells of them.
+-- Functions of batches: what counts children and tells of them. It stands behind events.lua. publish.lua has them too.
 -- The record of a child has the field `batch`: the status that the child is counted by, its downloaded bytes, its progress
 -- in hundredths of a per cent, and the batch's id.
 
 -- Milliseconds between two messages of a batch that no child's beginning or end asks for.
 local BATCH_PAUSE_MS = 250
-
-local clock
--- Milliseconds with their fraction, so that calls within one millisecond keep their order. The time stands still in a script.
-local function now_ms()
-  if not clock then
-    local time = redis.call('TIME')
-    clock = time[1] * 1000 + time[2] / 1000
-  end
-  return clock
-end
 
 -- What this script has changed of batches, by their ids: differences of counts and sums, the time of the change as text, and
 -- `moved` where a status or the number of children has changed. Summed up here and written once (tell_batches), since a
@@ -63,6 +53,13 @@ note_child = function(counted, body)
   end
   change.bytes, change.progress = change.bytes + bytes - bytes_before, change.progress + progress - progress_before
   return string.format('%s %s %d %s', status, bytes, progress, batch_id)
+end
+
+-- Counts a child that a batch makes now. Returns the child's field `batch`.
+note_new_child = function(batch_id, body)
+  local change = change_of(batch_id, string.match(body, '"timestamp":"([^"]*)"'))
+  change.moved, change.made, change.queued = true, change.made + 1, change.queued + 1
+  return 'queued 0 0 ' .. batch_id
 end
 
 -- Defined in batch_ends.lua, where a script has that: ends a batch that has no more to do, and has its state published soon.

@@ -2,6 +2,6 @@
 -- KEYS: job; args: job_id, seq (that the body was made at), body, record_seconds, expires_at
 -- Returns cancelled | ended (before) | moved (there is a newer message) | none (no such job).
 local args = cjson.decode(ARGV[1])
-local outcome, ended = cancel_job(args.job_id, args.seq, args.body, args)
-append_ended({ ended }, args)
+local outcome = cancel_job(args.job_id, args.seq, args.body, args)
+make_room_for_ended(args)
 return outcome

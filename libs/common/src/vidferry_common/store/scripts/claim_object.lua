@@ -27,7 +27,7 @@ for _, job_id in ipairs(jobs) do
   redis.call('HSET', job, 'download', other_id, 'attempt_offset', math.max(0, reached - begins_at))
   deliver_missed(job_id, other, ttl)
 end
-tell_batches(ttl)
+if tell_batches then tell_batches(ttl) end
 local record = redis.call('HMGET', KEYS[1], 'bytes', 'head_start', 'download_by_url', 'merged')
 redis.call('HINCRBY', other, 'bytes', record[1])
 add_open_bytes(record[1])

@@ -72,8 +72,9 @@ if new_job.by_external_id ~= '' then
   job[#job + 1] = new_job.by_external_id
 end
 if child then
+  define_rest()
   job[#job + 1] = 'batch'
-  job[#job + 1] = count_new_child(child.batch, args.body)
+  job[#job + 1] = note_new_child(child.batch, args.body)
 end
 if new_job.webhook ~= '' then
   job[#job + 1] = 'webhook'
@@ -106,6 +107,6 @@ add_open_bytes(bytes)
 redis.call('EXPIRE', KEYS[1], ttl)
 redis.call('SADD', download .. keys.JOBS, job_id)
 set_expiry(download, ttl)
-tell_batches(ttl)
+if child then tell_batches(ttl) end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(args.idempotency_seconds, ttl)) end
 return { attached and 'attached' or 'created', spent, job_id, message, args.created }

@@ -38,7 +38,8 @@ if KEYS[2] ~= '' then
 end
 if args.known then
   local ending = { record_seconds = args.kept_seconds, expires_at = args.expires_at }
-  append_ended({ end_job(job_id, args.body, {}, nil, ending, #args.body) }, ending, true)
+  end_job(job_id, args.body, {}, nil, ending, #args.body)
+  make_room_for_ended(ending)
 else
   deliver(job_id, args.body, false, ttl, true)
   add_to_index(keys.OPEN_JOBS .. owner, 'epoch', new_job, ttl)

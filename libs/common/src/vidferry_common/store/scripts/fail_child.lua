@@ -12,8 +12,9 @@ if refusal then return 'no_memory' end
 if check_events_waiting(new_job, undelivered, args.queue_bytes, spent) then return 'events_waiting' end
 redis.call('HSET', KEYS[1], 'seq', 0, 'epoch', new_job.epoch, 'owner', new_job.owner, 'request', new_job.request,
   'document', new_job.document, 'site', new_job.site, 'public_root', new_job.public_root, 'traceparent', args.traceparent,
-  'created', args.created, 'idempotency', '', 'batch', count_new_child(child.batch, args.body))
+  'created', args.created, 'idempotency', '', 'batch', note_new_child(child.batch, args.body))
 if new_job.webhook ~= '' then redis.call('HSET', KEYS[1], 'webhook', new_job.webhook) end
 add_to_index(keys.JOBS_BY_OWNER .. new_job.owner, 'state', new_job, ttl)
-append_ended({ end_job(new_job.id, args.body, {}, nil, args) }, args)
+end_job(new_job.id, args.body, {}, nil, args)
+make_room_for_ended(args)
 return 'created'

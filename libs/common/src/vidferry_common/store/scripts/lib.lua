@@ -257,12 +257,10 @@ end
 -- Ends a download and all its jobs, whose records keep the facts: field, value, … Returns the jobs' ids.
 -- args: record_seconds and expires_at, as end_job takes them.
 local function end_download(download, download_id, attempt, body, facts, known, args)
-  local jobs, line = redis.call('SMEMBERS', download .. keys.JOBS), {}
-  for _, job_id in ipairs(jobs) do
-    line[#line + 1] = end_job(job_id, body, facts, #line == 0 and known or nil, args)
-  end
+  local jobs = redis.call('SMEMBERS', download .. keys.JOBS)
+  for i, job_id in ipairs(jobs) do end_job(job_id, body, facts, i == 1 and known or nil, args) end
   leave_queue(download, download_id, download_id .. ':' .. attempt)
   close_download(download, download_id, body)
-  append_ended(line, args)
+  make_room_for_ended(args)
   return jobs
 end

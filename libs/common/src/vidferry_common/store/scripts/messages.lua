@@ -2,9 +2,9 @@
 -- every function anew at each call, and those of lib.lua would add a tenth to the time of a message.
 -- Names of `keys` and `batches` are replaced by their values in contract/ when a script is loaded (__init__.py).
 
--- Defined in batches.lua, which stands behind this file. In publish.lua only once a child of a batch is met, by
--- define_batches(): Redis would make all of its functions anew at each message.
-local note_child, tell_batches, define_batches
+-- Defined in events.lua and batches.lua: for jobs that have a webhook, or are children of batches. In most scripts
+-- define_rest() has to be called before, once such a job is met: Redis would make all of these functions anew at each call.
+local add_step_event, add_end_event, note_child, note_new_child, tell_batches, define_rest
 
 -- Checks the fence: whether a download runs at that attempt. attempt is text, as Redis keeps it.
 local function holds_fence(download, attempt)
@@ -46,48 +46,6 @@ local function compose_message(job_id, record, body, step)
     replace_mark(replace_mark(body, '\1', record[3]), '\2', job_id) .. document .. '}}', seq
 end
 
--- Tasks: small pieces of work beside the downloads. A task is an id on its queue, by the time it is due, and a record of its
--- own: `taken`, how often a worker has taken it, and whatever else its kind keeps. `taken` is the fence: it rises at each taking.
-
-local function task_key(queue, id)
-  return queue .. ':' .. id
-end
-
--- Adds a task, due at that time (ms), unless it is there already. The fields of its record: field, value, …
-local function add_task(queue, id, due, ...)
-  if redis.call('ZADD', queue, 'NX', due, id) == 0 then return end
-  redis.call('HSET', task_key(queue, id), 'taken', 0, ...)
-  if redis.call('LPUSH', queue .. keys.TASK_DOORBELL, '1') > 1000 then
-    redis.call('LTRIM', queue .. keys.TASK_DOORBELL, 0, 999)
-  end
-end
-
--- Adds an event of a job to those that wait for its receiver, if the receiver wants events of that type.
--- webhook: `types receiver endpoint url` (contract/webhooks.py); seq: of the message that the event comes with.
-local function add_event(job_id, webhook, event, seq, message, ttl)
-  local types, receiver, endpoint, url = string.match(webhook, '^(%S+) (%S+) (%S+) (.*)$')
-  if not string.find(types, event, 1, true) then return end
-  local job, task, time = keys.JOB .. job_id, task_key(keys.DELIVERIES, job_id), redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local owner = redis.call('HGET', job, 'owner') or ''
-  local entry = string.format('%s %d %d %s', event, seq, now, message)
-  redis.call('RPUSH', task .. keys.EVENTS, entry)
-  add_task(keys.DELIVERIES, job_id, now, 'owner', owner, 'receiver', receiver, 'endpoint', endpoint, 'url', url)
-  redis.call('ZADD', keys.UNDELIVERED, 'NX', now, job_id)
-  redis.call('HINCRBY', keys.ROOM, 'undelivered', #entry + keys.EVENT_BYTES)
-  redis.call('HINCRBY', keys.UNDELIVERED_BYTES, owner, #entry + keys.EVENT_BYTES)
-  redis.call('HSET', job .. keys.DELIVERY_LOG, seq, string.format('{"type":"%s","created":%d,"since":%d}', event, now, now))
-  redis.call('EXPIRE', job .. keys.DELIVERY_LOG, ttl)
-end
-
--- Adds the event of a step, if there is one: the first of each of these stages.
-local function add_step_event(job_id, webhook, seq, message, ttl)
-  local stage = string.match(message, '"stage":"(%a+)"')
-  if stage ~= 'started' and stage ~= 'info' then return end
-  if redis.call('HSETNX', keys.JOB .. job_id, 'job.' .. stage, 1) == 0 then return end
-  add_event(job_id, webhook, 'job.' .. stage, seq, message, ttl)
-end
-
 -- Sends one body to one job: raises its seq, stores the state, keeps a step in its history, publishes.
 -- A job that has ended has no epoch any more (room.lua) and is not changed. Each step renews the expiry of the record;
 -- every attempt has some. A step carries the job's whole document, any other message only where whole is true. A quiet
@@ -101,8 +59,8 @@ local function deliver(job_id, body, step, ttl, whole, quiet)
   local counted = record[whole_document and 7 or 6]
   if not whole_document then record[6] = nil end
   local message, seq = compose_message(job_id, record, body, step)
+  if (counted or record[8]) and not note_child then define_rest() end
   if counted then
-    if not note_child then define_batches() end
     redis.call('HSET', key, 'seq', seq, 'state', message, 'batch', note_child(counted, body))
   else
     redis.call('HSET', key, 'seq', seq, 'state', message)

@@ -11,5 +11,6 @@ local function end_probe(job_id, args, known, known_bytes)
   add_open_bytes(-record[1])
   if (record[2] or '') ~= '' then redis.call('EXPIRE', record[2], args.record_seconds) end
   -- The history has the last message once more.
-  append_ended({ end_job(job_id, args.body, {}, known, args, #args.body + (known_bytes or 0)) }, args, true)
+  end_job(job_id, args.body, {}, known, args, #args.body + (known_bytes or 0))
+  make_room_for_ended(args)
 end

@@ -1,4 +1,4 @@
--- Bounds on the memory that records take in Redis, and the end of a job. It stands between messages.lua and lib.lua.
+-- Bounds on the memory that records take in Redis, and the end of a job. It stands behind clock.lua.
 -- ENDED_RECORDS and ENDED_BYTES are put before it, from the settings.
 
 -- Shares of maxmemory. From EVICTED on ended records are deleted whatever the settings say, from REFUSED on no job is
@@ -6,9 +6,7 @@
 -- LOOKED_BYTES were taken since.
 local WATCHED, EVICTED, REFUSED, LOOKED_MS, LOOKED_BYTES = 0.7, 0.8, 0.9, 100, 262144
 -- This many ended jobs are kept even then, so that callers can read how their jobs ended.
-local NEWEST, NEWEST_PROBES = 100, 20
--- The part of ENDED_BYTES that ended probes may take: one of so many.
-local PROBES_PART = 4
+local NEWEST = 100
 
 -- Seconds for which the history of an ended job and the record of its download are kept, below WATCHED and above.
 local EXTRAS_S, EXTRAS_WATCHED_S = 300, 10
@@ -41,11 +39,17 @@ local function measure_memory()
 end
 
 local share_seen, open_seen, undelivered_seen
+-- What this script has ended since it last made room: jobs, and their bytes.
+local added_jobs, added_bytes = 0, 0
+-- The ended jobs of all lists, and their bytes. older_bytes: of the list of a release that had one for all owners.
+local ended_jobs, ended_bytes, older_bytes
 -- That share, measured now where it is high, the bytes of waiting and running records, and those of events that wait for
 -- their receivers. The same throughout a script.
 local function look_at_memory()
   if share_seen then return share_seen, open_seen, undelivered_seen end
-  local now, seen = now_ms(), redis.call('HMGET', keys.ROOM, 'looked', 'share', 'open', 'looked_open', 'undelivered')
+  local now = now_ms()
+  local seen = redis.call('HMGET', keys.ROOM, 'looked', 'share', 'open', 'looked_open', 'undelivered', 'ended_jobs',
+    'ended_bytes', 'ended')
   local share, open = tonumber(seen[2] or 1), tonumber(seen[3] or 0)
   local is_recent = share < WATCHED and math.abs(now - seen[1]) < LOOKED_MS and open - seen[4] < LOOKED_BYTES
   if not is_recent then
@@ -57,6 +61,7 @@ local function look_at_memory()
     end
   end
   share_seen, open_seen, undelivered_seen = share, open, tonumber(seen[5] or 0)
+  ended_jobs, ended_bytes, older_bytes = tonumber(seen[6] or 0), tonumber(seen[7] or 0), tonumber(seen[8] or 0)
   return share_seen, open_seen, undelivered_seen
 end
 
@@ -70,30 +75,18 @@ local function extras_seconds()
   return look_at_memory() < WATCHED and EXTRAS_S or EXTRAS_WATCHED_S
 end
 
--- Tasks: task_key and add_task are in messages.lua, since a message may add one.
-
--- Whether the worker that took a task then still has it. taken is text, as Redis keeps it.
-local function holds_task(queue, id, taken)
-  return redis.call('HGET', task_key(queue, id), 'taken') == taken
-end
-
-local function end_task(queue, id)
-  redis.call('ZREM', queue, id)
-  redis.call('DEL', task_key(queue, id))
-end
-
--- Adds the event of a job's end. A batch tells its end by one event, whatever that is like.
-local function add_end_event(job_id, webhook, seq, message, ttl)
-  local event = string.find(webhook, '^batch%.completed ') and 'batch.completed'
-    or 'job.' .. string.match(message, '"status":"([a-z]+)"')
-  add_event(job_id, webhook, event, seq, message, ttl)
+-- Appends a job to its owner's list of those that have ended. size: its bytes; the rest is deleted with it.
+local function append_ended(list, job_id, size, idempotency, known)
+  look_at_memory()
+  redis.call('RPUSH', list, job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0'))
+  redis.call('ZINCRBY', keys.ENDED_LISTS, size, list)
+  ended_jobs, ended_bytes, added_jobs, added_bytes = ended_jobs + 1, ended_bytes + size, added_jobs + 1, added_bytes + size
 end
 
 -- Ends a job: sends its last message, and replaces its record by the little that is asked for from now on.
 -- facts: field, value, … of that record. known: the key of what its URL leads to, as finish.lua writes it, or nil.
 -- args: record_seconds, and expires_at, the time at which the record will have gone by then. An older release sends none.
--- more_bytes: what else goes with the record. Returns the job's element in the list of ended jobs, for append_ended(); nil
--- where it had ended before.
+-- more_bytes: what else goes with the record. Whoever has ended jobs calls make_room_for_ended().
 local function end_job(job_id, body, facts, known, args, more_bytes)
   local job = keys.JOB .. job_id
   local record = redis.call('HMGET', job, 'epoch', 'traceparent', 'public_root', 'seq', 'attempt_offset', 'document', 'request',
@@ -103,6 +96,7 @@ local function end_job(job_id, body, facts, known, args, more_bytes)
     record[6] = string.sub(record[6], 1, -5) .. '"' .. args.expires_at .. '"'
   end
   local message, seq = compose_message(job_id, record, body, true)
+  if (record[14] or record[15]) and not note_child then define_rest() end
   local request, created, idempotency, owner, site, by_external_id, kind, counted, webhook = unpack(record, 7, 15)
   redis.call('DEL', job) -- a hash does not give back the memory of fields that are deleted one by one
   redis.call('HSET', job, 'request', request, 'created', created, 'owner', owner or '', 'state', message,
@@ -126,7 +120,7 @@ local function end_job(job_id, body, facts, known, args, more_bytes)
   idempotency = idempotency ~= '' and idempotency
   size = size + EXTRA_BYTES + (idempotency and KEY_BYTES or 0) + (known and KEY_BYTES or 0) + (by_external_id and KEY_BYTES or 0)
     + (webhook and LOG_BYTES or 0) + (more_bytes or 0)
-  return job_id .. ' ' .. size .. ' ' .. (idempotency or '-') .. ' ' .. (known or '- 0')
+  append_ended((kind == 'probe' and keys.ENDED_PROBES or keys.ENDED_JOBS) .. (owner or ''), job_id, size, idempotency, known)
 end
 
 -- Deletes a job that has ended, its places in the indexes, the Idempotency-Key that leads to it, and what its URL led to
@@ -145,43 +139,70 @@ local function delete_ended_job(job_id, idempotency, object_by_url, known_until)
   end
 end
 
--- Deletes up to `most` of one list's ended jobs, the oldest first, while there are more than there may be. Jobs that have
--- expired are taken off the list too. short: so many are deleted whatever their number, but for the `newest`.
--- Returns the bytes that are left.
-local function delete_oldest(list, field, most, short, newest, bytes_bound)
-  local jobs, bytes, freed = redis.call('LLEN', list), redis.call('HGET', keys.ROOM, field) or 0, 0
-  for _ = 1, most do
-    local oldest = redis.call('LINDEX', list, 0)
-    if not oldest then break end
-    local job_id, size, idempotency, object_by_url, known_until = string.match(oldest, '^(%S+) (%d+) (%S+) (%S+) (%d+)$')
-    local over = short > 0 and jobs > newest or jobs > ENDED_RECORDS or bytes - freed > bytes_bound
-    if not over and redis.call('EXISTS', keys.JOB .. job_id) == 1 then break end
-    redis.call('LPOP', list)
-    delete_ended_job(job_id, idempotency, object_by_url, known_until)
-    freed, jobs, short = freed + size, jobs - 1, short - 1
+-- Deletes the oldest job of a list. Where Redis has lost the list, its bytes are forgotten.
+local function delete_oldest(list)
+  local oldest = redis.call('LPOP', list)
+  if not oldest then
+    ended_bytes = ended_bytes - (redis.call('ZSCORE', keys.ENDED_LISTS, list) or 0)
+    redis.call('ZREM', keys.ENDED_LISTS, list)
+    return
   end
-  if freed > 0 then redis.call('HINCRBY', keys.ROOM, field, -freed) end
-  return bytes - freed
+  local job_id, size, idempotency, object_by_url, known_until = string.match(oldest, '^(%S+) (%d+) (%S+) (%S+) (%d+)$')
+  delete_ended_job(job_id, idempotency, object_by_url, known_until)
+  if list == keys.ENDED then
+    older_bytes = redis.call('HINCRBY', keys.ROOM, 'ended', -size)
+  else
+    ended_jobs, ended_bytes = ended_jobs - 1, ended_bytes - size
+    if redis.call('ZINCRBY', keys.ENDED_LISTS, -size, list) == '0' then redis.call('ZREM', keys.ENDED_LISTS, list) end
+  end
 end
 
--- Deletes up to `most` of the ended probes and of the other ended jobs; where memory is short, up to 16 of each whatever their
--- number. Probes have a list of their own: one takes as much as fifty jobs and expires within minutes, so behind jobs that stay
--- for days its bytes would count long after it is gone, and whoever asks for many probes would have everybody's jobs deleted.
+-- Takes expired jobs off the front of a list. Returns how many.
+local function drop_expired(list, most)
+  for dropped = 0, most - 1 do
+    local oldest = redis.call('LINDEX', list, 0)
+    if not oldest or redis.call('EXISTS', keys.JOB .. string.match(oldest, '^%S+')) == 1 then return dropped end
+    delete_oldest(list)
+  end
+  return most
+end
+
+-- The list with the most bytes.
+local function find_largest_list()
+  local largest = redis.call('ZREVRANGE', keys.ENDED_LISTS, 0, 0, 'WITHSCORES')
+  if older_bytes > tonumber(largest[2] or 0) then return keys.ENDED end
+  return largest[1]
+end
+
+-- Deletes up to `most` ended jobs while there are more than there may be; where memory is short, up to 16 whatever their number.
+-- Each owner has a list of its jobs and one of its probes, and the oldest job of the largest list goes. So whoever has many
+-- jobs end loses its own, and nobody loses any to an owner who has less. Expired jobs count until they are found at the front
+-- of their list: then two of the lists are looked at, any of them, and that of older releases.
 local function make_room(most, share)
   local short = share >= EVICTED and math.min(most, 16) or 0
-  local probes = delete_oldest(keys.ENDED_PROBES, 'ended_probes', most, short, NEWEST_PROBES, ENDED_BYTES / PROBES_PART)
-  delete_oldest(keys.ENDED, 'ended', most, short, NEWEST, ENDED_BYTES - probes)
+  local function is_over()
+    return short > 0 and ended_jobs > NEWEST or ended_jobs > ENDED_RECORDS or ended_bytes + older_bytes > ENDED_BYTES
+  end
+  if is_over() then
+    for _, list in ipairs(redis.call('ZRANDMEMBER', keys.ENDED_LISTS, 2)) do most = most - drop_expired(list, most) end
+    if older_bytes > 0 then most = most - drop_expired(keys.ENDED, most) end
+  end
+  while most > 0 and is_over() do
+    local list = find_largest_list()
+    if not list then break end
+    delete_oldest(list)
+    most, short = most - 1, short - 1
+  end
+  redis.call('HSET', keys.ROOM, 'ended_jobs', math.max(0, ended_jobs), 'ended_bytes', math.max(0, ended_bytes))
 end
 
--- Appends ended jobs to their list, and deletes up to 64 old ones for each, and one more for each KiB: the entries of a batch
--- may take many. The largest job takes less than 64 times the bytes of the smallest, so the list can't outgrow its bounds.
--- args: as end_job takes them. probes: whether they are probes. Ends the batches whose last children these were.
-local function append_ended(line, args, probes)
-  if not line[1] then return end
-  local bytes = 0
-  for _, place in ipairs(line) do bytes = bytes + string.match(place, ' (%d+)') end
-  redis.call('RPUSH', probes and keys.ENDED_PROBES or keys.ENDED, unpack(line))
-  redis.call('HINCRBY', keys.ROOM, probes and 'ended_probes' or 'ended', bytes)
-  make_room(64 * #line + math.floor(bytes / 1024), (look_at_memory()))
-  tell_batches(args.record_seconds, args)
+-- Deletes old jobs for those that this script has ended: up to 64 for each, and one more for each KiB, since the entries of a
+-- batch may take many. The largest job takes less than 64 times the bytes of the smallest, so the lists can't outgrow their
+-- bounds. Then ends the batches whose last children these were. args: as end_job takes them.
+local function make_room_for_ended(args)
+  if added_jobs == 0 then return end
+  local most = 64 * added_jobs + math.floor(added_bytes / 1024)
+  added_jobs, added_bytes = 0, 0
+  make_room(most, (look_at_memory()))
+  if tell_batches then tell_batches(args.record_seconds, args) end
 end
