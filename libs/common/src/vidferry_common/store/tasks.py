@@ -37,6 +37,10 @@ class TaskQueue:
         timeout: Any = seconds  # redis-py's types allow whole seconds only
         await self._scripts.await_reply(self._scripts.redis.blpop([self._key + keys.TASK_DOORBELL], timeout=timeout))
 
+    async def ring_doorbell(self) -> None:
+        """Wakes a worker that waits for a task."""
+        await self._scripts.await_reply(self._scripts.redis.lpush(self._key + keys.TASK_DOORBELL, "1"))
+
     async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
         """Takes up to count tasks for hold seconds each. Also the seconds until another is due, or None."""
         return parse_tasks(await self._run("take_tasks", count=count, hold_ms=int(hold * 1000)))
