@@ -46,6 +46,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
         self.other_videos: list[ListedVideo] = []
         """of the page, beside the first one, which is its video"""
+        self.list_is_cut = False
+        """whether a list, or a page's videos, went on beyond what is read of its text"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""
