@@ -14,9 +14,11 @@ class Task:
 
     id: str
     taken: int
-    """how often it has been taken, this time included: the fence. Above 1, an earlier worker failed or was lost"""
+    """how often it has been taken, this time included: the fence"""
     fields: Mapping[str, str]
     """what its record says beside that"""
+    lost: int = 0
+    """how many workers were lost with it: they took it, and neither ended it nor put it back"""
 
 
 class TaskQueue:
@@ -78,4 +80,5 @@ def parse_tasks(reply: list[Any]) -> tuple[list[Task], float | None]:
 
 def _parse_task(task_id: bytes, record: list[bytes]) -> Task:
     fields = {name.decode(): value.decode() for name, value in zip(record[::2], record[1::2], strict=True)}
-    return Task(task_id.decode(), int(fields.pop("taken")), fields)
+    taken = int(fields.pop("taken"))
+    return Task(task_id.decode(), taken, fields, max(0, taken - 1 - int(fields.pop("put_back", 0))))

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 10.0
 """after which another worker looks in the place of one that died, at the most: somebody waits"""
-MAX_TAKEN = 3
+MAX_LOST = 3
 """workers that may die at one probe"""
 
 
@@ -55,8 +55,8 @@ class ProbeRunner:
             self._context.metrics.count_probe(task.fields["created"], completed=False)
 
     async def _look(self, task: Task) -> Probe:
-        if task.taken > MAX_TAKEN:
-            raise JobFailure(ErrorCode.WORKER_LOST, f"taken {task.taken} times")
+        if task.lost >= MAX_LOST:
+            raise JobFailure(ErrorCode.WORKER_LOST, f"{task.lost} workers were lost")
         stall_seconds = self._context.settings.stall_seconds
         order = LookOrder(LookPurpose.PROBE, task.fields["url"], task.fields["format"], stall_seconds)
         async with contextlib.aclosing(look_at(self._context, order)) as reports:

@@ -42,6 +42,7 @@ local function free_place()
 end
 
 if not args.settled then
+  redis.call('HINCRBY', task, 'put_back', 1)
   redis.call('ZADD', KEYS[1], now + args.delay_ms, args.id)
   free_place()
   if args.delay_ms == 0 then
