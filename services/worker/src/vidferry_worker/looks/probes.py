@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from dataclasses import replace
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.probes import Probe
@@ -62,5 +63,6 @@ class ProbeRunner:
         async with contextlib.aclosing(look_at(self._context, order)) as reports:
             async for report in reports:
                 if isinstance(report, Probed):
-                    return report.probe
+                    limit = self._context.settings.max_entries if report.probe.is_list else None
+                    return replace(report.probe, batch_limit=limit)
         raise AssertionError  # the iterator ends by an exception only
