@@ -1,5 +1,6 @@
 """What a download makes of lists and of pages with several videos, and what a child lists of them for a batch."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,29 @@ async def test_a_hostile_list_is_bounded(zygote: Zygote, site: Site, tmp_path: P
     assert (len(entries[0].title), len(entries[0].url)) == (500, 4096)
     assert len(entries) <= 5000
     assert not any(entry.url.startswith("file:") for entry in entries)
+
+
+async def test_a_list_that_is_longer_than_what_is_read_of_it_is_told_as_cut(
+    zygote: Zygote, site: Site, tmp_path: Path
+) -> None:
+    """Also where fewer videos are found in what is read than a list may have."""
+    line, pages = f"#EXTINF:1,{'x' * 2000}\nv/{{}}.mp4\n", "<item><title>x</title></item>" * 5000
+    links = "<a href='/about'>x</a>" * 5000
+    elements = [{"@type": "ListItem", "url": f"/watch/{number % 9}"} for number in range(5001)]
+    json_ld = json.dumps({"@type": "ItemList", "itemListElement": elements})
+    long = {
+        site.put("/a.m3u", text("#EXTM3U\n" + "".join(map(line.format, range(1100))), "audio/mpegurl")): True,
+        site.put("/b.m3u", text("#EXTM3U\n" + "".join(map(line.format, range(900))), "audio/mpegurl")): False,
+        site.put("/twice.m3u", text("#EXTM3U\n" + "v/1.mp4\nv/2.mp4\n" * 2501, "audio/mpegurl")): True,
+        site.put("/rss", feed(item("1.mp4") + item("2.mp4") + pages)): True,
+        site.put("/folder/", page("<a href='1.mp4'>1</a><a href='2.mp4'>2</a>" + links)): True,
+        site.put("/list", page(f"<script type='application/ld+json'>{json_ld}</script>")): True,
+    }
+    for url, is_cut in long.items():
+        listed = await list_videos(zygote, tmp_path, url, most=5000)
+        assert listed[-1].is_cut is is_cut, url
+        assert len(entries_of(listed)) >= 2
+        assert all(entry.url.endswith(".mp4") or "/watch/" in entry.url for entry in entries_of(listed)), url
 
 
 async def test_what_is_no_list_fails_with_its_code(zygote: Zygote, site: Site, tmp_path: Path) -> None:

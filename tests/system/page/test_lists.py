@@ -29,14 +29,16 @@ def refuse_as_list(server: Scripted, socket: Socket) -> None:
     socket.close(1000)
 
 
-def find(server: Scripted, socket: Socket, count: int | None) -> None:
+def find(server: Scripted, socket: Socket, count: int | None, **more: Any) -> None:
     """A look ends, at a list of that length or at one video."""
     entries = [
         {"index": index, "url": f"{LIST}/{index}", "title": f"Harbour {index}", "duration": 65.0}
         for index in range(1, min(count or 0, 100) + 1)
     ]
     probe = {"title": "Harbours", "uploader": "A pilot", "is_list": count is not None, "entries": entries}
-    ended = state(3, "done", 100, "Done", status="completed", title="Harbours", probe={**probe, "entry_count": count})
+    ended = state(
+        3, "done", 100, "Done", status="completed", title="Harbours", probe={**probe, "entry_count": count} | more
+    )
     server.publish(socket, ended)
     socket.close(1000)
 
@@ -98,7 +100,7 @@ def see_what_it_is(server: Scripted, page: Page) -> None:
     assert look.path.endswith("/api/probes?wait=0")
     assert look.body == {"url": LIST, "format": FORMAT}
     assert look.key
-    find(server, server.socket(), 24)
+    find(server, server.socket(), 24, batch_limit=20)
     card = page.locator(".card")
     expect(card).to_have_count(1)
     expect(card.get_by_role("heading")).to_have_text("Harbours")
@@ -111,9 +113,9 @@ def take_three(server: Scripted, page: Page) -> None:
     card = page.locator(".card")
     amount = card.get_by_label("Take")
     expect(amount).to_have_value("10")
-    amount.fill("25")
+    amount.fill("21")
     amount.press("Enter")
-    expect(card.get_by_role("alert").filter(has_text="from 1 to 24")).to_be_visible()
+    expect(card.get_by_role("alert").filter(has_text="from 1 to 20")).to_be_visible()
     expect(amount).to_be_focused()
     amount.fill("3")
     amount.press("Tab")
@@ -135,11 +137,13 @@ def see_it_folded(server: Scripted, page: Page, batch: Socket) -> None:
     expect(card.get_by_role("button", name="Cancel all")).to_be_focused()
     expect(card.get_by_role("status")).to_contain_text("Reading the list")
     make_children(server, batch.job_id, 2)
-    running = {"title": "Harbours", "batch": counts(3, 2, processing=1, queued=1)}
+    warnings = [{"code": "videos_left_out", "message": "The playlist has more videos."}]
+    running = {"title": "Harbours", "batch": counts(3, 2, processing=1, queued=1) | {"warnings": warnings}}
     server.publish(batch, state(4, "downloading", 30, "", **running))
     expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "30")
     expect(card.get_by_role("status")).to_contain_text("3 videos")
     expect(card).to_contain_text("1 in progress · 2 waiting")
+    expect(card.get_by_text("The playlist has more videos.")).to_be_visible()
     assert not [path for _, path, _ in server.requests if "batch=" in path]
     assert server.sockets.empty()
 

@@ -50,6 +50,9 @@ def test_a_probe_does_not_wait_behind_downloads(product: Product, site: Site) ->
     assert again["probe"] == job["probe"]
     assert len(site.requests("/page")) == requests, "the site is not asked again"
     assert len(site.requests("/media/clip.mp4")) == 1, "HEAD; nothing is fetched"
+    assert job["probe"]["batch_limit"] is None
+    listed = ask(product, site.put("/list.m3u", text("#EXTM3U\nv/1.mp4\nv/2.mp4\n", "audio/mpegurl"))).json()["probe"]
+    assert (listed["is_list"], listed["entry_count"], listed["batch_limit"]) == (True, 2, 1000)
     site.gate("busy").open()
     product.until(waiting, lambda job: job["status"] == "completed")
 

@@ -210,7 +210,8 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         le=512,
         description="The most webhooks that one worker delivers at the same time. One receiver gets at most 8 at a "
         "time from all workers together, and 2 until it accepts one and while it accepts nothing. Receivers that are "
-        "slow or accept nothing get at most half of these slots.",
+        "slow or accept nothing get at most half of these slots, and the receivers of one owner no more than they "
+        "leave free: half, where no other owner has webhooks.",
     )
     sandbox: Sandbox = Field(
         Sandbox.REQUIRED,

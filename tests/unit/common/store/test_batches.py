@@ -383,7 +383,7 @@ async def test_what_was_left_out_of_a_playlist_is_told_to_the_end(records: Recor
     await records.store.batches.add_entries(batch.job_id, 0, [Entry("x")], warnings=warnings)
     assert [each["message"] for each in (await state(records, batch))["batch"]["warnings"]] == [
         "The playlist has more videos. One batch takes 1,000 of them at the most; `items` names others.",
-        "The playlist is longer. Only its first 5,000 entries are read.",
+        "The playlist is longer than what is read of it: 5,000 entries at the most.",
     ]
     await records.store.batches.add_entries(batch.job_id, 1, (), complete=True)
     await make(records)

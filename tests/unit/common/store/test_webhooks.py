@@ -11,6 +11,7 @@ from vidferry_common.store import (
     Cause,
     Delivery,
     DeliveryAttempt,
+    DeliverySlots,
     Ending,
     NewJob,
     OutboxEvent,
@@ -20,8 +21,9 @@ from vidferry_common.store import (
     Requeue,
     ResendOutcome,
     Settlement,
+    SlotShare,
 )
-from vidferry_common.store.webhooks import PLACES, UNPROVEN_PLACES
+from vidferry_common.store.webhooks import PLACES, SLOW_MEMORY_SECONDS, UNPROVEN_PLACES
 
 pytestmark = pytest.mark.anyio
 
@@ -227,7 +229,7 @@ async def test_receivers_that_are_slow_fail_or_are_unknown_have_a_share_of_the_s
 
     async def taken_with(slow: int, unproven: int) -> dict[str, ReceiverState | None]:
         await come_due(records, *jobs)
-        tasks, _ = await records.store.deliveries.take(100, HOLD, slow, unproven)
+        tasks, _ = await records.store.deliveries.take(100, HOLD, slots(prompt=100, unknown=unproven, slow=slow))
         for task in tasks:
             await records.store.deliveries.put_back(task)
         return {each.url: each.state for each in map(Delivery.parse, tasks)}
@@ -236,13 +238,69 @@ async def test_receivers_that_are_slow_fail_or_are_unknown_have_a_share_of_the_s
     assert await taken_with(0, 1) == {prompt: ReceiverState.PROMPT, unknown: None}
     assert await taken_with(1, 0) == {prompt: ReceiverState.PROMPT}
     assert len(await taken_with(1, 2)) == 3
-    assert await taken_with(2, 3) == {
+    assert await taken_with(3, 5) == {
         prompt: ReceiverState.PROMPT, slow: ReceiverState.SLOW, failing: ReceiverState.FAILING, unknown: None,
     }  # fmt: skip
     await come_due(records, *jobs)
-    await records.store.deliveries.take(100, HOLD, 0, 0)
+    await records.store.deliveries.take(100, HOLD, slots(prompt=100, unknown=0, slow=0))
     left = [await records.redis.zscore(keys.DELIVERIES, job.job_id) or 0 for job in jobs[1:]]
     assert max(left) < await records.now_ms() + 1500, "what found no slot is due again soon"
+
+
+def slots(**free: int) -> DeliverySlots:
+    """Of a worker that delivers nothing yet."""
+    return DeliverySlots({SlotShare(name): count for name, count in free.items()}, {share: {} for share in SlotShare})
+
+
+async def test_receivers_leave_slots_for_others_of_their_owner_and_owners_for_others(records: Records) -> None:
+    liars = [f"https://liar{number}.example/" for number in range(3)]
+    for url in liars:
+        await proven(records, url)
+    await proven(records, "https://prompt.example/")
+    jobs = [await cancelled(records, **hooked(url)) for url in liars for _ in range(PLACES)]
+    own = await cancelled(records, **hooked("https://prompt.example/"))
+    theirs = await cancelled(records, **hooked("https://prompt.example/", owner="team-b"))
+    every = {"prompt": 24, "unknown": 24, "slow": 24}
+
+    held = [Delivery.parse(task) for task in (await records.store.deliveries.take(24, HOLD, slots(**every)))[0]]
+    found = [each.task.id for each in held]
+    assert {own.job_id, theirs.job_id} <= set(found)
+    by_liars = [each for each in held if each.task.id not in {own.job_id, theirs.job_id}]
+    assert len(by_liars) < 12, "less than half, though the liars have events for all"
+
+    # What found no slot goes on as soon as one is free, not only when it is looked at again.
+    assert await taken(records) == []
+    await accepted(records, by_liars[0])
+    assert {each.task.id for each in await taken(records)} <= {job.job_id for job in jobs} - set(found)
+
+
+async def test_a_receiver_that_took_long_is_slow_for_a_minute_however_it_answers(records: Records) -> None:
+    async def next_delivery() -> Delivery:
+        await cancelled(records, **hooked())
+        (delivery,) = await taken(records)
+        return delivery
+
+    await accepted(records, await next_delivery())
+    hung = await next_delivery()
+    assert hung.state is ReceiverState.PROMPT
+    log = hung.event.log.with_attempt(DeliveryAttempt(1, 15, None, "timeout"), "failed")
+    await records.store.deliveries.settle(
+        hung, Settlement(log, settled=True, receiver_state=ReceiverState.FAILING, slow=True)
+    )
+    failing = await next_delivery()
+    assert failing.state is ReceiverState.FAILING
+    await accepted(records, failing)
+    for _ in range(3):
+        slow = await next_delivery()
+        assert slow.state is ReceiverState.SLOW
+        await accepted(records, slow)
+
+    key = keys.RECEIVER + slow.receiver + keys.RECEIVER_STATE
+    state, until = (await records.redis.get(key)).decode().split(" ")
+    left = int(until) - await records.now_ms()
+    assert 50_000 < left <= SLOW_MEMORY_SECONDS * 1000
+    await records.redis.set(key, f"{state} {int(until) - int(left)}")
+    assert (await next_delivery()).state is ReceiverState.PROMPT
 
 
 async def test_places_of_dead_workers_are_free_again(records: Records) -> None:

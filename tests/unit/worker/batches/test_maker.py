@@ -33,7 +33,14 @@ from vidferry_common.store import JobLimits, JobRecord, NewJob, RedisSettings, S
 from vidferry_common.store.scripts import ScriptRunner
 from vidferry_worker.batches.children import FULL_SECONDS
 from vidferry_worker.batches.entry_source import EntryPage
-from vidferry_worker.batches.maker import LOOKS_PER_SECOND, MAX_READING, MAX_READING_OF_CALLER, TURN, BatchMaker
+from vidferry_worker.batches.maker import (
+    LOOKS_PER_SECOND,
+    MAX_READING,
+    MAX_READING_OF_CALLER,
+    NO_ROOM_SECONDS,
+    TURN,
+    BatchMaker,
+)
 from vidferry_worker.tasks.task_loop import TaskLoop
 
 pytestmark = pytest.mark.anyio
@@ -310,6 +317,32 @@ async def test_a_playlist_waits_for_room_without_a_child(records: Records) -> No
     await make_again(records, batch, playlist)
     assert playlist.known == [[], entries[:2]]
     assert await counts(records, batch) == {"total": 6, "made": 6, "queued": 6}
+
+
+async def test_a_batch_that_only_waits_for_room_ends_with_what_it_has(records: Records) -> None:
+    """So lists that fill the room for entries together do not wait for each other for ever."""
+    batch = await new_batch(records, LIST)
+    playlist = Filling(records, [Entry(url) for url in urls(6)])
+    await make(records, playlist)
+
+    async def look_after(seconds: float) -> bool:
+        """Whether it still reads its playlist when nothing has moved for so long."""
+        told = await records.now_ms() - seconds * 1000
+        await of(records.redis.hset(keys.BATCH + batch.job_id, "told", str(int(told))))
+        await make_again(records, batch, playlist)
+        found = await records.store.batches.read(batch.job_id)
+        return found is not None and found.total is None
+
+    assert await look_after(NO_ROOM_SECONDS + 1), "its children wait or run"
+    for index in range(2):
+        await records.store.jobs.cancel(await child(records, batch, index))
+    assert await look_after(NO_ROOM_SECONDS - 100)
+    assert not await look_after(NO_ROOM_SECONDS + 1)
+    ended = await records.store.jobs.read(batch.job_id)
+    assert ended is not None
+    assert ended.state["status"] == "cancelled", "as its children"
+    assert ended.state["batch"]["counts"]["total"] == 2
+    assert [each["code"] for each in ended.state["batch"]["warnings"]] == ["videos_left_out"]
 
 
 async def test_a_worker_that_was_taken_for_dead_adds_no_entry_twice(records: Records) -> None:

@@ -47,7 +47,10 @@ async def taken(reader: PlaylistReader, known: int = 0, **asked: Any) -> tuple[l
     return numbers, [warning.message.partition(".")[0] for page in pages for warning in page.warnings]
 
 
-MORE, LONGER = "The playlist has more videos", "The playlist is longer"
+MORE, LONGER = (
+    "The playlist has more videos",
+    "The playlist is longer than what is read of it: 5,000 entries at the most",
+)
 
 
 @pytest.mark.parametrize(

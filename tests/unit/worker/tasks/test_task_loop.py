@@ -104,7 +104,10 @@ async def test_a_worker_that_stops_puts_its_tasks_back(queue: TaskQueue) -> None
     async with running(queue, handle):
         await begun.wait()
     (task,), _ = await queue.take(1, HOLD)
-    assert task.taken == 2
+    assert (task.taken, task.lost) == (2, 0)
+    await queue.hold({"a": 2}, 0)  # its worker is lost
+    (task,), _ = await queue.take(1, HOLD)
+    assert (task.taken, task.lost) == (3, 1)
 
 
 async def test_a_handler_that_fails_ends_nothing(queue: TaskQueue, caplog: pytest.LogCaptureFixture) -> None:

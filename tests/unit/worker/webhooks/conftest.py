@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -34,8 +35,10 @@ async def records(redis: RedisServer) -> AsyncIterator[Records]:
 
 
 @pytest.fixture
-def running(records: Records) -> Running:
-    """Delivers webhooks, as a worker does, while the context lasts."""
+def running(records: Records, tmp_path: Path) -> Running:
+    """Delivers webhooks, as a worker does, while the context lasts. Beside open access, team-b has a secret."""
+    keys_file = tmp_path / "keys.toml"
+    keys_file.write_text(f'[owners.team-b.webhook]\nsecrets = ["{OTHER_SECRET}"]\n')
 
     @contextlib.asynccontextmanager
     async def run(
@@ -44,7 +47,7 @@ def running(records: Records) -> Running:
         broker = Broker(EgressPolicy([ip_network("127.0.0.0/8")], ()))
         sender = WebhookSender(broker, make_tls_context(), allow_http=True)
         metrics = WorkerMetrics(Registry(Service.WORKER), 1)
-        signing = SigningSecrets(None, tuple(map(SecretStr, secrets)))
+        signing = SigningSecrets(keys_file, tuple(map(SecretStr, secrets)))
         deliverer = Deliverer(records.store.deliveries, signing, sender, metrics, slots)
         tasks = TaskLoop(records.store.deliveries, deliverer.deliver, slots=slots, hold=hold, take=deliverer.take)
         loop = asyncio.create_task(tasks.run())

@@ -192,9 +192,31 @@ async def test_receivers_that_hang_leave_slots_for_others_however_many_they_are(
             for number in range(20):
                 first = 1000 * (number + 1)
                 await add_events(records.redis, hangs.url, 5, domain=f"hangs{number}.example", first=first)
-            await hangs.got(6)
+            await hangs.got(3)
             await add_events(records.redis, works.url, 20, domain="works.example", first=2)
             await works.got(21)
+
+
+@pytest.mark.parametrize(("liars", "owner"), [(20, "team-b"), (3, "")], ids=["of another owner", "of the same owner"])
+async def test_receivers_that_accepted_an_event_and_hang_leave_slots_for_others(
+    records: Records, running: Running, monkeypatch: pytest.MonkeyPatch, liars: int, owner: str
+) -> None:
+    monkeypatch.setattr(sender, "TOTAL_SECONDS", 100)
+    with Receiver() as hangs, Receiver() as works:
+        async with running(slots=16, hold=200):
+            await add_events(records.redis, works.url, 1, domain="works.example", owner=owner)
+            await works.got(1)
+            for number in range(liars):
+                await add_events(records.redis, hangs.url, 1, f"liar{number}.example", first=1000 * (number + 1))
+            await hangs.got(liars)
+            await waiting(records, 0)
+            hangs.answer_to = lambda _: HANG
+            for number in range(liars):
+                await add_events(records.redis, hangs.url, 20, f"liar{number}.example", first=1000 * (number + 1) + 1)
+            await hangs.got(liars + 7)
+            await add_events(records.redis, works.url, 20, domain="works.example", first=2, owner=owner)
+            await works.got(21)
+            assert len(hangs.received) <= liars + 8, "half of the slots"
 
 
 async def test_what_is_due_at_once_arrives_though_a_worker_stops(records: Records, running: Running) -> None:

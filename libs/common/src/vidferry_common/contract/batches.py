@@ -102,8 +102,17 @@ class BatchWarning:
 
     @classmethod
     def of_long_list(cls, read: int) -> Self:
-        """The same of a playlist that is not read to its end. read: the number of its entries that are."""
-        return cls(WarningCode.VIDEOS_LEFT_OUT, f"The playlist is longer. Only its first {read:,} entries are read.")
+        """The same of a playlist that is not read to its end. read: the most entries that are."""
+        return cls(
+            WarningCode.VIDEOS_LEFT_OUT,
+            f"The playlist is longer than what is read of it: {read:,} entries at the most.",
+        )
+
+    @classmethod
+    def of_full_queue(cls) -> Self:
+        """The same of a playlist whose other entries found no room in the queue for long."""
+        message = "The queue had no room for the rest of the playlist. Try its other videos later; `items` names them."
+        return cls(WarningCode.VIDEOS_LEFT_OUT, message)
 
     @classmethod
     def of_deleted_jobs(cls, count: int) -> Self:

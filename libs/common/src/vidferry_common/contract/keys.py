@@ -130,7 +130,11 @@ RECEIVER = "vidferry:receiver:"
 """+ digest of an owner and a domain: sorted set of the jobs whose events are being delivered there, by the time (ms)
 until which that counts"""
 RECEIVER_STATE = ":state"
-"""after a receiver's key: how it answered last (ReceiverState of store/webhooks.py), for an hour"""
+"""after a receiver's key: how it answered last (ReceiverState of store/webhooks.py), and until when (ms) it counts as
+slow; for an hour"""
+POSTPONED = "vidferry:postponed-deliveries:"
+"""+ a share of the slots (SlotShare of store/webhooks.py), a colon, an owner: sorted set of the owner's jobs that found
+no slot there, by the time (ms) at which they were due"""
 DISABLED_ENDPOINTS = "vidferry:disabled-endpoints"
 """sorted set: digests of an owner and a URL that wants no more events, by the time (ms) until which it gets none"""
 

@@ -151,3 +151,9 @@ class Probe:
     shortened: Annotated[
         bool, Field(description="Whether the site has more formats, subtitles or chapters than are listed here.")
     ]
+    batch_limit: Annotated[
+        Int32 | None,
+        Field(
+            description="The most videos of the list that one batch takes; null for a single video.", examples=[1000]
+        ),
+    ] = None

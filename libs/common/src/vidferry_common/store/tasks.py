@@ -14,9 +14,11 @@ class Task:
 
     id: str
     taken: int
-    """how often it has been taken, this time included: the fence. Above 1, an earlier worker failed or was lost"""
+    """how often it has been taken, this time included: the fence"""
     fields: Mapping[str, str]
     """what its record says beside that"""
+    lost: int = 0
+    """how many workers were lost with it: they took it, and neither ended it nor put it back"""
 
 
 class TaskQueue:
@@ -36,6 +38,10 @@ class TaskQueue:
         """Returns when a task was added, or after that many seconds. Holds a connection to Redis meanwhile."""
         timeout: Any = seconds  # redis-py's types allow whole seconds only
         await self._scripts.await_reply(self._scripts.redis.blpop([self._key + keys.TASK_DOORBELL], timeout=timeout))
+
+    async def ring_doorbell(self) -> None:
+        """Wakes a worker that waits for a task."""
+        await self._scripts.await_reply(self._scripts.redis.lpush(self._key + keys.TASK_DOORBELL, "1"))
 
     async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
         """Takes up to count tasks for hold seconds each. Also the seconds until another is due, or None."""
@@ -74,4 +80,5 @@ def parse_tasks(reply: list[Any]) -> tuple[list[Task], float | None]:
 
 def _parse_task(task_id: bytes, record: list[bytes]) -> Task:
     fields = {name.decode(): value.decode() for name, value in zip(record[::2], record[1::2], strict=True)}
-    return Task(task_id.decode(), int(fields.pop("taken")), fields)
+    taken = int(fields.pop("taken"))
+    return Task(task_id.decode(), taken, fields, max(0, taken - 1 - int(fields.pop("put_back", 0))))

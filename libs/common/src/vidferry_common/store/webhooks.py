@@ -1,6 +1,6 @@
 """Webhooks in Redis: events that wait for their receivers, and what became of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,9 @@ PLACES = 8
 UNPROVEN_PLACES = 2
 """the same, while it accepts nothing, or nothing is known of it: should it hang, the other slots are for others"""
 SLOW_SECONDS = 2.0
-"""A receiver that took longer to accept an event is slow."""
+"""A receiver that took longer for a try is slow,"""
+SLOW_MEMORY_SECONDS = 60.0
+"""and for so long after it, however it answers: one that hangs, and accepts an event now and then, stays slow"""
 LOOK = 200
 """tasks that one script looks at: about a millisecond"""
 DISABLED_SECONDS = 7 * 86400
@@ -97,12 +99,44 @@ class OutboxEvent:
 
 
 class ReceiverState(StrEnum):
-    """How a receiver answered last; the values are the scripts'."""
+    """How a receiver answers; the values are the scripts'."""
 
     PROMPT = "prompt"
     SLOW = "slow"
+    """It accepted the last event, and took long for that or for a try within SLOW_MEMORY_SECONDS."""
     FAILING = "failing"
-    """It accepted nothing."""
+    """It did not accept the last event."""
+
+
+class SlotShare(StrEnum):
+    """The part of a worker's slots that a delivery may have. Each is within the one before; the values are the
+    scripts'.
+    """
+
+    PROMPT = "prompt"
+    """all slots, for receivers that answer promptly"""
+    UNKNOWN = "unknown"
+    """those for receivers of which nothing is known"""
+    SLOW = "slow"
+    """those for receivers that are slow or fail"""
+
+    @classmethod
+    def of(cls, state: ReceiverState | None) -> "SlotShare":
+        if state is None:
+            return cls.UNKNOWN
+        return cls.PROMPT if state is ReceiverState.PROMPT else cls.SLOW
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySlots:
+    """What a worker has for deliveries."""
+
+    free: Mapping[SlotShare, int]
+    """slots in each share that are free"""
+    held: Mapping[SlotShare, Mapping[str, int]]
+    """slots that each owner (`owner:` before it) and each receiver holds in each share"""
+    freed: Sequence[tuple[SlotShare, str, str]] = ()
+    """share, owner and receiver of each slot that became free since the worker took tasks"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +151,7 @@ class Delivery:
     disabled: bool
     """whether the endpoint wants no more events"""
     state: ReceiverState | None
-    """how the receiver answered last; None where that isn't known"""
+    """how the receiver answers; None where that isn't known"""
     event: OutboxEvent
 
     @classmethod
@@ -147,6 +181,8 @@ class Settlement:
     """seconds until the next try, if it is not"""
     receiver_state: ReceiverState | None = None
     """how the receiver answered; None where it was not asked"""
+    slow: bool = False
+    """whether the try took longer than SLOW_SECONDS"""
     disabled: bool | None = None
     """whether the endpoint wants no more events from now on; None: unchanged"""
 
@@ -159,14 +195,15 @@ class DeliveryQueue(TaskQueue):
         self._hold_ms = 0
 
     async def take(
-        self, count: int, hold: float, slow: int | None = None, unproven: int | None = None
+        self, count: int, hold: float, slots: DeliverySlots | None = None
     ) -> tuple[list[Task], float | None]:
-        """As TaskQueue.take() does; at most `slow` tasks of receivers that are slow or fail, and at most `unproven` of
-        these and unknown ones together.
-        """
+        """As TaskQueue.take() does; tasks for which there is a slot in their share."""
         self._hold_ms = int(hold * 1000)
-        limits = {"slow": count if slow is None else slow, "unproven": count if unproven is None else unproven}
-        reply = await self._run("take_deliveries", count=count, hold_ms=self._hold_ms, look=LOOK, **limits, **_PLACES)
+        if slots is None:
+            slots = DeliverySlots(dict.fromkeys(SlotShare, count), {share: {} for share in SlotShare})
+        free, held = ({share.value: each[share] for share in SlotShare} for each in (slots.free, slots.held))
+        arguments = {"count": count, "hold_ms": self._hold_ms, "look": LOOK, "freed": slots.freed, **_PLACES}
+        reply = await self._run("take_deliveries", free=free, held=held, **arguments)
         return parse_tasks(reply)
 
     async def settle(self, delivery: Delivery, settlement: Settlement) -> OutboxEvent | None:
@@ -181,6 +218,7 @@ class DeliveryQueue(TaskQueue):
             log=log,
             seq=delivery.event.seq,
             settled=settlement.settled,
+            slow_ms=int(SLOW_MEMORY_SECONDS * 1000) if settlement.slow else 0,
             delay_ms=int(settlement.delay * 1000),
             **{name: value for name, value in optional.items() if value is not None},
         )

@@ -26,8 +26,9 @@ async def delete_object(entry: ObjectEntry, request: Request, services: Services
         _check_version(stored, request)
         return True
 
-    # Before anything is marked: the mark takes the pins of what is handed out, also where nothing is removed then.
-    _check_version((await read_object(entry, services)).stored, request)
+    if "if-match" in request.headers:
+        # Before anything is marked: the mark takes the pins of what is handed out, also where nothing is removed then.
+        _check_version((await read_object(entry, services)).stored, request)
     for _ in range(_TRIES):
         outcome = await remove_object(services.store, services.bucket, entry, may_remove, pinned_too=True)
         if outcome is Removal.GONE:

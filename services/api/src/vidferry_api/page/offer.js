@@ -7,7 +7,7 @@ import { countVideos } from "./words.js";
 /** How many videos are named, and how many are offered at first. */
 const NAMED = 10;
 
-/** The most videos that are offered: as many as a batch takes unless the operator says otherwise. */
+/** The most videos that are offered if the service does not say how many a batch takes, as an older worker. */
 const MAX_OFFERED = 1000;
 
 /**
@@ -22,8 +22,9 @@ const MAX_OFFERED = 1000;
  */
 export function createOffer(job, { onTake }) {
   const { element, parts } = copyTemplate("offer");
-  const { entries = [], entry_count: count } = job.state.probe;
-  const most = Math.min(typeof count === "number" ? count : MAX_OFFERED, MAX_OFFERED);
+  const { entries = [], entry_count: count, batch_limit } = job.state.probe;
+  const limit = typeof batch_limit === "number" ? batch_limit : MAX_OFFERED;
+  const most = typeof count === "number" ? Math.min(count, limit) : limit;
   parts.limit.id = `limit-${job.id}`;
   parts.problem.id = `limit-problem-${job.id}`;
   parts.limitLabel.htmlFor = parts.limit.id;

@@ -1,10 +1,11 @@
 """Does the tasks of batches: has their children made, reads their playlists, looks after them until they have ended."""
 
+import contextlib
 import logging
 from collections import Counter
 from contextlib import aclosing
 
-from vidferry_common.contract.batches import PlaylistRequest
+from vidferry_common.contract.batches import BatchWarning, PlaylistRequest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
@@ -14,6 +15,8 @@ from vidferry_worker.retry import retry_delay
 
 logger = logging.getLogger(__name__)
 
+NO_ROOM_SECONDS = 3600.0
+"""for which a batch that has nothing else to do waits for room for more entries of its playlist"""
 IDLE_SECONDS = 60.0
 """Between two looks at a batch whose children are all made. One that has not moved since is counted anew."""
 MAX_READING = 16
@@ -69,6 +72,8 @@ class BatchMaker:
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except RedisFull:
+            if _waits_in_vain(batch):
+                await self._give_up_reading(batch)
             await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
         except JobFailure as failure:
             await self._put_off_reading(batch, task, failure)
@@ -100,6 +105,15 @@ class BatchMaker:
             self._reading[caller] -= 1
             self._reading += Counter()  # forgets callers that read none
 
+    async def _give_up_reading(self, batch: OpenBatch) -> None:
+        """Lets a batch end with what it has of its playlist, so that others get the room that its entries take."""
+        warnings, queue_bytes = [BatchWarning.of_full_queue()], batch.making.queue_bytes
+        with contextlib.suppress(RedisFull, BatchMovedOn):  # the next look tells
+            await self._store.batches.add_entries(
+                batch.job.job_id, batch.entries, (), queue_bytes, warnings=warnings, complete=True
+            )
+        logger.info("a playlist is not read on for want of room", extra={"job_id": batch.job.job_id})
+
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
         tries = int(task.fields.get("tries", 0)) + 1
@@ -111,6 +125,13 @@ class BatchMaker:
             site = site_of(batch.job.playlist.url) if batch.job.playlist else ""
             await self._store.batches.fail(batch.job.job_id, failure.describe(site))
             await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
+
+
+def _waits_in_vain(batch: OpenBatch) -> bool:
+    """Whether a batch keeps room while it only waits for more: if all of those that read playlists do, none goes on."""
+    counts = batch.job.state["batch"]["counts"]
+    is_done = 0 < batch.entries == batch.made and not counts["queued"] + counts["processing"]
+    return batch.total is None and is_done and batch.idle >= NO_ROOM_SECONDS
 
 
 def _pause(batch: OpenBatch, seconds: float) -> float:

@@ -48,6 +48,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """of the page, beside the first one, which is its video"""
         self.offered_formats: list[dict[str, Any]] = []
         """of the video that was found last"""
+        self.list_is_cut = False
+        """whether a list, or a page's videos, went on beyond what is read of its text"""
         self.on_thumbnail: Any = None
         self.last_debug_message = ""
         """after a failure of ffmpeg: its whole output"""

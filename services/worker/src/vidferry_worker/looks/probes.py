@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from dataclasses import replace
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 10.0
 """after which another worker looks in the place of one that died, at the most: somebody waits"""
-MAX_TAKEN = 3
+MAX_LOST = 3
 """workers that may die at one probe"""
 
 
@@ -57,12 +58,13 @@ class ProbeRunner:
             self._context.metrics.count_probe(task.fields["created"], completed=False)
 
     async def _look(self, task: Task) -> Probe:
-        if task.taken > MAX_TAKEN:
-            raise JobFailure(ErrorCode.WORKER_LOST, f"taken {task.taken} times")
+        if task.lost >= MAX_LOST:
+            raise JobFailure(ErrorCode.WORKER_LOST, f"{task.lost} workers were lost")
         stall_seconds = self._context.settings.stall_seconds
         order = LookOrder(LookPurpose.PROBE, task.fields["url"], task.fields["format"], stall_seconds)
         async with contextlib.aclosing(look_at(self._context, order, task.fields.get("credential", ""))) as reports:
             async for report in reports:
                 if isinstance(report, Probed):
-                    return report.probe
+                    limit = self._context.settings.max_entries if report.probe.is_list else None
+                    return replace(report.probe, batch_limit=limit)
         raise AssertionError  # the iterator ends by an exception only

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from vidferry_common.store import StoreUnavailable, Task, TaskQueue
-from vidferry_worker.cancellation import clear_cancellation, raise_lost_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +17,8 @@ FAILED_SECONDS = 60.0
 """after which a task is done again whose handler failed unexpectedly"""
 CANCEL_SECONDS = 0.2
 """after which a task that goes on is cancelled again, since asyncio.wait_for may have lost that"""
+STOP_SECONDS = 1.0
+"""for what the loop asks Redis when it has to end"""
 SHORTEST_WAIT = 0.01
 """seconds; to Redis, 0 would mean for ever"""
 
@@ -37,6 +38,11 @@ class TaskLoop:
         self._queue, self._handle, self._slots, self._hold = queue, handle, slots, hold
         self._take = take or queue.take
         self._running: dict[asyncio.Task[None], Task] = {}
+        self._ring: asyncio.Task[None] | None = None
+        """done when a task was added"""
+        self._changed = asyncio.Event()
+        """whether the loop may have something to do"""
+        self._stops = False
 
     @property
     def free_slots(self) -> int:
@@ -44,32 +50,68 @@ class TaskLoop:
 
     async def run(self) -> None:
         """Until cancelled. Then what is being done is cancelled and put back."""
-        holding = asyncio.create_task(self._hold_tasks())
+        holding, working = asyncio.create_task(self._hold_tasks()), asyncio.create_task(self._work())
         try:
-            while True:
-                await self._take_tasks()
-                raise_lost_cancellation()
+            await asyncio.wait({working})
+            working.result()
         finally:
             holding.cancel()
-            clear_cancellation()
-            await self._put_back_running()
+            # By a task of its own: before Python 3.11.3, redis-py's calls fail in one that has been cancelled.
+            await asyncio.shield(self._stop(working))
+
+    async def _work(self) -> None:
+        while not self._stops:
+            await self._take_tasks()
+
+    async def _stop(self, working: asyncio.Task[None]) -> None:
+        """Lets the loop end by itself: if it were cancelled amid a script, nobody would know which tasks that took."""
+        self._stops = True
+        self._changed.set()
+        await asyncio.wait({working}, timeout=STOP_SECONDS)
+        for each in (working, self._ring):
+            if each:
+                each.cancel()
+        await self._put_back_running()
 
     async def _take_tasks(self) -> None:
+        self._changed.clear()
         try:
             tasks, due = await self._take(self.free_slots, self._hold) if self.free_slots else ([], None)
             for task in tasks:
                 doing = asyncio.create_task(self._do(task))
                 self._running[doing] = task
-                doing.add_done_callback(self._running.pop)
-            if not self.free_slots:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await self._queue.wait_for_task(
-                    max(SHORTEST_WAIT, IDLE_SECONDS if due is None else min(IDLE_SECONDS, due))
-                )
+                doing.add_done_callback(self._note_end)
+            if not self._stops:
+                await self._wait_for_change(due)
         except StoreUnavailable as error:
             logger.warning("a queue of tasks waits for Redis", extra={"error": str(error)})
             await asyncio.sleep(OUTAGE_SECONDS)
+
+    async def _wait_for_change(self, due: float | None) -> None:
+        """Returns when a task is done, and, where a slot is free, when one is added or due, or after IDLE_SECONDS."""
+        if not self._ring and self.free_slots:
+            self._ring = asyncio.create_task(self._queue.wait_for_task(IDLE_SECONDS))
+            self._ring.add_done_callback(self._note_ring)
+        seconds = max(SHORTEST_WAIT, IDLE_SECONDS if due is None else min(IDLE_SECONDS, due))
+        waking = asyncio.get_running_loop().call_later(seconds, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            waking.cancel()
+        if self._ring and self._ring.done():
+            ring, self._ring = self._ring, None
+            ring.result()
+            if not self.free_slots:
+                await self._queue.ring_doorbell()  # for a worker that can take the task
+
+    def _note_end(self, doing: asyncio.Task[None]) -> None:
+        self._running.pop(doing)
+        self._changed.set()
+
+    def _note_ring(self, ring: asyncio.Task[None]) -> None:
+        if not ring.cancelled():
+            ring.exception()  # else asyncio would log it where the loop ends before it reads it
+        self._changed.set()
 
     async def _do(self, task: Task) -> None:
         try:

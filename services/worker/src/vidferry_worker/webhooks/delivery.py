@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from vidferry_worker.webhooks.request import make_request
 from vidferry_worker.webhooks.schedule import next_delay
 from vidferry_worker.webhooks.secrets import SigningSecrets
 from vidferry_worker.webhooks.sender import Answer, DeliveryError, NotDelivered, WebhookSender
+from vidferry_worker.webhooks.slots import SlotCounter
 
 logger = logging.getLogger(__name__)
 
@@ -28,28 +28,19 @@ class Deliverer:
     def __init__(
         self, queue: DeliveryQueue, secrets: SigningSecrets, sender: WebhookSender, metrics: WorkerMetrics, slots: int
     ) -> None:
-        """slots: the most deliveries at once. Receivers that are slow or fail get half of them; these and unknown ones
-        get three quarters. So however many receivers hang, the others find a slot.
-        """
+        """slots: the most deliveries at once."""
         self._queue, self._secrets, self._sender, self._metrics = queue, secrets, sender, metrics
-        self._slow_slots, self._unproven_slots = max(1, slots // 2), max(1, slots * 3 // 4)
-        self._running: Counter[ReceiverState | None] = Counter()
+        self._slots = SlotCounter(slots)
 
     async def take(self, count: int, hold: float) -> tuple[list[Task], float | None]:
         """Takes tasks, as TaskQueue.take() does."""
-        slow = self._running[ReceiverState.SLOW] + self._running[ReceiverState.FAILING]
-        return await self._queue.take(
-            count, hold, self._slow_slots - slow, self._unproven_slots - slow - self._running[None]
-        )
+        return await self._queue.take(count, hold, self._slots.count_slots())
 
     async def deliver(self, task: Task) -> None:
         """Delivers the events of a job until none is left, or one is not accepted."""
         delivery = Delivery.parse(task)
-        self._running[delivery.state] += 1
-        try:
+        with self._slots.hold(delivery):
             await self._deliver(delivery)
-        finally:
-            self._running[delivery.state] -= 1
 
     async def _deliver(self, delivery: Delivery) -> None:
         event: OutboxEvent | None = delivery.event
@@ -93,13 +84,16 @@ def judge(
     status = answer.status if isinstance(answer, Answer) else None
     error = answer if isinstance(answer, DeliveryError) else None
     attempt = DeliveryAttempt(int(began * 1000), round(seconds, 3), status, error)
-    state = ReceiverState.SLOW if seconds > SLOW_SECONDS else ReceiverState.PROMPT
+    slow = seconds > SLOW_SECONDS
+    state = ReceiverState.SLOW if slow else ReceiverState.PROMPT
     if status in _ACCEPTED:
-        settled = Settlement(log.with_attempt(attempt, "delivered"), settled=True, receiver_state=state,
+        settled = Settlement(log.with_attempt(attempt, "delivered"), settled=True, receiver_state=state, slow=slow,
                              disabled=False if delivery.disabled else None)  # fmt: skip
         return settled, DeliveryOutcome.DELIVERED
     if status == GONE:
-        gone = Settlement(log.with_attempt(attempt, "disabled"), settled=True, receiver_state=state, disabled=True)
+        gone = Settlement(
+            log.with_attempt(attempt, "disabled"), settled=True, receiver_state=state, slow=slow, disabled=True
+        )
         return gone, DeliveryOutcome.DISABLED
     failing = None if error is DeliveryError.NO_SECRET else ReceiverState.FAILING  # then nobody was asked
     now = began + seconds
@@ -107,10 +101,10 @@ def judge(
     delay = next_delay(_count_failures(delivery), now - log.since / 1000, retry_after)
     if delay is None:
         return Settlement(
-            log.with_attempt(attempt, "failed"), settled=True, receiver_state=failing
+            log.with_attempt(attempt, "failed"), settled=True, receiver_state=failing, slow=slow
         ), DeliveryOutcome.GIVEN_UP
     waiting = log.with_attempt(attempt, "pending", int((now + delay) * 1000))
-    return Settlement(waiting, delay=delay, receiver_state=failing), DeliveryOutcome.RETRIED
+    return Settlement(waiting, delay=delay, receiver_state=failing, slow=slow), DeliveryOutcome.RETRIED
 
 
 def _count_failures(delivery: Delivery) -> int:

@@ -8,11 +8,11 @@ URL = "https://example.org/films/"
 
 
 def media(text: str) -> list[PageLink]:
-    return find_media_links(Page.parse(URL, text), text)
+    return find_media_links(Page.parse(URL, text), text).links
 
 
 def listed(*documents: Any) -> list[PageLink]:
-    return find_listed_pages(Page.parse(URL, ""), json.loads(json.dumps(documents)))
+    return find_listed_pages(Page.parse(URL, ""), json.loads(json.dumps(documents))).links
 
 
 def test_an_index_of_a_folder() -> None:

@@ -6,6 +6,7 @@ if not holds_task(KEYS[1], args.id, tostring(args.taken)) then return 0 end
 allow_writes(keys.ROOM)
 if args.delay_ms then
   if args.fields[1] then redis.call('HSET', task_key(KEYS[1], args.id), unpack(args.fields)) end
+  redis.call('HINCRBY', task_key(KEYS[1], args.id), 'put_back', 1)
   redis.call('ZADD', KEYS[1], now_ms() + args.delay_ms, args.id)
   if args.delay_ms == 0 then -- else idle workers look at the queue when the next task that they know is due
     ring_doorbell(KEYS[1] .. keys.TASK_DOORBELL)

@@ -29,7 +29,7 @@ class ListWalker:
         self._nested = 0
         self._visited: set[str] = set()
         self.is_cut = False
-        """whether somebody has asked for more than MAX_WALKED of a list that has more"""
+        """whether somebody has asked for more of a list than what is read of it"""
 
     def walk(self, found: dict[str, Any], url: str) -> Iterator[ListedVideo]:
         """The videos of a list, or of a page, whose first one is known by its URL. url is the one that led there."""
@@ -38,6 +38,7 @@ class ListWalker:
                 self.is_cut = True
                 return
             yield video
+        self.is_cut = self.is_cut or self._ydl.list_is_cut
 
     def _walk(self, found: dict[str, Any], url: str, depth: int) -> Iterator[ListedVideo]:
         page = str(found.get("webpage_url") or url)
@@ -52,6 +53,8 @@ class ListWalker:
             elif is_list(entry):
                 if depth < MAX_DEPTH:
                     yield from self._walk(entry, page, depth + 1)
+                else:
+                    self.is_cut = True
             elif leads_to_list(self._ydl, entry, maker, page):
                 yield from self._walk_nested(entry, page, depth)
             else:

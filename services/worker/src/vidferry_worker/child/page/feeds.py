@@ -5,7 +5,9 @@ An entry's media is its enclosure, else its media:content; images and pages don'
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import urlsplit
 
 from yt_dlp.utils import KNOWN_EXTENSIONS, clean_html, parse_duration, unified_timestamp
@@ -53,9 +55,17 @@ def parse_feed(text: str) -> ET.Element | None:
 def read_entries(root: ET.Element, url: str) -> list[FeedEntry]:
     """The entries with media, in the feed's order; where none has media, those with a page."""
     base = join_url(url, root.get(_XML_BASE)) or url
-    items = [each for each in root.iter() if _local_name(each) in {"item", "entry"}][:MAX_ENTRIES]
-    entries = [entry for item in items if (entry := _read_entry(item, base))]
+    entries = [entry for item in islice(_iterate_items(root), MAX_ENTRIES) if (entry := _read_entry(item, base))]
     return [entry for entry in entries if entry.is_media] or entries
+
+
+def is_longer_than_read(root: ET.Element) -> bool:
+    """Whether the feed goes on after the entries that are read, some of which may have no media."""
+    return any(True for _ in islice(_iterate_items(root), MAX_ENTRIES, None))
+
+
+def _iterate_items(root: ET.Element) -> Iterator[ET.Element]:
+    return (each for each in root.iter() if _local_name(each) in {"item", "entry"})
 
 
 def find_feed_title(root: ET.Element) -> str | None:

@@ -26,21 +26,32 @@ class PageLink:
     title: str = ""
 
 
-def find_media_links(page: Page, text: str) -> list[PageLink]:
+@dataclass(frozen=True, slots=True)
+class PageLinks:
+    """Links of a page, each once."""
+
+    links: list[PageLink]
+    is_cut: bool
+    """whether the page has more than MAX_LINKS, so that not all were looked at"""
+
+
+def find_media_links(page: Page, text: str) -> PageLinks:
     """The links to media files, each once: an index of a folder, a page of downloads."""
     found: dict[str, PageLink] = {}
-    for match in islice(_LINK.finditer(text), MAX_LINKS):
+    matches = _LINK.finditer(text)
+    for match in islice(matches, MAX_LINKS):
         href = _HREF.search(match[1])
         url = page.resolve(unescape(href[1] or href[2] or href[3] or "")) if href else None
         if url and MediaSource(url).ending:
             found.setdefault(url, PageLink(url, clean_html(match[2] or "") or ""))
-    return list(found.values())
+    return PageLinks(list(found.values()), next(matches, None) is not None)
 
 
-def find_listed_pages(page: Page, documents: Iterable[Any]) -> list[PageLink]:
+def find_listed_pages(page: Page, documents: Iterable[Any]) -> PageLinks:
     """The pages that an ItemList of JSON-LD names (schema.org), each once."""
     found: dict[str, PageLink] = {}
-    for item in islice(_iterate_items(documents), MAX_LINKS):
+    items = _iterate_items(documents)
+    for item in islice(items, MAX_LINKS):
         inner = item.get("item")
         named = [item, inner] if isinstance(inner, dict) else [item, {"url": inner}]
         urls = (page.resolve(value) for each in named for value in (each.get("url"), each.get("@id")))
@@ -48,7 +59,7 @@ def find_listed_pages(page: Page, documents: Iterable[Any]) -> list[PageLink]:
         names = [each["name"] for each in reversed(named) if isinstance(each.get("name"), str)]
         if url:
             found.setdefault(url, PageLink(url, next(iter(names), "")))
-    return list(found.values())
+    return PageLinks(list(found.values()), next(items, None) is not None)
 
 
 def _iterate_items(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -72,8 +72,11 @@ def _entries_of(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _find_links(extractor: Any, page: Page, webpage: str) -> list[dict[str, Any]]:
     documents = extractor._yield_json_ld(webpage, None, fatal=False, default={})  # noqa: SLF001
-    found = links.find_media_links(page, webpage) or links.find_listed_pages(page, documents)
-    return [{"_type": "url", "url": link.url, "title": link.title} for link in found]
+    found = links.find_media_links(page, webpage)
+    if not found.links:
+        found = links.find_listed_pages(page, documents)
+    extractor._downloader.list_is_cut |= found.is_cut  # noqa: SLF001
+    return [{"_type": "url", "url": link.url, "title": link.title} for link in found.links]
 
 
 def _explain_no_video(page: Page) -> list[dict[str, Any]]:
@@ -98,7 +101,7 @@ class _PageReader:
     def find_videos(self, webpage: str) -> list[dict[str, Any]]:
         feed = feeds.parse_feed(webpage)
         if feed is not None:
-            return generic_feeds.find_entries(feed, self._page.url)
+            return generic_feeds.find_entries(self._extractor._downloader, feed, self._page.url)  # noqa: SLF001
         return _reduce_to_first(self._extractor._downloader, self._find_players(webpage), self._page)  # noqa: SLF001
 
     def _find_players(self, webpage: str) -> list[dict[str, Any]]:

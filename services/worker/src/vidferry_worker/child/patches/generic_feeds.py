@@ -17,12 +17,15 @@ def install() -> None:
 
 
 def _extract_rss(self: Any, url: str, video_id: str, doc: Element) -> dict[str, Any]:  # noqa: ARG001 - yt-dlp's signature
-    result: dict[str, Any] = self.playlist_result(find_entries(doc, url), url, feeds.find_feed_title(doc))
+    result: dict[str, Any] = self.playlist_result(
+        find_entries(self._downloader, doc, url), url, feeds.find_feed_title(doc)
+    )
     return result
 
 
-def find_entries(root: Element, url: str) -> list[dict[str, Any]]:
+def find_entries(downloader: Any, root: Element, url: str) -> list[dict[str, Any]]:
     """A feed's entries as yt-dlp results; an entry's own title, date and duration override those at its URL."""
+    downloader.list_is_cut |= feeds.is_longer_than_read(root)
     return [
         {
             "_type": "url_transparent", "url": entry.url, "title": entry.title, "timestamp": entry.timestamp,

@@ -23,6 +23,7 @@ def install() -> None:
         videos = json_ld.find_videos(page, documents) if page else iter(())
         if page and (video := next(videos, None)):
             page.other_urls.extend(other["contentUrl"] for other in islice(videos, MAX_VIDEOS))
+            self._downloader.list_is_cut |= next(videos, None) is not None
             return self._json_ld([video], video_id, fatal=False)
         return search_by_itself(self, html, video_id, *args, **options)
 

@@ -39,9 +39,9 @@ Read = Callable[..., bytes]
 class _EntriesFound(Exception):
     """The response is a plain playlist with these entries."""
 
-    def __init__(self, links: list[plain_playlists.Entry]) -> None:
+    def __init__(self, links: list[plain_playlists.Entry], *, is_cut: bool) -> None:
         super().__init__(links)
-        self.links = links
+        self.links, self.is_cut = links, is_cut
 
 
 class _Progress:
@@ -78,6 +78,8 @@ def install() -> None:
             if progress.followed > MAX_PLAYLISTS:
                 reason = f"more than {MAX_PLAYLISTS} lists that lead from one to the next"
                 raise unsupported_stream(reason) from None
+            if found.is_cut:
+                extractor._downloader.list_is_cut = True  # noqa: SLF001
             results = [_follow_entry(extractor, link) for link in found.links]
             return results[0] if len(results) == 1 else extractor.playlist_result(results)
 
@@ -135,9 +137,12 @@ def _raise_entries(head: bytes, read_rest: Read, base: str) -> None:
     whole = bytearray(head)
     while len(whole) < MAX_BYTES and (piece := read_rest(HEAD_BYTES)):
         whole += piece
+    is_cut = len(whole) >= MAX_BYTES and bool(read_rest(1))
+    if is_cut:  # perhaps amid a line
+        del whole[whole.rfind(b"\n") + 1 :]
     entries = plain_playlists.iterate_entries(plain_playlists.decode_text(bytes(whole)), base)
     found = {link.url: link for link in islice(entries, MAX_ENTRIES)}
-    raise _EntriesFound(list(found.values()) or [first])
+    raise _EntriesFound(list(found.values()) or [first], is_cut=is_cut or next(entries, None) is not None)
 
 
 def without_mark(read: Read) -> Read:
