@@ -54,7 +54,7 @@ def test_a_failure_is_told_in_a_sentence(folder_stack: MakeUp, site: Site, open_
     page.get_by_label("Video URL").fill(site.url("/status/404"))
     page.get_by_label("Video URL").press("Enter")
     card = page.locator(".card").first
-    expect(card.get_by_text("The video does not exist, or was removed.")).to_be_visible(timeout=TIMEOUT)
+    expect(card.get_by_text("The video does not exist, or can't be watched any more.")).to_be_visible(timeout=TIMEOUT)
 
 
 def test_a_bad_address_is_refused_beside_the_field(folder_stack: MakeUp, open_page: OpenPage) -> None:

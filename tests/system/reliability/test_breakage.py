@@ -83,7 +83,7 @@ def test_yt_dlp_stumbles_over_what_a_site_sent(product: Product, bystander: str,
     root = site.base.partition("/u/")[0]
     watched = product.watch(product.post(f"{root}/Mediasite/Play/{site.token:0>32}?broken"))
 
-    check_failed(watched, "origin_error", RETRIES + 1)
+    check_failed(watched, "extractor_outdated", 2)
     check_untouched(product, bystander)
 
 
