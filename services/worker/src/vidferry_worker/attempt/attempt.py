@@ -200,7 +200,7 @@ class Attempt:
         delay = max(retry_delay(settings.retry_delay, retries), asked)
         update = self._state.current.as_waiting(
             f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
-            retries=min(retries + 1, limit),
+            retries=max(retries, min(retries + 1, limit)),
             max_retries=limit,
             retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )

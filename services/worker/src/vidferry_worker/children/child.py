@@ -66,7 +66,7 @@ class Child:
 
     def send_order(self, order: Order) -> None:
         if isinstance(order, DownloadOrder | LookOrder) and order.cookies:
-            self._redaction = Redaction(order.cookies)
+            self._redaction = Redaction(order.cookies, order.url)
         self._send(order.to_message())
 
     async def next_report(self) -> Report:

@@ -8,27 +8,31 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from vidferry_worker.children.protocol import SHORTEST_SECRET, Cookie
+from vidferry_worker.children.protocol import EVENT_NAMES, SHORTEST_SECRET, ConnectRequest, Cookie
 from vidferry_worker.children.wire import Message, WireError
 
 HIDDEN = "[cookie]"
 
 
 class Redaction:
-    """The values that are hidden in a child's messages."""
+    """The values that are hidden in a child's messages. Those that stand in the job's own URL are no secrets."""
 
-    def __init__(self, cookies: Iterable[Cookie]) -> None:
-        secrets = {each.value for each in cookies if len(each.value) >= SHORTEST_SECRET}
+    def __init__(self, cookies: Iterable[Cookie], url: str) -> None:
+        """url: the job's."""
+        secrets = {each.value for each in cookies if len(each.value) >= SHORTEST_SECRET and each.value not in url}
         values = secrets | {quote(value, safe="") for value in secrets}
         longest_first = sorted(values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if values else None
 
     def hide_values(self, message: Message) -> Message:
-        """The message without them. Raises WireError if it is nested too deeply."""
-        if self._pattern is None:
+        """The message without them. Raises WireError if it is nested too deeply.
+
+        The names of its members, and requests for connections, stay as they are: a value may be a host's name.
+        """
+        if self._pattern is None or message.get("event") == EVENT_NAMES[ConnectRequest]:
             return message
         try:
-            return {name: self._hide(value) for name, value in message.items()}
+            return {name: value if name == "event" else self._hide(value) for name, value in message.items()}
         except RecursionError as error:
             raise WireError("a message is nested too deeply") from error
 
@@ -39,5 +43,5 @@ class Redaction:
         if isinstance(value, list):
             return [self._hide(each) for each in value]
         if isinstance(value, dict):
-            return {self._pattern.sub(HIDDEN, name): self._hide(each) for name, each in value.items()}
+            return {name: self._hide(each) for name, each in value.items()}
         return value
