@@ -58,6 +58,32 @@ async def test_as_many_are_done_at_once_as_there_are_slots(queue: TaskQueue) -> 
         assert first | {await begun.get()} == set("abc")
 
 
+async def test_tasks_have_begun_before_more_are_taken(queue: TaskQueue) -> None:
+    """Whoever takes them may count what is being done. A task that is added meanwhile has the loop look at once."""
+    begun: list[str] = []
+    counts: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(task: Task) -> None:
+        begun.append(task.id)
+        await asyncio.Event().wait()
+
+    async def take(count: int, hold: float) -> tuple[list[Task], float | None]:
+        counts.append(len(begun))
+        if len(counts) > 1:
+            done.set()
+        loop._changed.set()
+        return await queue.take(count, hold)
+
+    await queue.add("a")
+    loop = TaskLoop(queue, handle, slots=2, hold=HOLD, take=take)
+    running_loop = asyncio.create_task(loop.run())
+    await done.wait()
+    running_loop.cancel()
+    await asyncio.wait({running_loop})
+    assert counts[:2] == [0, 1]
+
+
 async def test_a_long_task_is_held_on(queue: TaskQueue) -> None:
     """Two loops stand for two workers: the second one would take over what the first does not hold."""
     times = 0

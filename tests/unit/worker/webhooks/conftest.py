@@ -57,6 +57,6 @@ def running(records: Records, tmp_path: Path) -> Running:
             began = time.monotonic()
             while not loop.done() and time.monotonic() < began + 20:
                 loop.cancel()
-                await asyncio.wait({loop}, timeout=0.2)
+                await asyncio.wait({loop}, timeout=3)
 
     return run

@@ -14,9 +14,16 @@ from vidferry_common.contract.stages import INFO, STARTED
 from vidferry_common.contract.webhooks import EventType, Webhook, event_id
 from vidferry_common.store import EventLog, JobDeliveries, NewJob, ResendOutcome
 from vidferry_common.store.webhooks import PLACES
-from vidferry_worker.webhooks import sender
+from vidferry_worker.webhooks import delivery, schedule, sender
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine too, no try is made before a test asks for it, and no receiver is slow by chance."""
+    monkeypatch.setattr(schedule, "SHORTEST_SECONDS", 300.0)
+    monkeypatch.setattr(delivery, "SLOW_SECONDS", 100.0)
 
 
 def hooked(url: str, **fields: Any) -> dict[str, Any]:
@@ -36,11 +43,8 @@ async def come_due(records: Records, job: NewJob) -> None:
 
 async def told(records: Records, job: NewJob, status: str, attempts: int = 1) -> EventLog:
     """What is told of the job's only event, once that is its status after so many tries."""
-    while True:
-        (log,) = (await records.store.webhooks.read(job.job_id)).logs.values()
-        if (log.status, log.attempt_count) == (status, attempts):
-            return log
-        await asyncio.sleep(0.01)
+    (log,) = (await told_all(records, job, [status], [attempts])).logs.values()
+    return log
 
 
 async def test_a_job_tells_its_receiver_in_order_and_by_a_signature_of_each_secret(
@@ -119,12 +123,13 @@ async def test_after_a_day_an_event_is_given_up_and_the_next_one_goes_on(records
 
 
 async def told_all(records: Records, job: NewJob, statuses: list[str], attempts: list[int]) -> JobDeliveries:
-    while True:
-        found = await records.store.webhooks.read(job.job_id)
-        logs = found.logs.values()
-        if [log.status for log in logs] == statuses and [log.attempt_count for log in logs] == attempts:
-            return found
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while True:
+            found = await records.store.webhooks.read(job.job_id)
+            logs = found.logs.values()
+            if [log.status for log in logs] == statuses and [log.attempt_count for log in logs] == attempts:
+                return found
+            await asyncio.sleep(0.01)
 
 
 async def test_an_endpoint_that_answers_410_gets_no_more_until_an_event_is_sent_again(

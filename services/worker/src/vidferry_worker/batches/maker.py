@@ -72,8 +72,9 @@ class BatchMaker:
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
             await self._queue.put_back(task)
         except RedisFull:
-            if _waits_in_vain(batch):
-                await self._give_up_reading(batch)
+            now = await self._store.batches.read(task.id)  # it may have gone on before it found no more room
+            if now is not None and _waits_in_vain(now):
+                await self._give_up_reading(now)
             await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
         except JobFailure as failure:
             await self._put_off_reading(batch, task, failure)
@@ -112,7 +113,7 @@ class BatchMaker:
             await self._store.batches.add_entries(
                 batch.job.job_id, batch.entries, (), queue_bytes, warnings=warnings, complete=True
             )
-        logger.info("a playlist is not read on for want of room", extra={"job_id": batch.job.job_id})
+            logger.info("a playlist is not read on for want of room", extra={"job_id": batch.job.job_id})
 
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""

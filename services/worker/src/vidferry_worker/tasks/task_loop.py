@@ -81,6 +81,7 @@ class TaskLoop:
                 doing = asyncio.create_task(self._do(task))
                 self._running[doing] = task
                 doing.add_done_callback(self._note_end)
+            await asyncio.sleep(0)  # each begins, and so counts for its queue, before more are taken
             if not self._stops:
                 await self._wait_for_change(due)
         except StoreUnavailable as error:

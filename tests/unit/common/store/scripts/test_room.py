@@ -233,6 +233,31 @@ async def test_jobs_that_the_last_release_has_ended_go_like_an_owners(records: R
     assert (await records.redis.exists(keys.ENDED), await room(records, "ended")) == (0, 0)
 
 
+async def test_the_number_of_ended_records_counts_those_of_the_last_release(records: Records) -> None:
+    jobs = [await ended(records) for _ in range(10)]
+    size = await room(records, "ended_bytes")
+    await of(records.redis.rename(keys.ENDED_JOBS, keys.ENDED))
+    await records.redis.delete(keys.ENDED_LISTS, keys.ROOM)
+    await of(records.redis.hset(keys.ROOM, "ended", str(size)))
+    newer = [await ended(keeping(records, EndedLimits(records=10))) for _ in range(3)]
+    assert await known(records, jobs + newer) == [False] * 3 + [True] * 10
+
+
+@pytest.mark.parametrize("lost", [keys.ENDED, keys.ENDED_JOBS])
+async def test_what_redis_has_lost_is_counted_no_more(records: Records, lost: str) -> None:
+    records = keeping(records, EndedLimits(records=10))
+    if lost == keys.ENDED:
+        await of(records.redis.hset(keys.ROOM, "ended", str(MEBIBYTE)))
+    else:
+        for _ in range(10):
+            await ended(records)
+        await records.redis.delete(keys.ENDED_JOBS, keys.ENDED_LISTS)
+    jobs = [await ended(records) for _ in range(24)]
+    assert await known(records, jobs) == [False] * 14 + [True] * 10
+    assert await room(records, "ended_jobs") == await of(records.redis.llen(keys.ENDED_JOBS)) == 10
+    assert await room(records, "ended") == 0
+
+
 async def test_the_queues_bytes_are_bounded(records: Records) -> None:
     bound = 150 * KIBIBYTE
     large = [new_job(f"https://example.com/{'a' * 8 * KIBIBYTE}{number}") for number in range(3)]

@@ -41,8 +41,8 @@ end
 local share_seen, open_seen, undelivered_seen
 -- What this script has ended since it last made room: jobs, and their bytes.
 local added_jobs, added_bytes = 0, 0
--- The ended jobs of all lists, and their bytes. older_bytes: of the list of a release that had one for all owners.
-local ended_jobs, ended_bytes, older_bytes
+-- The ended jobs of all lists, and their bytes. older_jobs and older_bytes: of the list of a release that had one for all owners.
+local ended_jobs, ended_bytes, older_jobs, older_bytes
 -- That share, measured now where it is high, the bytes of waiting and running records, and those of events that wait for
 -- their receivers. The same throughout a script.
 local function look_at_memory()
@@ -142,6 +142,11 @@ end
 -- Deletes the oldest job of a list. Where Redis has lost the list, its bytes are forgotten.
 local function delete_oldest(list)
   local oldest = redis.call('LPOP', list)
+  if not oldest and list == keys.ENDED then
+    redis.call('HDEL', keys.ROOM, 'ended')
+    older_jobs, older_bytes = 0, 0
+    return
+  end
   if not oldest then
     ended_bytes = ended_bytes - (redis.call('ZSCORE', keys.ENDED_LISTS, list) or 0)
     redis.call('ZREM', keys.ENDED_LISTS, list)
@@ -150,11 +155,12 @@ local function delete_oldest(list)
   local job_id, size, idempotency, object_by_url, known_until = string.match(oldest, '^(%S+) (%d+) (%S+) (%S+) (%d+)$')
   delete_ended_job(job_id, idempotency, object_by_url, known_until)
   if list == keys.ENDED then
-    older_bytes = redis.call('HINCRBY', keys.ROOM, 'ended', -size)
+    older_jobs, older_bytes = older_jobs - 1, redis.call('HINCRBY', keys.ROOM, 'ended', -size)
   else
     ended_jobs, ended_bytes = ended_jobs - 1, ended_bytes - size
     if redis.call('ZINCRBY', keys.ENDED_LISTS, -size, list) == '0' then redis.call('ZREM', keys.ENDED_LISTS, list) end
   end
+  if redis.call('EXISTS', keys.ENDED_LISTS) == 0 then ended_jobs, ended_bytes = 0, 0 end -- the rest is lost, if there is any
 end
 
 -- Takes expired jobs off the front of a list. Returns how many.
@@ -180,8 +186,10 @@ end
 -- of their list: then two of the lists are looked at, any of them, and that of older releases.
 local function make_room(most, share)
   local short = share >= EVICTED and math.min(most, 16) or 0
+  older_jobs = older_bytes > 0 and redis.call('LLEN', keys.ENDED) or 0
   local function is_over()
-    return short > 0 and ended_jobs > NEWEST or ended_jobs > ENDED_RECORDS or ended_bytes + older_bytes > ENDED_BYTES
+    local jobs = ended_jobs + older_jobs
+    return short > 0 and jobs > NEWEST or jobs > ENDED_RECORDS or ended_bytes + older_bytes > ENDED_BYTES
   end
   if is_over() then
     for _, list in ipairs(redis.call('ZRANDMEMBER', keys.ENDED_LISTS, 2)) do most = most - drop_expired(list, most) end
