@@ -18,7 +18,7 @@ up: $(VENV)/.runtime ## run Vidferry here: http://localhost:3001
 
 test: $(VENV)/.dev ## the tests, with all that they need
 	@$(BIN)/python tests/provide.py
-	$(BIN)/pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 test-generators: $(VENV)/.dev .cache/generators/.installed ## the clients that generators make of the OpenAPI document (node and npm's packages, kept in .cache)
 	$(BIN)/pytest -m generators tests/system/generators $(PYTEST_ARGS)
