@@ -19,6 +19,8 @@ CANCEL_SECONDS = 0.2
 """after which a task that goes on is cancelled again, since asyncio.wait_for may have lost that"""
 STOP_SECONDS = 1.0
 """for what the loop asks Redis when it has to end"""
+GATHER_SECONDS = 0.01
+"""from the end of a task to the next look, unless one is added, so that one look fills the slots of several that end"""
 SHORTEST_WAIT = 0.01
 """seconds; to Redis, 0 would mean for ever"""
 
@@ -99,6 +101,8 @@ class TaskLoop:
             await self._changed.wait()
         finally:
             waking.cancel()
+        if self._ring:
+            await asyncio.wait({self._ring}, timeout=GATHER_SECONDS)
         if self._ring and self._ring.done():
             ring, self._ring = self._ring, None
             ring.result()
