@@ -114,6 +114,7 @@ class Attempt:
         except (JobsMoved, FenceLost):
             raise
         except JobFailure as failure:
+            await self._reporter.flush()  # then the jobs are known, which the log names
             logger.warning("attempt failed", extra={**self._failure_log(), **failure.log_fields})
             await self._retry_or_fail(failure)
         except TimeoutError:
