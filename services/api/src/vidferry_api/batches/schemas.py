@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata
+from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata, credential_field
 from vidferry_api.jobs.schemas import HTTP_URL, JobRequestBody, RequestedFormat
 from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import MAX_ITEMS_TEXT, MAX_URLS, parse_items
@@ -86,13 +86,7 @@ class BatchRequest(JobRequestBody):
         description="Where events of the batch and of its jobs are sent, signed by the Standard Webhooks scheme. "
         "`batch.completed` is the batch's, all others are its jobs'.",
     )
-    credential: CredentialName | None = Field(
-        default=None,
-        description="The name of a credential: the playlist is read and the videos are fetched with its cookies, and "
-        "what is fetched so is reused for the same credential only. The operator says which ones you may use. By "
-        "default the cookies that the service has for the site for everybody, if any.",
-        examples=["alice"],
-    )
+    credential: CredentialName | None = credential_field("the playlist is read and the videos are fetched")
 
     @model_validator(mode="after")
     def _require_one(self) -> Self:

@@ -35,3 +35,14 @@ def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 ExternalId = Annotated[str, Field(min_length=1, max_length=MAX_EXTERNAL_ID), AfterValidator(_check_visible)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
 CredentialName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=PATTERN)]
+
+
+def credential_field(use: str) -> Any:
+    """The field `credential` of a request. use: what is done with its cookies, as in "the video is fetched"."""
+    return Field(
+        default=None,
+        description=f"The name of a credential: {use} with its cookies, and what is fetched so is reused for the same "
+        "credential only. The operator says which ones you may use. By default the cookies that the service has for "
+        "the site for everybody, if any.",
+        examples=["alice"],
+    )

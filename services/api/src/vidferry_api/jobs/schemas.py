@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata
+from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata, credential_field
 from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import BatchState, Parent
 from vidferry_common.contract.errors import Failure
@@ -91,13 +91,7 @@ class DownloadRequest(JobRequestBody):
     webhook: WebhookRequest | None = Field(
         default=None, description="Where events of the job are sent, signed by the Standard Webhooks scheme."
     )
-    credential: CredentialName | None = Field(
-        default=None,
-        description="The name of a credential: the video is fetched with its cookies, and what is fetched so is "
-        "reused for the same credential only. The operator says which ones you may use. By default the cookies that "
-        "the service has for the site for everybody, if any.",
-        examples=["alice"],
-    )
+    credential: CredentialName | None = credential_field("the video is fetched")
 
 
 def without_nulls(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:

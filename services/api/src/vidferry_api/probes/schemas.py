@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata
+from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata, credential_field
 from vidferry_api.jobs.schemas import HTTP_URL, JobRequestBody, RequestedFormat
 from vidferry_common.urls import canonical_url
 
@@ -32,10 +32,4 @@ class ProbeRequest(JobRequestBody):
         description="A JSON object that Vidferry keeps with the probe and returns with it. At most 2 KiB when written "
         "without spaces.",
     )
-    credential: CredentialName | None = Field(
-        default=None,
-        description="The name of a credential: the URL is looked at with its cookies, and what is fetched so is "
-        "reused for the same credential only. The operator says which ones you may use. By default the cookies that "
-        "the service has for the site for everybody, if any.",
-        examples=["alice"],
-    )
+    credential: CredentialName | None = credential_field("the URL is looked at")

@@ -213,13 +213,19 @@ async def test_expired_records_make_room_first(records: Records) -> None:
     assert await room(records, "ended_bytes") == pytest.approx(2 * before, rel=0.1)
 
 
-async def test_jobs_that_the_last_release_has_ended_go_like_an_owners(records: Records) -> None:
-    """0.2.0 has one list for all, and runs beside this one during an update."""
-    jobs = [await ended(records) for _ in range(10)]
+async def ended_by_the_last_release(records: Records, count: int) -> tuple[list[NewJob], int]:
+    """So many jobs in the list that 0.2.0 has for all owners, and their bytes."""
+    jobs = [await ended(records) for _ in range(count)]
     size = await room(records, "ended_bytes")
     await of(records.redis.rename(keys.ENDED_JOBS, keys.ENDED))
     await records.redis.delete(keys.ENDED_LISTS, keys.ROOM)
     await of(records.redis.hset(keys.ROOM, "ended", str(size)))
+    return jobs, size
+
+
+async def test_jobs_that_the_last_release_has_ended_go_like_an_owners(records: Records) -> None:
+    """0.2.0 has one list for all, and runs beside this one during an update."""
+    jobs, size = await ended_by_the_last_release(records, 10)
     records = keeping(records, EndedLimits(bytes=size + KIBIBYTE))
 
     newer = [await ended(records) for _ in range(10)]
@@ -234,11 +240,7 @@ async def test_jobs_that_the_last_release_has_ended_go_like_an_owners(records: R
 
 
 async def test_the_number_of_ended_records_counts_those_of_the_last_release(records: Records) -> None:
-    jobs = [await ended(records) for _ in range(10)]
-    size = await room(records, "ended_bytes")
-    await of(records.redis.rename(keys.ENDED_JOBS, keys.ENDED))
-    await records.redis.delete(keys.ENDED_LISTS, keys.ROOM)
-    await of(records.redis.hset(keys.ROOM, "ended", str(size)))
+    jobs, _ = await ended_by_the_last_release(records, 10)
     newer = [await ended(keeping(records, EndedLimits(records=10))) for _ in range(3)]
     assert await known(records, jobs + newer) == [False] * 3 + [True] * 10
 

@@ -46,8 +46,7 @@ if not args.settled then
   redis.call('ZADD', KEYS[1], now + args.delay_ms, args.id)
   free_place()
   if args.delay_ms == 0 then
-    redis.call('LPUSH', KEYS[1] .. keys.TASK_DOORBELL, '1')
-    redis.call('LTRIM', KEYS[1] .. keys.TASK_DOORBELL, 0, 999)
+    ring_doorbell(KEYS[1] .. keys.TASK_DOORBELL)
   end
   return 'waiting'
 end
