@@ -83,25 +83,27 @@ class Receiver:
         if self._certificate:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(self._certificate)
-        self._serving: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._serve, self.host, 0, ssl=tls, backlog=1024)
+        self._server = await asyncio.start_server(self._accept, self.host, 0, ssl=tls, backlog=1024)
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
+        """Closes every connection, also one whose client is in a handshake, or has not said that it closes TLS."""
         self._server.close()
-        for task in self._serving:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def url(self) -> str:
         return f"{'https' if self._certificate else 'http'}://{self.host}:{self.port}/hook?key=1"
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        task.add_done_callback(lambda _: writer.transport.abort())  # also where it is cancelled before it begins
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        """Lasts as long as the connection."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
@@ -118,7 +120,8 @@ class Receiver:
                     writer.write(piece)
                     await writer.drain()
                     await asyncio.sleep(0 if isinstance(told, bytes) else PACE)
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
 
     def wait_for(self, count: int, seconds: float = 60) -> list[Received]:
         """What was received, when there is so much."""
