@@ -6,6 +6,9 @@ MEMBERS := libs/common services/api services/worker services/ws-gateway deploy/l
 PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidferry-local
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
+# Where the environment sets it, each process compiles all that it imports: up to a second for each service that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up install test test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
