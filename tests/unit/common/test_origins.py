@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidferry_common.origins import registered_domain
+from vidferry_common.origins import registered_domain, registered_site
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ from vidferry_common.origins import registered_domain
 )
 def test_hosts_belong_to_a_domain(host: str, domain: str) -> None:
     assert registered_domain(host) == domain
+
+
+def test_hosts_of_one_site() -> None:
+    hosts = ("youtu.be", "WWW.YouTube.com", "m.youtube.com", "youtu.be.", "youtube.com:8443")
+    assert {registered_site(host) for host in hosts} == {"youtube.com"}
+    assert registered_site("") == ""
+    assert {registered_site(host) for host in ("[2001:db8::1]:81", "2001:db8::1", "2001:db8::/64")} == {"2001:db8::/64"}

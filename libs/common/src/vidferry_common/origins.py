@@ -1,5 +1,6 @@
 """Origins of web pages (RFC 6454), as settings name them, and the domains that hosts belong to."""
 
+import re
 from functools import cache
 from ipaddress import ip_address
 from typing import Annotated
@@ -8,8 +9,11 @@ from publicsuffixlist import PublicSuffixList
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from vidferry_common.contract.identity import known_site
 from vidferry_common.proxies import subscriber_of
 from vidferry_common.settings import split_list
+
+_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):[0-9]+")
 
 
 def _split_list(value: object) -> object:
@@ -40,6 +44,13 @@ def registered_domain(host: str) -> str:
     except ValueError:
         return _load_suffixes().privatesuffix(name) or name
     return subscriber_of(name)
+
+
+def registered_site(site: str) -> str:
+    """The registered domain of a host, or of a site as site_of tells it: without a port, and ALIASES count as one."""
+    if port := _PORT.fullmatch(site):
+        site = port["host"]
+    return registered_domain(known_site(site.lower().rstrip(".").removeprefix("www."))) if site else ""
 
 
 def is_public_suffix(host: str) -> bool:

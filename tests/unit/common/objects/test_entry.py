@@ -4,7 +4,7 @@ import pytest
 
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.identity import Identity, is_video, object_id, partition_in, partition_of
-from vidferry_common.objects.entry import entry_of, parse_expiry, site_filter
+from vidferry_common.objects.entry import entry_of, parse_expiry
 from vidferry_common.store import ObjectEntry
 
 UNSAFE = f"videos/generic/h-{'0' * 40}/x/best-any"
@@ -46,12 +46,6 @@ def test_what_is_said_of_an_object() -> None:
 def test_the_site(name: str, metadata: dict[str, str], site: str) -> None:
     """As the worker wrote it; of what 0.2.0 has stored, as the name or the source says."""
     assert entry_of(stored(name, **metadata), has_thumbnail=False).site == site
-
-
-def test_hosts_of_one_site() -> None:
-    assert {site_filter(host) for host in ("youtu.be", "WWW.YouTube.com", "m.youtube.com")} == {"youtube.com"}
-    assert site_filter("") == ""
-    assert site_filter("[2001:db8::1]:81") == site_filter("2001:db8::1") == "2001:db8::/64"
 
 
 def test_an_expiry_that_is_none() -> None:

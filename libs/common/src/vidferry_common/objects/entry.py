@@ -1,21 +1,18 @@
 """What the index says of an object, from what the bucket knows of it."""
 
 import math
-import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from vidferry_common.bucket import EXPIRES_AT, StoredObject
-from vidferry_common.contract.identity import known_site
 from vidferry_common.contract.messages import format_timestamp
-from vidferry_common.origins import registered_domain
+from vidferry_common.origins import registered_site
 from vidferry_common.store import ObjectEntry
 from vidferry_common.store.object_index import MAX_TITLE
 from vidferry_common.text import remove_controls
 
 SITE = "site"
 """in an object's metadata: the host that the worker knows the video to be of. Objects of 0.2.0 have none"""
-_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):[0-9]+")
 _MAX_FILENAME = 200
 _MAX_MEDIA_TYPE = 100
 
@@ -31,18 +28,11 @@ def entry_of(stored: StoredObject, *, has_thumbnail: bool) -> ObjectEntry:
         filename=stored.filename[:_MAX_FILENAME],
         title=remove_controls(stored.metadata.get("title", ""))[:MAX_TITLE],
         duration=_parse_duration(stored.metadata.get("duration", "")),
-        site=site_filter(_host_of(stored)),
+        site=registered_site(_host_of(stored)),
         created=stored.created,
         expires_at=format_expiry(expires) if expires else "",
         has_thumbnail=has_thumbnail,
     )
-
-
-def site_filter(host: str) -> str:
-    """The site that the objects of a host are found by: its registered domain. A port is left out."""
-    if port := _PORT.fullmatch(host):
-        host = port["host"]
-    return registered_domain(known_site(host.lower().removeprefix("www."))) if host else ""
 
 
 def parse_expiry(text: str) -> datetime | None:

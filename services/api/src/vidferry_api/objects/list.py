@@ -12,7 +12,7 @@ from vidferry_api.partitions import check_credential, partition_for
 from vidferry_api.settings import ObjectSharing
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.identity import partition_of
-from vidferry_common.objects.entry import site_filter
+from vidferry_common.origins import registered_site
 from vidferry_common.store import ObjectFilter, ObjectPlace
 from vidferry_common.store.object_index import InvalidObjectPlace
 
@@ -21,7 +21,7 @@ async def list_objects(query: ObjectQuery, services: Services, principal: Princi
     """The page of the list; root is the public root. Raises Problem if the token is not of a list with this filter."""
     which = ObjectFilter(
         partition=_partition(query, principal, services),
-        site=site_filter(query.site),
+        site=registered_site(query.site),
         title_prefix=query.title_prefix,
         stored_after=query.stored_after,
         stored_before=query.stored_before,
