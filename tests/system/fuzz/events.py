@@ -35,8 +35,10 @@ from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.dial import Dial
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites.file import SitesFile
 
 SECONDS = 60
 """for an attempt whose child has hung up to end, also on a machine with much to do"""
@@ -134,7 +136,7 @@ class Line(Zygote):
         self.most_waiting = 0
         self._player: asyncio.Task[None] | None = None
 
-    async def fork(self, folder: Path) -> Child:
+    async def fork(self, folder: Path, _: Dial | None = None) -> Child:
         ours, theirs = wire.socket_pair()
         await asyncio.to_thread((folder / "media.mp4").write_bytes, MEDIA)
         child = Child(ours, self._broker, self.kill, folder)
@@ -195,12 +197,13 @@ def open_setting() -> Iterator[Setting]:
             store,
             bucket,
             line,
-            FragmentBudget(1, 1),
+            FragmentBudget(1),
             worker_metrics(),
             MemoryCgroup.of_process(),
             uploads_while_downloading=True,
             folder=work,
             cookies=CookieDirectory(None),
+            sites=SitesFile(None, settings.site_rule),
         )
 
         async def run_one(example: Coroutine[Any, Any, None]) -> None:

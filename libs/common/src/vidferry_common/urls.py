@@ -58,7 +58,7 @@ def _build_canonical(parts: SplitResult) -> str:
     """Lower-case scheme and host, no default port, no fragment, percent-encoded where necessary."""
     if parts.port == 0:
         raise ValueError("the URL has port 0, which does not exist")
-    host = _canonical_ipv6(parts.hostname or "") if "[" in parts.netloc else _canonical_host(parts.hostname or "")
+    host = _canonical_ipv6(parts.hostname or "") if "[" in parts.netloc else canonical_host(parts.hostname or "")
     netloc = host if parts.port in {None, DEFAULT_PORTS[parts.scheme]} else f"{host}:{parts.port}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._[]")
     query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._[]?")
@@ -75,8 +75,8 @@ def _canonical_ipv6(host: str) -> str:
     return f"[{address.compressed}]"
 
 
-def _canonical_host(host: str) -> str:
-    """A host name in its ASCII form, or an IPv4 address."""
+def canonical_host(host: str) -> str:
+    """A host name in its ASCII form, or an IPv4 address. Raises ValueError, with a sentence, if it is neither."""
     name = (host if host.isascii() else _to_ascii(host)).removesuffix(".")
     labels = name.split(".")
     if len(name) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):

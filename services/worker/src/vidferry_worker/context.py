@@ -11,6 +11,7 @@ from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites.file import SitesFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,4 @@ class WorkerContext:
     folder: Path
     """for the files of all running downloads"""
     cookies: CookieDirectory
+    sites: SitesFile

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 class FragmentBudget:
     """The fragments that all downloads of a worker may fetch at once, by site."""
 
-    def __init__(self, per_download: int, per_site: int) -> None:
-        self._per_download, self._per_site = per_download, per_site
+    def __init__(self, per_site: int) -> None:
+        self._per_site = per_site
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def reserve(self, domain: str) -> Iterator[int]:
-        """Reserves fragments for one download of a site: as many as are left, and at least one. Yields their number."""
-        count = max(1, min(self._per_download, self._per_site - self._taken[domain]))
+    def reserve(self, domain: str, most: int) -> Iterator[int]:
+        """Reserves up to most fragments for one download of a site: those that are left, and at least one.
+
+        Yields their number.
+        """
+        count = max(1, min(most, self._per_site - self._taken[domain]))
         self._taken[domain] += count
         try:
             yield count

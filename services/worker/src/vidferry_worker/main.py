@@ -45,6 +45,7 @@ from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.tasks.task_loop import TaskLoop
 from vidferry_worker.webhooks.loop import webhook_coroutines
 
@@ -115,18 +116,20 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
         )
         zygote = Zygote(_make_broker(settings), settings.confinement)
         cookies = CookieDirectory(settings.cookies_dir)
+        sites = SitesFile(settings.sites_file, settings.site_rule)
         metrics.observe_cookies(cookies.report)
+        metrics.observe_sites(sites.report)
         metrics.observe_sandbox(lambda: zygote.sandbox_parts)
         metrics.observe_bucket(bucket.health)
         try:
             await zygote.start()
             _warn_of_missing_sandbox_parts(settings, zygote)
             await wait_for_redis_and_bucket(store, bucket, writing=True)
-            budget = FragmentBudget(settings.fragments, settings.site_fragments)
+            budget = FragmentBudget(settings.site_fragments)
             speculates = settings.upload_while_downloading and not await bucket.links_from(folder)
             cgroup = MemoryCgroup.of_process()
             context = WorkerContext(
-                settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder, cookies
+                settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder, cookies, sites
             )
             await _process_downloads(context, state)
         finally:
@@ -222,6 +225,7 @@ def _background_coroutines(
             context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
         **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
+        **({"sites": context.sites.watch()} if settings.sites_file else {}),
         **webhook_coroutines(settings, _make_broker(settings), context.metrics),
         **_batch_coroutines(context),
     }

@@ -11,6 +11,7 @@ from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics import Histogram, NegativeLatencies, Registry, catalogue
 from vidferry_common.store import Claim
 from vidferry_worker.cookies.directory import CookieReport
+from vidferry_worker.sites.file import SitesReport
 
 
 class WorkerMetrics:
@@ -64,6 +65,13 @@ class WorkerMetrics:
         )
         self._registry.add_reading(catalogue.COOKIE_LINES_IGNORED, lambda: report().ignored_lines)
         self._registry.add_reading(catalogue.COOKIE_NEXT_EXPIRY, lambda: report().next_expiry)
+
+    def observe_sites(self, report: Callable[[], SitesReport]) -> None:
+        """Exports what is known of the sites file, read at each scrape."""
+        self._registry.add_reading(
+            catalogue.SITE_ENTRIES,
+            lambda: {("used",): float(report().used), ("unusable",): float(report().unusable)},
+        )
 
     def observe_bucket(self, bucket: Health) -> None:
         """Exports whether the bucket answers, read at each scrape."""

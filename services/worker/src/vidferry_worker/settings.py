@@ -20,6 +20,7 @@ from vidferry_common.store.object_index import MAX_OBJECTS
 from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
+from vidferry_worker.sites.rules import SiteRule
 
 
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, WebhookSettings):
@@ -204,6 +205,11 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         "`alice_example.com.txt` for those that ask for the credential `alice`, in Netscape's format (docs/sites.md). "
         "A changed file takes effect within seconds.",
     )
+    sites_file: Path | None = Field(
+        None,
+        description="The TOML file with what is set for single sites: fragments, pauses between requests, proxy and "
+        "user agent (docs/sites.md). A changed file takes effect within seconds.",
+    )
     webhook_slots: int = Field(
         64,
         ge=1,
@@ -281,6 +287,11 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         """The operator's proxy, with its credentials."""
         password = self.egress_proxy_password.get_secret_value() if self.egress_proxy_password else ""
         return Proxy.parse(self.egress_proxy, self.egress_proxy_username, password) if self.egress_proxy else None
+
+    @property
+    def site_rule(self) -> SiteRule:
+        """How sites are treated of which the sites file says nothing."""
+        return SiteRule(fragments=self.fragments, proxy=self.proxy)
 
     @property
     def confinement(self) -> Confinement:

@@ -25,6 +25,7 @@ from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites.file import SitesFile
 
 __all__ = ["records", "shared_server"]
 
@@ -47,12 +48,13 @@ async def context(
             records.store,
             bucket,
             zygote,
-            FragmentBudget(1, 1),
+            FragmentBudget(1),
             worker_metrics(),
             MemoryCgroup.of_process(),
             uploads_while_downloading=False,
             folder=work,
             cookies=CookieDirectory(None),
+            sites=SitesFile(None, settings.site_rule),
         )
     await bucket.close()
 

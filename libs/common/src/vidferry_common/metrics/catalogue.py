@@ -19,6 +19,7 @@ _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 NO_CODE = "none"
 SANDBOX_PARTS = ("seccomp", "landlock")
 COOKIE_FILE_STATES = ("valid", "expired", "unusable")
+SITE_ENTRY_STATES = ("used", "unusable")
 
 
 class RedisLoss(StrEnum):
@@ -343,6 +344,14 @@ COOKIE_NEXT_EXPIRY = Definition(
     Kind.GAUGE,
     "When the next cookie of these files expires. Absent where none of them does.",
     _WORKER,
+)
+SITE_ENTRIES = Definition(
+    "vidferry_worker_site_entries",
+    Kind.GAUGE,
+    "Entries in VIDFERRY_SITES_FILE: those that are in force, also from before the last change, and those that can't "
+    "be used. A file that can't be used counts as one.",
+    _WORKER,
+    (Label("state", SITE_ENTRY_STATES),),
 )
 
 # The gateway: what is shown.

@@ -154,9 +154,10 @@ class Attempt:
     async def _run_child(self) -> DownloadResult:
         memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
-        child = await self._context.zygote.fork(self._folder)
+        rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
+        child = await self._context.zygote.fork(self._folder, rule.dial)
         try:
-            return await Pipeline(self._context, self._claim, self._state, child, self._folder).run()
+            return await Pipeline(self._context, self._claim, self._state, rule, child, self._folder).run()
         except (ChildEnded, JobFailure) as error:
             if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
                 raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error

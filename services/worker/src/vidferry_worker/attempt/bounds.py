@@ -1,4 +1,4 @@
-"""The bounds of the video that one download may make: the operator's, and within them its owner's."""
+"""The bounds of one extraction, and of the video that one download may make."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,10 @@ from typing import Self
 from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.store import Claim
+from vidferry_worker.children.protocol import Pacing
+from vidferry_worker.children.session import ExtractionLimits
 from vidferry_worker.settings import WorkerSettings
+from vidferry_worker.sites.rules import SiteRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,17 @@ class VideoBounds:
             min(settings.max_duration, claim.max_duration or settings.max_duration),
             min(settings.max_bytes, claim.max_bytes or settings.max_bytes),
         )
+
+
+def extraction_limits(settings: WorkerSettings, rule: SiteRule) -> ExtractionLimits:
+    """The limits of one extraction. The pauses between a site's requests may take as long again as it may without."""
+    seconds = settings.extract_seconds
+    return ExtractionLimits(2 * seconds if rule.sleep else seconds, settings.extract_cpu_seconds)
+
+
+def pacing_of(settings: WorkerSettings, rule: SiteRule) -> Pacing:
+    """The pauses between a site's requests."""
+    return Pacing(rule.sleep, settings.extract_seconds)
 
 
 def check_owner_limits(claim: Claim, stored: StoredObject) -> None:

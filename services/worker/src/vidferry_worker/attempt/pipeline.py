@@ -6,7 +6,7 @@ from pathlib import Path
 from vidferry_common.bucket import NEW, StoredObject
 from vidferry_common.contract import stages
 from vidferry_common.store import Claim
-from vidferry_worker.attempt.bounds import VideoBounds
+from vidferry_worker.attempt.bounds import VideoBounds, extraction_limits, pacing_of
 from vidferry_worker.attempt.reporter import FenceLost
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
@@ -15,9 +15,10 @@ from vidferry_worker.attempt.uploader import Uploader
 from vidferry_worker.children.child import Child
 from vidferry_worker.children.extraction import Extraction
 from vidferry_worker.children.protocol import Done, DownloadOrder, Growing, Progress, Thumbnail
-from vidferry_worker.children.session import ChildSession, ExtractionLimits
+from vidferry_worker.children.session import ChildSession
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
+from vidferry_worker.sites.rules import SiteRule
 from vidferry_worker.upload import evidence
 from vidferry_worker.upload.plan import UploadPlan
 
@@ -32,11 +33,19 @@ class JobsMoved(Exception):
 class Pipeline:
     """The way of one video, from its URL into the bucket."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, state: AttemptState, child: Child, folder: Path) -> None:
-        """Raises JobFailure if there are no cookies for the download's credential."""
-        self._context, self._claim, self._state = context, claim, state
+    def __init__(
+        self,
+        context: WorkerContext,
+        claim: Claim,
+        state: AttemptState,
+        rule: SiteRule,
+        child: Child,
+        folder: Path,
+    ) -> None:
+        """rule: of the URL's site. Raises JobFailure if there are no cookies for the download's credential."""
+        self._context, self._claim, self._state, self._rule = context, claim, state, rule
         settings = context.settings
-        self._session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
+        self._session = ChildSession(child, extraction_limits(settings, rule))
         self._bounds = VideoBounds.of(settings, claim)
         self._loan = context.cookies.lend(claim.url, claim.credential)
         self._results = ResultBuilder(context, claim, state)
@@ -63,7 +72,7 @@ class Pipeline:
             self._session.dismiss()
             return await self._results.build_reused(stored, url_is_stable=url_is_stable)
         plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
-        with self._context.fragment_budget.reserve(extraction.identity.domain) as fragments:
+        with self._context.fragment_budget.reserve(extraction.identity.domain, self._rule.fragments or 1) as fragments:
             self._session.start_download(fragments=fragments, growing=self._context.uploads_while_downloading)
             done = await self._download_file(plan)
         await self._session.close()
@@ -86,6 +95,8 @@ class Pipeline:
             bounds.max_bytes,
             self._context.settings.stall_seconds,
             self._loan.cookies,
+            pacing_of(self._context.settings, self._rule),
+            self._rule.user_agent or "",
         )
 
     async def _claim_object(self, name: str) -> None:

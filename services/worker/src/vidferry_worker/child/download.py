@@ -78,7 +78,11 @@ def run_download(sock: socket.socket) -> int:
     order = parse_order(channel.receive_order())
     try:
         assert isinstance(order, DownloadOrder | LookOrder)
-        cookies.put_into_jar(preload.loaded_downloader().cookiejar, order.cookies)
+        ydl = preload.loaded_downloader()
+        cookies.put_into_jar(ydl.cookiejar, order.cookies)
+        ydl.pace.start(order.pacing)
+        if order.user_agent:
+            ydl.set_user_agent(order.user_agent)
         if isinstance(order, LookOrder):
             (Look if order.look is LookPurpose.PROBE else Listing)(channel, order).run()
         else:
@@ -233,12 +237,14 @@ class Download:
         found = describe_found(info, streams, self._ydl, self._url)
         self._channel.send_event(found)
         self._ydl.stall_timer.stop()
+        self._ydl.pace.renew()
         if found.identity.by_url:
             self._evidence = Evidence(self._ydl, self._chosen_formats)
         go = self._await_go_order()
         if go is None:
             return "it is in the bucket already"
         self._is_wanted = True
+        self._ydl.pace.stop()
         self._ydl.params["concurrent_fragment_downloads"] = go.fragments
         if go.growing and growing_file.is_final_as_downloaded(self._format, streams):
             self._growing_file = GrowingFileReporter(

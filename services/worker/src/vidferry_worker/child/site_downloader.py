@@ -19,6 +19,7 @@ from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.page.context import limit_referer
 from vidferry_worker.child.page_limits import check_formats
 from vidferry_worker.child.patches import file_extensions
+from vidferry_worker.child.request_pace import RequestPace
 from vidferry_worker.child.site_extractors import extractors_of_same_site
 from vidferry_worker.child.stall_timer import StallTimer
 
@@ -41,6 +42,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """by requested URL: the URL after redirects"""
         self.on_response: Callable[[str, Response], None] | None = None
         self.stall_timer = StallTimer()
+        self.pace = RequestPace()
         self.wants_video = True
         self.on_list: Callable[[dict[str, Any]], bool] | None = None
         """called with a list that was found; whether it is dealt with, so that none of its videos is extracted"""
@@ -61,6 +63,12 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         """called before the first request, with the site's extractors"""
         self._is_transferring = False
         self._hops: list[tuple[str, str | None]] = []
+
+    def set_user_agent(self, user_agent: str) -> None:
+        """Names another user agent in all requests, but those for which an extractor needs one of its own."""
+        self.params["http_headers"]["User-Agent"] = user_agent
+        for handler in self._request_director.handlers.values():  # each has a copy of them
+            handler.headers["User-Agent"] = user_agent
 
     def urlopen(self, req: Request | str) -> Response:
         request = Request(req) if isinstance(req, str) else req
@@ -86,7 +94,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         for waited in itertools.count():
             self.site_waits.sleep()
             try:
-                with self.stall_timer.time_wait():
+                with self.pace.keep(), self.stall_timer.time_wait():
                     return super().urlopen(request)
             except HTTPError as error:
                 code = code_of_status(error.status)

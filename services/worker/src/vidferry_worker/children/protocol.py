@@ -80,6 +80,18 @@ class Cookie(NamedTuple):
         return f"Cookie({self.name} of {self.domain})"
 
 
+class Pacing(NamedTuple):
+    """The pauses between the requests of a child, until it has found the video."""
+
+    sleep: float
+    """seconds of one pause"""
+    total: float
+    """seconds that all pauses of one extraction may take"""
+
+
+NO_PACING = Pacing(0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadOrder:
     """The first order: which URL to download, and the limits."""
@@ -92,6 +104,9 @@ class DownloadOrder:
     max_bytes: int
     stall_seconds: float
     cookies: tuple[Cookie, ...] = ()
+    pacing: Pacing = NO_PACING
+    user_agent: str = ""
+    """empty: yt-dlp's"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -122,6 +137,9 @@ class LookOrder:
     newest_first: bool = False
     """of a list: in the order of the dates instead of the list's"""
     cookies: tuple[Cookie, ...] = ()
+    pacing: Pacing = NO_PACING
+    user_agent: str = ""
+    """empty: yt-dlp's"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -162,7 +180,8 @@ Order = DownloadOrder | LookOrder | EvidenceOrder | GoOrder | StopOrder
 def parse_order(message: Message) -> Order:
     """The order in a message. Only the child calls this, and it trusts its worker."""
     if "url" in message:
-        members = {**message, "cookies": tuple(Cookie(*each) for each in message["cookies"])}
+        cookies = tuple(Cookie(*each) for each in message["cookies"])
+        members = {**message, "cookies": cookies, "pacing": Pacing(*message["pacing"])}
         if "look" in message:
             return LookOrder(**{**members, "look": LookPurpose(message["look"])})
         return DownloadOrder(**members)

@@ -15,6 +15,7 @@ from vidferry_worker.children import wire
 from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.dial import Dial
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class Zygote:
         self._lock = asyncio.Lock()
         self._log: asyncio.Task[None] | None = None
 
-    async def fork(self, folder: Path) -> Child:
-        """A new child, in that folder; it waits for its first order."""
+    async def fork(self, folder: Path, dial: Dial | None = None) -> Child:
+        """A new child, in that folder; it waits for its first order. dial: its way out; None: the broker's own."""
         async with self._lock:
             await self._ensure_started()
         assert self._control is not None
@@ -60,7 +61,8 @@ class Zygote:
             except OSError:  # it has died, and its end has not been read yet
                 ours.close()
                 raise
-        child = Child(ours, self._broker, self.kill, folder)
+        broker = self._broker.through(dial) if dial else self._broker
+        child = Child(ours, broker, self.kill, folder)
         self._forking.append(child)
         try:
             await asyncio.shield(child.forked)

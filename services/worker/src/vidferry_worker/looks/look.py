@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.identity import site_of
+from vidferry_worker.attempt.bounds import extraction_limits, pacing_of
 from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.protocol import LookOrder, Report
-from vidferry_worker.children.session import ChildSession, ExtractionLimits
+from vidferry_worker.children.session import ChildSession
 from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
 
@@ -24,16 +26,18 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
     """
     settings, memory = context.settings, context.memory_cgroup
     loan = context.cookies.lend(order.url, credential)
+    rule = context.sites.rules.of(site_of(order.url))
+    order = replace(order, cookies=loan.cookies, pacing=pacing_of(settings, rule), user_agent=rule.user_agent or "")
     kills = memory.count_oom_kills()
     # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
     folder = context.folder / f"look-{secrets.token_hex(8)}"
     try:
         folder.mkdir(mode=0o700)
-        child = await context.zygote.fork(folder)
-        session = ChildSession(child, ExtractionLimits(settings.extract_seconds, settings.extract_cpu_seconds))
+        child = await context.zygote.fork(folder, rule.dial)
+        session = ChildSession(child, extraction_limits(settings, rule))
         try:
             with loan.blame_refusals():
-                async with contextlib.aclosing(session.look(replace(order, cookies=loan.cookies))) as reports:
+                async with contextlib.aclosing(session.look(order)) as reports:
                     async for report in reports:
                         yield report
         except (ChildEnded, JobFailure) as error:

@@ -26,9 +26,15 @@ class ForbiddenAddress(Exception):
 class Broker:
     """The broker of all children of a worker."""
 
-    def __init__(self, policy: EgressPolicy, dial_address: Dial = dial.dial_directly) -> None:
+    def __init__(
+        self, policy: EgressPolicy, dial_address: Dial = dial.dial_directly, resolver: Resolver | None = None
+    ) -> None:
         self._policy, self._dial_address = policy, dial_address
-        self._resolver = Resolver()
+        self._resolver = resolver or Resolver()
+
+    def through(self, dial_address: Dial) -> "Broker":
+        """The same broker for children that go out another way: with its policy and its resolver."""
+        return Broker(self._policy, dial_address, self._resolver)
 
     def new_lookup_quota(self) -> LookupQuota:
         """The quota of a new child."""

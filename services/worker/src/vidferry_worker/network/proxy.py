@@ -5,14 +5,16 @@ import base64
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address
 
 MAX_HEAD = 8192
 """bytes of the head of an HTTP proxy's response"""
+MAX_CREDENTIAL = 255
+"""bytes of a user or a password (RFC 1929 §2)"""
 DEFAULT_PORTS = {"http": 3128, "socks5": 1080}
 _OK = 200
 _IPV4, _NAME, _IPV6 = 1, 3, 4  # RFC 1928 §5
@@ -34,8 +36,8 @@ class Proxy:
     scheme: str
     host: str
     port: int
-    username: str = ""
-    password: str = ""
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, url: str, username: str = "", password: str = "") -> "Proxy":
@@ -49,6 +51,23 @@ class Proxy:
                 "VIDFERRY_EGRESS_PROXY_PASSWORD"
             )
         return cls(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], username, password)
+
+    @classmethod
+    def parse_with_user(cls, url: str) -> "Proxy":
+        """The proxy at a URL that may have a user and a password, percent-encoded; ValueError, which tells neither."""
+        how = "must be http://host:port or socks5://host:port, with user:password@ before the host if it asks for them"
+        try:
+            parts = urlsplit(url)
+            user, password = unquote(parts.username or ""), unquote(parts.password or "")
+            proxy = cls.parse(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), user, password)
+        except ValueError:
+            raise ValueError(how) from None
+        is_clean = url.isascii() and url.isprintable() and " " not in url and not parts.fragment
+        if not is_clean or max(len(user.encode()), len(password.encode())) > MAX_CREDENTIAL:
+            raise ValueError(how)
+        if ":" in user or (password and not user):  # RFC 7617 §2
+            raise ValueError(how)
+        return proxy
 
     async def dial(self, address: Address) -> socket.socket:
         """A socket connected to the address through the proxy; OSError."""
