@@ -7,6 +7,7 @@ Test threads and the server's thread meet here, under one condition.
 import asyncio
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ class Exchange:
     """As it was sent."""
     headers: dict[str, str]
     """Names in lower case."""
+    received: float = field(default_factory=time.monotonic)
+    """When its head had arrived; seconds of the clock that all processes of a machine share."""
     status: int = 0
     length: int | None = None
     """Bytes of body the headers announced; None where they named no length."""

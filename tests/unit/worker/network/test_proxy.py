@@ -130,6 +130,42 @@ async def test_a_proxy_that_refuses(scheme: str, script: Script, said: str) -> N
             await Proxy(scheme, "127.0.0.1", peer.port).dial(Address(V4, "192.0.2.7", 80))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "." * 300])
+async def test_a_proxy_that_is_away(listener: socket.socket, host: str) -> None:
+    """Nothing tells where it would be: what is raised may reach a child."""
+    port = listener.getsockname()[1]
+    listener.close()
+    with pytest.raises(ProxyError) as failure:
+        await Proxy("http", host, port, "user", "secret").dial(Address(V4, "192.0.2.7", 80))
+    assert str(failure.value) == "the proxy can't be reached"
+
+
+def test_a_url_may_have_a_user_and_a_password() -> None:
+    plain = Proxy("http", "proxy.example", 3128)
+    assert Proxy.parse_with_user("http://proxy.example") == plain
+    assert Proxy.parse_with_user("http://us%20er:p%3A%40ss@proxy.example") == Proxy(
+        "http", "proxy.example", 3128, "us er", "p:@ss"
+    )
+    assert Proxy.parse_with_user("socks5://u@[2001:db8::1]:9") == Proxy("socks5", "2001:db8::1", 9, "u")
+    with pytest.raises(ValueError, match="must be") as failure:
+        Proxy.parse_with_user("http://user:secret@[")
+    assert failure.value.__suppress_context__
+
+
+async def test_children_of_one_broker_may_go_out_another_way(listener: socket.socket) -> None:
+    """The policy holds on each."""
+    port = listener.getsockname()[1]
+    async with proxy(http(b"HTTP/1.1 200 OK")) as peer:
+        direct = Broker(LOOPBACK)
+        other = direct.through(Proxy("http", "127.0.0.1", peer.port).dial)
+        for broker in (other, direct):
+            (await connect(broker, "127.0.0.1", port)).close()
+            with pytest.raises(ForbiddenAddress):
+                await connect(broker, "169.254.169.254", 80)
+
+    assert [asked.split(b" ")[1] for asked in peer.asked] == [f"127.0.0.1:{port}".encode()]
+
+
 async def test_the_broker_asks_the_proxy_for_what_it_resolved_and_refuses_the_rest() -> None:
     async with proxy(http(b"HTTP/1.1 200 OK")) as peer:
         broker = Broker(LOOPBACK, Proxy("http", "127.0.0.1", peer.port).dial)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.children import eventually
 from vidferry_worker.network.proxy import Proxy
 from vidferry_worker.sites.file import MAX_LOGGED, SitesFile, SitesReport
 from vidferry_worker.sites.rules import SiteRule
@@ -147,11 +148,12 @@ def test_a_mounted_secret_that_changes(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_a_change_is_seen_by_itself(path: Path) -> None:
-    path.write_text('["a.example"]\nfragments = 1')
     file = SitesFile(path, SETTINGS)
     watching = asyncio.create_task(file.watch())
-    path.write_text('["a.example"]\nfragments = 12')
-    async with asyncio.timeout(60):
-        while file.rules.of("a.example").fragments != 12:
-            await asyncio.sleep(0.02)
+    await asyncio.to_thread(path.write_text, '["a.example"]\nfragments = 12')
+
+    async def is_read() -> bool:
+        return file.rules.of("a.example").fragments == 12
+
+    await eventually(is_read, 60)
     watching.cancel()

@@ -71,17 +71,23 @@ class Proxy:
 
     async def dial(self, address: Address) -> socket.socket:
         """A socket connected to the address through the proxy; OSError."""
-        loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-        sock = await dial.dial_first(
-            [Address(info[0], str(info[4][0]), self.port) for info in infos], dial.dial_directly
-        )
+        sock = await self._reach()
         try:
             await (self._connect_by_http if self.scheme == "http" else self._connect_by_socks)(sock, address)
         except BaseException:
             sock.close()
             raise
         return sock
+
+    async def _reach(self) -> socket.socket:
+        """A socket connected to the proxy. ProxyError, which does not tell its address: it may reach a child."""
+        loop = asyncio.get_running_loop()
+        try:
+            infos = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            addresses = [Address(info[0], str(info[4][0]), self.port) for info in infos]
+            return await dial.dial_first(addresses, dial.dial_directly)
+        except (OSError, UnicodeError):
+            raise ProxyError("the proxy can't be reached") from None
 
     async def _connect_by_http(self, sock: socket.socket, address: Address) -> None:
         target = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
