@@ -170,6 +170,11 @@ CHANGES: dict[str, Change] = {
     ),
     "access.userScopes": change(["jobs:read"], API_SETTINGS, "VIDFERRY_ACCESS_USER_SCOPES=jobs:read", USER_HEADER),
     "worker.cookies.existingSecret": change("mine", WORKER, "secret.secretName=mine"),
+    "worker.sites.rules": change({"a.example": {}}, WORKER, "secret.secretName=vidferry-sites"),
+    "worker.sites.existingSecret": change("mine", WORKER, "secret.secretName=mine"),
+    "worker.sites.existingSecretKey": change(
+        "mine", WORKER, "key=mine", nested("worker.sites.existingSecret", "sites")
+    ),
     "webhooks.enabled": change(True, WORKER, "mountPath=/etc/vidferry/access"),
     "webhooks.existingSecret": change("mine", WORKER, "secretKeyRef.name=mine", OPEN_HOOKS),
     "webhooks.existingSecretKey": change("mine", API, "secretKeyRef.key=mine", OPEN_HOOKS),

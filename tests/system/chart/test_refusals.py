@@ -63,6 +63,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"access": {"existingSecret": "mine"}, "webhooks": {"enabled": True, "owners": WEBHOOKS}},
         "write the webhooks into that Secret's file",
     ),
+    (nested("worker.sites", {"existingSecret": "mine", "rules": {"a.example": {}}}), "replaces worker.sites.rules"),
     (nested("settings", {"VIDFERRY_TICKET_KEYS": "a"}), "is a secret"),
     (nested("api.settings", {"VIDFERRY_ACCESS": "none"}), "is set by the chart"),
     (nested("gateway.autoscaling", {"hpa": {"enabled": True}, **KEDA_OF_GATEWAY}), "exclude each other: KEDA makes"),

@@ -4,6 +4,7 @@
 {{- include "vidferry.checks.bucket" . -}}
 {{- include "vidferry.checks.access" . -}}
 {{- include "vidferry.checks.webhooks" . -}}
+{{- include "vidferry.checks.sites" . -}}
 {{- include "vidferry.checks.scaling" . -}}
 {{- include "vidferry.checks.upgrading" . -}}
 {{- include "vidferry.checks.sizes" . -}}
@@ -28,6 +29,13 @@
 {{- end -}}
 {{- if and $webhooks.owners .Values.access.existingSecret -}}
 {{- fail "access.existingSecret replaces the file that webhooks.owners is written to: write the webhooks into that Secret's file." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.sites" -}}
+{{- $sites := .Values.worker.sites -}}
+{{- if and $sites.existingSecret $sites.rules -}}
+{{- fail "worker.sites.existingSecret replaces worker.sites.rules: write the rules into the file in the Secret, or remove worker.sites.existingSecret." -}}
 {{- end -}}
 {{- end }}
 

@@ -176,6 +176,9 @@ spec:
 # The whole folder: a file that is mounted by itself (subPath) would never change.
 - {name: cookies, mountPath: /etc/vidferry/cookies, readOnly: true}
 {{- end }}
+{{- if include "vidferry.sitesSecret" $root }}
+- {name: sites, mountPath: /etc/vidferry/sites, readOnly: true}
+{{- end }}
 {{- end }}
 {{- if include "vidferry.access.hasKeysFile" . }}
 # The whole folder: a file that is mounted by itself (subPath) would never change.
@@ -229,6 +232,12 @@ spec:
 {{- with $root.Values.worker.cookies.existingSecret }}
 - name: cookies
   secret: {secretName: {{ . }}}
+{{- end }}
+{{- with include "vidferry.sitesSecret" $root }}
+- name: sites
+  secret:
+    secretName: {{ . }}
+    items: [{key: {{ $root.Values.worker.sites.existingSecret | empty | ternary "sites.toml" $root.Values.worker.sites.existingSecretKey }}, path: sites.toml}]
 {{- end }}
 {{- end }}
 {{- if include "vidferry.access.hasKeysFile" . }}

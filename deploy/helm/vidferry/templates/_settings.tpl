@@ -69,6 +69,9 @@ VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
 {{- if $worker.cookies.existingSecret }}
 VIDFERRY_COOKIES_DIR: /etc/vidferry/cookies
 {{- end }}
+{{- if include "vidferry.sitesSecret" . }}
+VIDFERRY_SITES_FILE: /etc/vidferry/sites/sites.toml
+{{- end }}
 {{- include "vidferry.settings.webhooks" . }}
 {{- include "vidferry.settings.bucket" . }}
 {{- end }}
@@ -113,6 +116,26 @@ GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{- end -}}
 {{- end -}}
 {{ toYaml $all }}
+{{- end }}
+
+{{/* The Secret with the sites file; empty if there is none. */}}
+{{- define "vidferry.sitesSecret" -}}
+{{- $sites := .Values.worker.sites -}}
+{{- if $sites.existingSecret -}}
+{{ $sites.existingSecret }}
+{{- else if $sites.rules -}}
+{{ printf "%s-sites" (include "vidferry.fullname" .) }}
+{{- end -}}
+{{- end }}
+
+{{/* The sites file (TOML). The quoted text of JSON is a text of TOML too. */}}
+{{- define "vidferry.sitesFile" -}}
+{{- range $site, $rule := .Values.worker.sites.rules }}
+[{{ toJson $site }}]
+{{- range $key, $value := $rule }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{ end }}
 {{- end }}
 
 {{- define "vidferry.signingSecret" -}}

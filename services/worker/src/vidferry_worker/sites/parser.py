@@ -195,3 +195,4 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "impersonate": _parse_target,
 }
 """by the keys of an entry, which are the fields of SiteRule"""
+KEYS = frozenset(_PARSERS)
