@@ -1,13 +1,23 @@
 """What the sites file may say, and what it is told where it says something else."""
 
+import re
 import time
 from dataclasses import fields
 
 import pytest
 
+from support.tree import ROOT
 from vidferry_worker.network.proxy import Proxy
 from vidferry_worker.sites import parser
-from vidferry_worker.sites.parser import MAX_BYTES, MAX_ENTRIES, MAX_LINE, UNSUPPORTED, SitesFileWrong, parse_sites
+from vidferry_worker.sites.parser import (
+    KEYS,
+    MAX_BYTES,
+    MAX_ENTRIES,
+    MAX_LINE,
+    UNSUPPORTED,
+    SitesFileWrong,
+    parse_sites,
+)
 from vidferry_worker.sites.rules import SiteRule
 
 SECRET = "hunter2"
@@ -44,6 +54,17 @@ def test_every_key() -> None:
         "example.org": {"proxy": None},
     }
     assert parse_sites("﻿# nothing".encode()).entries == {}
+
+
+def test_the_page_for_operators() -> None:
+    """Its example can be used, and its table has each key that is honoured."""
+    page = (ROOT / "docs/sites.md").read_text()
+    section = page[page.index("## The sites file") : page.index("### When it changes")]
+    example = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    parsed = parse_sites(example.encode())
+    assert parsed.problems == {}
+    assert parsed.entries.keys() == {"default", "example.com", "example.org"}
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == KEYS - UNSUPPORTED.keys()
 
 
 def test_each_field_of_a_rule_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
