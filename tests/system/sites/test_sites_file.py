@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.answers import accepted
 from support.children import environment, program
 from support.origin.server import Origin
 from support.origin.site import Site
@@ -39,12 +40,15 @@ class Service:
         return job
 
     def probe(self, url: str) -> None:
-        job = self.product.client.post("/api/probes?wait=60", json={"url": url}).json()
-        assert job["status"] == "completed", job
+        self._complete("/api/probes?wait=0", url=url)
 
     def batch(self, playlist: str) -> None:
-        job = self.product.client.post("/api/batches", json={"playlist": playlist}).json()
-        self.product.until(job["job_id"], lambda job: job["status"] == "completed")
+        self._complete("/api/batches", playlist=playlist)
+
+    def _complete(self, path: str, **fields: str) -> None:
+        asked = accepted(self.product.client.post(path, json=fields))
+        job = self.product.until(asked["job_id"], lambda job: job["status"] in {"completed", "failed"})
+        assert job["status"] == "completed", job
 
 
 @pytest.fixture(scope="module")
