@@ -20,7 +20,7 @@ from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.contract.webhooks import Webhook
-from vidferry_common.origins import registered_domain
+from vidferry_common.origins import registered_domain, registered_site
 from vidferry_common.store.downloads import MAX_JOBS
 from vidferry_common.store.owner_limits import NO_JOB_LIMITS, JobLimits, QuotaExceeded, describe_bounds
 from vidferry_common.store.queue import arq_job
@@ -225,11 +225,16 @@ class NewJob:
 
     @property
     def site(self) -> str:
-        """What the limits of a site count by; empty where the URL names no host."""
+        """What lists of jobs know its site by; empty where the URL names no host."""
         try:
             return registered_domain(urlsplit(self.url).hostname or "")
         except ValueError:  # the URL of a child that fails at once may be any text
             return ""
+
+    @property
+    def shared_site(self) -> str:
+        """What the limits and pauses of a site count by: the site, as one with others of its operator."""
+        return registered_site(self.site)
 
     @property
     def caller_digest(self) -> str:
@@ -490,7 +495,7 @@ class JobStore:
                 "format": fmt,
                 "object_by_url": keys.OBJECT_BY_URL + digest(job.url, fmt, *filter(None, [job.partition])),
                 "fields": [item for pair in job.download_fields.items() for item in pair],
-                "site": job.site,
+                "site": job.shared_site,
                 "caller": job.caller_digest,
                 "head_start": job.priority.head_start_ms,
                 "force": job.force,
