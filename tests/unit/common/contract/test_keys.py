@@ -4,7 +4,15 @@ import re
 from importlib import resources
 
 from vidferry_common.contract import keys
-from vidferry_common.store.scripts import FURTHER_LIBRARIES, LIBRARIES, REST, REST_AT_ONCE, SCRIPTS, script_text
+from vidferry_common.store.scripts import (
+    FURTHER_LIBRARIES,
+    LIBRARIES,
+    PAUSES,
+    REST,
+    REST_AT_ONCE,
+    SCRIPTS,
+    script_text,
+)
 
 FOLDER = resources.files("vidferry_common.store.scripts")
 SPELLED = re.compile(r"""["'](?:(?:vidferry|arq|websocket):[^"']*|:[a-z]+)["']""")
@@ -30,7 +38,7 @@ def test_a_loaded_script_has_the_names_themselves() -> None:
 
 def test_every_script_is_loaded() -> None:
     further = {part for parts in FURTHER_LIBRARIES.values() for part in parts}
-    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES, *REST, *further)}
+    assert set(scripts()) == {f"{name}.lua" for name in (*SCRIPTS, *LIBRARIES, *REST, PAUSES, *further)}
     assert FURTHER_LIBRARIES.keys() | REST_AT_ONCE <= set(SCRIPTS)
 
 

@@ -72,7 +72,16 @@ class ErrorCode(StrEnum):
     @property
     def parks_site(self) -> bool:
         """Whether the site asks for fewer requests from this service: then none should go there for some time."""
-        return self in _PARKS_SITE
+        return self in _PAUSE_SENTENCES
+
+    def pause_sentence(self, site: str) -> str:
+        """Why downloads of the site wait, for a code that parks it."""
+        return _PAUSE_SENTENCES[self].format(site=site)
+
+    @property
+    def shows_that_site_answers(self) -> bool:
+        """Whether such a failure is the site's own answer about one video, so that other videos may go on."""
+        return not self.retryable and self not in _TELLS_NOTHING_OF_SITE
 
 
 _SENTENCES = {
@@ -137,10 +146,21 @@ _SENTENCES = {
     "service's operator.",
 }
 
-_PARKS_SITE = {ErrorCode.RATE_LIMITED, ErrorCode.SESSION_LIMITED, ErrorCode.BOT_CHECK}
+_PAUSE_SENTENCES = {
+    ErrorCode.RATE_LIMITED: "{site} asks for fewer requests.",
+    ErrorCode.SESSION_LIMITED: "{site} sends this service no videos for some time.",
+    ErrorCode.BOT_CHECK: "{site} takes this service for a bot.",
+}
+
+_TELLS_NOTHING_OF_SITE = {
+    ErrorCode.INVALID_URL, ErrorCode.FORBIDDEN_ADDRESS, ErrorCode.CREDENTIAL_MISSING, ErrorCode.REFUSED,
+    ErrorCode.CAPTCHA, ErrorCode.CERTIFICATE_INVALID, ErrorCode.STORAGE_DENIED, ErrorCode.RESOURCES_EXCEEDED,
+    ErrorCode.TIMED_OUT,
+}  # fmt: skip
+"""of the final failures"""
 
 _RETRYABLE = {
-    *_PARKS_SITE,
+    *_PAUSE_SENTENCES,
     ErrorCode.EXTRACTOR_OUTDATED,
     ErrorCode.ORIGIN_ERROR,
     ErrorCode.NETWORK,

@@ -67,6 +67,26 @@ PARKED = ":parked"
 """after a site's or caller's key: sorted set of the lines that wait for it, by their turns"""
 LINE = "vidferry:parked:"
 """+ the keys of a site and a caller: sorted set of the arq ids of both that are parked, by their order"""
+PAUSES = "vidferry:pauses"
+"""sorted set: the keys of all pauses by the time (ms) at which a pick looks at them: when they end, or when their trial
+may be lost; PARKED_SCORE where they are over, and what they hold goes back on the queue"""
+ACCOUNT, PAUSE = ":account:", ":pause:"
+"""after a site's key: ACCOUNT, a credential, PAUSE, a way out (empty: none): hash, a pause of that site. When it ends
+(`until`, ms), how long it lasts (`length`, ms), why (`code`, `sentence`), the download that tries whether the site
+answers again (`trial`), and whether it is `over`"""
+HELD_BY = ":held"
+"""after a pause's key: sorted set of the arq ids that it holds, by their order"""
+UNTOLD = ":untold"
+"""after a pause's key: the same, of those whose watchers don't know its newest end yet"""
+HELD = "vidferry:held"
+"""sorted set: the arq ids that any pause holds, by the time (ms) since when. They are not on the queue; its name is,
+with HELD_SCORE, as long as there are any"""
+PAUSE_NEWS = "vidferry:pause-news"
+"""set: the pauses whose end is to be told, or that are over and still hold something"""
+STARTS = "vidferry:starts"
+"""sorted set: the keys of sites whose starts a minute are limited, by the time (ms) of the next one"""
+MAX_PAUSES = 1000.0
+"""of all sites. Beyond that, what a site refuses waits by itself"""
 WORKERS = "vidferry:workers"
 """sorted set: `{slots}:{worker}` of each worker that takes downloads, by the time (ms) until which it is known to"""
 DOORBELL = "vidferry:doorbell"
@@ -142,10 +162,12 @@ CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 
 QUEUE = "arq:queue"
-"""arq's sorted set of all that waits or runs. What is ready has its order for a score (when it was due, less its head
-start), what is delayed the time it is due, what waits for its site or caller PARKED_SCORE, what runs RUNNING_SCORE"""
+"""arq's sorted set of all that waits or runs, but for what a pause holds. What is ready has its order for a score (when
+it was due, less its head start), what is delayed the time it is due, what waits for its site or caller PARKED_SCORE,
+what runs RUNNING_SCORE"""
 RUNNING_SCORE = 8e15
 PARKED_SCORE = 9e15
+HELD_SCORE = 9.5e15
 """Scores that no clock reaches: arq takes nothing whose score lies ahead."""
 LONGEST_HEAD_START = float(max(each.head_start_ms for each in Priority))
 """ms"""

@@ -19,12 +19,15 @@ import orjson
 
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.result import Result
-from vidferry_common.contract.stages import Stage, Status, Step
+from vidferry_common.contract.stages import RELEASED_TO, Stage, Status, Step
 
 VERSION = 1
 
 WAITING = "Waiting for a worker"
 PARKED = "Waiting: this site or caller already has as many running downloads as allowed"
+
+SPACED = "Waiting: this site's downloads start one after another"
+RELEASED = "The site answers again." + RELEASED_TO
 
 ROOT_MARK = "\x01"
 JOB_MARK = "\x02"

@@ -85,6 +85,10 @@ def count_quarters(fraction: float) -> int:
 
 TRIED_AGAIN = "Vidferry will try again automatically."
 """follows the sentence that tells why a download waits for its next attempt"""
+GOES_ON = " This download goes on after "
+"""stands between the sentence that tells why a site pauses, and the time"""
+RELEASED_TO = " This download waits for a worker again."
+"""follows the sentence that tells why a site's pause is over"""
 WORKER_GONE = "The previous worker stopped."
 
 
@@ -95,6 +99,9 @@ def first_step(attempt: int, waited: str) -> Step:
     """
     if attempt <= 1:
         return STARTED
-    sentence, tail, _ = waited.partition(TRIED_AGAIN)
-    reason = sentence.strip() if tail else WORKER_GONE
+    reason = WORKER_GONE
+    for end in (TRIED_AGAIN, GOES_ON, RELEASED_TO):
+        sentence, tail, _ = waited.partition(end)
+        if tail:
+            reason = sentence.strip()
     return replace(STARTED, message=f"Restarted: {reason[:1].lower()}{reason[1:]}")

@@ -32,7 +32,8 @@ from vidferry_common.store.leases import AttemptId, Claim
 from vidferry_common.store.object_index import ObjectEntry, ObjectFilter, ObjectPage, ObjectPlace, Walk
 from vidferry_common.store.objects import PINNED_SECONDS
 from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
-from vidferry_common.store.queue import NO_LIMITS, Limits, QueueDepth
+from vidferry_common.store.pauses import PauseRule, Refusal
+from vidferry_common.store.queue import NO_LIMITS, Limits, Pauses, QueueDepth, SiteLimits
 from vidferry_common.store.scripts import RedisFull
 from vidferry_common.store.store import RedisMemory, Store
 from vidferry_common.store.tasks import Task, TaskQueue
@@ -90,6 +91,8 @@ __all__ = [
     "OpenBatch",
     "OutboxEvent",
     "Outcome",
+    "PauseRule",
+    "Pauses",
     "Place",
     "Publication",
     "QueueDepth",
@@ -100,10 +103,12 @@ __all__ = [
     "RedisFull",
     "RedisMemory",
     "RedisSettings",
+    "Refusal",
     "Requeue",
     "RequeueOutcome",
     "ResendOutcome",
     "Settlement",
+    "SiteLimits",
     "SlotShare",
     "Store",
     "StoreUnavailable",

@@ -99,6 +99,8 @@ class Requeue:
     """with this"""
     last: bytes = b""
     """for a worker loss: the body that the update was made from; where another one was sent since, the worker lives"""
+    site_answered: bool = False
+    """whether the attempt has shown that its site answers, which ends a pause whose trial it was"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Ending:
     """bytes of the object, if this download has put it into the bucket"""
     pinned: str = ""
     """the object again, if it was pinned for the jobs"""
+    site_answered: bool = False
+    """as Requeue.site_answered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,7 @@ class DownloadStore:
             known_s=int(ending.known_for),
             uploaded=ending.uploaded,
             pinned=ending.pinned,
+            site_answered=ending.site_answered,
             facts=[item for pair in facts.items() if pair[1] for item in pair],
         )
         if told == b"unpinned":
@@ -225,6 +230,7 @@ class DownloadStore:
             failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
             expires_at=utc_now(self._record_seconds),
+            site_answered=how.site_answered,
             arq=arq_job(download_id, attempt + 1, self._record_seconds),
         )
         return RequeueOutcome(outcome.decode())

@@ -1,20 +1,40 @@
 """The queue: what waits for a worker, and in which order it is taken."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from arq.jobs import serialize_job
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import PARKED, WAITING
+from vidferry_common.contract.messages import PARKED, SPACED, WAITING
 from vidferry_common.contract.priority import Priority
 from vidferry_common.store.scripts import ScriptRunner
 
 PICK_SECONDS = 2.0
 """for which a download is kept for the worker that picked it, and held up where that worker dies before it claims"""
-_WAITING_BODY, _PARKED_BODY = (orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED))
+_WAITING_BODY, _PARKED_BODY, _SPACED_BODY = (
+    orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED, SPACED)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLimits:
+    """Limits of one site, in place of those of all."""
+
+    downloads: int | None = None
+    """that run at once, in place of Limits.site_limit"""
+    starts: float | None = None
+    """a minute; they are spread over it"""
+    way: str | None = None
+    """out to that site, in place of Limits.way"""
+
+    def describe(self) -> dict[str, Any]:
+        """What is set, as the script takes it."""
+        values = {"downloads": self.downloads, "starts": self.starts, "way": self.way}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +49,25 @@ class Limits:
     """over all workers, too; 0: no limit"""
     caller_share: float = 1
     """as site_share"""
+    starts: float | None = None
+    """a minute of each site; None: no limit"""
+    sites: Mapping[str, SiteLimits] = field(default_factory=dict)
+    """of the sites that have limits of their own: a thousand at the most, since each pick sends them all"""
+    way: str = ""
+    """out to all other sites, as a name that no other proxy has; empty: none. A site pauses for each way by itself"""
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """The pauses of sites that have one reason."""
+
+    sites: int
+    """that pause, counted for each credential and way out"""
+    downloads: int
+    """that they hold"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +75,21 @@ class QueueDepth:
     """What waits and what runs, of all workers."""
 
     waiting: int
-    """due, and not claimed yet"""
+    """due, and not claimed yet; without what pauses hold"""
     deferred: int
     """until their next try"""
     running: int
     oldest: float
     """seconds since the one that waits longest was due; 0 where none waits"""
+    pauses: Mapping[str, Pauses] = field(default_factory=dict)
+    """by the error code that is their reason"""
 
 
 class QueueStore:
     """The queue in Redis. Every method raises StoreUnavailable where Redis can't be asked."""
 
-    def __init__(self, scripts: ScriptRunner) -> None:
-        self._scripts = scripts
+    def __init__(self, scripts: ScriptRunner, record_seconds: int) -> None:
+        self._scripts, self._record_seconds = scripts, record_seconds
 
     async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
         """The arq ids to start, kept for the caller for PICK_SECONDS; and the seconds until there may be more."""
@@ -64,17 +102,23 @@ class QueueStore:
             site_share=limits.site_share,
             site_limit=limits.site_limit,
             caller_share=limits.caller_share,
+            sites={site: each.describe() for site, each in limits.sites.items()},
+            starts=limits.starts or 0,
+            way=limits.way,
+            record_seconds=self._record_seconds,
             waiting=_WAITING_BODY,
             parked=_PARKED_BODY,
+            spaced=_SPACED_BODY,
         )
         return arq_ids, due_ms / 1000 if due_ms >= 0 else None
 
     async def read_depth(self) -> QueueDepth:
         """How much waits and runs. It is cheap, however long the queue is."""
-        waiting, deferred, running, oldest_ms = await self._scripts.run(
+        waiting, deferred, running, oldest_ms, pauses = await self._scripts.run(
             "queue_depth", [], head_start_ms=Priority.INTERACTIVE.head_start_ms
         )
-        return QueueDepth(waiting, deferred, running, oldest_ms / 1000)
+        by_code = {code.decode(): Pauses(sites, held) for code, sites, held in zip(*[iter(pauses)] * 3, strict=True)}
+        return QueueDepth(waiting, deferred, running, oldest_ms / 1000, by_code)
 
 
 def arq_job(download_id: str, attempt: int, seconds: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from vidferry_common.store.jobs import JobStore
 from vidferry_common.store.leases import LeaseStore
 from vidferry_common.store.object_index import ObjectIndex
 from vidferry_common.store.objects import ObjectMarks
+from vidferry_common.store.pauses import PauseStore
 from vidferry_common.store.probes import ProbeStore
 from vidferry_common.store.queue import QueueStore
 from vidferry_common.store.scripts import DEFAULT_ENDED_LIMITS, ScriptRunner
@@ -46,7 +47,8 @@ class Store:
         self.job_lists = JobLists(self._scripts)
         self.downloads = DownloadStore(self._scripts, record_seconds)
         self.probes = ProbeStore(self._scripts, record_seconds)
-        self.queue = QueueStore(self._scripts)
+        self.queue = QueueStore(self._scripts, record_seconds)
+        self.pauses = PauseStore(self._scripts, record_seconds)
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
         self.object_index = ObjectIndex(self._scripts)

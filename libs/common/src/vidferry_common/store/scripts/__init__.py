@@ -15,13 +15,16 @@ from vidferry_common.store.client import EndedLimits, StoreUnavailable
 SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "cancel_children", "cancel_probe", "claim",
            "claim_object", "create", "create_batch", "create_probe", "end_probe", "end_walk", "expired_leases",
            "expired_objects", "fail_child", "finish", "forget_objects", "hold_tasks", "list_jobs", "list_objects",
-           "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "release_task", "renew", "requeue",
-           "resend_event", "set_fields", "settle_batch", "settle_delivery", "stop_batch", "sweep_due",
-           "take_deliveries", "take_probes", "take_tasks", "tell_batch")  # fmt: skip
+           "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "refuse", "refuse_look",
+           "release_task", "renew", "requeue", "resend_event", "set_fields", "settle_batch", "settle_delivery",
+           "stop_batch", "sweep_due", "take_deliveries", "take_probes", "take_tasks", "tell_batch",
+           "tend_pauses")  # fmt: skip
 LIBRARIES = ("messages", "clock", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 REST = ("events", "batches", "batch_ends")
 """the same of functions that few jobs need, before lib; defined when the first such job is met"""
+PAUSES = "pauses"
+"""the same of downloads whose site pauses, behind lib"""
 REST_AT_ONCE = frozenset({
     "add_entries", "add_task", "begin_probe", "cancel_children", "cancel_probe", "create_batch", "create_probe",
     "end_probe", "fail_child", "hold_tasks", "release_task", "resend_event", "settle_batch", "settle_delivery",
@@ -84,7 +87,9 @@ def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
     *before, lib = LIBRARIES
     rest = _load_parts(*REST) if name in REST_AT_ONCE else _define_late(*REST)
-    return bounds + _load_parts(*before) + rest + _load_parts(lib, *FURTHER_LIBRARIES.get(name, ()), name)
+    pauses = f"define_pauses = function()\n{_load_part(PAUSES)}end\n"
+    further = _load_parts(*FURTHER_LIBRARIES.get(name, ()), name)
+    return bounds + _load_parts(*before) + rest + _load_part(lib) + pauses + further
 
 
 def _define_late(*parts: str) -> str:

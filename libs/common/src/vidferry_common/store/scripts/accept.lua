@@ -94,7 +94,7 @@ end
 -- The bytes of what waits and runs. Where nothing does, those of records that expired while they waited are forgotten.
 -- waiting: the downloads on the queue; false where nobody has counted them.
 local function forget_expired_bytes(open, waiting)
-  if waiting == 0 and open > 0 and redis.call('EXISTS', keys.LEASES, keys.BATCHES, keys.PROBES) == 0 then
+  if waiting == 0 and open > 0 and redis.call('EXISTS', keys.LEASES, keys.HELD, keys.BATCHES, keys.PROBES) == 0 then
     redis.call('HDEL', keys.ROOM, 'open')
     return 0
   end

@@ -32,6 +32,24 @@ local function give_turn(download, download_id)
   line_up(groups, arq_id, now, record[5])
 end
 
+-- Whether any account of a site pauses, by any way out.
+local function is_paused(site)
+  local start = keys.SITE .. site .. keys.ACCOUNT
+  for _, pause in ipairs(redis.call('ZRANGE', keys.PAUSES, 0, keys.MAX_PAUSES)) do
+    if string.sub(pause, 1, #start) == start then return true end
+  end
+  return false
+end
+
+-- Whether the queue has no place for a new download. What pauses hold counts for half of the queue at most, and where that is
+-- used up, in number or bytes, a site that pauses gets no more.
+local function is_without_place(waiting, bytes)
+  local held, half = redis.call('ZCARD', keys.HELD), args.queue_cap / 2
+  if held > 0 then waiting = waiting - 1 end -- the mark of what is held
+  if waiting + math.min(held, math.floor(half)) >= args.queue_cap then return true end
+  return held > 0 and (held + 1 > half or 2 * bytes > args.queue_bytes) and is_paused(new_download.site)
+end
+
 -- The same script again, after its reply was lost.
 local made = redis.call('HGET', KEYS[1], 'state')
 if made then return { redis.call('EXISTS', KEYS[4]) == 1 and 'created' or 'attached', 0, job_id, made, args.created } end
@@ -59,8 +77,8 @@ local download = attached and download_key(running) or KEYS[4]
 local bytes = attached and new_job.bytes or new_job.bytes + new_download.bytes
 local waiting = not attached and redis.call('ZCARD', keys.QUEUE)
 open = forget_expired_bytes(open, waiting)
-if open + undelivered + bytes > args.queue_bytes or not attached and waiting >= args.queue_cap
-  or attached and redis.call('SCARD', download .. keys.JOBS) >= args.max_jobs then
+if open + undelivered + bytes > args.queue_bytes or attached and redis.call('SCARD', download .. keys.JOBS) >= args.max_jobs
+  or not attached and is_without_place(waiting, open + bytes) then
   return { 'full', spent }
 end
 

@@ -1,7 +1,7 @@
 -- Ends a download and all its jobs, if the caller holds the fence.
 -- KEYS: download; args: download_id, attempt, body, record_seconds, expires_at, leads_to (the object that the URL leads to, or ''),
 --       known_s (seconds that this is known), facts (field, value of the jobs' records for each), uploaded (bytes),
---       pinned (the object that the jobs hand out, or '')
+--       pinned (the object that the jobs hand out, or ''), site_answered (whether the attempt has shown that its site answers)
 -- Returns the ids of the jobs told, or false where another attempt has taken over; 'unpinned' where somebody has deleted
 -- the object since it was pinned.
 local args = cjson.decode(ARGV[1])

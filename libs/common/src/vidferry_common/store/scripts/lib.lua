@@ -1,5 +1,9 @@
 -- Functions of the queue and of a download's end. It stands, after the other libraries, before every script but publish.
 
+-- Defined in pauses.lua, for downloads whose site pauses: define_pauses() has to be called before.
+local define_pauses, forget_pause, end_pause, forget_held, let_go, leave_pause, pause_key, with_message, waiting_body, tell_waiting,
+  hold_attempt, pause_site
+
 local function download_key(download_id)
   return keys.DOWNLOAD .. download_id
 end
@@ -184,12 +188,16 @@ end
 
 -- A job with a larger head start has joined a download: moves the download forward in the queue.
 local function raise_head_start(download, download_id, head_start)
-  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site', 'caller', 'queued_since')
+  local record = redis.call('HMGET', download, 'status', 'attempt', 'head_start', 'site', 'caller', 'queued_since', 'pause', 'refusals')
   if tonumber(record[3]) >= tonumber(head_start) then return end
   redis.call('HSET', download, 'head_start', head_start)
   local arq_id = download_id .. ':' .. (record[2] + 1)
   local score = tonumber(record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, arq_id) or nil)
-  if not score then return end
+  if not score then
+    -- One that was refused stays behind the others.
+    if record[7] and not record[8] then redis.call('ZADD', record[7] .. keys.HELD_BY, 'XX', record[6] - head_start, arq_id) end
+    return
+  end
   local groups = groups_of(record[4], record[5])
   if score == keys.PARKED_SCORE then
     unpark(groups, arq_id)
@@ -214,14 +222,19 @@ end
 
 -- An attempt has ended: removes its lease, its places and its arq job, and makes ready what waits longest for the places.
 -- arq removes its own job where an attempt returns; that of a killed worker would stay.
-local function leave_queue(download, download_id, arq_id)
+-- site_answered: whether the attempt has shown that its site answers, which ends a pause whose trial it was.
+local function leave_queue(download, download_id, arq_id, site_answered)
   redis.call('ZREM', keys.LEASES, download_id)
   redis.call('ZREM', keys.QUEUE, arq_id)
   redis.call('ZREM', keys.DELAYED, arq_id)
   redis.call('DEL', keys.ARQ_JOB .. arq_id)
-  local record = redis.call('HMGET', download, 'site', 'caller')
+  local record = redis.call('HMGET', download, 'site', 'caller', 'pause')
   local groups = groups_of(record[1], record[2])
   unpark(groups, arq_id)
+  if record[3] then
+    define_pauses()
+    leave_pause(record[3], download_id, arq_id, site_answered)
+  end
   for kind, group in ipairs(groups) do
     redis.call('ZREM', group, download_id)
     wake_next(kind, group)
@@ -255,11 +268,11 @@ local function facts_of(download, facts)
 end
 
 -- Ends a download and all its jobs, whose records keep the facts: field, value, … Returns the jobs' ids.
--- args: record_seconds and expires_at, as end_job takes them.
+-- args: record_seconds and expires_at, as end_job takes them, and site_answered, as leave_queue does.
 local function end_download(download, download_id, attempt, body, facts, known, args)
   local jobs = redis.call('SMEMBERS', download .. keys.JOBS)
   for i, job_id in ipairs(jobs) do end_job(job_id, body, facts, i == 1 and known or nil, args) end
-  leave_queue(download, download_id, download_id .. ':' .. attempt)
+  leave_queue(download, download_id, download_id .. ':' .. attempt, args.site_answered)
   close_download(download, download_id, body)
   make_room_for_ended(args)
   return jobs

@@ -1,12 +1,17 @@
 -- Picks what a worker may start: the ready ids of arq's queue, in their order, whose site and caller have a free place.
--- Delayed ones that are due become ready; those whose site or caller is full are parked until a place is free.
+-- Delayed ones that are due become ready; those whose site or caller is full are parked until a place is free; those whose
+-- site pauses are held. Of a pause whose time is over, one that it holds goes as its trial, before all that is ready.
 -- args: count, kept_ms (that a picked id is kept for the worker), slots (of the worker), site_share and caller_share (of all slots, 1: no
---       limit), site_limit (of its running downloads, 0: none), waiting (what a body says that waits for a worker),
---       parked (what it says once it is parked)
+--       limit), site_limit (of its running downloads, 0: none), sites (by name, of those with limits of their own: downloads,
+--       starts (a minute) and way (out), where they are set), starts and way (of all other sites; 0: no limit), record_seconds,
+--       waiting (what a body says that waits for a worker), parked (what it says once it is parked), spaced (the same where its
+--       site's starts are limited)
 -- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
 local args = cjson.decode(ARGV[1])
 allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
+-- Milliseconds for which a trial is not looked at, and after which a pause is looked at again where no trial could go.
+local TRIAL_LOOK, AGAIN = 60000, 2000
 for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
   local download = download_key(string.match(arq_id, '^(.*):%d+$'))
   local record = redis.call('HMGET', download, 'site', 'caller', 'queued_since', 'head_start')
@@ -27,26 +32,54 @@ local function slot_limit(slots, share, most)
 end
 
 local limits
+local has_rules = args.starts > 0 or next(args.sites) ~= nil
+local function find_limits()
+  local slots = all_slots()
+  limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0),
+    share = slot_limit(slots, args.site_share, 0) }
+end
+
 local running, parked, woken, more = {}, {}, {}, false
+
+-- Where sites have rules of their own: the time (ms) of the next start of a site, or 0; and the starts a minute of a site, if
+-- they are limited; and the limit of its running downloads.
+local next_start, starts_of, most_of_site
+if has_rules then
+  function starts_of(group)
+    local rule = args.sites[string.sub(group, #keys.SITE + 1)]
+    return rule and rule.starts or args.starts > 0 and args.starts
+  end
+  function next_start(group)
+    return starts_of(group) and tonumber(redis.call('ZSCORE', keys.STARTS, group) or 0) or 0
+  end
+  function most_of_site(group)
+    local rule = args.sites[string.sub(group, #keys.SITE + 1)]
+    return rule and rule.downloads and math.min(limits.share, rule.downloads) or limits[1]
+  end
+end
 
 -- most: the limit of a caller by its download's record, or nil
 local function is_full(kind, group, most)
-  local limit = math.min(limits[kind], kind == 2 and tonumber(most or nil) or math.huge)
+  if has_rules and kind == 1 and next_start(group) > now then return true end
+  local limit = has_rules and kind == 1 and most_of_site(group)
+    or math.min(limits[kind], kind == 2 and tonumber(most or nil) or math.huge)
   if limit == math.huge then return false end
   running[group] = running[group] or redis.call('ZCOUNT', group, now, '+inf')
   return running[group] >= limit
 end
 
 -- Tells the watchers of a download once why it waits.
-local function tell_why_parked(download)
+local function tell_why_parked(download, full)
   local body = redis.call('HGET', download, 'body')
   local from, to = string.find(body, args.waiting, 1, true)
-  if from then deliver_to_all(download, string.sub(body, 1, from - 1) .. args.parked .. string.sub(body, to + 1), false) end
+  if not from then return end
+  local why = has_rules and next_start(full) > now and args.spaced or args.parked
+  deliver_to_all(download, string.sub(body, 1, from - 1) .. why .. string.sub(body, to + 1), false)
 end
 
 -- Within one call a line moves once for each full group: after that it is where this call has put it.
 local function park_attempt(groups, full, download_id, arq_id, order, turn)
-  tell_why_parked(download_key(download_id))
+  tell_why_parked(download_key(download_id), full)
   local line = line_of(groups)
   redis.call('ZADD', keys.LINE .. line, order, arq_id)
   redis.call('ZADD', keys.QUEUE, keys.PARKED_SCORE, arq_id)
@@ -63,6 +96,10 @@ local function reserve_places(groups, download_id)
   for _, group in ipairs(groups) do
     redis.call('ZADD', group, now + args.kept_ms, download_id)
     if running[group] then running[group] = running[group] + 1 end
+  end
+  if has_rules and groups[1] then
+    local starts = starts_of(groups[1])
+    if starts then redis.call('ZADD', keys.STARTS, now + 60000 / starts, groups[1]) end
   end
 end
 
@@ -97,10 +134,84 @@ local function wake_all_groups()
   end
 end
 
+local function read_attempt(download_id)
+  return redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start', 'jobs_running',
+    'credential', 'refusals', 'status', 'attempt')
+end
+
+-- Defined where any site pauses.
+local any_pauses, find_pause, hold_in_pause, look_at_pause = redis.call('EXISTS', keys.PAUSES) == 1, nil, nil, nil
+if any_pauses then
+  define_pauses()
+  -- The pause of a site that an attempt would go to, and its trial; nothing where it has none, or where it is over and holds
+  -- nothing any more.
+  function find_pause(site, credential)
+    if (site or '') == '' then return end
+    local rule = args.sites[site]
+    local pause = pause_key(site, credential, rule and rule.way or args.way)
+    local state = redis.call('HMGET', pause, 'until', 'over', 'trial')
+    if state[1] and (not state[2] or redis.call('EXISTS', pause .. keys.HELD_BY) == 1) then return pause, state[3] end
+  end
+
+  function hold_in_pause(pause, download_id, arq_id, record)
+    -- One that was refused stays behind the others: it has no head start.
+    hold_attempt(pause, download_id, arq_id, record[3] - (record[7] and 0 or record[4]))
+    local download, state = download_key(download_id), redis.call('HMGET', pause, 'sentence', 'code', 'until')
+    tell_waiting(download, waiting_body(redis.call('HGET', download, 'body'), unpack(state)), args.record_seconds)
+  end
+
+  local function is_any_full(groups, record)
+    for kind, group in ipairs(groups) do
+      if is_full(kind, group, record[5]) then return true end
+    end
+  end
+
+  -- Whether the trial of a pause waits or runs still: its worker may know of no pauses, and Redis may have lost it.
+  local function goes_on(download_id)
+    local record = redis.call('HMGET', download_key(download_id), 'status', 'attempt')
+    return record[1] == 'running' or record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, download_id .. ':' .. record[2] + 1)
+  end
+
+  -- Picks the trial of a pause: the first that it holds and that finds a place.
+  local function pick_trial(pause)
+    for _, arq_id in ipairs(redis.call('ZRANGE', pause .. keys.HELD_BY, 0, 255)) do
+      local download_id, attempt = string.match(arq_id, '^(.*):(%d+)$')
+      local record = read_attempt(download_id)
+      local groups = groups_of(record[1], record[2])
+      if record[8] ~= 'queued' or record[9] + 1 ~= tonumber(attempt) then
+        let_go(pause, arq_id)
+      elseif not is_any_full(groups, record) then
+        let_go(pause, arq_id)
+        redis.call('HSET', pause, 'trial', download_id)
+        redis.call('HSET', download_key(download_id), 'due', now)
+        redis.call('ZADD', keys.QUEUE, now, arq_id) -- found again where this worker dies before it claims
+        reserve_places(groups, download_id)
+        if groups[2] then end_turn(groups[2], arq_id) end
+        picked[#picked + 1] = arq_id
+        return true
+      end
+    end
+  end
+
+  -- The time of a pause is over, or that at which its trial is looked at.
+  function look_at_pause(pause)
+    local state = redis.call('HMGET', pause, 'until', 'over', 'trial')
+    if not state[1] or state[2] then return end_pause(pause) end
+    if state[3] and goes_on(state[3]) then return redis.call('ZADD', keys.PAUSES, now + TRIAL_LOOK, pause) end
+    redis.call('HDEL', pause, 'trial')
+    if pick_trial(pause) then
+      redis.call('ZADD', keys.PAUSES, now + TRIAL_LOOK, pause)
+    elseif redis.call('EXISTS', pause .. keys.HELD_BY) == 1 then
+      redis.call('ZADD', keys.PAUSES, now + AGAIN, pause)
+    else
+      forget_pause(pause)
+    end
+  end
+end
+
 local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
-  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start',
-    'jobs_running') or {}
+  local record = download_id and read_attempt(download_id) or {}
   local groups, full = groups_of(record[1], record[2]), nil
   if not groups[1] then
     redis.call('ZREM', keys.QUEUE, arq_id) -- else it would still be its caller's ready one
@@ -110,7 +221,16 @@ local function take_attempt(arq_id, score)
   for kind, group in ipairs(groups) do
     if is_full(kind, group, record[5]) then full = full or group end
   end
-  if full then
+  local pause, trial
+  if any_pauses then pause, trial = find_pause(record[1], record[6]) end
+  if pause and trial == download_id and full then
+    redis.call('HDEL', pause, 'trial') -- its place was lost since it was picked
+    redis.call('ZADD', keys.PAUSES, now + AGAIN, pause)
+    trial = nil
+  end
+  if pause and trial ~= download_id then
+    hold_in_pause(pause, download_id, arq_id, record)
+  elseif full then
     park_attempt(groups, full, download_id, arq_id, record[3] - record[4], score)
   else
     reserve_places(groups, download_id)
@@ -122,6 +242,23 @@ local function take_attempt(arq_id, score)
   end
 end
 
+local function find_due(key, most)
+  return redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, most)
+end
+
+if any_pauses then
+  find_limits()
+  for _, pause in ipairs(find_due(keys.PAUSES, 16)) do
+    if #picked < many then look_at_pause(pause) end
+  end
+end
+if has_rules then
+  for _, group in ipairs(find_due(keys.STARTS, 64)) do
+    redis.call('ZREM', keys.STARTS, group)
+    wake_for_site(group)
+  end
+end
+
 -- Looks at a bounded number: what is parked leaves the front of the queue, so the next call finds what comes after it.
 -- A look makes others ready, which the next look takes where places are left.
 local most, seen, left = 64 + many, {}, 64 + many
@@ -129,10 +266,7 @@ local ready
 repeat
   woken, more = {}, false
   ready = redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-  if ready[1] and not limits then
-    local slots = all_slots()
-    limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0) }
-  end
+  if ready[1] and not limits then find_limits() end
   for i = 1, #ready, 2 do
     if #picked < many and left > 0 and not seen[ready[i]] then
       seen[ready[i]], left = true, left - 1
@@ -140,8 +274,11 @@ repeat
     end
   end
 until #picked >= many or left == 0 or not more
-local next_one = redis.call('ZRANGE', keys.DELAYED, 0, 0, 'WITHSCORES')
-local due = next_one[2] and math.max(0, tonumber(next_one[2]) - now) or -1
+local due = -1
+for _, key in ipairs({ keys.DELAYED, any_pauses and keys.PAUSES, has_rules and keys.STARTS }) do
+  local next_one = key and tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil)
+  if next_one and next_one < keys.PARKED_SCORE and (due < 0 or next_one - now < due) then due = math.max(0, next_one - now) end
+end
 if (left == 0 or #ready == 2 * most) and #picked < many then due = 0 end
 table.insert(picked, 1, due)
 return picked

@@ -1,7 +1,7 @@
 -- Puts a running download back on the queue for its next attempt.
 -- KEYS: download; args: download_id, attempt, cause (retries | worker_losses | ''), limit (of the cause), delay_ms, body,
 --       last (the body that this one was made from, or ''), failure (the body at the limit), record_seconds, expires_at,
---       arq (of the next attempt: id, payload, ms)
+--       arq (of the next attempt: id, payload, ms), site_answered (whether the attempt has shown that its site answers)
 -- A worker loss counts only once the lease has expired, and only where nothing was told after `last`: the worker that told
 -- it lives, and this body would take its progress back. The cause's counter is raised; beyond the limit the download ends
 -- with the failure instead. Returns requeued | ended | stale.
@@ -24,7 +24,7 @@ if cause ~= '' and redis.call('HINCRBY', KEYS[1], cause, 1) > args.limit then
   end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, args)
   return 'ended'
 end
-leave_queue(KEYS[1], id, id .. ':' .. attempt)
+leave_queue(KEYS[1], id, id .. ':' .. attempt, args.site_answered)
 deliver_to_all(KEYS[1], args.body, false, ttl)
 set_expiry(KEYS[1], ttl)
 -- A download that did not fail keeps its place in the queue: it was ahead of its caller's others.
