@@ -486,6 +486,18 @@ def outdated(_: Target) -> None:
     _line[0].send_event(Failed(ErrorCode.EXTRACTOR_OUTDATED, detail, yt_dlp_version="2026.1.2"))
 
 
+@attack
+def limited(_: Target) -> None:
+    """An extraction at a site that wants to be left alone for two minutes."""
+    _line[0].send_event(Failed(ErrorCode.RATE_LIMITED, "HTTP Error 429", 120))
+
+
+@attack
+def removed(_: Target) -> None:
+    """An extraction of a video that is gone."""
+    _line[0].send_event(Failed(ErrorCode.REMOVED, "This video has been removed"))
+
+
 # What it may take.
 
 

@@ -37,7 +37,6 @@ FINAL = {
 }
 TRIED_AGAIN = {
     "/status/408": "origin_error",
-    "/status/429?after=0": "rate_limited",
     "/status/500": "origin_error",
     "/status/503?after=0": "origin_error",
     "/short/clip.mp4": "network",
@@ -124,7 +123,7 @@ def test_no_site_is_asked_before_it_says_so(path: str, product: Product, site: S
         url = site.put("/page", text('<video src="clip.mp4"></video>', "html"))
     elif path != "/clip.mp4":
         url = hls.put_clip(site, key_url="key")
-    busy = Reply(429, {"Retry-After": str(seconds)})
+    busy = Reply(503, {"Retry-After": str(seconds)})
     if path in {"/page", "/s2.ts"}:
         when = datetime.now(UTC) + timedelta(seconds=seconds + 1)
         busy = Reply(503, {"Retry-After": format_datetime(when, usegmt=True)})

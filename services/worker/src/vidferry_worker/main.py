@@ -41,6 +41,7 @@ from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
+from vidferry_worker.queue.limits import limits_with_rules
 from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
@@ -158,7 +159,7 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
     pool = ArqRedis(pool_or_conn=connections, default_queue_name=keys.QUEUE)
     worker = DownloadWorker(
         pool,
-        lambda count: context.store.queue.pick(count, settings.limits),
+        lambda count: context.store.queue.pick(count, limits_with_rules(settings.limits, context.sites.rules)),
         runner.run_attempt,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,

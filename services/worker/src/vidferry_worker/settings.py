@@ -15,7 +15,7 @@ from vidferry_common.bucket import BucketSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import parse_networks, split_list
-from vidferry_common.store import Limits, RedisSettings
+from vidferry_common.store import Limits, PauseRule, RedisSettings
 from vidferry_common.store.object_index import MAX_OBJECTS
 from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
@@ -77,6 +77,14 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         le=86400,
         description="The longest time, in seconds, for which a site may delay a retry with Retry-After. 0: ignore "
         "that header.",
+    )
+    site_pause: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="Seconds for which nothing starts at a site that has answered `rate_limited`, `session_limited` or "
+        "`bot_check`, if it names no time with Retry-After. Each further pause is twice as long, up to an hour, until "
+        "the site answers again.",
     )
     stall_seconds: float = Field(
         30, gt=0, le=3600, description="Seconds without any received byte after which a download counts as stalled."
@@ -281,6 +289,10 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
     @property
     def limits(self) -> Limits:
         return Limits(self.worker_slots, self.site_share, self.site_limit, self.caller_share)
+
+    @property
+    def pause_rule(self) -> PauseRule:
+        return PauseRule(self.site_pause, self.max_retry_after)
 
     @property
     def proxy(self) -> Proxy | None:

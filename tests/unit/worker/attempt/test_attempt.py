@@ -9,6 +9,7 @@ import pytest
 
 from support.hostile_children import hostile_zygote
 from support.metrics import worker_metrics
+from support.pauses import pass_time, pause_key, seconds_left, tend
 from support.records import Records
 from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
@@ -16,7 +17,7 @@ from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued_update
-from vidferry_common.store import Cause, DownloadRecord, NewJob, Requeue
+from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
@@ -125,6 +126,41 @@ async def test_what_an_extractor_does_not_understand_is_tried_once_more(
     }
     assert [{name: each[name] for name in expected} for each in told] == [expected] * 2
     assert {each["detail"] for each in told} == {"Unable to extract; https://cdn.example/v.mp4?…"}
+
+
+async def test_a_site_that_refuses_pauses_and_no_try_is_burnt(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    job, claim = await records.claimed(await records.created(url="https://www.site.example/limited"))
+    other = await records.created(url="https://site.example/other")
+    await Attempt(context, publisher, claim).run()
+    state = (await records.read(job)).state
+
+    assert (state["status"], state["retries"], state["pause_code"]) == ("queued", 0, "rate_limited")
+    assert state["message"].startswith("site.example asks for fewer requests. This download goes on after ")
+    assert 110 < await seconds_left(records, pause_key("site.example")) <= 120, "as the site asks"
+    assert await records.picked() == []
+    await pass_time(records)
+    assert await records.picked() == [other.download_id]
+
+
+@pytest.mark.parametrize(("path", "answers"), [("removed", True), ("writing_on", True), ("outdated", False)])
+async def test_a_trial_shows_whether_its_site_answers(
+    path: str, answers: bool, records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    """A video does, and so does a failure of its own, but none that a site in need of a rest may cause."""
+    job, following = [await records.created(url=f"https://site.example/{each}") for each in (path, "following")]
+    await records.store.pauses.refuse_look(Refusal(ErrorCode.BOT_CHECK, job.url), context.settings.pause_rule)
+    assert await records.picked() == []
+    await pass_time(records)
+    assert await records.picked() == [job.download_id]
+    _, claim = await records.claimed(job)
+
+    await Attempt(context, publisher, claim).run()
+    await tend(records)
+
+    assert await records.redis.exists(pause_key("site.example")) == (not answers)
+    assert await records.picked() == [following.download_id]
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

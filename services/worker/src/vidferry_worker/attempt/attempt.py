@@ -22,6 +22,7 @@ from vidferry_common.store import (
     DownloadStatus,
     Ending,
     ObjectDeleted,
+    Refusal,
     Requeue,
     RequeueOutcome,
     StoreUnavailable,
@@ -172,7 +173,7 @@ class Attempt:
         uploaded = stored.size if stored.metadata.get("download") == self._claim.download_id else 0
         return Ending(
             stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded,
-            pinned=stored.name,
+            pinned=stored.name, site_answered=not (result.update.result and result.update.result.reused),
         )  # fmt: skip
 
     async def _end_download(self, update: Update, ending: Ending) -> None:
@@ -193,9 +194,13 @@ class Attempt:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         code, described = failure.code, failure.describe(self._site)
         if failure.final or not code.retryable:
-            await self._end_download(self._state.current.as_failed(described), Ending())
+            ending = Ending(site_answered=code.shows_that_site_answers)
+            await self._end_download(self._state.current.as_failed(described), ending)
             return
         await self._reporter.flush()
+        if code.parks_site:
+            await self._pause_site(failure)
+            return
         settings, retries = self._context.settings, self._claim.retries
         limit = settings.retries if code.most_retries is None else min(code.most_retries, settings.retries)
         asked = requested_delay(failure.retry_after or 0, settings.max_retry_after)
@@ -206,7 +211,22 @@ class Attempt:
             max_retries=limit,
             retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
         )
-        outcome = await self._requeue_download(Requeue(Cause.RETRY, update, delay, limit, described))
+        self._count_retry(code, await self._requeue_download(Requeue(Cause.RETRY, update, delay, limit, described)))
+
+    async def _pause_site(self, failure: JobFailure) -> None:
+        """Holds the download, and whatever else would go to its site, until the site may answer again. Burns no try."""
+        context, claim = self._context, self._claim
+        way = context.sites.rules.of(self._site).way
+        refusal = Refusal(failure.code, claim.url, way, failure.retry_after or 0)
+        update, described = self._state.current.as_waiting(), failure.describe(self._site)
+        outcome = await until_redis_answers(
+            lambda: context.store.pauses.refuse(
+                claim.download_id, claim.attempt, refusal, context.settings.pause_rule, update, described
+            )
+        )
+        self._count_retry(failure.code, outcome)
+
+    def _count_retry(self, code: ErrorCode, outcome: RequeueOutcome) -> None:
         if outcome is RequeueOutcome.REQUEUED:
             self._context.metrics.retries.add(code)
         elif outcome is RequeueOutcome.ENDED:

@@ -5,9 +5,11 @@ import contextlib
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
+from vidferry_common.store import Refusal
 from vidferry_worker.attempt.bounds import extraction_limits, pacing_of
 from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
 from vidferry_worker.children.child import ChildEnded
@@ -15,6 +17,7 @@ from vidferry_worker.children.protocol import LookOrder, Report
 from vidferry_worker.children.session import ChildSession
 from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
+from vidferry_worker.retry import until_redis_answers
 
 
 async def look_at(context: WorkerContext, order: LookOrder, credential: str = "") -> AsyncGenerator[Report]:
@@ -41,6 +44,11 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
                     async for report in reports:
                         yield report
         except (ChildEnded, JobFailure) as error:
+            if isinstance(error, JobFailure) and error.code.parks_site:
+                refusal = Refusal(error.code, order.url, rule.way, error.retry_after or 0)
+                await until_redis_answers(
+                    partial(context.store.pauses.refuse_look, refusal, settings.pause_rule, credential)
+                )
             if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
                 raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
             raise

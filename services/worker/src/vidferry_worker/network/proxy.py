@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from vidferry_common.contract.identity import digest
 from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address
 
@@ -68,6 +69,11 @@ class Proxy:
         if ":" in user or (password and not user):  # RFC 7617 §2
             raise ValueError(how)
         return proxy
+
+    @property
+    def way(self) -> str:
+        """A name of this way out, in place of its address: it is written into Redis."""
+        return digest("proxy", self.scheme, self.host, str(self.port))[:16]
 
     async def dial(self, address: Address) -> socket.socket:
         """A socket connected to the address through the proxy; OSError."""

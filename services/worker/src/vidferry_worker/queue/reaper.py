@@ -1,4 +1,4 @@
-"""Requeues the downloads of dead workers. One worker at a time, the leader, does this for all."""
+"""Requeues the downloads of dead workers: one worker, the leader, does this for all. Tends the pauses of sites."""
 
 import asyncio
 import logging
@@ -15,6 +15,8 @@ MAX_WORKER_LOSSES = 3
 """Workers that may be lost under one download; the last loss ends it."""
 MAX_INTERVAL = 2.0
 """seconds between two looks"""
+MAX_TENDED = 20
+"""calls of PauseStore.tend between two looks"""
 MIN_LOOKS_PER_LEASE = 12
 MISSED_LOOKS = 3
 """of the leader, after which another worker leads. That takes well below OUTAGE_SHARE: one dead worker is no outage."""
@@ -47,6 +49,16 @@ class LeaseReaper:
         expired = await self._store.leases.find_expired(self._worker, silence, gap, self._lease, self._slots())
         for download_id in expired or ():
             await self._requeue_download(download_id)
+        await self._tend_pauses()
+
+    async def _tend_pauses(self) -> None:
+        """Does what the pauses leave to be done: so much that expired leases need not wait.
+
+        Each worker does: during an update one of the release before may lead, which knows no pauses.
+        """
+        for _ in range(MAX_TENDED):
+            if not await self._store.pauses.tend():
+                return
 
     async def _requeue_download(self, download_id: str) -> None:
         # Where the record has expired, or the download has ended since, requeue() does nothing.

@@ -45,8 +45,6 @@ _TARGET = re.compile(r"[A-Za-z0-9._:-]{1,60}")
 _HOW_TO_NAME = 'name it by its registered domain in quotes, like ["example.com"]'
 
 UNSUPPORTED = {
-    "downloads": "this version can't limit the downloads of one site",
-    "starts_per_minute": "this version can't limit the starts of one site",
     "impersonate": "this version can't impersonate browsers",
 }
 """keys that SiteRule has and nothing honours yet. An entry with one can't be used"""

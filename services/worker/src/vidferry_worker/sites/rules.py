@@ -28,6 +28,11 @@ class SiteRule:
     """the browser to impersonate, as yt-dlp names it; None: none"""
 
     @property
+    def way(self) -> str:
+        """The name of that way out in Redis; empty: directly."""
+        return self.proxy.way if self.proxy else ""
+
+    @property
     def dial(self) -> Dial:
         """The way out of everything that a child of this site requests."""
         return self.proxy.dial if self.proxy else dial_directly
