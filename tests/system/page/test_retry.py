@@ -58,6 +58,20 @@ def test_the_time_to_the_next_try_passes(server: Scripted, open_page: OpenPage) 
     expect(card).not_to_contain_text("Waiting")
 
 
+def test_a_site_that_pauses_says_so_and_how_long(server: Scripted, open_page: OpenPage) -> None:
+    page = open_page(server.url, locale="en-US")
+    page.clock.set_fixed_time(NOW)
+    order(page)
+    reason = "videos.example asks for fewer requests. This download goes on after 10:00 UTC."
+    paused = {"status": "queued", "retry_at": WAITING["retry_at"], "pause_code": "rate_limited"}
+    server.socket().send(state(2, "queued", 0, reason, **paused))
+    card = page.locator(".card")
+    expect(card).to_contain_text(reason)
+    expect(card).to_contain_text("Goes on in 12 sec at the earliest")
+    page.clock.set_fixed_time(NOW.replace("00Z", "12Z"))
+    expect(card).to_contain_text("Waiting for the site")
+
+
 def test_a_worker_that_does_not_tell_how_many_tries_there_are(server: Scripted, open_page: OpenPage) -> None:
     """One of an older release, during an update."""
     page = open_page(server.url, locale="en-US")

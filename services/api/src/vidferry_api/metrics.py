@@ -12,6 +12,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
+from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics import Registry, catalogue
 from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailable, Undelivered
 
@@ -85,6 +86,8 @@ class QueueMetrics:
         registry.add_reading(catalogue.QUEUE, self._queue_states)
         registry.add_reading(catalogue.REDIS_MEMORY, self._memory_kinds)
         registry.add_reading(catalogue.QUEUE_OLDEST, lambda: None if self._depth is None else self._depth.oldest)
+        registry.add_reading(catalogue.PAUSED_SITES, lambda: self._pause_figures("sites"))
+        registry.add_reading(catalogue.PAUSED_DOWNLOADS, lambda: self._pause_figures("downloads"))
         registry.add_reading(catalogue.UNDELIVERED, lambda: self._undelivered_figure("jobs"))
         registry.add_reading(catalogue.UNDELIVERED_OLDEST, lambda: self._undelivered_figure("oldest"))
         registry.add_reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
@@ -98,6 +101,13 @@ class QueueMetrics:
         if depth is None:
             return {}
         return {("waiting",): depth.waiting, ("deferred",): depth.deferred, ("running",): depth.running}
+
+    def _pause_figures(self, name: str) -> dict[tuple[str, ...], float]:
+        if self._depth is None:
+            return {}
+        pauses = self._depth.pauses
+        codes = [code for code in ErrorCode if code.parks_site]
+        return {(code,): float(getattr(pauses[code], name)) if code in pauses else 0.0 for code in codes}
 
     def _undelivered_figure(self, name: str) -> float | None:
         return None if self._depth is None or self._undelivered is None else float(getattr(self._undelivered, name))

@@ -62,6 +62,7 @@ _STATUS = Label(
     "the HTTP status; `none` if the client disconnected before the response",
 )
 _ERROR = Label("code", (*ErrorCode, NO_CODE), "an [error code](errors.md); `none` unless the download failed")
+_PAUSING = Label("code", tuple(code for code in ErrorCode if code.parks_site), "an [error code](errors.md)")
 _RETRIED = Label("code", tuple(code for code in ErrorCode if code.retryable), "an [error code](errors.md)")
 _PROTOCOL_CLOSES = ("1001", "1002", "1003", "1005", "1006", "1007", "1008", "1009", "1010", "1011")
 _CLOSE = Label(
@@ -166,8 +167,8 @@ QUEUE = Definition(
     "vidferry_queue_downloads",
     Kind.GAUGE,
     "Downloads on the queue, of all workers. `waiting`: due, waiting for a worker. `deferred`: waiting for their "
-    "next attempt. `running`: being downloaded. Read from Redis at each scrape. Absent while Redis is "
-    "unavailable.",
+    "next attempt. `running`: being downloaded. Without what `vidferry_paused_downloads` counts. Read from Redis at "
+    "each scrape. Absent while Redis is unavailable.",
     _API,
     (Label("state", ("waiting", "deferred", "running")),),
 )
@@ -176,6 +177,21 @@ QUEUE_OLDEST = Definition(
     Kind.GAUGE,
     "How long the oldest waiting download has been due; 0 if none waits. Absent while Redis is unavailable.",
     _API,
+)
+PAUSED_SITES = Definition(
+    "vidferry_paused_sites",
+    Kind.GAUGE,
+    "Sites that pause because they asked for fewer requests, by the reason, counted for each credential and proxy. "
+    "Absent while Redis is unavailable.",
+    _API,
+    (_PAUSING,),
+)
+PAUSED_DOWNLOADS = Definition(
+    "vidferry_paused_downloads",
+    Kind.GAUGE,
+    "Downloads that wait for such a pause to end. They are not on the queue. Absent while Redis is unavailable.",
+    _API,
+    (_PAUSING,),
 )
 UNDELIVERED = Definition(
     "vidferry_webhook_waiting_jobs",

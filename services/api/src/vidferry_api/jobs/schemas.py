@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from vidferry_api.jobs.labels import CredentialName, ExternalId, Metadata, credential_field
 from vidferry_api.jobs.webhook import WebhookRequest
 from vidferry_common.contract.batches import BatchState, Parent
-from vidferry_common.contract.errors import Failure
+from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.field_types import DateTime, Double, Int32, Int64, Uri, Uuid
 from vidferry_common.contract.formats import Format
 from vidferry_common.contract.kinds import JobKind
@@ -160,6 +160,11 @@ class Job(BaseModel):
     retries: Int32 = Field(description="How often Vidferry has retried it after a failure.")
     max_retries: Int32 | None = Field(None, description="The maximum of `retries`; null before the first attempt.")
     retry_at: DateTime | None = Field(description="When the next try begins, RFC 3339.")
+    pause_code: ErrorCode | None = Field(
+        None,
+        description="Why the site pauses, for a job that waits for that to end: it goes on after `retry_at`, in its "
+        "turn. Left out else.",
+    )
     probe: Probe | None = Field(description="What a probe has found; null until it has, and for jobs of other kinds.")
     result: Result | None = Field(None, description="The result of a completed job.")
     error: Failure | None = Field(None, description="Why the job failed.")

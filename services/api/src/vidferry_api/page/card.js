@@ -201,9 +201,10 @@ function listFacts(job) {
   return [size, formatSpeed(state.speed), left && `${left} left`, again];
 }
 
-/** @param {Job["state"]} state @returns {string} "Next try in 12 sec (2 of 3)" */
+/** @param {Job["state"]} state @returns {string} "Next try in 12 sec (2 of 3)", or of a site that pauses "Goes on in 12 sec" */
 function nextTry(state) {
   const seconds = ((parseTime(state.retry_at)?.getTime() ?? 0) - Date.now()) / 1000;
+  if (state.pause_code) return seconds > 0 ? `Goes on in ${formatTimeSpan(seconds)} at the earliest` : "Waiting for the site";
   return `${seconds > 0 ? `Next try in ${formatTimeSpan(seconds)}` : "Waiting for the next try"} (${formatRetries(state)})`;
 }
 
