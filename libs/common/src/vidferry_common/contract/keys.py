@@ -158,6 +158,27 @@ no slot there, by the time (ms) at which they were due"""
 DISABLED_ENDPOINTS = "vidferry:disabled-endpoints"
 """sorted set: digests of an owner and a URL that wants no more events, by the time (ms) until which it gets none"""
 
+BUNDLE = "vidferry:bundle"
+"""hash: the bundle that the workers run (Bundle of contract/bundles.py). Without it, they run that of their image"""
+BUNDLE_BEFORE = "vidferry:bundle-before"
+"""hash: the same of the bundle before it, to which the workers can go back"""
+BUNDLE_LOOKS = "vidferry:bundle-looks"
+"""hash: when the leader last `looked` for a newer bundle, when a download last `asked` for it, and until when somebody
+is known to look at all (`watched_until`; all ms)"""
+AWAITING_BUNDLE = "vidferry:awaiting-bundle"
+"""sorted set: arq ids of the downloads whose next try waits for that look, by the time (ms) they are due without it"""
+HELD_BUNDLES = "vidferry:held-bundles"
+"""hash: versions of yt-dlp that are not taken, each with the time (ms) since when, a space and the reason"""
+YT_DLP_ATTEMPTS = "vidferry:yt-dlp-attempts"
+"""sorted set: the versions of yt-dlp whose attempts are counted, by the time (ms) of the last one"""
+WORKED, FAILED = ":worked", ":failed"
+"""after that key, a colon and a version: sorted set of a caller's digest, a space and a site, by the time (ms) at which
+an attempt of that caller at that site last worked, or failed in a way that a bad yt-dlp does"""
+WORKER_VERSIONS = "vidferry:worker-versions"
+"""hash: by worker, what it has reported of the versions that it runs, JSON"""
+REPORTING_WORKERS = "vidferry:reporting-workers"
+"""sorted set: these workers by the time (ms) until which their reports count"""
+
 CHANNEL = "websocket:"
 """+ job id: where the job's messages are published"""
 

@@ -1,6 +1,15 @@
 """Records in Redis: jobs, downloads, the queue, leases, objects. Each change is one script, so one atomic step."""
 
 from vidferry_common.store.batches import BatchStore, Making, OpenBatch, entries_digest
+from vidferry_common.store.bundles import (
+    BundleStore,
+    CallerAtSite,
+    HeldVersion,
+    Publishing,
+    Tally,
+    Trial,
+    WorkerReport,
+)
 from vidferry_common.store.changes import JobChanges, TooManyListeners
 from vidferry_common.store.client import EndedLimits, RedisSettings, StoreUnavailable, connect_redis
 from vidferry_common.store.downloads import (
@@ -58,6 +67,8 @@ __all__ = [
     "AttemptId",
     "BatchMovedOn",
     "BatchStore",
+    "BundleStore",
+    "CallerAtSite",
     "CallerOverRate",
     "Cancelled",
     "Cause",
@@ -72,6 +83,7 @@ __all__ = [
     "EndedLimits",
     "Ending",
     "EventLog",
+    "HeldVersion",
     "IdempotencyMismatch",
     "InvalidPlace",
     "JobChanges",
@@ -95,6 +107,7 @@ __all__ = [
     "Pauses",
     "Place",
     "Publication",
+    "Publishing",
     "QueueDepth",
     "QueueFull",
     "Quota",
@@ -112,11 +125,14 @@ __all__ = [
     "SlotShare",
     "Store",
     "StoreUnavailable",
+    "Tally",
     "Task",
     "TaskQueue",
     "TooManyListeners",
+    "Trial",
     "Undelivered",
     "Walk",
+    "WorkerReport",
     "connect_redis",
     "entries_digest",
     "fixed_fields",

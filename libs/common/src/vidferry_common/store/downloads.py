@@ -97,6 +97,10 @@ class Requeue:
     """the cause may count up to this; then the download ends"""
     failure: ErrorCode | Failure = ErrorCode.INTERNAL
     """with this"""
+    outdated: str = ""
+    """the version of yt-dlp that does not understand the site; empty where that is not why"""
+    awaits_bundle: bool = False
+    """whether the delay may end sooner: when a look for a newer bundle has ended"""
     last: bytes = b""
     """for a worker loss: the body that the update was made from; where another one was sent since, the worker lives"""
     site_answered: bool = False
@@ -227,6 +231,8 @@ class DownloadStore:
             delay_ms=int(how.delay * 1000),
             body=how.update.body(),
             last=how.last,
+            outdated=how.outdated,
+            awaits_bundle=how.awaits_bundle,
             failure=how.update.as_failed(how.failure).body(),
             record_seconds=self._record_seconds,
             expires_at=utc_now(self._record_seconds),

@@ -49,6 +49,8 @@ class Claim:
     """of the file, as max_duration"""
     credential: str = ""
     """whose cookies the site is asked with; empty: those that are for everybody"""
+    outdated: str = ""
+    """the version of yt-dlp on which an earlier attempt failed because it is too old for the site; empty: none did"""
 
     @classmethod
     def parse(cls, download_id: str, fields: dict[bytes, bytes], waited: float) -> "Claim":
@@ -68,6 +70,7 @@ class Claim:
             max_duration=int(fields.get(b"max_duration", 0)),
             max_bytes=int(fields.get(b"max_bytes", 0)),
             credential=fields.get(b"credential", b"").decode(),
+            outdated=fields.get(b"outdated", b"").decode(),
         )
 
 

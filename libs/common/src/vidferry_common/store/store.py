@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from vidferry_common.store.batches import BatchStore
+from vidferry_common.store.bundles import BundleStore
 from vidferry_common.store.client import EndedLimits, RedisClient
 from vidferry_common.store.downloads import DownloadStore
 from vidferry_common.store.job_lists import JobLists
@@ -52,6 +53,7 @@ class Store:
         self.leases = LeaseStore(self._scripts)
         self.objects = ObjectMarks(self._scripts)
         self.object_index = ObjectIndex(self._scripts)
+        self.bundles = BundleStore(self._scripts)
         self.webhooks = WebhookStore(self._scripts, record_seconds)
         self.deliveries = DeliveryQueue(self._scripts)
 

@@ -12,13 +12,14 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from vidferry_common.contract import batches, keys
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
-SCRIPTS = ("add_entries", "add_task", "begin_probe", "begin_walk", "cancel", "cancel_children", "cancel_probe", "claim",
-           "claim_object", "create", "create_batch", "create_probe", "end_probe", "end_walk", "expired_leases",
-           "expired_objects", "fail_child", "finish", "forget_objects", "hold_tasks", "list_jobs", "list_objects",
-           "mark_deleting", "pick", "pin", "publish", "put_objects", "queue_depth", "refuse", "refuse_look",
-           "release_task", "renew", "requeue", "resend_event", "set_fields", "settle_batch", "settle_delivery",
-           "stop_batch", "sweep_due", "take_deliveries", "take_probes", "take_tasks", "tell_batch",
-           "tend_pauses")  # fmt: skip
+SCRIPTS = ("add_entries", "add_task", "ask_for_bundle", "begin_probe", "begin_walk", "bundle_look_due", "cancel",
+           "cancel_children", "cancel_probe", "claim", "claim_object", "count_attempt", "create", "create_batch",
+           "create_probe", "end_probe", "end_walk", "expired_leases", "expired_objects", "fail_child", "finish",
+           "forget_objects", "hold_bundle", "hold_tasks", "list_jobs", "list_objects", "list_versions",
+           "mark_deleting", "pick", "pin", "publish", "publish_bundle", "put_objects", "queue_depth", "read_trial",
+           "refuse", "refuse_look", "release_task", "renew", "report_versions", "requeue", "resend_event",
+           "roll_back_bundle", "set_fields", "settle_batch", "settle_delivery", "stop_batch", "sweep_due",
+           "take_deliveries", "take_probes", "take_tasks", "tell_batch", "tend_pauses")  # fmt: skip
 LIBRARIES = ("messages", "clock", "room", "lib")
 """functions that the scripts share, in the order in which they stand before each"""
 REST = ("events", "batches", "batch_ends")
@@ -35,6 +36,7 @@ FURTHER_LIBRARIES = {
     **dict.fromkeys(("create", "create_batch", "create_probe", "fail_child", "resend_event"), ("accept",)),
     **dict.fromkeys(("cancel", "cancel_children"), ("cancellation",)),
     **dict.fromkeys(("cancel_probe", "end_probe"), ("probes",)),
+    **dict.fromkeys(("hold_bundle", "roll_back_bundle"), ("bundles",)),
     **dict.fromkeys(
         ("end_walk", "expired_objects", "forget_objects", "list_objects", "put_objects"), ("object_index",)
     ),
