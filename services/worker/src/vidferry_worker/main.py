@@ -24,6 +24,7 @@ from vidferry_common.store.client import RedisError, connection_name, connection
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.batches.maker import BatchMaker, NewsPublisher
+from vidferry_worker.bundles.rollback import RollbackWatch
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
 from vidferry_worker.children.memory_monitor import MemoryMonitor
@@ -48,6 +49,7 @@ from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
 from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.tasks.task_loop import TaskLoop
+from vidferry_worker.versions import VersionReporter
 from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
@@ -121,6 +123,7 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
         metrics.observe_cookies(cookies.report)
         metrics.observe_sites(sites.report)
         metrics.observe_sandbox(lambda: zygote.sandbox_parts)
+        metrics.observe_engine(lambda: zygote.engine)
         metrics.observe_bucket(bucket.health)
         try:
             await zygote.start()
@@ -219,6 +222,8 @@ def _background_coroutines(
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
         "indexer": Indexer(context.store, context.bucket, settings, context.metrics).run(),
         "expirer": Expirer(context.store, context.bucket, settings, context.metrics).run(),
+        "rollbacks": RollbackWatch(context.store, settings.worker_name, context.metrics).run(),
+        "versions": VersionReporter(context.store, settings.worker_name, lambda: context.zygote.engine).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
         "watch": ResourceMonitor(context.zygote, limits).run(),

@@ -5,13 +5,19 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from vidferry_common.bucket.health import Health
+from vidferry_common.contract.bundles import BLAMED
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics import Histogram, NegativeLatencies, Registry, catalogue
+from vidferry_common.metrics.catalogue import AttemptOutcome
 from vidferry_common.store import Claim
+from vidferry_worker.children.engine import Engine
 from vidferry_worker.cookies.directory import CookieReport
 from vidferry_worker.sites.file import SitesReport
+
+MAX_GENERATIONS = 2
+"""versions of yt-dlp whose attempts are told"""
 
 
 class WorkerMetrics:
@@ -37,6 +43,11 @@ class WorkerMetrics:
         for code in ErrorCode:
             self._finished.start_series("failed", code)
         self.retries = registry.add_counter(catalogue.RETRIES)
+        self.attempts = AttemptCounts()
+        registry.add_reading(catalogue.ATTEMPTS, self.attempts.read)
+        self.bundle_looks = registry.add_counter(catalogue.BUNDLE_LOOKS)
+        self.bundle_loads = registry.add_counter(catalogue.BUNDLE_LOADS)
+        self.bundle_rollbacks = registry.add_counter(catalogue.BUNDLE_ROLLBACKS)
         self.worker_losses = registry.add_counter(catalogue.WORKER_LOSSES)
         self.downloaded = registry.add_counter(catalogue.DOWNLOADED_BYTES)
         self.uploaded = registry.add_counter(catalogue.UPLOADED_BYTES)
@@ -57,6 +68,10 @@ class WorkerMetrics:
         self._registry.add_reading(
             catalogue.SANDBOX, lambda: {(part,): float(part in parts()) for part in catalogue.SANDBOX_PARTS}
         )
+
+    def observe_engine(self, engine: Callable[[], Engine]) -> None:
+        """Exports which yt-dlp new downloads run, read at each scrape."""
+        self._registry.add_reading(catalogue.YT_DLP_INFO, lambda: {tuple(engine()): 1.0})
 
     def observe_cookies(self, report: Callable[[], CookieReport]) -> None:
         """Exports what is known of the files of cookies, read at each scrape."""
@@ -138,6 +153,30 @@ class StageClock:
         if self._stage is not None:
             self._durations.observe(now - self._since, self._stage)
         self._stage, self._since = stage, now
+
+
+class AttemptCounts:
+    """How many attempts went how, by the version of yt-dlp that they ran: of the last two versions."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[AttemptOutcome, int]] = {}
+
+    def add(self, yt_dlp: str, failed: ErrorCode | None) -> None:
+        """Counts an attempt on that version. failed: with which code; None: it worked."""
+        if yt_dlp not in self._counts:
+            self._counts[yt_dlp] = dict.fromkeys(AttemptOutcome, 0)
+            for oldest in list(self._counts)[:-MAX_GENERATIONS]:
+                del self._counts[oldest]
+        self._counts[yt_dlp][_outcome_of(failed)] += 1
+
+    def read(self) -> dict[tuple[str, ...], float]:
+        return {(yt_dlp, outcome): count for yt_dlp, each in self._counts.items() for outcome, count in each.items()}
+
+
+def _outcome_of(failed: ErrorCode | None) -> AttemptOutcome:
+    if failed is None:
+        return AttemptOutcome.WORKED
+    return AttemptOutcome.BLAMED if failed in BLAMED else AttemptOutcome.EXCUSED
 
 
 class HighWaterMark:

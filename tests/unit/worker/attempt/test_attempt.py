@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,19 @@ import pytest
 from support.hostile_children import hostile_zygote
 from support.metrics import worker_metrics
 from support.pauses import pass_time, pause_key, seconds_left, tend
-from support.records import Records
+from support.records import Records, of
 from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.bucket import BucketSettings, open_bucket
+from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued_update
-from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue
+from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue, bundles
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
+from vidferry_worker.children.engine import image_engine
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
@@ -161,6 +164,79 @@ async def test_a_trial_shows_whether_its_site_answers(
 
     assert await records.redis.exists(pause_key("site.example")) == (not answers)
     assert await records.picked() == [following.download_id]
+
+
+async def test_that_try_is_its_own_also_after_tries_for_other_failures(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    job = await records.created(url="https://site.example/outdated")
+    for attempt in range(1, context.settings.retries + 1):
+        await records.claimed(job, attempt)
+        await records.retried(job, attempt)
+    last = context.settings.retries + 1
+
+    _, claim = await records.claimed(job, last)
+    await Attempt(context, publisher, claim).run()
+    state = (await records.read(job)).state
+    assert (state["status"], state["retries"], state["max_retries"]) == ("queued", last, last)
+    _, again = await records.claimed(job, last + 1)
+    await Attempt(context, publisher, again).run()
+
+    assert (await ended(records, job))["status"] == "failed"
+
+
+async def test_without_retries_it_is_not_tried_again(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    job, claim = await records.claimed(await records.created(url="https://site.example/outdated"))
+    settings = context.settings.model_copy(update={"retries": 0})
+    await Attempt(replace(context, settings=settings), publisher, claim).run()
+
+    assert (await ended(records, job))["status"] == "failed"
+
+
+async def test_what_an_extractor_does_not_understand_waits_for_a_newer_one(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    await of(records.redis.hset(keys.LEADER, "worker", "leader"))
+    await records.store.bundles.check_look_due("leader", 9999)
+    job, claim = await records.claimed(await records.created(url="https://site.example/outdated"))
+
+    await Attempt(context, publisher, claim).run()
+
+    assert await records.store.bundles.check_look_due("leader", 9999) == 0, "it has asked for a look"
+    state = (await records.read(job)).state
+    assert state["message"] == (
+        "This service doesn't understand what the site sent, and looks for a newer yt-dlp. "
+        "Vidferry will try again automatically."
+    )
+    until = datetime.fromisoformat(state["retry_at"]).timestamp()
+    assert until == pytest.approx(await records.now_ms() / 1000 + bundles.LONGEST_WAIT, abs=60)
+    await records.store.bundles.check_look_due("leader", 9999, ended=True)
+    assert await records.picked() == [job.download_id]
+    _, again = await records.claimed(job, 2)
+    assert again.outdated == image_engine().yt_dlp
+    await Attempt(context, publisher, again).run()
+    assert (await ended(records, job))["status"] == "failed"
+
+
+async def test_attempts_are_counted_for_the_yt_dlp_that_they_ran(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    version = image_engine().yt_dlp
+    for path in ("outdated", "writing_on", "silent"):
+        _, claim = await records.claimed(await records.created(url=f"https://{path}.example/{path}"))
+        attempt = Attempt(context, publisher, claim)
+        if path == "silent":
+            attempt.abandon()
+        await attempt.run()
+
+    assert context.metrics.attempts.read() == {
+        (version, "worked"): 1, (version, "blamed"): 1, (version, "excused"): 0,
+    }  # fmt: skip
+    counted = f"{keys.YT_DLP_ATTEMPTS}:{version}"
+    found = [await records.redis.zrange(counted + outcome, 0, -1) for outcome in (keys.WORKED, keys.FAILED)]
+    assert [[pair.split()[-1] for pair in pairs] for pairs in found] == [[b"writing_on.example"], [b"outdated.example"]]
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

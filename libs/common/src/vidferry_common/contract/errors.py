@@ -66,7 +66,7 @@ class ErrorCode(StrEnum):
 
     @property
     def most_retries(self) -> int | None:
-        """How often such a failure is tried again, whatever the settings allow; None where they alone bound it."""
+        """How often such a failure is tried again, besides tries for other failures; None: as the settings allow."""
         return _MOST_RETRIES.get(self)
 
     @property

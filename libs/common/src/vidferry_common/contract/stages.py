@@ -89,6 +89,8 @@ GOES_ON = " This download goes on after "
 """stands between the sentence that tells why a site pauses, and the time"""
 RELEASED_TO = " This download waits for a worker again."
 """follows the sentence that tells why a site's pause is over"""
+LOOKS_FOR_NEWER = "This service doesn't understand what the site sent, and looks for a newer yt-dlp."
+"""why a download waits longer than usual for its next attempt"""
 WORKER_GONE = "The previous worker stopped."
 
 

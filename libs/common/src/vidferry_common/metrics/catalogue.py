@@ -45,6 +45,31 @@ class AccessRefusal(StrEnum):
     SCOPE = "scope"
 
 
+class AttemptOutcome(StrEnum):
+    """How an attempt went, as far as that says something of its yt-dlp."""
+
+    WORKED = "worked"
+    BLAMED = "blamed"
+    EXCUSED = "excused"
+
+
+class BundleLook(StrEnum):
+    """What came of a look for a newer yt-dlp."""
+
+    PUBLISHED = "published"
+    NOTHING_NEW = "nothing_new"
+    HELD = "held"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class BundleLoad(StrEnum):
+    """What came of a worker's try to switch to the bundle that was published."""
+
+    LOADED = "loaded"
+    FAILED = "failed"
+
+
 class DeliveryOutcome(StrEnum):
     """What came of a try to deliver an event to its receiver."""
 
@@ -206,6 +231,20 @@ UNDELIVERED_OLDEST = Definition(
     "unavailable.",
     _API,
 )
+BUNDLE_PUBLISHED = Definition(
+    "vidferry_bundle_published_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which the bundle was published that the workers run. Absent where they run the yt-dlp of their "
+    "image, and while Redis is unavailable.",
+    _API,
+)
+BUNDLES_HELD = Definition(
+    "vidferry_bundle_held_versions",
+    Kind.GAUGE,
+    "Versions of yt-dlp that are never taken, because their canary failed or the workers went back from them. Absent "
+    "while Redis is unavailable.",
+    _API,
+)
 REDIS_UP = Definition(
     "vidferry_redis_up", Kind.GAUGE, "1 if the api could read the queue from Redis for this scrape, else 0.", _API
 )
@@ -265,6 +304,46 @@ RETRIES = Definition(
     "Failed attempts whose download was put back on the queue for a retry.",
     _WORKER,
     (_RETRIED,),
+)
+ATTEMPTS = Definition(
+    "vidferry_attempts_total",
+    Kind.COUNTER,
+    "Attempts that have run a child, by the version of yt-dlp that it ran: the last two of this worker. `blamed`: it "
+    "failed with a code that a bad yt-dlp causes. `excused`: it failed with another one.",
+    _WORKER,
+    (Label("yt_dlp", meaning="the version, as its wheel has it"), Label("outcome", tuple(AttemptOutcome))),
+)
+YT_DLP_INFO = Definition(
+    "vidferry_worker_yt_dlp_info",
+    Kind.GAUGE,
+    "Always 1. The labels say which yt-dlp new downloads of this worker run.",
+    _WORKER,
+    (
+        Label("yt_dlp", meaning="the version of yt-dlp, as its wheel has it"),
+        Label("ejs", meaning="the version of yt-dlp-ejs"),
+    ),
+)
+BUNDLE_LOOKS = Definition(
+    "vidferry_bundle_looks_total",
+    Kind.COUNTER,
+    "Looks of this worker for a newer yt-dlp. `held`: there is one that is never taken. `refused`: its canary failed. "
+    "`failed`: the package index or the bucket did not answer, or not as it should.",
+    _WORKER,
+    (Label("outcome", tuple(BundleLook)),),
+)
+BUNDLE_LOADS = Definition(
+    "vidferry_bundle_loads_total",
+    Kind.COUNTER,
+    "Tries of this worker to switch to the bundle that was published. After a failed one it keeps the yt-dlp that it "
+    "has, and tries again later.",
+    _WORKER,
+    (Label("outcome", tuple(BundleLoad)),),
+)
+BUNDLE_ROLLBACKS = Definition(
+    "vidferry_bundle_rollbacks_total",
+    Kind.COUNTER,
+    "Bundles that this worker has taken back because sites did not work any more.",
+    _WORKER,
 )
 WORKER_LOSSES = Definition(
     "vidferry_worker_deaths_total",

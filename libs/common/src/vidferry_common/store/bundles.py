@@ -19,7 +19,7 @@ REPORT_SECONDS = 180.0
 """for which a report counts"""
 MAX_COUNTED = 8
 """versions whose attempts are counted"""
-MAX_PAIRS = 2000
+MAX_PAIRS = 500
 """callers and sites that are kept for each of them and each outcome"""
 COUNTED_SECONDS = 48 * 3600
 TRIAL_SECONDS = 3600.0

@@ -12,6 +12,7 @@ from typing import Any
 
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract import stages
+from vidferry_common.contract.bundles import BLAMED
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update, format_timestamp
@@ -32,12 +33,13 @@ from vidferry_worker.attempt.pipeline import JobsMoved, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
+from vidferry_worker.attempt.retry_plan import plan_retry
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.cancellation import clear_cancellation
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
-from vidferry_worker.retry import requested_delay, retry_delay, until_redis_answers
+from vidferry_worker.retry import until_redis_answers
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,9 @@ class Attempt:
         self._reporter = Reporter(publisher, claim, self.abandon, context.metrics)
         self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock())
         self._site = site_of(claim.url)
+        self._yt_dlp = ""
+        """the version that its child has run; empty where it had none"""
+        self._is_counted = False
         self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def abandon(self) -> None:
@@ -111,6 +116,7 @@ class Attempt:
         try:
             async with asyncio.timeout(self._context.settings.max_seconds):
                 result = await self._make_result()
+            await self._count_attempt(None)
             await self._end_download(result.update, self._describe_ending(result))
         except (JobsMoved, FenceLost):
             raise
@@ -157,6 +163,7 @@ class Attempt:
         kills = memory.count_oom_kills()
         rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
         child = await self._context.zygote.fork(self._folder, rule.dial)
+        self._yt_dlp = child.engine.yt_dlp
         try:
             return await Pipeline(self._context, self._claim, self._state, rule, child, self._folder).run()
         except (ChildEnded, JobFailure) as error:
@@ -193,6 +200,7 @@ class Attempt:
     async def _retry_or_fail(self, failure: JobFailure) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         code, described = failure.code, failure.describe(self._site)
+        await self._count_attempt(code)
         if failure.final or not code.retryable:
             ending = Ending(site_answered=code.shows_that_site_answers)
             await self._end_download(self._state.current.as_failed(described), ending)
@@ -201,17 +209,16 @@ class Attempt:
         if code.parks_site:
             await self._pause_site(failure)
             return
-        settings, retries = self._context.settings, self._claim.retries
-        limit = settings.retries if code.most_retries is None else min(code.most_retries, settings.retries)
-        asked = requested_delay(failure.retry_after or 0, settings.max_retry_after)
-        delay = max(retry_delay(settings.retry_delay, retries), asked)
+        settings, store, retries = self._context.settings, self._context.store, self._claim.retries
+        plan = await plan_retry(failure, self._claim, self._yt_dlp, settings, store)
         update = self._state.current.as_waiting(
-            f"{code.sentence.partition(' Try again')[0]} {stages.TRIED_AGAIN}",
-            retries=max(retries, min(retries + 1, limit)),
-            max_retries=limit,
-            retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=delay)),
+            plan.message,
+            retries=max(retries, min(retries + 1, plan.limit)),
+            max_retries=plan.limit,
+            retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=plan.delay)),
         )
-        self._count_retry(code, await self._requeue_download(Requeue(Cause.RETRY, update, delay, limit, described)))
+        how = Requeue(Cause.RETRY, update, plan.delay, plan.limit, described, plan.outdated, plan.awaits_bundle)
+        self._count_retry(code, await self._requeue_download(how))
 
     async def _pause_site(self, failure: JobFailure) -> None:
         """Holds the download, and whatever else would go to its site, until the site may answer again. Burns no try."""
@@ -231,6 +238,18 @@ class Attempt:
             self._context.metrics.retries.add(code)
         elif outcome is RequeueOutcome.ENDED:
             self._context.metrics.count_failed(self._claim.created, code)
+
+    async def _count_attempt(self, failed: ErrorCode | None) -> None:
+        """Counts how the attempt went for the yt-dlp that it ran. Redis is not waited for."""
+        if not self._yt_dlp or self._is_counted:
+            return
+        self._is_counted = True
+        self._context.metrics.attempts.add(self._yt_dlp, failed)
+        if failed is None or failed in BLAMED:
+            with contextlib.suppress(StoreUnavailable):
+                await self._context.store.bundles.count_attempt(
+                    self._claim.download_id, self._yt_dlp, worked=failed is None
+                )
 
     async def _hand_back(self) -> None:
         """Requeues the download because the worker stops: another one continues at once, and no try is used up.

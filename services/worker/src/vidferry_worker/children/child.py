@@ -12,6 +12,7 @@ from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.text import redact_site_text
 from vidferry_worker.children import wire
 from vidferry_worker.children.connections import ChildConnections
+from vidferry_worker.children.engine import UNKNOWN_ENGINE
 from vidferry_worker.children.event_members import InvalidEventError
 from vidferry_worker.children.event_parser import parse_event
 from vidferry_worker.children.protocol import (
@@ -54,6 +55,8 @@ class Child:
         self._redaction: Redaction | None = None
         """None where it was sent no cookies"""
         self.pid = 0
+        self.engine = UNKNOWN_ENGINE
+        """the yt-dlp that it runs"""
         self.max_cpu_seconds: float | None = None
         """that the child and its programs may have used by now; None where only the kernel's limit holds"""
         self.extractors: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ from vidferry_common.metrics.catalogue import SANDBOX_PARTS
 from vidferry_worker.children import wire
 from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.engine import image_engine
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.dial import Dial
 
@@ -39,6 +40,8 @@ class Zygote:
 
     def __init__(self, broker: Broker, confinement: Confinement = Confinement()) -> None:  # noqa: B008 - frozen
         self._broker, self._confinement = broker, confinement
+        self.engine = image_engine()
+        """the yt-dlp that its children run"""
         self.sandbox_parts: tuple[str, ...] = ()
         """the parts of the sandbox that the kernel supports, of SANDBOX_PARTS"""
         self._control: socket.socket | None = None
@@ -63,6 +66,7 @@ class Zygote:
                 raise
         broker = self._broker.through(dial) if dial else self._broker
         child = Child(ours, broker, self.kill, folder)
+        child.engine = self.engine
         self._forking.append(child)
         try:
             await asyncio.shield(child.forked)

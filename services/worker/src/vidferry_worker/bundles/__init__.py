@@ -1,0 +1,1 @@
+"""Newer releases of yt-dlp than the image has."""
