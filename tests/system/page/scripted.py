@@ -125,12 +125,14 @@ class Scripted:
     accepted: int = 0
     access: dict[str, Any] | None = field(default_factory=lambda: {"mode": "none"})
     """what GET api/access answers; None: 404, as an older api"""
+    versions: dict[str, Any] | None = field(default_factory=lambda: {"vidferry": "0.3.0", "workers": []})
+    """what GET api/version answers; None: 404, as an older api"""
     scopes: dict[str, str] = field(default_factory=dict)
     """the keys that are asked for where the mode is another one, each with the scope that it lacks"""
     ticket: str = "first"
     """the one that opens files and thumbnails"""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
-    """method, path with query, and Authorization of each request that is not for the page's own files"""
+    """method, path with query, and Authorization of each request, but for the versions and the page's own files"""
 
     def order(self) -> Order:
         return self.orders.get(timeout=TIMEOUT)
@@ -242,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         if inside == "/api/access" and self.script.access:
             self._json(HTTPStatus.OK, self.script.access)
+        elif inside == "/api/version" and self.script.versions:
+            if self._allowed("jobs:read"):
+                self._json(HTTPStatus.OK, self.script.versions)
         elif inside.startswith("/api/jobs") and not self._allowed("jobs:read"):
             return
         elif inside == "/api/jobs":
@@ -255,7 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.NOT_FOUND, {"detail": f"nothing at {path}"})
 
     def _note(self) -> None:
-        if "/static/" not in self.path and self.path != f"{PREFIX}/":
+        if "/static/" not in self.path and self.path not in {f"{PREFIX}/", f"{PREFIX}/api/version"}:
             self.script.requests.append((self.command, self.path.removeprefix(PREFIX), self.headers["Authorization"]))
 
     def _allowed(self, scope: str) -> bool:

@@ -54,6 +54,8 @@ def test_the_operations_have_stable_names(document: dict[str, Any]) -> None:
         "retryJob": "post /api/jobs/{job_id}/retry",
         "getAccess": "get /api/access",
         "headAccess": "head /api/access",
+        "getVersion": "get /api/version",
+        "headVersion": "head /api/version",
         "getJob": "get /api/jobs/{job_id}",
         "headJob": "head /api/jobs/{job_id}",
         "getJobFile": "get /api/jobs/{job_id}/file",

@@ -16,6 +16,7 @@ import vidferry_api.page.routes as page
 import vidferry_api.probes.routes as probes
 import vidferry_api.sign_in.routes as sign_in
 import vidferry_api.tickets.routes as tickets
+import vidferry_api.versions.routes as versions
 import vidferry_api.watch.routes as watch
 import vidferry_api.webhooks.routes as webhooks
 from vidferry_api.access.authenticator import Authenticator
@@ -65,7 +66,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
         redirect_slashes=False,  # the redirect would use the Host header, and clients don't repeat a POST
     )
     problems.install_error_handlers(app)
-    modules = (batches, jobs, webhooks, probes, objects, tickets, health, sign_in, watch)
+    modules = (batches, jobs, webhooks, probes, objects, tickets, health, sign_in, versions, watch)
     for module in modules:
         app.include_router(module.router)
     page.mount_page(app)

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
+from vidferry_common.contract.bundles import Bundle
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics import Registry, catalogue
 from vidferry_common.store import QueueDepth, RedisMemory, Store, StoreUnavailable, Undelivered
@@ -80,6 +81,8 @@ class QueueMetrics:
         self._depth: QueueDepth | None = None
         self._memory: RedisMemory | None = None
         self._undelivered: Undelivered | None = None
+        self._bundle: Bundle | None = None
+        self._held = 0
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         registry.before_scrape(self._read_if_old)
@@ -90,6 +93,8 @@ class QueueMetrics:
         registry.add_reading(catalogue.PAUSED_DOWNLOADS, lambda: self._pause_figures("downloads"))
         registry.add_reading(catalogue.UNDELIVERED, lambda: self._undelivered_figure("jobs"))
         registry.add_reading(catalogue.UNDELIVERED_OLDEST, lambda: self._undelivered_figure("oldest"))
+        registry.add_reading(catalogue.BUNDLE_PUBLISHED, self._bundle_published)
+        registry.add_reading(catalogue.BUNDLES_HELD, lambda: None if self._depth is None else self._held)
         registry.add_reading(catalogue.REDIS_UP, lambda: int(self._depth is not None))
 
     def close(self) -> None:
@@ -112,6 +117,9 @@ class QueueMetrics:
     def _undelivered_figure(self, name: str) -> float | None:
         return None if self._depth is None or self._undelivered is None else float(getattr(self._undelivered, name))
 
+    def _bundle_published(self) -> float | None:
+        return None if self._depth is None or self._bundle is None else self._bundle.published / 1000
+
     def _memory_kinds(self) -> dict[tuple[str, ...], float]:
         memory = self._memory
         return {} if self._depth is None or memory is None else {("used",): memory.used, ("max",): memory.maximum}
@@ -132,6 +140,8 @@ class QueueMetrics:
             self._clock_offset.record_measure(*await self._store.read_clock())
             self._memory = await self._store.read_memory()
             self._undelivered = await self._store.webhooks.read_undelivered()
+            self._bundle = await self._store.bundles.current()
+            self._held = len(await self._store.bundles.held())
             self._depth = await self._store.queue.read_depth()
             self._read_at = asyncio.get_running_loop().time()
         except StoreUnavailable as error:

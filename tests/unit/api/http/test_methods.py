@@ -14,6 +14,7 @@ PATHS = {
     "/readyz": "GET, HEAD, OPTIONS",
     "/api/schema/messages.json": "GET, HEAD, OPTIONS",
     "/api/access": "GET, HEAD, OPTIONS",
+    "/api/version": "GET, HEAD, OPTIONS",
     "/api/tickets": "OPTIONS, POST",
     "/api/download": "OPTIONS, POST",
     JOB: "DELETE, GET, HEAD, OPTIONS",

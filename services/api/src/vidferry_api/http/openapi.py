@@ -19,6 +19,7 @@ TAGS = [
     {"name": "messages", "description": "The messages of a job, on WebSockets and event streams."},
     {"name": "access", "description": "What the api asks a client for."},
     {"name": "tickets", "description": "What lets a page watch jobs without a key."},
+    {"name": "versions", "description": "What runs."},
     {"name": "health", "description": "Probes for load balancers and orchestrators."},
 ]
 DESCRIPTION = (

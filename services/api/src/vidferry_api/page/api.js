@@ -89,6 +89,13 @@ export async function readAccess() {
 }
 
 /**
+ * @returns {Promise<{vidferry: string, workers: {yt_dlp: string | null}[]}>} which versions run, those of most workers first
+ */
+export function readVersions() {
+  return callApi("api/version", { cache: "no-store" });
+}
+
+/**
  * Throws a Problem if the key is refused (401), or may not read jobs (403). A ticket costs the api a signature, and leaves
  * nothing behind.
  *

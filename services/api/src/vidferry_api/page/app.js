@@ -1,6 +1,6 @@
 /** Puts the page together: the form, the list, and a card for each job. */
 
-import { onKeyChanged, onKeyRefused, readAccess } from "./api.js";
+import { hasKey, onKeyChanged, onKeyRefused, readAccess } from "./api.js";
 import { createCard } from "./card.js";
 import { isListRefused, isWaitingToRetry, keyFor } from "./job.js";
 import { Jobs } from "./jobs.js";
@@ -186,12 +186,18 @@ function loadAccess() {
         showProblem("");
         problem.textContent = notice;
         retryLocked();
+        showVersions();
       },
       onForget: () => jobs.clear(),
       onAnnounce: announce,
     }),
   );
   return access;
+}
+
+/** Shows in the footer which versions run. The page works without. */
+function showVersions() {
+  import("./versions.js").then((versions) => versions.showVersions()).catch(() => {});
 }
 
 /** Reads again what could not be read before, since there may be another key. */
@@ -241,6 +247,7 @@ onKeyChanged(async () => {
 });
 readAccess().then(async ({ mode, issuer }) => {
   if (mode !== "none") (await loadAccess()).name(issuer);
+  if (mode === "none" || hasKey()) showVersions();
 });
 
 // Cards show when links expire, which happens while the page is open.

@@ -1,0 +1,1 @@
+"""Tells which versions run."""
