@@ -14,6 +14,7 @@ UID = "vidferry-progress-latency"
 
 WAITING, RUNNING = (series(m.QUEUE, "", f'state="{state}"') for state in ("waiting", "running"))
 USED, MOST = (series(m.REDIS_MEMORY, "", f'kind="{kind}"') for kind in ("used", "max"))
+BLAMED = rate(m.ATTEMPTS, "yt_dlp", 'outcome="blamed"')
 
 
 def build_dashboard() -> Any:
@@ -104,6 +105,10 @@ ROWS: dict[str, list[Any]] = {
               [(rate(m.DOWNLOADS_FINISHED, "code", 'outcome="failed"'), "{{code}}")], stacked=True),
         graph("Retries", "Failed attempts that will be retried, by error code.", "ops",
               [(rate(m.RETRIES, "code"), "{{code}}")], stacked=True),
+        graph("Failures that yt-dlp may cause", "Share of the attempts, by the version of yt-dlp that they ran.",
+              "percentunit",
+              [(f"{BLAMED} / {rate(m.ATTEMPTS, 'yt_dlp')}", "{{yt_dlp}}")],
+              width=24),
         graph("Workers lost", "Expired leases of workers that were killed or hung.", "ops",
               [(rate(m.WORKER_LOSSES, "outcome"), "{{outcome}}")]),
         graph("Error responses of the api", "By HTTP status.", "reqps",

@@ -34,11 +34,14 @@ KEPT = (
     keys.RECEIVER,
     keys.ENDED_JOBS,
     keys.ENDED_PROBES,
+    keys.YT_DLP_ATTEMPTS,
 )
-"""records, which stay until they expire, and what is known of the bucket"""
+"""records, which stay until they expire, and what is known of the bucket and of yt-dlp"""
 TASK_QUEUES = (keys.BATCHES, keys.BATCH_NEWS, keys.PROBES, keys.DELIVERIES)
 SHARED = {
     keys.DOORBELL, keys.LEADER, keys.PINNED, keys.WORKERS, keys.ENDED_LISTS, keys.ENDED, keys.ROOM,
+    keys.WORKER_VERSIONS, keys.REPORTING_WORKERS, keys.BUNDLE, keys.BUNDLE_BEFORE, keys.BUNDLE_LOOKS, keys.HELD_BUNDLES,
+    keys.AWAITING_BUNDLE,
     *(queue + keys.TASK_DOORBELL for queue in TASK_QUEUES),
 }  # fmt: skip
 

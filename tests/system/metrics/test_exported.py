@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from importlib.metadata import version
 
 import httpx2
 import pytest
@@ -103,6 +104,33 @@ def test_a_failure_and_its_retries_by_code(path: str, code: str, retries: int, p
     assert grown(before, after, "vidferry_download_retries_total", code=code) == retries
     assert grown(before, after, "vidferry_download_duration_seconds_count", outcome="failed") == 1
     assert grown(before, after, "vidferry_queue_wait_seconds_count") == 1 + retries
+
+
+def test_attempts_count_for_the_yt_dlp_that_they_ran(product: Product, site: Site) -> None:
+    runs = {"yt_dlp": version("yt-dlp")}
+    before = product.worker.admin.scrape()
+
+    for path in ("/media/clip.mp4", "/status/404", "/status/500"):
+        product.run(site.url(path))
+
+    after = product.worker.admin.scrape()
+    told = {
+        outcome: grown(before, after, "vidferry_attempts_total", **runs, outcome=outcome)
+        for outcome in ("worked", "excused", "blamed")
+    }
+    assert told == {"worked": 1, "excused": 1, "blamed": 2}, "one of them is tried again"
+    assert after.value("vidferry_worker_yt_dlp_info", **runs, ejs=version("yt-dlp-ejs")) == 1
+
+
+def test_the_api_tells_what_the_worker_runs(product: Product) -> None:
+    def workers() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = product.client.get("/api/version").json()["workers"]
+        return found
+
+    product.worker.wait_until(lambda: bool(workers()))
+    (told,) = workers()
+    assert (told["vidferry"], told["yt_dlp"]) == (version("vidferry-worker"), version("yt-dlp"))
+    assert all(told.values())
 
 
 def test_jobs_that_join_and_repeat_are_told_apart(product: Product, site: Site) -> None:
