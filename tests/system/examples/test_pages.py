@@ -14,6 +14,7 @@ from support.curl_examples import MORE, compare, read_examples
 from support.services import Api
 from support.tree import ROOT
 from vidferry_api.jobs.messages import messages_schema
+from vidferry_common.contract.bundles import Versions
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^    .+\n)+", re.MULTILINE)
@@ -56,6 +57,7 @@ def test_a_test_runs_each_block_of_code() -> None:
 def test_the_conventions(api: Api, backstage: Backstage) -> None:
     """In the order of the page: an example goes on with the job, or the stored video, of the one before."""
     variables = {"OBJECT": store_video(backstage, "videos/generic/example.com/1/1080-any", "A walk in the park")}
+    backstage.store(lambda store: store.bundles.report("worker", Versions("1", "1", "1", "1", "1")))
     examples = [each for block in _blocks(ROOT / "docs/api.md", "console") for each in read_examples(block)]
     with httpx2.Client(base_url=api.url, timeout=20, verify=False) as client:
         variables["JOB"] = client.post("/api/download", json={"url": "https://example.com/first"}).json()["job_id"]
