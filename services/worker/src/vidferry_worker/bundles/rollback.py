@@ -85,8 +85,10 @@ class RollbackWatch:
     async def check_bundle(self) -> None:
         """Takes the new bundle back, if there is one and the rule says so."""
         trial = await self._store.bundles.read_trial(self._worker)
-        broken = sorted(find_broken_sites(trial)) if trial else []
-        if not trial or not broken:
+        if trial is None:
+            return
+        broken = sorted(await asyncio.to_thread(find_broken_sites, trial))  # with many callers it takes up to a second
+        if not broken:
             return
         others = f" and {len(broken) - NAMED_SITES} others" if len(broken) > NAMED_SITES else ""
         reason = f"these sites did not work any more: {', '.join(broken[:NAMED_SITES])}{others}"
