@@ -97,7 +97,3 @@ async def test_a_program_that_is_missing_or_hangs_has_no_version(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert [await find_version(name, "", PATTERN) for name in ("hangs", "missing")] == ["", ""]
-
-
-def test_the_engine_of_an_image_is_what_is_installed() -> None:
-    assert image_engine() == (version("yt-dlp"), version("yt-dlp-ejs"))
