@@ -48,7 +48,7 @@ async def hostile_zygote(
         PYTHON.format(python=sys.executable, tests=str(TESTS), without=without, landlock_abi=landlock_abi)
     )
     python.chmod(0o755)
-    zygote = Zygote(Broker(policy), confinement)
+    zygote = Zygote(Broker(policy), confinement, home / "work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", str(python))
         try:

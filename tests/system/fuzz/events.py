@@ -31,6 +31,7 @@ from vidferry_worker.children import wire
 from vidferry_worker.children.child import MAX_EVENTS, Child
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
@@ -130,11 +131,14 @@ class Broken(logging.Handler):
 class Line(Zygote):
     """Hands out children whose part the fuzzer plays."""
 
-    def __init__(self) -> None:
-        super().__init__(Broker(EgressPolicy((), frozenset())))
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Broker(EgressPolicy((), frozenset())), folder=folder)
         self.says: list[bytes] = []
         self.most_waiting = 0
         self._player: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """There is no process."""
 
     async def fork(self, folder: Path, _: Dial | None = None) -> Child:
         ours, theirs = wire.socket_pair()
@@ -188,15 +192,16 @@ def open_setting() -> Iterator[Setting]:
         told = {"bucket": f"file://{home}/bucket", "signing_key": "k" * 32}
         settings = WorkerSettings.model_validate({**told, "redis_url": server.url, "retries": 0})
         redis = connect_redis(RedisSettings.model_validate({"redis_url": server.url}))
-        store, line = Store(redis, 3600), Line()
+        store = Store(redis, 3600)
         bucket = open_bucket(BucketSettings.model_validate(told))
         work = Path(home, "work")
         work.mkdir()
+        line = Line(work)
         context = WorkerContext(
             settings,
             store,
             bucket,
-            line,
+            Zygotes(lambda: line),
             FragmentBudget(1),
             worker_metrics(),
             MemoryCgroup.of_process(),

@@ -6,7 +6,7 @@ from pathlib import Path
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
-from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
 from vidferry_worker.metrics import WorkerMetrics
@@ -21,7 +21,7 @@ class WorkerContext:
     settings: WorkerSettings
     store: Store
     bucket: Bucket
-    zygote: Zygote
+    zygotes: Zygotes
     fragment_budget: FragmentBudget
     metrics: WorkerMetrics
     memory_cgroup: MemoryCgroup

@@ -31,6 +31,7 @@ from vidferry_worker.children.memory_monitor import MemoryMonitor
 from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
 from vidferry_worker.children.work_dir import work_folder
 from vidferry_worker.children.zygote import SandboxMissing, Zygote
+from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
@@ -117,27 +118,27 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             settings.record_seconds,
             settings.ended_limits,
         )
-        zygote = Zygote(_make_broker(settings), settings.confinement)
+        zygotes = Zygotes(lambda: Zygote(_make_broker(settings), settings.confinement, folder))
         cookies = CookieDirectory(settings.cookies_dir)
         sites = SitesFile(settings.sites_file, settings.site_rule)
         metrics.observe_cookies(cookies.report)
         metrics.observe_sites(sites.report)
-        metrics.observe_sandbox(lambda: zygote.sandbox_parts)
-        metrics.observe_engine(lambda: zygote.engine)
+        metrics.observe_sandbox(lambda: zygotes.current.sandbox_parts)
+        metrics.observe_engine(lambda: zygotes.current.engine)
         metrics.observe_bucket(bucket.health)
         try:
-            await zygote.start()
-            _warn_of_missing_sandbox_parts(settings, zygote)
+            await zygotes.current.start()
+            _warn_of_missing_sandbox_parts(settings, zygotes.current)
             await wait_for_redis_and_bucket(store, bucket, writing=True)
             budget = FragmentBudget(settings.site_fragments)
             speculates = settings.upload_while_downloading and not await bucket.links_from(folder)
             cgroup = MemoryCgroup.of_process()
             context = WorkerContext(
-                settings, store, bucket, zygote, budget, metrics, cgroup, speculates, folder, cookies, sites
+                settings, store, bucket, zygotes, budget, metrics, cgroup, speculates, folder, cookies, sites
             )
             await _process_downloads(context, state)
         finally:
-            await zygote.close()
+            await zygotes.close()
             await store.close()
 
 
@@ -212,6 +213,7 @@ def _background_coroutines(
         settings.max_total_disk + (settings.worker_slots + LOOKS * settings.look_slots) * EXTRA_DISK,
         settings.child_memory,
     )
+    versions = VersionReporter(context.store, settings.worker_name, lambda: context.zygotes.current.engine)
     return {
         "leases": leases.renew_leases(),
         "cancellations": leases.listen_for_cancellations(),
@@ -222,13 +224,13 @@ def _background_coroutines(
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),
         "indexer": Indexer(context.store, context.bucket, settings, context.metrics).run(),
         "expirer": Expirer(context.store, context.bucket, settings, context.metrics).run(),
+        "versions": versions.run(),
         "rollbacks": RollbackWatch(context.store, settings.worker_name, context.metrics).run(),
-        "versions": VersionReporter(context.store, settings.worker_name, lambda: context.zygote.engine).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
-        "watch": ResourceMonitor(context.zygote, limits).run(),
+        "watch": ResourceMonitor(context.zygotes, limits).run(),
         "memory": MemoryMonitor(
-            context.zygote, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
+            context.zygotes, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
         **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
         **({"sites": context.sites.watch()} if settings.sites_file else {}),

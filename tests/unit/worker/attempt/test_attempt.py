@@ -25,6 +25,7 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.engine import image_engine
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
+from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
@@ -51,7 +52,7 @@ async def context(
             settings,
             records.store,
             bucket,
-            zygote,
+            Zygotes(lambda: zygote),
             FragmentBudget(1),
             worker_metrics(),
             MemoryCgroup.of_process(),

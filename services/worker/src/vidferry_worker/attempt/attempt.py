@@ -38,6 +38,7 @@ from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.cancellation import clear_cancellation
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_folder_in_thread
+from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 
@@ -143,9 +144,10 @@ class Attempt:
             reused = await self._reuse_object(self._claim.known_object)
             if reused:
                 return reused
-        self._folder.mkdir(mode=0o700)
+        zygote = await self._context.zygotes.started()
+        self._folder = zygote.make_folder(self._folder.name)
         try:
-            return await self._run_child()
+            return await self._run_child(zygote)
         finally:
             await clear_folder_in_thread(self._folder)
 
@@ -158,11 +160,11 @@ class Attempt:
         self._state.enter_step(stages.INFO, title=stored.metadata.get("title"))
         return await results.build_reused(stored)
 
-    async def _run_child(self) -> DownloadResult:
+    async def _run_child(self, zygote: Zygote) -> DownloadResult:
         memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
         rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
-        child = await self._context.zygote.fork(self._folder, rule.dial)
+        child = await zygote.fork(self._folder, rule.dial)
         self._yt_dlp = child.engine.yt_dlp
         try:
             return await Pipeline(self._context, self._claim, self._state, rule, child, self._folder).run()

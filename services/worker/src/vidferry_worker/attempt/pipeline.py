@@ -49,7 +49,9 @@ class Pipeline:
         self._bounds = VideoBounds.of(settings, claim)
         self._loan = context.cookies.lend(claim.url, claim.credential)
         self._results = ResultBuilder(context, claim, state)
-        self._uploader = Uploader(context, state, self._results, folder, self._bounds.max_bytes)
+        self._uploader = Uploader(
+            context, state, self._results, folder, self._bounds.max_bytes, allow_link=not child.is_of_bundle
+        )
 
     async def run(self) -> DownloadResult:
         """Raises JobFailure, BucketError, ChildEnded, TimeoutError, JobsMoved, FenceLost."""

@@ -31,8 +31,11 @@ class Uploader:
     """The uploads of one attempt: its video and its thumbnail."""
 
     def __init__(
-        self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path, max_bytes: int
-    ) -> None:
+        self, context: WorkerContext, state: AttemptState, results: ResultBuilder, folder: Path, max_bytes: int,
+        *, allow_link: bool = True,
+    ) -> None:  # fmt: skip
+        """allow_link: nobody can write to the files of the folder when the child has ended."""
+        self._allow_link = allow_link
         self._context, self._state, self._results = context, state, results
         self._folder, self._max_bytes = folder, max_bytes
         self._thumbnail: asyncio.Task[None] | None = None
@@ -122,7 +125,7 @@ class Uploader:
         for retries in range(self._context.settings.retries + 1):
             self._progress = UploadProgress(size, 0, time.monotonic())
             try:
-                return await self._context.bucket.upload(upload, source, size, report_sent, allow_link=True)
+                return await self._context.bucket.upload(upload, source, size, report_sent, allow_link=self._allow_link)
             except StorageUnavailable:  # logged once for each outage (bucket/health.py)
                 await asyncio.sleep(retry_delay(self._context.settings.retry_delay, retries))
         raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "it stayed away", final=True)

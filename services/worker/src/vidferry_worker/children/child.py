@@ -55,6 +55,8 @@ class Child:
         self._redaction: Redaction | None = None
         """None where it was sent no cookies"""
         self.pid = 0
+        self.is_of_bundle = False
+        """whether processes of its zygote's bundle may still write to its files when it has ended"""
         self.engine = UNKNOWN_ENGINE
         """the yt-dlp that it runs"""
         self.max_cpu_seconds: float | None = None

@@ -20,7 +20,9 @@ from vidferry_worker.children.child import Child
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.resource_monitor import end_child
 from vidferry_worker.children.resource_usage import MAX_PROCESSES, ResourceUsage, measure_children
+from vidferry_worker.children.template import Template
 from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.children.zygotes import Zygotes
 
 RESERVED_DIVISOR, MAX_RESERVED = 8, 256 * 1024**2
 """An eighth of the limit, at most so many bytes, is kept free: where less is left, a child is ended."""
@@ -38,14 +40,14 @@ class MemoryMonitor:
     """The monitor of the memory of a worker and its children."""
 
     def __init__(
-        self, zygote: Zygote, cgroup: MemoryCgroup, child_memory: int, *, files_in_memory: bool = False
+        self, zygotes: Zygote | Zygotes, cgroup: MemoryCgroup, child_memory: int, *, files_in_memory: bool = False
     ) -> None:
-        self._zygote, self._cgroup = zygote, cgroup
+        self._zygotes, self._cgroup = zygotes, cgroup
         self._child_memory, self._files_in_memory = child_memory, files_in_memory
         self._thread = ThreadPoolExecutor(1, "memory")  # of its own, so that nothing else delays it
         self._is_stopped = threading.Event()
         self._pause = SHORTEST_PAUSE
-        self._ending: dict[Child, float] = {}
+        self._ending: dict[Child | Template, float] = {}
         """children that were ended and still hold memory, and until when that is waited for"""
 
     async def run(self) -> None:
@@ -64,7 +66,7 @@ class MemoryMonitor:
             self._is_stopped.set()
             self._thread.shutdown(wait=False)
 
-    def _wait_until_scarce(self) -> tuple[dict[Child, ResourceUsage], float]:
+    def _wait_until_scarce(self) -> tuple[dict[Child | Template, ResourceUsage], float]:
         """Returns once one child could take all spare memory: what each child takes, and the spare bytes.
 
         The children are stopped then.
@@ -73,14 +75,14 @@ class MemoryMonitor:
             started = time.monotonic()
             spare = self._cgroup.read_free() - reserved_bytes(self._cgroup.limit or 0)
             self._pause = min(max(spare / MAX_RATE, SHORTEST_PAUSE), LONGEST_PAUSE)
-            children = {child for child in self._zygote.children if child.pid}
+            children = {child for child in self._zygotes.watched if child.pid}
             if children and spare < self._child_memory:
                 usages = self._stop_and_measure(children)
                 self._pause = max(self._pause, MIN_RUNNING_RATIO * (time.monotonic() - started))
                 return usages, spare
         return {}, 0
 
-    def _stop_and_measure(self, children: set[Child]) -> dict[Child, ResourceUsage]:
+    def _stop_and_measure(self, children: set[Child | Template]) -> dict[Child | Template, ResourceUsage]:
         """The children stay stopped, unless this fails or the monitor has been closed meanwhile."""
         stay_stopped = False
         _signal_children(children, signal.SIGSTOP)
@@ -92,11 +94,11 @@ class MemoryMonitor:
                 _signal_children(children, signal.SIGCONT)
         return usages
 
-    def _measure_usages(self, children: list[Child]) -> dict[Child, ResourceUsage]:
+    def _measure_usages(self, children: list[Child | Template]) -> dict[Child | Template, ResourceUsage]:
         usages = measure_children([(child.pid, child.folder if self._files_in_memory else None) for child in children])
         return {child: usages[child.pid] for child in children}
 
-    def _end_excessive(self, usages: Mapping[Child, ResourceUsage], spare: float) -> None:
+    def _end_excessive(self, usages: Mapping[Child | Template, ResourceUsage], spare: float) -> None:
         """Ends every child above its limit. Where no memory is spare and no child is ending, ends the largest."""
         now = time.monotonic()
         self._ending = {child: until for child, until in self._ending.items() if usages[child].living and now < until}
@@ -111,12 +113,12 @@ class MemoryMonitor:
     def _exceeds_limits(self, usage: ResourceUsage) -> bool:
         return usage.memory > self._child_memory or usage.processes > MAX_PROCESSES or bool(usage.failure)
 
-    def _end_child(self, child: Child, code: ErrorCode, usage: ResourceUsage) -> None:
+    def _end_child(self, child: Child | Template, code: ErrorCode, usage: ResourceUsage) -> None:
         self._ending[child] = time.monotonic() + ENDING_SECONDS
         end_child(child, code, f"the worker's memory runs out: {usage.memory} bytes of it, {usage.processes} processes")
 
 
-def _signal_children(children: Iterable[Child], number: signal.Signals) -> None:
+def _signal_children(children: Iterable[Child | Template], number: signal.Signals) -> None:
     """Signals all processes of each child, unless it has ended."""
     for child in children:
         if not child.exited.done():

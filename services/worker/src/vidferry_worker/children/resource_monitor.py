@@ -5,13 +5,16 @@ A child that can't be measured counts as one that takes too much.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_worker.children.child import Child
 from vidferry_worker.children.resource_usage import MAX_PROCESSES, ResourceUsage, measure_children
+from vidferry_worker.children.template import Template
 from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.children.zygotes import Zygotes
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +40,8 @@ class ResourceLimits:
 class ResourceMonitor:
     """The monitor of all children of a worker."""
 
-    def __init__(self, zygote: Zygote, limits: ResourceLimits, max_processes: int = MAX_PROCESSES) -> None:
-        self._zygote, self._limits, self._max_processes = zygote, limits, max_processes
+    def __init__(self, zygotes: Zygote | Zygotes, limits: ResourceLimits, max_processes: int = MAX_PROCESSES) -> None:
+        self._zygotes, self._limits, self._max_processes = zygotes, limits, max_processes
         self._thread = ThreadPoolExecutor(1, "watch")  # of its own, so that a slow site can't delay it
 
     async def run(self) -> None:
@@ -46,12 +49,12 @@ class ResourceMonitor:
         try:
             while True:
                 await asyncio.sleep(INTERVAL)
-                if children := [child for child in self._zygote.children if child.pid]:
+                if children := [child for child in self._zygotes.watched if child.pid]:
                     await self.check_children(children)
         finally:
             self._thread.shutdown(wait=False)
 
-    async def check_children(self, children: list[Child]) -> None:
+    async def check_children(self, children: Sequence[Child | Template]) -> None:
         """Ends those that take too much."""
         folders = [(child.pid, child.folder) for child in children]
         usages = await asyncio.get_running_loop().run_in_executor(self._thread, measure_children, folders)
@@ -63,7 +66,7 @@ class ResourceMonitor:
             largest = max(running, key=lambda child: usages[child.pid].disk)
             end_child(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
 
-    def _find_excess(self, child: Child, usage: ResourceUsage) -> tuple[ErrorCode, str] | None:
+    def _find_excess(self, child: Child | Template, usage: ResourceUsage) -> tuple[ErrorCode, str] | None:
         """The first limit that a child exceeds: its error code, and how much the child takes."""
         max_cpu = float("inf") if child.max_cpu_seconds is None else child.max_cpu_seconds
         checks = (
@@ -73,12 +76,13 @@ class ResourceMonitor:
             (usage.memory > self._limits.memory_per_child, ErrorCode.RESOURCES_EXCEEDED,
              f"{usage.memory} bytes of memory"),
             (usage.cpu_seconds > max_cpu, ErrorCode.RESOURCES_EXCEEDED, f"{usage.cpu_seconds} seconds of a processor"),
+            (isinstance(child, Template) and child.has_foreign_files(), ErrorCode.RESOURCES_EXCEEDED, "its own files"),
             (usage.disk > self._limits.disk_per_child, ErrorCode.TOO_LARGE, f"{usage.disk} bytes of files"),
         )  # fmt: skip
         return next(((code, why) for is_too_much, code, why in checks if is_too_much), None)
 
 
-def end_child(child: Child, code: ErrorCode, why: str) -> None:
+def end_child(child: Child | Template, code: ErrorCode, why: str) -> None:
     """Ends a child that takes too much of something."""
     logger.warning("child ended for its use of resources", extra={"pid": child.pid, "code": code, "why": why})
     child.fail(code, why)

@@ -47,7 +47,7 @@ def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
     if not raw:
         return None, fds
     try:
-        return _parse_message(raw, flags), fds
+        return parse_message(raw, flags), fds
     except WireError:
         for fd in fds:
             os.close(fd)
@@ -57,7 +57,7 @@ def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
 def receive_without_files(channel: socket.socket) -> Message | None:
     """The next message of a peer that may send no files: a file beside it is a WireError."""
     raw, _, flags, _ = channel.recvmsg(MAX_BYTES)
-    return _parse_message(raw, flags) if raw else None
+    return parse_message(raw, flags) if raw else None
 
 
 def refuse_files(channel: socket.socket) -> None:
@@ -66,7 +66,8 @@ def refuse_files(channel: socket.socket) -> None:
         channel.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
 
 
-def _parse_message(raw: bytes, flags: int) -> Message:
+def parse_message(raw: bytes, flags: int) -> Message:
+    """The message in these bytes; WireError. flags: of recvmsg(2)."""
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         msg = "a message is too large"
         raise WireError(msg)

@@ -1,4 +1,4 @@
-"""The worker's side of the zygote: starts it, and has it fork and kill children."""
+"""The worker's side of a zygote: starts it, and has it fork and kill children."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,8 @@ from vidferry_common.metrics.catalogue import SANDBOX_PARTS
 from vidferry_worker.children import wire
 from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
-from vidferry_worker.children.engine import image_engine
+from vidferry_worker.children.engine import Engine, image_engine
+from vidferry_worker.children.template import Template
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.dial import Dial
 
@@ -35,13 +36,32 @@ class SandboxMissing(Exception):
         )
 
 
+class BundleBroken(Exception):
+    """A bundle's yt-dlp can't be loaded."""
+
+
 class Zygote:
     """The warm process that children are forked from. It is started again if it has died."""
 
-    def __init__(self, broker: Broker, confinement: Confinement = Confinement()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        broker: Broker,
+        confinement: Confinement = Confinement(),  # noqa: B008 - frozen
+        folder: Path | None = None,
+        bundle: Path | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """folder: for the children's folders. bundle: the code of a yt-dlp other than the image's, which is the engine.
+
+        A bundle has all of folder: its children, and what it is loaded in, can write there and nowhere else.
+        """
         self._broker, self._confinement = broker, confinement
-        self.engine = image_engine()
+        self._folder, self._bundle = folder, bundle
+        self.engine = engine or image_engine()
         """the yt-dlp that its children run"""
+        self._folder_names: set[str] = set()
+        """of the children's folders that are not known to be removed"""
+        self.template: Template | None = None
         self.sandbox_parts: tuple[str, ...] = ()
         """the parts of the sandbox that the kernel supports, of SANDBOX_PARTS"""
         self._control: socket.socket | None = None
@@ -51,6 +71,7 @@ class Zygote:
         self._children: dict[int, Child] = {}
         self._lock = asyncio.Lock()
         self._log: asyncio.Task[None] | None = None
+        self._problem = ""
 
     async def fork(self, folder: Path, dial: Dial | None = None) -> Child:
         """A new child, in that folder; it waits for its first order. dial: its way out; None: the broker's own."""
@@ -66,6 +87,7 @@ class Zygote:
                 raise
         broker = self._broker.through(dial) if dial else self._broker
         child = Child(ours, broker, self.kill, folder)
+        child.is_of_bundle = self._bundle is not None
         child.engine = self.engine
         self._forking.append(child)
         try:
@@ -75,10 +97,37 @@ class Zygote:
             raise
         return child
 
+    def make_folder(self, name: str) -> Path:
+        """A new folder for a child that is about to be forked; OSError."""
+        assert self._folder
+        self._folder_names.add(name)
+        folder = self._folder / name
+        folder.mkdir(mode=0o700)
+        return folder
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no child, and none of their folders is left."""
+        assert self._folder
+        self._folder_names = {name for name in self._folder_names if (self._folder / name).exists()}
+        return not (self._children or self._forking or self._folder_names)
+
+    def _has_foreign_files(self) -> bool:
+        """Whether something is in the folder of a bundle that the worker has not made."""
+        assert self._folder
+        with contextlib.suppress(OSError):
+            return not set(os.listdir(self._folder)) <= self._folder_names  # noqa: PTH208 - names are all that is needed
+        return False
+
     @property
     def children(self) -> list[Child]:
         """The running children."""
         return list(self._children.values())
+
+    @property
+    def watched(self) -> list[Child | Template]:
+        """The running children, and the template of a bundle: everything whose resources are bounded."""
+        return [*self.children, *([self.template] if self.template else [])]
 
     def kill(self, child: Child) -> None:
         if self._control is None or child.exited.done():
@@ -94,15 +143,21 @@ class Zygote:
         """Ends the zygote and all children."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._kill_process()
         await self._process.wait()
         if self._log:
             await self._log
         self._handle_death()
 
+    def _kill_process(self) -> None:
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def _ensure_started(self) -> None:
         if self._control is not None:
+            if self._problem:
+                raise BundleBroken(self._problem)
             return
         ours, theirs = wire.socket_pair()
         ours.setblocking(False)
@@ -116,15 +171,21 @@ class Zygote:
         self._ready = asyncio.get_running_loop().create_future()
         self._log = asyncio.create_task(_log_lines(self._process))
         asyncio.get_running_loop().add_reader(ours, self._read_message)
+        self._problem = ""
         await asyncio.wait_for(self._ready, READY_SECONDS)
         if self._confinement.sandbox is Sandbox.REQUIRED and (missing := self.missing_sandbox_parts):
             raise SandboxMissing(missing)
+        if self._problem:
+            raise BundleBroken(self._problem)
 
     async def _spawn_process(self, control: int) -> asyncio.subprocess.Process:
         # Isolated (-I) and with an environment of its own: it gets nothing of the worker's, least of all secrets.
+        program, bundle = "vidferry_worker.child.zygote", []
+        if self._bundle:
+            program, bundle = "vidferry_worker.child.bundle_zygote", [str(self._bundle), str(self._folder)]
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", "vidferry_worker.child.zygote", str(control), str(os.getpid()),
-            self._confinement.to_argument(), pass_fds=(control,), stdin=asyncio.subprocess.DEVNULL,
+            sys.executable, "-I", "-m", program, str(control), str(os.getpid()), self._confinement.to_argument(),
+            *bundle, pass_fds=(control,), stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
             env=_clean_environment(),
         )  # fmt: skip
@@ -146,6 +207,9 @@ class Zygote:
             self._handle_death()
         elif "ready" in message:
             self.sandbox_parts = tuple(message["confined_by"])
+            if "template" in message:
+                self.template = Template(message["template"], self._has_foreign_files, self._kill_process)
+                self._problem = message["problem"]
             if self._ready and not self._ready.done():
                 self._ready.set_result(None)
         elif "forked" in message:
@@ -170,6 +234,9 @@ class Zygote:
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         self._control = None
+        if self.template:
+            self.template.end()
+            self.template = None
         if self._ready and not self._ready.done():
             self._ready.set_exception(ChildEnded("the zygote did not start"))
         for child in [*self._forking, *self._children.values()]:

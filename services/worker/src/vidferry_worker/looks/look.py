@@ -33,10 +33,12 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
     order = replace(order, cookies=loan.cookies, pacing=pacing_of(settings, rule), user_agent=rule.user_agent or "")
     kills = memory.count_oom_kills()
     # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
-    folder = context.folder / f"look-{secrets.token_hex(8)}"
+    name = f"look-{secrets.token_hex(8)}"
+    folder = context.folder / name
     try:
-        folder.mkdir(mode=0o700)
-        child = await context.zygote.fork(folder, rule.dial)
+        zygote = await context.zygotes.started()
+        folder = zygote.make_folder(name)
+        child = await zygote.fork(folder, rule.dial)
         session = ChildSession(child, extraction_limits(settings, rule))
         try:
             with loan.blame_refusals():

@@ -43,6 +43,11 @@ class PreparedSandbox:
             self._prepare_filter()
             self._prepare_rules()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the kernel supports all of it, and the settings want it."""
+        return bool(self._filter and self._rules)
+
     def enter(self, folder: str) -> None:
         """Confines this process, which has one thread, to a folder, irrevocably."""
         self._set_limits()

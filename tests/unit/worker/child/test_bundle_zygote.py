@@ -1,0 +1,259 @@
+"""A bundle's yt-dlp is confined before it is loaded, and nothing that it says is trusted."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from support.bundles import LIAR, copy_yt_dlp
+from support.children import download, members, until
+from support.origin.site import Site
+from support.zygotes import LOOPBACK, SECRET
+from vidferry_worker.children.confinement import Confinement, Sandbox
+from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
+from vidferry_worker.children.zygote import BundleBroken, Zygote
+from vidferry_worker.network.broker import Broker
+
+pytestmark = pytest.mark.anyio
+GIB = 1024**3
+
+ATTACK = """
+import ctypes, glob, json, os, signal, socket
+target = json.loads({target!r})
+reached = []
+
+def tries(name):
+    def run(attack):
+        try:
+            if attack():
+                reached.append(name)
+        except OSError:
+            pass
+    return run
+
+@tries("its environment")
+def _():
+    return any({secret!r} in value for value in os.environ.values())
+
+@tries("the worker's environment")
+def _():
+    return open(f"/proc/{{target['worker']}}/environ", "rb").read()
+
+@tries("the zygote's memory")
+def _():
+    return open(f"/proc/{{os.getppid()}}/mem", "rb")
+
+@tries("the zygote's files")
+def _():
+    return os.listdir(f"/proc/{{os.getppid()}}/fd")
+
+@tries("cookies")
+def _():
+    return open(target["cookies"]).read()
+
+@tries("the folder of cookies")
+def _():
+    return os.listdir(os.path.dirname(target["cookies"]))
+
+@tries("files of other downloads")
+def _():
+    return os.listdir(target["elsewhere"])
+
+@tries("a file elsewhere")
+def _():
+    return open(os.path.join(target["elsewhere"], "planted"), "w")
+
+@tries("its own code")
+def _():
+    return open(__file__, "a")
+
+@tries("a socket")
+def _():
+    return socket.socket()
+
+@tries("a connection")
+def _():
+    return socket.create_connection(("127.0.0.1", target["port"]), 1)
+
+@tries("a signal to the worker")
+def _():
+    os.kill(target["worker"], signal.SIGCONT)
+    return True
+
+@tries("a signal to the zygote")
+def _():
+    os.kill(os.getppid(), signal.SIGCONT)
+    return True
+
+@tries("a group of its own")
+def _():
+    os.setsid()
+    return True
+
+@tries("a trace of the zygote")
+def _():
+    return ctypes.CDLL(None).ptrace(0x4206, os.getppid(), 0, 0) == 0  # PTRACE_SEIZE
+
+@tries("a debugger's memory")
+def _():
+    return os.open(f"/proc/{{target['worker']}}/maps", os.O_RDONLY)
+
+with open(os.path.join(os.getcwd(), "reached"), "w") as file:
+    json.dump(reached, file)
+"""
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A folder with a yt-dlp of its own."""
+    return copy_yt_dlp(tmp_path / "code")
+
+
+@asynccontextmanager
+async def zygote_of(bundle: Path, confinement: Confinement = Confinement()) -> AsyncIterator[Zygote]:  # noqa: B008 - frozen
+    work = bundle.parent / "work"
+    await asyncio.to_thread(work.mkdir)
+    zygote = Zygote(Broker(LOOPBACK), confinement, work, bundle)
+    try:
+        yield zygote
+    finally:
+        await zygote.close()
+
+
+def hostile(folder: Path, code: str) -> Path:
+    """A bundle that is nothing but that code."""
+    package = folder / "code" / "yt_dlp"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(code)
+    return package.parent
+
+
+async def test_a_bundle_downloads(bundle: Path, worker_environment: pytest.MonkeyPatch, site: Site) -> None:
+    async with zygote_of(bundle) as zygote:
+        await zygote.start()
+        assert zygote.template
+        for name in ("first", "second"):
+            outcome = await download(zygote, zygote.make_folder(name), site.url("/media/clip.mp4"))
+            assert outcome.file.stat().st_size > 0
+            await asyncio.to_thread(shutil.rmtree, outcome.folder)
+        assert zygote.is_idle
+        group = zygote.template.pid
+        assert members(group) == {group}
+    await until(lambda: not members(group))
+
+
+async def test_it_reaches_nothing(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    cookies = elsewhere / "example.com.txt"
+    cookies.write_text("cookies")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = {
+            "worker": os.getpid(), "cookies": str(cookies), "elsewhere": str(elsewhere),
+            "port": server.getsockname()[1],
+        }  # fmt: skip
+        bundle = hostile(tmp_path, ATTACK.format(target=json.dumps(target), secret=SECRET))
+        async with zygote_of(bundle) as zygote:
+            with pytest.raises(BundleBroken):
+                await zygote.start()
+    assert json.loads((tmp_path / "work" / "reached").read_text()) == []
+
+
+async def test_the_attacks_reach_all_that_where_nothing_confines_them(tmp_path: Path) -> None:
+    """Otherwise the test above could not fail."""
+    cookies = tmp_path / "example.com.txt"
+    cookies.write_text("cookies")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = {
+            "worker": os.getpid(), "cookies": str(cookies), "elsewhere": str(tmp_path),
+            "port": server.getsockname()[1],
+        }  # fmt: skip
+        script = tmp_path / "attack.py"
+        script.write_text(ATTACK.format(target=json.dumps(target), secret=SECRET))
+        process = await asyncio.create_subprocess_exec(
+            "python3", str(script), cwd=tmp_path, env={**os.environ, "SECRET": SECRET}, start_new_session=False
+        )
+        assert await process.wait() == 0
+    assert len(json.loads((tmp_path / "reached").read_text())) >= 13
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("raise SystemExit(0)", "SystemExit"),
+        ("import os; os._exit(0)", "can't be loaded"),
+        ("raise ValueError('x' * 100000)", "ValueError"),
+        ("", "can't be loaded"),
+    ],
+)
+async def test_one_that_does_not_load(
+    code: str, problem: str, tmp_path: Path, worker_environment: pytest.MonkeyPatch
+) -> None:
+    async with zygote_of(hostile(tmp_path, code)) as zygote:
+        with pytest.raises(BundleBroken, match=problem) as raised:
+            await zygote.start()
+    assert len(str(raised.value)) <= 1100
+
+
+async def test_one_whose_part_a_patch_does_not_find(bundle: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    dash = bundle / "yt_dlp" / "downloader" / "dash.py"
+    dash.write_text(dash.read_text().replace("_get_fragments(self, fmt,", "_get_fragments(self, moved,"))
+    async with zygote_of(bundle) as zygote:
+        with pytest.raises(BundleBroken, match=r"patches don't apply: .*DashSegmentsFD\._get_fragments"):
+            await zygote.start()
+
+
+LIES = {
+    "nothing was loaded": "",
+    "it is the child": "line.send(b'{}')",
+    "this is no message": "line.send(b'x')",
+    "it has ended": "os._exit(0)",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_lies_of_a_child_end_the_bundle(lie: str, tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", f"line.recv(65536)\n{LIES[lie]}"))) as zygote:
+        await zygote.start()
+        assert zygote.template
+        group = zygote.template.pid
+        child = await zygote.fork(zygote.make_folder("a"))
+        assert await asyncio.wait_for(child.exited, 30) == -9
+        await child.close()
+        await until(lambda: zygote.template is None)
+        await until(lambda: not members(group))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for _ in range(100):\n    if os.fork() == 0:\n        time.sleep(3600)",
+        "open(os.path.join(os.getcwd(), 'own'), 'w')",
+        "held = bytearray(400 * 1024**2)",
+    ],
+)
+async def test_what_it_takes_besides_is_bounded(
+    code: str, tmp_path: Path, worker_environment: pytest.MonkeyPatch
+) -> None:
+    """Processes, files and memory that belong to no child."""
+    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", f"{code}\ntime.sleep(3600)"))) as zygote:
+        await zygote.start()
+        assert zygote.template
+        group = zygote.template.pid
+        monitor = asyncio.create_task(ResourceMonitor(zygote, ResourceLimits(GIB, GIB, 256 * 1024**2)).run())
+        try:
+            await until(lambda: zygote.template is None and not members(group))
+        finally:
+            monitor.cancel()
+
+
+async def test_a_bundle_needs_the_whole_sandbox(bundle: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    async with zygote_of(bundle, Confinement(Sandbox.OFF)) as zygote:
+        with pytest.raises(BundleBroken, match="sandbox"):
+            await zygote.start()
