@@ -10,7 +10,7 @@ UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
+.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -38,6 +38,9 @@ test-hostile: $(VENV)/.dev ## sites that attack a worker, in network namespaces 
 
 test-memory: $(VENV)/.dev ## downloads that take all the memory of their worker's container; needs root and control groups
 	$(BIN)/pytest -m memory tests/system/reliability tests/unit/worker/children $(PYTEST_ARGS)
+
+test-bundles: $(VENV)/.dev ## workers that switch to another yt-dlp, with a package index of their own
+	$(BIN)/pytest -m bundles tests/system/bundles tests/unit/worker/bundles $(PYTEST_ARGS)
 
 test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
 	$(BIN)/pytest -m dashboard tests/system/dashboard $(PYTEST_ARGS)

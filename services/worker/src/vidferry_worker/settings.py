@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import socket
 import tempfile
 from ipaddress import IPv4Network, IPv6Network
@@ -21,6 +22,9 @@ from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
 from vidferry_worker.sites.rules import SiteRule
+
+VERSION_PATTERN = r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}(\.?(a|b|rc|dev|post)[0-9]{1,8}){0,2}"
+"""of yt-dlp: `2026.10.26`, or a nightly build such as `2026.10.26.220202.dev0`"""
 
 
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, WebhookSettings):
@@ -218,6 +222,23 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
         description="The TOML file with what is set for single sites: fragments, pauses between requests, proxy and "
         "user agent (docs/sites.md). A changed file takes effect within seconds.",
     )
+    ytdlp: str = Field(
+        "image",
+        pattern=rf"(?i)^(image|stable|nightly|{VERSION_PATTERN})$",
+        description="Which yt-dlp downloads run (docs/sites.md#a-newer-yt-dlp). `image`: the one that is installed "
+        "with the worker. `stable`, `nightly`: the newest release, or the newest build, of pip's package index, once "
+        "it has passed a test; all workers switch to it while they run. A version, such as `2026.10.26`: that one. "
+        "Set the same for all workers.",
+    )
+    ytdlp_interval: float = Field(
+        6 * 3600,
+        ge=60,
+        le=30 * 86400,
+        description="Seconds between two looks for a newer yt-dlp, a tenth more or less. One worker looks for all.",
+    )
+    ytdlp_hold: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Versions of yt-dlp (separated by commas) that are never taken."
+    )
     webhook_slots: int = Field(
         64,
         ge=1,
@@ -271,6 +292,17 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, 
     @classmethod
     def _parse_paths(cls, value: object) -> object:
         return tuple(Path(part) for part in split_list(value)) if isinstance(value, str) else value
+
+    @field_validator("ytdlp_hold", mode="before")
+    @classmethod
+    def _parse_versions(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        versions = split_list(value)
+        if not all(re.fullmatch(VERSION_PATTERN, version) for version in versions):
+            msg = "must be versions of yt-dlp, such as 2026.10.26, separated by commas"
+            raise ValueError(msg)
+        return tuple(versions)
 
     @field_validator("egress_proxy")
     @classmethod

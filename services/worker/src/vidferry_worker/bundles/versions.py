@@ -1,0 +1,32 @@
+"""Versions of yt-dlp: which are well-formed, which is newer, and which one the image has."""
+
+import re
+from importlib import metadata
+
+from vidferry_common.contract.bundles import MAX_VERSION
+from vidferry_worker.settings import VERSION_PATTERN
+
+
+def is_version(text: str) -> bool:
+    """Whether it can be a version of yt-dlp or yt-dlp-ejs, such as `2026.10.26` and `2026.10.26.220202.dev0`."""
+    return len(text) <= MAX_VERSION and re.fullmatch(VERSION_PATTERN, text) is not None
+
+
+def is_newer(version: str, other: str) -> bool:
+    """Whether a version is newer than another one: by its date, then by its time of the day."""
+    return _numbers(version) > _numbers(other)
+
+
+def normalize(version: str) -> str:
+    """The version as packages have it, where `2026.01.02` and `2026.1.2` are the same."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", version.strip().lower())
+
+
+def image_version(package: str = "yt-dlp") -> str:
+    """The version of a package that is installed beside the worker. It is not imported."""
+    return normalize(metadata.version(package))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"[0-9]+(\.[0-9]+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else ()

@@ -1,0 +1,36 @@
+"""Which version is newer."""
+
+import pytest
+
+from vidferry_worker.bundles.versions import is_newer, is_version, normalize
+
+
+@pytest.mark.parametrize(
+    ("version", "other"),
+    [
+        ("2026.10.27", "2026.10.26"),
+        ("2026.10.26.220202.dev0", "2026.10.26"),
+        ("2026.11.1", "2026.10.31.220202.dev0"),
+        ("2027.1.1", "2026.12.31"),
+        ("2026.10.10", "2026.9.30"),
+    ],
+)
+def test_which_is_newer(version: str, other: str) -> None:
+    assert is_newer(version, other)
+    assert not is_newer(other, version)
+    assert not is_newer(version, version)
+
+
+def test_zeros_make_no_difference() -> None:
+    assert normalize(" 2026.01.02 ") == "2026.1.2"
+    assert normalize("2026.10.0") == "2026.10.0"
+
+
+@pytest.mark.parametrize("text", ["2026.10.26", "2026.10.26.220202.dev0", "0.8.0", "1.0rc1", "2026.1.1.post2"])
+def test_versions(text: str) -> None:
+    assert is_version(text)
+
+
+@pytest.mark.parametrize("text", ["", "stable", "../2026", "2026.10.26\n", "1" * 41, "1.0 ", "1.0;x", "--pre"])
+def test_what_is_no_version(text: str) -> None:
+    assert not is_version(text)
