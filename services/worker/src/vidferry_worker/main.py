@@ -24,6 +24,7 @@ from vidferry_common.store.client import RedisError, connection_name, connection
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.batches.maker import BatchMaker, NewsPublisher
+from vidferry_worker.bundles.loop import bundle_coroutines
 from vidferry_worker.bundles.rollback import RollbackWatch
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.memory_cgroup import MemoryCgroup, is_in_memory
@@ -234,6 +235,7 @@ def _background_coroutines(
         ).run(),
         **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
         **({"sites": context.sites.watch()} if settings.sites_file else {}),
+        **bundle_coroutines(context, lambda: _make_broker(settings), versions.note_change),
         **webhook_coroutines(settings, _make_broker(settings), context.metrics),
         **_batch_coroutines(context),
     }

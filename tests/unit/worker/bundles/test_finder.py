@@ -1,0 +1,177 @@
+"""Looks for a newer yt-dlp: what is published, what is held, and what faults leave behind."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.bundles import EJS, IMAGE, NEWER, NEWEST, OLDER, Index, make_tiny_wheels, package_index
+from support.records import Records, of
+from support.zygotes import LOOPBACK
+from vidferry_common.bucket import Bucket
+from vidferry_common.contract import keys
+from vidferry_worker.bundles.canary import CanaryFailed
+from vidferry_worker.bundles.finder import BundleFinder
+from vidferry_worker.bundles.library import Library
+from vidferry_worker.bundles.policy import BundlePolicy
+from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.children.zygotes import Zygotes
+from vidferry_worker.network.broker import Broker
+
+pytestmark = [pytest.mark.anyio, pytest.mark.bundles]
+WORKER = "leader"
+
+
+class Canary:
+    """In the canary's place: it is tested in test_canary.py."""
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+        self.bad: set[str] = set()
+        """packages that it refuses; `image` is the image's yt-dlp"""
+
+    async def __call__(self, code: Path | None, work: Path) -> None:
+        text = await asyncio.to_thread((code / "yt_dlp" / "__init__.py").read_text) if code else "release = 'image'"
+        release = text.split("'")[1]
+        assert await asyncio.to_thread(lambda: list(work.iterdir())) == []
+        self.tried.append(release)
+        if release in self.bad:
+            raise CanaryFailed("it is bad")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    with package_index(tmp_path / "index") as served:
+        monkeypatch.setenv("PIP_INDEX_URL", served.url)
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        yield served
+
+
+def offer(index: Index, release: str) -> None:
+    made = index.folder / f"made-{release}"
+    made.mkdir()
+    index.add(*make_tiny_wheels(made, release).values())
+
+
+@pytest.fixture
+def canary() -> Canary:
+    return Canary()
+
+
+@pytest.fixture
+async def make_finder(records: Records, bucket: Bucket, canary: Canary, tmp_path: Path) -> Any:
+    await of(records.redis.hset(keys.LEADER, "worker", WORKER))
+
+    def make(wanted: str = "stable", hold: tuple[str, ...] = ()) -> BundleFinder:
+        zygotes = Zygotes(lambda: Zygote(Broker(LOOPBACK), folder=tmp_path))
+        return BundleFinder(
+            records.store, Library(bucket), BundlePolicy.parse(wanted, hold), interval=3600, worker=WORKER,
+            folder=tmp_path / "look", zygotes=zygotes, room=asyncio.Lock(), try_bundle=canary,
+            count_look=lambda _: None,
+        )  # fmt: skip
+
+    return make
+
+
+async def test_a_newer_one_is_tried_and_published(
+    index: Index, make_finder: Any, canary: Canary, records: Records, tmp_path: Path
+) -> None:
+    offer(index, OLDER)
+    finder = make_finder()
+    assert await finder.look() == "nothing_new"
+    offer(index, NEWER)
+    assert await finder.look() == "published"
+    bundle = await records.store.bundles.current()
+    assert bundle
+    assert (bundle.version, bundle.ejs_version, bundle.previous) == (NEWER, EJS, IMAGE)
+    assert await finder.look() == "nothing_new"
+    assert canary.tried == [NEWER]
+    assert not (tmp_path / "look").exists()
+
+
+async def test_one_that_fails_the_canary_is_held_and_never_tried_again(
+    index: Index, make_finder: Any, canary: Canary, records: Records
+) -> None:
+    offer(index, NEWER)
+    canary.bad = {NEWER}
+    finder = make_finder()
+    assert await finder.look() == "refused"
+    held = await records.store.bundles.held()
+    assert held[NEWER].reason == "its canary failed: it is bad"
+    assert await finder.look() == "held"
+    assert await records.store.bundles.current() is None
+    offer(index, NEWEST)
+    assert await finder.look() == "published"
+    assert canary.tried == [NEWER, "image", NEWEST]
+
+
+async def test_where_the_image_s_fails_too_the_bundle_is_not_blamed(
+    index: Index, make_finder: Any, canary: Canary, records: Records
+) -> None:
+    """The machine has no memory left, or the disk is full."""
+    offer(index, NEWER)
+    canary.bad = {NEWER, "image"}
+    finder = make_finder()
+    assert await finder.look() == "failed"
+    assert await records.store.bundles.held() == {}
+    canary.bad = set()
+    assert await finder.look() == "published"
+
+
+async def test_versions_that_the_operator_holds(index: Index, make_finder: Any, records: Records) -> None:
+    """Also one that the fleet runs: it is left."""
+    offer(index, NEWER)
+    assert await make_finder(hold=(NEWER,)).look() == "held"
+    assert await make_finder().look() == "published"
+    assert await make_finder(hold=(NEWER,)).look() == "held"
+    assert await records.store.bundles.current() is None
+
+
+async def test_an_exact_version_may_be_older(index: Index, make_finder: Any, records: Records) -> None:
+    for release in (OLDER, NEWER):
+        offer(index, release)
+    finder = make_finder(OLDER)
+    assert await finder.look() == "published"
+    asked = len(index.requests)
+    assert await finder.look() == "nothing_new"
+    assert len(index.requests) == asked
+    bundle = await records.store.bundles.current()
+    assert bundle
+    assert bundle.version == OLDER
+
+
+async def test_who_does_not_lead_publishes_nothing(index: Index, make_finder: Any, records: Records) -> None:
+    offer(index, NEWER)
+    finder = make_finder()
+    await of(records.redis.hset(keys.LEADER, "worker", "another"))
+    assert await finder._look_when_due() > 0
+    assert index.requests == []
+    assert await finder.look() == "failed"
+    assert await records.store.bundles.current() is None
+
+
+async def test_an_index_or_a_bucket_that_is_away(
+    index: Index, make_finder: Any, records: Records, tmp_path: Path
+) -> None:
+    offer(index, NEWER)
+    finder = make_finder()
+    index.is_down = True
+    assert await finder.look() == "failed"
+    index.is_down = False
+    (tmp_path / "bucket").rename(tmp_path / "away")
+    assert await finder.look() == "failed"
+    assert await records.store.bundles.current() is None
+    (tmp_path / "away").rename(tmp_path / "bucket")
+    assert await finder.look() == "published"
+    assert not (tmp_path / "look").exists()
+
+
+async def test_a_look_is_made_once_in_an_interval(index: Index, make_finder: Any, records: Records) -> None:
+    finder = make_finder()
+    assert await finder._look_when_due() > 0  # the index has nothing
+    asked = len(index.requests)
+    assert asked > 0
+    assert await make_finder()._look_when_due() > 0
+    assert len(index.requests) == asked
