@@ -169,6 +169,9 @@ CHANGES: dict[str, Change] = {
         "X-User", API_SETTINGS, "VIDFERRY_ACCESS_USER_HEADER=X-User", {"trustedProxies": ["10.0.0.7/32"]}
     ),
     "access.userScopes": change(["jobs:read"], API_SETTINGS, "VIDFERRY_ACCESS_USER_SCOPES=jobs:read", USER_HEADER),
+    "worker.ytdlp.version": change("stable", "ConfigMap/vidferry-worker", "VIDFERRY_YTDLP=stable"),
+    "worker.ytdlp.interval": change(3600, "ConfigMap/vidferry-worker", "VIDFERRY_YTDLP_INTERVAL=3600"),
+    "worker.ytdlp.hold": change(["2026.1.2"], "ConfigMap/vidferry-worker", "VIDFERRY_YTDLP_HOLD=2026.1.2"),
     "worker.cookies.existingSecret": change("mine", WORKER, "secret.secretName=mine"),
     "worker.sites.rules": change({"a.example": {}}, WORKER, "secret.secretName=vidferry-sites"),
     "worker.sites.existingSecret": change("mine", WORKER, "secret.secretName=mine"),

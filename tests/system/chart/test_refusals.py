@@ -101,6 +101,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (nested("worker.slots", 3), "at least 2 × worker.slots × worker.maxBytes"),
     (nested("worker.childMemory", "769Mi"), "at least worker.slots × worker.childMemory"),
+    (nested("worker", {"ytdlp": {"version": "stable"}, "sandbox": "off"}), "needs the sandbox"),
     (nested("worker.resources.limits.memory", "2047Mi"), "at least worker.slots × worker.childMemory"),
     (nested("worker.work.sizeLimit", "8191Mi"), "at least 2 × worker.slots × worker.maxBytes"),
     *(

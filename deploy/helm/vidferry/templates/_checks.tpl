@@ -191,6 +191,9 @@
 
 {{- define "vidferry.checks.sizes" -}}
 {{- $worker := .Values.worker -}}
+{{- if and (ne $worker.ytdlp.version "image") (eq $worker.sandbox "off") -}}
+{{- fail "worker.ytdlp.version needs the sandbox, which confines a yt-dlp that is not in the image: set worker.sandbox=required, or worker.ytdlp.version=image." -}}
+{{- end -}}
 {{- $folder := include "vidferry.bytes" $worker.work.sizeLimit | int64 -}}
 {{- if lt $folder (mul 2 $worker.slots (include "vidferry.bytes" $worker.maxBytes | int64)) -}}
 {{- fail "worker.work.sizeLimit must be at least 2 × worker.slots × worker.maxBytes, because a download's streams and its merged file exist at the same time: otherwise the pod is evicted." -}}

@@ -66,6 +66,9 @@ VIDFERRY_EGRESS_DENY: {{ join "," $worker.egressDeny | quote }}
 VIDFERRY_EGRESS_PROXY: {{ . | quote }}
 {{- end }}
 VIDFERRY_SANDBOX: {{ $worker.sandbox | quote }}
+VIDFERRY_YTDLP: {{ $worker.ytdlp.version | quote }}
+VIDFERRY_YTDLP_INTERVAL: {{ $worker.ytdlp.interval | quote }}
+VIDFERRY_YTDLP_HOLD: {{ join "," $worker.ytdlp.hold | quote }}
 {{- if $worker.cookies.existingSecret }}
 VIDFERRY_COOKIES_DIR: /etc/vidferry/cookies
 {{- end }}
