@@ -12,7 +12,7 @@ from support.origin.files import File
 from support.origin.site import Site
 from support.origin.wire import Body, Reply
 from vidferry_common.contract.errors import ErrorCode
-from vidferry_worker.child.patches.response_heads import MOST_INTERIM, unite_lengths
+from vidferry_worker.child.interim_responses import MOST_INTERIM, unite_lengths
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio

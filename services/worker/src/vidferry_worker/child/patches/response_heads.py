@@ -9,22 +9,7 @@ import http.client as module
 from http.client import HTTPMessage, HTTPResponse
 from typing import Any
 
-MOST_INTERIM = 100
-"""interim responses before the final one"""
-_SWITCHING = 101
-
-
-def is_interim(status: int) -> bool:
-    """Whether another response follows; none does after 101, which ends HTTP on the connection."""
-    return 100 <= status < 200 and status != _SWITCHING  # noqa: PLR2004 - the class of 1xx
-
-
-def unite_lengths(headers: HTTPMessage) -> None:
-    """Merges equal Content-Length values into one; differing ones stay, and urllib3 refuses them."""
-    lengths = [part.strip() for each in headers.get_all("Content-Length", []) for part in each.split(",")]
-    if len(lengths) > 1 and len(set(lengths)) == 1:
-        del headers["Content-Length"]
-        headers["Content-Length"] = lengths[0]
+from vidferry_worker.child.interim_responses import MOST_INTERIM, is_interim, unite_lengths
 
 
 def install() -> None:
