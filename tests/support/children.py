@@ -53,7 +53,7 @@ class Outcome:
         return self.folder / str(self.events[-1]["file"])
 
 
-def order(child: Child, url: str, fmt: str = "1080-any", **limits: float) -> None:
+def order(child: Child, url: str, fmt: str = "1080-any", **limits: Any) -> None:
     told: dict[str, Any] = {"max_duration": 3600, "max_bytes": 10**9, "stall_seconds": 30, **limits}
     child.send_order(DownloadOrder(url, fmt, **told))
 
@@ -82,7 +82,7 @@ async def download(
     *,
     growing: bool = False,
     fragments: int = 1,
-    **limits: float,
+    **limits: Any,
 ) -> Outcome:
     """All of it."""
     outcome = Outcome(folder)

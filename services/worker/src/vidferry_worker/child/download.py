@@ -83,6 +83,8 @@ def run_download(sock: socket.socket) -> int:
         ydl.pace.start(order.pacing)
         if order.user_agent:
             ydl.set_user_agent(order.user_agent)
+        if order.impersonate:
+            ydl.impersonate_always(order.impersonate)
         if isinstance(order, LookOrder):
             (Look if order.look is LookPurpose.PROBE else Listing)(channel, order).run()
         else:

@@ -76,6 +76,8 @@ STANDS_ON: dict[str, dict[str, str]] = {
     "html5_players": {
         "yt_dlp.extractor.genericembeds.HTML5MediaEmbedIE._extract_from_webpage": "self url webpage",
     },
+    "impersonation": {},  # it changes yt-dlp's table of handlers; impersonation/test_handler.py sends requests by it
+    "generic_impersonation": {f"{GENERIC}._real_extract": "self url"},
     "ism_manifest": {f"{COMMON}._parse_ism_formats_and_subtitles": "self ism_doc ism_url ism_id"},
     "plain_playlists": {
         f"{COMMON}._request_webpage": "self url_or_request video_id note errnote fatal data headers query "

@@ -25,6 +25,7 @@ from vidferry_worker.child.patches import (
     fragment_keys,
     generic_embeds,
     generic_feeds,
+    generic_impersonation,
     generic_json_ld,
     generic_referers,
     generic_titles,
@@ -33,6 +34,7 @@ from vidferry_worker.child.patches import (
     hls_playlists,
     hls_separate_audio,
     html5_players,
+    impersonation,
     ism_manifest,
     page_limits,
     plain_playlists,
@@ -48,7 +50,7 @@ PATCHES = (
     truncated_fragments, dash_manifest, dash_fragments, download_retries, fragment_content, fragment_keys,
     generic_embeds, generic_feeds, generic_json_ld, generic_referers, generic_titles, hls_audio_codecs, hls_playlists,
     hls_live, html5_players, ism_manifest, plain_playlists, file_extensions, response_heads, smuggled_data,
-    redirected_headers,
+    redirected_headers, impersonation, generic_impersonation,
 )  # fmt: skip
 """the patches of every download, in the order of their installation: each wraps those before it"""
 

@@ -9,12 +9,14 @@ from typing import Any
 from yt_dlp import YoutubeDL
 from yt_dlp.networking.common import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.impersonate import ImpersonateTarget
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import body_checks, cookies, drm, request_limits, retry_after
 from vidferry_worker.child.classify import code_of_status
 from vidferry_worker.child.dash.period_merging import without_unfit
 from vidferry_worker.child.identity import EXTRACTORS_WITHOUT_IDS, ExtractionStep, ExtractionTrail
+from vidferry_worker.child.impersonation.handler import BrokeredCurlCFFIRH
 from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.page.context import limit_referer
 from vidferry_worker.child.page_limits import check_formats
@@ -69,6 +71,21 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.params["http_headers"]["User-Agent"] = user_agent
         for handler in self._request_director.handlers.values():  # each has a copy of them
             handler.headers["User-Agent"] = user_agent
+
+    def impersonate_always(self, target: str = "") -> None:
+        """Has all requests impersonate a browser, as yt-dlp names it; without a name, the one that yt-dlp prefers.
+
+        JobFailure where there is no such browser.
+        """
+        handler = self._request_director.handlers[BrokeredCurlCFFIRH.RH_KEY]
+        try:
+            wanted = ImpersonateTarget.from_str(target.lower())
+        except ValueError:
+            wanted = None
+        if wanted is None or not handler.is_supported_target(wanted):
+            names = sorted({str(each.client) for each in handler.supported_targets})
+            raise JobFailure(ErrorCode.INTERNAL, f"no browser {target!r} to impersonate, but {', '.join(names)}")
+        handler.impersonate = wanted
 
     def urlopen(self, req: Request | str) -> Response:
         request = Request(req) if isinstance(req, str) else req

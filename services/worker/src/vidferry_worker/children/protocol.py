@@ -107,6 +107,8 @@ class DownloadOrder:
     pacing: Pacing = NO_PACING
     user_agent: str = ""
     """empty: yt-dlp's"""
+    impersonate: str = ""
+    """the browser that all requests impersonate, as yt-dlp names it, such as `chrome`; empty: as extractors ask"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -140,6 +142,8 @@ class LookOrder:
     pacing: Pacing = NO_PACING
     user_agent: str = ""
     """empty: yt-dlp's"""
+    impersonate: str = ""
+    """the browser that all requests impersonate, as yt-dlp names it, such as `chrome`; empty: as extractors ask"""
 
     def to_message(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}

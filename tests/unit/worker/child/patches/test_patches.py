@@ -19,7 +19,8 @@ from types import SimpleNamespace
 from yt_dlp.extractor import gen_extractor_classes
 from vidferry_worker.child import patch_targets, patches
 
-OWN = {"connections": [None], "duration_limit": [1.0], "ffmpeg_progress": [{}, None], "fragment_progress": [None],
+OWN = {"connections": [SimpleNamespace(connect=None)],
+       "duration_limit": [1.0], "ffmpeg_progress": [{}, None], "fragment_progress": [None],
        "hls_playlist_observer": [None], "embed_search": [SimpleNamespace(_ies={})]}
 "what an install() is given of one download's"
 MISSING = object()

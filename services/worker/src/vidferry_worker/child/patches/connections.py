@@ -1,7 +1,7 @@
 """Replaces create_connection() of yt-dlp's request handlers.
 
 By itself, yt-dlp opens sockets; with the patch, the worker opens and connects them. The handler for `requests` uses
-urllib3, whose function has the same name and arguments.
+urllib3, whose function has the same name and arguments. The one for libcurl asks for a socket itself.
 """
 
 import socket
@@ -11,6 +11,7 @@ import urllib3.util.connection
 from yt_dlp.networking import _helper, _requests, _urllib, _websockets
 
 from vidferry_worker.child.channel import Channel
+from vidferry_worker.child.impersonation.handler import BrokeredCurlCFFIRH
 
 DEFAULT_TIMEOUT = 20.0
 """seconds"""
@@ -26,3 +27,4 @@ def install(channel: Channel) -> None:
 
     for module in (_helper, _urllib, _requests, _websockets, urllib3.util.connection):
         setattr(module, "create_connection", create_connection)  # noqa: B010 - not every module declares it
+    BrokeredCurlCFFIRH.connect = channel.connect
