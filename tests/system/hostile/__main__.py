@@ -1,10 +1,12 @@
 """In the namespace: resolver, origin and canaries, a Redis and a worker; jobs by JSON lines on standard input.
 
-Arguments: a folder, and the worker's settings as JSON; `guards: off` among them takes a worker without any.
+Arguments: a folder, and the worker's settings as JSON; `guards: off` among them takes a worker without any, and
+`impersonate` one whose children request everything as that browser.
 """
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,24 @@ from system.hostile.listeners import Listeners
 from system.hostile.names import Names
 from system.hostile.pages import MARK, canary_clip
 
-GUARDS_OFF = f"""#!{sys.executable}
+PYTHON = f"""#!{sys.executable}
 import runpy, sys
 arguments, sys.executable = sys.argv[1:], __file__
 sys.argv = arguments[arguments.index("-m") + 1:]
+"""
+RUN = """
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+IMPERSONATING = """
+if sys.argv[0].endswith("zygote"):
+    from vidferry_worker.child import preload
+    load = preload.load_downloader
+    def load_and_impersonate():
+        load()
+        preload.loaded_downloader().impersonate_always({target!r})
+    preload.load_downloader = load_and_impersonate
+"""
+GUARDS_OFF = """
 if sys.argv[0].endswith("zygote"):
     import requests.sessions
     from vidferry_worker.child import content_sniff, page_limits as limits, request_limits, stream_checks
@@ -28,7 +44,7 @@ if sys.argv[0].endswith("zygote"):
     subprocesses.GUARD = ()
     content_sniff.is_text_file = lambda path: False
     request_limits.limit_read = lambda read: read
-    request_limits.SCHEMES = {{"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}}
+    request_limits.SCHEMES = {"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}
     stream_checks.NATIVE_PROTOCOLS |= {{"ftp", "rtmp", "rtsp"}}
     ffmpeg_downloads.install = lambda: None
     hls_playlists.install = lambda: None
@@ -37,7 +53,6 @@ if sys.argv[0].endswith("zygote"):
 else:
     from vidferry_worker.upload import file_types
     file_types.make_file_name = lambda title, extension: title + "." + extension
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
@@ -61,6 +76,7 @@ class Island:
         state = await self._jobs.end(job)
         measuring.cancel()
         await self._cleared()
+        await self._logged_end()
         log, self._logged = self._worker.log[self._logged :], len(self._worker.log)
         told = json.dumps([state, await self._jobs.history(job)])
         return {
@@ -94,6 +110,12 @@ class Island:
             self._most = max(self._most, sum(sizes))
             await asyncio.sleep(0.01)
 
+    async def _logged_end(self) -> None:
+        """Until the log tells of the job's end, which Redis may have told sooner."""
+        async with asyncio.timeout(20):
+            while not re.search('"(attempt failed|download ended)', self._worker.log[self._logged :]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     async def _cleared(self) -> None:
         async with asyncio.timeout(20):
             while [path for path in self._worker.left() if path.is_dir()]:  # noqa: ASYNC110 - another process's
@@ -109,7 +131,9 @@ async def main(home: Path, settings: dict[str, str]) -> None:
     listeners, names = Listeners(), Names()
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("0.0.0.0", 53))
     await listeners.start()
-    python = _without_guards(home) if settings.pop("guards", "on") == "off" else None
+    python = _changed_python(home, GUARDS_OFF) if settings.pop("guards", "on") == "off" else None
+    if target := settings.pop("impersonate", ""):
+        python = _changed_python(home, IMPERSONATING.format(target=target))
     with redis_server() as redis, Worker(redis.url, home, None, python, **settings) as worker:
         async with jobs_in(redis) as jobs:
             island = Island(home, worker, jobs, listeners, names)
@@ -118,9 +142,10 @@ async def main(home: Path, settings: dict[str, str]) -> None:
                 print(json.dumps(await island.attack(**json.loads(line))), flush=True)
 
 
-def _without_guards(home: Path) -> Path:
+def _changed_python(home: Path, change: str) -> Path:
+    """A Python whose worker and zygote are changed before they run."""
     python = home / "python"
-    python.write_text(GUARDS_OFF)
+    python.write_text(PYTHON + change + RUN)
     python.chmod(0o755)
     return python
 

@@ -5,9 +5,10 @@ import pytest
 from system.hostile.island import MAX_BYTES, Island, island
 
 
-@pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
-    with island(tmp_path_factory.mktemp("guarded")) as found:
+@pytest.fixture(scope="session", params=["", "chrome"], ids=["plain", "impersonating"])
+def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
+    """With all guards; once with yt-dlp's ordinary requests, once with all requests as a browser's."""
+    with island(tmp_path_factory.mktemp("guarded"), impersonate=request.param) as found:
         yield found
 
 

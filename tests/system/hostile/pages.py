@@ -3,7 +3,7 @@
 `{x}` in a path's query is where it aims: an address inwards, or a canary's file.
 """
 
-import gzip
+import zlib
 from collections.abc import Callable
 from functools import cache
 from html import escape
@@ -64,8 +64,10 @@ def _disguised(kind: str, x: str) -> Page:
 
 @cache
 def _bomb(start: bytes) -> bytes:
-    """4 GB in 4 MB: each member of a gzip file is unpacked after the other (RFC 1952 §2.2)."""
-    return gzip.compress(start) + gzip.compress(b" " * 64 * 1024**2, 6) * 64
+    """4 GB in 4 MB, of one gzip member: what is packed after a full flush needs nothing before it, so it repeats."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    head = packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + (packer.compress(b" " * 64 * 1024**2) + packer.flush(zlib.Z_FULL_FLUSH)) * 64
 
 
 def _segment(x: str) -> Page:

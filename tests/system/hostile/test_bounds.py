@@ -73,7 +73,7 @@ def test_a_name_leads_nowhere_and_holds_no_control_characters(path: str, guarded
     before = sorted(each for each in guarded.home.parent.rglob("*") if "bucket" not in each.parts)
     found = guarded.attack(f"http://evil.example/{path}")
 
-    assert found.state["status"] == "completed", found
+    assert found.state["status"] == "completed", (found.why, found)
     result = found.state["result"]
     assert not [mark for mark in MARKS if mark in result["filename"]]
     assert all(each.startswith(("objects/videos/", "locks/")) and ".." not in each for each in found.bucket)
@@ -89,6 +89,6 @@ def test_without_that_it_is_the_sites_name_that_a_browser_is_given(open_island: 
 def test_after_all_that_the_worker_still_works(guarded: Island) -> None:
     found = guarded.attack("http://evil.example/clip.mp4?afterwards")
 
-    assert found.state["status"] == "completed", found
+    assert found.state["status"] == "completed", (found.why, found)
     assert found.state["result"]["size"] > 2 * 1024**2
     untouched(found)

@@ -94,7 +94,7 @@ def test_a_playlist_in_the_guise_of_media_is_refused(kind: str, fmt: str, guarde
     for aim in (str(guarded.canary), "http://169.254.169.254/clip.mp4"):
         found = guarded.attack(f"http://evil.example/disguised-{kind}.mp4?x={quote(aim)}", fmt)
 
-        assert (found.code, TEXT in found.why) == ("unsupported_stream", True), found
+        assert (found.code, TEXT in found.why) == ("unsupported_stream", True), (found.why, found)
         untouched(found)
 
 
