@@ -4,7 +4,7 @@ import json
 
 from support.chart import CHART, merged, nested, render, secret_text
 from vidferry_worker.network.proxy import Proxy
-from vidferry_worker.sites.parser import KEYS, UNSUPPORTED, parse_sites
+from vidferry_worker.sites.parser import KEYS, parse_sites
 
 
 def test_workers_alone_have_the_file() -> None:
@@ -48,4 +48,4 @@ def test_the_values_have_each_key_that_workers_honour() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     sites = schema["properties"]["worker"]["properties"]["sites"]["properties"]
     keys = sites["rules"]["additionalProperties"]["properties"]
-    assert keys.keys() == KEYS - UNSUPPORTED.keys()
+    assert keys.keys() == KEYS

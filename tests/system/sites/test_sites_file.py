@@ -116,6 +116,16 @@ def test_a_user_agent_goes_with_the_page_to_its_media(service: Service, site: Si
     assert agents(other) == {AGENT}
 
 
+def test_a_browser_is_impersonated_in_every_request(service: Service, site: Site, other: Site) -> None:
+    service.put('["127.0.0.1"]\nimpersonate = "chrome"')
+    service.probe(site.put("/page", page("hls/master.m3u8", poster="poster.jpg")))
+    service.download(site.url("/page"))
+    service.download(other.url("/media/clip.mp4"))
+
+    assert {"Google Chrome" in each.headers.get("sec-ch-ua", "") for each in site.requests()} == {True}
+    assert {"sec-ch-ua" in each.headers for each in other.requests()} == {False}
+
+
 def test_requests_of_an_extraction_are_apart(service: Service, site: Site) -> None:
     """Lower bounds alone: each request is sent after the answer before it and the pause."""
     service.put('["127.0.0.1"]\nsleep = 0.4')

@@ -8,13 +8,11 @@ import pytest
 
 from support.tree import ROOT
 from vidferry_worker.network.proxy import Proxy
-from vidferry_worker.sites import parser
 from vidferry_worker.sites.parser import (
     KEYS,
     MAX_BYTES,
     MAX_ENTRIES,
     MAX_LINE,
-    UNSUPPORTED,
     SitesFileWrong,
     parse_sites,
 )
@@ -64,20 +62,16 @@ def test_the_page_for_operators() -> None:
     parsed = parse_sites(example.encode())
     assert parsed.problems == {}
     assert parsed.entries.keys() == {"default", "example.com", "example.org"}
-    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == KEYS - UNSUPPORTED.keys()
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == KEYS
 
 
-def test_each_field_of_a_rule_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those that nothing honours yet, which are refused for that reason alone."""
+def test_each_field_of_a_rule_has_a_key() -> None:
     values = {
         "downloads": "2", "starts_per_minute": "10", "fragments": "4", "sleep": "0", "proxy": '"none"',
         "user_agent": '"x"', "impersonate": '"chrome-131:windows-10"',
     }  # fmt: skip
     assert values.keys() == {field.name for field in fields(SiteRule)}
     text = "\n".join(f"{key} = {value}" for key, value in values.items())
-    for key, why in UNSUPPORTED.items():
-        assert problem(f"{key} = {values[key]}") == f"{key}: {why}"
-    monkeypatch.setattr(parser, "UNSUPPORTED", {})
     (entry,) = parse_sites(f"[default]\n{text}".encode()).entries.values()
     assert SiteRule(**entry).impersonate == "chrome-131:windows-10"
 

@@ -35,3 +35,8 @@ def test_the_way_out() -> None:
     assert SiteRule(proxy=proxy).dial == proxy.dial
     assert "secret" not in repr(SiteRule(proxy=proxy))
     assert "somebody" not in repr(SiteRule(proxy=proxy))
+
+
+def test_a_browser_to_impersonate_has_its_own_user_agent() -> None:
+    assert SiteRule(user_agent="Mine/1.0").sent_user_agent == "Mine/1.0"
+    assert SiteRule(user_agent="Mine/1.0", impersonate="chrome").sent_user_agent == ""

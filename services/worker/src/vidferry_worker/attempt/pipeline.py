@@ -98,7 +98,8 @@ class Pipeline:
             self._context.settings.stall_seconds,
             self._loan.cookies,
             pacing_of(self._context.settings, self._rule),
-            self._rule.user_agent or "",
+            self._rule.sent_user_agent,
+            self._rule.impersonate or "",
         )
 
     async def _claim_object(self, name: str) -> None:

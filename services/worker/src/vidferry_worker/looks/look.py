@@ -30,7 +30,13 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
     settings, memory = context.settings, context.memory_cgroup
     loan = context.cookies.lend(order.url, credential)
     rule = context.sites.rules.of(site_of(order.url))
-    order = replace(order, cookies=loan.cookies, pacing=pacing_of(settings, rule), user_agent=rule.user_agent or "")
+    order = replace(
+        order,
+        cookies=loan.cookies,
+        pacing=pacing_of(settings, rule),
+        user_agent=rule.sent_user_agent,
+        impersonate=rule.impersonate or "",
+    )
     kills = memory.count_oom_kills()
     # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
     name = f"look-{secrets.token_hex(8)}"

@@ -44,11 +44,6 @@ _TOML_LINE = re.compile(r"\(at line (\d+), ")
 _TARGET = re.compile(r"[A-Za-z0-9._:-]{1,60}")
 _HOW_TO_NAME = 'name it by its registered domain in quotes, like ["example.com"]'
 
-UNSUPPORTED = {
-    "impersonate": "this version can't impersonate browsers",
-}
-"""keys that SiteRule has and nothing honours yet. An entry with one can't be used"""
-
 Values = Mapping[str, Any]
 """what an entry sets, by the fields of SiteRule"""
 
@@ -137,8 +132,6 @@ def _parse_entry(table: object) -> Values:
         raise EntryWrong(f"it must not have tables within: {_HOW_TO_NAME}")
     if not table.keys() <= _PARSERS.keys():
         raise EntryWrong(f"it may have these keys: {', '.join(_PARSERS)}")
-    for key in table.keys() & UNSUPPORTED.keys():
-        raise EntryWrong(f"{key}: {UNSUPPORTED[key]}")
     return {key: _parse_value(key, value) for key, value in table.items()}
 
 

@@ -33,6 +33,11 @@ class SiteRule:
         return self.proxy.way if self.proxy else ""
 
     @property
+    def sent_user_agent(self) -> str:
+        """The user agent of all requests; empty: yt-dlp's, or that of the browser to impersonate, which alone fits it."""
+        return "" if self.impersonate else self.user_agent or ""
+
+    @property
     def dial(self) -> Dial:
         """The way out of everything that a child of this site requests."""
         return self.proxy.dial if self.proxy else dial_directly
