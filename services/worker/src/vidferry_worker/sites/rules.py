@@ -34,7 +34,7 @@ class SiteRule:
 
     @property
     def sent_user_agent(self) -> str:
-        """The user agent of all requests; empty: yt-dlp's, or that of the browser to impersonate, which alone fits it."""
+        """The user agent of all requests; empty: yt-dlp's, or the impersonated browser's own."""
         return "" if self.impersonate else self.user_agent or ""
 
     @property
