@@ -20,7 +20,8 @@ from vidferry_common.contract.result import WarningCode
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
-from vidferry_common.metrics.catalogue import METRICS, OTHER, PROCESS
+from vidferry_common.metrics.busiest_sites import NAMED_SITES
+from vidferry_common.metrics.catalogue import ATTEMPT_OUTCOMES, METRICS, OTHER, PROCESS
 from vidferry_common.metrics.definitions import Definition, Label, Service
 from vidferry_common.settings import Settings
 from vidferry_common.store import RedisSettings
@@ -138,20 +139,19 @@ def metrics_page() -> str:
         "",
         "Each service serves its metrics for Prometheus as `/metrics` on its admin port (`VIDFERRY_ADMIN_PORT`, 9090),",
         "never on its public port. `make up` serves no metrics by default. Each label has a fixed set of values; any",
-        f"other value counts as `{OTHER}`. No label contains a URL, an IP address, a user or a job.",
+        f"other value counts as `{OTHER}`. No label contains a URL, an IP address, a user or a job. The label `site`",
+        f"has the registered domains of a worker's {NAMED_SITES} busiest sites, so `vidferry_attempts_total` has at",
+        f"most {(NAMED_SITES + 1) * len(ATTEMPT_OUTCOMES)} series for each worker, whatever callers name.",
         "",
         "Counters count for one process; add them up with `sum(rate(…))`. Each api reports the queue of all workers,",
         "so use `max` for the queue's metrics. The dashboard *Progress and latency* is",
         "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. `make docs` writes this page.",
     ]
-    for service in Service:
-        lines += ["", f"## {SERVICES[service]}", "", *_metric_table(d for d in METRICS if d.services == (service,))]
-    lines += [
-        "",
-        "## Every service",
-        "",
-        *_metric_table(d for d in (*METRICS, *PROCESS) if d.services == tuple(Service)),
-    ]
+    sections: list[tuple[str, tuple[Service, ...]]] = [(SERVICES[service], (service,)) for service in Service]
+    sections += [("api and worker", (Service.API, Service.WORKER)), ("Every service", tuple(Service))]
+    for title, services in sections:
+        rows = _metric_table(each for each in (*METRICS, *PROCESS) if each.services == services)
+        lines += ["", f"## {title}", "", *rows]
     return "\n".join(lines) + "\n"
 
 

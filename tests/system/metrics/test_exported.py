@@ -12,6 +12,7 @@ from support.jobs import redis_client
 from support.origin.site import Site
 from support.product import Product
 from support.scrape import Scrape
+from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.metrics.catalogue import METRICS, PROCESS
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Service
 from vidferry_common.store import QueueDepth, Store
@@ -50,6 +51,10 @@ def test_a_new_video_in_all_figures(product: Product, site: Site) -> None:
     assert grown(worker, found, "vidferry_downloads_finished_total", outcome="completed", code="none") == 1
     assert grown(worker, found, "vidferry_download_duration_seconds_count", outcome="completed") == 1
     assert grown(worker, found, "vidferry_queue_wait_seconds_count") == 1
+    assert grown(worker, found, "vidferry_attempts_total", site=OTHER, outcome="completed") == 1
+    assert grown(worker, found, "vidferry_attempts_total") == 1
+    assert grown(worker, found, "vidferry_bucket_call_duration_seconds_count", operation="upload") >= 1
+    assert grown(worker, found, "vidferry_bucket_errors_total") == 0
     assert 0 <= grown(worker, found, "vidferry_queue_wait_seconds_sum") < 20
     stages = ("started", "info", "downloading", "merging", "downloaded", "uploading")
     assert [grown(worker, found, "vidferry_stage_duration_seconds_count", stage=stage) for stage in stages] == [1] * 6
@@ -102,6 +107,7 @@ def test_a_failure_and_its_retries_by_code(path: str, code: str, retries: int, p
     assert grown(before, after, "vidferry_downloads_finished_total", outcome="failed", code=code) == 1
     assert grown(before, after, "vidferry_downloads_finished_total") == 1
     assert grown(before, after, "vidferry_download_retries_total", code=code) == retries
+    assert grown(before, after, "vidferry_attempts_total", outcome=ErrorCode(code).fault) == 1 + retries
     assert grown(before, after, "vidferry_download_duration_seconds_count", outcome="failed") == 1
     assert grown(before, after, "vidferry_queue_wait_seconds_count") == 1 + retries
 
@@ -115,7 +121,7 @@ def test_attempts_count_for_the_yt_dlp_that_they_ran(product: Product, site: Sit
 
     after = product.worker.admin.scrape()
     told = {
-        outcome: grown(before, after, "vidferry_attempts_total", **runs, outcome=outcome)
+        outcome: grown(before, after, "vidferry_yt_dlp_attempts_total", **runs, outcome=outcome)
         for outcome in ("worked", "excused", "blamed")
     }
     assert told == {"worked": 1, "excused": 1, "blamed": 2}, "one of them is tried again"
@@ -170,7 +176,12 @@ def test_what_runs_is_seen_while_it_runs(product: Product, site: Site) -> None:
     with product.follow(job_id) as watcher:
         watcher.reached("downloading")
         site.gate("run").wait_held()
-        assert product.worker.admin.scrape().value("vidferry_worker_running_attempts") == 1
+        running = product.worker.admin.until(lambda scrape: scrape.value("vidferry_worker_children_memory_bytes") > 0)
+        assert running.value("vidferry_worker_running_attempts") == 1
+        assert running.value("vidferry_worker_oldest_attempt_seconds") > 0
+        assert running.value("vidferry_worker_children") == 1
+        assert running.value("vidferry_worker_folder_bytes", kind="free") > 0
+        assert running.value("vidferry_worker_folder_bytes", kind="max") > 0
         assert product.gateway.admin.scrape().value("vidferry_gateway_sockets") == 1
         queue = product.api.admin.until(
             lambda scrape: scrape.value("vidferry_queue_downloads", state="running") == depth(product).running
@@ -180,6 +191,32 @@ def test_what_runs_is_seen_while_it_runs(product: Product, site: Site) -> None:
         assert queue.value("vidferry_redis_up") == 1
         site.gate("run").open()
         assert watcher.closed().last["status"] == "completed"
+
+
+def test_what_the_api_refuses_is_counted_by_its_code(product: Product) -> None:
+    before = product.api.admin.scrape()
+    product.client.get("/api/jobs/6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40")
+    product.client.get("/nothing")
+    product.client.get("/healthz", headers={"host": "evil.example"})
+    after = product.api.admin.scrape()
+    for code in ("job_not_found", "not_found", "unknown_host"):
+        assert grown(before, after, "vidferry_http_problems_total", code=code) == 1
+    assert grown(before, after, "vidferry_http_problems_total") == 3
+
+
+def test_what_a_child_may_not_reach_is_counted(product: Product) -> None:
+    before = product.worker.admin.scrape()
+    assert product.run("http://198.51.100.7/clip.mp4").last["error"]["code"] == "forbidden_address"
+    after = product.worker.admin.scrape()
+    assert grown(before, after, "vidferry_worker_egress_refused_total", reason="not_public") >= 1
+    assert grown(before, after, "vidferry_attempts_total", outcome="request") == 1
+
+
+def test_every_loop_and_way_to_redis_is_measured(product: Product) -> None:
+    for admin in product.admins:
+        found = admin.until(lambda scrape: scrape.value("vidferry_event_loop_lag_seconds_count") > 0)
+        admin.until(lambda scrape: scrape.value("vidferry_redis_round_trip_seconds") > 0)
+        assert found.value("vidferry_event_loop_lag_seconds_sum") < 60
 
 
 def test_a_refused_socket_is_counted_by_its_code(product: Product) -> None:

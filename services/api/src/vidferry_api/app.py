@@ -33,7 +33,7 @@ from vidferry_api.settings import ApiSettings
 from vidferry_common.access import AccessMode
 from vidferry_common.bucket import Bucket, open_bucket
 from vidferry_common.http.asgi import KnownHost
-from vidferry_common.metrics import Registry
+from vidferry_common.metrics import BucketCalls, Registry
 from vidferry_common.startup import wait_for_redis_and_bucket
 from vidferry_common.store import JobChanges, Store, connect_redis
 from vidferry_common.store.client import connection_name
@@ -75,6 +75,7 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     app.state.routes = [*included, *app.routes]
     for route in included:
         declare_access(route, optional=settings.access is AccessMode.NONE)
+    bucket.observe_calls(BucketCalls(registry))
     app.state.metrics = ApiMetrics(registry, RouteTemplates(app.state.routes))
     authenticator = Authenticator(settings, app.state.metrics)
     app.router.lifespan_context = _lifespan(settings, registry, bucket, authenticator)

@@ -34,16 +34,19 @@ class ApiMetrics:
         for route, method, status in routes.answers:
             self._requests.start_series(route, method, status)
         self._durations = registry.add_histogram(catalogue.HTTP_DURATION, route=routes.templates)
+        self._problems = registry.add_counter(catalogue.HTTP_PROBLEMS)
         self.accepted = registry.add_counter(catalogue.JOBS_ACCEPTED)
         self.refused = registry.add_counter(catalogue.JOBS_REFUSED)
         self.access_refused = registry.add_counter(catalogue.ACCESS_REFUSED)
         self.cancelled = registry.add_counter(catalogue.JOBS_CANCELLED)
 
     def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
-        """Counts a request; status is 0 if no response was sent."""
+        """Counts a request, and its problem document if one was sent; status is 0 if no response was sent."""
         route, method = self._routes.template_of(scope), scope["method"]
         self._requests.add(route, method, str(status) if status else catalogue.NO_CODE)
         self._durations.observe(seconds, route, method)
+        if problem := scope["state"].get("problem"):
+            self._problems.add(problem)
 
 
 class RouteTemplates:

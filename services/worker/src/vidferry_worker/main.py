@@ -41,6 +41,7 @@ from vidferry_worker.looks.playlists import PlaylistReader
 from vidferry_worker.looks.probes import ProbeRunner
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.network.broker import Broker
+from vidferry_worker.network.dial import dial_directly
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
@@ -51,7 +52,7 @@ from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
 from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.tasks.task_loop import TaskLoop
-from vidferry_worker.versions import VersionReporter
+from vidferry_worker.versions import VersionReporter, find_ffmpeg_version
 from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
@@ -119,14 +120,15 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             settings.record_seconds,
             settings.ended_limits,
         )
-        zygotes = Zygotes(lambda: Zygote(_make_broker(settings), settings.confinement, folder))
+        zygotes = Zygotes(lambda: Zygote(_make_broker(settings, metrics), settings.confinement, folder))
         cookies = CookieDirectory(settings.cookies_dir)
         sites = SitesFile(settings.sites_file, settings.site_rule)
         metrics.observe_cookies(cookies.report)
         metrics.observe_sites(sites.report)
         metrics.observe_sandbox(lambda: zygotes.current.sandbox_parts)
         metrics.observe_engine(lambda: zygotes.current.engine)
-        metrics.observe_bucket(bucket.health)
+        metrics.observe_bucket(bucket)
+        metrics.observe_ffmpeg(await find_ffmpeg_version())
         try:
             await zygotes.current.start()
             _warn_of_missing_sandbox_parts(settings, zygotes.current)
@@ -143,9 +145,10 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             await store.close()
 
 
-def _make_broker(settings: WorkerSettings) -> Broker:
+def _make_broker(settings: WorkerSettings, metrics: WorkerMetrics) -> Broker:
     policy = EgressPolicy(settings.egress_allow, settings.egress_ports, settings.egress_deny)
-    return Broker(policy, settings.proxy.dial) if settings.proxy else Broker(policy)
+    dial = settings.proxy.dial if settings.proxy else dial_directly
+    return Broker(policy, dial, count_refusal=metrics.egress_refused.add)
 
 
 def _warn_of_missing_sandbox_parts(settings: WorkerSettings, zygote: Zygote) -> None:
@@ -215,6 +218,8 @@ def _background_coroutines(
         settings.child_memory,
     )
     versions = VersionReporter(context.store, settings.worker_name, lambda: context.zygotes.current.engine)
+    monitor = ResourceMonitor(context.zygotes, limits)
+    context.metrics.observe_children(lambda: monitor.usage, context.folder, limits.total_disk)
     return {
         "leases": leases.renew_leases(),
         "cancellations": leases.listen_for_cancellations(),
@@ -229,14 +234,14 @@ def _background_coroutines(
         "rollbacks": RollbackWatch(context.store, settings.worker_name, context.metrics).run(),
         "publisher": publisher.run(),
         "bucket": bucket_outage.check_failing_bucket(context.bucket),
-        "watch": ResourceMonitor(context.zygotes, limits).run(),
+        "watch": monitor.run(),
         "memory": MemoryMonitor(
             context.zygotes, context.memory_cgroup, settings.child_memory, files_in_memory=is_in_memory(context.folder)
         ).run(),
         **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
         **({"sites": context.sites.watch()} if settings.sites_file else {}),
-        **bundle_coroutines(context, lambda: _make_broker(settings), versions.note_change),
-        **webhook_coroutines(settings, _make_broker(settings), context.metrics),
+        **bundle_coroutines(context, lambda: _make_broker(settings, context.metrics), versions.note_change),
+        **webhook_coroutines(settings, _make_broker(settings, context.metrics), context.metrics),
         **_batch_coroutines(context),
     }
 

@@ -1,18 +1,24 @@
 """The metrics of a worker."""
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from vidferry_common.bucket.health import Health
+from vidferry_common.bucket import Bucket
 from vidferry_common.contract.bundles import BLAMED
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
-from vidferry_common.metrics import Histogram, NegativeLatencies, Registry, catalogue
+from vidferry_common.metrics import BucketCalls, BusiestSites, Histogram, NegativeLatencies, Registry, catalogue
 from vidferry_common.metrics.catalogue import AttemptOutcome
+from vidferry_common.origins import registered_domain
 from vidferry_common.store import Claim
 from vidferry_worker.children.engine import Engine
+from vidferry_worker.children.resource_monitor import ChildrenUsage
 from vidferry_worker.cookies.directory import CookieReport
 from vidferry_worker.sites.file import SitesReport
 
@@ -24,9 +30,9 @@ class WorkerMetrics:
     """The counters and histograms of a worker."""
 
     def __init__(self, registry: Registry, slots: int) -> None:
-        self.running = 0
-        """how many attempts"""
         self._registry = registry
+        self._started: dict[object, float] = {}
+        """when each running attempt was claimed"""
         self._queue_wait = registry.add_histogram(catalogue.QUEUE_WAIT)
         self._stages = registry.add_histogram(catalogue.STAGE_DURATION)
         self._durations = registry.add_histogram(catalogue.DOWNLOAD_DURATION)
@@ -42,9 +48,14 @@ class WorkerMetrics:
             self._finished.start_series(outcome, catalogue.NO_CODE)
         for code in ErrorCode:
             self._finished.start_series("failed", code)
+        self._attempts = BusiestSites(catalogue.ATTEMPT_OUTCOMES)
+        registry.add_reading(catalogue.ATTEMPTS, lambda: self._attempts.values)
+        self.leases_lost = registry.add_counter(catalogue.LEASES_LOST)
+        self.fenced_writes = registry.add_counter(catalogue.FENCED_WRITES)
+        self.egress_refused = registry.add_counter(catalogue.EGRESS_REFUSED)
         self.retries = registry.add_counter(catalogue.RETRIES)
-        self.attempts = AttemptCounts()
-        registry.add_reading(catalogue.ATTEMPTS, self.attempts.read)
+        self.yt_dlp_attempts = AttemptCounts()
+        registry.add_reading(catalogue.YT_DLP_ATTEMPTS, self.yt_dlp_attempts.read)
         self.bundle_looks = registry.add_counter(catalogue.BUNDLE_LOOKS)
         self.bundle_loads = registry.add_counter(catalogue.BUNDLE_LOADS)
         self.bundle_rollbacks = registry.add_counter(catalogue.BUNDLE_ROLLBACKS)
@@ -60,7 +71,8 @@ class WorkerMetrics:
         self._removed_bytes = registry.add_counter(catalogue.REMOVED_BYTES)
         self._last_sweep: float | None = None
         registry.add_reading(catalogue.LAST_SWEEP, lambda: self._last_sweep)
-        registry.add_reading(catalogue.ATTEMPTS_RUNNING, lambda: self.running)
+        registry.add_reading(catalogue.ATTEMPTS_RUNNING, lambda: len(self._started))
+        registry.add_reading(catalogue.OLDEST_ATTEMPT, self._oldest_seconds)
         registry.add_reading(catalogue.SLOTS, lambda: slots)
 
     def observe_sandbox(self, parts: Callable[[], Collection[str]]) -> None:
@@ -88,9 +100,41 @@ class WorkerMetrics:
             lambda: {("used",): float(report().used), ("unusable",): float(report().unusable)},
         )
 
-    def observe_bucket(self, bucket: Health) -> None:
-        """Exports whether the bucket answers, read at each scrape."""
-        self._registry.add_reading(catalogue.BUCKET_UP, lambda: float(bucket.error is None))
+    def observe_bucket(self, bucket: Bucket) -> None:
+        """Exports whether the bucket answers, read at each scrape, and counts the calls to it."""
+        self._registry.add_reading(catalogue.BUCKET_UP, lambda: float(bucket.health.error is None))
+        bucket.observe_calls(BucketCalls(self._registry))
+
+    def observe_ffmpeg(self, version: str) -> None:
+        """Exports the version of ffmpeg; empty where it tells none."""
+        self._registry.add_reading(catalogue.FFMPEG_INFO, lambda: {(version or "unknown",): 1.0})
+
+    def observe_children(self, usage: Callable[[], ChildrenUsage], folder: Path, max_disk: int) -> None:
+        """Exports what children take, as measured last, and what the file system of their folder has free."""
+        self._registry.add_reading(catalogue.CHILDREN, lambda: usage().children)
+        self._registry.add_reading(catalogue.CHILDREN_MEMORY, lambda: usage().memory)
+        self._registry.add_reading(catalogue.CHILDREN_CPU, lambda: usage().cpu_seconds)
+        self._registry.add_reading(
+            catalogue.FOLDER_BYTES,
+            lambda: {("used",): usage().disk, ("max",): max_disk, ("free",): shutil.disk_usage(folder).free},
+        )
+
+    @contextlib.contextmanager
+    def running_attempt(self) -> Iterator[None]:
+        """Counts an attempt as running while the context is open."""
+        key = object()
+        self._started[key] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._started[key]
+
+    def _oldest_seconds(self) -> float:
+        return time.monotonic() - min(self._started.values()) if self._started else 0.0
+
+    def count_attempt(self, url: str, outcome: str) -> None:
+        """Counts an ended attempt by the site of its URL; outcome: one of ATTEMPT_OUTCOMES."""
+        self._attempts.add(registered_domain(urlsplit(url).hostname or ""), outcome)
 
     def count_claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)

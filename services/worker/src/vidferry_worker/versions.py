@@ -40,7 +40,7 @@ class VersionReporter:
 
     async def run(self) -> None:
         """Until cancelled."""
-        deno, ffmpeg = await find_version("deno", "--version", _DENO), await find_version("ffmpeg", "-version", _FFMPEG)
+        deno, ffmpeg = await find_version("deno", "--version", _DENO), await find_ffmpeg_version()
         vidferry = version("vidferry-worker")
         while True:
             self._changed.clear()
@@ -54,6 +54,11 @@ class VersionReporter:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_INTERVAL):
                     await self._changed.wait()
+
+
+async def find_ffmpeg_version() -> str:
+    """The version of ffmpeg, such as `5.1.8-0+deb12u1`; empty where it tells none."""
+    return await find_version("ffmpeg", "-version", _FFMPEG)
 
 
 async def find_version(program: str, option: str, pattern: re.Pattern[str]) -> str:

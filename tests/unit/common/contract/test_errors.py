@@ -3,7 +3,7 @@ import re
 import pytest
 
 from support.tree import DOCS
-from vidferry_common.contract.errors import ErrorCode, JobFailure, OfferedFormats, ProblemCode
+from vidferry_common.contract.errors import ErrorCode, Fault, JobFailure, OfferedFormats, ProblemCode
 from vidferry_common.contract.result import WarningCode
 
 DOC = DOCS / "errors.md"
@@ -24,6 +24,21 @@ def test_every_code_has_a_sentence_of_its_own_for_a_person() -> None:
 def test_what_is_final_is_not_tried_again() -> None:
     assert not {code for code in FINAL if ErrorCode(code).retryable}
     assert all(ErrorCode(code).retryable for code in PASSING)
+
+
+def test_what_a_failure_comes_from() -> None:
+    """What counts against the objective of downloads is the service's alone."""
+    faults = {fault: {code for code in ErrorCode if code.fault is fault} for fault in Fault}
+
+    assert faults[Fault.SERVICE] == {
+        "extractor_outdated", "storage_denied", "storage_unavailable", "disk_full", "out_of_memory",
+        "resources_exceeded", "conversion_failed", "worker_lost", "timed_out", "internal",
+    }  # fmt: skip
+    assert faults[Fault.SITE] == {
+        "refused", "captcha", "credential_refused", "certificate_invalid", "rate_limited", "session_limited",
+        "bot_check", "origin_error", "network", "stalled",
+    }  # fmt: skip
+    assert {ErrorCode.PRIVATE, ErrorCode.PLAYLIST, ErrorCode.TOO_LARGE} <= faults[Fault.REQUEST]
 
 
 def test_a_site_that_asks_for_fewer_requests_is_one_that_may_be_tried_again() -> None:

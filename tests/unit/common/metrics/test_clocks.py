@@ -43,11 +43,13 @@ def test_the_measure_with_the_shortest_round_trip_counts(monkeypatch: pytest.Mon
     monkeypatch.setattr(f"{CLOCKS}.time", lambda: 1000.0)
     offset = ClockOffset()
     assert offset.seconds is None
+    assert offset.round_trip is None
     offset.record_measure(990.0, round_trip=4.0)
     assert offset.seconds == 8.0
     offset.record_measure(1004.0, round_trip=0.5)
     offset.record_measure(990.0, round_trip=4.0)
     assert offset.seconds == -4.25
+    assert offset.round_trip == 4.0
     for _ in range(8):
         offset.record_measure(999.0, round_trip=1.0)
     assert offset.seconds == 0.5, "older ones don't count"

@@ -106,6 +106,9 @@ async def test_one_that_learns_again_that_it_is_lost_ends_all_the_same(
     await attempt.run()
     assert attempt.lost
     assert "attempt lost its lease to another attempt" in caplog.messages
+    assert context.metrics.leases_lost.values == {(): 1}
+    assert context.metrics.fenced_writes.values["message",] == 1
+    assert context.metrics._attempts.values["site.example", "stopped"] == 1
 
 
 async def test_what_an_extractor_does_not_understand_is_tried_once_more(
@@ -130,6 +133,7 @@ async def test_what_an_extractor_does_not_understand_is_tried_once_more(
     }
     assert [{name: each[name] for name in expected} for each in told] == [expected] * 2
     assert {each["detail"] for each in told} == {"Unable to extract; https://cdn.example/v.mp4?…"}
+    assert context.metrics._attempts.values["site.example", "service"] == 2
 
 
 async def test_a_site_that_refuses_pauses_and_no_try_is_burnt(
@@ -232,7 +236,7 @@ async def test_attempts_are_counted_for_the_yt_dlp_that_they_ran(
             attempt.abandon()
         await attempt.run()
 
-    assert context.metrics.attempts.read() == {
+    assert context.metrics.yt_dlp_attempts.read() == {
         (version, "worked"): 1, (version, "blamed"): 1, (version, "excused"): 0,
     }  # fmt: skip
     counted = f"{keys.YT_DLP_ATTEMPTS}:{version}"

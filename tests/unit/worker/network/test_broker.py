@@ -5,7 +5,9 @@ import pytest
 
 from support.children import open_files
 from support.zygotes import LOOPBACK
+from vidferry_common.metrics.catalogue import EgressRefusal
 from vidferry_worker.network.broker import Broker, ForbiddenAddress
+from vidferry_worker.network.dial import dial_directly
 from vidferry_worker.network.egress import EgressPolicy
 
 pytestmark = pytest.mark.anyio
@@ -33,10 +35,16 @@ def connected(listener: socket.socket) -> bool:
 async def test_what_is_forbidden_is_never_connected(host: str, listener: socket.socket) -> None:
     policy = EgressPolicy((), frozenset({port_of(listener)}))
 
+    refusals: list[EgressRefusal] = []
+    broker = Broker(policy, count_refusal=refusals.append)
+
     with pytest.raises(ForbiddenAddress):
-        await connect(Broker(policy), host, port_of(listener))
+        await connect(broker, host, port_of(listener))
 
     assert not connected(listener)
+    with pytest.raises(ForbiddenAddress):
+        await connect(broker.through(dial_directly), host, port_of(listener))
+    assert refusals == [EgressRefusal.NOT_PUBLIC] * 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1"])

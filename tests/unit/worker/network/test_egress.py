@@ -2,6 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from vidferry_common.metrics.catalogue import EgressRefusal
 from vidferry_worker.network.egress import EgressPolicy
 
 PUBLIC = [
@@ -49,8 +50,8 @@ def test_more_ports_open_public_addresses_only() -> None:
     policy = EgressPolicy((), frozenset({8000}))
 
     assert policy.permits("8.8.8.8", 8000)
-    assert not policy.permits("8.8.8.8", 8001)
-    assert not policy.permits("127.0.0.1", 8000)
+    assert policy.find_refusal("8.8.8.8", 8001) is EgressRefusal.PORT
+    assert policy.find_refusal("127.0.0.1", 8000) is EgressRefusal.NOT_PUBLIC
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,5 @@ def test_a_denied_range_is_refused_though_it_is_public_or_allowed(address: str, 
     policy = EgressPolicy((ip_network("10.1.0.0/16"),), frozenset(), tuple(map(ip_network, denied)))
 
     assert policy.permits(address, 443) is reached
+    assert policy.find_refusal(address, 443) is (None if reached else EgressRefusal.DENIED)
     assert EgressPolicy(policy.allow, policy.ports).permits(address, 443)

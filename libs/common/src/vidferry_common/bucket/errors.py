@@ -27,3 +27,12 @@ class StorageDenied(BucketError):
 
 class StorageUnavailable(BucketError):
     """The bucket can't be reached, or refuses for now; trying again may help."""
+
+
+def find_error_kind(error: Exception) -> str:
+    """What kind of failure of the bucket it is; empty where the bucket has answered, if only about one object."""
+    if isinstance(error, ObjectNotFound | PreconditionFailed):
+        return ""
+    if isinstance(error, StorageDenied):
+        return "denied"
+    return "unavailable" if isinstance(error, StorageUnavailable) else "failed"

@@ -71,12 +71,20 @@ class SignedLink:
     """UTC"""
 
 
+CallObserver = Callable[[str, float, str], None]
+"""Is told of a call: its operation (stat, upload, read, delete, list, update, sign, check), its seconds, and what kind
+of error ended it (errors.find_error_kind), empty where the bucket has answered. A list counts for each of its pages."""
+
+
 class Bucket(Protocol):
     """A store of objects. Every method raises BucketErrors and no other errors of the storage."""
 
     @property
     def health(self) -> Health:
         """Whether the last request was answered; requests that are repeated within one call count too."""
+
+    def observe_calls(self, observer: CallObserver) -> None:
+        """Has the observer told of each call from now on, in the event loop's thread."""
 
     async def stat(self, name: str) -> StoredObject | None:
         """The object as it is now, None where there is none."""

@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from vidferry_common.bucket.disposition import other_filename
-from vidferry_common.bucket.errors import BucketError
+from vidferry_common.bucket.errors import BucketError, find_error_kind
 from vidferry_common.bucket.growing_file import GrowingFile
 from vidferry_common.bucket.health import Health
-from vidferry_common.bucket.interface import PAGE, ListedObject, SignedLink, StoredObject, Upload
+from vidferry_common.bucket.interface import PAGE, CallObserver, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.uploads import check_metadata, prepare_upload
@@ -45,8 +46,11 @@ class ThreadedBucket(ABC):
     def health(self) -> Health:
         return self._threads.health
 
+    def observe_calls(self, observer: CallObserver) -> None:
+        self._threads.observer = observer
+
     async def stat(self, name: str) -> StoredObject | None:
-        return await self._threads.run(self._stat, checked_name(name))
+        return await self._threads.run("stat", self._stat, checked_name(name))
 
     async def upload(
         self,
@@ -67,17 +71,17 @@ class ThreadedBucket(ABC):
         return False
 
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
-        return await self._threads.run(self._read, checked_name(name), limit)
+        return await self._threads.run("read", self._read, checked_name(name), limit)
 
     async def delete(self, name: str, if_generation: int) -> None:
-        await self._threads.run(self._delete, checked_name(name), if_generation)
+        await self._threads.run("delete", self._delete, checked_name(name), if_generation)
 
     def list_objects(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
         return self._threads.run_pages(self._list_pages(checked_name(folder), page))
 
     async def update_metadata(self, stored: StoredObject, changes: Mapping[str, str]) -> StoredObject:
         metadata = check_metadata({**stored.metadata, **changes})
-        return await self._threads.run(self._update_metadata, stored, metadata)
+        return await self._threads.run("update", self._update_metadata, stored, metadata)
 
     def describe_objects(
         self, folder: str, after: str = "", page: int = PAGE
@@ -86,10 +90,10 @@ class ThreadedBucket(ABC):
 
     async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         filename = other_filename(filename, stored.filename)
-        return await self._threads.run_without_health(self._sign_link, stored, lifetime, filename)
+        return await self._threads.run_without_health("sign", self._sign_link, stored, lifetime, filename)
 
     async def check(self, *, writing: bool = False) -> None:
-        await self._threads.run(self._check, writing)
+        await self._threads.run("check", self._check, writing)
 
     async def close(self) -> None:
         await self._threads.close()
@@ -121,21 +125,25 @@ class Threads:
 
     def __init__(self) -> None:
         self.health = Health()
+        self.observer: CallObserver = lambda _operation, _seconds, _error: None
+        """is told of each call, in the event loop's thread"""
         self._short = ThreadPoolExecutor(THREADS, "bucket")
         self._long = ThreadPoolExecutor(THREADS, "bucket-upload")
         self._waiting = threading.BoundedSemaphore(WAITING)
 
-    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, operation: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The call's result; its outcome counts for the bucket's health."""
-        return await asyncio.wrap_future(self._short.submit(self._record_health, partial(call, *args, **kwargs)))
+        with self._observe(operation):
+            return await asyncio.wrap_future(self._short.submit(self._record_health, partial(call, *args, **kwargs)))
 
-    async def run_without_health(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_without_health(self, operation: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As run, of a call that may end without asking the bucket: its outcome says nothing of the bucket's health."""
-        return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
+        with self._observe(operation):
+            return await asyncio.wrap_future(self._short.submit(call, *args, **kwargs))
 
     async def run_pages(self, pages: Iterator[list[T]]) -> AsyncGenerator[list[T], None]:
         """Each page that is not empty, made in a thread when it is asked for."""
-        while (page := await self.run(next, pages, None)) is not None:
+        while (page := await self.run("list", next, pages, None)) is not None:
             if page:
                 yield page
 
@@ -156,12 +164,24 @@ class Threads:
         waited = asyncio.wrap_future(future)
         waited.add_done_callback(_retrieve_exception)
         try:
-            return await asyncio.shield(waited)
+            with self._observe("upload"):
+                return await asyncio.shield(waited)
         except asyncio.CancelledError:
             stop.set()
             if not future.cancel():
                 await _wait_for_end(future)
             raise
+
+    @contextmanager
+    def _observe(self, operation: str) -> Iterator[None]:
+        """Tells of the call within, with its wait for a thread, unless it is cancelled."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            self.observer(operation, time.monotonic() - started, find_error_kind(error))
+            raise
+        self.observer(operation, time.monotonic() - started, "")
 
     def _record_health(self, call: Callable[[], T]) -> T:
         try:

@@ -7,6 +7,17 @@ from typing import Annotated, Self
 from pydantic import Field
 
 
+class Fault(StrEnum):
+    """What a failure comes from."""
+
+    REQUEST = "request"
+    """the request or its video: no attempt of anybody could succeed"""
+    SITE = "site"
+    """the site, or the way there"""
+    SERVICE = "service"
+    """this service, which is to be held to its objectives"""
+
+
 class ErrorCode(StrEnum):
     """The codes in a terminal message's `error.code`; docs/errors.md lists them."""
 
@@ -68,6 +79,13 @@ class ErrorCode(StrEnum):
     def most_retries(self) -> int | None:
         """How often such a failure is tried again, besides tries for other failures; None: as the settings allow."""
         return _MOST_RETRIES.get(self)
+
+    @property
+    def fault(self) -> Fault:
+        """What such a failure comes from."""
+        if self in _FAULTS_OF_SITES:
+            return Fault.SITE
+        return Fault.SERVICE if self in _FAULTS_OF_SERVICE else Fault.REQUEST
 
     @property
     def parks_site(self) -> bool:
@@ -158,6 +176,29 @@ _TELLS_NOTHING_OF_SITE = {
     ErrorCode.TIMED_OUT,
 }  # fmt: skip
 """of the final failures"""
+
+_FAULTS_OF_SITES = {
+    *_PAUSE_SENTENCES,
+    ErrorCode.REFUSED,
+    ErrorCode.CAPTCHA,
+    ErrorCode.CREDENTIAL_REFUSED,
+    ErrorCode.CERTIFICATE_INVALID,
+    ErrorCode.ORIGIN_ERROR,
+    ErrorCode.NETWORK,
+    ErrorCode.STALLED,
+}
+_FAULTS_OF_SERVICE = {
+    ErrorCode.EXTRACTOR_OUTDATED,
+    ErrorCode.STORAGE_DENIED,
+    ErrorCode.STORAGE_UNAVAILABLE,
+    ErrorCode.DISK_FULL,
+    ErrorCode.OUT_OF_MEMORY,
+    ErrorCode.RESOURCES_EXCEEDED,
+    ErrorCode.CONVERSION_FAILED,
+    ErrorCode.WORKER_LOST,
+    ErrorCode.TIMED_OUT,
+    ErrorCode.INTERNAL,
+}
 
 _RETRYABLE = {
     *_PAUSE_SENTENCES,

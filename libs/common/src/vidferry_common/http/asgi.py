@@ -28,6 +28,7 @@ class KnownHost:
         if refusal is None:
             await self._app(scope, receive, send)
         else:
+            scope.setdefault("state", {})["problem"] = refusal
             await _refuse_host(refusal, send)
 
 

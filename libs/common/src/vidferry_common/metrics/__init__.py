@@ -6,6 +6,8 @@ plain integers; prometheus_client writes them out when somebody asks.
 
 from vidferry_common.metrics import catalogue
 from vidferry_common.metrics.admin import AdminServer, AdminSettings, PortTaken
+from vidferry_common.metrics.bucket_calls import BucketCalls
+from vidferry_common.metrics.busiest_sites import BusiestSites
 from vidferry_common.metrics.clocks import ClockOffset, NegativeLatencies
 from vidferry_common.metrics.instruments import Counter, Histogram
 from vidferry_common.metrics.registry import Registry
@@ -13,6 +15,8 @@ from vidferry_common.metrics.registry import Registry
 __all__ = [
     "AdminServer",
     "AdminSettings",
+    "BucketCalls",
+    "BusiestSites",
     "ClockOffset",
     "Counter",
     "Histogram",

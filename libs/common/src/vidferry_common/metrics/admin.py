@@ -17,6 +17,7 @@ from pydantic import Field
 
 from vidferry_common.http.host import is_host
 from vidferry_common.http.known_hosts import HostSettings
+from vidferry_common.metrics.loop_lag import LoopLag
 from vidferry_common.metrics.registry import CONTENT_TYPE, Registry
 
 logger = logging.getLogger(__name__)
@@ -56,9 +57,9 @@ class _Refused(Exception):
 
 
 class AdminServer:
-    """The admin port's server, which serves while its context is open. Nothing where the port is 0.
+    """The admin port's server, which serves, and measures its event loop, while its context is open.
 
-    Making it raises PortTaken where the port can't be had.
+    Nothing where the port is 0. Making it raises PortTaken where the port can't be had.
     """
 
     def __init__(self, settings: AdminSettings, registry: Registry, ready: Callable[[], bool]) -> None:
@@ -67,10 +68,12 @@ class AdminServer:
         self._listener = _bind_listener(settings) if settings.admin_port else None
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._loop_lag = LoopLag(registry.loop_lags)
 
     async def __aenter__(self) -> Self:
         if self._listener is not None:
             self._server = await asyncio.start_server(self._accept_connection, sock=self._listener, limit=MAX_HEAD)
+            self._loop_lag.start()
             logger.info("admin port", extra={"port": self._listener.getsockname()[1]})
         return self
 
@@ -78,6 +81,7 @@ class AdminServer:
         if self._server is None:
             return
         self._server.close()
+        self._loop_lag.stop()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

@@ -4,13 +4,14 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from vidferry_common.contract.close import CloseCode
-from vidferry_common.contract.errors import ErrorCode
+from vidferry_common.contract.errors import ErrorCode, ProblemCode
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics.definitions import OTHER, Definition, Kind, Label, Service
 
 _API, _WORKER, _GATEWAY = (Service.API,), (Service.WORKER,), (Service.GATEWAY,)
-_EVERY = tuple(Service)
+_BUCKET_USERS, _EVERY = (Service.API, Service.WORKER), tuple(Service)
 
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _WORK_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0)
@@ -20,6 +21,9 @@ NO_CODE = "none"
 SANDBOX_PARTS = ("seccomp", "landlock")
 COOKIE_FILE_STATES = ("valid", "expired", "unusable")
 SITE_ENTRY_STATES = ("used", "unusable")
+BUCKET_OPERATIONS = ("stat", "upload", "read", "delete", "list", "update", "sign", "check")
+BUCKET_ERROR_KINDS = ("denied", "unavailable", "failed")
+ATTEMPT_OUTCOMES = ("completed", "reused", "request", "site", "service", "stopped")
 
 
 class RedisLoss(StrEnum):
@@ -68,6 +72,23 @@ class BundleLoad(StrEnum):
 
     LOADED = "loaded"
     FAILED = "failed"
+
+
+class EgressRefusal(StrEnum):
+    """Why an address was refused to a child, or to a webhook."""
+
+    DENIED = "denied"
+    NOT_PUBLIC = "not_public"
+    PORT = "port"
+
+
+class FencedWrite(StrEnum):
+    """What an attempt wanted to write when the fence refused it."""
+
+    MESSAGE = "message"
+    OBJECT = "object"
+    END = "end"
+    REQUEUE = "requeue"
 
 
 class DeliveryOutcome(StrEnum):
@@ -124,6 +145,41 @@ CLOCK_OFFSET = Definition(
     _EVERY,
 )
 
+REDIS_ROUND_TRIP = Definition(
+    "vidferry_redis_round_trip_seconds",
+    Kind.GAUGE,
+    "How long Redis took to answer the last probe of it (api: that of this scrape), including the wait for this "
+    "process' event loop. Absent before the first probe.",
+    _EVERY,
+)
+LOOP_LAG = Definition(
+    "vidferry_event_loop_lag_seconds",
+    Kind.HISTOGRAM,
+    "How late the process' event loop ran what was due, measured four times a second.",
+    _EVERY,
+    buckets=_LAG_BUCKETS,
+)
+
+# api and worker: the bucket.
+
+BUCKET_DURATION = Definition(
+    "vidferry_bucket_call_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time of a call to the bucket, with its repetitions and its wait for a thread. An upload of a file that still "
+    "grows takes as long as the download. Cancelled calls are not counted.",
+    _BUCKET_USERS,
+    (Label("operation", BUCKET_OPERATIONS),),
+    _WORK_BUCKETS,
+)
+BUCKET_ERRORS = Definition(
+    "vidferry_bucket_errors_total",
+    Kind.COUNTER,
+    "Calls to the bucket that failed. `denied`: the bucket refuses the credentials or permissions. `unavailable`: it "
+    "can't be reached, or answers with errors. `failed`: anything else, such as a damaged upload.",
+    _BUCKET_USERS,
+    (Label("kind", BUCKET_ERROR_KINDS),),
+)
+
 # The api: what comes in, and what waits.
 
 HTTP_REQUESTS = Definition(
@@ -140,6 +196,14 @@ HTTP_DURATION = Definition(
     _API,
     (_ROUTE, _METHOD),
     _REQUEST_BUCKETS,
+)
+HTTP_PROBLEMS = Definition(
+    "vidferry_http_problems_total",
+    Kind.COUNTER,
+    "Problem documents that the api has answered with, by their [code](errors.md#refused-requests): limits that were "
+    "reached, and the causes of 503.",
+    _API,
+    (Label("code", tuple(ProblemCode), "the document's `code`"),),
 )
 JOBS_ACCEPTED = Definition(
     "vidferry_jobs_accepted_total",
@@ -298,6 +362,76 @@ DOWNLOADS_FINISHED = Definition(
     _WORKER,
     (_OUTCOME, _ERROR),
 )
+ATTEMPTS = Definition(
+    "vidferry_attempts_total",
+    Kind.COUNTER,
+    "Ended attempts by site, the registered domain of the URL, such as `example.co.uk`. `completed`, `reused`: the "
+    "video is in the bucket. Failed because of the `request` (or its video), the `site` (or the way there) or the "
+    "`service`: by the code of the failure. `stopped`: cancelled, moved to another download, handed back or lost. Only "
+    "the 50 busiest sites of a worker have series; the others, and IP addresses, count as `other`.",
+    _WORKER,
+    (Label("site", meaning="the registered domain, or `other`"), Label("outcome", ATTEMPT_OUTCOMES)),
+)
+LEASES_LOST = Definition(
+    "vidferry_worker_leases_lost_total",
+    Kind.COUNTER,
+    "Attempts of this worker that were stopped because another attempt of the download has been claimed: this worker "
+    "could not renew its lease in time.",
+    _WORKER,
+)
+FENCED_WRITES = Definition(
+    "vidferry_worker_fenced_writes_total",
+    Kind.COUNTER,
+    "Writes of this worker's attempts that Redis refused, because the download has ended or has another attempt: a "
+    "`message`, the claim of an `object`, the `end`, a `requeue`. A cancelled download may have one.",
+    _WORKER,
+    (Label("write", tuple(FencedWrite)),),
+)
+EGRESS_REFUSED = Definition(
+    "vidferry_worker_egress_refused_total",
+    Kind.COUNTER,
+    "Connections that were refused to children and webhooks because of the address. `denied`: in "
+    "VIDFERRY_EGRESS_DENY. `not_public`: not on the public internet, and not in VIDFERRY_EGRESS_ALLOW. `port`: a port "
+    "that is not allowed.",
+    _WORKER,
+    (Label("reason", tuple(EgressRefusal)),),
+)
+CHILDREN = Definition(
+    "vidferry_worker_children", Kind.GAUGE, "Children of this worker: running downloads, probes and lists.", _WORKER
+)
+CHILDREN_MEMORY = Definition(
+    "vidferry_worker_children_memory_bytes",
+    Kind.GAUGE,
+    "Memory of all children together, as VIDFERRY_CHILD_MEMORY counts it. Measured twice a second.",
+    _WORKER,
+)
+CHILDREN_CPU = Definition(
+    "vidferry_worker_children_cpu_seconds_total",
+    Kind.COUNTER,
+    "CPU time of all children. Measured twice a second, so what a child uses after its last measurement is missing.",
+    _WORKER,
+)
+FOLDER_BYTES = Definition(
+    "vidferry_worker_folder_bytes",
+    Kind.GAUGE,
+    "The folder of the running downloads: bytes `used` by them, bytes that they may use together (`max`), and bytes "
+    "`free` on its file system.",
+    _WORKER,
+    (Label("kind", ("used", "max", "free")),),
+)
+OLDEST_ATTEMPT = Definition(
+    "vidferry_worker_oldest_attempt_seconds",
+    Kind.GAUGE,
+    "How long the oldest attempt that this worker runs has been running; 0 if none runs.",
+    _WORKER,
+)
+FFMPEG_INFO = Definition(
+    "vidferry_worker_ffmpeg_info",
+    Kind.GAUGE,
+    "Always 1. The label says which ffmpeg merges streams.",
+    _WORKER,
+    (Label("version", meaning="as ffmpeg tells it"),),
+)
 RETRIES = Definition(
     "vidferry_download_retries_total",
     Kind.COUNTER,
@@ -305,8 +439,8 @@ RETRIES = Definition(
     _WORKER,
     (_RETRIED,),
 )
-ATTEMPTS = Definition(
-    "vidferry_attempts_total",
+YT_DLP_ATTEMPTS = Definition(
+    "vidferry_yt_dlp_attempts_total",
     Kind.COUNTER,
     "Attempts that have run a child, by the version of yt-dlp that it ran: the last two of this worker. `blamed`: it "
     "failed with a code that a bad yt-dlp causes. `excused`: it failed with another one.",

@@ -23,6 +23,8 @@ class ClockOffset:
 
     def __init__(self) -> None:
         self._measures: deque[tuple[float, float]] = deque(maxlen=MEASURES)
+        self.round_trip: float | None = None
+        """the seconds of the last one; None before the first measure"""
 
     @property
     def seconds(self) -> float | None:
@@ -31,6 +33,7 @@ class ClockOffset:
 
     def record_measure(self, redis_time: float, round_trip: float) -> None:
         """A reply with that Unix time came just now, after round_trip seconds."""
+        self.round_trip = round_trip
         self._measures.append((round_trip, time() - round_trip / 2 - redis_time))
 
 

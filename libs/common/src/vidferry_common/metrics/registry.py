@@ -39,6 +39,9 @@ class Registry(Collector):
         self.clock_offset = ClockOffset()
         """whoever probes Redis tells it"""
         self.add_reading(catalogue.CLOCK_OFFSET, lambda: self.clock_offset.seconds)
+        self.add_reading(catalogue.REDIS_ROUND_TRIP, lambda: self.clock_offset.round_trip)
+        self.loop_lags = self.add_histogram(catalogue.LOOP_LAG)
+        """whoever serves the registry measures its loop"""
 
     def add_counter(self, definition: Definition, **sets: tuple[str, ...]) -> Counter:
         """A new counter. sets: the values of those labels whose set only the program knows."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from vidferry_common.bucket import BucketError
 from vidferry_common.contract.errors import ProblemCode
@@ -97,8 +98,22 @@ class Problem(Exception):
         self.headers = problem_headers(code, headers)
 
     def response(self) -> JSONResponse:
-        body = problem_document(self.code, self.detail, self.errors)
-        return JSONResponse(body, self.code.status, self.headers, media_type=MEDIA_TYPE)
+        return ProblemResponse(self)
+
+
+class ProblemResponse(JSONResponse):
+    """A problem document. Its code is in `request.state.problem` once it is sent, for the metrics."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem) -> None:
+        body = problem_document(problem.code, problem.detail, problem.errors)
+        super().__init__(body, problem.code.status, problem.headers)
+        self._code = problem.code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["problem"] = self._code
+        await super().__call__(scope, receive, send)
 
 
 class BodyTooLarge(HTTPException):

@@ -17,6 +17,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
+from vidferry_common.metrics.catalogue import FencedWrite
 from vidferry_common.store import (
     Cause,
     Claim,
@@ -90,11 +91,13 @@ class Attempt:
         try:
             await self._run_to_end()
         except JobsMoved:
+            self._count_end("stopped")
             logger.info("another download makes the same object", extra=self._log)
         except (asyncio.CancelledError, FenceLost) as error:
             clear_cancellation()
             self._task = None  # what follows must not be cancelled
             self.lost = self.lost or isinstance(error, FenceLost)
+            self._count_end("stopped")
             if self.lost:
                 await self._log_loss()
             else:
@@ -111,6 +114,7 @@ class Attempt:
             if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
                 logger.info("attempt stopped: no job waits for it", extra=self._log)
                 return
+        self._context.metrics.leases_lost.add()
         logger.warning("attempt lost its lease to another attempt", extra=self._log)
 
     async def _run_to_end(self) -> None:
@@ -193,10 +197,12 @@ class Attempt:
         except ObjectDeleted:
             raise JobFailure(ErrorCode.STORAGE_UNAVAILABLE, "the object was deleted on request") from None
         if job_ids is None:
+            self._context.metrics.fenced_writes.add(FencedWrite.END)
             raise FenceLost
         self._state.finish(update)
         self._reporter.count_sent(job_ids, update, step=True)
         self._context.metrics.count_finished(self._claim, update)
+        self._count_end(_outcome_of(update))
         logger.info("download ended", extra={**self._log, "status": update.status})
 
     async def _retry_or_fail(self, failure: JobFailure) -> None:
@@ -236,6 +242,8 @@ class Attempt:
         self._count_retry(failure.code, outcome)
 
     def _count_retry(self, code: ErrorCode, outcome: RequeueOutcome) -> None:
+        if outcome is not RequeueOutcome.STALE:
+            self._count_end(code.fault)
         if outcome is RequeueOutcome.REQUEUED:
             self._context.metrics.retries.add(code)
         elif outcome is RequeueOutcome.ENDED:
@@ -246,7 +254,7 @@ class Attempt:
         if not self._yt_dlp or self._is_counted:
             return
         self._is_counted = True
-        self._context.metrics.attempts.add(self._yt_dlp, failed)
+        self._context.metrics.yt_dlp_attempts.add(self._yt_dlp, failed)
         if failed is None or failed in BLAMED:
             with contextlib.suppress(StoreUnavailable):
                 await self._context.store.bundles.count_attempt(
@@ -263,6 +271,19 @@ class Attempt:
                 await self._requeue_download(Requeue(Cause.HANDOVER, self._state.current.as_waiting()))
 
     async def _requeue_download(self, how: Requeue) -> RequeueOutcome:
-        return await until_redis_answers(
+        outcome = await until_redis_answers(
             lambda: self._context.store.downloads.requeue(self._claim.download_id, self._claim.attempt, how)
         )
+        if outcome is RequeueOutcome.STALE:
+            self._context.metrics.fenced_writes.add(FencedWrite.REQUEUE)
+        return outcome
+
+    def _count_end(self, outcome: str) -> None:
+        self._context.metrics.count_attempt(self._claim.url, outcome)
+
+
+def _outcome_of(update: Update) -> str:
+    """One of ATTEMPT_OUTCOMES."""
+    if update.error:
+        return update.error.code.fault
+    return "reused" if update.result and update.result.reused else "completed"

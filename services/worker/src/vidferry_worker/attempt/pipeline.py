@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidferry_common.bucket import NEW, StoredObject
 from vidferry_common.contract import stages
+from vidferry_common.metrics.catalogue import FencedWrite
 from vidferry_common.store import Claim
 from vidferry_worker.attempt.bounds import VideoBounds, extraction_limits, pacing_of
 from vidferry_worker.attempt.reporter import FenceLost
@@ -105,6 +106,7 @@ class Pipeline:
     async def _claim_object(self, name: str) -> None:
         is_claimed = await until_redis_answers(lambda: self._context.store.downloads.claim_object(self._claim, name))
         if is_claimed is None:
+            self._context.metrics.fenced_writes.add(FencedWrite.OBJECT)
             raise FenceLost
         if not is_claimed:
             raise JobsMoved

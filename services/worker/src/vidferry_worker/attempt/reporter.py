@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from vidferry_common.contract.messages import Update
+from vidferry_common.metrics.catalogue import FencedWrite
 from vidferry_common.store import Claim, Publication
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.metrics import WorkerMetrics
@@ -95,6 +96,7 @@ class Reporter:
     def _lose_fence(self) -> None:
         if not self._lost:
             self._lost, self._progress = True, None
+            self._metrics.fenced_writes.add(FencedWrite.MESSAGE)
             self._steps.clear()
             self._idle.set()
             self._on_lost()

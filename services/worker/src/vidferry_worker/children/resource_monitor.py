@@ -5,7 +5,7 @@ A child that can't be measured counts as one that takes too much.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -37,12 +37,27 @@ class ResourceLimits:
     and pipes"""
 
 
+@dataclass(frozen=True, slots=True)
+class ChildrenUsage:
+    """What all children of a worker take together."""
+
+    children: int = 0
+    memory: int = 0
+    disk: int = 0
+    cpu_seconds: float = 0
+    """since the worker's start"""
+
+
 class ResourceMonitor:
     """The monitor of all children of a worker."""
 
     def __init__(self, zygotes: Zygote | Zygotes, limits: ResourceLimits, max_processes: int = MAX_PROCESSES) -> None:
         self._zygotes, self._limits, self._max_processes = zygotes, limits, max_processes
         self._thread = ThreadPoolExecutor(1, "watch")  # of its own, so that a slow site can't delay it
+        self._cpu_seconds: dict[int, float] = {}
+        """of each running child, as it was measured last"""
+        self.usage = ChildrenUsage()
+        """as it was measured last"""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,6 +66,8 @@ class ResourceMonitor:
                 await asyncio.sleep(INTERVAL)
                 if children := [child for child in self._zygotes.watched if child.pid]:
                     await self.check_children(children)
+                else:
+                    self._sum_up({})
         finally:
             self._thread.shutdown(wait=False)
 
@@ -58,6 +75,7 @@ class ResourceMonitor:
         """Ends those that take too much."""
         folders = [(child.pid, child.folder) for child in children]
         usages = await asyncio.get_running_loop().run_in_executor(self._thread, measure_children, folders)
+        self._sum_up(usages)
         running = [child for child in children if not child.exited.done()]
         for child in running:
             if excess := self._find_excess(child, usages[child.pid]):
@@ -65,6 +83,19 @@ class ResourceMonitor:
         if running and sum(usage.disk for usage in usages.values()) > self._limits.total_disk:
             largest = max(running, key=lambda child: usages[child.pid].disk)
             end_child(largest, ErrorCode.DISK_FULL, "all downloads together have too many bytes of files")
+
+    def _sum_up(self, usages: Mapping[int, ResourceUsage]) -> None:
+        # Less than before is a new child with an old one's pid, or a process whose end was not counted yet.
+        used = sum(max(0, usage.cpu_seconds - self._cpu_seconds.get(pid, 0)) for pid, usage in usages.items())
+        self._cpu_seconds = {
+            pid: max(usage.cpu_seconds, self._cpu_seconds.get(pid, 0)) for pid, usage in usages.items()
+        }
+        self.usage = ChildrenUsage(
+            children=len(usages),
+            memory=sum(usage.memory for usage in usages.values()),
+            disk=sum(usage.disk for usage in usages.values()),
+            cpu_seconds=self.usage.cpu_seconds + used,
+        )
 
     def _find_excess(self, child: Child | Template, usage: ResourceUsage) -> tuple[ErrorCode, str] | None:
         """The first limit that a child exceeds: its error code, and how much the child takes."""

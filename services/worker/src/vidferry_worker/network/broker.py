@@ -6,7 +6,9 @@ It connects to the very address that it checked, so a name can't lead elsewhere 
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
+from vidferry_common.metrics.catalogue import EgressRefusal
 from vidferry_worker.network import dial
 from vidferry_worker.network.dial import Address, Dial
 from vidferry_worker.network.egress import EgressPolicy
@@ -22,19 +24,27 @@ RESOLVE_SECONDS = 10.0
 class ForbiddenAddress(Exception):
     """Every address of the host is one that downloads may not reach."""
 
+    def __init__(self, reason: EgressRefusal) -> None:
+        super().__init__("downloads may not reach that address")
+        self.reason = reason
+
 
 class Broker:
     """The broker of all children of a worker."""
 
     def __init__(
-        self, policy: EgressPolicy, dial_address: Dial = dial.dial_directly, resolver: Resolver | None = None
+        self,
+        policy: EgressPolicy,
+        dial_address: Dial = dial.dial_directly,
+        resolver: Resolver | None = None,
+        count_refusal: Callable[[EgressRefusal], None] = lambda _: None,
     ) -> None:
-        self._policy, self._dial_address = policy, dial_address
+        self._policy, self._dial_address, self._count_refusal = policy, dial_address, count_refusal
         self._resolver = resolver or Resolver()
 
     def through(self, dial_address: Dial) -> "Broker":
         """The same broker for children that go out another way: with its policy and its resolver."""
-        return Broker(self._policy, dial_address, self._resolver)
+        return Broker(self._policy, dial_address, self._resolver, self._count_refusal)
 
     def new_lookup_quota(self) -> LookupQuota:
         """The quota of a new child."""
@@ -47,8 +57,9 @@ class Broker:
             async with asyncio.timeout(min(MAX_SECONDS, seconds)):
                 addresses = await self._resolve_permitted(host, port, lookups)
                 return await dial.dial_first(addresses, self._dial_address)
-        except ForbiddenAddress:
-            logger.info("refused to connect", extra={"host": host, "port": port})
+        except ForbiddenAddress as refused:
+            logger.info("refused to connect", extra={"host": host, "port": port, "reason": refused.reason})
+            self._count_refusal(refused.reason)
             raise
         except ValueError as error:  # not a valid name (UnicodeError)
             raise OSError(str(error)) from error
@@ -61,8 +72,8 @@ class Broker:
         async with asyncio.timeout(RESOLVE_SECONDS):
             infos = await lookups.look_up(host, port)
         addresses = [Address(info[0], str(info[4][0]), port) for info in infos]
-        permitted = [address for address in addresses if self._policy.permits(address.host, port)]
-        if addresses and not permitted:
-            msg = "downloads may not reach that address"
-            raise ForbiddenAddress(msg)
+        refusals = [self._policy.find_refusal(address.host, port) for address in addresses]
+        permitted = [address for address, refusal in zip(addresses, refusals, strict=True) if refusal is None]
+        if not permitted and (reason := next(filter(None, refusals), None)):
+            raise ForbiddenAddress(reason)
         return permitted

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from vidferry_common.metrics.catalogue import EgressRefusal
+
 DEFAULT_PORTS = frozenset({80, 443, 8080, 8443})
 """that downloads may reach on every public address, besides those that the settings name"""
 
@@ -28,17 +30,23 @@ class EgressPolicy:
     """refused although public or allowed: a cluster may use public ranges for its own pods"""
 
     def permits(self, address: str, port: int) -> bool:
-        """Whether downloads may reach an IP address and port. With a scope id it is link-local, so refused."""
+        """Whether downloads may reach an IP address and port."""
+        return self.find_refusal(address, port) is None
+
+    def find_refusal(self, address: str, port: int) -> EgressRefusal | None:
+        """Why downloads may not reach an IP address and port, if so. With a scope id it is link-local, so refused."""
         try:
             outer = ip_address(address)
         except ValueError:
-            return False
+            return EgressRefusal.NOT_PUBLIC
         ip = _embedded_ipv4(outer)
         if _is_within(ip, self.deny) or _is_within(outer, self.deny):
-            return False
+            return EgressRefusal.DENIED
         if _is_within(ip, self.allow):
-            return True
-        return _is_public(ip) and (port in DEFAULT_PORTS or port in self.ports)
+            return None
+        if not _is_public(ip):
+            return EgressRefusal.NOT_PUBLIC
+        return None if port in DEFAULT_PORTS or port in self.ports else EgressRefusal.PORT
 
 
 def _is_within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

@@ -29,12 +29,11 @@ class Runner:
         metrics.count_claimed(claim)
         running = Attempt(self._context, self._publisher, claim)
         self.leases.hold(download_id, attempt, running.abandon)
-        metrics.running += 1
         try:
-            await running.run()
+            with metrics.running_attempt():
+                await running.run()
         finally:
             self.leases.release(download_id, attempt)
-            metrics.running -= 1
         if running.lost and await self._is_unclaimed(download_id, attempt):
             await self.run_attempt(download_id, attempt)
 

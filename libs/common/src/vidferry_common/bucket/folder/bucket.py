@@ -48,7 +48,7 @@ class FolderBucket(ThreadedBucket):
             self._files.prepare()
 
     async def links_from(self, folder: Path) -> bool:
-        return await self._threads.run(self._links_from, folder)
+        return await self._threads.run("stat", self._links_from, folder)
 
     async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         return self._sign_link(stored, lifetime, other_filename(filename, stored.filename))  # blocks on nothing
@@ -60,7 +60,7 @@ class FolderBucket(ThreadedBucket):
         LinkExpired, and ObjectNotFound where the object was deleted or replaced since.
         """
         generation = self._signer.verify_link(name, query, time.time() if now is None else now)
-        opened = await self._threads.run(self._open, checked_name(name), generation)
+        opened = await self._threads.run("read", self._open, checked_name(name), generation)
         filename = query.get("filename") or opened.stored.filename
         return replace(opened, stored=replace(opened.stored, filename=filename))
 
