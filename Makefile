@@ -42,8 +42,8 @@ test-memory: $(VENV)/.dev ## downloads that take all the memory of their worker'
 test-bundles: $(VENV)/.dev ## workers that switch to another yt-dlp, with a package index of their own
 	$(BIN)/pytest -m bundles tests/system/bundles tests/unit/worker/bundles $(PYTEST_ARGS)
 
-test-dashboard: $(VENV)/.dev ## the dashboard's queries on a real Prometheus, which it brings on Debian
-	$(BIN)/pytest -m dashboard tests/system/dashboard $(PYTEST_ARGS)
+test-dashboard: $(VENV)/.dev ## the queries of dashboards and alerts on a real Prometheus, which it brings on Debian
+	$(BIN)/pytest -m dashboard tests/system/dashboard -n 2 $(PYTEST_ARGS)
 
 bench-worker: $(VENV)/.dev ## how fast downloads are and what they cost (BENCH_ARGS=--short for a quick look)
 	@PYTHONPATH=tests $(BIN)/python -m bench.worker $(BENCH_ARGS)

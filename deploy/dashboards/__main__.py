@@ -1,4 +1,4 @@
-"""Writes the dashboards into the chart: `make docs`. With --check it only fails if a file is out of date."""
+"""Writes dashboards and alerts into the chart: `make docs`. With --check it only fails if a file is out of date."""
 
 import sys
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 import progress_and_latency
+from alerts import file as alerts_file
 
-FOLDER = Path(__file__).parent.parent / "helm" / "vidferry" / "dashboards"
-DASHBOARDS = {"progress-and-latency.json": progress_and_latency.build_dashboard}
+CHART = Path(__file__).parent.parent / "helm" / "vidferry"
+DASHBOARDS = {"progress-and-latency": progress_and_latency.build_dashboard}
 
 
 def main() -> int:
-    stale = 0
-    for name, build in DASHBOARDS.items():
-        path, text = FOLDER / name, JSONEncoder(sort_keys=True, indent=2).encode(build()) + "\n"
-        if path.exists() and path.read_text() == text:
-            continue
-        stale += 1
+    encoder = JSONEncoder(sort_keys=True, indent=2)
+    files = {CHART / "dashboards" / f"{name}.json": f"{encoder.encode(make())}\n" for name, make in DASHBOARDS.items()}
+    files[CHART / "files" / "alerts.yaml"] = alerts_file.text()
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
         if "--check" in sys.argv:
             print(f"{path.name} is not what deploy/dashboards builds: run make docs")
         else:
-            path.write_text(text)
-    return stale if "--check" in sys.argv else 0
+            path.write_text(files[path])
+    return 1 if stale and "--check" in sys.argv else 0
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ REDIS = "StatefulSet/vidferry-redis"
 POD = "spec.template.spec"
 PEER = [{"ipBlock": {"cidr": "10.9.0.0/16"}}]
 POLICY = "NetworkPolicy/vidferry-"
+ALERTS, ALERTED = "PrometheusRule/vidferry", {"metrics": {"alerts": {"enabled": True}}}
 POD_MONITOR = {"metrics": {"podMonitor": {"enabled": True}}}
 SCALED = merged(HPA, nested("worker.autoscaling.keda.enabled", True))
 HOSTS = ",".join(
@@ -58,6 +59,18 @@ API_SETTINGS = "ConfigMap/vidferry-api"
 OPEN_HOOKS = merged(OPEN, {"webhooks": {"enabled": True, "existingSecret": "hooks"}})
 KEYS_TOO = merged(KEYS, nested("access.firstKey", True))
 
+NUMBERS_OF_ALERTS = (
+    *(f"objectives.{name}" for name in ("requests", "downloads", "starts", "messages")),
+    *(
+        f"thresholds.{name}"
+        for name in (
+            "minFailures", "waitSeconds", "siteFailureShare", "siteAttempts", "outdatedShare", "workerLosses",
+            "redisMemoryShare", "slowClientShare", "slowClients", "diskShare", "webhookFailureShare",
+            "webhookWaitSeconds", "clockOffsetSeconds", "loopLagSeconds",
+        )
+    ),
+)  # fmt: skip
+
 UNSHOWN = {
     "enabled": "a parent chart's condition, which helm itself reads: test_subchart.py",
     "global": "a parent chart's: test_subchart.py",
@@ -72,6 +85,7 @@ UNSHOWN = {
     "metrics.dashboards.enabled": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.labels": "needs a dashboard: test_metrics.py",
     "metrics.dashboards.annotations": "needs a dashboard: test_metrics.py",
+    **{f"metrics.alerts.{name}": "amid expressions: test_alerts.py" for name in NUMBERS_OF_ALERTS},
 }
 
 CHANGES: dict[str, Change] = {
@@ -327,6 +341,15 @@ CHANGES: dict[str, Change] = {
     "metrics.serviceMonitor.enabled": change(True, "ServiceMonitor/vidferry", "endpoints[0].port=admin"),
     "metrics.interval": change(7, "PodMonitor/vidferry", "interval=7s", POD_MONITOR),
     "metrics.labels": change({"a": "b"}, "PodMonitor/vidferry", "metadata.labels.a=b", POD_MONITOR),
+    "metrics.alerts.enabled": change(True, ALERTS, "groups[0].name=vidferry-objectives"),
+    "metrics.alerts.labels": change({"a": "b"}, ALERTS, "metadata.labels.a=b", ALERTED),
+    "metrics.alerts.runbooks": change(
+        "https://wiki.example/vidferry",
+        ALERTS,
+        "runbook_url=https://wiki.example/vidferry#vidferrysitefails",
+        ALERTED,
+    ),
+    "metrics.alerts.disabled": change(["VidferrySiteFails"], ALERTS, "not alert=VidferrySiteFails", ALERTED),
     "extraManifests": change(
         ["{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-a'}, data: {a: b}}"],
         "ConfigMap/vidferry-a",

@@ -41,6 +41,12 @@ SELECTOR = closed(
 )
 TARGET = closed("group kind name", group={"const": ""}, kind={"const": "Service"}, name=TEXT)
 ENDPOINT = closed("port path", port=TEXT, path=TEXT, interval={"type": "string", "pattern": "^[0-9]+s$"})
+RECORDING_RULE = closed("record expr labels", record=TEXT, expr=TEXT, labels={"type": "object"})
+ALERTING_RULE = closed(
+    "alert expr for labels annotations",
+    **{"alert": TEXT, "expr": TEXT, "for": {"pattern": "^[0-9]+m$"}, "labels": {"type": "object"}},
+    annotations=closed("summary runbook_url", summary=TEXT, runbook_url=TEXT),
+)
 BACKEND = closed("name port", name=TEXT, port=SECONDS)
 PATH_MATCH = closed("path", path=closed("type value", type={"const": "PathPrefix"}, value={"pattern": "^/"}))
 SECRET_REF = closed(
@@ -149,6 +155,9 @@ OTHERS: dict[str, dict[str, Any]] = {
         selector=SELECTOR,
         podTargetLabels=each(TEXT),
         podMetricsEndpoints=each(ENDPOINT),
+    ),
+    "monitoring.coreos.com/v1 PrometheusRule": closed(
+        "groups", groups=each(closed("name rules", name=TEXT, rules=each({"anyOf": [RECORDING_RULE, ALERTING_RULE]})))
     ),
     "monitoring.coreos.com/v1 ServiceMonitor": closed(
         "selector endpoints", selector=SELECTOR, podTargetLabels=each(TEXT), endpoints=each(ENDPOINT)

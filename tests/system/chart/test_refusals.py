@@ -140,6 +140,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (http_route("gke", requestTimeout="0s"), "GKE refuses routes with timeouts"),
     (merged(ingress("traefik"), http_route("traefik")), "set publicUrl"),
     (nested("metrics", {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}), "enable one of them"),
+    (nested("metrics.alerts.disabled", ["VidferrySite"]), "which is no alert: docs/runbooks.md has the names of all"),
     (merged(ingress("other"), nested("networkPolicy.controllers", [{"podSelector": {}}])), "trustedProxies: the chart"),
     (merged(ingress("nginx"), nested("networkPolicy.enabled", False)), "trustedProxies: the chart"),
     (

@@ -149,6 +149,7 @@ SETS: dict[str, dict[str, Any]] = {
     "route-gke": merged(GCS, http_route("gke")),
     "route-prefix": http_route("traefik", path="/vidferry"),
     "pod-monitor": {"metrics": {"podMonitor": {"enabled": True}}},
+    "alerts": {"metrics": {"alerts": {"enabled": True}}},
     "service-monitor": {"metrics": {"serviceMonitor": {"enabled": True}}},
     "no-policies": {"networkPolicy": {"enabled": False}},
     "work-volume": {"worker": {"work": {"storageClass": "fast", "sizeLimit": "100Gi"}}},

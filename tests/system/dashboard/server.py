@@ -54,21 +54,36 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """What the expression gives now."""
         question = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{question}", timeout=20) as answer:
-            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return result
+        result: list[dict[str, Any]] = self._ask(f"query?{question}")["result"]
+        return result
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules, as they were evaluated last."""
+        return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Those that fire."""
+        return [alert for alert in self._ask("alerts")["alerts"] if alert["state"] == "firing"]
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=20) as answer:
+            return json.load(answer)["data"]
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]:
-    """Scrapes these ports twice a second, as it would scrape pods of these names; ready when it has seen all."""
+def prometheus(folder: Path, targets: Mapping[str, int], rules: Path | None = None) -> Iterator[Prometheus]:
+    """Scrapes these ports twice a second, as it would scrape pods of these names; ready when it has seen all.
+
+    The rules are evaluated each second.
+    """
     port = free_port()
     jobs = [
         {"targets": [f"127.0.0.1:{target}"], "labels": {"namespace": "media", "pod": f"{name}-0"}}
         for name, target in targets.items()
     ]
     config = {
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)] if rules else [],
         "scrape_configs": [{"job_name": "vidferry", "static_configs": jobs}],
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML

@@ -14,6 +14,12 @@
 {{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled -}}
 {{- fail "metrics.podMonitor and metrics.serviceMonitor would both scrape every pod, so each metric would exist twice: enable one of them." -}}
 {{- end -}}
+{{- $alerts := .Files.Get "files/alerts.yaml" -}}
+{{- range .Values.metrics.alerts.disabled -}}
+{{- if not (contains (printf "alert: %s\n" .) $alerts) -}}
+{{- fail (printf "metrics.alerts.disabled has %s, which is no alert: docs/runbooks.md has the names of all." .) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "vidferry.checks.webhooks" -}}

@@ -1,0 +1,1 @@
+"""The alerts of the chart's PrometheusRule: objectives with their budgets, and causes."""
