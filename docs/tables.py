@@ -144,8 +144,8 @@ def metrics_page() -> str:
         f"most {(NAMED_SITES + 1) * len(ATTEMPT_OUTCOMES)} series for each worker, whatever callers name.",
         "",
         "Counters count for one process; add them up with `sum(rate(…))`. Each api reports the queue of all workers,",
-        "so use `max` for the queue's metrics. The dashboard *Progress and latency* is",
-        "`deploy/helm/vidferry/dashboards/progress-and-latency.json`. `make docs` writes this page.",
+        "so use `max` for the queue's metrics. Grafana's dashboards are in `deploy/helm/vidferry/dashboards/`, and",
+        "[runbooks.md](runbooks.md) explains the alerts. `make docs` writes this page.",
     ]
     sections: list[tuple[str, tuple[Service, ...]]] = [(SERVICES[service], (service,)) for service in Service]
     sections += [("api and worker", (Service.API, Service.WORKER)), ("Every service", tuple(Service))]

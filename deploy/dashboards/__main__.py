@@ -5,16 +5,22 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+import api
+import gateway
+import overview
 import progress_and_latency
+import redis_and_queue
+import workers_and_sites
 from alerts import file as alerts_file
 
 CHART = Path(__file__).parent.parent / "helm" / "vidferry"
-DASHBOARDS = {"progress-and-latency": progress_and_latency.build_dashboard}
+PAGES = (overview, progress_and_latency, workers_and_sites, gateway, api, redis_and_queue)
+BOARDS = tuple(page.BOARD for page in PAGES)
 
 
 def main() -> int:
     encoder = JSONEncoder(sort_keys=True, indent=2)
-    files = {CHART / "dashboards" / f"{name}.json": f"{encoder.encode(make())}\n" for name, make in DASHBOARDS.items()}
+    files = {CHART / "dashboards" / f"{board.file}.json": f"{encoder.encode(board.build())}\n" for board in BOARDS}
     files[CHART / "files" / "alerts.yaml"] = alerts_file.text()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     for path in stale:

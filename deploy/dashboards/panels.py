@@ -15,11 +15,14 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
+from alerts.rules import equals
+from vidferry_common.metrics import catalogue as m
 from vidferry_common.metrics.definitions import Definition
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHERE = 'namespace=~"$namespace"'
 WINDOW = "[$__rate_interval]"
+RANGE = "[$__range]"
 
 Query = tuple[str, str]
 """a PromQL expression, and the legend of its series"""
@@ -84,6 +87,25 @@ def number(title: str, description: str, unit: str, query: str, *, width: int = 
     panel = stat.Panel().title(title).description(description).datasource(SOURCE).unit(unit).span(width).height(4)
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     return _add_queries(panel, [(query, "")])
+
+
+def of_component(component: str) -> str:
+    """Behind `*`: leaves the series of the pods of a service. Only build_info knows it."""
+    return f"on (namespace, pod) group_left () {series(m.BUILD_INFO, '', equals('component', component))}"
+
+
+def process_panels(component: str) -> list[Any]:
+    """What the processes of a service take: CPU, memory, and how late their event loops are."""
+    own = of_component(component)
+    lag = f"sum by (namespace, pod, le) (rate({series(m.LOOP_LAG, '_bucket')}{WINDOW}))"
+    return [
+        graph("CPU", "CPUs in use by each process.", "short",
+              [(f"rate({series(m.PROCESS_CPU)}{WINDOW}) * {own}", "{{pod}}")], width=8),
+        graph("Memory", "Resident memory of each process.", "bytes",
+              [(f"{series(m.PROCESS_MEMORY)} * {own}", "{{pod}}")], width=8),
+        graph("Event-loop lag, 99 %", "How late the process runs 1 % of what is due.", "s",
+              [(f"histogram_quantile(0.99, {lag}) * {own}", "{{pod}}")], width=8),
+    ]  # fmt: skip
 
 
 def _add_queries(panel: Any, queries: Sequence[Query]) -> Any:

@@ -1,57 +1,14 @@
 """The dashboard *Progress and latency*: queue, stages, message latency, errors, sockets."""
 
-import itertools
-from typing import Any
-
-from grafana_foundation_sdk.builders import dashboard
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableOption, VariableRefresh, VariableSort
-
-from panels import SOURCE, graph, number, quantile_by, quantiles, rate, series
+from boards import Board, Rows
+from panels import graph, number, quantile_by, quantiles, rate, series
 from vidferry_common.metrics import catalogue as m
-
-UID = "vidferry-progress-latency"
-"""must not change: links to the dashboard and later versions use it"""
 
 WAITING, RUNNING = (series(m.QUEUE, "", f'state="{state}"') for state in ("waiting", "running"))
 USED, MOST = (series(m.REDIS_MEMORY, "", f'kind="{kind}"') for kind in ("used", "max"))
 BLAMED = rate(m.ATTEMPTS, "yt_dlp", 'outcome="blamed"')
 
-
-def build_dashboard() -> Any:
-    board = (
-        dashboard.Dashboard("Vidferry: progress and latency")
-        .uid(UID)
-        .description("From the POST to the last message on a socket. The metrics are explained in docs/metrics.md.")
-        .tags(["vidferry"])
-        .readonly()
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .time("now-1h", "now")
-        .refresh("30s")
-        .timezone("browser")
-        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(
-            dashboard.QueryVariable("namespace")
-            .label("Namespace")
-            .description("Where Vidferry runs.")
-            .datasource(SOURCE)
-            .query(f"label_values({m.BUILD_INFO.name}, namespace)")
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .sort(VariableSort.ALPHABETICAL_ASC)
-            .multi(multi=True)
-            .include_all(include_all=True)
-            .all_value(".*")
-            .current(VariableOption(selected=True, text="All", value="$__all"))
-        )
-    )
-    ids = itertools.count(1)
-    for title, panels in ROWS.items():
-        board = board.with_row(dashboard.Row(title).id(next(ids)))
-        for panel in panels:
-            board = board.with_panel(panel.id(next(ids)))
-    return board.build()
-
-
-ROWS: dict[str, list[Any]] = {
+ROWS: Rows = {
     "Now": [
         number("Waiting", "Downloads that could start now but have no worker.", "short",
                f"max({WAITING})"),
@@ -132,3 +89,11 @@ ROWS: dict[str, list[Any]] = {
               stacked=True),
     ],
 }  # fmt: skip
+
+BOARD = Board(
+    "progress-and-latency",
+    "vidferry-progress-latency",
+    "Vidferry: progress and latency",
+    "From the POST to the last message on a socket. The metrics are explained in docs/metrics.md.",
+    ROWS,
+)

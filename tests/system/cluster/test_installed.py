@@ -146,15 +146,18 @@ def test_policies_let_through_what_must_connect_and_nothing_else(installed: Inst
 
 def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installed) -> None:
     client = installed.client
-    board = dashboards.load("progress-and-latency.json")
+    boards = dashboards.load_all()
     with load.load(client) as people:
         for path in ("media/clip.mp4", "status/404", "status/500"):
             client.run(f"{ORIGIN}/u/panels/{path}")
+        client.request("POST", "/api/probes", json={"url": f"{ORIGIN}/u/panels/other/clip.mp4"})
         client.request("GET", "/nothing")
         expected = {one["metadata"]["name"] for name in SERVICES for one in pods(name)}
         read = {series["metric"]["pod"] for series in query("up == 1")}
         assert read == expected
-        queries = dict(dashboards.queries(board))
+        queries = {
+            f"{name}: {title}": query for name, board in boards.items() for title, query in dashboards.queries(board)
+        }
         silent = set(queries)
 
         def still() -> set[str]:
@@ -163,7 +166,7 @@ def test_prometheus_reads_every_pod_and_every_panel_has_data(installed: Installe
 
         kube.until_nothing(still)
     assert not people.faults
-    print(f"\nPrometheus reads {len(read)} pods, and all {len(queries)} queries of the dashboard give data")
+    print(f"\nPrometheus reads {len(read)} pods, and all {len(queries)} queries of the dashboards give data")
 
 
 def gives(expression: str) -> bool:

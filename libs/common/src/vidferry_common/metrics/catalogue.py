@@ -668,9 +668,11 @@ REDIS_LOST = Definition(
 METRICS: tuple[Definition, ...] = tuple(found for found in list(vars().values()) if isinstance(found, Definition))
 
 # What prometheus_client itself tells of the process, on Linux.
+PROCESS_CPU = Definition("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time.", _EVERY)
+PROCESS_MEMORY = Definition("process_resident_memory_bytes", Kind.GAUGE, "Resident memory.", _EVERY)
 PROCESS: tuple[Definition, ...] = (
-    Definition("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time.", _EVERY),
-    Definition("process_resident_memory_bytes", Kind.GAUGE, "Resident memory.", _EVERY),
+    PROCESS_CPU,
+    PROCESS_MEMORY,
     Definition("process_virtual_memory_bytes", Kind.GAUGE, "Virtual memory.", _EVERY),
     Definition("process_start_time_seconds", Kind.GAUGE, "Unix time of the start.", _EVERY),
     Definition("process_open_fds", Kind.GAUGE, "Open file descriptors.", _EVERY),
