@@ -1,13 +1,19 @@
-"""Logs: one JSON object a line in a cluster, readable lines on a terminal.
+"""Logs: one JSON object a line in a cluster, readable lines on a terminal. docs/logs.md lists the events.
 
-Secrets in URLs are removed and control characters are escaped, so that no text of a site's begins a line of its own.
+A message is a constant, the event's name; what differs stands in fields. Queries and secrets in URLs are removed and
+control characters are escaped, so that no text of a site's begins a line of its own.
 """
 
 import json
 import logging
 import re
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 import orjson
@@ -16,6 +22,8 @@ from pydantic import Field
 from vidferry_common.settings import Settings
 from vidferry_common.text import escape_controls
 
+logger = logging.getLogger(__name__)
+
 _SECRET = re.compile(
     r"(?i)([?&](?:x-goog-)?(?:signature|credential|ticket|token|key)=)[^&\s\"']+"
     r"|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"
@@ -23,6 +31,8 @@ _SECRET = re.compile(
     r"|(whsec_)[A-Za-z0-9+/=]{8,}"
 )
 """The last two are a ticket and a webhook's secret wherever they stand, as in a message that subscribes to jobs."""
+_URL = re.compile(r"://[^\s\"'<>\\]+")
+_QUERY = re.compile(r"(?<=[?#]).+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -39,13 +49,38 @@ class LogSettings(Settings):
     )
 
 
+_fields: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
+
+
+@contextmanager
+def log_fields(**fields: Any) -> Iterator[None]:
+    """Adds fields to all that is logged within, also by tasks that are started there.
+
+    A task that outlives it must be started in a context of its own.
+    """
+    token = _fields.set({**(_fields.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
+def add_log_fields(**fields: Any) -> None:
+    """Adds fields to the innermost log_fields(), which learns them late. Does nothing outside of one."""
+    known = _fields.get()
+    if known is not None:
+        known.update(fields)
+
+
 def redact_secrets(text: str) -> str:
-    """The text without signatures, tokens and passwords in its URLs."""
-    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}…", text)
+    """The text without signatures, tokens and passwords, and without the queries of its URLs."""
+    text = _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}…", text)
+    return _URL.sub(lambda found: _QUERY.sub("…", found[0], count=1), text)
 
 
 def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {**(_fields.get() or {}), **own}
 
 
 class _Json(logging.Formatter):
@@ -117,3 +152,12 @@ def set_up(settings: LogSettings, service: str) -> None:
     ):
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda ended: _log_uncaught(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    """Logs what would end the program, or one of its threads, with a traceback of many lines."""
+    if error is None or not issubclass(kind, Exception):
+        return
+    logger.critical("an error was not handled", exc_info=(kind, error, traceback))

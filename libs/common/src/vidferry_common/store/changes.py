@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 import orjson
@@ -140,7 +141,8 @@ class JobChanges:
         self._wanted.set()
         self._to_send.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._stay_connected())
+            # In a context of its own: it outlives the request that starts it, and is none of that in the log.
+            self._task = asyncio.create_task(self._stay_connected(), context=Context())
 
     def _remove(self, channel: bytes, listener: Listener) -> None:
         self._count -= 1

@@ -15,6 +15,7 @@ from vidferry_api.metrics import ApiMetrics
 from vidferry_api.settings import ApiSettings
 from vidferry_common.access import AccessMode
 from vidferry_common.contract.scopes import OWNER
+from vidferry_common.log import add_log_fields
 from vidferry_common.metrics.catalogue import AccessRefusal
 from vidferry_common.webhooks.owner_webhooks import OwnerWebhook
 
@@ -60,7 +61,8 @@ class Authenticator:
         except AccessRefused as refused:
             self.note_refusal(request, refused.reason)
             raise refused.problem() from None
-        request.scope["state"]["access"] = {"principal": principal.name, "owner": principal.owner}
+        request.scope["state"]["access"] = {"principal": principal.name}
+        add_log_fields(owner=principal.owner)
         return principal
 
     def note_refusal(self, request: Request, reason: AccessRefusal) -> None:

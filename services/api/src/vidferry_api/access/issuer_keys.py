@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 from vidferry_api.access.discovery import IssuerKey, IssuerUnavailable, fetch_keys
 
@@ -61,7 +62,8 @@ class IssuerKeys:
         if time.monotonic() - self._tried_at < FETCH_INTERVAL:
             return None
         self._tried_at = time.monotonic()
-        self._fetching = asyncio.create_task(self._refresh())
+        # In a context of its own: in the log it is not one request's.
+        self._fetching = asyncio.create_task(self._refresh(), context=Context())
         return self._fetching
 
     def close(self) -> None:

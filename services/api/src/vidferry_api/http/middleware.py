@@ -1,6 +1,7 @@
 """Middleware for every request: CORS, the public URL's path, a bound on the body, security headers, log and metrics."""
 
 import logging
+import re
 import time
 from collections.abc import MutableMapping
 from typing import Any
@@ -15,8 +16,11 @@ from vidferry_api.http.problems import BodyTooLarge, Problem, body_problem, inte
 from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
+from vidferry_common.log import log_fields
 
 logger = logging.getLogger(__name__)
+
+_JOB_ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
 
 MAX_BODY = 64 * 1024
 """bytes"""
@@ -135,9 +139,13 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.monotonic(), 0
         trace = continue_trace(Headers(scope=scope).get("traceparent"))
         scope.setdefault("state", {})["traceparent"] = trace
+        with log_fields(trace_id=trace_id(trace)):
+            await self._answer(scope, receive, send, trace)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, trace: str) -> None:
+        started, status = time.monotonic(), 0
 
         async def send_and_record_status(message: Message) -> None:
             nonlocal status
@@ -152,7 +160,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_and_record_status)
         except Exception:
-            logger.exception("request failed with an unexpected error", extra=_log_fields(scope, trace))
+            logger.exception("request failed with an unexpected error", extra=_log_fields(scope))
             if status:
                 raise
             await internal_problem(trace_id(trace))(scope, receive, send_and_record_status)
@@ -161,13 +169,14 @@ class RequestLog:
             ms = round(seconds * 1000, 1)
             self._metrics.count_request(scope, status, seconds - scope["state"].get("waited", 0))
             level = logging.DEBUG if scope["path"] in PROBE_PATHS else logging.INFO
-            logger.log(level, "request", extra={**_log_fields(scope, trace), "status": status, "ms": ms})
+            logger.log(level, "request", extra={**_log_fields(scope), "status": status, "ms": ms})
 
 
-def _log_fields(scope: MutableMapping[str, Any], trace: str) -> dict[str, Any]:
+def _log_fields(scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    job_id = str(scope.get("path_params", {}).get("job_id", ""))
     return {
         "method": scope["method"],
         "route": getattr(scope.get("route"), "path", ""),
-        "trace_id": trace_id(trace),
+        **({"job_id": job_id.lower()} if _JOB_ID.fullmatch(job_id) else {}),
         **scope["state"].get("access", {}),  # whose request it is, or why it was refused
     }

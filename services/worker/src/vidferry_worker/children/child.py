@@ -142,7 +142,7 @@ class Child:
             self.connections.open_connection(event)
         elif isinstance(event, LogLine):
             if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("yt-dlp: %s", redact_site_text(event.text), extra={"pid": self.pid})
+                logger.debug("yt-dlp says", extra={"pid": self.pid, "text": redact_site_text(event.text)})
         elif isinstance(event, Extractors):
             if not self.connections.were_requested:
                 self.extractors = frozenset(event.extractors)

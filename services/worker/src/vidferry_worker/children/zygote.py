@@ -8,9 +8,11 @@ import signal
 import socket
 import sys
 from collections import deque
+from contextvars import Context
 from pathlib import Path
 
 from vidferry_common.metrics.catalogue import SANDBOX_PARTS
+from vidferry_common.text import redact_site_text
 from vidferry_worker.children import wire
 from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
@@ -22,6 +24,8 @@ from vidferry_worker.network.dial import Dial
 logger = logging.getLogger(__name__)
 
 READY_SECONDS = 60
+MAX_LINE = 2000
+"""characters that are logged of what it writes"""
 KILLED = -9
 
 
@@ -169,7 +173,8 @@ class Zygote:
                 raise
         self._control = ours
         self._ready = asyncio.get_running_loop().create_future()
-        self._log = asyncio.create_task(_log_lines(self._process))
+        # In a context of its own: it outlives the attempt that starts it, and logs what any child writes.
+        self._log = asyncio.create_task(_log_lines(self._process), context=Context())
         asyncio.get_running_loop().add_reader(ours, self._read_message)
         self._problem = ""
         await asyncio.wait_for(self._ready, READY_SECONDS)
@@ -260,4 +265,5 @@ async def _log_lines(process: asyncio.subprocess.Process) -> None:
             continue
         if not line:
             return
-        logger.warning("zygote: %s", line.decode(errors="replace").rstrip()[:2000])
+        text = line.decode(errors="replace").rstrip()[:MAX_LINE]
+        logger.warning("the zygote wrote", extra={"text": redact_site_text(text)})

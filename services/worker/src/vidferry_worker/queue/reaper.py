@@ -69,7 +69,7 @@ class LeaseReaper:
         outcome = await self._store.downloads.requeue(download_id, attempt, how)
         if outcome is RequeueOutcome.STALE:
             return
-        logger.warning("a worker was lost", extra={"download_id": download_id, "outcome": outcome})
+        logger.warning("a worker was lost", extra={"download_id": download_id, "attempt": attempt, "outcome": outcome})
         self._metrics.worker_losses.add(outcome)
         if outcome is RequeueOutcome.ENDED and record:
             self._metrics.count_failed(record.created, ErrorCode.WORKER_LOST)

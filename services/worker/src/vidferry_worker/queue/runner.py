@@ -2,6 +2,8 @@
 
 import logging
 
+from vidferry_common.contract.trace import trace_id
+from vidferry_common.log import add_log_fields, log_fields
 from vidferry_common.store import Claim, DownloadStatus
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
@@ -21,10 +23,15 @@ class Runner:
 
     async def run_attempt(self, download_id: str, attempt: int) -> None:
         """Runs one attempt, if it is the next one of its download."""
+        with log_fields(download_id=download_id, attempt=attempt):
+            await self._run_attempt(download_id, attempt)
+
+    async def _run_attempt(self, download_id: str, attempt: int) -> None:
         claim = await self._claim_attempt(download_id, attempt)
         if claim is None:
-            logger.info("stale attempt ignored", extra={"download_id": download_id, "attempt": attempt})
+            logger.info("stale attempt ignored")
             return
+        add_log_fields(trace_id=trace_id(claim.traceparent))
         metrics = self._context.metrics
         metrics.count_claimed(claim)
         running = Attempt(self._context, self._publisher, claim)

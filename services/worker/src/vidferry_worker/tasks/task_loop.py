@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from vidferry_common.log import log_fields
 from vidferry_common.store import StoreUnavailable, Task, TaskQueue
 
 logger = logging.getLogger(__name__)
@@ -119,13 +120,14 @@ class TaskLoop:
         self._changed.set()
 
     async def _do(self, task: Task) -> None:
-        try:
-            await self._handle(task)
-        except StoreUnavailable as error:  # the task is due again when its hold is over
-            logger.warning("a task was left because Redis is away", extra={"task": task.id, "error": str(error)})
-        except Exception:
-            logger.exception("a task failed unexpectedly", extra={"task": task.id})
-            await self._put_back(task, FAILED_SECONDS)
+        with log_fields(job_id=task.id):
+            try:
+                await self._handle(task)
+            except StoreUnavailable as error:  # the task is due again when its hold is over
+                logger.warning("a task was left because Redis is away", extra={"error": str(error)})
+            except Exception:
+                logger.exception("a task failed unexpectedly")
+                await self._put_back(task, FAILED_SECONDS)
 
     async def _hold_tasks(self) -> None:
         while True:
@@ -155,5 +157,5 @@ class TaskLoop:
     async def _put_back(self, task: Task, delay: float = 0) -> None:
         try:
             await self._queue.put_back(task, delay)
-        except StoreUnavailable:  # it is due again when its hold is over
-            logger.info("a task was left because Redis is away", extra={"task": task.id})
+        except StoreUnavailable as error:  # it is due again when its hold is over
+            logger.warning("a task was left because Redis is away", extra={"job_id": task.id, "error": str(error)})
