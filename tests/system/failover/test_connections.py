@@ -146,7 +146,7 @@ async def test_a_replica_is_not_believed_to_be_the_primary(
         await store.ping()
     gateway = start_gateway(url)
     entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
-    assert "is no primary" in entry["message"]
+    assert "is no primary" in entry["error"]
     told(server, "REPLICAOF", "NO", "ONE")
     await gateway.connected()
     await store.ping()
@@ -220,7 +220,7 @@ async def test_passwords_of_both_and_none_is_shown(
             await (await open_store(url, **wrong)).ping()
         gateway = start_gateway(url, **wrong)
         entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
-        assert "invalid username-password" in entry["message"]
+        assert "invalid username-password" in entry["error"]
         for secret in ("a-wrong-one", "of-the-server", "of-the-asker"):
             assert secret not in str(raised.value) + gateway.log
 

@@ -160,7 +160,7 @@ async def test_why_a_connection_was_lost_is_counted(
     redis.restart()
     await gateway.connected(3)
     redis.freeze()
-    await asyncio.to_thread(gateway.wait_for, "Redis is away: Redis did not answer")
+    await asyncio.to_thread(gateway.wait_for, "Redis is away", error="Redis did not answer for 0.5 s")
     redis.thaw()
     await gateway.connected(4)
     found = await asyncio.to_thread(admin.scrape)
@@ -263,7 +263,7 @@ async def test_a_wrong_password_is_said_once_and_not_shown(start_gateway: StartG
     with redis_server("--requirepass", "right") as server:
         gateway = start_gateway(server.url, redis_password="wrong-and-secret")
         entry, *_ = await asyncio.to_thread(gateway.wait_for, "Redis is away")
-        assert "WRONGPASS" in entry["message"]
+        assert "WRONGPASS" in entry["error"]
         assert (await watch(gateway.uri("6f0c1a52-7b0e-4b55-9d1f-0a4c1d2e3f40"))).code == 1013
     assert "wrong-and-secret" not in gateway.log
 
@@ -291,4 +291,4 @@ async def test_over_tls(
         assert (await watch(gateway.uri(job.id))).code == 1000
         untrusting = start_gateway(f"rediss://localhost:{front.port}/0")
         entry, *_ = await asyncio.to_thread(untrusting.wait_for, "Redis is away")
-        assert "CERTIFICATE_VERIFY_FAILED" in entry["message"]
+        assert "CERTIFICATE_VERIFY_FAILED" in entry["error"]

@@ -86,7 +86,8 @@ def main() -> None:
     except asyncio.CancelledError:
         logger.info("worker stops")
     except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
-        sys.exit(f"The worker can't start: {error}")
+        logger.critical("the worker can't start", extra={"error": str(error)})
+        sys.exit(1)
 
 
 class WorkerState:
@@ -258,5 +259,5 @@ def _batch_coroutines(context: WorkerContext) -> dict[str, Coroutine[Any, Any, N
 def _stop_if_failed(task: asyncio.Task[None], worker: DownloadWorker) -> None:
     """Stops the worker: one that can't renew its leases counts as dead, and one without its monitors is unsafe."""
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
+        logger.critical("a background task ended; the worker stops", extra={"task": task.get_name()}, exc_info=error)
         worker.stop()

@@ -56,7 +56,10 @@ def _raise_descriptor_limit(sockets: int) -> None:
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     if resource.RLIM_INFINITY != hard_limit < sockets + _OTHER_DESCRIPTORS:
-        _log.warning("the limit of %d open files allows fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS", hard_limit)
+        _log.warning(
+            "the limit of open files allows fewer clients than VIDFERRY_GATEWAY_MAX_SOCKETS",
+            extra={"limit": hard_limit},
+        )
 
 
 def _tune_garbage_collector() -> None:
@@ -73,5 +76,5 @@ def _open_listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        _log.error("can't listen on %s port %s: %s", host, port, error.strerror)
+        _log.critical("can't listen", extra={"host": host, "port": port, "error": error.strerror})
         sys.exit(1)

@@ -39,6 +39,7 @@ class Health:
             return  # about a file of ours, or a call that was cancelled
         is_news = type(error) is not type(self.error)
         self.error = error
-        if is_news:
-            says = "the bucket refuses" if self.refuses else "the bucket can't be reached"
-            _log.warning(says, extra={"error": str(error)})
+        if is_news and self.refuses:
+            _log.error("the bucket refuses", extra={"error": str(error)})
+        elif is_news:
+            _log.warning("the bucket can't be reached", extra={"error": str(error)})

@@ -41,7 +41,7 @@ class NegativeLatencies:
     """Counts latencies between two machines' clocks that come out negative, and logs them once a minute at most."""
 
     def __init__(self, counter: Counter, offset: ClockOffset, told: str) -> None:
-        """told: the log's sentence."""
+        """told: what the log says of them."""
         self._counter, self._offset, self._told = counter, offset, told
         self._quiet_until = float("-inf")
 
@@ -52,5 +52,7 @@ class NegativeLatencies:
         if ahead < NOTABLE_SECONDS or now < self._quiet_until:
             return
         self._quiet_until = now + TELL_SECONDS
-        extra = {"ahead_seconds": round(ahead, 3), "own_offset_seconds": self._offset.seconds}
-        logger.warning("%s; keep the machines' clocks in step", self._told, extra=extra)
+        logger.warning(
+            "the machines' clocks differ",
+            extra={"what": self._told, "ahead_seconds": round(ahead, 3), "own_offset_seconds": self._offset.seconds},
+        )

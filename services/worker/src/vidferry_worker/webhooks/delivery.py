@@ -117,6 +117,8 @@ def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOu
     last = settlement.log.attempts[-1] if settlement.log and settlement.log.attempts else None
     told = {
         "job_id": delivery.task.id,
+        "owner": delivery.owner,
+        "outcome": outcome,
         "event": delivery.event.type,
         "receiver": urlsplit(delivery.url).hostname,
         "status": last.status if last else None,
@@ -124,7 +126,7 @@ def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOu
     }
     match outcome:
         case DeliveryOutcome.DELIVERED | DeliveryOutcome.RETRIED:
-            logger.debug("webhook %s", outcome, extra=told)
+            logger.debug("a webhook was tried", extra=told)
         case DeliveryOutcome.GIVEN_UP:
             logger.warning("a webhook is given up after a day", extra=told)
         case DeliveryOutcome.DISABLED:

@@ -149,7 +149,7 @@ class RedisFeed:
         """Logs an outage once, and again when its reason changes."""
         if reason != self._logged_reason:
             self._logged_reason = reason
-            _log.warning("Redis is away: %s", reason)
+            _log.warning("Redis is away", extra={"error": reason})
 
     def _make_connection(self) -> RespConnection:
         return RespConnection(self, self._probe, self._metrics.clock_offset)

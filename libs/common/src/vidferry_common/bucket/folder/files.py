@@ -310,7 +310,7 @@ def _read_listed(parent: int, name: str) -> StoredObject | None:
     except FileNotFoundError:
         return None
     except BucketError as error:
-        _log.warning("an object is not listed: %s", error)
+        _log.warning("an object is not listed", extra={"error": str(error)})
         return None
 
 

@@ -166,7 +166,7 @@ class GcsBucket(ThreadedBucket):
         try:
             upload.abandon()
         except BucketError as error:
-            _log.warning("an abandoned upload was left to expire: %s", error)
+            _log.warning("an abandoned upload was left to expire", extra={"error": str(error)})
 
     def _read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         for _ in range(_TRIES - 1):
