@@ -7,8 +7,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +22,7 @@ from support.origin.site import Site
 from support.redis_server import RedisServer
 from support.services import Worker
 from vidferry_common.contract import keys
+from vidferry_common.contract.trace import trace_id
 from vidferry_common.store import NewJob
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +95,35 @@ async def test_a_file_that_is_cut_is_asked_for_until_it_is_whole(running: Worker
     assert (end["status"], end["retries"]) == ("completed", 1), end
     assert end["result"]["size"] == len(whole)
     await empty(running)
+
+
+async def test_the_log_tells_a_downloads_story(running: Worker, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/hls/master.m3u8?story=1"))
+    end = await jobs.end(job)
+    [entry] = await asyncio.to_thread(running.wait_for, "download ended", job_ids=[job.job_id])
+
+    assert (entry["download_id"], entry["attempt"]) == (job.download_id, 1)
+    assert (entry["trace_id"], entry["site"]) == (trace_id(job.traceparent), urlsplit(site.base).netloc)
+    assert (entry["status"], entry["outcome"], entry["format"]) == ("completed", "completed", "1080-any")
+    assert (entry["bytes"], entry["yt_dlp_version"]) == (end["result"]["size"], version("yt-dlp"))
+    assert list(entry["stages"]) == ["started", "info", "downloading", "merging", "downloaded", "uploading"]
+    assert 0 < sum(entry["stages"].values()) <= entry["seconds"] - entry["waited"] + 0.1
+    said = running.logged("yt-dlp says", download_id=entry["download_id"], attempt=1, trace_id=entry["trace_id"])
+    assert said
+    assert not [each for each in running.logged("yt-dlp says") if "download_id" not in each]
+    assert "story=1" not in running.log
+    await empty(running)
+
+
+async def test_a_video_that_is_not_there_is_no_warning(running: Worker, jobs: Jobs, site: Site) -> None:
+    job = await jobs.give(site.url("/status/404?told"))
+    end = await jobs.end(job)
+    [entry] = await asyncio.to_thread(running.wait_for, "download ended", job_ids=[job.job_id])
+    failed = running.logged("attempt failed", download_id=entry["download_id"])
+
+    assert [each["level"] for each in failed] == ["info"]
+    assert {each["code"] for each in [*failed, entry]} == {end["error"]["code"]}
+    assert entry["status"] == "failed"
 
 
 async def test_a_stored_video_takes_the_short_way(running: Worker, jobs: Jobs, site: Site) -> None:

@@ -94,6 +94,10 @@ def test_a_refusal_is_the_jobs_failure(kinds: tuple[str, ...], product: Product,
     assert (end["error"]["retryable"], len(watched.ends)) == (False, 1)
     check_downloaded_once(site)
     assert gcs.names() == before
+    [entry] = product.worker.wait_for("attempt failed", code="storage_denied", job_ids=[end["job_id"]])
+    assert (entry["level"], "exception" in entry) == ("warning", False)
+    assert entry["detail"].startswith("StorageDenied: ")
+    assert len(entry["detail"]) < 1001
     product.settle()
 
 

@@ -188,6 +188,7 @@ class StageClock:
         self._durations = durations
         self._stage: Stage | None = None
         self._since = 0.0
+        self._seconds: dict[Stage, float] = {}
 
     def enter_stage(self, stage: Stage) -> None:
         """Takes note of a step, which may belong to the same stage."""
@@ -196,7 +197,15 @@ class StageClock:
         now = time.monotonic()
         if self._stage is not None:
             self._durations.observe(now - self._since, self._stage)
+            self._seconds[self._stage] = self.read_seconds()[self._stage]
         self._stage, self._since = stage, now
+
+    def read_seconds(self) -> dict[Stage, float]:
+        """The seconds so far in each stage, the present one included."""
+        seconds = dict(self._seconds)
+        if self._stage is not None and self._stage is not Stage.DONE:
+            seconds[self._stage] = seconds.get(self._stage, 0.0) + time.monotonic() - self._since
+        return seconds
 
 
 class AttemptCounts:

@@ -27,8 +27,9 @@ def test_a_line_for_each_request(api: httpx2.Client, shared_api: Api) -> None:
         ("GET", "/api/jobs/{job_id}", 200),
     ]
     assert all(line["ms"] >= 0 and line["service"] == "api" and line["level"] == "info" for line in lines)
+    assert [line.get("job_id") for line in lines] == [None, None, job["job_id"]]
     [accepted] = shared_api.wait_for("job accepted", job_id=job["job_id"])
-    assert accepted["trace_id"] == trace
+    assert (accepted["trace_id"], accepted["outcome"], accepted["kind"]) == (trace, "created", "download")
     assert answer.headers["traceresponse"].split("-")[1] == trace
 
 

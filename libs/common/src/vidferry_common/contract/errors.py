@@ -1,5 +1,6 @@
 """Why a job failed: a stable code for programs, a sentence for a person, and whether trying again may help."""
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Self
@@ -86,6 +87,11 @@ class ErrorCode(StrEnum):
         if self in _FAULTS_OF_SITES:
             return Fault.SITE
         return Fault.SERVICE if self in _FAULTS_OF_SERVICE else Fault.REQUEST
+
+    @property
+    def concerns_operator(self) -> bool:
+        """Whether an operator may have to do something, rather than who asked, or the site."""
+        return self in _CONCERNS_OPERATOR
 
     @property
     def parks_site(self) -> bool:
@@ -214,6 +220,22 @@ _RETRYABLE = {
     ErrorCode.INTERNAL,
 }
 
+_CONCERNS_OPERATOR = {
+    *_PAUSE_SENTENCES,
+    ErrorCode.CAPTCHA,
+    ErrorCode.EXTRACTOR_OUTDATED,
+    ErrorCode.CREDENTIAL_REFUSED,
+    ErrorCode.CREDENTIAL_MISSING,
+    ErrorCode.STORAGE_DENIED,
+    ErrorCode.STORAGE_UNAVAILABLE,
+    ErrorCode.DISK_FULL,
+    ErrorCode.OUT_OF_MEMORY,
+    ErrorCode.RESOURCES_EXCEEDED,
+    ErrorCode.CONVERSION_FAILED,
+    ErrorCode.WORKER_LOST,
+    ErrorCode.TIMED_OUT,
+}
+
 _MOST_RETRIES = {ErrorCode.EXTRACTOR_OUTDATED: 1}
 """A passing fault of a site looks like a change of it; that it is one shows the second time."""
 
@@ -321,6 +343,13 @@ class JobFailure(Exception):
         """What the log of an operator tells of it."""
         fields = {"code": self.code, "detail": self.detail, "yt_dlp_version": self.yt_dlp_version}
         return {name: value for name, value in fields.items() if value}
+
+    @property
+    def log_level(self) -> int:
+        """How severe it is to an operator: a private video is none of theirs, a fault of Vidferry's own is."""
+        if self.code is ErrorCode.INTERNAL:
+            return logging.ERROR
+        return logging.WARNING if self.code.concerns_operator else logging.INFO
 
     def describe(self, site: str = "") -> Failure:
         """What a job's document tells of it. site: of the URL; empty where none is concerned."""

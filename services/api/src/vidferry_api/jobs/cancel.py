@@ -33,7 +33,7 @@ async def cancel_job(job: JobRecord, services: Services, principal: Principal) -
             outcome = await services.store.jobs.cancel(job)
         if outcome is Cancelled.CANCELLED:
             services.metrics.cancelled.add(job.status)
-            logger.info("job cancelled", extra={"job_id": job.job_id})
+            logger.info("job cancelled", extra={"job_id": job.job_id, "owner": job.owner or None, "status": job.status})
         job = await find_job(job.job_id, services, principal)
         if job.status is Status.CANCELLED:
             return job

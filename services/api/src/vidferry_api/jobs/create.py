@@ -24,6 +24,7 @@ from vidferry_api.partitions import check_credential, partition_for
 from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.formats import Format
+from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.kinds import JobKind
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.trace import trace_id
@@ -32,6 +33,7 @@ from vidferry_common.store import (
     Created,
     JobRecord,
     NewJob,
+    Outcome,
     QueueFull,
     QuotaExceeded,
     RedisFull,
@@ -166,14 +168,29 @@ class JobCreator:
     async def _accept(self, job: NewJob, creating: Awaitable[Created]) -> Created:
         """Stores the job. Raises Problem if the job that the same Idempotency-Key created is gone."""
         created = await self._store_job(job, creating)
-        trace = trace_id(job.traceparent)
-        logger.info("job accepted", extra={"job_id": created.job_id, "replayed": created.replayed, "trace_id": trace})
+        self._log_accepted(job, created)
         self.services.metrics.accepted.add(created.outcome)
         if created.job is None:
             raise Problem(
                 ProblemCode.JOB_NOT_FOUND, "The job of this Idempotency-Key was deleted. Use a new Idempotency-Key."
             )
         return created
+
+    def _log_accepted(self, job: NewJob, created: Created) -> None:
+        """Logs what joins the entries of the api, which know the job, to those of workers, which know the download."""
+        is_new = job.kind is JobKind.DOWNLOAD and created.outcome is Outcome.CREATED
+        logger.info(
+            "job accepted",
+            extra={
+                "job_id": created.job_id,
+                "download_id": job.download_id if is_new else None,
+                "owner": job.owner or None,
+                "kind": job.kind,
+                "outcome": created.outcome,
+                "site": site_of(job.url),
+                "trace_id": trace_id(job.traceparent),
+            },
+        )
 
     def name_key(self, key: str, owner: str) -> str:
         """What Redis knows an Idempotency-Key of this request's caller by, for a job of that owner."""
@@ -218,7 +235,7 @@ class JobCreator:
         """Counts the refusal, and logs the caller, whose address may be a proxy's."""
         self.services.metrics.refused.add("caller_rate")
         if owner:
-            logger.warning("an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": owner})
+            logger.info("an owner sends more requests than VIDFERRY_CALLER_RATE allows", extra={"owner": owner})
         else:
             logger.warning(
                 "one client address sends more requests than VIDFERRY_CALLER_RATE allows; if it is a proxy, add it "

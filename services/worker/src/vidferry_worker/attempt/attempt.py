@@ -10,10 +10,9 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vidferry_common.bucket import BucketError
 from vidferry_common.contract import stages
 from vidferry_common.contract.bundles import BLAMED
-from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_common.contract.errors import ErrorCode, Failure, JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update, format_timestamp
 from vidferry_common.contract.stages import Stage, Status
@@ -29,13 +28,14 @@ from vidferry_common.store import (
     RequeueOutcome,
     StoreUnavailable,
 )
-from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
+from vidferry_worker.attempt.failures import find_failure, may_be_out_of_memory
 from vidferry_worker.attempt.pipeline import JobsMoved, Pipeline
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.attempt.reporter import FenceLost, Reporter
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.retry_plan import plan_retry
 from vidferry_worker.attempt.state import AttemptState
+from vidferry_worker.attempt.story import describe_end
 from vidferry_worker.cancellation import clear_cancellation
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_folder_in_thread
@@ -72,7 +72,6 @@ class Attempt:
         self._yt_dlp = ""
         """the version that its child has run; empty where it had none"""
         self._is_counted = False
-        self._log = {"download_id": claim.download_id, "attempt": claim.attempt}
 
     def abandon(self) -> None:
         """Stops the attempt, which sends nothing more: another one has taken over, or nobody wants the video any more.
@@ -92,7 +91,7 @@ class Attempt:
             await self._run_to_end()
         except JobsMoved:
             self._count_end("stopped")
-            logger.info("another download makes the same object", extra=self._log)
+            logger.info("another download makes the same object", extra=self._describe())
         except (asyncio.CancelledError, FenceLost) as error:
             clear_cancellation()
             self._task = None  # what follows must not be cancelled
@@ -112,10 +111,10 @@ class Attempt:
         with contextlib.suppress(StoreUnavailable):
             record = await self._context.store.downloads.read(self._claim.download_id)
             if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
-                logger.info("attempt stopped: no job waits for it", extra=self._log)
+                logger.info("attempt stopped: no job waits for it", extra=self._describe())
                 return
         self._context.metrics.leases_lost.add()
-        logger.warning("attempt lost its lease to another attempt", extra=self._log)
+        logger.warning("attempt lost its lease to another attempt", extra=self._describe())
 
     async def _run_to_end(self) -> None:
         try:
@@ -125,22 +124,25 @@ class Attempt:
             await self._end_download(result.update, self._describe_ending(result))
         except (JobsMoved, FenceLost):
             raise
-        except JobFailure as failure:
-            await self._reporter.flush()  # then the jobs are known, which the log names
-            logger.warning("attempt failed", extra={**self._failure_log(), **failure.log_fields})
+        except Exception as error:
+            failure = find_failure(error)
+            if failure is None:
+                failure = JobFailure(ErrorCode.INTERNAL)
+                logger.exception("attempt failed with an unexpected error", extra=self._describe(failure.code))
+            else:
+                await self._reporter.flush()  # then the jobs are known, which the log names
+                logger.log(failure.log_level, "attempt failed", extra=self._describe() | failure.log_fields)
             await self._retry_or_fail(failure)
-        except TimeoutError:
-            await self._retry_or_fail(JobFailure(ErrorCode.TIMED_OUT))
-        except (BucketError, ChildEnded, OSError) as error:
-            logger.warning("attempt failed", extra=self._failure_log(), exc_info=True)
-            await self._retry_or_fail(JobFailure(find_error_code(error)))
-        except Exception:
-            logger.exception("attempt failed with an unexpected error", extra=self._failure_log())
-            await self._retry_or_fail(JobFailure(ErrorCode.INTERNAL))
 
-    def _failure_log(self) -> dict[str, Any]:
-        """The fields by which an operator finds a failure in the log."""
-        return {**self._log, "site": self._site, "job_ids": self._reporter.job_ids[:LOGGED_JOBS]}
+    def _describe(self, code: ErrorCode | None = None) -> dict[str, Any]:
+        """The fields by which an operator finds an attempt in the log."""
+        known = {"site": self._site, "job_ids": self._reporter.job_ids[:LOGGED_JOBS]}
+        return known if code is None else {**known, "code": code}
+
+    def _log_end(self, update: Update) -> None:
+        """Logs the story of the download in one entry."""
+        story = describe_end(self._claim, update, self._state.stage_seconds, self._yt_dlp)
+        logger.info("download ended", extra=self._describe() | story)
 
     async def _make_result(self) -> DownloadResult:
         self._state.enter_step(stages.first_step(self._claim.attempt, self._claim.last.message))
@@ -203,7 +205,7 @@ class Attempt:
         self._reporter.count_sent(job_ids, update, step=True)
         self._context.metrics.count_finished(self._claim, update)
         self._count_end(_outcome_of(update))
-        logger.info("download ended", extra={**self._log, "status": update.status})
+        self._log_end(update)
 
     async def _retry_or_fail(self, failure: JobFailure) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
@@ -226,7 +228,7 @@ class Attempt:
             retry_at=format_timestamp(datetime.now(UTC) + timedelta(seconds=plan.delay)),
         )
         how = Requeue(Cause.RETRY, update, plan.delay, plan.limit, described, plan.outdated, plan.awaits_bundle)
-        self._count_retry(code, await self._requeue_download(how))
+        self._note_retry(described, await self._requeue_download(how), seconds=round(plan.delay, 3))
 
     async def _pause_site(self, failure: JobFailure) -> None:
         """Holds the download, and whatever else would go to its site, until the site may answer again. Burns no try."""
@@ -239,15 +241,19 @@ class Attempt:
                 claim.download_id, claim.attempt, refusal, context.settings.pause_rule, update, described
             )
         )
-        self._count_retry(failure.code, outcome)
+        self._note_retry(described, outcome)
 
-    def _count_retry(self, code: ErrorCode, outcome: RequeueOutcome) -> None:
+    def _note_retry(self, failed: Failure, outcome: RequeueOutcome, **fields: float) -> None:
+        """Counts and logs what became of an attempt that has failed and was to be put back."""
+        code, metrics = failed.code, self._context.metrics
         if outcome is not RequeueOutcome.STALE:
             self._count_end(code.fault)
         if outcome is RequeueOutcome.REQUEUED:
-            self._context.metrics.retries.add(code)
+            metrics.retries.add(code)
+            logger.info("attempt put back", extra=self._describe(code) | fields)
         elif outcome is RequeueOutcome.ENDED:
-            self._context.metrics.count_failed(self._claim.created, code)
+            metrics.count_failed(self._claim.created, code)
+            self._log_end(self._state.current.as_failed(failed))
 
     async def _count_attempt(self, failed: ErrorCode | None) -> None:
         """Counts how the attempt went for the yt-dlp that it ran. Redis is not waited for."""
@@ -269,6 +275,7 @@ class Attempt:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self._requeue_download(Requeue(Cause.HANDOVER, self._state.current.as_waiting()))
+                logger.info("attempt handed back", extra=self._describe())
 
     async def _requeue_download(self, how: Requeue) -> RequeueOutcome:
         outcome = await until_redis_answers(

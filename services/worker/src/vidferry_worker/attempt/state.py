@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from vidferry_common.contract.messages import Update
-from vidferry_common.contract.stages import Status, Step
+from vidferry_common.contract.stages import Stage, Status, Step
 from vidferry_worker.attempt.reporter import Reporter
 from vidferry_worker.metrics import StageClock
 
@@ -18,6 +18,11 @@ class AttemptState:
     @property
     def current(self) -> Update:
         return self._current
+
+    @property
+    def stage_seconds(self) -> dict[Stage, float]:
+        """How long the attempt has been in each stage."""
+        return self._clock.read_seconds()
 
     def enter_step(self, step: Step, **facts: Any) -> None:
         """Changes the stage, which every watcher is told."""

@@ -113,13 +113,20 @@ class BatchMaker:
             await self._store.batches.add_entries(
                 batch.job.job_id, batch.entries, (), queue_bytes, warnings=warnings, complete=True
             )
-            logger.info("a playlist is not read on for want of room", extra={"job_id": batch.job.job_id})
+            logger.info(
+                "a playlist is not read on for want of room",
+                extra={"job_id": batch.job.job_id, "owner": batch.job.owner or None},
+            )
 
     async def _put_off_reading(self, batch: OpenBatch, task: Task, failure: JobFailure) -> None:
         """The playlist can't be read: tries again later where that may help, else the batch fails."""
         tries = int(task.fields.get("tries", 0)) + 1
         tries_allowed = READING_TRIES if failure.code.most_retries is None else 1 + failure.code.most_retries
-        logger.info("a playlist can't be read", extra={"job_id": task.id, **failure.log_fields})
+        logger.log(
+            failure.log_level,
+            "a playlist can't be read",
+            extra={"job_id": task.id, "owner": batch.job.owner or None, "tries": tries, **failure.log_fields},
+        )
         if failure.code.retryable and not failure.final and tries < tries_allowed:
             await self._queue.put_back(task, failure.retry_after or retry_delay(READING_DELAY, tries - 1), tries=tries)
         else:

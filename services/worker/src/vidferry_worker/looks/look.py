@@ -11,7 +11,7 @@ from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.store import Refusal
 from vidferry_worker.attempt.bounds import extraction_limits, pacing_of
-from vidferry_worker.attempt.failures import find_error_code, may_be_out_of_memory
+from vidferry_worker.attempt.failures import find_failure, may_be_out_of_memory
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.protocol import LookOrder, Report
 from vidferry_worker.children.session import ChildSession
@@ -65,6 +65,6 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
     except TimeoutError as error:
         raise JobFailure(ErrorCode.TIMED_OUT, "the look took too long") from error
     except (ChildEnded, OSError) as error:
-        raise JobFailure(find_error_code(error), f"{type(error).__name__}: {error}") from error
+        raise find_failure(error) or JobFailure(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}") from error
     finally:
         await asyncio.shield(clear_folder_in_thread(folder))

@@ -42,15 +42,22 @@ class ProbeRunner:
         try:
             probe = await self._look(task)
         except JobFailure as failure:
-            logger.warning("probe failed", extra={"job_id": task.id, **failure.log_fields})
+            logger.log(failure.log_level, "probe failed", extra=self._describe(task) | failure.log_fields)
             await self._fail(task, failure)
         except Exception:
-            logger.exception("probe failed with an unexpected error", extra={"job_id": task.id})
+            logger.exception(
+                "probe failed with an unexpected error", extra=self._describe(task) | {"code": ErrorCode.INTERNAL}
+            )
             await self._fail(task, JobFailure(ErrorCode.INTERNAL))
         else:
             if await until_redis_answers(lambda: self._probes.complete(task, probe)):
                 self._context.metrics.count_probe(task.fields["created"], completed=True)
-                logger.info("probe ended", extra={"job_id": task.id})
+                logger.info("probe ended", extra=self._describe(task))
+
+    @staticmethod
+    def _describe(task: Task) -> dict[str, str]:
+        """The fields that all log entries about a probe have."""
+        return {"job_id": task.id, "site": site_of(task.fields["url"])}
 
     async def _fail(self, task: Task, failure: JobFailure) -> None:
         described = failure.describe(site_of(task.fields["url"]))
