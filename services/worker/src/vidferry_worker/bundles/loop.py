@@ -32,7 +32,7 @@ def bundle_coroutines(
         return {}
     if missing := zygotes.current.missing_sandbox_parts:
         on_change(NO_SANDBOX)
-        logger.error(NO_SANDBOX, extra={"missing": missing})
+        logger.error("this worker can run no bundle: the sandbox has to be whole", extra={"missing": missing})
         return {}
     library, room = Library(context.bucket), asyncio.Lock()
 
