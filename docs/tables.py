@@ -23,8 +23,9 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.metrics.busiest_sites import NAMED_SITES
 from vidferry_common.metrics.catalogue import ATTEMPT_OUTCOMES, METRICS, OTHER, PROCESS
 from vidferry_common.metrics.definitions import Definition, Label, Service
-from vidferry_common.settings import Settings
+from vidferry_common.settings import Settings, variable_of
 from vidferry_common.store import RedisSettings
+from vidferry_common.tracing import TracingSettings
 from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_local.settings import LocalSettings
@@ -37,6 +38,7 @@ FOLDER = Path(__file__).parent
 
 GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services", LogSettings),
+    ("All services: traces", TracingSettings),
     ("All services: Redis", RedisSettings),
     ("All services: hosts", HostSettings),
     ("All services: the admin port", AdminSettings),
@@ -71,7 +73,7 @@ def settings_page() -> str:
                 continue
             listed[name] = info.description
             lines.append(
-                f"| `VIDFERRY_{name.upper()}` | {_format_default(name, info)} | {_escape(info.description or '')} |"
+                f"| `{variable_of(kind, name)}` | {_format_default(name, info)} | {_escape(info.description or '')} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -64,6 +64,12 @@ def parse_http_url(text: str) -> SplitResult:
     return parts
 
 
+def variable_of(kind: type[Settings], name: str) -> str:
+    """The environment variable of a field: its alias, if others have named it, else VIDFERRY_ and the field's name."""
+    alias = kind.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"VIDFERRY_{name.upper()}"
+
+
 def load_settings(kind: type[S]) -> S:
     """Settings of that class from the environment; a wrong one ends the program with a sentence."""
     try:
@@ -86,9 +92,9 @@ def _error_sentence(kind: type[Settings], item: Mapping[str, Any]) -> str:
     """Which variable is wrong, and what is right; never its value, which may be a secret in the wrong place."""
     if not item["loc"]:  # of several, which the sentence names
         return f"{_raised_sentence(item)}."
-    name = str(item["loc"][0])
-    field = kind.model_fields[name]
-    return f"VIDFERRY_{name.upper()}: {_what_is_right(field, item).rstrip('.')}."
+    told = str(item["loc"][0])
+    name = next((name for name, field in kind.model_fields.items() if field.validation_alias == told), told)
+    return f"{variable_of(kind, name)}: {_what_is_right(kind.model_fields[name], item).rstrip('.')}."
 
 
 def _what_is_right(field: FieldInfo, item: Mapping[str, Any]) -> str:

@@ -13,6 +13,12 @@ def continue_trace(header: str | None) -> str:
     return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
 
 
+def parse_traceparent(text: str) -> tuple[str, str, int] | None:
+    """The trace's id, the span's id and the flags; None where it is no traceparent."""
+    match = _TRACEPARENT.fullmatch(text)
+    return (match[1], match[2], int(match[3], 16)) if match else None
+
+
 def trace_id(traceparent: str) -> str:
     """The trace's id, empty where there is none."""
     match = _TRACEPARENT.fullmatch(traceparent)
