@@ -113,7 +113,8 @@ def test_what_a_download_may_be_refused_for(document: dict[str, Any]) -> None:
 
     assert set(operation["responses"]) == EVERYWHERE | {"401", "403", "202", "404", "415", "422", "429", "503"}
     assert set(operation["responses"]["202"]["headers"]) == {
-        "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Traceresponse",
+        "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Traceresponse", "Traceparent",
+        "X-Request-Id",
     }  # fmt: skip
     assert {item["name"].lower() for item in operation["parameters"]} == {"idempotency-key", "traceparent"}
 

@@ -20,6 +20,7 @@ from vidferry_common.bucket import BucketError
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import end_with_wrong_setting, load_settings
+from vidferry_common.tracing import start_tracing
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.server import DrainingServer
@@ -45,7 +46,7 @@ def main() -> None:
     registry = Registry(Service.API, Service.GATEWAY)
     gateway = Gateway(load_settings(GatewaySettings), registry)
     try:
-        app = create_app(settings, registry)
+        app = create_app(settings, registry, start_tracing(settings, "api"))
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)
     except KeysFileWrong as error:
         end_with_wrong_setting("VIDFERRY_ACCESS_KEYS_FILE", str(error))

@@ -37,13 +37,14 @@ from vidferry_common.metrics import BucketCalls, Registry
 from vidferry_common.startup import wait_for_redis_and_bucket
 from vidferry_common.store import JobChanges, Store, connect_redis
 from vidferry_common.store.client import connection_name
+from vidferry_common.tracing import NO_TRACER, Tracer
 
 OWN_PATHS = frozenset({"/api", "/files", "/static"})
 """A public URL may have one of these as its path. It can't be told from the api's own path then, so it is not stripped
 here: the proxy has to strip it."""
 
 
-def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
+def create_app(settings: ApiSettings, registry: Registry, tracer: Tracer = NO_TRACER) -> FastAPI:
     """Makes the application. Its lifespan connects to Redis and the bucket; the registry gets its metrics.
 
     Raises BucketError if the bucket is a folder that can't be used, and KeysFileWrong if the keys file can't be.
@@ -78,17 +79,17 @@ def create_app(settings: ApiSettings, registry: Registry) -> FastAPI:
     bucket.observe_calls(BucketCalls(registry))
     app.state.metrics = ApiMetrics(registry, RouteTemplates(app.state.routes))
     authenticator = Authenticator(settings, app.state.metrics)
-    app.router.lifespan_context = _lifespan(settings, registry, bucket, authenticator)
+    app.router.lifespan_context = _lifespan(settings, registry, bucket, authenticator, tracer)
     # The last one added is the outermost.
     deprecations = [Middleware(DeprecationHeaders)] if has_deprecated(included) else []
-    for each in reversed([*_middleware_stack(settings, app.state.metrics), *deprecations]):
+    for each in reversed([*_middleware_stack(settings, app.state.metrics, tracer), *deprecations]):
         app.add_middleware(each.cls, *each.args, **each.kwargs)
     openapi.install_openapi(app, SECURITY_SCHEMES)
     return app
 
 
 def _lifespan(
-    settings: ApiSettings, registry: Registry, bucket: Bucket, authenticator: Authenticator
+    settings: ApiSettings, registry: Registry, bucket: Bucket, authenticator: Authenticator, tracer: Tracer
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -121,6 +122,7 @@ def _lifespan(
             await changes.close()
             await bucket.close()
             await redis.aclose(close_connection_pool=True)
+            await asyncio.to_thread(tracer.close)
 
     return lifespan
 
@@ -130,13 +132,21 @@ async def _wait_until_ready(services: Services) -> None:
     services.ready = True
 
 
-def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middleware]:
+def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics, tracer: Tracer) -> list[Middleware]:
     """The middleware, the outermost first."""
     cors = Middleware(
         Cors,
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
-        allow_headers=["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "traceparent"],
+        allow_headers=[
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "traceparent",
+            "x-request-id",
+        ],
         expose_headers=[
             "location",
             "retry-after",
@@ -144,6 +154,8 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
             "ratelimit-policy",
             "idempotency-replayed",
             "traceresponse",
+            "traceparent",
+            "x-request-id",
             "content-range",
             "etag",
             "www-authenticate",
@@ -155,7 +167,7 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics) -> list[Middle
         Middleware(SafeHeaders),
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
-        Middleware(RequestLog, metrics=metrics),
+        Middleware(RequestLog, metrics=metrics, tracer=tracer),
         Middleware(KnownHost, hosts=settings.hosts, proxies=settings.proxies),
         Middleware(BoundedBody),
         Middleware(Compression),

@@ -21,6 +21,7 @@ from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.metrics import AdminServer, PortTaken, Registry
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import end_with_wrong_setting, load_settings
+from vidferry_common.tracing import start_tracing
 
 STARTUP_FAILURE = 3
 """the exit status of uvicorn's own command where the start failed"""
@@ -42,8 +43,9 @@ def main() -> None:
     require_signing_key(settings)
     log.set_up(settings, "api")
     registry = Registry(Service.API)
+    tracer = start_tracing(settings, "api")
     try:
-        app = create_app(settings, registry)
+        app = create_app(settings, registry, tracer)
         admin = AdminServer(settings, registry, lambda: is_ready(app))
     except KeysFileWrong as error:
         end_with_wrong_setting("VIDFERRY_ACCESS_KEYS_FILE", str(error))

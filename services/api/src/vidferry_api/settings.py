@@ -12,6 +12,7 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
 from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
+from vidferry_common.tracing import TracingSettings
 
 
 class ObjectSharing(StrEnum):
@@ -22,7 +23,14 @@ class ObjectSharing(StrEnum):
 
 
 class ApiSettings(
-    RedisSettings, BucketSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, ApiAccessSettings
+    RedisSettings,
+    BucketSettings,
+    LogSettings,
+    TracingSettings,
+    AdminSettings,
+    HostSettings,
+    ProxySettings,
+    ApiAccessSettings,
 ):
     """All that the api is told."""
 

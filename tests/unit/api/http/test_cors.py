@@ -6,7 +6,7 @@ from support.answers import VIDEO, post, problem
 from unit.api.conftest import OpenApp
 
 APP = "https://app.example.org"
-EXPOSED = {"location", "retry-after", "idempotency-replayed", "traceresponse"}
+EXPOSED = {"location", "retry-after", "idempotency-replayed", "traceresponse", "traceparent", "x-request-id"}
 
 
 def _preflight(origin: str, method: str = "POST", headers: str = "content-type") -> dict[str, str]:

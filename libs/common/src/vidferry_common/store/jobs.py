@@ -422,6 +422,8 @@ class Created:
     outcome: Outcome
     quota: Quota | None = None
     """None where the caller's requests are not counted"""
+    followed: str = ""
+    """the traceparent of the download that the job is attached to; empty where it has one of its own"""
 
     @property
     def status(self) -> Status | None:
@@ -446,10 +448,10 @@ def parse_created(job: NewJob, request: bytes, caller_rate: int, reply: list[Any
         raise QuotaExceeded("events_waiting", 0, EVENTS_RETRY_SECONDS)
     if outcome in _REFUSALS:
         raise _REFUSALS[outcome]
-    job_id, state, created = made
+    job_id, state, created, *followed = made
     known = {b"request": request, b"owner": job.owner.encode(), b"state": state, b"created": created}
     record = JobRecord.parse(job_id.decode(), known) if state else None
-    return Created(job_id.decode(), record, Outcome(outcome.decode()), quota)
+    return Created(job_id.decode(), record, Outcome(outcome.decode()), quota, followed[0].decode() if followed else "")
 
 
 class JobStore:

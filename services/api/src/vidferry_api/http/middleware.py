@@ -17,6 +17,7 @@ from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
 from vidferry_common.log import log_fields
+from vidferry_common.tracing import Span, SpanKind, Tracer, UntracedSpan
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ MAX_BODY = 64 * 1024
 MAX_BODIES = {"/api/batches": 1024**2}
 """the same of the paths that take more"""
 PROBE_PATHS = frozenset({"/healthz", "/readyz"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+SERVER_ERROR = 500
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class Cors(CORSMiddleware):
@@ -125,42 +129,49 @@ class SafeHeaders:
 
 
 class RequestLog:
-    """Logs and counts requests by route, never by query.
+    """Logs, traces and counts requests by route, never by query.
 
-    It also sets `request.state.traceparent`, adds the headers in `request.state.rate_limit`, and answers an uncaught
+    It also sets `request.state.span`, adds the headers in `request.state.rate_limit`, and answers an uncaught
     exception with a 500. The seconds in `request.state.waited`, which the caller asked for, are not in the metric of
     durations.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, tracer: Tracer) -> None:
+        self._app, self._metrics, self._tracer = app, metrics, tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace = continue_trace(Headers(scope=scope).get("traceparent"))
-        scope.setdefault("state", {})["traceparent"] = trace
-        with log_fields(trace_id=trace_id(trace)):
-            await self._answer(scope, receive, send, trace)
+        headers = Headers(scope=scope)
+        span = self._begin_span(scope, headers)
+        scope.setdefault("state", {})["span"] = span
+        trace = trace_id(span.traceparent)
+        request_id = headers.get("x-request-id", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = trace
+        with log_fields(trace_id=trace, **({"request_id": request_id} if request_id != trace else {})):
+            await self._answer(scope, receive, send, span, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, trace: str) -> None:
-        started, status = time.monotonic(), 0
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span, request_id: str) -> None:
+        started, status, trace = time.monotonic(), 0, span.traceparent
 
         async def send_and_record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["Traceresponse"] = trace
+                headers["Traceresponse"] = headers["Traceparent"] = trace
+                headers["X-Request-Id"] = request_id
                 for name, value in scope["state"].get("rate_limit", {}).items():
                     headers.append(name, value)
             await send(message)
 
         try:
             await self._app(scope, receive, send_and_record_status)
-        except Exception:
+        except Exception as error:
             logger.exception("request failed with an unexpected error", extra=_log_fields(scope))
+            span.fail(type(error).__name__)
             if status:
                 raise
             await internal_problem(trace_id(trace))(scope, receive, send_and_record_status)
@@ -169,7 +180,30 @@ class RequestLog:
             ms = round(seconds * 1000, 1)
             self._metrics.count_request(scope, status, seconds - scope["state"].get("waited", 0))
             level = logging.DEBUG if scope["path"] in PROBE_PATHS else logging.INFO
-            logger.log(level, "request", extra={**_log_fields(scope), "status": status, "ms": ms})
+            fields = _log_fields(scope)
+            logger.log(level, "request", extra={**fields, "status": status, "ms": ms})
+            _end_span(span, scope["method"], fields["route"], status)
+
+    def _begin_span(self, scope: Scope, headers: Headers) -> Span:
+        """The span of a request that changes something, or whose caller traces it. Reading alone is in the log."""
+        method, parent = scope["method"], headers.get("traceparent", "")
+        if self._tracer.enabled and (method not in READING or parent):
+            attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
+            span = self._tracer.begin(method, SpanKind.SERVER, parent, attributes)
+            if span.recorded:
+                return span
+            parent = span.traceparent
+        return UntracedSpan(continue_trace(parent))
+
+
+def _end_span(span: Span, method: str, route: str, status: int) -> None:
+    span.set({"http.response.status_code": status})
+    if route:
+        span.rename(f"{method} {route}")
+        span.set({"http.route": route})
+    if status >= SERVER_ERROR:
+        span.fail(str(status))
+    span.end()
 
 
 def _log_fields(scope: MutableMapping[str, Any]) -> dict[str, Any]:

@@ -37,11 +37,18 @@ EVERYWHERE = (
     ProblemCode.INTERNAL,
 )
 """Every request may be refused with these: by the protocol, the middleware, or an error that nobody expected."""
-TRACERESPONSE = {
+_TRACEPARENT = {"type": "string", "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]}
+TRACE_HEADERS = {
     "Traceresponse": {
         "description": "The W3C trace context of this request; its trace id finds the request in the logs.",
-        "schema": {"type": "string", "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]},
-    }
+        "schema": _TRACEPARENT,
+    },
+    "Traceparent": {"description": "The same as `Traceresponse`.", "schema": _TRACEPARENT},
+    "X-Request-Id": {
+        "description": "The request's `X-Request-Id`, if it had one of up to 128 visible ASCII characters; else the id "
+        "of its trace. The logs have it.",
+        "schema": {"type": "string", "examples": ["4bf92f3577b34da6a3ce929d0e0e4736"]},
+    },
 }
 
 
@@ -68,7 +75,7 @@ def _complete(document: dict[str, Any], security_schemes: dict[str, Any]) -> Non
             add_problems(operation, EVERYWHERE)
             _tidy_parameters(operation)
             for response in operation["responses"].values():
-                headers = {**response.get("headers", {}), **TRACERESPONSE}
+                headers = {**response.get("headers", {}), **TRACE_HEADERS}
                 components.setdefault("headers", {}).update(headers)
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
         if "get" in item:

@@ -40,6 +40,7 @@ from vidferry_common.store import (
     entries_digest,
     idempotency_name,
 )
+from vidferry_common.tracing import Span, SpanKind, attributes
 
 logger = logging.getLogger(__name__)
 
@@ -99,10 +100,11 @@ class JobCreator:
 
         owner and key: the principal and the request's Idempotency-Key if they are None. title: if it is known already.
         """
-        job = self._make_job(asked, retry_of, owner, key)
+        span = self._begin_span("downloads")
+        job = self._make_job(asked, retry_of, owner, key, span)
         store, settings = self.services.store, self.services.settings
         creating = store.jobs.create(job, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title)
-        return await self._accept(job, creating)
+        return await self._accept(job, creating, span)
 
     async def create_batch(
         self,
@@ -120,25 +122,32 @@ class JobCreator:
             named, entries = {"playlist": asdict(source)}, None
         else:
             named, entries = {"urls": entries_digest(source)}, source
-        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.BATCH, asked=named)
+        span = self._begin_span("batches")
+        job = replace(self._make_job(asked, retry_of, owner, key, span), kind=JobKind.BATCH, asked=named)
         store, settings = self.services.store, self.services.settings
         creating = store.batches.create(
             job, entries, settings.queue_cap, settings.queue_bytes, settings.caller_rate, title, warnings
         )
-        return await self._accept(job, creating)
+        return await self._accept(job, creating, span)
 
     async def create_probe(
         self, asked: JobRequest, retry_of: str = "", owner: str | None = None, key: str | None = None
     ) -> Created:
         """The same for a probe."""
-        job = replace(self._make_job(asked, retry_of, owner, key), kind=JobKind.PROBE, webhook=None)
+        span = self._begin_span("probes")
+        job = replace(self._make_job(asked, retry_of, owner, key, span), kind=JobKind.PROBE, webhook=None)
         settings = self.services.settings
         creating = self.services.store.probes.create(
             job, settings.queue_cap, settings.queue_bytes, settings.caller_rate
         )
-        return await self._accept(job, creating)
+        return await self._accept(job, creating, span)
 
-    def _make_job(self, asked: JobRequest, retry_of: str, owner: str | None, key: str | None) -> NewJob:
+    def _begin_span(self, destination: str) -> Span:
+        """The span of one job's creation, from which its trace goes on."""
+        span: Span = self._request.state.span
+        return span.begin(f"create {destination}", SpanKind.PRODUCER, attributes.messaging("create", destination))
+
+    def _make_job(self, asked: JobRequest, retry_of: str, owner: str | None, key: str | None, span: Span) -> NewJob:
         services, principal = self.services, self._principal
         owner = principal.owner if owner is None else owner
         check_credential(asked.credential, owner, services)
@@ -149,7 +158,7 @@ class JobCreator:
             url=asked.url,
             format=limit_format(asked.format, principal.limits),
             public_root=self.public_root,
-            traceparent=self._request.state.traceparent,
+            traceparent=span.traceparent,
             idempotency_key=self.key if key is None else key,
             priority=asked.priority,
             force=asked.force,
@@ -165,9 +174,18 @@ class JobCreator:
             credential=asked.credential,
         )
 
-    async def _accept(self, job: NewJob, creating: Awaitable[Created]) -> Created:
+    async def _accept(self, job: NewJob, creating: Awaitable[Created], span: Span) -> Created:
         """Stores the job. Raises Problem if the job that the same Idempotency-Key created is gone."""
-        created = await self._store_job(job, creating)
+        try:
+            created = await self._store_job(job, creating)
+        except Exception as error:
+            span.fail(type(error).__name__)
+            raise
+        else:
+            span.set({"vidferry.job.id": created.job_id, "vidferry.outcome": created.outcome})
+            span.add_link(created.followed)
+        finally:
+            span.end()
         self._log_accepted(job, created)
         self.services.metrics.accepted.add(created.outcome)
         if created.job is None:

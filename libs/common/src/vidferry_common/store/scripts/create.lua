@@ -6,7 +6,8 @@
 --       head_start, force, bytes), traceparent, created, body (of one that is queued), record_seconds, idempotency_seconds,
 --       arq (id, payload, ms), queue_cap, queue_bytes, max_jobs (of one download), caller_rate (requests a minute, 0: any
 --       number), child (of a batch: batch (its id), index; left out for other jobs)
--- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created}:
+-- Returns {outcome, ms until all requests of the caller's minute are available again, job id, newest message, created,
+-- traceparent of the download that it is attached to}:
 -- created | attached | replayed | mismatch | full | no_memory | over_rate | jobs_waiting (the owner's limit) |
 -- bytes_per_day (then the third is the ms until the next day) | events_waiting (for the receivers of its owner) | elsewhere
 -- (the batch has ended, was cancelled, or is at another entry).
@@ -127,4 +128,5 @@ redis.call('SADD', download .. keys.JOBS, job_id)
 set_expiry(download, ttl)
 if child then tell_batches(ttl) end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], job_id, 'EX', math.min(args.idempotency_seconds, ttl)) end
-return { attached and 'attached' or 'created', spent, job_id, message, args.created }
+return { attached and 'attached' or 'created', spent, job_id, message, args.created,
+  attached and redis.call('HGET', download, 'traceparent') or '' }
