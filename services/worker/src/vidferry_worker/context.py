@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.store import Store
+from vidferry_common.tracing import NO_TRACER, Tracer
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
 from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.cookies.directory import CookieDirectory
@@ -31,3 +32,4 @@ class WorkerContext:
     """for the files of all running downloads"""
     cookies: CookieDirectory
     sites: SitesFile
+    tracer: Tracer = NO_TRACER

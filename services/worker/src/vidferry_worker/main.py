@@ -21,6 +21,7 @@ from vidferry_common.settings import load_settings
 from vidferry_common.startup import wait_for_redis_and_bucket
 from vidferry_common.store import Store, StoreUnavailable, connect_redis
 from vidferry_common.store.client import RedisError, connection_name, connection_pool
+from vidferry_common.tracing import Tracer, start_tracing
 from vidferry_worker.attempt import bucket_outage
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.batches.maker import BatchMaker, NewsPublisher
@@ -80,14 +81,17 @@ def main() -> None:
     registry = Registry(Service.WORKER)
     metrics = WorkerMetrics(registry, settings.worker_slots)
     state = WorkerState()
+    tracer = start_tracing(settings, "worker")
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
-        asyncio.run(_run_worker(settings, metrics, admin, state))
+        asyncio.run(_run_worker(settings, metrics, admin, state, tracer))
     except asyncio.CancelledError:
         logger.info("worker stops")
     except (BucketError, ChildEnded, PortTaken, SandboxMissing, StoreUnavailable, RedisError) as error:
         logger.critical("the worker can't start", extra={"error": str(error)})
         sys.exit(1)
+    finally:
+        tracer.close()
 
 
 class WorkerState:
@@ -101,7 +105,9 @@ class WorkerState:
         return self.worker is not None and self.worker.takes_work
 
 
-async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: WorkerState) -> None:
+async def _run_worker(
+    settings: WorkerSettings, metrics: WorkerMetrics, admin: AdminServer, state: WorkerState, tracer: Tracer
+) -> None:
     task = asyncio.current_task()
     assert task
     for number in (signal.SIGTERM, signal.SIGINT):  # until arq's worker runs, which handles them itself
@@ -109,12 +115,14 @@ async def _run_worker(settings: WorkerSettings, metrics: WorkerMetrics, admin: A
     async with admin:
         bucket = open_bucket(settings)
         try:
-            await _start_parts(settings, metrics, bucket, state)
+            await _start_parts(settings, metrics, bucket, state, tracer)
         finally:
             await bucket.close()
 
 
-async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: WorkerState) -> None:
+async def _start_parts(
+    settings: WorkerSettings, metrics: WorkerMetrics, bucket: Bucket, state: WorkerState, tracer: Tracer
+) -> None:
     with work_folder(settings.worker_folder, settings.worker_name) as folder:
         store = Store(
             connect_redis(settings, connection_name("worker", "records")),
@@ -138,7 +146,7 @@ async def _start_parts(settings: WorkerSettings, metrics: WorkerMetrics, bucket:
             speculates = settings.upload_while_downloading and not await bucket.links_from(folder)
             cgroup = MemoryCgroup.of_process()
             context = WorkerContext(
-                settings, store, bucket, zygotes, budget, metrics, cgroup, speculates, folder, cookies, sites
+                settings, store, bucket, zygotes, budget, metrics, cgroup, speculates, folder, cookies, sites, tracer
             )
             await _process_downloads(context, state)
         finally:
@@ -225,7 +233,12 @@ def _background_coroutines(
         "leases": leases.renew_leases(),
         "cancellations": leases.listen_for_cancellations(),
         "reaper": LeaseReaper(
-            context.store, settings.worker_name, settings.lease, context.metrics, lambda: worker.slots_on_offer
+            context.store,
+            settings.worker_name,
+            settings.lease,
+            context.metrics,
+            lambda: worker.slots_on_offer,
+            context.tracer,
         ).run(),
         "probes": ProbeRunner(context).make_loop().run(),
         "sweeper": Sweeper(context.store, context.bucket, settings, context.metrics).run(),

@@ -18,6 +18,7 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import parse_networks, split_list
 from vidferry_common.store import Limits, PauseRule, RedisSettings
 from vidferry_common.store.object_index import MAX_OBJECTS
+from vidferry_common.tracing import TracingSettings
 from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
@@ -27,7 +28,7 @@ VERSION_PATTERN = r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}(\.?(a|b|rc|dev|post)[0-9]{1,8}
 """of yt-dlp: `2026.10.26`, or a nightly build such as `2026.10.26.220202.dev0`"""
 
 
-class WorkerSettings(RedisSettings, BucketSettings, LogSettings, AdminSettings, WebhookSettings):
+class WorkerSettings(RedisSettings, BucketSettings, LogSettings, TracingSettings, AdminSettings, WebhookSettings):
     """The settings of a worker."""
 
     worker_slots: int = Field(4, ge=1, le=64, description="The most downloads that one worker runs at the same time.")

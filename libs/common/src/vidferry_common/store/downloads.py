@@ -43,6 +43,8 @@ class DownloadRecord:
     """of the last message; once the download has ended, the digest of that"""
     thumbnail: str
     """the thumbnail's name in the bucket; empty until it is there"""
+    traceparent: str
+    """of the job that asked for it first; empty once it has ended"""
 
     @classmethod
     def parse(cls, fields: dict[bytes, bytes]) -> "DownloadRecord":
@@ -54,6 +56,7 @@ class DownloadRecord:
             created=fields.get(b"created", b"").decode(),
             body=fields[b"body"],
             thumbnail=fields.get(b"thumbnail", b"").decode(),
+            traceparent=fields.get(b"traceparent", b"").decode(),
         )
 
     @property

@@ -36,6 +36,7 @@ from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.retry_plan import plan_retry
 from vidferry_worker.attempt.state import AttemptState
 from vidferry_worker.attempt.story import describe_end
+from vidferry_worker.attempt.trace import EXTRACT, AttemptTrace
 from vidferry_worker.cancellation import clear_cancellation
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.work_dir import clear_folder_in_thread
@@ -67,7 +68,8 @@ class Attempt:
             max_retries=context.settings.retries,
         )  # fmt: skip
         self._reporter = Reporter(publisher, claim, self.abandon, context.metrics)
-        self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock())
+        self._trace = AttemptTrace.begin(context.tracer, claim)
+        self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock(), self._trace)
         self._site = site_of(claim.url)
         self._yt_dlp = ""
         """the version that its child has run; empty where it had none"""
@@ -92,6 +94,7 @@ class Attempt:
         except JobsMoved:
             self._count_end("stopped")
             logger.info("another download makes the same object", extra=self._describe())
+            self._trace.end("moved")
         except (asyncio.CancelledError, FenceLost) as error:
             clear_cancellation()
             self._task = None  # what follows must not be cancelled
@@ -101,7 +104,9 @@ class Attempt:
                 await self._log_loss()
             else:
                 await self._hand_back()
+                self._trace.end("handed_back")
         finally:
+            self._trace.end("lost")  # unless it has ended
             self._reporter.close()
             if self._removal:
                 await self._removal
@@ -112,6 +117,7 @@ class Attempt:
             record = await self._context.store.downloads.read(self._claim.download_id)
             if record and (record.status, record.attempt) == (DownloadStatus.ENDED, self._claim.attempt):
                 logger.info("attempt stopped: no job waits for it", extra=self._describe())
+                self._trace.end("cancelled")
                 return
         self._context.metrics.leases_lost.add()
         logger.warning("attempt lost its lease to another attempt", extra=self._describe())
@@ -167,6 +173,7 @@ class Attempt:
         return await results.build_reused(stored)
 
     async def _run_child(self, zygote: Zygote) -> DownloadResult:
+        self._trace.begin_part(EXTRACT)
         memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
         rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
@@ -204,6 +211,7 @@ class Attempt:
         self._state.finish(update)
         self._reporter.count_sent(job_ids, update, step=True)
         self._context.metrics.count_finished(self._claim, update)
+        self._trace.end_with(update)
         self._count_end(_outcome_of(update))
         self._log_end(update)
 
@@ -248,6 +256,7 @@ class Attempt:
         code, metrics = failed.code, self._context.metrics
         if outcome is not RequeueOutcome.STALE:
             self._count_end(code.fault)
+            self._trace.end("retried" if outcome is RequeueOutcome.REQUEUED else Status.FAILED, code)
         if outcome is RequeueOutcome.REQUEUED:
             metrics.retries.add(code)
             logger.info("attempt put back", extra=self._describe(code) | fields)

@@ -6,14 +6,18 @@ from typing import Any
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status, Step
 from vidferry_worker.attempt.reporter import Reporter
+from vidferry_worker.attempt.trace import AttemptTrace, untraced
 from vidferry_worker.metrics import StageClock
 
 
 class AttemptState:
     """The current state of one attempt. Every change goes to the reporter, which sends it."""
 
-    def __init__(self, first_update: Update, reporter: Reporter, clock: StageClock) -> None:
+    def __init__(
+        self, first_update: Update, reporter: Reporter, clock: StageClock, trace: AttemptTrace | None = None
+    ) -> None:
         self._current, self._reporter, self._clock = first_update, reporter, clock
+        self.trace = trace or untraced()
 
     @property
     def current(self) -> Update:
@@ -28,6 +32,7 @@ class AttemptState:
         """Changes the stage, which every watcher is told."""
         self._current = self._current.at_step(step, **facts)
         self._clock.enter_stage(self._current.stage)
+        self.trace.enter_step(step)
         self._reporter.send_step(self._current)
 
     def show_progress(self, **facts: Any) -> None:

@@ -40,6 +40,8 @@ class DownloadTracker:
         self._downloaded = HighWaterMark()
         self._quarters = 0
         """how many were sent"""
+        self._finished: set[int] = set()
+        """streams of which everything has arrived"""
 
     def take_report(self, report: Report | None) -> None:
         """Takes the next report of the child; None stands for silence."""
@@ -70,6 +72,9 @@ class DownloadTracker:
         self._download.update(report, time.monotonic())
         if self._download.downloaded != before:
             self._stall.note_bytes()
+        if report.finished and report.stream not in self._finished:
+            self._finished.add(report.stream)
+            self._state.trace.note_stream(report.stream, int(report.downloaded or 0))
         self._show_download()
 
     def _show_download(self) -> None:

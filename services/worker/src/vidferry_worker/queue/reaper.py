@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued_update
-from vidferry_common.store import Cause, Requeue, RequeueOutcome, Store, StoreUnavailable
+from vidferry_common.store import Cause, DownloadRecord, Requeue, RequeueOutcome, Store, StoreUnavailable
+from vidferry_common.tracing import NO_TRACER, Attributes, SpanKind, Tracer
 from vidferry_worker.metrics import WorkerMetrics
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,15 @@ class LeaseReaper:
     """Requeues downloads whose lease has expired, while this worker leads. It also reports this worker's slots."""
 
     def __init__(
-        self, store: Store, worker: str, lease: float, metrics: WorkerMetrics, slots: Callable[[], int] = lambda: 0
+        self,
+        store: Store,
+        worker: str,
+        lease: float,
+        metrics: WorkerMetrics,
+        slots: Callable[[], int] = lambda: 0,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
+        self._tracer = tracer
         self._store, self._worker, self._lease, self._metrics, self._slots = store, worker, lease, metrics, slots
         self._interval = min(MAX_INTERVAL, lease / MIN_LOOKS_PER_LEASE)
 
@@ -71,5 +79,15 @@ class LeaseReaper:
             return
         logger.warning("a worker was lost", extra={"download_id": download_id, "attempt": attempt, "outcome": outcome})
         self._metrics.worker_losses.add(outcome)
+        self._trace_loss(download_id, record)
         if outcome is RequeueOutcome.ENDED and record:
             self._metrics.count_failed(record.created, ErrorCode.WORKER_LOST)
+
+    def _trace_loss(self, download_id: str, record: DownloadRecord | None) -> None:
+        """Tells of the lost attempt in its trace, since its own worker could not."""
+        if record is None or not record.traceparent:
+            return
+        told: Attributes = {"vidferry.download.id": download_id, "vidferry.attempt": record.attempt}
+        span = self._tracer.begin("requeue downloads", SpanKind.INTERNAL, record.traceparent, told)
+        span.fail(ErrorCode.WORKER_LOST)
+        span.end()
