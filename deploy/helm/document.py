@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from vidferry_api.settings import ApiSettings
 from vidferry_common.metrics import AdminSettings
@@ -129,13 +130,18 @@ def _schema_of(value: Value) -> dict[str, Any]:
 def settings() -> dict[str, list[str]]:
     """The names that `settings` of the chart may hold, by service, and why others may not be there."""
     templates = "".join(path.read_text() for path in sorted((CHART / "templates").glob("_*.tpl")))
-    fields = {name: {**kind.model_fields, **AdminSettings.model_fields} for name, kind in SERVICES.items()}
+    fields = {name: _own_fields({**kind.model_fields, **AdminSettings.model_fields}) for name, kind in SERVICES.items()}
     secret = {name for each in fields.values() for name, info in each.items() if SecretStr in _types(info.annotation)}
     return {
         **{name: _variables(each) for name, each in fields.items()},
         "secret": _variables(secret),
         "own": sorted(set(SET_BY_TEMPLATES.findall(templates))),
     }
+
+
+def _own_fields(fields: dict[str, FieldInfo]) -> dict[str, FieldInfo]:
+    """Those whose variables begin with VIDFERRY_. The others have values of the chart (`tracing`)."""
+    return {name: info for name, info in fields.items() if info.validation_alias is None}
 
 
 def _types(annotation: Any) -> tuple[Any, ...]:

@@ -58,6 +58,8 @@ ROUTE = http_route("traefik")
 API_SETTINGS = "ConfigMap/vidferry-api"
 OPEN_HOOKS = merged(OPEN, {"webhooks": {"enabled": True, "existingSecret": "hooks"}})
 KEYS_TOO = merged(KEYS, nested("access.firstKey", True))
+COLLECTOR = "http://collector.tracing:4318"
+TRACED = nested("tracing.endpoint", COLLECTOR)
 
 NUMBERS_OF_ALERTS = (
     *(f"objectives.{name}" for name in ("requests", "downloads", "starts", "messages")),
@@ -108,6 +110,8 @@ CHANGES: dict[str, Change] = {
     "image.pullSecrets": change([{"name": "key"}], REDIS, "imagePullSecrets[0].name=key"),
     "log.level": change("debug", "ConfigMap/vidferry-gateway", "VIDFERRY_LOG_LEVEL=debug"),
     "log.format": change("text", "ConfigMap/vidferry-worker", "VIDFERRY_LOG_FORMAT=text"),
+    "tracing.endpoint": change(COLLECTOR, "ConfigMap/vidferry-gateway", f"OTEL_EXPORTER_OTLP_ENDPOINT={COLLECTOR}"),
+    "tracing.ratio": change(0.1, "ConfigMap/vidferry-worker", "OTEL_TRACES_SAMPLER_ARG=0.1", TRACED),
     "recordDays": change(0.5, "ConfigMap/vidferry-api", "VIDFERRY_RECORD_DAYS=0.5"),
     "endedBytes": change("1Mi", "ConfigMap/vidferry-worker", "VIDFERRY_ENDED_BYTES=1048576"),
     "settings": change({"VIDFERRY_QUEUE_CAP": 1}, "ConfigMap/vidferry-api", "data.VIDFERRY_QUEUE_CAP=1"),
@@ -333,6 +337,8 @@ CHANGES: dict[str, Change] = {
         ["10.9.0.0/16"], f"{POLICY}worker", "to[0].ipBlock.cidr=10.9.0.0/16", EXTERNAL_REDIS
     ),
     "networkPolicy.bucketRanges": change(["10.9.0.0/16"], f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
+    "networkPolicy.collector.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", TRACED),
+    "networkPolicy.collector.ports": change([4319], f"{POLICY}gateway", "ports[0].port=4319", TRACED),
     "networkPolicy.issuer.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", OIDC),
     "networkPolicy.issuer.ports": change([8443], f"{POLICY}api", "ports[0].port=8443", OIDC),
     "networkPolicy.notPublic": change(["10.9.0.0/16"], f"{POLICY}worker", "ipBlock.except[0]=10.9.0.0/16"),

@@ -127,6 +127,16 @@ def test_the_issuer_is_reached_by_the_api_alone() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_the_collector_of_traces_is_reached_where_there_is_one(name: str) -> None:
+    collector: Pod = ("observability", {"app.kubernetes.io/name": "opentelemetry-collector"})
+    rendered = render(nested("tracing.endpoint", "http://collector.observability:4318"))
+    assert allows(rendered, name, "egress", collector, 4318)
+    assert not allows(rendered, name, "egress", collector, 4317)
+    assert not allows(rendered, name, "egress", STRANGER, 4318)
+    assert not allows(render({}), name, "egress", collector, 4318)
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_the_metadata_server_is_reached_only_for_workload_identity(name: str) -> None:
     wanted = name != "gateway"
     assert allows(render(GCS), name, "egress", METADATA, 80) == wanted

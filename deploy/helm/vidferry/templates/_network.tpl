@@ -86,6 +86,23 @@
 {{- end }}
 {{- end }}
 
+{{/* The collector, which is sent traces. */}}
+{{- define "vidferry.policy.collector" -}}
+{{- $collector := .Values.networkPolicy.collector -}}
+{{- if .Values.tracing.endpoint }}
+- to:
+    {{- if $collector.peers }}
+    {{- toYaml $collector.peers | nindent 4 }}
+    {{- else }}
+    {{- include "vidferry.policy.public" . | nindent 4 }}
+    {{- end }}
+  ports:
+    {{- range $collector.ports | default (list (include "vidferry.portOf" .Values.tracing.endpoint)) }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The port of a URL. */}}
 {{- define "vidferry.portOf" -}}
 {{- regexFind "^https?://(\\[[^]]*\\]|[^/:]*):[0-9]+" . | regexFind "[0-9]+$" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}

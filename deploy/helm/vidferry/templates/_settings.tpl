@@ -6,6 +6,10 @@
 VIDFERRY_ADMIN_PORT: {{ $values.adminPort | quote }}
 VIDFERRY_LOG_LEVEL: {{ $values.log.level | quote }}
 VIDFERRY_LOG_FORMAT: {{ $values.log.format | quote }}
+{{- with $values.tracing.endpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
+OTEL_TRACES_SAMPLER_ARG: {{ $values.tracing.ratio | quote }}
+{{- end }}
 VIDFERRY_RECORD_DAYS: {{ $values.recordDays | quote }}
 VIDFERRY_ENDED_BYTES: {{ include "vidferry.bytes" $values.endedBytes | quote }}
 {{- with include "vidferry.publicUrl" $root }}

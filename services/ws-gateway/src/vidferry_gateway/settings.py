@@ -11,9 +11,12 @@ from vidferry_common.metrics import AdminSettings
 from vidferry_common.origins import Origins
 from vidferry_common.proxies import ProxySettings
 from vidferry_common.store import RedisSettings
+from vidferry_common.tracing import TracingSettings
 
 
-class GatewaySettings(RedisSettings, LogSettings, AdminSettings, HostSettings, ProxySettings, AccessSettings):
+class GatewaySettings(
+    RedisSettings, LogSettings, TracingSettings, AdminSettings, HostSettings, ProxySettings, AccessSettings
+):
     """How the gateway listens, whom it lets in, and how long it waits for whom."""
 
     gateway_host: str = Field(
