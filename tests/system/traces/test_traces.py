@@ -1,0 +1,178 @@
+"""One trace of each job, as a collector sees it."""
+
+import secrets
+
+import pytest
+
+from support.origin.site import Site
+from support.otlp_receiver import OtlpReceiver, Seen, orphans, tree
+from support.product import Product
+
+pytestmark = pytest.mark.xdist_group("traces")
+POST = "POST /api/download"
+PARTS = ["extract", "download", "merge", "upload", "sign"]
+
+
+class Caller:
+    """Somebody who sends requests in a trace of its own."""
+
+    def __init__(self) -> None:
+        self.trace, self.span = secrets.token_hex(16), secrets.token_hex(8)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"traceparent": f"00-{self.trace}-{self.span}-01"}
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller()
+
+
+def named(spans: list[Seen], name: str) -> Seen:
+    (found,) = [span for span in spans if span.name == name]
+    return found
+
+
+def test_a_download_is_one_trace(product: Product, collector: OtlpReceiver, site: Site, caller: Caller) -> None:
+    job_id = product.post(site.url("/media/clip.mp4"), headers=caller.headers)
+    watched = product.watch(job_id)
+
+    spans = collector.wait_for_names(caller.trace, POST, "create downloads", "process downloads", *PARTS)
+
+    assert tree(spans) == {"": [(POST, [("create downloads", [("process downloads", PARTS)])])]}
+    assert not orphans(spans, caller.span)
+    request, created, attempt = (named(spans, name) for name in (POST, "create downloads", "process downloads"))
+    assert (request.service, request.kind, request.parent) == ("vidferry-api", "SERVER", caller.span)
+    assert request.attributes == {
+        "http.request.method": "POST",
+        "url.scheme": "http",
+        "http.route": "/api/download",
+        "http.response.status_code": 202,
+    }
+    assert (created.kind, created.attributes["vidferry.job.id"]) == ("PRODUCER", job_id)
+    assert (attempt.service, attempt.kind) == ("vidferry-worker", "CONSUMER")
+    assert attempt.attributes.items() >= {"vidferry.attempt": 1, "vidferry.outcome": "completed"}.items()
+    assert not any(span.failed for span in spans)
+    (stream,) = named(spans, "download").events
+    assert stream == ("stream", {"vidferry.stream": 0, "vidferry.bytes": watched.last["result"]["size"]})
+    assert watched.messages[0]["traceparent"] == f"00-{caller.trace}-{created.id}-01"
+
+
+def test_nothing_tells_a_url_a_title_or_a_secret(
+    product: Product, collector: OtlpReceiver, site: Site, caller: Caller
+) -> None:
+    url = site.url("/media/clip.mp4") + "?token=hidden"
+    watched = product.watch(product.post(url, headers=caller.headers))
+
+    told = repr(collector.wait_for_names(caller.trace, "process downloads"))
+
+    for hidden in ("/media/", "hidden", watched.last["title"], "signature", product.home.name):
+        assert hidden not in told
+
+
+def test_who_joins_has_a_trace_of_its_own_with_a_link(
+    product: Product, collector: OtlpReceiver, site: Site, caller: Caller
+) -> None:
+    url, other = site.url("/gated/join/clip.mp4"), Caller()
+    first = product.post(url, headers=caller.headers)
+    site.gate("join").wait_held()
+    second = product.post(url, headers=other.headers)
+    site.gate("join").open()
+    product.watch(first)
+    product.watch(second)
+
+    spans = collector.wait_for_names(caller.trace, "create downloads", "process downloads")
+    joined = collector.wait_for_names(other.trace, POST, "create downloads")
+
+    assert named(spans, "create downloads").links == []
+    assert named(joined, "create downloads").attributes["vidferry.outcome"] == "attached"
+    assert named(joined, "create downloads").links == [(caller.trace, named(spans, "create downloads").id)]
+    assert tree(joined) == {"": [(POST, ["create downloads"])]}
+    assert not orphans(joined, other.span)
+
+
+def test_retries_are_siblings(product: Product, collector: OtlpReceiver, site: Site, caller: Caller) -> None:
+    product.watch(product.post(site.url("/status/500"), headers=caller.headers))
+
+    spans = collector.wait_for_names(caller.trace, "process downloads", "process downloads")
+
+    retries = sorted((span for span in spans if span.name == "process downloads"), key=lambda span: span.start)
+    assert [span.parent for span in retries] == [named(spans, "create downloads").id] * 2
+    assert [span.attributes["vidferry.outcome"] for span in retries] == ["retried", "failed"]
+    assert [span.attributes["error.type"] for span in retries] == ["origin_error"] * 2
+    parts = [span for span in spans if span.name == "extract"]
+    assert {span.parent for span in parts} == {span.id for span in retries}
+    assert all(span.failed for span in (*retries, *parts))
+    assert not orphans(spans, caller.span)
+
+
+def test_an_attempt_whose_worker_dies_leaves_no_orphan(
+    product: Product, collector: OtlpReceiver, site: Site, caller: Caller
+) -> None:
+    job_id = product.post(site.url("/gated/death/clip.mp4"), headers=caller.headers)
+    site.gate("death").wait_held()
+    with product.crew():
+        product.worker.kill()
+        site.gate("death").open()
+        product.start_worker(lease="2", worker_name="heir")
+        product.watch(job_id)
+        spans = collector.wait_for_names(caller.trace, "requeue downloads", "process downloads", *PARTS)
+    product.worker.start()
+
+    created, lost = named(spans, "create downloads"), named(spans, "requeue downloads")
+    assert (lost.parent, lost.attributes["error.type"]) == (created.id, "worker_lost")
+    assert (lost.attributes["vidferry.attempt"], lost.failed) == (1, True)
+    assert named(spans, "process downloads").attributes["vidferry.attempt"] == 2
+    assert named(spans, "process downloads").parent == created.id
+    assert not orphans(spans, caller.span)
+
+
+def test_a_job_that_is_cancelled_has_not_failed(
+    product: Product, collector: OtlpReceiver, site: Site, caller: Caller
+) -> None:
+    job_id = product.post(site.url("/gated/cancel/clip.mp4"), headers=caller.headers)
+    site.gate("cancel").wait_held()
+    product.cancel(job_id)
+
+    spans = collector.wait_for_names(caller.trace, "process downloads", "download")
+
+    assert named(spans, "process downloads").attributes["vidferry.outcome"] == "cancelled"
+    assert not any(span.failed for span in spans)
+
+
+def test_who_records_nothing_is_not_recorded(
+    product: Product, collector: OtlpReceiver, site: Site, caller: Caller
+) -> None:
+    unrecorded = Caller()
+    url = site.url("/media/clip.mp4")
+    product.watch(product.post(url, headers={"traceparent": caller.headers["traceparent"][:-2] + "00"}))
+    product.watch(product.post(site.url("/media/clip.mp4?2"), headers=unrecorded.headers))
+
+    collector.wait_for_names(unrecorded.trace, "process downloads")
+
+    assert not [span for span in collector.spans if span.trace == caller.trace]
+
+
+def test_answers_tell_the_trace_and_the_requests_id(product: Product, collector: OtlpReceiver, caller: Caller) -> None:
+    answer = product.client.post("/api/download", json={}, headers={**caller.headers, "X-Request-Id": "mine-7"})
+
+    (request,) = collector.wait_for_names(caller.trace, POST)
+    assert answer.headers["traceparent"] == answer.headers["traceresponse"] == f"00-{caller.trace}-{request.id}-01"
+    assert answer.headers["x-request-id"] == "mine-7"
+    assert request.attributes["http.response.status_code"] == 422
+    assert not request.failed
+    assert product.client.get("/api/jobs").headers["x-request-id"] not in {"", "mine-7"}
+
+
+def test_reading_is_traced_for_those_who_trace_it(product: Product, collector: OtlpReceiver, caller: Caller) -> None:
+    before = len(collector.spans)
+    assert product.client.get("/api/jobs").status_code == 200
+    assert product.client.get("/healthz").status_code == 200
+
+    assert product.client.get("/api/jobs", headers=caller.headers).status_code == 200
+
+    collector.wait_for_names(caller.trace, "GET /api/jobs")
+    assert [span for span in collector.spans[before:] if span.name.startswith("GET")] == [
+        *(span for span in collector.spans if span.trace == caller.trace)
+    ]
