@@ -54,12 +54,12 @@ class Seen:
 
 
 class OtlpReceiver:
-    """Listens on a free port of loopback, in a thread of its own. With answer, it answers that status, or waits."""
+    """Listens on a free port of loopback, in a thread of its own. It answers with `status`, once the gate is open."""
 
     def __init__(self) -> None:
         self.spans: list[Seen] = []
-        self.requests = 0
-        self.status = 200
+        self.requests = self.answers = 0
+        self.status, self.reason = 200, ""
         self.gate = threading.Event()
         """closed: requests are not answered"""
         self.gate.set()
@@ -125,7 +125,8 @@ class OtlpReceiver:
             self.requests += 1
             self.headers.append({name.lower(): value for name, value in request.headers.items()})
             self._news.notify_all()
-        self.gate.wait(SECONDS)
+        self.gate.wait()
+        self.answers += 1
         if self.status == 200:
             told = ExportTraceServiceRequest.FromString(body)
             with self._news:
@@ -133,7 +134,7 @@ class OtlpReceiver:
                     service = str(_attributes(group.resource.attributes)["service.name"])
                     self.spans += [Seen.of(service, span) for scope in group.scope_spans for span in scope.spans]
                 self._news.notify_all()
-        request.send_response(self.status)
+        request.send_response(self.status, self.reason or None)
         request.send_header("Content-Length", "0")
         request.end_headers()
 

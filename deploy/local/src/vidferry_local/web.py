@@ -17,7 +17,7 @@ from vidferry_api.main import SERVER_OPTIONS, end_waits, is_ready
 from vidferry_api.settings import ApiSettings
 from vidferry_common import log, notify
 from vidferry_common.bucket import BucketError
-from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics import AdminServer, PortTaken, Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import end_with_wrong_setting, load_settings
 from vidferry_common.tracing import start_tracing
@@ -44,9 +44,11 @@ def main() -> None:
     settings = load_settings(ApiSettings)
     log.set_up(settings, "web")
     registry = Registry(Service.API, Service.GATEWAY)
+    tracer = start_tracing(settings, "api")
+    registry.add_reading(catalogue.SPANS, tracer.count_spans)
     gateway = Gateway(load_settings(GatewaySettings), registry)
     try:
-        app = create_app(settings, registry, start_tracing(settings, "api"))
+        app = create_app(settings, registry, tracer)
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)
     except KeysFileWrong as error:
         end_with_wrong_setting("VIDFERRY_ACCESS_KEYS_FILE", str(error))

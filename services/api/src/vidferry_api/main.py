@@ -18,7 +18,7 @@ from vidferry_api.settings import ApiSettings
 from vidferry_common import log
 from vidferry_common.bucket import BucketError
 from vidferry_common.bucket.settings import require_signing_key
-from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics import AdminServer, PortTaken, Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import end_with_wrong_setting, load_settings
 from vidferry_common.tracing import start_tracing
@@ -44,6 +44,7 @@ def main() -> None:
     log.set_up(settings, "api")
     registry = Registry(Service.API)
     tracer = start_tracing(settings, "api")
+    registry.add_reading(catalogue.SPANS, tracer.count_spans)
     try:
         app = create_app(settings, registry, tracer)
         admin = AdminServer(settings, registry, lambda: is_ready(app))

@@ -14,7 +14,7 @@ from vidferry_common import log
 from vidferry_common.bucket import Bucket, BucketError, open_bucket
 from vidferry_common.bucket.settings import require_signing_key
 from vidferry_common.contract import keys
-from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics import AdminServer, PortTaken, Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.notify import notify_ready
 from vidferry_common.settings import load_settings
@@ -82,6 +82,7 @@ def main() -> None:
     metrics = WorkerMetrics(registry, settings.worker_slots)
     state = WorkerState()
     tracer = start_tracing(settings, "worker")
+    registry.add_reading(catalogue.SPANS, tracer.count_spans)
     try:
         admin = AdminServer(settings, registry, lambda: state.ready)
         asyncio.run(_run_worker(settings, metrics, admin, state, tracer))

@@ -6,6 +6,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from vidferry_common.settings import load_settings
 from vidferry_common.tracing import NO_TRACER, SpanKind, TracingSettings, start_tracing
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -37,6 +38,15 @@ def test_the_standard_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.25")
     settings = TracingSettings()
     assert (settings.otlp_endpoint, settings.trace_ratio) == ("http://collector:4318", 0.25)
+
+
+def test_a_wrong_ratio_is_refused_by_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "2")
+    with pytest.raises(SystemExit):
+        load_settings(TracingSettings)
+    assert capsys.readouterr().err.startswith("OTEL_TRACES_SAMPLER_ARG: must be a number from 0")
 
 
 @pytest.mark.parametrize("wrong", ["collector:4318", "grpc://collector", "http://user:secret@collector"])

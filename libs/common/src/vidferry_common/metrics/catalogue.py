@@ -145,6 +145,14 @@ CLOCK_OFFSET = Definition(
     _EVERY,
 )
 
+SPANS = Definition(
+    "vidferry_spans_total",
+    Kind.COUNTER,
+    "Spans of [traces](traces.md) that have ended. `exported`: the collector has taken them. `failed`: it was away or "
+    "refused them. `dropped`: too many waited for it. Absent without traces.",
+    _EVERY,
+    (Label("outcome", ("exported", "failed", "dropped")),),
+)
 REDIS_ROUND_TRIP = Definition(
     "vidferry_redis_round_trip_seconds",
     Kind.GAUGE,

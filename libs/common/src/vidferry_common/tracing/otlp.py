@@ -1,28 +1,29 @@
 """Records spans and sends them by OTLP over HTTP: the one module that knows OpenTelemetry.
 
-Spans are sent by a thread of OpenTelemetry's, from a queue of 2,048. Where the collector is slow or away, spans are
-dropped, and nothing waits for it.
+Spans are sent by a thread of OpenTelemetry's. Where the collector is slow or away, spans are dropped, and nothing waits
+for it.
 """
 
 import logging
 import os
+import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from vidferry_common.contract.trace import parse_traceparent
 from vidferry_common.tracing.settings import TracingSettings
-from vidferry_common.tracing.spans import Attributes, Span, SpanKind, UntracedSpan
+from vidferry_common.tracing.spans import Attributes, Span, SpanKind, SpanOutcome, UntracedSpan
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ MAX_ATTRIBUTE = 512
 """characters of an attribute's value"""
 MAX_HELD = 512
 """ended parts of a span that wait for its own end; further ones go ahead of it"""
+MAX_WAITING = 2048
+"""ended spans that wait until they have been sent; further ones are dropped"""
+MAX_BATCH = 512
+"""spans of one request"""
 _KINDS = {kind: trace.SpanKind[kind.name] for kind in SpanKind}
 
 
@@ -41,6 +46,9 @@ class OtlpTracer:
     enabled = True
 
     def __init__(self, settings: TracingSettings, service: str) -> None:
+        reasons = _Reasons(settings.header_values())
+        self._counts = _Counts()
+        self._ratio = settings.trace_ratio
         resource = Resource.create(
             {
                 "service.namespace": "vidferry",
@@ -55,8 +63,8 @@ class OtlpTracer:
             span_limits=SpanLimits(max_span_attribute_length=MAX_ATTRIBUTE),
             shutdown_on_exit=False,
         )
-        exporter = _LoggedExporter(OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces"))
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        exporter = _LoggedExporter(OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces"), reasons, self._counts)
+        self._provider.add_span_processor(_BoundedProcessor(exporter, self._counts))
         self._tracer = self._provider.get_tracer("vidferry")
 
     def begin(
@@ -80,6 +88,20 @@ class OtlpTracer:
         if not span.is_recording():
             return UntracedSpan(parent if around else _format(span.get_span_context()))
         return _RecordedSpan(self._tracer, span)
+
+    def decide(self, traceparent: str) -> str:
+        around = _parse(traceparent)
+        if around is None:
+            return ""
+        # By lot: a caller who chooses the trace's id could foresee what is decided by that.
+        flags = trace.TraceFlags.SAMPLED if random.random() < self._ratio else 0  # noqa: S311 - guards no secret
+        decided = trace.SpanContext(
+            around.trace_id, around.span_id, is_remote=True, trace_flags=trace.TraceFlags(flags)
+        )
+        return _format(decided)
+
+    def count_spans(self) -> Mapping[tuple[str, ...], float]:
+        return {(outcome.value,): float(count) for outcome, count in self._counts.ended.items()}
 
     def close(self) -> None:
         # In a thread, since OpenTelemetry would wait for half a minute.
@@ -146,21 +168,58 @@ class _RecordedSpan:
         self.held.clear()
 
 
-class _LoggedExporter(SpanExporter):
-    """Sends batches, and logs once when that begins to fail, and when it works again."""
+class _Counts:
+    """What has become of spans. The program's thread and the one that sends tell it."""
 
-    def __init__(self, exporter: OTLPSpanExporter) -> None:
-        self._exporter, self._reason, self._fails = exporter, _FirstWarning(), False
-        told = logging.getLogger("opentelemetry")
-        told.propagate = False  # it logs each batch, with a traceback
-        told.addHandler(self._reason)
+    def __init__(self) -> None:
+        self.ended = dict.fromkeys(SpanOutcome, 0)
+        self._waiting, self._lock = 0, threading.Lock()
+
+    def admit(self) -> bool:
+        """Whether one more may wait to be sent."""
+        with self._lock:
+            is_full = self._waiting >= MAX_WAITING
+            if is_full:
+                self.ended[SpanOutcome.DROPPED] += 1
+            else:
+                self._waiting += 1
+        return not is_full
+
+    def settle(self, count: int, outcome: SpanOutcome) -> None:
+        """Counts spans that no longer wait."""
+        with self._lock:
+            self._waiting -= count
+            self.ended[outcome] += count
+
+
+class _BoundedProcessor(SpanProcessor):
+    """Hands ended spans to the thread that sends them, as long as few enough wait for it."""
+
+    def __init__(self, exporter: SpanExporter, counts: _Counts) -> None:
+        self._batches = BatchSpanProcessor(exporter, max_queue_size=MAX_WAITING, max_export_batch_size=MAX_BATCH)
+        self._counts = counts
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if self._counts.admit():
+            self._batches.on_end(span)
+
+    def shutdown(self) -> None:
+        self._batches.shutdown()  # type: ignore[no-untyped-call]
+
+
+class _LoggedExporter(SpanExporter):
+    """Sends batches, counts them, and logs once when that begins to fail, and when it works again."""
+
+    def __init__(self, exporter: OTLPSpanExporter, reasons: "_Reasons", counts: _Counts) -> None:
+        self._exporter, self._reasons, self._counts, self._fails = exporter, reasons, counts, False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self._reason.text = ""
+        self._reasons.first = ""
         result = self._exporter.export(spans)
         fails = result is not SpanExportResult.SUCCESS
+        self._counts.settle(len(spans), SpanOutcome.FAILED if fails else SpanOutcome.EXPORTED)
         if fails and not self._fails:
-            logger.warning("spans can't be exported", extra={"error": self._reason.text})
+            logger.warning("spans can't be exported", extra={"error": self._reasons.first})
         elif self._fails and not fails:
             logger.info("spans are exported again")
         self._fails = fails
@@ -170,13 +229,26 @@ class _LoggedExporter(SpanExporter):
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
-class _FirstWarning(logging.Handler):
-    """Keeps the first thing that OpenTelemetry logs of a batch, which is why it failed."""
+class _Reasons(logging.Handler):
+    """Takes what OpenTelemetry logs: a line or a traceback for each batch, and a header as it stands if it is wrong.
 
-    text = ""
+    The first thing that it logs of a batch tells why that failed. Nothing else of it reaches the log.
+    """
+
+    first = ""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        super().__init__()
+        self._secrets = secrets
+        library = logging.getLogger("opentelemetry")
+        library.propagate = False
+        library.handlers[:] = [self]
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = self.text or record.getMessage()[:MAX_ATTRIBUTE]
+        text = self.first or record.getMessage()
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        self.first = text[:MAX_ATTRIBUTE]
 
 
 def _parse(traceparent: str) -> trace.SpanContext | None:

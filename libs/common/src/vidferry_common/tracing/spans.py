@@ -18,6 +18,14 @@ class SpanKind(Enum):
     CONSUMER = "consumer"
 
 
+class SpanOutcome(Enum):
+    """What has become of a span that has ended."""
+
+    EXPORTED = "exported"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
 class Span(Protocol):
     """One operation of a trace. It is sent once it has ended, and never before the span that it is a part of."""
 
@@ -68,6 +76,12 @@ class Tracer(Protocol):
         link: str = "",
     ) -> Span:
         """Begins a span. parent and link: traceparents. Without a parent that is one, it begins a trace."""
+
+    def decide(self, traceparent: str) -> str:
+        """A stranger's trace context, recorded with the ratio's chance, whatever it says; empty if it is none."""
+
+    def count_spans(self) -> Mapping[tuple[str, ...], float]:
+        """How many spans have ended, by SpanOutcome; empty if none is recorded."""
 
     def close(self) -> None:
         """Sends what is left, within FLUSH_SECONDS."""
@@ -126,6 +140,12 @@ class _NoTracer:
         link: str = "",  # noqa: ARG002
     ) -> Span:
         return UntracedSpan(parent)
+
+    def decide(self, traceparent: str) -> str:
+        return traceparent
+
+    def count_spans(self) -> Mapping[tuple[str, ...], float]:
+        return {}
 
     def close(self) -> None:
         pass
