@@ -162,17 +162,22 @@ class DownloadStore:
 
         None where the claim is not the current one any more.
         """
-        apart = filter(None, ["force" if claim.force else "", describe_bounds(claim.max_duration, claim.max_bytes)])
-        by_object = keys.DOWNLOAD_BY_OBJECT + digest(name, *apart)
         outcome = await self._scripts.run(
             "claim_object",
-            [keys.DOWNLOAD + claim.download_id, by_object],
+            [keys.DOWNLOAD + claim.download_id, _by_object(claim, name)],
             download_id=claim.download_id,
             attempt=claim.attempt,
             record_seconds=self._record_seconds,
             max_jobs=MAX_JOBS,
         )
         return None if outcome is None else bool(outcome == b"mine")
+
+    async def find_maker_trace(self, claim: Claim, name: str) -> str:
+        """The traceparent of the download to which claim_object() has moved the jobs; empty if it has ended."""
+        redis = self._scripts.redis
+        maker = await self._scripts.await_reply(redis.get(_by_object(claim, name)))
+        found = maker and await self._scripts.await_reply(redis.hget(keys.DOWNLOAD + maker.decode(), "traceparent"))
+        return str(found.decode()) if found else ""
 
     async def publish(self, claim: Claim, body: bytes, *, step: bool) -> list[str] | None:
         """Sends a message to all jobs of the download. Their ids; None where the claim is not the current one."""
@@ -247,3 +252,9 @@ class DownloadStore:
 
 def _decode_ids(reply: list[bytes] | None) -> list[str] | None:
     return None if reply is None else [job_id.decode() for job_id in reply]
+
+
+def _by_object(claim: Claim, name: str) -> str:
+    """The key by which downloads that make the same object find each other."""
+    apart = filter(None, ["force" if claim.force else "", describe_bounds(claim.max_duration, claim.max_bytes)])
+    return keys.DOWNLOAD_BY_OBJECT + digest(name, *apart)

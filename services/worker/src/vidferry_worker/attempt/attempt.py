@@ -91,10 +91,10 @@ class Attempt:
         """Runs to the end; raises nothing."""
         try:
             await self._run_to_end()
-        except JobsMoved:
+        except JobsMoved as moved:
             self._count_end("stopped")
             logger.info("another download makes the same object", extra=self._describe())
-            self._trace.end("moved")
+            await self._trace_move(moved.name)
         except (asyncio.CancelledError, FenceLost) as error:
             clear_cancellation()
             self._task = None  # what follows must not be cancelled
@@ -110,6 +110,13 @@ class Attempt:
             self._reporter.close()
             if self._removal:
                 await self._removal
+
+    async def _trace_move(self, name: str) -> None:
+        """Ends the trace with a link to that of the download that makes the object."""
+        if self._trace.recorded:
+            with contextlib.suppress(StoreUnavailable):
+                self._trace.add_link(await self._context.store.downloads.find_maker_trace(self._claim, name))
+        self._trace.end("moved")
 
     async def _log_loss(self) -> None:
         """Logs it as a warning, but not where it only means that the last caller has cancelled."""

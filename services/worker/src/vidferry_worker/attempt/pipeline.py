@@ -30,6 +30,10 @@ SILENCE_SECONDS = 1.0
 class JobsMoved(Exception):
     """Another download makes the same object already, and the jobs of this one were moved to it."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """of the object"""
+
 
 class Pipeline:
     """The way of one video, from its URL into the bucket."""
@@ -109,7 +113,7 @@ class Pipeline:
             self._context.metrics.fenced_writes.add(FencedWrite.OBJECT)
             raise FenceLost
         if not is_claimed:
-            raise JobsMoved
+            raise JobsMoved(name)
 
     async def _can_reuse(self, stored: StoredObject, extraction: Extraction) -> bool:
         """Whether the object in the bucket may be the result. If an earlier attempt made it, it always may."""

@@ -37,8 +37,11 @@ class AttemptTrace:
         return cls(span)
 
     @property
-    def traceparent(self) -> str:
-        return self._span.traceparent
+    def recorded(self) -> bool:
+        return self._span.recorded
+
+    def add_link(self, traceparent: str) -> None:
+        self._span.add_link(traceparent)
 
     def begin_part(self, name: str) -> None:
         """Begins what the attempt does from now on; a name that is known already changes nothing."""
