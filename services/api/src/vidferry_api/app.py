@@ -167,7 +167,7 @@ def _middleware_stack(settings: ApiSettings, metrics: ApiMetrics, tracer: Tracer
         Middleware(SafeHeaders),
         *([cors] if settings.cors_origins else []),
         *([prefix] if settings.prefix and settings.prefix not in OWN_PATHS else []),
-        Middleware(RequestLog, metrics=metrics, tracer=tracer),
+        Middleware(RequestLog, metrics=metrics, tracer=tracer, trusts_callers=settings.trust_traceparent),
         Middleware(KnownHost, hosts=settings.hosts, proxies=settings.proxies),
         Middleware(BoundedBody),
         Middleware(Compression),

@@ -68,6 +68,12 @@ class ApiSettings(
         "429. 0: no limit. If clients connect through a proxy, set VIDFERRY_TRUSTED_PROXIES; otherwise all of its "
         "clients count as one.",
     )
+    trust_traceparent: bool = Field(
+        default=False,
+        description="Whether the sampled flag of a request's own `traceparent` decides that its trace is recorded. "
+        "Otherwise OTEL_TRACES_SAMPLER_ARG decides for all requests. Set it if only services of yours call the api: "
+        "who calls it can have everything recorded then.",
+    )
     share_objects: ObjectSharing = Field(
         ObjectSharing.ALL,
         description="Who may get a stored video without fetching it again. `all`: every owner. `owner`: only the owner "

@@ -136,8 +136,9 @@ class RequestLog:
     durations.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics, tracer: Tracer) -> None:
-        self._app, self._metrics, self._tracer = app, metrics, tracer
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, tracer: Tracer, *, trusts_callers: bool) -> None:
+        """trusts_callers: whether a request's own traceparent decides that it is recorded."""
+        self._app, self._metrics, self._tracer, self._trusts_callers = app, metrics, tracer, trusts_callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -188,6 +189,8 @@ class RequestLog:
         """The span of a request that changes something, or whose caller traces it. Reading alone is in the log."""
         method, parent = scope["method"], headers.get("traceparent", "")
         if self._tracer.enabled and (method not in READING or parent):
+            if not self._trusts_callers:
+                parent = self._tracer.decide(parent)
             attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
             span = self._tracer.begin(method, SpanKind.SERVER, parent, attributes)
             if span.recorded:
