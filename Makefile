@@ -10,7 +10,7 @@ UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
+.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-traces test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -44,6 +44,9 @@ test-bundles: $(VENV)/.dev ## workers that switch to another yt-dlp, with a pack
 
 test-dashboard: $(VENV)/.dev ## the queries of dashboards and alerts on a real Prometheus, which it brings on Debian
 	$(BIN)/pytest -m dashboard tests/system/dashboard -n 2 $(PYTEST_ARGS)
+
+test-traces: $(VENV)/.dev ## the traces of jobs, as a collector gets them
+	$(BIN)/pytest -m traces tests/system/traces $(PYTEST_ARGS)
 
 bench-worker: $(VENV)/.dev ## how fast downloads are and what they cost (BENCH_ARGS=--short for a quick look)
 	@PYTHONPATH=tests $(BIN)/python -m bench.worker $(BENCH_ARGS)

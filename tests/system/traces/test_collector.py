@@ -8,9 +8,8 @@ import pytest
 from support.origin.site import Site
 from support.otlp_receiver import OtlpReceiver
 from support.product import Product
-from support.services import Worker
 
-pytestmark = pytest.mark.xdist_group("traces")
+pytestmark = pytest.mark.traces
 ENDED = (-SIGTERM, 0)
 """exit statuses of api and worker: uvicorn ends by the signal, once all is done"""
 
@@ -27,9 +26,3 @@ def test_a_collector_that_hangs_holds_nothing_up_and_gets_the_rest_at_the_end(tm
 
             names = [span.name for span in collector.spans]
     assert [names.count(name) for name in ("POST /api/download", "create downloads", "process downloads")] == [2] * 3
-
-
-def test_a_wrong_ratio_is_refused_by_its_own_name(tmp_path: Path) -> None:
-    worker = Worker("redis://127.0.0.1:1", tmp_path, {"OTEL_TRACES_SAMPLER_ARG": "2"})
-    with pytest.raises(AssertionError, match=r"OTEL_TRACES_SAMPLER_ARG: must be a number from 0.*to 1"):
-        worker.start()

@@ -1,14 +1,17 @@
 """One trace of each job, as a collector sees it."""
 
 import secrets
+from pathlib import Path
 
 import pytest
 
+from support.children import descendants
 from support.origin.site import Site
 from support.otlp_receiver import OtlpReceiver, Seen, orphans, tree
 from support.product import Product
+from system.traces.conftest import SECRET
 
-pytestmark = pytest.mark.xdist_group("traces")
+pytestmark = pytest.mark.traces
 POST = "POST /api/download"
 PARTS = ["extract", "download", "merge", "upload", "sign"]
 
@@ -21,7 +24,10 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"traceparent": f"00-{self.trace}-{self.span}-01"}
+        return self.with_flags("01")
+
+    def with_flags(self, flags: str) -> dict[str, str]:
+        return {"traceparent": f"00-{self.trace}-{self.span}-{flags}"}
 
 
 @pytest.fixture
@@ -62,13 +68,22 @@ def test_a_download_is_one_trace(product: Product, collector: OtlpReceiver, site
 def test_nothing_tells_a_url_a_title_or_a_secret(
     product: Product, collector: OtlpReceiver, site: Site, caller: Caller
 ) -> None:
-    url = site.url("/media/clip.mp4") + "?token=hidden"
-    watched = product.watch(product.post(url, headers=caller.headers))
+    url = site.url("/gated/told/clip.mp4") + "?token=hidden"
+    job_id = product.post(url, headers=caller.headers)
+    site.gate("told").wait_held()
+    below = descendants(product.worker.pid)
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in below]
+    site.gate("told").open()
+    watched = product.watch(job_id)
 
     told = repr(collector.wait_for_names(caller.trace, "process downloads"))
 
-    for hidden in ("/media/", "hidden", watched.last["title"], "signature", product.home.name):
+    for hidden in ("/gated/", "hidden", watched.last["title"], "signature", product.home.name):
         assert hidden not in told
+    assert {each["authorization"] for each in collector.headers} == {SECRET}
+    assert SECRET not in "".join(each.log for each in (product.api, product.worker, product.gateway))
+    assert len(environments) > 1  # the zygote, and the child that downloads
+    assert not [each for each in environments if b"OTEL" in each or SECRET.encode() in each]
 
 
 def test_who_joins_has_a_trace_of_its_own_with_a_link(
@@ -95,7 +110,7 @@ def test_who_joins_has_a_trace_of_its_own_with_a_link(
 def test_retries_are_siblings(product: Product, collector: OtlpReceiver, site: Site, caller: Caller) -> None:
     product.watch(product.post(site.url("/status/500"), headers=caller.headers))
 
-    spans = collector.wait_for_names(caller.trace, "process downloads", "process downloads")
+    spans = collector.wait_for_names(caller.trace, "create downloads", *["process downloads", "extract"] * 2)
 
     retries = sorted((span for span in spans if span.name == "process downloads"), key=lambda span: span.start)
     assert [span.parent for span in retries] == [named(spans, "create downloads").id] * 2
@@ -117,7 +132,9 @@ def test_an_attempt_whose_worker_dies_leaves_no_orphan(
         site.gate("death").open()
         product.start_worker(lease="2", worker_name="heir")
         product.watch(job_id)
-        spans = collector.wait_for_names(caller.trace, "requeue downloads", "process downloads", *PARTS)
+        spans = collector.wait_for_names(
+            caller.trace, "create downloads", "requeue downloads", "process downloads", *PARTS
+        )
     product.worker.start()
 
     created, lost = named(spans, "create downloads"), named(spans, "requeue downloads")
@@ -141,17 +158,37 @@ def test_a_job_that_is_cancelled_has_not_failed(
     assert not any(span.failed for span in spans)
 
 
-def test_who_records_nothing_is_not_recorded(
+def test_a_caller_decides_only_where_it_is_trusted(
     product: Product, collector: OtlpReceiver, site: Site, caller: Caller
 ) -> None:
-    unrecorded = Caller()
-    url = site.url("/media/clip.mp4")
-    product.watch(product.post(url, headers={"traceparent": caller.headers["traceparent"][:-2] + "00"}))
-    product.watch(product.post(site.url("/media/clip.mp4?2"), headers=unrecorded.headers))
+    other, unrecorded, strangers = Caller(), Caller(), (product.api, product.client)
+    product.watch(product.post(site.url("/media/clip.mp4"), headers=unrecorded.with_flags("00")))
+    with product.crew():
+        product.start_api(trust_traceparent="true")
+        product.watch(product.post(site.url("/media/clip.mp4?2"), headers=caller.with_flags("00")))
+        product.watch(product.post(site.url("/media/clip.mp4?3"), headers=other.headers))
+    product.api, product.client = strangers
 
-    collector.wait_for_names(unrecorded.trace, "process downloads")
-
+    collector.wait_for_names(unrecorded.trace, POST, "process downloads")
+    collector.wait_for_names(other.trace, POST, "process downloads")
     assert not [span for span in collector.spans if span.trace == caller.trace]
+
+
+def test_a_job_that_moves_has_a_link(product: Product, collector: OtlpReceiver, site: Site, caller: Caller) -> None:
+    """Two URLs lead to one object: the second job moves to the download of the first."""
+    name, other = "/gated/move/clip.mp4", Caller()
+    first = product.post(site.url(name), headers=caller.headers)
+    site.gate("move").wait_held()
+    second = product.post(site.url("/redirect?to=" + site.url(name)), headers=other.headers)
+    moved = collector.wait_for_names(other.trace, "process downloads")
+    site.gate("move").open()
+    product.watch(first)
+    product.watch(second)
+
+    spans = collector.wait_for_names(caller.trace, "create downloads", "process downloads")
+    attempt = named(moved, "process downloads")
+    assert attempt.attributes["vidferry.outcome"] == "moved"
+    assert attempt.links == [(caller.trace, named(spans, "create downloads").id)]
 
 
 def test_answers_tell_the_trace_and_the_requests_id(product: Product, collector: OtlpReceiver, caller: Caller) -> None:
@@ -163,6 +200,15 @@ def test_answers_tell_the_trace_and_the_requests_id(product: Product, collector:
     assert request.attributes["http.response.status_code"] == 422
     assert not request.failed
     assert product.client.get("/api/jobs").headers["x-request-id"] not in {"", "mine-7"}
+
+
+def test_what_became_of_spans_is_counted(product: Product, collector: OtlpReceiver, caller: Caller) -> None:
+    product.client.post("/api/download", json={}, headers=caller.headers)
+    collector.wait_for_names(caller.trace, POST)
+
+    for admin in (product.api.admin, product.worker.admin):
+        told = admin.until(lambda told: told.value("vidferry_spans_total", outcome="exported") > 0)
+        assert [told.value("vidferry_spans_total", outcome=each) for each in ("failed", "dropped")] == [0, 0]
 
 
 def test_reading_is_traced_for_those_who_trace_it(product: Product, collector: OtlpReceiver, caller: Caller) -> None:
