@@ -46,7 +46,7 @@ def main() -> None:
     registry = Registry(Service.API, Service.GATEWAY)
     tracer = start_tracing(settings, "api")
     registry.add_reading(catalogue.SPANS, tracer.count_spans)
-    gateway = Gateway(load_settings(GatewaySettings), registry)
+    gateway = Gateway(load_settings(GatewaySettings), registry, tracer)
     try:
         app = create_app(settings, registry, tracer)
         admin = AdminServer(settings, registry, lambda: is_ready(app) and gateway.ready)

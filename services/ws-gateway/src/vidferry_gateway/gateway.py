@@ -6,6 +6,7 @@ from typing import Literal, TypedDict
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.http.asgi import KnownHost
 from vidferry_common.metrics import Registry, catalogue
+from vidferry_common.tracing import NO_TRACER, Tracer
 from vidferry_gateway.admission import Admission
 from vidferry_gateway.clients.registry import ConnectionRegistry
 from vidferry_gateway.clients.sse import EventStream
@@ -17,6 +18,7 @@ from vidferry_gateway.refusals import refuse_without_upgrade
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_gateway.uvicorn.http_protocol import GatewayHttpProtocol
 from vidferry_gateway.uvicorn.websocket_protocol import GatewayWebSocketProtocol
+from vidferry_gateway.watch_traces import WatchTraces
 
 
 class UvicornOptions(TypedDict):
@@ -34,14 +36,17 @@ class Gateway:
     The app's lifespan must call start() and stop().
     """
 
-    def __init__(self, settings: GatewaySettings, registry: Registry) -> None:
+    def __init__(self, settings: GatewaySettings, registry: Registry, tracer: Tracer = NO_TRACER) -> None:
         self.settings = settings
         metrics = GatewayMetrics(registry)
         self.admission = Admission(settings)
         self.connections = ConnectionRegistry(settings, metrics)
         self.tickets = settings.tickets
         link_tickets = LinkTickets(self.tickets) if self.tickets else None
-        self._feed = RedisFeed(settings, settings.gateway_probe_seconds, metrics, self.connections, link_tickets)
+        traces = WatchTraces(tracer) if tracer.enabled else None
+        self._feed = RedisFeed(
+            settings, settings.gateway_probe_seconds, metrics, self.connections, link_tickets, traces
+        )
         registry.add_reading(catalogue.REDIS_CONNECTED, lambda: int(self._feed.connected))
         registry.add_reading(catalogue.SLOW_SOCKETS, lambda: self.connections.slow_count)
         registry.add_reading(catalogue.SLOW_BYTES, self.connections.buffered_bytes)

@@ -21,6 +21,7 @@ from vidferry_gateway import frames
 from vidferry_gateway.link_tickets import JobTickets, LinkTickets
 from vidferry_gateway.message import ForeignMessage, Message, MessageKind, OutgoingMessage, parse_message
 from vidferry_gateway.metrics import GatewayMetrics
+from vidferry_gateway.watch_traces import WatchTraces
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Topic:
     """the connection was lost: those who joined get nothing more until the record has been read again"""
     tickets: JobTickets | None = None
     """the tickets of its links, where access isn't open and a message has come"""
+    delivered: int = 0
+    """messages that those who joined were sent"""
 
     def is_idle(self) -> bool:
         return not (self.joined or self.waiting or any(each.watchers for each in self.reads))
@@ -105,7 +108,8 @@ class Hub:
     verify_absence is called in the same way when Redis knows no such job but may be out of date. Whoever verified it
     calls confirm_absence(). Without this callback an absence counts at once.
 
-    link_tickets is given where access isn't open, and adds tickets to the messages' links.
+    link_tickets is given where access isn't open, and adds tickets to the messages' links. traces is given where traces
+    are recorded.
     """
 
     def __init__(
@@ -114,9 +118,10 @@ class Hub:
         metrics: GatewayMetrics,
         verify_absence: Callable[[], None] | None = None,
         link_tickets: LinkTickets | None = None,
+        traces: WatchTraces | None = None,
     ) -> None:
         self._on_commands, self._metrics, self._verify_absence = on_commands, metrics, verify_absence
-        self._link_tickets = link_tickets
+        self._link_tickets, self._traces = link_tickets, traces
         self._unverified: set[Topic] = set()
         """topics whose job Redis does not know, while that is not verified"""
         self._debug = _log.isEnabledFor(logging.DEBUG)
@@ -151,6 +156,8 @@ class Hub:
                 del self._to_unsubscribe[watcher.job_id]
                 topic.subscribed = True
         topic.waiting.append(watcher)
+        if self._traces is not None:
+            self._traces.note_join(watcher)
         self._schedule_read(topic)
 
     def leave(self, watcher: Watcher) -> None:
@@ -162,6 +169,7 @@ class Hub:
         for group in (topic.waiting, *(each.watchers for each in topic.reads)):
             if watcher in group:
                 group.remove(watcher)
+        self._trace_ends(topic, (watcher,), "left")
         self._drop_if_idle(topic)
 
     # Called by the connection to Redis
@@ -258,16 +266,19 @@ class Hub:
         strangers = [] if owner is None else _take_strangers(read.watchers, owner.decode())
         for watcher in read.watchers:
             missed = [step for step in steps if step.is_after(watcher.after)]
-            self._deliver_each((watcher,), _with_newest(newest, missed), None, topic.job_id)
+            first = _with_newest(newest, missed)
+            self._deliver_each((watcher,), first, None, topic.job_id)
             for message in read.early:
                 _deliver_to_all((watcher,), message, MessageKind.FOREIGN, topic.job_id)
             topic.joined[watcher] = None
+            self._trace_begin(topic, watcher, state, len(first) + len(read.early))
         self._metrics.joins += len(read.watchers)
         topic.last, topic.stale = newest, False
         if newest.terminal:
             self._end_watchers(topic, topic.joined, CloseCode.ENDED)
         else:
             self._drop_if_idle(topic)
+        self._trace_ends(topic, strangers, "refused")
         for watcher in strangers:
             watcher.end(CloseCode.NO_SUCH_JOB)
 
@@ -290,6 +301,7 @@ class Hub:
         if kind is None or message is None:
             return
         topic.pending_kind = None
+        topic.delivered += 1
         held, sent = metrics.messages_held, 0
         if alone:
             for watcher in topic.joined:
@@ -309,7 +321,9 @@ class Hub:
         # If the record went back, nobody knows which of its steps were sent: all of them are sent.
         position = last if newest.is_newer_than(last) else None
         missed = [step for step in steps if step.is_newer_than(position)]
-        self._deliver_each(topic.joined, _with_newest(newest, missed), last, topic.job_id)
+        messages = _with_newest(newest, missed)
+        topic.delivered += len(messages)
+        self._deliver_each(topic.joined, messages, last, topic.job_id)
 
     def _deliver_each(
         self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, job_id: str
@@ -327,6 +341,7 @@ class Hub:
     def _receive_foreign(self, topic: Topic, raw: bytes) -> None:
         message = ForeignMessage(frames.text_or_binary_frame(raw))
         self._deliver_pending_of(topic, alone=False)
+        topic.delivered += 1
         _deliver_to_all(topic.joined, message, MessageKind.FOREIGN, topic.job_id)
         for read in topic.reads:
             read.early.append(message)
@@ -334,9 +349,21 @@ class Hub:
     def _end_watchers(self, topic: Topic, watchers: Iterable[Watcher], code: CloseCode) -> None:
         ended = tuple(watchers)
         topic.joined.clear()
+        self._trace_ends(topic, ended, "ended" if code is CloseCode.ENDED else "refused")
         for watcher in ended:
             watcher.end(code)
         self._drop_if_idle(topic)
+
+    def _trace_begin(self, topic: Topic, watcher: Watcher, state: bytes, sent: int) -> None:
+        """sent: how many messages the watcher was sent before it joined the others."""
+        if self._traces is not None:
+            resumed = watcher.after is not None
+            self._traces.begin(watcher, topic.job_id, state, topic.delivered - sent, resumed=resumed)
+
+    def _trace_ends(self, topic: Topic, watchers: Iterable[Watcher], outcome: str) -> None:
+        if self._traces is not None:
+            for watcher in watchers:
+                self._traces.end(watcher, topic.delivered, outcome)
 
     def _schedule_read(self, topic: Topic) -> None:
         self._topics_to_read[topic] = None

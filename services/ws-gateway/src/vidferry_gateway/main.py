@@ -10,9 +10,10 @@ import sys
 import uvicorn
 
 from vidferry_common.log import set_up
-from vidferry_common.metrics import AdminServer, PortTaken, Registry
+from vidferry_common.metrics import AdminServer, PortTaken, Registry, catalogue
 from vidferry_common.metrics.catalogue import Service
 from vidferry_common.settings import load_settings
+from vidferry_common.tracing import start_tracing
 from vidferry_gateway.app import make_app
 from vidferry_gateway.gateway import Gateway
 from vidferry_gateway.settings import GatewaySettings
@@ -29,7 +30,9 @@ def main() -> None:
     set_up(settings, "gateway")
     listener = _open_listener(settings.gateway_host, settings.gateway_port)
     registry = Registry(Service.GATEWAY)
-    gateway = Gateway(settings, registry)
+    tracer = start_tracing(settings, "gateway")
+    registry.add_reading(catalogue.SPANS, tracer.count_spans)
+    gateway = Gateway(settings, registry, tracer)
     try:
         admin = AdminServer(settings, registry, lambda: gateway.ready)
     except PortTaken as error:
@@ -48,7 +51,10 @@ def main() -> None:
     _log.info("listening", extra={"host": host, "port": port})
     _raise_descriptor_limit(settings.gateway_max_sockets)
     _tune_garbage_collector()
-    DrainingServer(config, gateway).run([listener])
+    try:
+        DrainingServer(config, gateway).run([listener])
+    finally:
+        tracer.close()
 
 
 def _raise_descriptor_limit(sockets: int) -> None:

@@ -4,6 +4,7 @@ import re
 import secrets
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_SAMPLED = 1
 
 
 def continue_trace(header: str | None) -> str:
@@ -17,6 +18,12 @@ def parse_traceparent(text: str) -> tuple[str, str, int] | None:
     """The trace's id, the span's id and the flags; None where it is no traceparent."""
     match = _TRACEPARENT.fullmatch(text)
     return (match[1], match[2], int(match[3], 16)) if match else None
+
+
+def is_recorded(traceparent: str) -> bool:
+    """Whether it is a traceparent that has the sampled flag."""
+    parts = parse_traceparent(traceparent)
+    return parts is not None and bool(parts[2] & _SAMPLED)
 
 
 def trace_id(traceparent: str) -> str:

@@ -15,6 +15,7 @@ from vidferry_gateway.hub import Hub
 from vidferry_gateway.link_tickets import LinkTickets
 from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.redis.connection import RedisRefused, RespConnection, ServerFacts, open_connection, pack_command
+from vidferry_gateway.watch_traces import WatchTraces
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class RedisFeed:
         metrics: GatewayMetrics,
         clients: Clients,
         link_tickets: LinkTickets | None = None,
+        traces: WatchTraces | None = None,
     ) -> None:
         """link_tickets: where access isn't open; the owners of jobs are read too then."""
         self._name = connection_name("gateway", "messages")
@@ -54,7 +56,7 @@ class RedisFeed:
         self._sentinels: Sentinels | None = self._options.get("sentinels")
         self._absence_to_verify = asyncio.Event()
         verify_absence = self._absence_to_verify.set if self._sentinels else None
-        self.hub = Hub(self._schedule_send, self._metrics, verify_absence, link_tickets)
+        self.hub = Hub(self._schedule_send, self._metrics, verify_absence, link_tickets, traces)
         self._read_script = _READ if link_tickets is None else _READ_WITH_OWNER
         self._connection: RespConnection | None = None
         self.has_connected = False
