@@ -256,14 +256,14 @@ def _background_coroutines(
         **({"cookies": context.cookies.watch()} if settings.cookies_dir else {}),
         **({"sites": context.sites.watch()} if settings.sites_file else {}),
         **bundle_coroutines(context, lambda: _make_broker(settings, context.metrics), versions.note_change),
-        **webhook_coroutines(settings, _make_broker(settings, context.metrics), context.metrics),
+        **webhook_coroutines(settings, _make_broker(settings, context.metrics), context.metrics, context.tracer),
         **_batch_coroutines(context),
     }
 
 
 def _batch_coroutines(context: WorkerContext) -> dict[str, Coroutine[Any, Any, None]]:
     store = context.store
-    maker, news = BatchMaker(store, PlaylistReader(context)), NewsPublisher(store)
+    maker, news = BatchMaker(store, PlaylistReader(context), context.tracer), NewsPublisher(store)
     return {
         "batches": TaskLoop(store.batches.tasks, maker.make, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),
         "batch news": TaskLoop(store.batches.news, news.publish, slots=BATCH_SLOTS, hold=BATCH_HOLD).run(),

@@ -217,12 +217,12 @@ class BatchStore:
             raise RedisFull
         return int(count)
 
-    async def make_child(self, child: NewJob, making: Making, title: str = "") -> None:
+    async def make_child(self, child: NewJob, making: Making, title: str = "") -> Created:
         """Makes the child of the entry that the batch is at, unless that was done before.
 
         Raises QueueFull, RedisFull, QuotaExceeded, BatchMovedOn.
         """
-        await self._jobs.create(child, making.queue_cap, making.queue_bytes, title=title)
+        return await self._jobs.create(child, making.queue_cap, making.queue_bytes, title=title)
 
     async def make_failed_child(self, child: NewJob, making: Making, code: ErrorCode, title: str = "") -> None:
         """The same of an entry that no download can be made of. Raises RedisFull, QuotaExceeded, BatchMovedOn."""

@@ -74,6 +74,7 @@ class ProbeStore:
             "found_key": found_key,
             "caller": caller,
             "created": job.created,
+            "traceparent": job.traceparent,
             **({"credential": job.credential} if job.credential else {}),
         }
         reply = await self._scripts.run(

@@ -8,6 +8,7 @@ from vidferry_common.contract.batches import ChildPlace, Entry, child_id
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.trace import continue_trace
 from vidferry_common.store import NewJob, OpenBatch, QueueFull, QuotaExceeded, RedisFull, Store
+from vidferry_common.tracing import NO_TRACER, Span, SpanKind, Tracer, attributes
 from vidferry_common.urls import canonical_url
 
 STRETCH = 100
@@ -22,9 +23,14 @@ MAX_WAIT = 60.0
 class ChildMaker:
     """The children of one batch, made in the order of its entries. Several makers of one batch make none twice."""
 
-    def __init__(self, store: Store, batch: OpenBatch) -> None:
-        self._store, self._batch = store, batch
+    def __init__(self, store: Store, batch: OpenBatch, tracer: Tracer = NO_TRACER) -> None:
+        self._store, self._batch, self._tracer = store, batch, tracer
         self._made = batch.made
+
+    @property
+    def made(self) -> int:
+        """How many children the batch has."""
+        return self._made
 
     async def make_known(self, most: int | None = None) -> float | None:
         """Makes a child of each known entry, and returns None; or the seconds to wait where there is no room for one, 0
@@ -49,13 +55,24 @@ class ChildMaker:
         return None
 
     async def _make_child(self, entry: Entry) -> None:
+        span = self._tracer.begin("create downloads", SpanKind.PRODUCER, self._batch.making.traceparent)
         child = new_child(self._batch, self._made, entry)
+        if span.recorded:
+            child = replace(child, traceparent=span.traceparent)
+            span.set({**attributes.messaging("create", "downloads"), "vidferry.job.id": child.job_id})
+        await self._store_child(child, entry, span)
+        span.end()  # one that finds no room is not recorded: it is tried again every few seconds
+
+    async def _store_child(self, child: NewJob, entry: Entry, span: Span) -> None:
         try:
             url = canonical_url(entry.url)
         except ValueError:
             await self._store.batches.make_failed_child(child, self._batch.making, ErrorCode.INVALID_URL, entry.title)
+            span.fail(ErrorCode.INVALID_URL)
         else:
-            await self._store.batches.make_child(replace(child, url=url), self._batch.making, entry.title)
+            made = await self._store.batches.make_child(replace(child, url=url), self._batch.making, entry.title)
+            span.set({"vidferry.outcome": made.outcome})
+            span.add_link(made.followed)
 
 
 def new_child(batch: OpenBatch, index: int, entry: Entry) -> NewJob:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections import Counter
 from contextlib import aclosing
 
@@ -9,6 +10,7 @@ from vidferry_common.contract.batches import BatchWarning, PlaylistRequest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
+from vidferry_common.tracing import NO_TRACER, SpanKind, Tracer, attributes
 from vidferry_worker.batches.children import FULL_SECONDS, ChildMaker
 from vidferry_worker.batches.entry_source import EntrySource
 from vidferry_worker.retry import retry_delay
@@ -39,8 +41,8 @@ READING_DELAY = 5.0
 class BatchMaker:
     """The handler of the batches' tasks. A batch's task stays on the queue until the batch has ended."""
 
-    def __init__(self, store: Store, source: EntrySource) -> None:
-        self._store, self._queue, self._source = store, store.batches.tasks, source
+    def __init__(self, store: Store, source: EntrySource, tracer: Tracer = NO_TRACER) -> None:
+        self._store, self._queue, self._source, self._tracer = store, store.batches.tasks, source, tracer
         self._reading: Counter[str] = Counter()
         """by callers"""
 
@@ -57,16 +59,32 @@ class BatchMaker:
                 await self._store.batches.settle(batch)
             await self._queue.put_back(task, _pause(batch, IDLE_SECONDS))
         else:
-            await self._make_children(batch, task)
+            await self._trace_making(batch, task)
 
-    async def _make_children(self, batch: OpenBatch, task: Task) -> None:
-        maker = ChildMaker(self._store, batch)
+    async def _trace_making(self, batch: OpenBatch, task: Task) -> None:
+        """Makes children, in a span. One that had nothing to make, since there is no room, is not recorded."""
+        maker, began = ChildMaker(self._store, batch, self._tracer), time.time_ns()
+        error = await self._make_children(batch, task, maker)
+        if maker.made == batch.made and not error:
+            return
+        told = {
+            **attributes.messaging("process", "batches"),
+            "vidferry.job.id": task.id,
+            "vidferry.children": maker.made - batch.made,
+        }
+        span = self._tracer.begin("process batches", SpanKind.CONSUMER, batch.making.traceparent, told, start=began)
+        if error:
+            span.fail(error)
+        span.end()
+
+    async def _make_children(self, batch: OpenBatch, task: Task, maker: ChildMaker) -> str:
+        """Returns the error code if the playlist can't be read."""
         try:
             wait = await maker.make_known(TURN)
             if wait != 0 and batch.total is None and batch.job.playlist is not None:
                 if not self._may_read(batch):
                     await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
-                    return
+                    return ""
                 await self._read_playlist(batch, batch.job.playlist, maker)
                 wait = await maker.make_known(TURN)
         except BatchMovedOn:  # cancelled, or another worker is ahead: the next look tells
@@ -78,8 +96,10 @@ class BatchMaker:
             await self._queue.put_back(task, _pause(batch, FULL_SECONDS))
         except JobFailure as failure:
             await self._put_off_reading(batch, task, failure)
+            return failure.code
         else:
             await self._queue.put_back(task, _pause(batch, IDLE_SECONDS if wait is None else wait))
+        return ""
 
     def _may_read(self, batch: OpenBatch) -> bool:
         """Whether a place is free for a batch that reads a playlist."""

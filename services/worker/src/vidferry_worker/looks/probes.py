@@ -9,6 +9,7 @@ from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.probes import Probe
 from vidferry_common.store import Task
 from vidferry_common.store.probes import QUEUE
+from vidferry_common.tracing import Span, SpanKind, attributes
 from vidferry_worker.children.protocol import LookOrder, LookPurpose, Probed
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.looks.look import look_at
@@ -39,15 +40,31 @@ class ProbeRunner:
         """Looks at the URL of one probe, and ends it. No failure is tried again: whoever asked can do so."""
         if not await self._probes.begin(task):
             return
+        span = self._begin_span(task)
+        try:
+            await self._run(task, span)
+        finally:
+            span.end()
+
+    def _begin_span(self, task: Task) -> Span:
+        span = self._context.tracer.begin("process probes", SpanKind.CONSUMER, task.fields.get("traceparent", ""))
+        if span.recorded:
+            site = site_of(task.fields["url"])
+            span.set({**attributes.messaging("process", "probes"), "vidferry.job.id": task.id, "vidferry.site": site})
+        return span
+
+    async def _run(self, task: Task, span: Span) -> None:
         try:
             probe = await self._look(task)
         except JobFailure as failure:
             logger.log(failure.log_level, "probe failed", extra=self._describe(task) | failure.log_fields)
+            span.fail(failure.code)
             await self._fail(task, failure)
         except Exception:
             logger.exception(
                 "probe failed with an unexpected error", extra=self._describe(task) | {"code": ErrorCode.INTERNAL}
             )
+            span.fail(ErrorCode.INTERNAL)
             await self._fail(task, JobFailure(ErrorCode.INTERNAL))
         else:
             if await until_redis_answers(lambda: self._probes.complete(task, probe)):

@@ -5,9 +5,12 @@ import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import orjson
+
 from vidferry_common.metrics.catalogue import DeliveryOutcome
 from vidferry_common.store import Delivery, DeliveryAttempt, DeliveryQueue, OutboxEvent, ReceiverState, Settlement, Task
 from vidferry_common.store.webhooks import SLOW_SECONDS
+from vidferry_common.tracing import NO_TRACER, Attributes, Span, SpanKind, Tracer
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.webhooks.request import make_request
 from vidferry_worker.webhooks.schedule import next_delay
@@ -26,9 +29,16 @@ class Deliverer:
     """Takes and does the tasks of the queue of deliveries."""
 
     def __init__(
-        self, queue: DeliveryQueue, secrets: SigningSecrets, sender: WebhookSender, metrics: WorkerMetrics, slots: int
+        self,
+        queue: DeliveryQueue,
+        secrets: SigningSecrets,
+        sender: WebhookSender,
+        metrics: WorkerMetrics,
+        slots: int,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         """slots: the most deliveries at once."""
+        self._tracer = tracer
         self._queue, self._secrets, self._sender, self._metrics = queue, secrets, sender, metrics
         self._slots = SlotCounter(slots)
 
@@ -61,12 +71,32 @@ class Deliverer:
                 replace(log, status="disabled", next_attempt=None), settled=True
             ), DeliveryOutcome.DISABLED
         began, clock = time.time(), time.monotonic()
+        span = self._begin_span(delivery)
         answer: Answer | DeliveryError
         try:
             answer = await self._send(delivery, began)
         except NotDelivered as error:
             answer = error.error
-        return judge(delivery, answer, began, time.monotonic() - clock)
+        settlement, outcome = judge(delivery, answer, began, time.monotonic() - clock)
+        _end_span(span, answer, outcome)
+        return settlement, outcome
+
+    def _begin_span(self, delivery: Delivery) -> Span:
+        """The span of one try. It names the receiver by its host: the rest of its URL may be a secret."""
+        if not self._tracer.enabled:
+            return NO_TRACER.begin("", SpanKind.CLIENT)
+        event = delivery.event
+        span = self._tracer.begin("POST webhook", SpanKind.CLIENT, orjson.loads(event.message)["traceparent"])
+        if span.recorded:
+            told: Attributes = {
+                "http.request.method": "POST",
+                "server.address": urlsplit(delivery.url).hostname or "",
+                "vidferry.job.id": delivery.task.id,
+                "vidferry.event": event.type,
+                "vidferry.attempt": event.log.attempt_count + 1,
+            }
+            span.set(told)
+        return span
 
     async def _send(self, delivery: Delivery, now: float) -> Answer:
         secrets = self._secrets.find(delivery.owner)
@@ -74,6 +104,15 @@ class Deliverer:
             raise NotDelivered(DeliveryError.NO_SECRET)
         headers, body = make_request(delivery.task.id, delivery.event, secrets, now)
         return await self._sender.post(delivery.url, headers, body)
+
+
+def _end_span(span: Span, answer: Answer | DeliveryError, outcome: DeliveryOutcome) -> None:
+    span.set({"vidferry.outcome": outcome})
+    if isinstance(answer, Answer):
+        span.set({"http.response.status_code": answer.status})
+    if outcome is not DeliveryOutcome.DELIVERED:
+        span.fail(str(answer.status) if isinstance(answer, Answer) else answer)
+    span.end()
 
 
 def judge(
