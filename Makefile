@@ -10,7 +10,7 @@ UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-traces test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-worker bench-gateway
+.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-traces test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-traces bench-worker bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -92,7 +92,10 @@ bench-api: $(VENV)/.dev ## what a request costs by how access is checked, and a 
 bench-webhooks: $(VENV)/.dev ## how many webhooks a worker delivers, and how soon beside a receiver that hangs; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.webhooks $(BENCH_ARGS)
 
-bench: bench-life bench-api bench-webhooks bench-worker bench-gateway ## all measurements; an hour on an idle machine
+bench-traces: $(VENV)/.dev ## what traces cost the services, beside services without; into docs/performance.md
+	PYTHONPATH=tests $(BIN)/python -m bench.traces $(BENCH_ARGS)
+
+bench: bench-life bench-api bench-webhooks bench-traces bench-worker bench-gateway ## all measurements; an hour on an idle machine
 
 bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
 	@PYTHONPATH=tests $(BIN)/python -m bench

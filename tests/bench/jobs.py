@@ -34,13 +34,15 @@ class Published:
         return b"%b%020d%b" % (before, time.monotonic_ns(), after)
 
 
-async def make(server: RedisServer, count: int) -> tuple[list[Job], Published]:
-    """Running jobs with some history."""
+async def make(server: RedisServer, count: int, traceparent: str = "") -> tuple[list[Job], Published]:
+    """Running jobs with some history. traceparent: of all of them, where their traces count."""
     async with redis_client(server) as client:
         store = Store(client, 3600)
         jobs: list[Job] = []
         for _ in range(0, count, 50):
-            jobs += await asyncio.gather(*(Job.create(store) for _ in range(min(50, count - len(jobs)))))
+            jobs += await asyncio.gather(
+                *(Job.create(store, traceparent=traceparent) for _ in range(min(50, count - len(jobs))))
+            )
         for first in range(0, count, 50):
             await asyncio.gather(*(job.steps(0, REPLAYED) for job in jobs[first : first + 50]))
         sha = await client.script_load(script_text("publish"))

@@ -38,12 +38,12 @@ class Job:
         self._update = Update(Status.PROCESSING, Stage.STARTED, 5, "Processing started", claim.attempt)
 
     @classmethod
-    async def create(cls, store: Store, owner: str = "") -> "Job":
+    async def create(cls, store: Store, owner: str = "", traceparent: str = "") -> "Job":
         job_id, download_id = str(uuid.uuid4()), str(uuid.uuid4())
         await store.jobs.create(
             NewJob(
                 job_id, download_id, os.urandom(4).hex(), f"https://example.com/{download_id}", Format(),
-                "http://localhost:3001", continue_trace(None), owner=owner,
+                "http://localhost:3001", traceparent or continue_trace(None), owner=owner,
             ),
             queue_cap=100_000,
         )  # fmt: skip
