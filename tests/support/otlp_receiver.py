@@ -98,6 +98,8 @@ class OtlpReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # connections stay open, as those of collectors do
+
             def do_POST(self) -> None:
                 receiver._take(self)
 

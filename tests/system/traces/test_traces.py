@@ -1,43 +1,18 @@
 """One trace of each job, as a collector sees it."""
 
-import secrets
 from pathlib import Path
 
 import pytest
 
 from support.children import descendants
 from support.origin.site import Site
-from support.otlp_receiver import OtlpReceiver, Seen, orphans, tree
+from support.otlp_receiver import OtlpReceiver, orphans, tree
 from support.product import Product
+from system.traces.caller import PARTS, Caller, named, without_watches
 from system.traces.conftest import SECRET
 
 pytestmark = pytest.mark.traces
 POST = "POST /api/download"
-PARTS = ["extract", "download", "merge", "upload", "sign"]
-
-
-class Caller:
-    """Somebody who sends requests in a trace of its own."""
-
-    def __init__(self) -> None:
-        self.trace, self.span = secrets.token_hex(16), secrets.token_hex(8)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return self.with_flags("01")
-
-    def with_flags(self, flags: str) -> dict[str, str]:
-        return {"traceparent": f"00-{self.trace}-{self.span}-{flags}"}
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-def named(spans: list[Seen], name: str) -> Seen:
-    (found,) = [span for span in spans if span.name == name]
-    return found
 
 
 def test_a_download_is_one_trace(product: Product, collector: OtlpReceiver, site: Site, caller: Caller) -> None:
@@ -46,7 +21,7 @@ def test_a_download_is_one_trace(product: Product, collector: OtlpReceiver, site
 
     spans = collector.wait_for_names(caller.trace, POST, "create downloads", "process downloads", *PARTS)
 
-    assert tree(spans) == {"": [(POST, [("create downloads", [("process downloads", PARTS)])])]}
+    assert tree(without_watches(spans)) == {"": [(POST, [("create downloads", [("process downloads", PARTS)])])]}
     assert not orphans(spans, caller.span)
     request, created, attempt = (named(spans, name) for name in (POST, "create downloads", "process downloads"))
     assert (request.service, request.kind, request.parent) == ("vidferry-api", "SERVER", caller.span)
@@ -103,7 +78,7 @@ def test_who_joins_has_a_trace_of_its_own_with_a_link(
     assert named(spans, "create downloads").links == []
     assert named(joined, "create downloads").attributes["vidferry.outcome"] == "attached"
     assert named(joined, "create downloads").links == [(caller.trace, named(spans, "create downloads").id)]
-    assert tree(joined) == {"": [(POST, ["create downloads"])]}
+    assert tree(without_watches(joined)) == {"": [(POST, ["create downloads"])]}
     assert not orphans(joined, other.span)
 
 
