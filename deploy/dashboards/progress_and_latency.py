@@ -6,7 +6,7 @@ from vidferry_common.metrics import catalogue as m
 
 WAITING, RUNNING = (series(m.QUEUE, "", f'state="{state}"') for state in ("waiting", "running"))
 USED, MOST = (series(m.REDIS_MEMORY, "", f'kind="{kind}"') for kind in ("used", "max"))
-BLAMED = rate(m.ATTEMPTS, "yt_dlp", 'outcome="blamed"')
+BLAMED = rate(m.YT_DLP_ATTEMPTS, "yt_dlp", 'outcome="blamed"')
 
 ROWS: Rows = {
     "Now": [
@@ -64,7 +64,7 @@ ROWS: Rows = {
               [(rate(m.RETRIES, "code"), "{{code}}")], stacked=True),
         graph("Failures that yt-dlp may cause", "Share of the attempts, by the version of yt-dlp that they ran.",
               "percentunit",
-              [(f"{BLAMED} / {rate(m.ATTEMPTS, 'yt_dlp')}", "{{yt_dlp}}")],
+              [(f"{BLAMED} / {rate(m.YT_DLP_ATTEMPTS, 'yt_dlp')}", "{{yt_dlp}}")],
               width=24),
         graph("Workers lost", "Expired leases of workers that were killed or hung.", "ops",
               [(rate(m.WORKER_LOSSES, "outcome"), "{{outcome}}")]),
