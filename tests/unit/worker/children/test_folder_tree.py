@@ -128,3 +128,26 @@ def test_a_folder_that_is_not_there_is_nothing(folder: Path) -> None:
 
     assert folder_tree.measure(folder) == 0
     folder_tree.remove(folder)
+
+
+def test_a_folder_that_is_moved_out_meanwhile_leads_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bundle has started may still move the folders of its children while they are removed."""
+    others = tmp_path / "others" / "file"
+    others.parent.mkdir()
+    others.touch()
+    inner = tmp_path / "job" / tmp_path.name / "x"
+    inner.mkdir(parents=True)
+    remove_files = folder_tree._remove_files
+
+    def move(fd: int) -> str | None:
+        if os.path.samestat(os.fstat(fd), inner.stat()):
+            inner.rename(tmp_path / "x")
+            monkeypatch.undo()
+        return remove_files(fd)
+
+    monkeypatch.setattr(folder_tree, "_remove_files", move)
+    with pytest.raises(OSError, match="moved"):
+        folder_tree.remove(tmp_path / "job")
+    assert others.exists()

@@ -5,6 +5,7 @@ So both go by file descriptors of folders, and without recursion.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -86,22 +87,27 @@ def _leave_folder(levels: list[_Level]) -> None:
 def remove(folder: Path) -> None:
     """Removes the tree; OSError where something is left. May have to be called again if a child still writes to it.
 
-    It goes back up by `..`, so it needs only one file descriptor however deep the tree is.
+    It goes back up by `..`, so it needs only one file descriptor however deep the tree is. Who still writes to the tree
+    may have moved a folder meanwhile, whose `..` then leads out of it: so each folder has to be the one it came from.
     """
     try:
         fd = _open_folder(os.fspath(folder), None)
     except FileNotFoundError:
         return
-    names: list[str] = []
-    """of the folders from the top of the tree down to fd"""
+    way: list[tuple[str, tuple[int, int]]] = []
+    """from the top of the tree down to fd: the name of each folder, and which one it is in"""
     try:
-        while (below := _remove_files(fd)) is not None or names:
+        while (below := _remove_files(fd)) is not None or way:
             if below is not None:
+                above = _identify(fd)
                 fd = _close_and_return(fd, _open_folder(below, fd))
-                names.append(below)
+                way.append((below, above))
             else:
-                fd = _close_and_return(fd, _open_folder("..", fd))
-                os.rmdir(names.pop(), dir_fd=fd)
+                name, above = way.pop()
+                fd = _close_and_return(fd, os.open("..", _FOLDER, dir_fd=fd))
+                if _identify(fd) != above:
+                    raise OSError(errno.EXDEV, "a folder was moved while its tree was removed")
+                os.rmdir(name, dir_fd=fd)
     finally:
         os.close(fd)
     folder.rmdir()
@@ -128,6 +134,12 @@ def _open_folder(name: str, parent: int | None) -> int:
     if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
         os.fchmod(fd, stat.S_IRWXU)
     return fd
+
+
+def _identify(fd: int) -> tuple[int, int]:
+    """Which file or folder it is."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _close_and_return(fd: int, new_fd: int) -> int:
