@@ -209,6 +209,38 @@ async def test_one_whose_part_a_patch_does_not_find(bundle: Path, worker_environ
             await zygote.start()
 
 
+async def test_what_it_says_is_text(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    """It is logged, and told to Redis."""
+    lie = LIAR.replace('{"problem": ""}', r'{"problem": "it\\ud800\\nfailed"}')
+    async with zygote_of(hostile(tmp_path, lie.replace("CODE", "time.sleep(3600)"))) as zygote:
+        with pytest.raises(BundleBroken, match="^it  failed$"):
+            await zygote.start()
+
+
+async def test_no_child_is_named_twice(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    """The attempt of the first one would wait for its end for ever."""
+    code = """
+line.recv(65536)
+between = os.fork()
+if between == 0:
+    between = os.getpid()
+    if os.fork() == 0:
+        while os.getppid() == between:
+            time.sleep(0.01)
+        for _ in range(2):
+            line.send(b'{}')
+        time.sleep(3600)
+    os._exit(0)
+time.sleep(3600)
+"""
+    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", code))) as zygote:
+        first = await zygote.fork(zygote.make_folder("first"))
+        second = await zygote.fork(zygote.make_folder("second"))
+        await asyncio.wait_for(asyncio.gather(first.exited, second.exited), 30)
+        await first.close()
+        await second.close()
+
+
 LIES = {
     "nothing was loaded": "",
     "it is the child": "line.send(b'{}')",

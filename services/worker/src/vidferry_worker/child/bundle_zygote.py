@@ -70,7 +70,10 @@ class BundleZygote(ZygoteLoop):
         self._template = template
 
     def _fork_child(self, folder: str, channel_fd: int) -> int:
-        return self._template.fork(folder, channel_fd)
+        pid = self._template.fork(folder, channel_fd)
+        if pid in self._children:
+            raise TemplateBroken("it has named a child that runs already")
+        return pid
 
     def _reap_child(self, pid: int) -> None:
         if pid == self._template.pid:
@@ -102,7 +105,8 @@ class Template:
             _, message = self._receive(LOAD_SECONDS)
         except TemplateBroken as error:
             return f"it can't be loaded: {error}"
-        return str(message.get("problem", ""))[:MAX_PROBLEM]
+        problem = str(message.get("problem", ""))[:MAX_PROBLEM]
+        return "".join(each if each.isprintable() else " " for each in problem)  # half a surrogate pair is no text
 
     def fork(self, folder: str, channel_fd: int) -> int:
         """A new child's pid; TemplateBroken."""
