@@ -10,6 +10,7 @@ import orjson
 from vidferry_common.contract import keys
 from vidferry_common.contract.bundles import MAX_REASON, MAX_WORKER, Bundle, Versions, is_version
 from vidferry_common.store.scripts import ScriptRunner
+from vidferry_common.text import remove_controls
 
 MAX_HELD = 64
 """versions that are held at a time"""
@@ -117,7 +118,7 @@ class BundleStore:
         if not is_version(version):
             raise ValueError("only a version can be held")
         await self._scripts.run(
-            "hold_bundle", [keys.HELD_BUNDLES], version=version, reason=reason[:MAX_REASON], most=MAX_HELD
+            "hold_bundle", [keys.HELD_BUNDLES], version=version, reason=_told(reason), most=MAX_HELD
         )
 
     async def held(self) -> dict[str, HeldVersion]:
@@ -136,14 +137,14 @@ class BundleStore:
                 [keys.BUNDLE, keys.LEADER],
                 worker=worker,
                 version=version,
-                reason=reason[:MAX_REASON],
+                reason=_told(reason),
                 most=MAX_HELD,
             )
         )
 
     async def report(self, worker: str, versions: Versions, problem: str = "") -> None:
         """Tells what a worker runs, for REPORT_SECONDS. problem: why it does not run the fleet's bundle."""
-        report = {**versions.as_dict(), "problem": problem[:MAX_REASON]}
+        report = {**versions.as_dict(), "problem": _told(problem)}
         await self._scripts.run(
             "report_versions",
             [keys.REPORTING_WORKERS],
@@ -217,6 +218,11 @@ class BundleStore:
             switch_ms=int(SWITCH_SECONDS * 1000),
         )
         return None if wait_ms is None else wait_ms / 1000
+
+
+def _told(text: str) -> str:
+    """What a bundle may have said, as text that Redis takes."""
+    return remove_controls(text)[:MAX_REASON]
 
 
 def _parse_held(value: bytes) -> HeldVersion:

@@ -74,8 +74,10 @@ class BundleFinder:
         """Looks if a look is due. Returns the seconds until the next one may be."""
         interval = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - to spread requests
         due = await self._store.bundles.check_look_due(self._worker, interval)
-        if due != 0 or self._zygotes.has_former:
-            return LONGEST_WAIT if due is None else due
+        if due is None or (due == 0 and self._zygotes.has_former):
+            return LONGEST_WAIT
+        if due > 0:
+            return due
         self._count_look(await self.look())
         due = await self._store.bundles.check_look_due(self._worker, interval, ended=True)
         return LONGEST_WAIT if due is None else due
@@ -128,9 +130,13 @@ class BundleFinder:
         return await download_wheel(requirement, folder, pre=self._policy.takes_prereleases)
 
     async def _find_problem(self, folder: Path) -> str:
-        """Why the bundle can't be used; empty where it can. OSError where the fault is not the bundle's."""
+        """Why the bundle can't be used; empty where it can. OSError where the fault is not the bundle's.
+
+        One that fails is tried again after the image's has passed: a busy machine may have been at fault.
+        """
+        problem = ""
         async with self._room:
-            for code in (folder / "code", None):
+            for code in (folder / "code", None, folder / "code"):
                 async with temporary_folder(folder / "work") as work:
                     try:
                         await self._try_bundle(code, work)
@@ -139,8 +145,9 @@ class BundleFinder:
                         if code is None:
                             raise OSError(f"the image's own yt-dlp fails the canary: {problem}") from error
                     else:
-                        return "" if code else problem
-        return ""
+                        if code:
+                            return ""
+        return problem
 
     async def _publish(self, wheels: Wheels, fleet: Fleet) -> str:
         bundle = await self._library.save(wheels, fleet.current.version if fleet.current else self._image)
