@@ -39,6 +39,8 @@ def test_the_image_s_asks_nothing() -> None:
         ("2026.9.1", "2026.9.1", "", True),
         ("2026.9.1", "2026.9.1", "2026.9.1", False),
         (IMAGE, IMAGE, "", False),
+        (IMAGE, IMAGE, "2026.11.1", True),  # the operator wants to leave that one
+        ("stable", IMAGE, "2026.11.1", False),
     ],
 )
 def test_what_is_taken(wanted: str, version: str, current: str, taken: bool) -> None:

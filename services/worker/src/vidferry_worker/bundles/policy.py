@@ -42,11 +42,11 @@ class BundlePolicy:
         return self.wanted == NIGHTLY or "dev" in self.exact
 
     def is_new(self, version: str, image: str, current: str) -> bool:
-        """Whether a version is to be taken where the image has another one, and the fleet runs a third.
+        """Whether a version is to be taken in the place of what the fleet runs.
 
         current: empty where the fleet runs the image's. The newest one is taken only where it is newer than the
         image's: an index may be a mirror that is behind.
         """
-        if version in {image, current}:
+        if version == (current or image):
             return False
         return bool(self.exact) or is_newer(version, image)
