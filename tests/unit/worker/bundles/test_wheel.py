@@ -62,6 +62,13 @@ def test_what_is_no_plain_file(kind: int, tmp_path: Path) -> None:
         unpack(path, "yt-dlp", tmp_path / "code")
 
 
+def test_folders_within_each_other(tmp_path: Path) -> None:
+    """Each takes a block of the disk, and an entry of 250 characters makes 120 of them."""
+    files = {f"yt_dlp/{number}/{'x/' * 110}y.py": b"" for number in range(400)}
+    with pytest.raises(BadWheel, match="folders"):
+        unpack(make(tmp_path / "a.whl", **files), "yt-dlp", tmp_path / "code")
+
+
 def test_one_name_twice(tmp_path: Path) -> None:
     path = make(tmp_path / "a.whl")
     with zipfile.ZipFile(path, "a") as wheel, pytest.warns(UserWarning, match="Duplicate"):

@@ -17,6 +17,8 @@ from vidferry_worker.bundles.versions import is_version, normalize
 MAX_WHEEL = 32 * 1024**2
 """bytes; yt-dlp's has 3.3 million"""
 MAX_UNPACKED = 128 * 1024**2
+"""bytes, with a BLOCK for each file and for each folder that it is in"""
+BLOCK = 4096
 MAX_FILES = 8000
 """yt-dlp has 1,200"""
 MAX_METADATA = 1024**2
@@ -69,6 +71,9 @@ def unpack(path: Path, package: str, target: Path) -> None:
             _check_entry(entry)
             if entry.is_dir() or entry.filename.partition("/")[0] != folder:
                 continue
+            left -= BLOCK * len(entry.filename.split("/"))
+            if left < 0:
+                raise BadWheel("it unpacks to too many folders")
             to = target / entry.filename
             to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
