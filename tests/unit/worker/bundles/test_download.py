@@ -1,6 +1,7 @@
 """pip, against a package index."""
 
 import os
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -60,6 +61,12 @@ async def test_an_index_that_is_away(index: Index, tmp_path: Path) -> None:
     index.is_down = True
     with pytest.raises(IndexFailed):
         await download_wheel("yt-dlp", tmp_path / "a")
+
+
+def test_the_kernel_ends_pip_before_the_worker() -> None:
+    head, _, _ = download._LIMITED_PIP.partition("runpy.run_module")
+    told = subprocess.check_output([sys.executable, "-c", f"{head}print(open('/proc/self/oom_score_adj').read())"])
+    assert int(told) == 1000
 
 
 async def test_pip_has_only_its_own_part_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,13 @@ CPU_SECONDS = 120
 MEMORY = 1024**3
 MAX_OUTPUT = 64 * 1024
 """bytes that are read of what pip says; the last line is told"""
+OOM_SCORE = 1000
+"""Out of memory, the kernel ends pip before the worker (proc_pid_oom_score_adj(5)): an index may answer anything."""
 _OUTPUT = "pip.txt"
 _LIMITED_PIP = f"""
-import resource, runpy
+import contextlib, resource, runpy
+with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+    file.write("{OOM_SCORE}")
 for limit, most in (
     (resource.RLIMIT_FSIZE, {MAX_WHEEL}), (resource.RLIMIT_CPU, {CPU_SECONDS}), (resource.RLIMIT_DATA, {MEMORY}),
     (resource.RLIMIT_CORE, 0),
