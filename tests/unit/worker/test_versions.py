@@ -87,13 +87,16 @@ async def test_a_program_tells_its_version_or_nothing(
     assert await find_version("tool", "--version", PATTERN) == found
 
 
-async def test_a_program_that_is_missing_or_hangs_has_no_version(
+async def test_a_program_that_is_missing_hangs_or_does_not_start_has_no_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "PROGRAM_SECONDS", 0.05)
     program = tmp_path / "hangs"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF of another machine")
+    broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert [await find_version(name, "", PATTERN) for name in ("hangs", "missing")] == ["", ""]
+    assert [await find_version(name, "", PATTERN) for name in ("hangs", "missing", "broken")] == ["", "", ""]

@@ -66,10 +66,13 @@ async def find_version(program: str, option: str, pattern: re.Pattern[str]) -> s
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}")
     if path is None:
         return ""
-    process = await asyncio.create_subprocess_exec(
-        path, option, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL, env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-    )  # fmt: skip
+    try:
+        process = await asyncio.create_subprocess_exec(
+            path, option, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        )  # fmt: skip
+    except OSError:  # a program for another machine
+        return ""
     try:
         async with asyncio.timeout(PROGRAM_SECONDS):
             output, _ = await process.communicate()
