@@ -25,6 +25,7 @@ from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.engine import image_engine
 from vidferry_worker.children.memory_cgroup import MemoryCgroup
+from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
@@ -242,6 +243,20 @@ async def test_attempts_are_counted_for_the_yt_dlp_that_they_ran(
     counted = f"{keys.YT_DLP_ATTEMPTS}:{version}"
     found = [await records.redis.zrange(counted + outcome, 0, -1) for outcome in (keys.WORKED, keys.FAILED)]
     assert [[pair.split()[-1] for pair in pairs] for pairs in found] == [[b"writing_on.example"], [b"outdated.example"]]
+
+
+async def test_an_attempt_whose_zygote_forks_no_child_is_counted_too(
+    records: Records, context: WorkerContext, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Zygote, "fork", refuse_to_fork)
+    _, claim = await records.claimed(await records.created(url="https://example.com/a"))
+    await Attempt(context, publisher, claim).run()
+
+    assert context.metrics.attempts.read()[image_engine().yt_dlp, "blamed"] == 1
+
+
+async def refuse_to_fork(*_: object) -> None:
+    raise OSError("it has died")
 
 
 async def ended(records: Records, job: NewJob) -> dict[str, object]:

@@ -72,7 +72,7 @@ class Attempt:
         self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock(), self._trace)
         self._site = site_of(claim.url)
         self._yt_dlp = ""
-        """the version that its child has run; empty where it had none"""
+        """the version that its child was to run; empty where it was to have none"""
         self._is_counted = False
 
     def abandon(self) -> None:
@@ -184,8 +184,8 @@ class Attempt:
         memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
         rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
+        self._yt_dlp = zygote.engine.yt_dlp  # a zygote that forks no child has failed as well
         child = await zygote.fork(self._folder, rule.dial)
-        self._yt_dlp = child.engine.yt_dlp
         try:
             return await Pipeline(self._context, self._claim, self._state, rule, child, self._folder).run()
         except (ChildEnded, JobFailure) as error:
