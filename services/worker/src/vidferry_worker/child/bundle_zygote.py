@@ -28,7 +28,8 @@ from vidferry_worker.child.zygote_loop import ZygoteLoop, die_with_parent, enter
 from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement
 
-LOAD_SECONDS = 50.0
+LOAD_SECONDS = 100.0
+"""to load yt-dlp, which takes five seconds of a processor; less than the worker waits"""
 FORK_SECONDS = 20.0
 """for an answer of the template; then it and all children are ended"""
 MAX_PROBLEM = 1000

@@ -23,7 +23,7 @@ from vidferry_worker.network.dial import Dial
 
 logger = logging.getLogger(__name__)
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 MAX_LINE = 2000
 """characters that are logged of what it writes"""
 KILLED = -9
