@@ -1,7 +1,9 @@
 """yt-dlp's requests as a browser's, against a real server, over HTTP/2 and HTTP/1.1."""
 
+import gc
 import gzip
 import random
+import weakref
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from yt_dlp import YoutubeDL
 from yt_dlp.networking.common import Request
 from yt_dlp.networking.exceptions import HTTPError, NoSupportingHandlers, RequestError, TransportError
 
+from support.children import open_files
 from support.impersonation import Broker, as_browser, open_sockets
 from support.origin import media
 from support.origin.server import Origin
@@ -43,6 +46,14 @@ def failure_of(ydl: YoutubeDL, request: Request) -> Exception:
     """What a request, or the reading of its response, fails with."""
     with pytest.raises((TransportError, HTTPError, JobFailure)) as raised:
         ydl.urlopen(request).read()
+    error: Exception = raised.value
+    return error
+
+
+def failure_of_opening(ydl: YoutubeDL, request: Request) -> Exception:
+    """What a request fails with, whose response nobody reads."""
+    with pytest.raises(HTTPError) as raised:
+        ydl.urlopen(request)
     error: Exception = raised.value
     return error
 
@@ -265,6 +276,39 @@ def test_threads_disturb_each_other_never(ydl: YoutubeDL, site: Site, broker: Br
 
 
 def test_few_idle_connections_are_kept(ydl: YoutubeDL, site: Site) -> None:
+def test_a_response_that_is_garbage_in_a_cycle_leaves_nothing_open(ydl: YoutubeDL, site: Site, broker: Broker) -> None:
+    """An error often is: Python then ends the objects of a connection in any order."""
+
+    def eventfds() -> int:
+        return [*open_files().values()].count("anon_inode:[eventfd]")
+
+    before = eventfds()
+
+    def forget_an_error() -> None:
+        cycle: list[object] = [failure_of_opening(ydl, as_browser(site.url("/status/403")))]
+        cycle.append(cycle)
+
+    for _ in range(3):
+        forget_an_error()
+    gc.collect()
+    assert len(broker.asked) == 3
+    assert not broker.sockets & open_sockets()
+    assert eventfds() == before
+
+
+def test_a_closed_connection_keeps_no_body(ydl: YoutubeDL, site: Site) -> None:
+    """Nor is it garbage in a cycle, which Python may leave alone for long."""
+    answer = ydl.urlopen(as_browser(site.url("/media/clip.mp4")))
+    answer.read(1000)
+    connection = weakref.ref(answer.fp._connection)
+    gc.disable()
+    try:
+        answer.close()
+        assert connection() is None
+    finally:
+        gc.enable()
+
+
     answers = [ydl.urlopen(as_browser(site.url("/thumb.jpg"))) for _ in range(MAX_IDLE + 3)]
     for each in answers:
         each.read()

@@ -57,7 +57,7 @@ class Connection:
     def __init__(self, origin: Origin, connect: Connect) -> None:
         self.origin, self._connect = origin, connect
         self._curl = Curl(cacert=certifi.where())
-        self._multi = lib.curl_multi_init()
+        self._multi = ffi.gc(lib.curl_multi_init(), lib.curl_multi_cleanup)
         lib.curl_multi_setopt(self._multi, CurlMOpt.MAXCONNECTS, ffi.cast("void*", 1))
         self._self = ffi.new_handle(self)
         self._is_added = self._is_done = False
@@ -115,12 +115,13 @@ class Connection:
             return
         self._finish()
         self._curl.close()
-        lib.curl_multi_cleanup(self._multi)
-        self._multi = None
+        ffi.release(self._multi)
+        self._multi = self._self = None  # its handle refers to the connection, and would keep what it holds
+        self._unread.clear()
 
     def _finish(self) -> None:
-        """Ends the request, if there is one."""
-        if self._is_added:
+        """Ends the request, if there is one. In a cycle of garbage, Python may have closed libcurl's handle before."""
+        if self._is_added and self._curl._curl is not None:  # noqa: SLF001 - there is no public name
             lib.curl_multi_remove_handle(self._multi, self._curl._curl)  # noqa: SLF001
             self._is_added = False
 
