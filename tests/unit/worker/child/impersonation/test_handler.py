@@ -447,6 +447,29 @@ def test_a_body_that_nobody_reads_is_not_fetched(ydl: YoutubeDL, site: Site) -> 
     """It stays with the site, but for what the kernel and HTTP/2's window hold."""
     url = site.put("/large", Reply(200, {}, Body(bytes(64 * MIB))))
     answer = ydl.urlopen(as_browser(url))
+def test_a_redirects_body_is_read_only_if_it_is_short(
+    ydl: YoutubeDL, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After decompression: else each hop costs as much as a page may have."""
+    most = 0
+    take = Connection._take_body
+
+    def note_size(connection: Connection, data: bytes) -> int:
+        nonlocal most
+        try:
+            return take(connection, data)
+        finally:
+            most = max(most, len(connection._unread))
+
+    monkeypatch.setattr(Connection, "_take_body", note_size)
+    bomb = brotli.compress(bytes(8 * MIB), quality=5)
+    end = site.put("/end", text("there"))
+    url = site.put("/start", Reply(302, {"Location": end, "Content-Encoding": "br"}, Body(bomb)))
+
+    assert ydl.urlopen(as_browser(url)).read() == b"there"
+    assert 0 < most < MIB
+
+
     assert len(answer.read(1000)) == 1000
     assert len(answer.fp._connection._unread) < MIB
     answer.close()

@@ -23,6 +23,8 @@ from vidferry_worker.child.request_limits import MAX_PAGE_BYTES
 MAX_UNREAD = MAX_PAGE_BYTES
 """Bytes that one step of libcurl may bring, after decompression. It reads little more than 100 kB at once, so these are
 bytes of a bomb."""
+MAX_REDIRECT_BODY = 64 * 1024
+"""bytes of a redirect's body, which is read to keep its connection, after decompression"""
 ENCODINGS = "gzip, deflate, br, zstd"
 """that are decompressed; what is asked for is the browser's"""
 LONGEST_POLL = 1000
@@ -188,7 +190,7 @@ class Connection:
 
     def _take_body(self, data: bytes) -> int:
         self._note_progress()
-        if len(self._unread) > MAX_UNREAD:
+        if len(self._unread) > (MAX_REDIRECT_BODY if self.head.is_redirect else MAX_UNREAD):
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "a page or a manifest does not end")
         self._unread += data
         return len(data)

@@ -8,13 +8,10 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import int_or_none
 
 from vidferry_common.contract.errors import JobFailure
-from vidferry_worker.child.impersonation.connection import Connection
+from vidferry_worker.child.impersonation.connection import MAX_REDIRECT_BODY, Connection
 from vidferry_worker.child.impersonation.errors import to_request_error
 from vidferry_worker.child.impersonation.pool import ConnectionPool
 from vidferry_worker.child.impersonation.response_head import ResponseHead
-
-MAX_REDIRECT_BODY = 64 * 1024
-"""bytes that are read of a redirect's body, to keep its connection"""
 
 
 class Body(io.RawIOBase):
@@ -49,7 +46,7 @@ class Body(io.RawIOBase):
 
     def drain(self) -> None:
         """Reads the rest if it is short, and closes."""
-        with contextlib.suppress(RequestError):
+        with contextlib.suppress(RequestError, JobFailure):
             self.read(MAX_REDIRECT_BODY)
         self.close()
 

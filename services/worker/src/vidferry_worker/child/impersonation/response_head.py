@@ -3,6 +3,7 @@
 import http.client
 from http.client import HTTPMessage
 
+from vidferry_worker.child.impersonation.redirects import REDIRECTS
 from vidferry_worker.child.interim_responses import MOST_INTERIM, is_interim, unite_lengths
 
 MAX_HEADERS = 100
@@ -18,6 +19,11 @@ class ResponseHead:
         self.headers = HTTPMessage()
         self.is_complete = False
         self._interim = 0
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it leads to another URL, whatever its body says."""
+        return self.status in REDIRECTS and bool(self.headers.get("Location"))
 
     def add_line(self, line: bytes) -> None:
         """Adds a line as it came; HTTPException where there are too many, or it is too long."""
