@@ -59,6 +59,7 @@ class BrokeredCurlCFFIRH(CurlCFFIRH):  # type: ignore[misc]  # yt-dlp publishes 
         cookies.withhold_values(hop.headers, hop.url)
         jar = self._get_cookiejar(request)
         cookie = hop.headers.pop("Cookie", None) or jar.get_cookie_header(hop.url)
+        _check_header("Cookie", cookie or "")
         lines = _header_lines(hop.headers)
         target = self._SUPPORTED_IMPERSONATE_TARGET_MAP[self._get_request_target(request)]
         connection = self._pool.take(Origin(*hop.place, target), type(self).connect)
@@ -87,11 +88,14 @@ def _header_lines(headers: Mapping[str, str]) -> list[bytes]:
     """The headers as libcurl takes them; RequestError for one that would end in another."""
     lines = []
     for name, value in headers.items():
-        line = f"{name}: {value}" if value else f"{name};"
-        if any(each in line for each in "\r\n\0"):
-            raise RequestError(f"an invalid header: {name[:100]!r}")
-        lines.append(line.encode())
+        _check_header(name, value)
+        lines.append((f"{name}: {value}" if value else f"{name};").encode())
     return [*lines, b"Expect:"]
+
+
+def _check_header(name: str, value: str) -> None:
+    if any(each in name + value for each in "\r\n\0"):
+        raise RequestError(f"an invalid header: {name[:100]!r}")
 
 
 def _to_bytes(data: bytes | Iterable[bytes] | None) -> bytes | None:
