@@ -222,7 +222,8 @@ class Connection:
         if raised is not None:
             self._failure = raised
         elif code and not self._failure:
-            self._failure = TransferError(code, ffi.string(self._curl._error_buffer).decode(errors="replace"))  # noqa: SLF001
+            text = ffi.string(self._curl._error_buffer) or ffi.string(lib.curl_easy_strerror(code))  # noqa: SLF001
+            self._failure = TransferError(code, text.decode(errors="replace"))
         elif not code:
             self._failure = None
 
