@@ -163,5 +163,6 @@ async def test_an_unknown_browser_is_told(tls_site: Site, trusting_zygote: Zygot
     found = await download(trusting_zygote, tmp_path, tls_site.url("/media/clip.mp4"), impersonate="lynx")
 
     assert found.failure == "internal"
+    assert found.events[-1]["final"]
     assert "chrome" in found.events[-1]["detail"]
     assert tls_site.requests() == []

@@ -91,6 +91,7 @@ EVENTS: list[Event] = [
         ["mp4"],
         has_audio=True,
         yt_dlp_version="2026.1.2.3.dev0",
+        final=True,
     ),
     Probed(PROBE),
     VideosListed([ListedEntry("https://example.com/b", "B", 3.5), ListedEntry("", "", None)], "A list", done=True),

@@ -101,6 +101,7 @@ def _describe_failure(error: Exception, code: ErrorCode) -> Failed:
     detail = f"{type(error).__name__}: {error}"[:MAX_TEXT]
     failed = Failed(code, detail, number_or_none(retry_after.find_retry_after(error)), entries)
     failed.yt_dlp_version = __version__[:MAX_VERSION]
+    failed.final = any(isinstance(each, JobFailure) and each.final for each in error_chain(error))
     if code is ErrorCode.FORMAT_UNAVAILABLE:
         add_offered_formats(failed, preload.loaded_downloader().offered_formats)
     return failed

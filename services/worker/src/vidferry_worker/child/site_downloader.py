@@ -84,7 +84,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             wanted = None
         if wanted is None or not handler.is_supported_target(wanted):
             names = sorted({str(each.client) for each in handler.supported_targets})
-            raise JobFailure(ErrorCode.INTERNAL, f"no browser {target!r} to impersonate, but {', '.join(names)}")
+            detail = f"no browser {target!r} to impersonate. Name one of these in the sites file: {', '.join(names)}"
+            raise JobFailure(ErrorCode.INTERNAL, detail, final=True)
         handler.impersonate = wanted
 
     def urlopen(self, req: Request | str) -> Response:

@@ -213,6 +213,7 @@ def _parse_failed(message: Message) -> Failed:
         read_words(message, "containers", MAX_OFFERED, MAX_CONTAINER) if "containers" in message else [],
         read_flag(message, "has_audio"),
         read_word(message, "yt_dlp_version", MAX_VERSION) if "yt_dlp_version" in message else "",
+        read_flag(message, "final"),
     )
 
 

@@ -381,6 +381,8 @@ class Failed:
     has_audio: bool = False
     """and whether it has sound as a stream of its own"""
     yt_dlp_version: str = ""
+    final: bool = False
+    """whether another attempt would not help, whatever the code says"""
 
 
 @dataclass(slots=True)

@@ -103,6 +103,7 @@ class ChildSession:
             raise JobFailure(
                 code,
                 redact_site_text(report.detail)[:MAX_DETAIL],
+                final=report.final,
                 retry_after=report.retry_after,
                 entries=report.entries,
                 formats=OfferedFormats(tuple(report.lines), tuple(report.containers), report.has_audio),
