@@ -36,5 +36,5 @@ def open_sockets() -> set[str]:
     return set(open_files().values())
 
 
-def as_browser(url: str, timeout: float = 10, **fields: Any) -> Request:
+def as_browser(url: str, timeout: float = 60, **fields: Any) -> Request:
     return Request(url, extensions={"impersonate": CHROME, "timeout": timeout}, **fields)

@@ -34,7 +34,7 @@ from vidferry_worker.children.protocol import Cookie
 
 SECRET = "a-long-secret"
 MIB = 1024**2
-THREADS = 8
+THREADS = 4
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_connection_serves_the_next_request(
     path = site.url("/thumb.jpg").removeprefix(tls_origin.address)
     for number in range(12):
         ydl._request_director.handlers["BrokeredCurlCFFI"].close()
-        for _ in range(5):
+        for _ in range(2):
             assert ydl.urlopen(as_browser(f"https://a.sites.test{path}")).read()
         assert len(broker.asked) == number + 1
 
@@ -253,7 +253,7 @@ def test_threads_disturb_each_other_never(ydl: YoutubeDL, site: Site, broker: Br
 
     Each socket is closed in the end.
     """
-    tls_origin.requests_per_connection = 7
+    tls_origin.requests_per_connection = 4
     body = random.Random(0).randbytes(300_000)
     for number in range(THREADS):
         site.put(f"/{number}", Reply(200, {}, Body(number.to_bytes(4) + body)))
@@ -261,7 +261,7 @@ def test_threads_disturb_each_other_never(ydl: YoutubeDL, site: Site, broker: Br
 
     def run(number: int) -> None:
         chance = random.Random(number)
-        for _ in range(25):
+        for _ in range(12):
             answer = ydl.urlopen(as_browser(site.url(chance.choice(["/", "/to/"]) + str(number))))
             if chance.random() < 0.2:
                 assert answer.read(4) == number.to_bytes(4)
@@ -276,7 +276,6 @@ def test_threads_disturb_each_other_never(ydl: YoutubeDL, site: Site, broker: Br
     assert not broker.sockets & open_sockets()
 
 
-def test_few_idle_connections_are_kept(ydl: YoutubeDL, site: Site) -> None:
 def test_a_response_that_is_garbage_in_a_cycle_leaves_nothing_open(ydl: YoutubeDL, site: Site, broker: Broker) -> None:
     """An error often is: Python then ends the objects of a connection in any order."""
 
@@ -310,6 +309,7 @@ def test_a_closed_connection_keeps_no_body(ydl: YoutubeDL, site: Site) -> None:
         gc.enable()
 
 
+def test_few_idle_connections_are_kept(ydl: YoutubeDL, site: Site) -> None:
     answers = [ydl.urlopen(as_browser(site.url("/thumb.jpg"))) for _ in range(MAX_IDLE + 3)]
     for each in answers:
         each.read()
@@ -447,10 +447,6 @@ def test_a_bomb_is_given_up(ydl: YoutubeDL, site: Site) -> None:
     assert code_of(ydl, as_browser(url)) is ErrorCode.UNSUPPORTED_SITE
 
 
-def test_a_body_that_nobody_reads_is_not_fetched(ydl: YoutubeDL, site: Site) -> None:
-    """It stays with the site, but for what the kernel and HTTP/2's window hold."""
-    url = site.put("/large", Reply(200, {}, Body(bytes(64 * MIB))))
-    answer = ydl.urlopen(as_browser(url))
 def test_a_redirects_body_is_read_only_if_it_is_short(
     ydl: YoutubeDL, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,6 +470,10 @@ def test_a_redirects_body_is_read_only_if_it_is_short(
     assert 0 < most < MIB
 
 
+def test_a_body_that_nobody_reads_is_not_fetched(ydl: YoutubeDL, site: Site) -> None:
+    """It stays with the site, but for what the kernel and HTTP/2's window hold."""
+    url = site.put("/large", Reply(200, {}, Body(bytes(64 * MIB))))
+    answer = ydl.urlopen(as_browser(url))
     assert len(answer.read(1000)) == 1000
     assert len(answer.fp._connection._unread) < MIB
     answer.close()
