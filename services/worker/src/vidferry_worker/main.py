@@ -46,7 +46,7 @@ from vidferry_worker.network.dial import dial_directly
 from vidferry_worker.network.egress import EgressPolicy
 from vidferry_worker.queue.arq_worker import DownloadWorker
 from vidferry_worker.queue.leases import Leases
-from vidferry_worker.queue.limits import limits_with_rules
+from vidferry_worker.queue.limits import PickLimits
 from vidferry_worker.queue.reaper import LeaseReaper
 from vidferry_worker.queue.runner import Runner
 from vidferry_worker.retention.sweeper import Sweeper
@@ -175,9 +175,10 @@ async def _process_downloads(context: WorkerContext, state: WorkerState) -> None
     runner = Runner(context, publisher)
     connections = connection_pool(settings, connection_name("worker", "queue"))
     pool = ArqRedis(pool_or_conn=connections, default_queue_name=keys.QUEUE)
+    limits = PickLimits(settings.limits, context.sites)
     worker = DownloadWorker(
         pool,
-        lambda count: context.store.queue.pick(count, limits_with_rules(settings.limits, context.sites.rules)),
+        lambda count: context.store.queue.pick(count, limits.current),
         runner.run_attempt,
         may_pick=lambda: not context.bucket.health.refuses,
         slots=settings.worker_slots,

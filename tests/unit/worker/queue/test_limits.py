@@ -1,10 +1,12 @@
 """What the sites file says of a site's downloads reaches the pick, and nothing else of the file does."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from vidferry_common.store import Limits, SiteLimits
+from vidferry_common.store import Limits, SiteLimits, describe_sites
 from vidferry_worker.network.proxy import Proxy
-from vidferry_worker.queue.limits import limits_with_rules
+from vidferry_worker.queue.limits import PickLimits, limits_with_rules
+from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.sites.rules import SiteRule, SiteRules
 
 SETTINGS = Limits(4, 0.5, 3, 0.75)
@@ -30,11 +32,26 @@ def test_sites_that_differ_are_told_and_no_others() -> None:
         "d.example": SiteRule(fragments=1, sleep=2.0),
     }
 
-    assert limits_with_rules(SETTINGS, SiteRules(default, own)).sites == {
+    told = {
         "a.example": SiteLimits(1, None, ""),
         "b.example": SiteLimits(None, 10, ""),
         "c.example": SiteLimits(None, None, PROXY.way),
     }
+    assert limits_with_rules(SETTINGS, SiteRules(default, own)).sites == describe_sites(told)
+
+
+def test_limits_are_made_anew_when_the_file_changes_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "sites.toml"
+    path.write_text('["a.example"]\ndownloads = 1\n')
+    sites = SitesFile(path, SiteRule())
+    limits = PickLimits(SETTINGS, sites)
+    before = limits.current
+    sites.refresh()
+    assert limits.current is before
+
+    path.write_text('["b.example"]\ndownloads = 12\n')
+    sites.refresh()
+    assert limits.current == limits_with_rules(SETTINGS, sites.rules) != before
 
 
 def test_a_way_names_a_proxy_and_tells_nothing_of_it() -> None:

@@ -42,7 +42,7 @@ from vidferry_common.store.object_index import ObjectEntry, ObjectFilter, Object
 from vidferry_common.store.objects import PINNED_SECONDS
 from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.pauses import PauseRule, Refusal
-from vidferry_common.store.queue import NO_LIMITS, Limits, Pauses, QueueDepth, SiteLimits
+from vidferry_common.store.queue import NO_LIMITS, Limits, Pauses, QueueDepth, SiteLimits, describe_sites
 from vidferry_common.store.scripts import RedisFull
 from vidferry_common.store.store import RedisMemory, Store
 from vidferry_common.store.tasks import Task, TaskQueue
@@ -134,6 +134,7 @@ __all__ = [
     "Walk",
     "WorkerReport",
     "connect_redis",
+    "describe_sites",
     "entries_digest",
     "fixed_fields",
     "idempotency_name",

@@ -9,15 +9,11 @@ import orjson
 from arq.jobs import serialize_job
 
 from vidferry_common.contract import keys
-from vidferry_common.contract.messages import PARKED, SPACED, WAITING
 from vidferry_common.contract.priority import Priority
 from vidferry_common.store.scripts import ScriptRunner
 
 PICK_SECONDS = 2.0
 """for which a download is kept for the worker that picked it, and held up where that worker dies before it claims"""
-_WAITING_BODY, _PARKED_BODY, _SPACED_BODY = (
-    orjson.dumps({"message": text})[1:-1] for text in (WAITING, PARKED, SPACED)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +27,14 @@ class SiteLimits:
     way: str | None = None
     """out to that site, in place of Limits.way"""
 
-    def describe(self) -> dict[str, Any]:
-        """What is set, as the script takes it."""
-        values = {"downloads": self.downloads, "starts": self.starts, "way": self.way}
-        return {name: value for name, value in values.items() if value is not None}
+
+def describe_sites(sites: Mapping[str, SiteLimits]) -> str:
+    """The limits of sites by their names, as pick.lua searches them."""
+    lines = (
+        f"{site} {limits.downloads or '-'} {limits.starts or '-'} {'-' if limits.way is None else limits.way}\n"
+        for site, limits in sites.items()
+    )
+    return "".join(["\n", *lines]) if sites else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,9 @@ class Limits:
     """as site_share"""
     starts: float | None = None
     """a minute of each site; None: no limit"""
-    sites: Mapping[str, SiteLimits] = field(default_factory=dict)
-    """of the sites that have limits of their own: a thousand at the most, since each pick sends them all"""
+    sites: str = ""
+    """those of the sites that have limits of their own (describe_sites): a thousand at the most, since each pick sends
+    them all"""
     way: str = ""
     """out to all other sites, as a name that no other proxy has; empty: none. A site pauses for each way by itself"""
 
@@ -93,23 +94,18 @@ class QueueStore:
 
     async def pick(self, count: int, limits: Limits = NO_LIMITS) -> tuple[list[bytes], float | None]:
         """The arq ids to start, kept for the caller for PICK_SECONDS; and the seconds until there may be more."""
-        due_ms, *arq_ids = await self._scripts.run(
-            "pick",
-            [],
-            count=count,
-            kept_ms=int(PICK_SECONDS * 1000),
-            slots=limits.slots,
-            site_share=limits.site_share,
-            site_limit=limits.site_limit,
-            caller_share=limits.caller_share,
-            sites={site: each.describe() for site, each in limits.sites.items()},
-            starts=limits.starts or 0,
-            way=limits.way,
-            record_seconds=self._record_seconds,
-            waiting=_WAITING_BODY,
-            parked=_PARKED_BODY,
-            spaced=_SPACED_BODY,
-        )
+        arguments = {
+            "count": count,
+            "kept_ms": int(PICK_SECONDS * 1000),
+            "slots": limits.slots,
+            "site_share": limits.site_share,
+            "site_limit": limits.site_limit,
+            "caller_share": limits.caller_share,
+            "starts": limits.starts or 0,
+            "way": limits.way,
+            "record_seconds": self._record_seconds,
+        }
+        due_ms, *arq_ids = await self._scripts.run_positional("pick", [], orjson.dumps(arguments), limits.sites)
         return arq_ids, due_ms / 1000 if due_ms >= 0 else None
 
     async def read_depth(self) -> QueueDepth:

@@ -2,8 +2,25 @@
 
 from dataclasses import replace
 
-from vidferry_common.store import Limits, SiteLimits
+from vidferry_common.store import Limits, SiteLimits, describe_sites
+from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.sites.rules import SiteRule, SiteRules
+
+
+class PickLimits:
+    """The limits that are in force. They are made anew where the sites file has changed, not for each pick."""
+
+    def __init__(self, settings: Limits, sites: SitesFile) -> None:
+        self._settings, self._sites = settings, sites
+        self._rules = sites.rules
+        self._limits = limits_with_rules(settings, sites.rules)
+
+    @property
+    def current(self) -> Limits:
+        rules = self._sites.rules
+        if rules is not self._rules:
+            self._rules, self._limits = rules, limits_with_rules(self._settings, rules)
+        return self._limits
 
 
 def limits_with_rules(limits: Limits, rules: SiteRules) -> Limits:
@@ -14,7 +31,7 @@ def limits_with_rules(limits: Limits, rules: SiteRules) -> Limits:
         site_limit=default.downloads or limits.site_limit,
         starts=default.starts_per_minute,
         way=default.way,
-        sites={site: _site_limits(rule) for site, rule in rules.own.items() if _differs(rule, default)},
+        sites=describe_sites({site: _site_limits(rule) for site, rule in rules.own.items() if _differs(rule, default)}),
     )
 
 

@@ -27,6 +27,7 @@ from vidferry_common.store import (
     Refusal,
     Requeue,
     SiteLimits,
+    describe_sites,
 )
 from vidferry_common.store.pauses import MAX_REFUSALS, TENDED
 
@@ -348,7 +349,7 @@ async def test_a_way_of_a_site_of_its_own_counts(records: Records) -> None:
     await refused(records)
     (job,) = await at_site(records, 1)
 
-    assert await records.picked(sites={SITE: SiteLimits(way="other")}) == [job.download_id]
+    assert await records.picked(sites=describe_sites({SITE: SiteLimits(way="other")})) == [job.download_id]
 
 
 async def test_hosts_of_one_operator_are_one_site(records: Records) -> None:
@@ -497,14 +498,14 @@ async def test_a_site_has_limits_of_its_own(records: Records) -> None:
         await at_site(records, 3),
         [await records.created(url=f"https://elsewhere.example/{n}") for n in range(3)],
     )
-    sites = {SITE: SiteLimits(downloads=2)}
+    sites = describe_sites({SITE: SiteLimits(downloads=2)})
 
     assert await records.picked(site_limit=1, sites=sites) == [*ids(jobs[:2]), others[0].download_id]
 
 
 async def test_starts_of_a_site_are_spread_over_the_minute(records: Records) -> None:
     jobs = await at_site(records, 4)
-    sites = {SITE: SiteLimits(starts=6)}
+    sites = describe_sites({SITE: SiteLimits(starts=6)})
     for number, job in enumerate(jobs):
         assert await records.picked(sites=sites) == [job.download_id]
         found, seconds = await records.store.queue.pick(4, Limits(sites=sites))
@@ -516,6 +517,27 @@ async def test_starts_of_a_site_are_spread_over_the_minute(records: Records) -> 
         await answer(records, await claim(records, job))
         assert await records.picked(sites=sites) == [], "also where its place is free"
         await records.redis.zadd(keys.STARTS, {f"{keys.SITE}{SITE}": await records.now_ms() - 1})
+
+
+async def test_what_waits_for_its_start_goes_on_where_the_rules_are_gone(records: Records) -> None:
+    first, second = await at_site(records, 2)
+    assert await records.picked(sites=describe_sites({SITE: SiteLimits(starts=6)})) == [first.download_id]
+    await answer(records, await claim(records, first))
+    found, seconds = await records.store.queue.pick(4)
+    assert found == []
+    assert seconds is not None
+    assert 1 < seconds <= 10
+    await records.redis.zadd(keys.STARTS, {f"{keys.SITE}{SITE}": await records.now_ms() - 1})
+
+    assert await records.picked() == [second.download_id]
+    assert await records.redis.exists(keys.STARTS) == 0
+
+
+async def test_one_of_many_sites_is_found_and_none_that_looks_like_it(records: Records) -> None:
+    many = {f"{number}.{SITE}": SiteLimits(downloads=1) for number in range(999)}
+    jobs = await at_site(records, 3)
+
+    assert await records.picked(sites=describe_sites(many | {SITE: SiteLimits(downloads=2)})) == ids(jobs[:2])
 
 
 class Fleet:

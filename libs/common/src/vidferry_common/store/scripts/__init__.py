@@ -9,7 +9,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from vidferry_common.contract import batches, keys
+from vidferry_common.contract import batches, keys, messages
 from vidferry_common.store.client import EndedLimits, StoreUnavailable
 
 SCRIPTS = ("add_entries", "add_task", "ask_for_bundle", "begin_probe", "begin_walk", "bundle_look_due", "cancel",
@@ -44,8 +44,8 @@ FURTHER_LIBRARIES = {
 """functions that only these scripts share, after the others"""
 DEFAULT_ENDED_LIMITS = EndedLimits()
 """the defaults of the settings"""
-_NAME = re.compile(r"\b(keys|batches)\.([A-Z_]+)\b")
-_MODULES = {"keys": keys, "batches": batches}
+_NAME = re.compile(r"\b(keys|batches|messages)\.([A-Z_]+)\b")
+_MODULES = {"keys": keys, "batches": batches, "messages": messages}
 
 
 class RedisFull(StoreUnavailable):
@@ -89,8 +89,11 @@ def script_text(name: str, limits: EndedLimits = DEFAULT_ENDED_LIMITS) -> str:
     bounds = f"local ENDED_RECORDS, ENDED_BYTES = {limits.records}, {limits.bytes}\n"
     *before, lib = LIBRARIES
     rest = _load_parts(*REST) if name in REST_AT_ONCE else _define_late(*REST)
-    pauses = f"define_pauses = function()\n{_load_part(PAUSES)}end\n"
     further = _load_parts(*FURTHER_LIBRARIES.get(name, ()), name)
+    if name == "pick":  # which runs most of all, and would make this function anew each time
+        pauses, further = "", further.replace("define_pauses()\n", _load_part(PAUSES))
+    else:
+        pauses = f"define_pauses = function()\n{_load_part(PAUSES)}end\n"
     return bounds + _load_parts(*before) + rest + _load_part(lib) + pauses + further
 
 
@@ -103,8 +106,8 @@ def _load_parts(*parts: str) -> str:
 
 
 def _load_part(part: str) -> str:
-    """A script's file with `keys.NAME` and `batches.NAME` replaced by their values: Redis would make tables of them
-    anew at each call.
+    """A script's file with `keys.NAME`, `batches.NAME` and `messages.NAME` replaced by their values: Redis would make
+    tables of them anew at each call.
     """
     text = (resources.files(__package__) / f"{part}.lua").read_text()
     return _NAME.sub(lambda found: _lua_literal(getattr(_MODULES[found[1]], found[2])), text)

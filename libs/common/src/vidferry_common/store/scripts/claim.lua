@@ -18,7 +18,7 @@ hold_places(groups, id, now + args.lease_ms)
 unpark(groups, arq_id)
 if record[7] then
   define_pauses()
-  if let_go(record[7], arq_id) then
+  if pauses.let_go(record[7], arq_id) then
     redis.call('HDEL', KEYS[1], 'pause')
     redis.call('ZADD', keys.QUEUE, keys.RUNNING_SCORE, arq_id)
   end

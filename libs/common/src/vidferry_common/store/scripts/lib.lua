@@ -1,8 +1,8 @@
 -- Functions of the queue and of a download's end. It stands, after the other libraries, before every script but publish.
 
--- Defined in pauses.lua, for downloads whose site pauses: define_pauses() has to be called before.
-local define_pauses, forget_pause, end_pause, forget_held, let_go, leave_pause, pause_key, with_message, waiting_body, tell_waiting,
-  hold_attempt, pause_site
+-- The functions of pauses.lua, for downloads whose site pauses: define_pauses() has to be called before. In one table, since each
+-- variable that a function shares costs every call of every script.
+local define_pauses, pauses
 
 local function download_key(download_id)
   return keys.DOWNLOAD .. download_id
@@ -233,7 +233,7 @@ local function leave_queue(download, download_id, arq_id, site_answered)
   unpark(groups, arq_id)
   if record[3] then
     define_pauses()
-    leave_pause(record[3], download_id, arq_id, site_answered)
+    pauses.leave(record[3], download_id, arq_id, site_answered)
   end
   for kind, group in ipairs(groups) do
     redis.call('ZREM', group, download_id)

@@ -4,48 +4,50 @@
 -- When its time is over, one trial goes (pick.lua). If the site answers that, the pause is over; if it refuses again, the
 -- pause begins anew and is longer.
 
+pauses = {}
+
 -- Between two refusals that tell when they end: a later end counts where it is later by this (ms).
 local LATER = 5000
 
-function forget_pause(pause)
+function pauses.forget(pause)
   redis.call('DEL', pause, pause .. keys.HELD_BY, pause .. keys.UNTOLD)
   redis.call('ZREM', keys.PAUSES, pause)
   redis.call('SREM', keys.PAUSE_NEWS, pause)
 end
 
 -- A pause is over: what it holds goes back on the queue, by tend_pauses.lua.
-function end_pause(pause)
-  if redis.call('EXISTS', pause .. keys.HELD_BY) == 0 then return forget_pause(pause) end
+function pauses.finish(pause)
+  if redis.call('EXISTS', pause .. keys.HELD_BY) == 0 then return pauses.forget(pause) end
   redis.call('HSET', pause, 'over', '1')
   redis.call('ZADD', keys.PAUSES, keys.PARKED_SCORE, pause)
   redis.call('SADD', keys.PAUSE_NEWS, pause)
 end
 
-function forget_held(arq_id)
+function pauses.forget_held(arq_id)
   redis.call('ZREM', keys.HELD, arq_id)
   if redis.call('EXISTS', keys.HELD) == 0 then redis.call('ZREM', keys.QUEUE, keys.HELD) end
 end
 
 -- Takes a download out of the pause that holds it. Returns whether it was held.
-function let_go(pause, arq_id)
+function pauses.let_go(pause, arq_id)
   if redis.call('ZREM', pause .. keys.HELD_BY, arq_id) == 0 then return false end
   redis.call('ZREM', pause .. keys.UNTOLD, arq_id)
-  forget_held(arq_id)
+  pauses.forget_held(arq_id)
   return true
 end
 
 -- An attempt leaves the pause that holds it, or that it was the trial of. Where the trial has told nothing of the site, a
 -- pick chooses another one at once.
-function leave_pause(pause, download_id, arq_id, site_answered)
+function pauses.leave(pause, download_id, arq_id, site_answered)
   redis.call('HDEL', download_key(download_id), 'pause')
-  if let_go(pause, arq_id) or redis.call('HGET', pause, 'trial') ~= download_id then return end
+  if pauses.let_go(pause, arq_id) or redis.call('HGET', pause, 'trial') ~= download_id then return end
   redis.call('HDEL', pause, 'trial')
-  if site_answered then return end_pause(pause) end
+  if site_answered then return pauses.finish(pause) end
   redis.call('ZADD', keys.PAUSES, 'XX', now_ms(), pause)
   ring_doorbell(keys.DOORBELL)
 end
 
-function pause_key(site, credential, way)
+function pauses.key_of(site, credential, way)
   return keys.SITE .. site .. keys.ACCOUNT .. (credential or '') .. keys.PAUSE .. way
 end
 
@@ -67,7 +69,7 @@ end
 
 -- The body with another message, and another end: the time of the next try, and why the site pauses until then. All are JSON.
 -- These are the last fields of a body that waits (Update.body). No text imitates the names of fields: its quotes are escaped.
-function with_message(body, message, ending)
+function pauses.with_message(body, message, ending)
   local _, from = string.find(body, '"message":', 1, true)
   local to = from and string.find(body, ',"attempt":', from, true)
   local _, at = string.find(body, '"retry_at":', to or 1, true)
@@ -76,15 +78,15 @@ function with_message(body, message, ending)
 end
 
 -- The body of a download that waits until then. sentence: why, as JSON, with %H:%M in place of the time.
-function waiting_body(body, sentence, code, until_ms)
+function pauses.waiting_body(body, sentence, code, until_ms)
   local time = format_time(until_ms)
   local from, to = string.find(sentence, '%H:%M', 1, true)
   local message = string.sub(sentence, 1, from - 1) .. string.sub(time, 12, 16) .. string.sub(sentence, to + 1)
-  return with_message(body, message, '"' .. time .. '","pause_code":"' .. code .. '"')
+  return pauses.with_message(body, message, '"' .. time .. '","pause_code":"' .. code .. '"')
 end
 
 -- Sends a body to all jobs of a download that may wait for longer than their records are kept else.
-function tell_waiting(download, body, ttl)
+function pauses.tell_waiting(download, body, ttl)
   for _, job_id in ipairs(deliver_to_all(download, body, false, ttl)) do
     redis.call('EXPIRE', keys.JOB .. job_id, ttl)
     redis.call('EXPIRE', keys.JOB .. job_id .. keys.HISTORY, ttl)
@@ -95,7 +97,7 @@ end
 
 -- Takes an attempt off the queue until the pause is over. One mark on the queue stands for all that is held, so that an
 -- autoscaler leaves a worker.
-function hold_attempt(pause, download_id, arq_id, order)
+function pauses.hold(pause, download_id, arq_id, order)
   redis.call('ZREM', keys.QUEUE, arq_id)
   redis.call('ZADD', pause .. keys.HELD_BY, order, arq_id)
   redis.call('ZADD', keys.HELD, now_ms(), arq_id)
@@ -105,10 +107,10 @@ end
 
 -- A site has refused an attempt: begins its pause, or makes it longer. A refusal while it pauses is of an attempt that ran
 -- before: only a later end of it counts.
--- how: code, sentence (as waiting_body takes it), first_ms (length of a first pause), longest_ms, asked_ms (that the site asks for, else
--- 0), record_seconds. is_trial: whether it was the trial's. may_begin: whether this may begin a pause.
+-- how: code, sentence (as pauses.waiting_body takes it), first_ms (length of a first pause), longest_ms, asked_ms (that the site
+-- asks for, else 0), record_seconds. is_trial: whether it was the trial's. may_begin: whether this may begin a pause.
 -- Returns when the pause ends; nothing where the site doesn't pause.
-function pause_site(pause, how, is_trial, may_begin)
+function pauses.begin(pause, how, is_trial, may_begin)
   local record, now = redis.call('HMGET', pause, 'until', 'length', 'over'), now_ms()
   local ends, length = tonumber(record[1] or nil), tonumber(record[2] or nil)
   if ends and not record[3] and not is_trial then

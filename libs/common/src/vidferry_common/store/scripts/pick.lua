@@ -1,24 +1,32 @@
 -- Picks what a worker may start: the ready ids of arq's queue, in their order, whose site and caller have a free place.
 -- Delayed ones that are due become ready; those whose site or caller is full are parked until a place is free; those whose
 -- site pauses are held. Of a pause whose time is over, one that it holds goes as its trial, before all that is ready.
--- args: count, kept_ms (that a picked id is kept for the worker), slots (of the worker), site_share and caller_share (of all slots, 1: no
---       limit), site_limit (of its running downloads, 0: none), sites (by name, of those with limits of their own: downloads,
---       starts (a minute) and way (out), where they are set), starts and way (of all other sites; 0: no limit), record_seconds,
---       waiting (what a body says that waits for a worker), parked (what it says once it is parked), spaced (the same where its
---       site's starts are limited)
+-- args: count, kept_ms (that a picked id is kept for the worker), slots (of the worker), site_share and caller_share (of all
+--       slots, 1: no limit), site_limit (of its running downloads, 0: none), starts (a minute) and way (out) of all sites that
+--       have none of their own (0: no limit), record_seconds
+-- ARGV[2]: the sites that have limits of their own, as describe_sites() writes them: it is searched, since to decode a thousand
+--       of them would take ten times as long as the rest
 -- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
 local args = cjson.decode(ARGV[1])
 allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
 -- Milliseconds for which a trial is not looked at, and after which a pause is looked at again where no trial could go.
 local TRIAL_LOOK, AGAIN = 60000, 2000
-for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
-  local download = download_key(string.match(arq_id, '^(.*):%d+$'))
-  local record = redis.call('HMGET', download, 'site', 'caller', 'queued_since', 'head_start')
-  if record[3] and redis.call('ZSCORE', keys.QUEUE, arq_id) then
-    line_up(groups_of(record[1], record[2]), arq_id, record[3], record[4])
+local function first_time(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil)
+end
+
+local next_delayed = first_time(keys.DELAYED)
+if next_delayed and next_delayed <= now then
+  for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
+    local download = download_key(string.match(arq_id, '^(.*):%d+$'))
+    local record = redis.call('HMGET', download, 'site', 'caller', 'queued_since', 'head_start')
+    if record[3] and redis.call('ZSCORE', keys.QUEUE, arq_id) then
+      line_up(groups_of(record[1], record[2]), arq_id, record[3], record[4])
+    end
+    redis.call('ZREM', keys.DELAYED, arq_id)
   end
-  redis.call('ZREM', keys.DELAYED, arq_id)
+  next_delayed = first_time(keys.DELAYED)
 end
 
 -- The slots of all workers. One that has just started may not be counted yet, so its own are the least.
@@ -32,7 +40,7 @@ local function slot_limit(slots, share, most)
 end
 
 local limits
-local has_rules = args.starts > 0 or next(args.sites) ~= nil
+local has_rules = args.starts > 0 or ARGV[2] ~= ''
 local function find_limits()
   local slots = all_slots()
   limits = { slot_limit(slots, args.site_share, args.site_limit), slot_limit(slots, args.caller_share, 0),
@@ -41,19 +49,28 @@ end
 
 local running, parked, woken, more = {}, {}, {}, false
 
--- Where sites have rules of their own: the time (ms) of the next start of a site, or 0; and the starts a minute of a site, if
--- they are limited; and the limit of its running downloads.
-local next_start, starts_of, most_of_site
+-- Where sites have rules of their own: that of a site, or false; the time (ms) of the next start of a site, or 0; and the starts
+-- a minute of a site, if they are limited; and the limit of its running downloads.
+local rules, rule_of, next_start, starts_of, most_of_site
 if has_rules then
+  rules = {}
+  function rule_of(group)
+    if rules[group] == nil then
+      local _, to = string.find(ARGV[2], '\n' .. string.sub(group, #keys.SITE + 1) .. ' ', 1, true)
+      local downloads, starts, way = string.match(ARGV[2], '^(%S+) (%S+) (%S*)\n', (to or -1) + 1)
+      rules[group] = to and { downloads = tonumber(downloads), starts = tonumber(starts), way = way ~= '-' and way or nil } or false
+    end
+    return rules[group]
+  end
   function starts_of(group)
-    local rule = args.sites[string.sub(group, #keys.SITE + 1)]
+    local rule = rule_of(group)
     return rule and rule.starts or args.starts > 0 and args.starts
   end
   function next_start(group)
     return starts_of(group) and tonumber(redis.call('ZSCORE', keys.STARTS, group) or 0) or 0
   end
   function most_of_site(group)
-    local rule = args.sites[string.sub(group, #keys.SITE + 1)]
+    local rule = rule_of(group)
     return rule and rule.downloads and math.min(limits.share, rule.downloads) or limits[1]
   end
 end
@@ -71,10 +88,10 @@ end
 -- Tells the watchers of a download once why it waits.
 local function tell_why_parked(download, full)
   local body = redis.call('HGET', download, 'body')
-  local from, to = string.find(body, args.waiting, 1, true)
+  local from, to = string.find(body, '"message":"' .. messages.WAITING .. '"', 1, true)
   if not from then return end
-  local why = has_rules and next_start(full) > now and args.spaced or args.parked
-  deliver_to_all(download, string.sub(body, 1, from - 1) .. why .. string.sub(body, to + 1), false)
+  local why = has_rules and next_start(full) > now and messages.SPACED or messages.PARKED
+  deliver_to_all(download, string.sub(body, 1, from - 1) .. '"message":"' .. why .. '"' .. string.sub(body, to + 1), false)
 end
 
 -- Within one call a line moves once for each full group: after that it is where this call has put it.
@@ -134,30 +151,28 @@ local function wake_all_groups()
   end
 end
 
-local function read_attempt(download_id)
-  return redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start', 'jobs_running',
-    'credential', 'refusals', 'status', 'attempt')
-end
-
+-- Also where no site has rules any more: what waits for its start goes on all the same.
+local any_times = redis.call('EXISTS', keys.PAUSES, keys.STARTS) > 0
 -- Defined where any site pauses.
-local any_pauses, find_pause, hold_in_pause, look_at_pause = redis.call('EXISTS', keys.PAUSES) == 1, nil, nil, nil
+local any_pauses, find_pause, hold_in_pause, look_at_pause = any_times and redis.call('EXISTS', keys.PAUSES) == 1, nil, nil, nil
 if any_pauses then
   define_pauses()
   -- The pause of a site that an attempt would go to, and its trial; nothing where it has none, or where it is over and holds
   -- nothing any more.
-  function find_pause(site, credential)
+  function find_pause(site, download_id)
     if (site or '') == '' then return end
-    local rule = args.sites[site]
-    local pause = pause_key(site, credential, rule and rule.way or args.way)
+    local rule = has_rules and rule_of(keys.SITE .. site)
+    local pause = pauses.key_of(site, redis.call('HGET', download_key(download_id), 'credential'), rule and rule.way or args.way)
     local state = redis.call('HMGET', pause, 'until', 'over', 'trial')
     if state[1] and (not state[2] or redis.call('EXISTS', pause .. keys.HELD_BY) == 1) then return pause, state[3] end
   end
 
   function hold_in_pause(pause, download_id, arq_id, record)
     -- One that was refused stays behind the others: it has no head start.
-    hold_attempt(pause, download_id, arq_id, record[3] - (record[7] and 0 or record[4]))
     local download, state = download_key(download_id), redis.call('HMGET', pause, 'sentence', 'code', 'until')
-    tell_waiting(download, waiting_body(redis.call('HGET', download, 'body'), unpack(state)), args.record_seconds)
+    local was_refused = redis.call('HEXISTS', download, 'refusals') == 1
+    pauses.hold(pause, download_id, arq_id, record[3] - (was_refused and 0 or record[4]))
+    pauses.tell_waiting(download, pauses.waiting_body(redis.call('HGET', download, 'body'), unpack(state)), args.record_seconds)
   end
 
   local function is_any_full(groups, record)
@@ -176,12 +191,12 @@ if any_pauses then
   local function pick_trial(pause)
     for _, arq_id in ipairs(redis.call('ZRANGE', pause .. keys.HELD_BY, 0, 255)) do
       local download_id, attempt = string.match(arq_id, '^(.*):(%d+)$')
-      local record = read_attempt(download_id)
+      local record = redis.call('HMGET', download_key(download_id), 'site', 'caller', 'status', 'attempt', 'jobs_running')
       local groups = groups_of(record[1], record[2])
-      if record[8] ~= 'queued' or record[9] + 1 ~= tonumber(attempt) then
-        let_go(pause, arq_id)
+      if record[3] ~= 'queued' or record[4] + 1 ~= tonumber(attempt) then
+        pauses.let_go(pause, arq_id)
       elseif not is_any_full(groups, record) then
-        let_go(pause, arq_id)
+        pauses.let_go(pause, arq_id)
         redis.call('HSET', pause, 'trial', download_id)
         redis.call('HSET', download_key(download_id), 'due', now)
         redis.call('ZADD', keys.QUEUE, now, arq_id) -- found again where this worker dies before it claims
@@ -196,7 +211,7 @@ if any_pauses then
   -- The time of a pause is over, or that at which its trial is looked at.
   function look_at_pause(pause)
     local state = redis.call('HMGET', pause, 'until', 'over', 'trial')
-    if not state[1] or state[2] then return end_pause(pause) end
+    if not state[1] or state[2] then return pauses.finish(pause) end
     if state[3] and goes_on(state[3]) then return redis.call('ZADD', keys.PAUSES, now + TRIAL_LOOK, pause) end
     redis.call('HDEL', pause, 'trial')
     if pick_trial(pause) then
@@ -204,14 +219,15 @@ if any_pauses then
     elseif redis.call('EXISTS', pause .. keys.HELD_BY) == 1 then
       redis.call('ZADD', keys.PAUSES, now + AGAIN, pause)
     else
-      forget_pause(pause)
+      pauses.forget(pause)
     end
   end
 end
 
 local function take_attempt(arq_id, score)
   local download_id = string.match(arq_id, '^(.*):%d+$')
-  local record = download_id and read_attempt(download_id) or {}
+  local record = download_id and redis.call('HMGET', download_key(download_id), 'site', 'caller', 'queued_since', 'head_start',
+    'jobs_running') or {}
   local groups, full = groups_of(record[1], record[2]), nil
   if not groups[1] then
     redis.call('ZREM', keys.QUEUE, arq_id) -- else it would still be its caller's ready one
@@ -222,7 +238,7 @@ local function take_attempt(arq_id, score)
     if is_full(kind, group, record[5]) then full = full or group end
   end
   local pause, trial
-  if any_pauses then pause, trial = find_pause(record[1], record[6]) end
+  if any_pauses then pause, trial = find_pause(record[1], download_id) end
   if pause and trial == download_id and full then
     redis.call('HDEL', pause, 'trial') -- its place was lost since it was picked
     redis.call('ZADD', keys.PAUSES, now + AGAIN, pause)
@@ -252,7 +268,7 @@ if any_pauses then
     if #picked < many then look_at_pause(pause) end
   end
 end
-if has_rules then
+if any_times then
   for _, group in ipairs(find_due(keys.STARTS, 64)) do
     redis.call('ZREM', keys.STARTS, group)
     wake_for_site(group)
@@ -274,10 +290,12 @@ repeat
     end
   end
 until #picked >= many or left == 0 or not more
-local due = -1
-for _, key in ipairs({ keys.DELAYED, any_pauses and keys.PAUSES, has_rules and keys.STARTS }) do
-  local next_one = key and tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil)
-  if next_one and next_one < keys.PARKED_SCORE and (due < 0 or next_one - now < due) then due = math.max(0, next_one - now) end
+local due = next_delayed and math.max(0, next_delayed - now) or -1
+if any_times or has_rules then
+  for _, key in ipairs({ keys.PAUSES, keys.STARTS }) do
+    local next_one = first_time(key)
+    if next_one and next_one < keys.PARKED_SCORE and (due < 0 or next_one - now < due) then due = math.max(0, next_one - now) end
+  end
 end
 if (left == 0 or #ready == 2 * most) and #picked < many then due = 0 end
 table.insert(picked, 1, due)

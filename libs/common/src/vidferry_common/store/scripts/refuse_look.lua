@@ -3,4 +3,4 @@
 local args = cjson.decode(ARGV[1])
 define_pauses()
 allow_writes(keys.ROOM)
-pause_site(pause_key(args.site, args.credential, args.way), args, false, true)
+pauses.begin(pauses.key_of(args.site, args.credential, args.way), args, false, true)

@@ -17,12 +17,12 @@ local function read_held(arq_id)
 end
 
 local function release(arq_id)
-  forget_held(arq_id)
+  pauses.forget_held(arq_id)
   local record, download = read_held(arq_id)
   if not record then return end
   redis.call('HDEL', download, 'pause')
   redis.call('HSET', download, 'due', now_ms())
-  tell_waiting(download, with_message(record[3], args.released, 'null'), args.record_seconds)
+  pauses.tell_waiting(download, pauses.with_message(record[3], args.released, 'null'), args.record_seconds)
   line_up(groups_of(record[4], record[5]), arq_id, record[6], record[7])
 end
 
@@ -30,12 +30,12 @@ local state = redis.call('HMGET', pause, 'until', 'sentence', 'over', 'code')
 if state[3] or not state[1] then
   local held = redis.call('ZPOPMIN', pause .. keys.HELD_BY, args.most)
   for i = 1, #held, 2 do release(held[i]) end
-  if redis.call('EXISTS', pause .. keys.HELD_BY) == 0 then forget_pause(pause) end
+  if redis.call('EXISTS', pause .. keys.HELD_BY) == 0 then pauses.forget(pause) end
 else
   local untold = redis.call('ZPOPMIN', pause .. keys.UNTOLD, args.most)
   for i = 1, #untold, 2 do
     local record, download = read_held(untold[i])
-    if record then tell_waiting(download, waiting_body(record[3], state[2], state[4], state[1]), args.record_seconds) end
+    if record then pauses.tell_waiting(download, pauses.waiting_body(record[3], state[2], state[4], state[1]), args.record_seconds) end
   end
   if redis.call('EXISTS', pause .. keys.UNTOLD) == 0 then redis.call('SREM', keys.PAUSE_NEWS, pause) end
 end
