@@ -73,7 +73,7 @@ may be lost; PARKED_SCORE where they are over, and what they hold goes back on t
 ACCOUNT, PAUSE = ":account:", ":pause:"
 """after a site's key: ACCOUNT, a credential, PAUSE, a way out (empty: none): hash, a pause of that site. When it ends
 (`until`, ms), how long it lasts (`length`, ms), why (`code`, `sentence`), the download that tries whether the site
-answers again (`trial`), and whether it is `over`"""
+answers again (`trial`), whose download was `refused` last, and whether it is `over`"""
 HELD_BY = ":held"
 """after a pause's key: sorted set of the arq ids that it holds, by their order"""
 UNTOLD = ":untold"

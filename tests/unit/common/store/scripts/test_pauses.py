@@ -264,6 +264,17 @@ async def test_the_trial_is_one_whose_caller_has_a_place(records: Records) -> No
     assert full.download_id in await held(records)
 
 
+async def test_the_next_trial_is_of_another_caller(records: Records) -> None:
+    """Else one caller with many URLs that are always refused would hold a site for as many hours."""
+    await refused(records, caller="a")
+    await at_site(records, 3, caller="a")
+    (other,) = await at_site(records, 1, caller="b")
+    assert await records.picked() == []
+    await pass_time(records)
+
+    assert await records.picked() == [other.download_id]
+
+
 async def test_no_pick_asks_to_be_called_again_at_once(records: Records) -> None:
     await refused(records)
     await at_site(records, 5)
@@ -521,8 +532,10 @@ async def test_starts_of_a_site_are_spread_over_the_minute(records: Records) -> 
 
 async def test_what_waits_for_its_start_goes_on_where_the_rules_are_gone(records: Records) -> None:
     first, second = await at_site(records, 2)
-    assert await records.picked(sites=describe_sites({SITE: SiteLimits(starts=6)})) == [first.download_id]
+    sites = describe_sites({SITE: SiteLimits(starts=6)})
+    assert await records.picked(sites=sites) == [first.download_id]
     await answer(records, await claim(records, first))
+    assert await records.picked(sites=sites) == []
     found, seconds = await records.store.queue.pick(4)
     assert found == []
     assert seconds is not None

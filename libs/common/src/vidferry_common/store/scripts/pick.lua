@@ -187,25 +187,31 @@ if any_pauses then
     return record[1] == 'running' or record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, download_id .. ':' .. record[2] + 1)
   end
 
-  -- Picks the trial of a pause: the first that it holds and that finds a place.
+  -- Picks the trial of a pause: the first that it holds and that finds a place, of another caller than the one who was refused
+  -- last if there is any. Else the many URLs of one caller could hold the site for all others.
   local function pick_trial(pause)
+    local refused, chosen, its_groups = redis.call('HGET', pause, 'refused') or '', nil, nil
     for _, arq_id in ipairs(redis.call('ZRANGE', pause .. keys.HELD_BY, 0, 255)) do
       local download_id, attempt = string.match(arq_id, '^(.*):(%d+)$')
       local record = redis.call('HMGET', download_key(download_id), 'site', 'caller', 'status', 'attempt', 'jobs_running')
       local groups = groups_of(record[1], record[2])
       if record[3] ~= 'queued' or record[4] + 1 ~= tonumber(attempt) then
         pauses.let_go(pause, arq_id)
-      elseif not is_any_full(groups, record) then
-        pauses.let_go(pause, arq_id)
-        redis.call('HSET', pause, 'trial', download_id)
-        redis.call('HSET', download_key(download_id), 'due', now)
-        redis.call('ZADD', keys.QUEUE, now, arq_id) -- found again where this worker dies before it claims
-        reserve_places(groups, download_id)
-        if groups[2] then end_turn(groups[2], arq_id) end
-        picked[#picked + 1] = arq_id
-        return true
+      elseif (not chosen or record[2] ~= refused) and not is_any_full(groups, record) then
+        chosen, its_groups = arq_id, groups
+        if refused == '' or record[2] ~= refused then break end
       end
     end
+    if not chosen then return end
+    local download_id = string.match(chosen, '^(.*):%d+$')
+    pauses.let_go(pause, chosen)
+    redis.call('HSET', pause, 'trial', download_id)
+    redis.call('HSET', download_key(download_id), 'due', now)
+    redis.call('ZADD', keys.QUEUE, now, chosen) -- found again where this worker dies before it claims
+    reserve_places(its_groups, download_id)
+    if its_groups[2] then end_turn(its_groups[2], chosen) end
+    picked[#picked + 1] = chosen
+    return true
   end
 
   -- The time of a pause is over, or that at which its trial is looked at.

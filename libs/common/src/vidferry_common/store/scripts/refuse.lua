@@ -9,7 +9,7 @@ define_pauses()
 local id, attempt = args.download_id, tostring(args.attempt)
 if not holds_fence(KEYS[1], attempt) then return 'stale' end
 allow_writes(KEYS[1])
-local now, record = now_ms(), redis.call('HMGET', KEYS[1], 'site', 'credential', 'pause')
+local now, record = now_ms(), redis.call('HMGET', KEYS[1], 'site', 'credential', 'pause', 'caller')
 local refusals = redis.call('HINCRBY', KEYS[1], 'refusals', 1)
 local pause = pauses.key_of(record[1] or '', record[2], args.way)
 local is_trial = record[3] == pause and redis.call('HGET', pause, 'trial') == id
@@ -17,6 +17,7 @@ local is_last = refusals > args.limit
 -- One URL that is always refused, and is all that waits, leaves no pause behind.
 local ends
 if not is_last or redis.call('EXISTS', pause .. keys.HELD_BY) == 1 then ends = pauses.begin(pause, args, is_trial, refusals == 1) end
+if ends then redis.call('HSET', pause, 'refused', record[4] or '') end
 if is_last then
   end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, args)
   return 'ended'
