@@ -30,8 +30,10 @@ from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.cookies.directory import CookieDirectory
 from vidferry_worker.fragment_budget import FragmentBudget
+from vidferry_worker.network.proxy import Proxy
 from vidferry_worker.settings import WorkerSettings
 from vidferry_worker.sites.file import SitesFile
+from vidferry_worker.sites.rules import SiteRule, SiteRules
 
 __all__ = ["records", "shared_server"]
 
@@ -135,6 +137,17 @@ async def test_what_an_extractor_does_not_understand_is_tried_once_more(
     assert [{name: each[name] for name in expected} for each in told] == [expected] * 2
     assert {each["detail"] for each in told} == {"Unable to extract; https://cdn.example/v.mp4?…"}
     assert context.metrics._attempts.values["site.example", "service"] == 2
+
+
+async def test_a_refusal_pauses_the_way_that_the_attempt_took(
+    records: Records, context: WorkerContext, publisher: Publisher
+) -> None:
+    _, claim = await records.claimed(await records.created(url="https://site.example/limited"))
+    attempt = Attempt(context, publisher, claim)
+    context.sites.rules = SiteRules(SiteRule(proxy=Proxy("http", "127.0.0.1", 9)))  # the file changes
+    await attempt.run()
+
+    assert await records.redis.zrange(keys.PAUSES, 0, -1) == [pause_key().encode()]
 
 
 async def test_a_site_that_refuses_pauses_and_no_try_is_burnt(

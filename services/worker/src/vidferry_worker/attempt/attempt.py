@@ -71,6 +71,8 @@ class Attempt:
         self._trace = AttemptTrace.begin(context.tracer, claim)
         self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock(), self._trace)
         self._site = site_of(claim.url)
+        self._rule = context.sites.rules.of(self._site)
+        """for all of the attempt, even if the file changes"""
         self._yt_dlp = ""
         """the version that its child was to run; empty where it was to have none"""
         self._is_counted = False
@@ -183,11 +185,10 @@ class Attempt:
         self._trace.begin_part(EXTRACT)
         memory = self._context.memory_cgroup
         kills = memory.count_oom_kills()
-        rule = self._context.sites.rules.of(self._site)  # for all of the attempt, even if the file changes
         self._yt_dlp = zygote.engine.yt_dlp  # a zygote that forks no child has failed as well
-        child = await zygote.fork(self._folder, rule.dial)
+        child = await zygote.fork(self._folder, self._rule.dial)
         try:
-            return await Pipeline(self._context, self._claim, self._state, rule, child, self._folder).run()
+            return await Pipeline(self._context, self._claim, self._state, self._rule, child, self._folder).run()
         except (ChildEnded, JobFailure) as error:
             if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
                 raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
@@ -248,8 +249,7 @@ class Attempt:
     async def _pause_site(self, failure: JobFailure) -> None:
         """Holds the download, and whatever else would go to its site, until the site may answer again. Burns no try."""
         context, claim = self._context, self._claim
-        way = context.sites.rules.of(self._site).way
-        refusal = Refusal(failure.code, claim.url, way, failure.retry_after or 0)
+        refusal = Refusal(failure.code, claim.url, self._rule.way, failure.retry_after or 0)
         update, described = self._state.current.as_waiting(), failure.describe(self._site)
         outcome = await until_redis_answers(
             lambda: context.store.pauses.refuse(
