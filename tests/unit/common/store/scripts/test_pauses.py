@@ -636,7 +636,7 @@ class Fleet:
         assert queued | set(held_by) == set(self.jobs)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_nothing_is_lost_and_one_trial_goes(seed: int, records: Records) -> None:
     fleet = Fleet(records, random.Random(seed))
     for step in range(250):
