@@ -62,7 +62,7 @@ class Body:
     """Without Content-Length."""
     endless: bool = False
     """`data` over and over."""
-    rate: int | None = None
+    rate: float | None = None
     """Bytes a second."""
     gate: Gate | None = None
     gate_at: int = 0
@@ -208,7 +208,7 @@ class Wire:
 
 def pieces(body: Body) -> Iterator[memoryview | None]:
     """The data in small pieces; None stands where the gate does."""
-    size = PIECE if not body.rate else max(1, min(PIECE, body.rate // PACES_A_SECOND))
+    size = PIECE if not body.rate else max(1, min(PIECE, int(body.rate / PACES_A_SECOND)))
     end = len(body.data) if body.cut_at is None else min(body.cut_at, len(body.data))
     view = memoryview(body.data)[:end]
     stop = min(body.gate_at, end) if body.gate else end

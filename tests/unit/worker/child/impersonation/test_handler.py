@@ -395,7 +395,7 @@ def test_a_range_is_requested_and_told(ydl: YoutubeDL, site: Site) -> None:
 
 
 def test_a_site_that_sends_nothing_is_left_in_time(ydl: YoutubeDL, site: Site) -> None:
-    error = failure_of(ydl, as_browser(site.put("/slow", Reply(200, {}, Body(b"x" * 2000, rate=1))), timeout=1))
+    error = failure_of(ydl, as_browser(site.put("/slow", Reply(200, {}, Body(b"x" * 2000, rate=0.02))), timeout=1))
 
     assert is_timeout(error)
     assert classify_error(error) is ErrorCode.STALLED
