@@ -47,6 +47,22 @@ def test_what_is_taken(wanted: str, version: str, current: str, taken: bool) -> 
     assert BundlePolicy.parse(wanted).is_new(version, IMAGE, current) is taken
 
 
+@pytest.mark.parametrize(
+    ("wanted", "version", "runs"),
+    [
+        ("stable", "2026.11.1", True),
+        ("stable", "2026.9.1", False),  # it was published before this image was made
+        ("nightly", "2026.10.26.220202.dev0", True),
+        ("stable", "2026.12.1", False),  # it is held
+        ("2026.9.1", "2026.9.1", True),
+        ("2026.9.1", "2026.11.1", True),  # until the wanted one is published
+        (IMAGE, "2026.11.1", False),
+    ],
+)
+def test_what_a_worker_runs_of_what_is_published(wanted: str, version: str, runs: bool) -> None:
+    assert BundlePolicy.parse(wanted, ("2026.12.1",)).suits(version, IMAGE) is runs
+
+
 @pytest.mark.parametrize("told", [{"ytdlp": "newest"}, {"ytdlp": "--pre"}, {"ytdlp_hold": "x"}, {"ytdlp_interval": 1}])
 def test_settings_that_are_refused(told: dict[str, str]) -> None:
     needed = {"redis_url": "redis://127.0.0.1", "bucket": "file:///tmp/bucket", "signing_key": "k" * 32}

@@ -149,8 +149,12 @@ class BundleFinder:
                             return ""
         return problem
 
+    def _find_previous(self, current: Bundle | None) -> str:
+        """The version that the workers run, with which a new one is compared."""
+        return current.version if current and self._policy.suits(current.version, self._image) else self._image
+
     async def _publish(self, wheels: Wheels, fleet: Fleet) -> str:
-        bundle = await self._library.save(wheels, fleet.current.version if fleet.current else self._image)
+        bundle = await self._library.save(wheels, self._find_previous(fleet.current))
         outcome = await self._store.bundles.publish(self._worker, bundle)
         if outcome is not Publishing.PUBLISHED:
             logger.info("a bundle was not published", extra={"yt_dlp": bundle.version, "outcome": outcome})

@@ -12,6 +12,7 @@ from vidferry_worker.bundles.finder import BundleFinder
 from vidferry_worker.bundles.library import Library
 from vidferry_worker.bundles.policy import BundlePolicy
 from vidferry_worker.bundles.switch import BundleSwitch
+from vidferry_worker.bundles.versions import image_version
 from vidferry_worker.children.engine import Engine
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
@@ -46,6 +47,6 @@ def bundle_coroutines(
     )  # fmt: skip
     switch = BundleSwitch(
         context.store, library, zygotes, folder=context.folder, room=room, make_zygote=make_zygote,
-        hold=policy.hold, on_change=on_change, count_load=metrics.bundle_loads.add,
+        suits=partial(policy.suits, image=image_version()), on_change=on_change, count_load=metrics.bundle_loads.add,
     )  # fmt: skip
     return {"bundle finder": finder.run(), "bundle switch": switch.run(), "zygotes": zygotes.run()}

@@ -41,6 +41,15 @@ class BundlePolicy:
         """Whether a nightly build will do."""
         return self.wanted == NIGHTLY or "dev" in self.exact
 
+    def suits(self, version: str, image: str) -> bool:
+        """Whether a worker whose image has another version runs this one where the fleet does.
+
+        The image may be newer than what was published before it, and the operator may want the image's version.
+        """
+        if version in self.hold:
+            return False
+        return self.exact != image if self.exact else is_newer(version, image)
+
     def is_new(self, version: str, image: str, current: str) -> bool:
         """Whether a version is to be taken in the place of what the fleet runs.
 

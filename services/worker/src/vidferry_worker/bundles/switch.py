@@ -33,16 +33,17 @@ class BundleSwitch:
 
     def __init__(
         self, store: Store, library: Library, zygotes: Zygotes, *, folder: Path, room: asyncio.Lock,
-        make_zygote: MakeZygote, hold: frozenset[str], on_change: Callable[[str], object],
+        make_zygote: MakeZygote, suits: Callable[[str], bool], on_change: Callable[[str], object],
         count_load: Callable[[str], object],
     ) -> None:  # fmt: skip
-        """folder: for the code of bundles. room: held while a bundle is loaded. hold: versions never to take.
+        """folder: for the code of bundles. room: held while a bundle is loaded. suits: whether this worker
+        may run that version of yt-dlp instead of its image's.
 
         on_change is called after a switch, and with the problem where one fails. count_load is called with what came of
         each try: `loaded` or `failed`.
         """
         self._store, self._library, self._zygotes, self._folder = store, library, zygotes, folder
-        self._room, self._make_zygote, self._hold = room, make_zygote, hold
+        self._room, self._make_zygote, self._suits = room, make_zygote, suits
         self._on_change, self._count_load = on_change, count_load
         self._homes: dict[str, Path] = {}
         """by the digest of the bundle: the folder with its code, and those of its children"""
@@ -63,7 +64,7 @@ class BundleSwitch:
     async def check_published(self) -> None:
         """Switches to what is published, unless this worker runs it; StoreUnavailable."""
         bundle = await self._store.bundles.current()
-        if bundle and bundle.version in self._hold:
+        if bundle and not self._suits(bundle.version):
             bundle = None
         await self._remove_homes()
         digest = bundle.digest if bundle else ""
