@@ -1,6 +1,8 @@
 """Looks for a newer yt-dlp: what is published, what is held, and what faults leave behind."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from support.records import Records, of
 from support.zygotes import LOOPBACK
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract import keys
+from vidferry_worker.bundles import download, library
 from vidferry_worker.bundles.canary import CanaryFailed
 from vidferry_worker.bundles.finder import BundleFinder
 from vidferry_worker.bundles.library import Library
 from vidferry_worker.bundles.policy import BundlePolicy
+from vidferry_worker.bundles.wheel import MAX_WHEEL
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.children.zygotes import Zygotes
 from vidferry_worker.network.broker import Broker
@@ -164,6 +168,19 @@ async def test_an_exact_version_may_be_older(index: Index, make_finder: Any, rec
     assert bundle.version == OLDER
 
 
+async def test_an_older_one_that_nobody_runs_any_more_is_not_compared_with(
+    index: Index, make_finder: Any, records: Records
+) -> None:
+    """It was wanted, and now the newest one is."""
+    offer(index, OLDER)
+    assert await make_finder(OLDER).look() == "published"
+    offer(index, NEWER)
+    assert await make_finder().look() == "published"
+    bundle = await records.store.bundles.current()
+    assert bundle
+    assert (bundle.version, bundle.previous) == (NEWER, IMAGE)
+
+
 async def test_who_does_not_lead_publishes_nothing(index: Index, make_finder: Any, records: Records) -> None:
     offer(index, NEWER)
     finder = make_finder()
@@ -188,6 +205,27 @@ async def test_an_index_or_a_bucket_that_is_away(
     (tmp_path / "away").rename(tmp_path / "bucket")
     assert await finder.look() == "published"
     assert not (tmp_path / "look").exists()
+
+
+@pytest.mark.parametrize("full_at", ["the wheels", "their files"])
+async def test_a_full_disk_holds_nothing(
+    full_at: str, index: Index, make_finder: Any, canary: Canary, records: Records, tmp_path: Path
+) -> None:
+    offer(index, NEWER)
+    finder = make_finder()
+    with pytest.MonkeyPatch.context() as patch:
+        if full_at == "the wheels":
+            patch.setattr(download, "_LIMITED_PIP", download._LIMITED_PIP.replace(str(MAX_WHEEL), "300"))
+        else:
+            patch.setattr(library, "unpack", _refuse_to_write)
+        assert await finder.look() == "failed"
+    assert (canary.tried, await records.store.bundles.held()) == ([], {})
+    assert not (tmp_path / "look").exists()
+    assert await finder.look() == "published"
+
+
+def _refuse_to_write(*_: object, **__: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_a_look_is_made_once_in_an_interval(index: Index, make_finder: Any, records: Records) -> None:
