@@ -13,6 +13,7 @@ Well-behaved:
                                         `?src=` what it plays, several for several players
     /page-empty                         a page without a player
     /mutable/<key>/clip.mp4             another content and other validators after each /control/mutate?key=<key>
+    /signed-in/<name>/clip.mp4          401 to whoever has no cookie `session` of the value `secret-of-<name>`
     /redirect?to=<address>              `&code=` 302; the address is sent as it is, so `/media/…` leaves the site and
                                         `media/…` doesn't
 
@@ -35,7 +36,8 @@ Slow, or held:
 Misbehaving:
 
     /status/<code>                      `?after=` is the Retry-After of 429 and 503 (1)
-    /flaky/clip.mp4?times=1&key=K       so many requests are answered `&status=` (503), the first `&after=` (0) are not
+    /flaky/clip.mp4?times=1&key=K       so many requests are answered `&status=` (503), the first `&after=` (0) are not;
+                                        `&wait=` is their Retry-After (none)
     /chunked/clip.mp4                   no length, no validators, no ranges; `?rate=`
     /packed/clip.mp4                    compressed; its length is that of what is sent, not of the video; `?rate=`
     /short/clip.mp4                     ends at byte `?at=` (half), whatever was announced; `&times=` so often (always);
@@ -241,7 +243,8 @@ def _status(call: Call) -> Reply:
 def _flaky(call: Call) -> Reply:
     number = call.site.count(f"flaky {call.request.value('key')}") - call.request.number("after", 0)
     if 1 <= number <= call.request.number("times", 1):
-        return text("not now\n", status=call.request.number("status", 503))
+        headers = {"Retry-After": wait} if (wait := call.request.value("wait")) else {}
+        return text("not now\n", status=call.request.number("status", 503), headers=headers)
     return _clip(call)[0]
 
 
@@ -286,6 +289,13 @@ def _mutable(call: Call) -> Reply:
     return answer(call.request, File(name, data, version))[0]
 
 
+def _signed_in(call: Call) -> Reply:
+    name = call.rest.partition("/")[0]
+    if f"session=secret-of-{name}" not in call.request.headers.get("cookie", ""):
+        return text("sign in\n", status=401)
+    return _clip(call, under=f"{name}/")[0]
+
+
 def _page(default: str) -> Callable[[Call], Reply]:
     def reply(call: Call) -> Reply:
         sources = call.request.query.get("src", [default] if default else [])
@@ -327,6 +337,7 @@ ROUTES: dict[str, Callable[[Call], Reply]] = {
     "page-hls": _page("hls/master.m3u8"),
     "page-empty": _page(""),
     "mutable": _mutable,
+    "signed-in": _signed_in,
     "redirect": _redirect,
     "slow": _slow,
     "slow-hls": _paced("hls"),

@@ -41,6 +41,13 @@ def test_flaky_fails_so_often_for_each_key(site: Site, get: Get) -> None:
 
     assert codes("times=2&key=a") == [503, 503, 200, 200]
     assert codes("times=1&key=b&after=1&status=500") == [200, 500, 200, 200]
+    assert get(site.url("/flaky/clip.mp4?key=c&status=429&wait=9")).headers["retry-after"] == "9"
+
+
+def test_signed_in_is_for_whoever_has_the_cookie(site: Site, get: Get) -> None:
+    url = site.url("/signed-in/alice/clip.mp4")
+    cookies = ["", "session=secret-of-bob", "session=secret-of-alice"]
+    assert [get(url, Cookie=cookie).status for cookie in cookies] == [401, 401, 200]
 
 
 def test_chunked_tells_neither_length_nor_version(site: Site, get: Get) -> None:
