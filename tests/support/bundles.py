@@ -110,7 +110,8 @@ class Index:
 
 
 @contextmanager
-def package_index(folder: Path) -> Iterator[Index]:
+def package_index(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Index]:
+    """Serves what the folder has, also what is added to it meanwhile. port: 0: any that is free."""
     index = Index(folder)
     folder.mkdir(exist_ok=True)
 
@@ -127,10 +128,10 @@ def package_index(folder: Path) -> Iterator[Index]:
         def log_message(self, *_: object) -> None:
             """Is silent."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer((host, port), partial(Handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    index.url = f"http://127.0.0.1:{server.server_port}/simple"
+    index.url = f"http://{host}:{server.server_port}/simple"
     try:
         yield index
     finally:
