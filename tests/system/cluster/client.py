@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -153,9 +154,9 @@ class Client:
             job = repr(error)
         return [f"page: {page}"] * (page != HTTPStatus.OK) + [job] * bool(job)
 
-    def post(self, url: str) -> dict[str, Any]:
+    def post(self, url: str, **fields: Any) -> dict[str, Any]:
         """A job that must be accepted."""
-        response = self.request("POST", "/api/download", json={"url": url})
+        response = self.request("POST", "/api/download", json={"url": url, **fields})
         assert response.status_code == 202, response.text
         return dict(response.json())
 
@@ -229,8 +230,13 @@ class Client:
                 except (OSError, InvalidHandshake, ConnectionClosed):
                     await asyncio.sleep(kube.ASK_AGAIN_SECONDS)
 
-    def run(self, url: str) -> Watcher:
-        return self.watch(self.post(url))
+    def run(self, url: str, **fields: Any) -> Watcher:
+        return self.watch(self.post(url, **fields))
+
+    def ended(self, jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The last message of each of them."""
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            return [watched.data[-1] for watched in pool.map(self.watch, jobs)]
 
     def close(self) -> None:
         self._http.close()

@@ -3,7 +3,10 @@
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from system.cluster import kube
@@ -155,3 +158,28 @@ def _all(component: str) -> list[dict[str, Any]]:
 
 def pod(component: str) -> str:
     return str(pods(component)[0]["metadata"]["name"])
+
+
+def replicas(deployment: dict[str, dict[str, int]]) -> int:
+    return deployment["spec"].get("replicas", 1)
+
+
+@contextmanager
+def counting(*what: str) -> Iterator[list[int]]:
+    """The numbers of pods that a Deployment is told to have, as they change."""
+    counted: list[int] = []
+    with ThreadPoolExecutor(1) as pool, kube.watching(NAMESPACE, *what, seconds=900) as states:
+        pool.submit(lambda: counted.extend(replicas(state) for state in states))
+        yield counted
+
+
+def log(pod_name: str, message: str) -> list[dict[str, Any]]:
+    """The entries of a pod's log with that message."""
+    lines = kube.kubectl("-n", NAMESPACE, "logs", pod_name).splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    return [entry for entry in entries if entry["message"] == message]
+
+
+def time_of(entry: Mapping[str, Any]) -> float:
+    """When it was logged, in seconds since 1970."""
+    return datetime.fromisoformat(entry["timestamp"]).timestamp()

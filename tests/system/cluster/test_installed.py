@@ -4,9 +4,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ from system.cluster.client import NO_TICKET, Client, follow
 from system.cluster.conftest import Installed
 from system.cluster.keys import first_key
 from system.cluster.probes import connects
-from system.cluster.release import SERVICES, pod, pods, settled
+from system.cluster.release import SERVICES, counting, pod, pods, replicas, settled
 from system.cluster.settings import AROUND, HOST, NAMESPACE, RELEASE
 from system.cluster.ways import gateway, ways
 
@@ -247,16 +246,3 @@ def test_helm_uninstall_leaves_nothing(installed: Installed) -> None:
     # the cluster's own controllers take some away later
     kube.until_nothing(lambda: kube.everything(NAMESPACE) - installed.before)
     print("\nhelm uninstall: nothing left")
-
-
-def replicas(deployment: dict[str, dict[str, int]]) -> int:
-    return deployment["spec"].get("replicas", 1)
-
-
-@contextmanager
-def counting(*what: str) -> Iterator[list[int]]:
-    """The numbers of pods that a Deployment is told to have, as they change."""
-    counted: list[int] = []
-    with ThreadPoolExecutor(1) as pool, kube.watching(NAMESPACE, *what, seconds=900) as states:
-        pool.submit(lambda: counted.extend(replicas(state) for state in states))
-        yield counted
