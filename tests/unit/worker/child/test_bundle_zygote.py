@@ -213,7 +213,7 @@ async def test_what_it_says_is_text(tmp_path: Path, worker_environment: pytest.M
     """It is logged, and told to Redis."""
     lie = LIAR.replace('{"problem": ""}', r'{"problem": "it\\ud800\\nfailed"}')
     async with zygote_of(hostile(tmp_path, lie.replace("CODE", "time.sleep(3600)"))) as zygote:
-        with pytest.raises(BundleBroken, match="^it  failed$"):
+        with pytest.raises(BundleBroken, match=r"^it  failed$"):
             await zygote.start()
 
 
