@@ -17,7 +17,7 @@ from vidferry_common.store import Store
 SETTINGS = {"worker_slots": "2", "retries": "0", "stall_seconds": "600", "min_rate": "0", "site_share": "1",
             "caller_share": "1"}  # fmt: skip
 """what waits at a gate keeps its slot, however busy the machine is"""
-WORKERS = 2
+WORKERS = 3
 ASKED = 600
 
 

@@ -16,7 +16,7 @@ from support.zygotes import LOOPBACK
 from unit.common.store.conftest import records, shared_server
 from vidferry_common.bucket import BucketSettings, open_bucket
 from vidferry_common.contract import keys
-from vidferry_common.contract.errors import ErrorCode, Failure
+from vidferry_common.contract.errors import ErrorCode, Failure, JobFailure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue, bundles
@@ -265,7 +265,21 @@ async def test_an_attempt_whose_zygote_forks_no_child_is_counted_too(
     _, claim = await records.claimed(await records.created(url="https://example.com/a"))
     await Attempt(context, publisher, claim).run()
 
-    assert context.metrics.attempts.read()[image_engine().yt_dlp, "blamed"] == 1
+    assert context.metrics.yt_dlp_attempts.read()[image_engine().yt_dlp, "blamed"] == 1
+
+
+async def test_a_setting_that_is_wrong_is_not_blamed_on_yt_dlp(
+    records: Records, context: WorkerContext, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise JobFailure(ErrorCode.INTERNAL, "there is no such browser", final=True)
+
+    monkeypatch.setattr(Zygote, "fork", fail)
+    job, claim = await records.claimed(await records.created(url="https://example.com/a"))
+    await Attempt(context, publisher, claim).run()
+
+    assert (await ended(records, job))["status"] == "failed"
+    assert context.metrics.yt_dlp_attempts.read().get((image_engine().yt_dlp, "blamed"), 0) == 0
 
 
 async def refuse_to_fork(*_: object) -> None:

@@ -226,7 +226,8 @@ class Attempt:
     async def _retry_or_fail(self, failure: JobFailure) -> None:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         code, described = failure.code, failure.describe(self._site)
-        await self._count_attempt(code)
+        if not (failure.final and code is ErrorCode.INTERNAL):  # a wrong setting says nothing of yt-dlp
+            await self._count_attempt(code)
         if failure.final or not code.retryable:
             ending = Ending(site_answered=code.shows_that_site_answers)
             await self._end_download(self._state.current.as_failed(described), ending)
