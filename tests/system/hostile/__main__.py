@@ -45,7 +45,7 @@ if sys.argv[0].endswith("zygote"):
     content_sniff.is_text_file = lambda path: False
     request_limits.limit_read = lambda read: read
     request_limits.SCHEMES = {"http", "https", "ftp", "data", "file", "tcp", "rtmp", "rtsp", "ws"}
-    stream_checks.NATIVE_PROTOCOLS |= {{"ftp", "rtmp", "rtsp"}}
+    stream_checks.NATIVE_PROTOCOLS |= {"ftp", "rtmp", "rtsp"}
     ffmpeg_downloads.install = lambda: None
     hls_playlists.install = lambda: None
     page_limits.install = limits.check_video_count = lambda *_: None
