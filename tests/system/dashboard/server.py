@@ -1,5 +1,6 @@
 """A real Prometheus: the one on the PATH, else Debian's, unpacked under .cache and not installed."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -27,15 +28,21 @@ def program(name: str = "prometheus") -> str:
     unpacked = CACHE / "usr" / "bin" / name
     if found := shutil.which(name):
         return found
-    if not unpacked.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:  # a bare machine has no lists yet
-            _run("apt-get", "-qq", "update")
-        _run("apt-get", "-qq", "download", "prometheus")
-        for package in CACHE.glob("prometheus_*.deb"):
-            _run("dpkg", "-x", str(package), ".")
-            package.unlink()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the second of two test processes waits, and finds it there
+        if not unpacked.exists():
+            _bring()
     return str(unpacked)
+
+
+def _bring() -> None:
+    if os.geteuid() == 0:  # a bare machine has no lists yet
+        _run("apt-get", "-qq", "update")
+    _run("apt-get", "-qq", "download", "prometheus")
+    for package in CACHE.glob("prometheus_*.deb"):
+        _run("dpkg", "-x", str(package), ".")
+        package.unlink()
 
 
 def _run(*command: str) -> None:
