@@ -116,6 +116,10 @@ LINES = st.one_of(
 )  # fmt: skip
 
 
+OF_CHILDREN = {"attempt failed", "probe failed", "a playlist can't be read"}
+"""what the worker says where a child has ended or broken the protocol, as the fuzzer's do"""
+
+
 class Broken(logging.Handler):
     """Keeps what the worker says of its own faults."""
 
@@ -124,6 +128,8 @@ class Broken(logging.Handler):
         self.faults: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() in OF_CHILDREN:
+            return
         trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
         self.faults.append(f"{record.getMessage()} {trace}")
 
