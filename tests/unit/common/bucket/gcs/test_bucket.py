@@ -106,3 +106,13 @@ async def test_a_prefix_is_part_of_every_name(open_gcs: OpenGcs, cloud: GcsBucke
     assert (await asyncio.to_thread(fetch, (await within.sign_link(stored, 60)).url))[2] == b"film"
     await within.delete(NAME, stored.generation)
     assert await cloud.stat(f"team/a/{NAME}") is None
+
+
+async def test_an_object_is_read_from_the_endpoint_of_the_settings(cloud: GcsBucket, gcs: Gcs) -> None:
+    """Not from where its mediaLink leads, which here is the service behind the layer."""
+    stored = await put(cloud, b"film")
+    gate = gcs.layer.faults.hold("media")
+    reading = asyncio.create_task(cloud.read(NAME, 100))
+    assert await asyncio.to_thread(gate.reached.wait, 30)
+    gate.open()
+    assert await reading == (stored, b"film")

@@ -180,7 +180,8 @@ class GcsBucket(ThreadedBucket):
             if blob.size > limit:
                 raise BucketError(f"{name} has {blob.size} bytes, more than {limit}")
             stored = _describe(name, blob)
-            data: bytes = blob.download_as_bytes(
+            # A blob that has not been loaded: the mediaLink of one that has may lead elsewhere than to our endpoint.
+            data: bytes = self._blob(name).download_as_bytes(
                 raw_download=True, checksum="crc32c", if_generation_match=stored.generation, **self._options
             )
             return stored, data

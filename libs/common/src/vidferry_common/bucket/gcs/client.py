@@ -43,7 +43,14 @@ def _make_client(found: tuple[Any, str | None], options: dict[str, str]) -> stor
     # Otherwise 3.17 asks for the bucket itself, in a thread, for spans that nobody records: a right we don't need.
     client._bucket_metadata_cache = None  # noqa: SLF001 - every use of it asks first whether it is there
     _keep_a_connection_for_each_thread(client._http)  # noqa: SLF001 - the library offers no other way to it
+    client._http.hooks["response"].append(_read_refusal)  # noqa: SLF001 - as above
     return client
+
+
+def _read_refusal(reply: requests.Response, **_: object) -> None:
+    """Else a download that is refused leaves its reply unread, and its connection neither used again nor closed."""
+    if not reply.ok:
+        reply.content  # noqa: B018 - reading it is what this is for
 
 
 def _keep_a_connection_for_each_thread(session: google.auth.transport.requests.AuthorizedSession) -> None:
