@@ -16,6 +16,8 @@ from vidferry_common.contract import keys
 
 OWN = {"ws_url", "events_url"}
 """What an api says of the host that it was asked at."""
+UNKNOWN_OF_ERRORS = {"site", "yt_dlp_version"}
+"""What the release does not know of an error."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Pair:
         assert last == same
         assert last["status"] == status, last
         documents = [product.job(last["job_id"]) for product in self.both]
-        shown, also_shown = ({name: each[name] for name in each.keys() - OWN - UNKNOWN} for each in documents)
+        shown, also_shown = (known_of(each) for each in documents)
         assert shown == also_shown
         assert {name: shown[name] for name in ("seq", "attempt", "status")} == {
             name: last[name] for name in ("seq", "attempt", "status")
@@ -57,6 +59,13 @@ class Pair:
     def _keys_left(self) -> list[str]:
         """Without the turns of callers, which the release does not know: they expire after a day."""
         return [key for key in self.one.keys_left() if not key.endswith(keys.TURN)]
+
+
+def known_of(document: Data) -> Data:
+    """What both apis show of a job."""
+    error = document.get("error")
+    known = {name: value for name, value in error.items() if name not in UNKNOWN_OF_ERRORS} if error else None
+    return {name: document[name] for name in document.keys() - OWN - UNKNOWN} | {"error": known}
 
 
 def start_worker(product: Product, **settings: str) -> Worker:
