@@ -36,10 +36,10 @@ def make_wheel(folder: Path, package: str, release: str, edits: dict[str, Edit] 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as wheel:
         for inner, content in _files(name).items():
             edit = (edits or {}).get(inner)
-            wheel.writestr(inner, edit(content.decode()).encode() if edit else content)
-        wheel.writestr(f"{info}/METADATA", metadata.replace(f"Version: {version(package)}", f"Version: {release}"))
-        wheel.writestr(f"{info}/WHEEL", WHEEL)
-        wheel.writestr(f"{info}/RECORD", "")
+            _add(wheel, inner, edit(content.decode()).encode() if edit else content)
+        _add(wheel, f"{info}/METADATA", metadata.replace(f"Version: {version(package)}", f"Version: {release}"))
+        _add(wheel, f"{info}/WHEEL", WHEEL)
+        _add(wheel, f"{info}/RECORD", "")
     return path
 
 
@@ -67,13 +67,19 @@ def _write_tiny_wheel(folder: Path, package: str, release: str, requires: str, c
     name = package.replace("-", "_")
     path = folder / f"{name}-{release}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(f"{name}/__init__.py", f"release = {release!r}\n{code}")
-        wheel.writestr(f"{name}-{release}.dist-info/WHEEL", WHEEL)
-        wheel.writestr(
+        _add(wheel, f"{name}/__init__.py", f"release = {release!r}\n{code}")
+        _add(wheel, f"{name}-{release}.dist-info/WHEEL", WHEEL)
+        _add(
+            wheel,
             f"{name}-{release}.dist-info/METADATA",
             f"Metadata-Version: 2.1\nName: {package}\nVersion: {release}\n{requires}",
         )
     return path
+
+
+def _add(wheel: zipfile.ZipFile, name: str, content: str | bytes) -> None:
+    """Adds a file without the time, so that the same contents make the same wheel."""
+    wheel.writestr(zipfile.ZipInfo(name), content, wheel.compression, wheel.compresslevel)
 
 
 def move_a_part(source: str) -> str:
