@@ -1,9 +1,12 @@
 """A file that is read again when it changes, such as a Secret that is mounted."""
 
+import asyncio
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+POLL_SECONDS = 1.0
 _Version = tuple[int, int, int, int]
 
 
@@ -36,6 +39,13 @@ class WatchedFile:
             raise FileUnreadable(f"the file can't be read ({error.strerror or 'it is not a regular file'})") from None
         self._version = version
         return content
+
+
+async def poll(refresh: Callable[[], None]) -> None:
+    """Calls refresh every POLL_SECONDS in a thread, until cancelled: a mounted file may be on a network."""
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.to_thread(refresh)
 
 
 def _version_of(path: Path) -> _Version:

@@ -1,6 +1,5 @@
 """The API keys that are valid now: the keys file, read again when it changes."""
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -9,12 +8,11 @@ import secrets
 from pathlib import Path
 
 from vidferry_api.access.keys_file import ApiKey, KeysFileWrong, KeyTable, parse_keys
-from vidferry_common.watched_file import FileUnreadable, WatchedFile
+from vidferry_common.watched_file import FileUnreadable, WatchedFile, poll
 from vidferry_common.webhooks.owner_webhooks import MAX_BYTES
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
 PREFIX = "vf_"
 KEY = re.compile(r"vf_[A-Za-z0-9_-]{43}")
 
@@ -55,10 +53,7 @@ class KeyStore:
 
     async def watch(self) -> None:
         """Reads the file again whenever it has changed."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            # A mounted file may be on a network, and parsing ten thousand keys takes a second.
-            await asyncio.to_thread(self.refresh)
+        await poll(self.refresh)  # in a thread, too, since parsing ten thousand keys takes a second
 
     def refresh(self) -> None:
         """Reads the file if it has changed. Logs an error once, however long it stays."""

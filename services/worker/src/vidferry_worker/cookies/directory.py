@@ -7,7 +7,6 @@ These are names that the keys of a Kubernetes Secret may have. In a mounted Secr
 begin with a dot are the mount's own.
 """
 
-import asyncio
 import logging
 import os
 import time
@@ -19,14 +18,13 @@ from urllib.parse import urlsplit
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import known_site
-from vidferry_common.watched_file import FileUnreadable, WatchedFile
+from vidferry_common.watched_file import FileUnreadable, WatchedFile, poll
 from vidferry_worker.cookies.jar import MAX_BYTES, Jar, parse_file_name, read_jar
 from vidferry_worker.cookies.loan import NO_LOAN, Loan
 from vidferry_worker.cookies.netscape import CookieFileWrong
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
 MAX_FILES = 256
 WARN_SECONDS = 3 * 86400
 """before a cookie expires"""
@@ -72,9 +70,7 @@ class CookieDirectory:
 
     async def watch(self) -> None:
         """Reads whatever has changed, until cancelled."""
-        while self._path is not None:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.refresh)  # a mounted directory may be on a network
+        await poll(self.refresh)
 
     def refresh(self) -> None:
         """Reads the files that have changed. Logs each problem once, however long it stays."""

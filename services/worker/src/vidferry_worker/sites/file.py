@@ -1,19 +1,17 @@
 """The operator's sites file: VIDFERRY_SITES_FILE, read again when it changes."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from vidferry_common.watched_file import FileUnreadable, WatchedFile
+from vidferry_common.watched_file import FileUnreadable, WatchedFile, poll
 from vidferry_worker.sites.parser import DEFAULT, MAX_BYTES, SitesFileWrong, Values, parse_sites
 from vidferry_worker.sites.rules import SiteRule, SiteRules
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
 MAX_LOGGED = 20
 """problems of one version of the file that are logged"""
 
@@ -45,9 +43,7 @@ class SitesFile:
 
     async def watch(self) -> None:
         """Reads the file again whenever it has changed, until cancelled."""
-        while self._file is not None:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.refresh)  # a mounted file may be on a network
+        await poll(self.refresh)
 
     def refresh(self) -> None:
         """Reads the file if it has changed. Logs each problem once, however long it stays."""

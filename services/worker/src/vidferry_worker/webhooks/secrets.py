@@ -1,18 +1,15 @@
 """The secrets that webhooks are signed with, by owner: those of the keys file, read again when it changes."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from vidferry_common.watched_file import FileUnreadable, WatchedFile
+from vidferry_common.watched_file import FileUnreadable, WatchedFile, poll
 from vidferry_common.webhooks.owner_webhooks import MAX_BYTES, OwnerWebhook, read_owner_webhooks
 
 logger = logging.getLogger(__name__)
-
-POLL_SECONDS = 1.0
 
 
 class SigningSecrets:
@@ -43,9 +40,7 @@ class SigningSecrets:
 
     async def watch(self) -> None:
         """Reads the file again whenever it has changed."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.refresh)  # a mounted file may be on a network
+        await poll(self.refresh)
 
     def refresh(self) -> None:
         """Reads the file if it has changed. Logs an error once, however long it stays."""
