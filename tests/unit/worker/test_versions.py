@@ -43,8 +43,9 @@ async def test_a_worker_reports_again_and_again_and_at_each_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = Engine("2026.11.20", "0.8.1")
+    noted: list[str] = []
     monkeypatch.setattr(versions, "REPORT_INTERVAL", 0.001)
-    reporter = VersionReporter(records.store, "worker-1", lambda: engine)
+    reporter = VersionReporter(records.store, "worker-1", lambda: engine, noted.append)
     task = asyncio.create_task(reporter.run())
     for _ in range(3):
         await asyncio.wait_for(sent.get(), 60)
@@ -56,6 +57,7 @@ async def test_a_worker_reports_again_and_again_and_at_each_change(
     assert (told.yt_dlp, told.ejs) == engine
     assert re.match(r"2\.", told.deno)
     assert told.ffmpeg
+    assert noted == [told.ffmpeg]
     monkeypatch.setattr(versions, "REPORT_INTERVAL", 3600)
     engine = image_engine()
     reporter.note_change("the bundle can't be loaded")

@@ -53,7 +53,7 @@ from vidferry_worker.retention.sweeper import Sweeper
 from vidferry_worker.settings import WorkerSettings
 from vidferry_worker.sites.file import SitesFile
 from vidferry_worker.tasks.task_loop import TaskLoop
-from vidferry_worker.versions import VersionReporter, find_ffmpeg_version
+from vidferry_worker.versions import VersionReporter
 from vidferry_worker.webhooks.loop import webhook_coroutines
 
 logger = logging.getLogger("vidferry_worker")
@@ -138,7 +138,6 @@ async def _start_parts(
         metrics.observe_sandbox(lambda: zygotes.current.sandbox_parts)
         metrics.observe_engine(lambda: zygotes.current.engine)
         metrics.observe_bucket(bucket)
-        metrics.observe_ffmpeg(await find_ffmpeg_version())
         try:
             await zygotes.current.start()
             _warn_of_missing_sandbox_parts(settings, zygotes.current)
@@ -228,7 +227,9 @@ def _background_coroutines(
         settings.max_total_disk + (settings.worker_slots + LOOKS * settings.look_slots) * EXTRA_DISK,
         settings.child_memory,
     )
-    versions = VersionReporter(context.store, settings.worker_name, lambda: context.zygotes.current.engine)
+    versions = VersionReporter(
+        context.store, settings.worker_name, lambda: context.zygotes.current.engine, context.metrics.observe_ffmpeg
+    )
     monitor = ResourceMonitor(context.zygotes, limits)
     context.metrics.observe_children(lambda: monitor.usage, context.folder, limits.total_disk)
     return {

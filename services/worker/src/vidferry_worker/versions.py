@@ -27,9 +27,11 @@ _DENO, _FFMPEG = re.compile(r"deno (\S+)"), re.compile(r"ffmpeg version (\S+)")
 class VersionReporter:
     """Reports what the worker runs, every minute and whenever that changes."""
 
-    def __init__(self, store: Store, worker: str, engine: Callable[[], Engine]) -> None:
-        """engine: the yt-dlp that new downloads run."""
-        self._store, self._worker, self._engine = store, worker, engine
+    def __init__(
+        self, store: Store, worker: str, engine: Callable[[], Engine], note_ffmpeg: Callable[[str], object]
+    ) -> None:
+        """engine: the yt-dlp that new downloads run. note_ffmpeg: called once, with the version of ffmpeg."""
+        self._store, self._worker, self._engine, self._note_ffmpeg = store, worker, engine, note_ffmpeg
         self._problem = ""
         self._changed = asyncio.Event()
 
@@ -40,7 +42,8 @@ class VersionReporter:
 
     async def run(self) -> None:
         """Until cancelled."""
-        deno, ffmpeg = await find_version("deno", "--version", _DENO), await find_ffmpeg_version()
+        deno, ffmpeg = await find_version("deno", "--version", _DENO), await find_version("ffmpeg", "-version", _FFMPEG)
+        self._note_ffmpeg(ffmpeg)
         vidferry = version("vidferry-worker")
         while True:
             self._changed.clear()
@@ -54,11 +57,6 @@ class VersionReporter:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_INTERVAL):
                     await self._changed.wait()
-
-
-async def find_ffmpeg_version() -> str:
-    """The version of ffmpeg, such as `5.1.8-0+deb12u1`; empty where it tells none."""
-    return await find_version("ffmpeg", "-version", _FFMPEG)
 
 
 async def find_version(program: str, option: str, pattern: re.Pattern[str]) -> str:

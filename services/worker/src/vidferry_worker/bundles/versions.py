@@ -1,9 +1,9 @@
 """Versions of yt-dlp: which are well-formed, which is newer, and which one the image has."""
 
 import re
-from importlib import metadata
 
 from vidferry_common.contract.bundles import MAX_VERSION
+from vidferry_worker.children.engine import image_engine
 from vidferry_worker.settings import VERSION_PATTERN
 
 
@@ -22,9 +22,9 @@ def normalize(version: str) -> str:
     return re.sub(r"(?<![0-9])0+(?=[0-9])", "", version.strip().lower())
 
 
-def image_version(package: str = "yt-dlp") -> str:
-    """The version of a package that is installed beside the worker. It is not imported."""
-    return normalize(metadata.version(package))
+def image_version() -> str:
+    """The version of the yt-dlp that is installed with this worker."""
+    return normalize(image_engine().yt_dlp)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
