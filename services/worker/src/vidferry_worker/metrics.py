@@ -146,8 +146,7 @@ class WorkerMetrics:
     def count_finished(self, claim: Claim, update: Update) -> None:
         """Counts a download whose last message was sent."""
         code = update.error.code if update.error else catalogue.NO_CODE
-        reused = update.status is Status.COMPLETED and bool(update.result and update.result.reused)
-        self._count_ended(claim.created, "reused" if reused else update.status.value, code)
+        self._count_ended(claim.created, update.outcome, code)
 
     def count_failed(self, created: str, code: ErrorCode) -> None:
         """Counts a download that was created at that time and has failed."""

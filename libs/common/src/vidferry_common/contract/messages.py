@@ -90,6 +90,11 @@ class Update:
         """The update that body() was called on, of a download that has not ended."""
         return cls.from_data(orjson.loads(b"{" + body.translate(None, (ROOT_MARK + JOB_MARK).encode()) + b"}"))
 
+    @property
+    def outcome(self) -> str:
+        """How a download has ended: its status, or `reused` if the video was in the bucket already."""
+        return "reused" if self.result and self.result.reused else self.status.value
+
     def at_step(self, step: Step, **changes: Any) -> "Update":
         """The update at that step, with the changes."""
         return replace(self, stage=step.stage, progress=step.progress, message=step.message, **changes)

@@ -7,6 +7,7 @@ files and tasks are gone.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,7 +136,7 @@ class Attempt:
         try:
             async with asyncio.timeout(self._context.settings.max_seconds):
                 result = await self._make_result()
-            await self._count_attempt(None)
+            await self._count_for_yt_dlp(None)
             await self._end_download(result.update, self._describe_ending(result))
         except (JobsMoved, FenceLost):
             raise
@@ -203,7 +204,7 @@ class Attempt:
         uploaded = stored.size if stored.metadata.get("download") == self._claim.download_id else 0
         return Ending(
             stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded,
-            pinned=stored.name, site_answered=not (result.update.result and result.update.result.reused),
+            pinned=stored.name, site_answered=result.update.outcome != "reused",
         )  # fmt: skip
 
     async def _end_download(self, update: Update, ending: Ending) -> None:
@@ -227,7 +228,7 @@ class Attempt:
         """Requeues the download if another try may help, no sooner than the site asked for; otherwise ends it."""
         code, described = failure.code, failure.describe(self._site)
         if not (failure.final and code is ErrorCode.INTERNAL):  # a wrong setting says nothing of yt-dlp
-            await self._count_attempt(code)
+            await self._count_for_yt_dlp(code)
         if failure.final or not code.retryable:
             ending = Ending(site_answered=code.shows_that_site_answers)
             await self._end_download(self._state.current.as_failed(described), ending)
@@ -252,7 +253,7 @@ class Attempt:
         context, claim = self._context, self._claim
         refusal = Refusal(failure.code, claim.url, self._rule.way, failure.retry_after or 0)
         update, described = self._state.current.as_waiting(), failure.describe(self._site)
-        outcome = await until_redis_answers(
+        outcome = await self._put_back(
             lambda: context.store.pauses.refuse(
                 claim.download_id, claim.attempt, refusal, context.settings.pause_rule, update, described
             )
@@ -272,7 +273,7 @@ class Attempt:
             metrics.count_failed(self._claim.created, code)
             self._log_end(self._state.current.as_failed(failed))
 
-    async def _count_attempt(self, failed: ErrorCode | None) -> None:
+    async def _count_for_yt_dlp(self, failed: ErrorCode | None) -> None:
         """Counts how the attempt went for the yt-dlp that it ran. Redis is not waited for."""
         if not self._yt_dlp or self._is_counted:
             return
@@ -295,9 +296,12 @@ class Attempt:
                 logger.info("attempt handed back", extra=self._describe())
 
     async def _requeue_download(self, how: Requeue) -> RequeueOutcome:
-        outcome = await until_redis_answers(
+        return await self._put_back(
             lambda: self._context.store.downloads.requeue(self._claim.download_id, self._claim.attempt, how)
         )
+
+    async def _put_back(self, ask_redis: Callable[[], Awaitable[RequeueOutcome]]) -> RequeueOutcome:
+        outcome = await until_redis_answers(ask_redis)
         if outcome is RequeueOutcome.STALE:
             self._context.metrics.fenced_writes.add(FencedWrite.REQUEUE)
         return outcome
@@ -308,6 +312,4 @@ class Attempt:
 
 def _outcome_of(update: Update) -> str:
     """One of ATTEMPT_OUTCOMES."""
-    if update.error:
-        return update.error.code.fault
-    return "reused" if update.result and update.result.reused else "completed"
+    return update.error.code.fault if update.error else update.outcome

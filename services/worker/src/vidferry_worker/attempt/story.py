@@ -14,7 +14,7 @@ def describe_end(claim: Claim, update: Update, stages: Mapping[Stage, float], yt
     result, error = update.result, update.error
     story: dict[str, Any] = {
         "status": update.status,
-        "outcome": "reused" if result and result.reused else update.status,
+        "outcome": update.outcome,
         "format": claim.format.canonical(),
         "seconds": round((datetime.now(UTC) - datetime.fromisoformat(claim.created)).total_seconds(), 3),
         "waited": round(claim.waited, 3),

@@ -3,7 +3,7 @@
 from vidferry_common.contract import stages
 from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update
-from vidferry_common.contract.stages import Stage, Status, Step
+from vidferry_common.contract.stages import Stage, Step
 from vidferry_common.store import Claim
 from vidferry_common.tracing import NO_TRACER, Span, SpanKind, Tracer, attributes
 
@@ -74,10 +74,9 @@ class AttemptTrace:
 
     def end_with(self, update: Update) -> None:
         """Ends it with the last update of the download."""
-        reused = update.status is Status.COMPLETED and bool(update.result and update.result.reused)
         if update.result is not None:
             self._span.set({"vidferry.bytes": update.result.size})
-        self.end("reused" if reused else update.status, update.error.code if update.error else "")
+        self.end(update.outcome, update.error.code if update.error else "")
 
     def _end_part(self) -> None:
         if self._part is not None:
