@@ -2,11 +2,12 @@
 
 import gzip
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
@@ -174,3 +175,12 @@ def tree(spans: list[Seen]) -> dict[str, Any]:
     roots = [span for span in spans if span.parent not in {each.id for each in spans}]
     assert len({span.parent for span in roots}) == 1, roots
     return {"": below(roots[0].parent)}
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
+    """One that the tracers of the test's own process soon send to."""
+    for name, value in QUICKLY.items():
+        monkeypatch.setenv(name, value)
+    with OtlpReceiver() as receiver:
+        yield receiver

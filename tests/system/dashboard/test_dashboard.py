@@ -23,9 +23,6 @@ from system.dashboard.server import Prometheus, program, prometheus
 pytestmark = [pytest.mark.dashboard, pytest.mark.xdist_group("dashboard"), pytest.mark.timeout(400)]
 
 SECONDS = 120.0
-UNTIL_AN_EVENT: dict[str, str] = {}
-"""Metrics of alerts that are not there before their first event, and why."""
-
 NOT_HERE = ("vidferry_bundle_published_timestamp_seconds", "vidferry_spans_total")
 """Metrics that are absent where no bundle is published, and without traces."""
 
@@ -84,8 +81,7 @@ def selectors() -> set[str]:
     expressions = [rule["expr"] for group in groups() for rule in group["rules"]]
     found = {each for expression in expressions for each in re.findall(r"[\w:]+\{[^}]*\}", expression)}
     assert len(found) > 40
-    # What a service writes at its first event is not there before it.
-    return {each for each in found if not each.startswith("vidferry:") and each.partition("{")[0] not in UNTIL_AN_EVENT}
+    return {each for each in found if not each.startswith("vidferry:")}
 
 
 def test_the_rules_are_evaluated_and_no_alert_fires(server: Prometheus) -> None:

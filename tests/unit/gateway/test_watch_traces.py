@@ -1,10 +1,8 @@
 """Which watches become spans, and what these tell."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from support.otlp_receiver import QUICKLY, OtlpReceiver
+from support.otlp_receiver import OtlpReceiver
 from support.tickets import signer
 from unit.gateway.test_hub import JOB, Client, joined, published, status
 from vidferry_common.contract.close import CloseCode
@@ -18,14 +16,6 @@ from vidferry_gateway.metrics import GatewayMetrics
 from vidferry_gateway.watch_traces import WatchTraces
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
-    for name, value in QUICKLY.items():
-        monkeypatch.setenv(name, value)
-    with OtlpReceiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

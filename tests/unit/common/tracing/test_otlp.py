@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -36,14 +35,6 @@ for count in (1, 2):
     wait_until(lambda: tracer.count_spans()["failed",] == count)
 tracer.close()
 """
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
-    for name, value in QUICKLY.items():
-        monkeypatch.setenv(name, value)
-    with OtlpReceiver() as receiver:
-        yield receiver
 
 
 def open_tracer(endpoint: str, ratio: float = 1) -> Tracer:

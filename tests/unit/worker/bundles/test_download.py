@@ -4,26 +4,17 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.bundles import EJS, IMAGE, NEWER, Index, make_wheel, package_index
+from support.bundles import EJS, IMAGE, NEWER, Index, make_wheel
 from support.zygotes import SECRET
 from vidferry_worker.bundles import download
 from vidferry_worker.bundles.download import IndexFailed, download_wheel
 from vidferry_worker.bundles.wheel import MAX_WHEEL
 
 pytestmark = [pytest.mark.anyio, pytest.mark.bundles]
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    with package_index(tmp_path / "index") as served:
-        monkeypatch.setenv("PIP_INDEX_URL", served.url)
-        monkeypatch.setenv("PIP_RETRIES", "0")
-        yield served
 
 
 async def test_the_newest_wheel_and_no_dependencies(index: Index, tmp_path: Path) -> None:

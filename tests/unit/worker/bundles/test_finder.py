@@ -3,13 +3,12 @@
 import asyncio
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.bundles import EJS, IMAGE, NEWER, NEWEST, OLDER, Index, make_tiny_wheels, package_index
+from support.bundles import EJS, IMAGE, NEWER, NEWEST, OLDER, Index, make_tiny_wheels
 from support.records import Records, of
 from support.zygotes import LOOPBACK
 from vidferry_common.bucket import Bucket
@@ -46,14 +45,6 @@ class Canary:
         if release in self.bad:
             self.bad -= self.bad_once
             raise CanaryFailed("it is bad\ud800")
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    with package_index(tmp_path / "index") as served:
-        monkeypatch.setenv("PIP_INDEX_URL", served.url)
-        monkeypatch.setenv("PIP_RETRIES", "0")
-        yield served
 
 
 def offer(index: Index, release: str) -> None:

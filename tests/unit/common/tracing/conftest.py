@@ -1,0 +1,3 @@
+from support.otlp_receiver import collector
+
+__all__ = ["collector"]
