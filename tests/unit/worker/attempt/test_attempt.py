@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode, Failure, JobFailure
 from vidferry_common.contract.identity import Identity
 from vidferry_common.contract.messages import queued_update
-from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue, bundles
+from vidferry_common.metrics.catalogue import FencedWrite
+from vidferry_common.store import Cause, DownloadRecord, NewJob, Refusal, Requeue, RequeueOutcome, bundles
 from vidferry_worker.attempt.attempt import Attempt
 from vidferry_worker.attempt.publisher import Publisher
 from vidferry_worker.children.confinement import Confinement
@@ -164,6 +166,23 @@ async def test_a_site_that_refuses_pauses_and_no_try_is_burnt(
     assert await records.picked() == []
     await pass_time(records)
     assert await records.picked() == [other.download_id]
+
+
+async def test_a_pause_that_comes_after_another_attempt_has_begun_is_a_refused_write(
+    records: Records, context: WorkerContext, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = records.store.pauses.refuse
+
+    async def refuse_late(download_id: str, attempt: int, *told: Any) -> RequeueOutcome:
+        handover = Requeue(Cause.HANDOVER, queued_update())
+        await records.store.downloads.requeue(download_id, attempt, handover)
+        return await refuse(download_id, attempt, *told)
+
+    monkeypatch.setattr(records.store.pauses, "refuse", refuse_late)
+    _, claim = await records.claimed(await records.created(url="https://site.example/limited"))
+    await Attempt(context, publisher, claim).run()
+
+    assert context.metrics.fenced_writes.values[(FencedWrite.REQUEUE,)] == 1
 
 
 @pytest.mark.parametrize(("path", "answers"), [("removed", True), ("writing_on", True), ("outdated", False)])
