@@ -73,9 +73,12 @@ may be lost; PARKED_SCORE where they are over, and what they hold goes back on t
 ACCOUNT, PAUSE = ":account:", ":pause:"
 """after a site's key: ACCOUNT, a credential, PAUSE, a way out (empty: none): hash, a pause of that site. When it ends
 (`until`, ms), how long it lasts (`length`, ms), why (`code`, `sentence`), the download that tries whether the site
-answers again (`trial`), whose download was `refused` last, and whether it is `over`"""
+answers again (`trial`), the caller whose `turn` with trials was last, and whether it is `over`"""
 HELD_BY = ":held"
 """after a pause's key: sorted set of the arq ids that it holds, by their order"""
+BY_CALLER = ":by-caller"
+"""after a pause's key: sorted set of the same, each behind its caller and its order; all scores are 0. So the first of
+a caller, and the next caller, are found however many one caller has"""
 UNTOLD = ":untold"
 """after a pause's key: the same, of those whose watchers don't know its newest end yet"""
 HELD = "vidferry:held"

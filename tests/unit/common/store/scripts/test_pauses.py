@@ -275,6 +275,62 @@ async def test_the_next_trial_is_of_another_caller(records: Records) -> None:
     assert await records.picked() == [other.download_id]
 
 
+MANY = 257
+"""more downloads of one caller than a pick can look at one by one"""
+
+
+async def hold_all(records: Records, jobs: list[NewJob]) -> None:
+    """Has picks hold them."""
+    while (await records.store.queue.pick(4))[1] == 0:
+        pass
+    assert set(ids(jobs)) <= set(await held(records))
+
+
+async def test_many_downloads_of_a_full_caller_hold_up_no_trial(records: Records) -> None:
+    await refused(records, caller="a")
+    for _ in range(2):
+        await records.claimed(await records.created(url=f"https://elsewhere.example/{uuid.uuid4()}", caller="b"))
+    full = await at_site(records, MANY, caller="b")
+    free = await at_site(records, 1, caller="c")
+    await hold_all(records, [*full, *free])
+    await pass_time(records)
+
+    assert await records.picked(slots=4, caller_share=0.5) == ids(free)
+
+
+async def test_many_downloads_that_are_always_refused_leave_trials_to_others(records: Records) -> None:
+    """Of several callers too: trials go round."""
+    await refused(records, caller="a")
+    bad = [*await at_site(records, MANY, caller="a"), *await at_site(records, MANY, caller="b")]
+    (good,) = await at_site(records, 1, caller="c")
+    await hold_all(records, [*bad, good])
+    bad_by_id = {job.download_id: job for job in bad}
+    await pass_time(records)
+    (trial,) = await records.picked()
+    if trial != good.download_id:
+        await refuse(records, await claim(records, bad_by_id[trial]))
+        await pass_time(records)
+        (trial,) = await records.picked()
+
+    assert trial == good.download_id
+
+
+async def test_a_place_by_caller_goes_with_the_download(records: Records) -> None:
+    """However it leaves its pause, or moves within it."""
+    await refused(records, caller="a")
+    cancelled, raised, gone = await at_site(records, 3, caller="a", priority=Priority.BULK)
+    await hold_all(records, [cancelled, raised, gone])
+    await records.cancel(cancelled)
+    joined = new_job(url=raised.url, caller="b", priority=Priority.INTERACTIVE)
+    await records.store.jobs.create(joined, CAP)
+    await records.redis.delete(keys.DOWNLOAD + gone.download_id)
+    places = await records.redis.zrange(f"{pause_key()}:by-caller", 0, -1)
+    assert len(places) == len(await held(records)) == 3
+    await pass_time(records)
+
+    assert await records.picked() == ids([raised])
+
+
 async def test_no_pick_asks_to_be_called_again_at_once(records: Records) -> None:
     await refused(records)
     await at_site(records, 5)
@@ -632,6 +688,8 @@ class Fleet:
         kept = [each.decode() for each in await self.records.redis.keys(keys.SITE + "*:held")]
         held_by = [each for key in kept for each in await held(self.records, key.removesuffix(":held"))]
         assert len(held_by) == len(set(held_by)) == await self.records.redis.zcard(keys.HELD)
+        by_caller = [await self.records.redis.zcard(key.removesuffix(":held") + ":by-caller") for key in kept]
+        assert sum(by_caller) == len(held_by)
         assert not queued & set(held_by)
         assert queued | set(held_by) == set(self.jobs)
 

@@ -195,7 +195,10 @@ local function raise_head_start(download, download_id, head_start)
   local score = tonumber(record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, arq_id) or nil)
   if not score then
     -- One that was refused stays behind the others.
-    if record[7] and not record[8] then redis.call('ZADD', record[7] .. keys.HELD_BY, 'XX', record[6] - head_start, arq_id) end
+    if record[7] and not record[8] then
+      define_pauses()
+      pauses.reorder(record[7], arq_id, record[6] - head_start)
+    end
     return
   end
   local groups = groups_of(record[4], record[5])

@@ -10,7 +10,7 @@ pauses = {}
 local LATER = 5000
 
 function pauses.forget(pause)
-  redis.call('DEL', pause, pause .. keys.HELD_BY, pause .. keys.UNTOLD)
+  redis.call('DEL', pause, pause .. keys.HELD_BY, pause .. keys.BY_CALLER, pause .. keys.UNTOLD)
   redis.call('ZREM', keys.PAUSES, pause)
   redis.call('SREM', keys.PAUSE_NEWS, pause)
 end
@@ -28,9 +28,47 @@ function pauses.forget_held(arq_id)
   if redis.call('EXISTS', keys.HELD) == 0 then redis.call('ZREM', keys.QUEUE, keys.HELD) end
 end
 
+-- What stands for an attempt in the order by callers. Orders are times in ms, which have 13 digits.
+local function place_of(caller, order, arq_id)
+  return string.format('%s %017.3f %s', caller or '', order, arq_id)
+end
+
+local function caller_of(arq_id)
+  return redis.call('HGET', download_key(string.match(arq_id, '^(.*):%d+$')), 'caller')
+end
+
+-- Takes an attempt out of the order by callers. Where its record has expired, that is left to the next look for a trial.
+function pauses.leave_callers(pause, arq_id, order)
+  redis.call('ZREM', pause .. keys.BY_CALLER, place_of(caller_of(arq_id), order, arq_id))
+end
+
+-- Gives an attempt that the pause holds another place among its others.
+function pauses.reorder(pause, arq_id, order)
+  local before = redis.call('ZSCORE', pause .. keys.HELD_BY, arq_id)
+  if not before then return end
+  pauses.leave_callers(pause, arq_id, before)
+  redis.call('ZADD', pause .. keys.HELD_BY, order, arq_id)
+  redis.call('ZADD', pause .. keys.BY_CALLER, 0, place_of(caller_of(arq_id), order, arq_id))
+end
+
+-- The first place of the next caller of whom the pause holds something, in a circle: the attempt's arq id, its caller, and the
+-- place. Nothing where it holds nothing.
+function pauses.next_caller(pause, caller)
+  local from = caller and '(' .. caller .. '!' or '-' -- '!' is what follows the space behind a caller
+  local place = redis.call('ZRANGEBYLEX', pause .. keys.BY_CALLER, from, '+', 'LIMIT', 0, 1)[1]
+    or redis.call('ZRANGE', pause .. keys.BY_CALLER, 0, 0)[1]
+  if place then
+    local its_caller, arq_id = string.match(place, '^(%S*) %S+ (.*)$')
+    return arq_id, its_caller, place
+  end
+end
+
 -- Takes a download out of the pause that holds it. Returns whether it was held.
 function pauses.let_go(pause, arq_id)
-  if redis.call('ZREM', pause .. keys.HELD_BY, arq_id) == 0 then return false end
+  local order = redis.call('ZSCORE', pause .. keys.HELD_BY, arq_id)
+  if not order then return false end
+  pauses.leave_callers(pause, arq_id, order)
+  redis.call('ZREM', pause .. keys.HELD_BY, arq_id)
   redis.call('ZREM', pause .. keys.UNTOLD, arq_id)
   pauses.forget_held(arq_id)
   return true
@@ -100,6 +138,7 @@ end
 function pauses.hold(pause, download_id, arq_id, order)
   redis.call('ZREM', keys.QUEUE, arq_id)
   redis.call('ZADD', pause .. keys.HELD_BY, order, arq_id)
+  redis.call('ZADD', pause .. keys.BY_CALLER, 0, place_of(caller_of(arq_id), order, arq_id))
   redis.call('ZADD', keys.HELD, now_ms(), arq_id)
   redis.call('ZADD', keys.QUEUE, keys.HELD_SCORE, keys.HELD)
   redis.call('HSET', download_key(download_id), 'pause', pause)

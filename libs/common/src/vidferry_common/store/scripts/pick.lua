@@ -12,6 +12,8 @@ allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
 -- Milliseconds for which a trial is not looked at, and after which a pause is looked at again where no trial could go.
 local TRIAL_LOOK, AGAIN = 60000, 2000
+-- Callers of whom one call looks for a trial; the next one goes on behind them.
+local MOST_CALLERS = 256
 local function first_time(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil)
 end
@@ -187,21 +189,30 @@ if any_pauses then
     return record[1] == 'running' or record[1] == 'queued' and redis.call('ZSCORE', keys.QUEUE, download_id .. ':' .. record[2] + 1)
   end
 
-  -- Picks the trial of a pause: the first that it holds and that finds a place, of another caller than the one who was refused
-  -- last if there is any. Else the many URLs of one caller could hold the site for all others.
+  -- Picks the trial of a pause: callers take turns with it, and each sends the first of its own that the pause holds, if that finds
+  -- a place. So neither a caller who has no free place, nor one whose URLs are always refused, holds the site for all others.
   local function pick_trial(pause)
-    local refused, chosen, its_groups = redis.call('HGET', pause, 'refused') or '', nil, nil
-    for _, arq_id in ipairs(redis.call('ZRANGE', pause .. keys.HELD_BY, 0, 255)) do
+    local caller, first, chosen, its_groups = redis.call('HGET', pause, 'turn'), nil, nil, nil
+    for _ = 1, MOST_CALLERS do
+      local arq_id, next_caller, place = pauses.next_caller(pause, caller)
+      if not arq_id then break end
       local download_id, attempt = string.match(arq_id, '^(.*):(%d+)$')
       local record = redis.call('HMGET', download_key(download_id), 'site', 'caller', 'status', 'attempt', 'jobs_running')
-      local groups = groups_of(record[1], record[2])
-      if record[3] ~= 'queued' or record[4] + 1 ~= tonumber(attempt) then
+      if record[3] ~= 'queued' or record[4] + 1 ~= tonumber(attempt)
+        or not redis.call('ZSCORE', pause .. keys.HELD_BY, arq_id) then
         pauses.let_go(pause, arq_id)
-      elseif (not chosen or record[2] ~= refused) and not is_any_full(groups, record) then
-        chosen, its_groups = arq_id, groups
-        if refused == '' or record[2] ~= refused then break end
+        redis.call('ZREM', pause .. keys.BY_CALLER, place)
+      else
+        if next_caller == first then break end -- all had their turn
+        first, caller = first or next_caller, next_caller
+        local groups = groups_of(record[1], record[2])
+        if not is_any_full(groups, record) then
+          chosen, its_groups = arq_id, groups
+          break
+        end
       end
     end
+    if caller then redis.call('HSET', pause, 'turn', caller) end
     if not chosen then return end
     local download_id = string.match(chosen, '^(.*):%d+$')
     pauses.let_go(pause, chosen)

@@ -17,7 +17,7 @@ local is_last = refusals > args.limit
 -- One URL that is always refused, and is all that waits, leaves no pause behind.
 local ends
 if not is_last or redis.call('EXISTS', pause .. keys.HELD_BY) == 1 then ends = pauses.begin(pause, args, is_trial, refusals == 1) end
-if ends then redis.call('HSET', pause, 'refused', record[4] or '') end
+if ends then redis.call('HSET', pause, 'turn', record[4] or '') end
 if is_last then
   end_download(KEYS[1], id, attempt, args.failure, facts_of(KEYS[1], {}), nil, args)
   return 'ended'

@@ -16,7 +16,8 @@ local function read_held(arq_id)
   if record[1] == 'queued' and record[2] + 1 == tonumber(attempt) then return record, download end
 end
 
-local function release(arq_id)
+local function release(arq_id, order)
+  pauses.leave_callers(pause, arq_id, order)
   pauses.forget_held(arq_id)
   local record, download = read_held(arq_id)
   if not record then return end
@@ -29,7 +30,7 @@ end
 local state = redis.call('HMGET', pause, 'until', 'sentence', 'over', 'code')
 if state[3] or not state[1] then
   local held = redis.call('ZPOPMIN', pause .. keys.HELD_BY, args.most)
-  for i = 1, #held, 2 do release(held[i]) end
+  for i = 1, #held, 2 do release(held[i], held[i + 1]) end
   if redis.call('EXISTS', pause .. keys.HELD_BY) == 0 then pauses.forget(pause) end
 else
   local untold = redis.call('ZPOPMIN', pause .. keys.UNTOLD, args.most)
