@@ -4,6 +4,7 @@ import re
 from functools import cache
 from ipaddress import ip_address
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 from pydantic import AfterValidator, BeforeValidator
@@ -47,10 +48,21 @@ def registered_domain(host: str) -> str:
 
 
 def registered_site(site: str) -> str:
-    """The registered domain of a host, or of a site as site_of tells it: without a port, and ALIASES count as one."""
+    """The registered domain of a host, or of a site as site_of tells it: without a port, and ALIASES count as one.
+
+    Limits, pauses, the sites file, cookies and metrics know a site by it.
+    """
     if port := _PORT.fullmatch(site):
         site = port["host"]
-    return registered_domain(known_site(site.lower().rstrip(".").removeprefix("www."))) if site else ""
+    return known_site(registered_domain(site.lower().rstrip(".").removeprefix("www."))) if site else ""
+
+
+def registered_site_of(url: str) -> str:
+    """The registered site of a URL; empty where it names no host."""
+    try:
+        return registered_site(urlsplit(url).hostname or "")
+    except ValueError:  # the URL of a child that fails at once may be any text
+        return ""
 
 
 def is_public_suffix(host: str) -> bool:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract.bundles import BLAMED
@@ -15,7 +14,7 @@ from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.metrics import BucketCalls, BusiestSites, Histogram, NegativeLatencies, Registry, catalogue
 from vidferry_common.metrics.catalogue import AttemptOutcome
-from vidferry_common.origins import registered_domain
+from vidferry_common.origins import registered_site_of
 from vidferry_common.store import Claim
 from vidferry_worker.children.engine import Engine
 from vidferry_worker.children.resource_monitor import ChildrenUsage
@@ -134,7 +133,7 @@ class WorkerMetrics:
 
     def count_attempt(self, url: str, outcome: str) -> None:
         """Counts an ended attempt by the site of its URL; outcome: one of ATTEMPT_OUTCOMES."""
-        self._attempts.add(registered_domain(urlsplit(url).hostname or ""), outcome)
+        self._attempts.add(registered_site_of(url), outcome)
 
     def count_claimed(self, claim: Claim) -> None:
         self._queue_wait.observe(claim.waited)

@@ -373,7 +373,8 @@ DOWNLOADS_FINISHED = Definition(
 ATTEMPTS = Definition(
     "vidferry_attempts_total",
     Kind.COUNTER,
-    "Ended attempts by site, the registered domain of the URL, such as `example.co.uk`. `completed`, `reused`: the "
+    "Ended attempts by site, the registered domain of the URL, such as `example.co.uk`; hosts of one operator, such as "
+    "`youtu.be`, are its site, `youtube.com`. `completed`, `reused`: the "
     "video is in the bucket. Failed because of the `request` (or its video), the `site` (or the way there) or the "
     "`service`: by the code of the failure. `stopped`: cancelled, moved to another download, handed back or lost. Only "
     "the 50 busiest sites of a worker have series; the others, and IP addresses, count as `other`.",

@@ -20,7 +20,7 @@ from vidferry_common.contract.messages import Update, queued_update, utc_now
 from vidferry_common.contract.priority import Priority
 from vidferry_common.contract.stages import Stage, Status
 from vidferry_common.contract.webhooks import Webhook
-from vidferry_common.origins import registered_domain, registered_site
+from vidferry_common.origins import registered_domain, registered_site_of
 from vidferry_common.store.downloads import MAX_JOBS
 from vidferry_common.store.owner_limits import NO_JOB_LIMITS, JobLimits, QuotaExceeded, describe_bounds
 from vidferry_common.store.queue import arq_job
@@ -234,7 +234,7 @@ class NewJob:
     @property
     def shared_site(self) -> str:
         """What the limits and pauses of a site count by: the site, as one with others of its operator."""
-        return registered_site(self.site)
+        return registered_site_of(self.url)
 
     @property
     def caller_digest(self) -> str:

@@ -5,7 +5,6 @@ the time is over, one trial goes; once the site has answered it, the others foll
 """
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -13,7 +12,7 @@ from vidferry_common.contract import keys
 from vidferry_common.contract.errors import ErrorCode, Failure
 from vidferry_common.contract.messages import RELEASED, Update, utc_now
 from vidferry_common.contract.stages import GOES_ON
-from vidferry_common.origins import registered_domain, registered_site
+from vidferry_common.origins import registered_site_of
 from vidferry_common.store.downloads import RequeueOutcome
 from vidferry_common.store.queue import arq_job
 from vidferry_common.store.scripts import ScriptRunner
@@ -51,7 +50,7 @@ class Refusal:
     @property
     def site(self) -> str:
         """What the pause counts by, as NewJob.shared_site."""
-        return registered_site(registered_domain(urlsplit(self.url).hostname or ""))
+        return registered_site_of(self.url)
 
     def arguments(self, rule: PauseRule, record_seconds: int) -> dict[str, object]:
         """What the scripts are told of it."""

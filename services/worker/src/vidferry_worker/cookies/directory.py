@@ -104,7 +104,7 @@ class CookieDirectory:
         while site:
             if jar := self._jars.get((credential, site)):
                 return jar
-            site = site.partition(".")[2]
+            site = known_site(site.partition(".")[2])
         return None
 
     def _list_names(self, path: Path) -> list[str]:

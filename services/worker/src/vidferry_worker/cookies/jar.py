@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from vidferry_common.contract.identity import known_site
-from vidferry_common.origins import is_public_suffix, registered_domain
+from vidferry_common.origins import is_public_suffix, registered_site
 from vidferry_common.watched_file import WatchedFile
 from vidferry_worker.children.protocol import Cookie
 from vidferry_worker.cookies.netscape import CookieFile, CookieFileWrong, parse_cookie_file
@@ -55,8 +55,8 @@ def read_jar(file: WatchedFile, name: str, site: str) -> Jar:
     content = file.read()
     if len(content) > MAX_BYTES:
         raise CookieFileWrong(f"it has more than {MAX_BYTES} bytes: export the cookies of this site alone")
-    own = registered_domain(site)
-    parsed = parse_cookie_file(content, lambda domain: registered_domain(known_site(domain)) == own)
+    own = registered_site(site)
+    parsed = parse_cookie_file(content, lambda domain: registered_site(domain) == own)
     if not parsed.cookies:
         raise CookieFileWrong("no line is a cookie of its site in Netscape's format")
     if len(json.dumps(parsed.cookies)) > MAX_SENT_BYTES:
