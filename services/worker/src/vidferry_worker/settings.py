@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import socket
 import tempfile
 from ipaddress import IPv4Network, IPv6Network
@@ -13,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from vidferry_common.bucket import BucketSettings
+from vidferry_common.contract.bundles import VERSION_PATTERN, is_version
 from vidferry_common.log import LogSettings
 from vidferry_common.metrics import AdminSettings
 from vidferry_common.settings import parse_networks, split_list
@@ -23,9 +23,6 @@ from vidferry_common.webhooks.settings import WebhookSettings
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.network.proxy import Proxy
 from vidferry_worker.sites.rules import SiteRule
-
-VERSION_PATTERN = r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}(\.?(a|b|rc|dev|post)[0-9]{1,8}){0,2}"
-"""of yt-dlp: `2026.10.26`, or a nightly build such as `2026.10.26.220202.dev0`"""
 
 
 class WorkerSettings(RedisSettings, BucketSettings, LogSettings, TracingSettings, AdminSettings, WebhookSettings):
@@ -300,7 +297,7 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, TracingSettings
         if not isinstance(value, str):
             return value
         versions = split_list(value)
-        if not all(re.fullmatch(VERSION_PATTERN, version) for version in versions):
+        if not all(is_version(version) for version in versions):
             msg = "must be versions of yt-dlp, such as 2026.10.26, separated by commas"
             raise ValueError(msg)
         return tuple(versions)

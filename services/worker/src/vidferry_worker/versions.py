@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from vidferry_common.contract.bundles import Versions, parse_version
+from vidferry_common.contract.bundles import Versions, parse_told_version
 from vidferry_common.store import Store, StoreUnavailable
 from vidferry_worker.children.engine import Engine
 
@@ -81,4 +81,4 @@ async def find_version(program: str, option: str, pattern: re.Pattern[str]) -> s
             process.kill()
             await process.wait()
     found = pattern.match(output.decode(errors="replace"))
-    return parse_version(found[1]) if found else ""
+    return parse_told_version(found[1]) if found else ""

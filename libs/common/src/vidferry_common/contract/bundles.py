@@ -13,7 +13,10 @@ MAX_REASON = 300
 """characters of the reason why a version is held, and of a worker's problem"""
 MAX_WORKER = 253
 """characters of a worker's name in a report"""
-_VERSION = re.compile(rf"[0-9A-Za-z][0-9A-Za-z._+!-]{{0,{MAX_VERSION - 1}}}")
+VERSION_PATTERN = r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}(\.?(a|b|rc|dev|post)[0-9]{1,8}){0,2}"
+"""of yt-dlp and yt-dlp-ejs: `2026.10.26`, or a nightly build such as `2026.10.26.220202.dev0`"""
+_TOLD = re.compile(rf"[0-9A-Za-z][0-9A-Za-z._+!-]{{0,{MAX_VERSION - 1}}}")
+"""what any program tells as its version, such as `7.1.2-0+deb13u1`"""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MANIFEST = re.compile(r"system/bundles/[0-9A-Za-z._+!/-]{1,200}")
 
@@ -26,13 +29,13 @@ BLAMED = frozenset({
 
 
 def is_version(text: object) -> bool:
-    """Whether it can be a version of yt-dlp or of its parts: a PEP 440 one, and no path."""
-    return isinstance(text, str) and _VERSION.fullmatch(text) is not None and ".." not in text
+    """Whether it can be a version of yt-dlp or yt-dlp-ejs, as packages have it."""
+    return isinstance(text, str) and len(text) <= MAX_VERSION and re.fullmatch(VERSION_PATTERN, text) is not None
 
 
-def parse_version(text: object) -> str:
-    """The version; empty where text is none."""
-    return text if isinstance(text, str) and is_version(text) else ""
+def parse_told_version(text: object) -> str:
+    """What a program tells as its version, to be shown and compared; empty where it can be none."""
+    return text if isinstance(text, str) and _TOLD.fullmatch(text) and ".." not in text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Versions:
     @classmethod
     def parse(cls, told: Mapping[str, Any]) -> Self:
         """Of a report, or of a process that isn't trusted: what is no version is left empty."""
-        return cls(**{each.name: parse_version(told.get(each.name)) for each in fields(cls)})
+        return cls(**{each.name: parse_told_version(told.get(each.name)) for each in fields(cls)})
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)

@@ -1,15 +1,8 @@
-"""Versions of yt-dlp: which are well-formed, which is newer, and which one the image has."""
+"""Versions of yt-dlp: which is newer, and which one the image has."""
 
 import re
 
-from vidferry_common.contract.bundles import MAX_VERSION
 from vidferry_worker.children.engine import image_engine
-from vidferry_worker.settings import VERSION_PATTERN
-
-
-def is_version(text: str) -> bool:
-    """Whether it can be a version of yt-dlp or yt-dlp-ejs, such as `2026.10.26` and `2026.10.26.220202.dev0`."""
-    return len(text) <= MAX_VERSION and re.fullmatch(VERSION_PATTERN, text) is not None
 
 
 def is_newer(version: str, other: str) -> bool:

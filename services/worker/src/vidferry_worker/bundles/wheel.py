@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidferry_worker.bundles.versions import is_version, normalize
+from vidferry_common.contract.bundles import is_version
+from vidferry_worker.bundles.versions import normalize
 
 MAX_WHEEL = 32 * 1024**2
 """bytes; yt-dlp's has 3.3 million"""
