@@ -14,6 +14,7 @@ from support.origin.wire import text
 from support.tls_origin import CHROME, TlsOrigin
 from vidferry_worker.children.protocol import LookOrder, LookPurpose
 from vidferry_worker.children.zygote import Zygote
+from vidferry_worker.sites.browsers import is_browser
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("impersonation")]
 FRAGMENTS, AT_ONCE = 48, 4
@@ -159,10 +160,20 @@ async def test_what_downloads_may_not_reach_is_refused(
         assert found.failure == "forbidden_address", found.events[-1]
 
 
-async def test_an_unknown_browser_is_told(tls_site: Site, trusting_zygote: Zygote, tmp_path: Path) -> None:
-    found = await download(trusting_zygote, tmp_path, tls_site.url("/media/clip.mp4"), impersonate="lynx")
+@pytest.mark.parametrize("name", ["chrome-1", "chrome:toaster-7", "lynx", ":::"])
+async def test_a_browser_that_this_yt_dlp_lacks_fails_no_download(
+    name: str, tls_site: Site, trusting_zygote: Zygote, tmp_path: Path
+) -> None:
+    """It was there when the sites file was read; a bundle may have others."""
+    found = await download(trusting_zygote, tmp_path, tls_site.url("/media/clip.mp4"), impersonate=name)
 
-    assert found.failure == "internal"
-    assert found.events[-1]["final"]
-    assert "chrome" in found.events[-1]["detail"]
-    assert tls_site.requests() == []
+    assert found.failure is None, found.events[-1]
+    assert {"sec-ch-ua" in each.headers for each in tls_site.requests()} == {True}, (
+        "it is yt-dlp's first choice, chrome"
+    )
+
+
+async def test_the_zygote_tells_which_browsers_there_are(trusting_zygote: Zygote) -> None:
+    await trusting_zygote.start()
+    for name in ("chrome", "SAFARI:ios", trusting_zygote.browsers[0]):
+        assert is_browser(name, trusting_zygote.browsers)

@@ -126,6 +126,20 @@ def test_a_browser_is_impersonated_in_every_request(service: Service, site: Site
     assert {"sec-ch-ua" in each.headers for each in other.requests()} == {False}
 
 
+def test_a_browser_that_there_is_not_spoils_its_entry_alone(service: Service, site: Site, other: Site) -> None:
+    service.put("")
+    service.put(f'["127.0.0.1"]\nuser_agent = "{AGENT}"\n["127.0.0.2"]\nimpersonate = "lynx"')
+    metrics = service.product.worker.admin.scrape()
+    assert metrics.value("vidferry_worker_site_entries", state="unusable") == 1
+    service.download(site.url("/media/clip.mp4"))
+    service.download(other.url("/media/clip.mp4"))
+
+    assert agents(site) == {AGENT}
+    assert AGENT not in agents(other)
+    told = [entry["error"] for entry in service.product.worker.logged("an entry of the sites file can't be used")]
+    assert "chrome" in told[-1]
+
+
 def test_requests_of_an_extraction_are_apart(service: Service, site: Site) -> None:
     """Lower bounds alone: each request is sent after the answer before it and the pause."""
     service.put('["127.0.0.1"]\nsleep = 0.4')

@@ -63,6 +63,17 @@ def test_a_bad_entry_is_told_once_and_the_one_before_it_stays(path: Path, caplog
     assert SECRET not in everything(caplog)
 
 
+def test_a_browser_is_one_that_there_is(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(
+        '["a.example"]\nimpersonate = "safari-1"\n["b.example"]\nimpersonate = "safari"\n["c.example"]\nsleep = 1'
+    )
+    file = SitesFile(path, SETTINGS, ["chrome-131:macos-14", "safari-18.0:ios-18.0"])
+
+    assert [file.rules.of(site).impersonate for site in ("a.example", "b.example")] == [None, "safari"]
+    assert file.report() == SitesReport(used=2, unusable=1)
+    assert told(caplog) == ["impersonate must be one of chrome, safari, in a version and system that there is"]
+
+
 def _remove(path: Path) -> None:
     path.unlink()
 

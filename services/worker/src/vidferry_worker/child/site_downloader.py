@@ -32,6 +32,8 @@ MAX_HOPS = 10
 MAX_VISITS = 2
 """visits of one URL on that way: a page may set a cookie and ask to be loaded again"""
 
+ANY_BROWSER = ImpersonateTarget()
+
 
 class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no types
     """A YoutubeDL that keeps response headers, limits requests, and checks streams after their download."""
@@ -75,18 +77,13 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
     def impersonate_always(self, target: str = "") -> None:
         """Has all requests impersonate a browser, as yt-dlp names it; without a name, the one that yt-dlp prefers.
 
-        JobFailure where there is no such browser.
+        Where this yt-dlp has no such browser, it is the same in another version, or else the one that yt-dlp prefers.
+        The sites file was checked by the image's yt-dlp, and a bundle may have others.
         """
         handler = self._request_director.handlers[BrokeredCurlCFFIRH.RH_KEY]
-        try:
-            wanted = ImpersonateTarget.from_str(target.lower())
-        except ValueError:
-            wanted = None
-        if wanted is None or not handler.is_supported_target(wanted):
-            names = sorted({str(each.client) for each in handler.supported_targets})
-            detail = f"no browser {target!r} to impersonate. Name one of these in the sites file: {', '.join(names)}"
-            raise JobFailure(ErrorCode.INTERNAL, detail, final=True)
-        handler.impersonate = wanted
+        wanted = _parse_browser(target)
+        choices = (wanted, ImpersonateTarget(wanted.client), ANY_BROWSER)
+        handler.impersonate = next(filter(handler.is_supported_target, choices), ANY_BROWSER)
 
     def urlopen(self, req: Request | str) -> Response:
         request = Request(req) if isinstance(req, str) else req
@@ -182,6 +179,13 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         if written and self.on_thumbnail:
             self.on_thumbnail(written[0][0])
         return written
+
+
+def _parse_browser(name: str) -> ImpersonateTarget:
+    try:
+        return ImpersonateTarget.from_str(name.lower())
+    except ValueError:
+        return ANY_BROWSER
 
 
 def _limit_referer(request: Request) -> None:

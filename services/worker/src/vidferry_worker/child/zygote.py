@@ -2,7 +2,8 @@
 
 The worker execs it, and never forks it, so neither the zygote nor a child has a secret of the worker. Its arguments are
 the file descriptor of the control socket, the worker's pid, and how children are confined. On the control socket it
-sends `{"ready": pid, "confined_by": […]}` and then takes the orders of zygote_loop.py.
+sends `{"ready": pid, "confined_by": […], "browsers": […]}` and then takes the orders of zygote_loop.py. The browsers
+are those that its children can impersonate.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import socket
 import sys
 
 from vidferry_worker.child import download, preload
+from vidferry_worker.child.impersonation.handler import BrokeredCurlCFFIRH
 from vidferry_worker.child.sandbox.prepared_sandbox import PreparedSandbox
 from vidferry_worker.child.zygote_loop import ZygoteLoop, die_with_parent, run_child
 from vidferry_worker.children import wire
@@ -25,7 +27,8 @@ def main() -> None:
     preload.load_downloader()
     sandbox = PreparedSandbox(Confinement.from_argument(sys.argv[3]))
     gc.freeze()  # memory pages stay shared with the children, since no garbage collection writes to them
-    wire.send(control, {"ready": os.getpid(), "confined_by": sandbox.active_parts})
+    browsers = [str(each) for each in BrokeredCurlCFFIRH.supported_targets]
+    wire.send(control, {"ready": os.getpid(), "confined_by": sandbox.active_parts, "browsers": browsers})
     Zygote(control, sandbox).serve()
 
 

@@ -72,6 +72,8 @@ class Zygote:
         self._process: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Future[None] | None = None
         self._forking: deque[Child] = deque()
+        self.browsers: tuple[str, ...] = ()
+        """that its children can impersonate, as yt-dlp names them; empty where it is a bundle's, which is not asked"""
         self._children: dict[int, Child] = {}
         self._lock = asyncio.Lock()
         self._log: asyncio.Task[None] | None = None
@@ -218,6 +220,7 @@ class Zygote:
             if self._ready and not self._ready.done():
                 self._ready.set_result(None)
         elif "forked" in message:
+            self.browsers = tuple(message.get("browsers", ()))
             self._register_child(message["forked"])
         elif (ended := self._children.pop(message["exited"], None)) and not ended.exited.done():
             ended.exited.set_result(message["status"])

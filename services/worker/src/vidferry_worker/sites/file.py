@@ -1,7 +1,7 @@
 """The operator's sites file: VIDFERRY_SITES_FILE, read again when it changes."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -29,11 +29,14 @@ class SitesReport:
 class SitesFile:
     """The rules of all sites. Of a file or an entry that can't be used, what was there before stays."""
 
-    def __init__(self, path: Path | None, settings: SiteRule) -> None:
-        """path: the file; None where the service has none. settings: what holds for sites that it doesn't name."""
+    def __init__(self, path: Path | None, settings: SiteRule, browsers: Sequence[str] = ()) -> None:
+        """path: the file; None where the service has none. settings: what holds for sites that it doesn't name.
+
+        browsers: as parse_sites takes them.
+        """
         self.rules = SiteRules(settings)
         """in force: replaced as a whole when the file changes"""
-        self._settings = settings
+        self._settings, self._browsers = settings, browsers
         self._file = WatchedFile(path, MAX_BYTES) if path else None
         self._entries: Mapping[str, Values] = {}
         self._problems: Mapping[str, str] = {}
@@ -50,7 +53,7 @@ class SitesFile:
         if self._file is None or not self._file.has_changed():
             return
         try:
-            parsed = parse_sites(self._file.read())
+            parsed = parse_sites(self._file.read(), self._browsers)
         except (FileUnreadable, SitesFileWrong) as error:
             self._note_file_problem(str(error))
             return

@@ -13,7 +13,7 @@ No error tells anything that stands in the file but names of sites: proxies have
 import contextlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address
@@ -22,6 +22,7 @@ from typing import Any
 from vidferry_common.origins import is_public_suffix, registered_site
 from vidferry_common.urls import canonical_host
 from vidferry_worker.network.proxy import Proxy
+from vidferry_worker.sites.browsers import is_browser, list_browsers
 
 MAX_BYTES = 256 * 1024
 """of the file"""
@@ -66,8 +67,11 @@ class ParsedSites:
     """of the entries that can't be used: by site, or by place where the name is wrong"""
 
 
-def parse_sites(content: bytes) -> ParsedSites:
-    """The entries of a file. Raises SitesFileWrong."""
+def parse_sites(content: bytes, browsers: Sequence[str] = ()) -> ParsedSites:
+    """The entries of a file. Raises SitesFileWrong.
+
+    browsers: all that can be impersonated, as yt-dlp names them; empty: that is not known, and any name will do.
+    """
     document = _parse_toml(content)
     if len(document) > MAX_ENTRIES:
         raise SitesFileWrong(f"the file has more than {MAX_ENTRIES} entries")
@@ -77,7 +81,7 @@ def parse_sites(content: bytes) -> ParsedSites:
         place = f"entry {number}"
         try:
             place = name if name == DEFAULT else parse_site(name)
-            values = _parse_entry(table)
+            values = _parse_entry(table, browsers)
         except EntryWrong as error:
             problems[place] = str(error)
             continue
@@ -125,14 +129,17 @@ def _parse_toml(content: bytes) -> dict[str, Any]:
         raise SitesFileWrong(f"{place}: this is not valid TOML, or declares something twice") from None
 
 
-def _parse_entry(table: object) -> Values:
+def _parse_entry(table: object, browsers: Sequence[str]) -> Values:
     if not isinstance(table, dict):
         raise EntryWrong(f"it must be a table: {_HOW_TO_NAME}")
     if any(isinstance(value, dict) for value in table.values()):
         raise EntryWrong(f"it must not have tables within: {_HOW_TO_NAME}")
     if not table.keys() <= _PARSERS.keys():
         raise EntryWrong(f"it may have these keys: {', '.join(_PARSERS)}")
-    return {key: _parse_value(key, value) for key, value in table.items()}
+    values = {key: _parse_value(key, value) for key, value in table.items()}
+    if browsers and "impersonate" in values and not is_browser(values["impersonate"], browsers):
+        raise EntryWrong(f"impersonate must be one of {list_browsers(browsers)}, in a version and system that there is")
+    return values
 
 
 def _parse_value(key: str, value: object) -> Any:
