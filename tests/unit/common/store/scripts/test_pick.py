@@ -22,6 +22,25 @@ async def test_an_empty_queue_gives_nothing(records: Records) -> None:
     assert await records.store.queue.pick(4) == ([], None)
 
 
+async def test_a_pick_that_finds_nothing_asks_little_and_writes_nothing(records: Records) -> None:
+    """Idle workers do little else."""
+    _, claim = await records.claimed()
+    await records.store.downloads.requeue(claim.download_id, 1, Requeue(Cause.RETRY, queued_update(), 60, limit=9))
+    await of(records.redis.delete(keys.DOORBELL))
+    await records.store.queue.pick(4)
+    await of(records.redis.config_resetstat())
+
+    arq_ids, seconds = await records.store.queue.pick(4)
+
+    assert arq_ids == []
+    assert seconds is not None
+    assert 50 < seconds <= 60
+    told = await of(records.redis.info("commandstats"))
+    asked = {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in told.items()}
+    del asked["evalsha"], asked["config|resetstat"]
+    assert asked == {"time": 1, "zrange": 1, "exists": 1, "zrangebyscore": 1}
+
+
 async def test_the_oldest_first_and_no_more_than_asked_for(records: Records) -> None:
     jobs = [await records.created() for _ in range(4)]
     for age, job in enumerate(jobs):

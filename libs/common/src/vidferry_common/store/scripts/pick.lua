@@ -8,7 +8,6 @@
 --       of them would take ten times as long as the rest
 -- Returns {ms until the next look, where one is due before the doorbell rings (else -1), arq id, …}.
 local args = cjson.decode(ARGV[1])
-allow_writes(keys.ROOM)
 local now, many, picked = now_ms(), args.count, {}
 -- Milliseconds for which a trial is not looked at, and after which a pause is looked at again where no trial could go.
 local TRIAL_LOOK, AGAIN = 60000, 2000
@@ -18,7 +17,20 @@ local function first_time(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil)
 end
 
+local most, first_ready = 64 + many, nil
+local function find_ready()
+  return redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+end
+
 local next_delayed = first_time(keys.DELAYED)
+-- Also where no site has rules any more: what waits for its start goes on all the same.
+local any_times = redis.call('EXISTS', keys.PAUSES, keys.STARTS) > 0
+-- Most picks find nothing. They end here, before all that follows is defined.
+if not any_times and not (next_delayed and next_delayed <= now) then
+  first_ready = find_ready()
+  if not first_ready[1] then return { next_delayed and next_delayed - now or -1 } end
+end
+allow_writes(keys.ROOM)
 if next_delayed and next_delayed <= now then
   for _, arq_id in ipairs(redis.call('ZRANGEBYSCORE', keys.DELAYED, '-inf', now, 'LIMIT', 0, 1000)) do
     local download = download_key(string.match(arq_id, '^(.*):%d+$'))
@@ -153,8 +165,6 @@ local function wake_all_groups()
   end
 end
 
--- Also where no site has rules any more: what waits for its start goes on all the same.
-local any_times = redis.call('EXISTS', keys.PAUSES, keys.STARTS) > 0
 -- Defined where any site pauses.
 local any_pauses, find_pause, hold_in_pause, look_at_pause = any_times and redis.call('EXISTS', keys.PAUSES) == 1, nil, nil, nil
 if any_pauses then
@@ -294,11 +304,11 @@ end
 
 -- Looks at a bounded number: what is parked leaves the front of the queue, so the next call finds what comes after it.
 -- A look makes others ready, which the next look takes where places are left.
-local most, seen, left = 64 + many, {}, 64 + many
+local seen, left = {}, most
 local ready
 repeat
   woken, more = {}, false
-  ready = redis.call('ZRANGEBYSCORE', keys.QUEUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  ready, first_ready = first_ready or find_ready(), nil
   if ready[1] and not limits then find_limits() end
   for i = 1, #ready, 2 do
     if #picked < many and left > 0 and not seen[ready[i]] then
