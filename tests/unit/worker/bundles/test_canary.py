@@ -6,7 +6,8 @@ import pytest
 
 from support.bundles import copy_yt_dlp, move_a_part
 from support.zygotes import worker_environment
-from vidferry_worker.bundles.canary import HOST, SAMPLES, CanaryFailed, try_bundle
+from vidferry_worker.bundles import canary
+from vidferry_worker.bundles.canary import HOST, SAMPLES, CanaryFailed, CanaryTimedOut, try_bundle
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.zygote import Zygote
 
@@ -58,6 +59,16 @@ async def test_one_that_does_not_download(
     assert head in source
     path.write_text(source.replace(head, f"{head}        raise OSError('it is bad')\n"))
     with pytest.raises(CanaryFailed, match=sample):
+        await try_bundle(tmp_path / "code", work, Confinement(), [])
+
+
+async def test_one_that_takes_too_long(tmp_path: Path, work: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    """It is told from one that fails: the machine may be busy."""
+    worker_environment.setattr(canary, "SECONDS", 2.0)
+    path = copy_yt_dlp(tmp_path / "code") / "yt_dlp" / "extractor" / "generic.py"
+    head, wait = "    def _real_extract(self, url):\n", f"if {HOST!r} in url: import time; time.sleep(600)"
+    path.write_text(path.read_text().replace(head, f"{head}        {wait}\n"))
+    with pytest.raises(CanaryTimedOut, match=r"clip\.mp4"):
         await try_bundle(tmp_path / "code", work, Confinement(), [])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,14 @@ import pytest
 
 from support.bundles import EJS, IMAGE, NEWER, NEWEST, OLDER, Index, make_tiny_wheels
 from support.records import Records, of
-from support.zygotes import LOOPBACK
 from vidferry_common.bucket import Bucket
 from vidferry_common.contract import keys
-from vidferry_worker.bundles import download, library
-from vidferry_worker.bundles.canary import CanaryFailed
+from vidferry_worker.bundles import download, finder, library
+from vidferry_worker.bundles.canary import CanaryFailed, CanaryTimedOut
 from vidferry_worker.bundles.finder import BundleFinder
 from vidferry_worker.bundles.library import Library
 from vidferry_worker.bundles.policy import BundlePolicy
 from vidferry_worker.bundles.wheel import MAX_WHEEL
-from vidferry_worker.children.zygote import Zygote
-from vidferry_worker.children.zygotes import Zygotes
-from vidferry_worker.network.broker import Broker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.bundles, pytest.mark.timeout(300)]
 WORKER = "leader"
@@ -36,6 +33,8 @@ class Canary:
         """packages that it refuses; `image` is the image's yt-dlp"""
         self.bad_once: set[str] = set()
         """of these, those that it refuses only the first time"""
+        self.slow: set[str] = set()
+        """packages for which it takes too long"""
 
     async def __call__(self, code: Path | None, work: Path) -> None:
         text = await asyncio.to_thread((code / "yt_dlp" / "__init__.py").read_text) if code else "release = 'image'"
@@ -45,6 +44,8 @@ class Canary:
         if release in self.bad:
             self.bad -= self.bad_once
             raise CanaryFailed("it is bad\ud800")
+        if release in self.slow:
+            raise CanaryTimedOut("it takes too long")
 
 
 def offer(index: Index, release: str) -> None:
@@ -62,11 +63,12 @@ def canary() -> Canary:
 async def make_finder(records: Records, bucket: Bucket, canary: Canary, tmp_path: Path) -> Any:
     await of(records.redis.hset(keys.LEADER, "worker", WORKER))
 
-    def make(wanted: str = "stable", hold: tuple[str, ...] = ()) -> BundleFinder:
-        zygotes = Zygotes(lambda: Zygote(Broker(LOOPBACK), folder=tmp_path))
+    def make(
+        wanted: str = "stable", hold: tuple[str, ...] = (), has_memory: Callable[[], bool] = lambda: True
+    ) -> BundleFinder:
         return BundleFinder(
             records.store, Library(bucket), BundlePolicy.parse(wanted, hold), interval=3600, worker=WORKER,
-            folder=tmp_path / "look", zygotes=zygotes, room=asyncio.Lock(), try_bundle=canary,
+            folder=tmp_path / "look", has_memory=has_memory, room=asyncio.Lock(), try_bundle=canary,
             count_look=lambda _: None,
         )  # fmt: skip
 
@@ -115,13 +117,53 @@ async def test_one_that_fails_the_canary_once_is_published(
     assert await records.store.bundles.held() == {}
 
 
-async def test_a_look_that_has_to_wait_for_room_is_not_asked_for_over_and_over(
-    index: Index, make_finder: Any, records: Records, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bad_first", [False, True])
+async def test_a_time_out_is_no_verdict(
+    bad_first: bool, index: Index, make_finder: Any, canary: Canary, records: Records
 ) -> None:
-    """The zygote before the current one may have a download that runs for hours."""
-    monkeypatch.setattr(Zygotes, "has_former", True)
-    assert await make_finder()._look_when_due() > 0
-    assert index.requests == []
+    """A busy machine would hold a good version for ever."""
+    offer(index, NEWER)
+    canary.slow = {NEWER}
+    canary.bad = canary.bad_once = {NEWER} if bad_first else set()
+    made = make_finder()
+    assert await made.look() == "failed"
+    assert canary.tried == [NEWER, "image", NEWER]
+    assert await records.store.bundles.held() == {}
+    canary.slow = set()
+    assert await made.look() == "published"
+
+
+async def test_a_version_is_not_tried_over_and_over(
+    index: Index, make_finder: Any, canary: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "MAX_TRIES", 2)
+    offer(index, NEWER)
+    canary.slow = {NEWER}
+    made = make_finder()
+    assert [await made.look() for _ in range(3)] == ["failed"] * 3
+    assert canary.tried.count("image") == 2
+    offer(index, NEWEST)
+    assert await made.look() == "published"
+    monkeypatch.setattr(finder, "DAY", 0.0)
+    made._policy = BundlePolicy.parse(NEWER)
+    assert await made.look() == "failed"
+    assert canary.tried.count("image") == 3, "the next day"
+
+
+async def test_without_memory_for_a_trial_nothing_is_tried(
+    index: Index, make_finder: Any, canary: Canary, records: Records
+) -> None:
+    """What is found is said all the same, so that whoever waits for the look goes on."""
+    has_memory = False
+    made = make_finder(has_memory=lambda: has_memory)
+    assert await made.look() == "failed", "the index has nothing"
+    offer(index, OLDER)
+    assert await made.look() == "nothing_new"
+    offer(index, NEWER)
+    assert await made.look() == "failed"
+    assert (canary.tried, await records.store.bundles.held()) == ([], {})
+    has_memory = True
+    assert await made.look() == "published"
 
 
 async def test_where_the_image_s_fails_too_the_bundle_is_not_blamed(

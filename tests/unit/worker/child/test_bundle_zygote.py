@@ -15,9 +15,11 @@ from support.bundles import LIAR, copy_yt_dlp
 from support.children import download, members, until
 from support.origin.site import Site
 from support.zygotes import LOOPBACK, SECRET
+from vidferry_worker.child import bundle_zygote
+from vidferry_worker.children import wire
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
-from vidferry_worker.children.zygote import BundleBroken, Zygote
+from vidferry_worker.children.zygote import BundleBroken, BundleSilent, Zygote
 from vidferry_worker.network.broker import Broker
 
 pytestmark = pytest.mark.anyio
@@ -199,6 +201,32 @@ async def test_one_that_does_not_load(
         with pytest.raises(BundleBroken, match=problem) as raised:
             await zygote.start()
     assert len(str(raised.value)) <= 1100
+
+
+def test_a_template_that_says_nothing_in_time_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is to blame for that, and its zygote says so."""
+    monkeypatch.setattr(bundle_zygote, "LOAD_SECONDS", 0.01)
+    template = object.__new__(bundle_zygote.Template)
+    template.is_silent = False
+    template._line, theirs = wire.socket_pair()
+    with template._line, theirs:
+        assert template.wait_until_loaded() == "it can't be loaded: it doesn't answer"
+    assert template.is_silent
+
+
+@pytest.mark.parametrize(("is_silent", "kind"), [(True, BundleSilent), (False, BundleBroken)])
+async def test_a_silent_one_is_told_from_a_broken_one(
+    is_silent: bool, kind: type[BundleBroken], tmp_path: Path
+) -> None:
+    zygote = Zygote(Broker(LOOPBACK), folder=tmp_path)
+    zygote._control, theirs = wire.socket_pair()
+    message = {"ready": os.getpid(), "confined_by": [], "template": os.getpid(), "problem": "x", "silent": is_silent}
+    with zygote._control, theirs:
+        wire.send(theirs, message)
+        zygote._read_message()
+        with pytest.raises(BundleBroken) as raised:
+            await zygote.start()
+    assert raised.type is kind
 
 
 async def test_one_whose_part_a_patch_does_not_find(bundle: Path, worker_environment: pytest.MonkeyPatch) -> None:

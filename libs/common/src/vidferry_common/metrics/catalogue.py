@@ -470,7 +470,8 @@ BUNDLE_LOOKS = Definition(
     "vidferry_bundle_looks_total",
     Kind.COUNTER,
     "Looks of this worker for a newer yt-dlp. `held`: there is one that is never taken. `refused`: its canary failed. "
-    "`failed`: the package index or the bucket did not answer, or not as it should.",
+    "`failed`: the package index or the bucket did not answer, or not as it should, or the canary ended without a "
+    "verdict.",
     _WORKER,
     (Label("outcome", tuple(BundleLook)),),
 )

@@ -15,14 +15,14 @@ from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
 
-from vidferry_common.contract.errors import JobFailure
+from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.confinement import Confinement
 from vidferry_worker.children.protocol import Done, DownloadOrder
 from vidferry_worker.children.resource_monitor import ResourceLimits, ResourceMonitor
 from vidferry_worker.children.session import ChildSession, ExtractionLimits
 from vidferry_worker.children.work_dir import open_regular
-from vidferry_worker.children.zygote import BundleBroken, Zygote
+from vidferry_worker.children.zygote import BundleBroken, BundleSilent, Zygote
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.dial import Address, dial_directly
 from vidferry_worker.network.egress import EgressPolicy
@@ -39,6 +39,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
 }  # fmt: skip
 _MEDIA_SECONDS = 2.0
+_TIME_OUTS = frozenset({ErrorCode.TIMED_OUT, ErrorCode.STALLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,12 @@ class CanaryFailed(Exception):
     """The bundle can't be used. The text says why, in the bundle's own words where it has some."""
 
 
+class CanaryTimedOut(Exception):
+    """A part of the canary took too long. That says nothing of the bundle: the machine may be busy."""
+
+
 async def try_bundle(code: Path | None, work: Path, confinement: Confinement, guests: list[Zygote]) -> None:
-    """Makes all downloads of the canary with the yt-dlp in a folder; CanaryFailed, OSError.
+    """Makes all downloads of the canary with the yt-dlp in a folder; CanaryFailed, CanaryTimedOut, OSError.
 
     code: None: the image's. work: an empty folder. guests: where its zygote is put meanwhile.
     """
@@ -79,7 +84,9 @@ async def try_bundle(code: Path | None, work: Path, confinement: Confinement, gu
             await zygote.start()
             for number, sample in enumerate(SAMPLES):
                 await _download(zygote, f"canary-{number}", sample)
-        except (BundleBroken, ChildEnded, TimeoutError) as error:
+        except (BundleSilent, TimeoutError) as error:
+            raise CanaryTimedOut(str(error) or "it can't be loaded in time") from error
+        except (BundleBroken, ChildEnded) as error:
             raise CanaryFailed(str(error) or type(error).__name__) from error
         finally:
             monitor.cancel()
@@ -102,8 +109,11 @@ async def _download(zygote: Zygote, name: str, sample: Sample) -> None:
                 pass
         _check_file(folder, done, sample)
     except JobFailure as failure:
-        raise CanaryFailed(f"{sample.path}, {sample.format}: {failure.code}: {failure.detail}") from failure
-    except (ChildEnded, TimeoutError) as error:
+        told = f"{sample.path}, {sample.format}: {failure.code}: {failure.detail}"
+        raise (CanaryTimedOut if failure.code in _TIME_OUTS else CanaryFailed)(told) from failure
+    except TimeoutError as error:
+        raise CanaryTimedOut(f"{sample.path}, {sample.format}: not within {SECONDS:g} s") from error
+    except ChildEnded as error:
         raise CanaryFailed(f"{sample.path}, {sample.format}: {type(error).__name__}") from error
     finally:
         await child.close()

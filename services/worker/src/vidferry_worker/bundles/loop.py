@@ -14,13 +14,22 @@ from vidferry_worker.bundles.policy import BundlePolicy
 from vidferry_worker.bundles.switch import BundleSwitch
 from vidferry_worker.bundles.versions import image_version
 from vidferry_worker.children.engine import Engine
+from vidferry_worker.children.memory_cgroup import MemoryCgroup
+from vidferry_worker.children.memory_monitor import reserved_bytes
 from vidferry_worker.children.zygote import Zygote
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.network.broker import Broker
 
 logger = logging.getLogger(__name__)
 
+TRIAL_MEMORY = 512 * 1024**2
+"""bytes, beside those that children must leave free: 90 MB for the loaded yt-dlp, the rest for a child and ffmpeg"""
 NO_SANDBOX = "a newer yt-dlp needs the whole sandbox, so this worker runs its image's"
+
+
+def has_memory_for_trial(has_former: bool, cgroup: MemoryCgroup) -> bool:
+    """Whether a yt-dlp can be loaded for a trial: in the place of a former one, or beside it where memory is free."""
+    return not has_former or cgroup.read_free() >= reserved_bytes(cgroup.limit or 0) + TRIAL_MEMORY
 
 
 def bundle_coroutines(
@@ -42,7 +51,8 @@ def bundle_coroutines(
 
     finder = BundleFinder(
         context.store, library, policy, interval=settings.ytdlp_interval, worker=settings.worker_name,
-        folder=context.folder / "bundle-look", zygotes=zygotes, room=room, count_look=metrics.bundle_looks.add,
+        folder=context.folder / "bundle-look", room=room, count_look=metrics.bundle_looks.add,
+        has_memory=lambda: has_memory_for_trial(zygotes.has_former, context.memory_cgroup),
         try_bundle=partial(try_bundle, confinement=settings.confinement, guests=zygotes.guests),
     )  # fmt: skip
     switch = BundleSwitch(

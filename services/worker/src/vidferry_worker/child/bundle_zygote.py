@@ -8,8 +8,9 @@ kernel writes beside the child's first message, and by the kernel's word that it
 template says.
 
 Its arguments are those of zygote.py, then the bundle's folder, and the folder that holds the children's folders. Its
-first message is `{"ready": pid, "confined_by": […], "template": pid, "problem": "…"}`. The problem is what the template
-says of its start, and is empty where all went well. Then it takes the orders of zygote_loop.py.
+first message is `{"ready": pid, "confined_by": […], "template": pid, "problem": "…", "silent": false}`. The problem is
+what the template says of its start, and is empty where all went well; it is silent where it has said nothing in time.
+Then the zygote takes the orders of zygote_loop.py.
 """
 
 import gc
@@ -55,6 +56,7 @@ def main() -> None:
         problem = template.wait_until_loaded() if sandbox.is_complete else "the sandbox is not complete"
         wire.send(control, {
             "ready": os.getpid(), "confined_by": sandbox.active_parts, "template": template.pid, "problem": problem,
+            "silent": template.is_silent,
         })  # fmt: skip
         BundleZygote(control, template).serve()
     except TemplateBroken as error:
@@ -91,6 +93,8 @@ class Template:
     ) -> None:
         """own, childs: the sandboxes of the template and of each child; one can be entered once."""
         zygote = os.getpid()
+        self.is_silent = False
+        """whether it has not answered in time"""
         self._line, theirs = wire.socket_pair()
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.pid = os.fork()
@@ -135,6 +139,7 @@ class Template:
         poll = select.poll()
         poll.register(self._line, select.POLLIN)
         if not poll.poll(seconds * 1000):
+            self.is_silent = True
             raise TemplateBroken("it doesn't answer")
         try:
             raw, control, flags, _ = self._line.recvmsg(wire.MAX_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))

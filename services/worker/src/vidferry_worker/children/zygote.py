@@ -44,6 +44,10 @@ class BundleBroken(Exception):
     """A bundle's yt-dlp can't be loaded."""
 
 
+class BundleSilent(BundleBroken):
+    """A bundle's yt-dlp was not loaded in time."""
+
+
 class Zygote:
     """The warm process that children are forked from. It is started again if it has died."""
 
@@ -68,16 +72,16 @@ class Zygote:
         self.template: Template | None = None
         self.sandbox_parts: tuple[str, ...] = ()
         """the parts of the sandbox that the kernel supports, of SANDBOX_PARTS"""
+        self.browsers: tuple[str, ...] = ()
+        """that its children can impersonate, as yt-dlp names them; empty where it is a bundle's, which is not asked"""
         self._control: socket.socket | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Future[None] | None = None
         self._forking: deque[Child] = deque()
-        self.browsers: tuple[str, ...] = ()
-        """that its children can impersonate, as yt-dlp names them; empty where it is a bundle's, which is not asked"""
         self._children: dict[int, Child] = {}
         self._lock = asyncio.Lock()
         self._log: asyncio.Task[None] | None = None
-        self._problem = ""
+        self._problem, self._is_silent = "", False
 
     async def fork(self, folder: Path, dial: Dial | None = None) -> Child:
         """A new child, in that folder; it waits for its first order. dial: its way out; None: the broker's own."""
@@ -162,8 +166,7 @@ class Zygote:
 
     async def _ensure_started(self) -> None:
         if self._control is not None:
-            if self._problem:
-                raise BundleBroken(self._problem)
+            self._check_loaded()
             return
         ours, theirs = wire.socket_pair()
         ours.setblocking(False)
@@ -182,8 +185,11 @@ class Zygote:
         await asyncio.wait_for(self._ready, READY_SECONDS)
         if self._confinement.sandbox is Sandbox.REQUIRED and (missing := self.missing_sandbox_parts):
             raise SandboxMissing(missing)
+        self._check_loaded()
+
+    def _check_loaded(self) -> None:
         if self._problem:
-            raise BundleBroken(self._problem)
+            raise (BundleSilent if self._is_silent else BundleBroken)(self._problem)
 
     async def _spawn_process(self, control: int) -> asyncio.subprocess.Process:
         # Isolated (-I) and with an environment of its own: it gets nothing of the worker's, least of all secrets.
@@ -214,13 +220,13 @@ class Zygote:
             self._handle_death()
         elif "ready" in message:
             self.sandbox_parts = tuple(message["confined_by"])
+            self.browsers = tuple(message.get("browsers", ()))
             if "template" in message:
                 self.template = Template(message["template"], self._has_foreign_files, self._kill_process)
-                self._problem = message["problem"]
+                self._problem, self._is_silent = message["problem"], message["silent"]
             if self._ready and not self._ready.done():
                 self._ready.set_result(None)
         elif "forked" in message:
-            self.browsers = tuple(message.get("browsers", ()))
             self._register_child(message["forked"])
         elif (ended := self._children.pop(message["exited"], None)) and not ended.exited.done():
             ended.exited.set_result(message["status"])
