@@ -1,4 +1,4 @@
-"""The rotation of the keys that sign tickets, as docs/runbook.md tells it."""
+"""The rotation of the keys that sign tickets, as docs/procedures.md tells it."""
 
 import secrets
 from base64 import b64decode
