@@ -40,8 +40,8 @@ HEAD = """# Vidferry's chart
 
 The API asks for a key (`access.mode`). The chart makes a first one, and its notes say how to read it.
 
-Push the images to your own registry first. [docs/procedures.md](../../../docs/procedures.md) has the commands for that, and
-for storage, backups and rotating secrets. [docs/operations.md](../../../docs/operations.md) explains how to install
+Push the images to your own registry first. [docs/procedures.md](../../../docs/procedures.md) has the commands for that,
+and for storage, backups and rotating secrets. [docs/operations.md](../../../docs/operations.md) explains how to install
 Vidferry on GKE and on other clusters, with keys or OpenID Connect, and how to upgrade and scale it.
 
 The chart needs Kubernetes {kubernetes}. It needs KEDA, the Prometheus Operator or the Gateway API only if you enable

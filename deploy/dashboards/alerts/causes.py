@@ -9,6 +9,7 @@ CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 USED, MAX = most(m.REDIS_MEMORY, 'kind="used"'), most(m.REDIS_MEMORY, 'kind="max"')
 FULL_SHARE = 0.9
 """of Redis' memory, from which on no job is accepted"""
+DAY_SECONDS = 86_400
 READY_SECONDS = 120
 """that a download is ready and no worker takes it"""
 
@@ -63,6 +64,12 @@ _MISSING_EXPRESSION = (
     f"({_absent(Service.WORKER)} unless on (namespace) sum by (namespace) ({series(m.QUEUE)}) == 0)"
 )
 _DROPPED = grown(m.REDIS_LOST, "15m", equals("reason", m.RedisLoss.BEHIND))
+_BUNDLE_AGE = f"time() - {most(m.BUNDLE_PUBLISHED)}"
+_LOST_SPANS = grown(m.SPANS, "30m", 'outcome=~"failed|dropped"')
+_LOST_SPANS_EXPRESSION = (
+    _share(_LOST_SPANS, grown(m.SPANS, "30m"))
+    + f" > @lostSpanShare@\nand on (namespace) {_LOST_SPANS} >= @minFailures@"
+)
 _LAG = f"sum by (namespace, pod, le) (rate({series(m.LOOP_LAG, suffix='_bucket')}[5m]))"
 
 CAUSES = (
@@ -77,6 +84,15 @@ CAUSES = (
     Alert("VidferryExtractorOutdated", WARNING,
           "{{ $value | humanizePercentage }} of the downloads fail because yt-dlp does not understand their sites.",
           _OUTDATED_EXPRESSION, "10m"),
+    Alert("VidferryBundleTooOld", WARNING,
+          "The yt-dlp that the workers have loaded was published {{ $value | humanizeDuration }} ago.",
+          f"{_BUNDLE_AGE} > @bundleDays@ * {DAY_SECONDS}", "1h"),
+    Alert("VidferryBundleRolledBack", WARNING,
+          "A newer yt-dlp was taken back, because sites did not work any more.",
+          f"{grown(m.BUNDLE_ROLLBACKS, '1h')} >= @bundleRollbacks@", "0m"),
+    Alert("VidferrySitePausedForLong", WARNING,
+          "{{ $value | humanize }} downloads wait for sites that pause with {{ $labels.code }}.",
+          f"max by (namespace, code) ({series(m.PAUSED_DOWNLOADS)}) >= @pausedDownloads@", "@pausedSeconds@s"),
     Alert("VidferryWorkersLost", WARNING,
           "{{ $value | humanize }} attempts have lost their worker within 15 minutes.",
           f"{grown(m.WORKER_LOSSES, '15m')} >= @workerLosses@", "0m"),
@@ -112,6 +128,9 @@ CAUSES = (
           f"{_sweeps('failed')} > 0\nunless on (namespace) {_sweeps('completed')} > 0", "10m"),
     Alert("VidferryTargetMissing", CRITICAL,
           "Prometheus reads no {{ $labels.component }}.", _MISSING_EXPRESSION, "5m"),
+    Alert("VidferrySpansLost", WARNING,
+          "{{ $value | humanizePercentage }} of the spans do not reach the collector.",
+          _LOST_SPANS_EXPRESSION, "10m"),
     Alert("VidferryClockOffset", WARNING,
           "The clock of {{ $labels.pod }} is {{ $value | humanizeDuration }} off Redis'.",
           f"max by (namespace, pod) (abs({series(m.CLOCK_OFFSET)})) > @clockOffsetSeconds@", "10m"),

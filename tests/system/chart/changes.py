@@ -66,9 +66,10 @@ NUMBERS_OF_ALERTS = (
     *(
         f"thresholds.{name}"
         for name in (
-            "minFailures", "waitSeconds", "siteFailureShare", "siteAttempts", "outdatedShare", "workerLosses",
-            "redisMemoryShare", "slowClientShare", "slowClients", "diskShare", "webhookFailureShare",
-            "webhookWaitSeconds", "clockOffsetSeconds", "loopLagSeconds",
+            "minFailures", "waitSeconds", "siteFailureShare", "siteAttempts", "outdatedShare", "bundleDays",
+            "bundleRollbacks", "pausedSeconds", "pausedDownloads", "workerLosses", "redisMemoryShare",
+            "slowClientShare", "slowClients", "diskShare", "webhookFailureShare", "webhookWaitSeconds",
+            "lostSpanShare", "clockOffsetSeconds", "loopLagSeconds",
         )
     ),
 )  # fmt: skip

@@ -44,7 +44,7 @@ ENDPOINT = closed("port path", port=TEXT, path=TEXT, interval={"type": "string",
 RECORDING_RULE = closed("record expr labels", record=TEXT, expr=TEXT, labels={"type": "object"})
 ALERTING_RULE = closed(
     "alert expr for labels annotations",
-    **{"alert": TEXT, "expr": TEXT, "for": {"pattern": "^[0-9]+m$"}, "labels": {"type": "object"}},
+    **{"alert": TEXT, "expr": TEXT, "for": {"pattern": "^[0-9]+[smh]$"}, "labels": {"type": "object"}},
     annotations=closed("summary runbook_url", summary=TEXT, runbook_url=TEXT),
 )
 BACKEND = closed("name port", name=TEXT, port=SECONDS)

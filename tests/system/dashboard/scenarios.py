@@ -23,6 +23,10 @@ HEALTHY: dict[str, float] = {
     'vidferry_attempts_total{site="example.org",outcome="completed",pod="worker-0"}': 2,
     'vidferry_attempts_total{site="example.org",outcome="site",pod="worker-0"}': 0,
     'vidferry_attempts_total{site="other",outcome="site",pod="worker-0"}': 9,
+    'vidferry_bundle_rollbacks_total{pod="worker-0"}': 0,
+    'vidferry_spans_total{outcome="exported",pod="api-0"}': 60,
+    'vidferry_spans_total{outcome="failed",pod="api-0"}': 0,
+    'vidferry_spans_total{outcome="dropped",pod="worker-0"}': 0,
     'vidferry_worker_deaths_total{outcome="requeued",pod="worker-0"}': 0,
     'vidferry_gateway_redis_lost_total{reason="behind",pod="gateway-0"}': 0,
     'vidferry_webhook_deliveries_total{outcome="delivered",pod="worker-0"}': 10,
@@ -32,6 +36,9 @@ HEALTHY: dict[str, float] = {
     'vidferry_event_loop_lag_seconds_bucket{le="0.005",pod="api-0"}': 240,
     'vidferry_event_loop_lag_seconds_bucket{le="1.0",pod="api-0"}': 240,
     'vidferry_event_loop_lag_seconds_bucket{le="+Inf",pod="api-0"}': 240,
+    'vidferry_bundle_published_timestamp_seconds{pod="api-0"}': 0,
+    'vidferry_paused_downloads{code="bot_check",pod="api-0"}': 0,
+    'vidferry_paused_downloads{code="rate_limited",pod="api-0"}': 0,
     'vidferry_queue_oldest_waiting_seconds{pod="api-0"}': 5,
     'vidferry_queue_downloads{state="waiting",pod="api-0"}': 1,
     'vidferry_queue_downloads{state="running",pod="api-0"}': 2,
@@ -137,6 +144,9 @@ SLOW_SOCKETS = _one("vidferry_gateway_slow_sockets")
 RETRIED = _one("vidferry_webhook_deliveries_total", "retried")
 DELIVERED = _one("vidferry_webhook_deliveries_total", "delivered")
 SWEPT, SWEEP_FAILED = (_one("vidferry_retention_sweeps_total", name) for name in ("completed", "failed"))
+PUBLISHED = _one("vidferry_bundle_published")
+BOT_CHECKS = _one("vidferry_paused_downloads", "bot_check")
+SPANS_FAILED, SPANS_DROPPED = (_one("vidferry_spans_total", outcome) for outcome in ("failed", "dropped"))
 LAGS = tuple(_one("vidferry_event_loop_lag_seconds_bucket", bound) for bound in ("0.005", "1.0"))
 OF_WORKER = [name for name in HEALTHY if "worker-0" in name]
 
@@ -174,6 +184,14 @@ SCENARIOS = (
         {"VidferryExtractorOutdated", "VidferryDownloadsBudgetBurnsFast", "VidferryDownloadsBudgetBurns"},
         {_one("vidferry_downloads_finished_total", "outdated"): 30}, minutes=40, over=AFTER_BUDGETS,
     ),
+    Scenario("the bundle is too old", {"VidferryBundleTooOld"}, {PUBLISHED: -50 * 86_400}, 90),
+    Scenario("a bundle is a month old", set(), {PUBLISHED: -30 * 86_400}, 90),
+    Scenario("a bundle is taken back", {"VidferryBundleRolledBack"}, {_one("vidferry_bundle_rollbacks"): 0.1}, over=75),
+    Scenario("downloads wait for hours for a site", {"VidferrySitePausedForLong"}, {BOT_CHECKS: 2}, 190),
+    Scenario("a site pauses for a while", set(), {BOT_CHECKS: 200}, 170),
+    Scenario("the collector refuses spans", {"VidferrySpansLost"}, {SPANS_FAILED: 60}, 40, 45),
+    Scenario("too many spans wait", {"VidferrySpansLost"}, {SPANS_DROPPED: 30}, 40, 45),
+    Scenario("a few spans are lost", set(), {SPANS_DROPPED: 2}, 40),
     Scenario("workers are lost", {"VidferryWorkersLost"}, {_one("vidferry_worker_deaths_total"): 1}),
     Scenario("Redis is away", {"VidferryRedisUnavailable"}, {_one("vidferry_redis_up"): 0}, minutes=4),
     Scenario("a gateway is cut off", {"VidferryRedisUnavailable"}, {_one("vidferry_gateway_redis_connected"): 0}, 4),
