@@ -143,7 +143,12 @@ def metrics_page() -> str:
         "never on its public port. `make up` serves no metrics by default. Each label has a fixed set of values; any",
         f"other value counts as `{OTHER}`. No label contains a URL, an IP address, a user or a job. The label `site`",
         f"has the registered domains of a worker's {NAMED_SITES} busiest sites, so `vidferry_attempts_total` has at",
-        f"most {(NAMED_SITES + 1) * len(ATTEMPT_OUTCOMES)} series for each worker, whatever callers name.",
+        f"most {(NAMED_SITES + 1) * len(ATTEMPT_OUTCOMES)} series for each worker, whatever callers name. After 10,000",
+        "downloads of 1,000 sites a worker has fewer than 1,000 series, all metrics together.",
+        "",
+        "Who accepts `application/openmetrics-text`, as Prometheus does, gets OpenMetrics; everybody else gets text.",
+        "Series have the same names in both. In OpenMetrics, buckets of latencies have **exemplars** with a",
+        "`trace_id`: one for each bucket, only of [traces](traces.md#from-a-latency-to-its-trace) that are recorded.",
         "",
         "Counters count for one process; add them up with `sum(rate(…))`. Each api reports the queue of all workers,",
         "so use `max` for the queue's metrics. Grafana's dashboards are in `deploy/helm/vidferry/dashboards/`, and",
@@ -164,7 +169,8 @@ def _metric_table(definitions: Iterable[Definition]) -> list[str]:
         rows.append(f"| `{each.name}` | {each.kind} | {each.unit or '–'} | {labels} | {_escape(each.help)} |")
         if each.buckets:
             bounds = ", ".join(f"{bound:g}" for bound in each.buckets)
-            rows[-1] = rows[-1].removesuffix(" |") + f" Bounds: {bounds}. |"
+            exemplars = " With exemplars." if each.exemplars else ""
+            rows[-1] = rows[-1].removesuffix(" |") + f" Bounds: {bounds}.{exemplars} |"
     return rows
 
 

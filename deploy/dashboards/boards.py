@@ -54,6 +54,7 @@ class Board:
                 .include_vars(include_vars=True)
             )
             .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+            .with_variable(dashboard.DatasourceVariable("traces").label("Traces").type("tempo"))
             .with_variable(_namespaces())
         )
         ids = itertools.count(1)

@@ -1,9 +1,11 @@
 """Builds the panels and PromQL queries of the dashboards."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
-from grafana_foundation_sdk.builders import common, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.models.common import (
     GraphDrawStyle,
     LegendDisplayMode,
@@ -13,13 +15,15 @@ from grafana_foundation_sdk.models.common import (
     TooltipDisplayMode,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataSourceRef
 
 from alerts.rules import equals
 from vidferry_common.metrics import catalogue as m
 from vidferry_common.metrics.definitions import Definition
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+TRACES = "${traces}"
+"""the data source of the traces"""
 WHERE = 'namespace=~"$namespace"'
 WINDOW = "[$__rate_interval]"
 RANGE = "[$__range]"
@@ -79,7 +83,32 @@ def graph(
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     )
+    if any(has_exemplars(expression) for expression, _ in queries):
+        panel = panel.links([_link_to_traces()])
     return _add_queries(panel, queries)
+
+
+def has_exemplars(expression: str) -> bool:
+    """Whether it is a quantile of a metric whose buckets name traces."""
+    named = any(f"{metric.name}_bucket{{" in expression for metric in m.METRICS if metric.exemplars)
+    return named and expression.startswith("histogram_quantile(")
+
+
+def _link_to_traces() -> dashboard.DashboardLink:
+    """A link to Vidferry's traces of the time that is shown."""
+    source = {"type": "tempo", "uid": TRACES}
+    query = {
+        "refId": "A", "datasource": source, "queryType": "traceql",
+        "query": '{resource.service.namespace="vidferry"}',
+    }  # fmt: skip
+    pane = {"datasource": TRACES, "queries": [query], "range": {"from": "${__from}", "to": "${__to}"}}
+    panes = quote(json.dumps({"traces": pane}, separators=(",", ":")), safe="${}:,")
+    return (
+        dashboard.DashboardLink("Traces")
+        .type(DashboardLinkType.LINK)
+        .url(f"/explore?schemaVersion=1&panes={panes}")
+        .target_blank(target_blank=True)
+    )
 
 
 def number(title: str, description: str, unit: str, query: str, *, width: int = 4) -> Any:
@@ -111,5 +140,7 @@ def process_panels(component: str) -> list[Any]:
 def _add_queries(panel: Any, queries: Sequence[Query]) -> Any:
     for index, (expression, legend) in enumerate(queries):
         target = prometheus.Dataquery().expr(expression).ref_id(chr(ord("A") + index)).range()
+        if legend and has_exemplars(expression):
+            target = target.exemplar(exemplar=True)
         panel = panel.with_target(target.legend_format(legend) if legend else target)
     return panel

@@ -64,6 +64,12 @@ class Prometheus:
         result: list[dict[str, Any]] = self._ask(f"query?{question}")["result"]
         return result
 
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """Those of the last hour, of all series that the expression selects."""
+        now = time.time()
+        question = urllib.parse.urlencode({"query": expression, "start": now - 3600, "end": now + 60})
+        return [each for series in self._ask(f"query_exemplars?{question}") for each in series["exemplars"]]
+
     def rules(self) -> list[dict[str, Any]]:
         """All rules, as they were evaluated last."""
         return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
@@ -98,7 +104,7 @@ def prometheus(folder: Path, targets: Mapping[str, int], rules: Path | None = No
         process = subprocess.Popen(
             [
                 program(), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
+                f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
             ],
             stdout=log, stderr=log,
         )  # fmt: skip

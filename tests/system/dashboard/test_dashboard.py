@@ -9,13 +9,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from support.alerts import groups, write_rules
-from support.dashboards import load_all, queries
+from support.dashboards import load_all, panels, queries
 from support.origin.site import Site
+from support.otlp_receiver import OtlpReceiver
 from support.product import Product
 from support.redis_server import redis_server
 from system.dashboard.server import Prometheus, program, prometheus
@@ -23,8 +25,8 @@ from system.dashboard.server import Prometheus, program, prometheus
 pytestmark = [pytest.mark.dashboard, pytest.mark.xdist_group("dashboard"), pytest.mark.timeout(400)]
 
 SECONDS = 120.0
-NOT_HERE = ("vidferry_bundle_published_timestamp_seconds", "vidferry_spans_total")
-"""Metrics that are absent where no bundle is published, and without traces."""
+NOT_HERE = ("vidferry_bundle_published_timestamp_seconds",)
+"""absent where no bundle is published"""
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +35,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def product(folder: Path) -> Iterator[Product]:
+def collector() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def product(folder: Path, collector: OtlpReceiver) -> Iterator[Product]:
     with (
         redis_server("--maxmemory", "256mb") as server,
-        Product(folder, {"retries": "1"}, redis=server, admin=True) as found,
+        Product(folder, {"retries": "1"}, redis=server, environment=collector.environment, admin=True) as found,
     ):
         yield found
 
@@ -74,6 +82,25 @@ def test_every_query_has_data(server: Prometheus, product: Product, site: Site) 
     while silent := {title: query for title, query in silent.items() if not gives(server, query)}:
         assert time.monotonic() < deadline, silent
         time.sleep(0.5)
+
+
+def test_latencies_lead_to_traces_that_the_collector_has(server: Prometheus, collector: OtlpReceiver) -> None:
+    """After the load above. Prometheus has asked for OpenMetrics by itself."""
+    boards = load_all().values()
+    asked = {query for board in boards for title, query in queries(board) if title in with_exemplars(board)}
+    assert len(asked) > 10
+    deadline = time.monotonic() + SECONDS
+    while silent := [query for query in asked if not server.exemplars(query)]:
+        assert time.monotonic() < deadline, silent
+        time.sleep(0.5)
+    named = {each["labels"]["trace_id"] for query in asked for each in server.exemplars(query)}
+    collector.wait_for(lambda spans: named <= {span.trace for span in spans})
+
+
+def with_exemplars(board: dict[str, Any]) -> set[str]:
+    """The titles of the queries for which Grafana asks for exemplars too."""
+    targets = ((panel["title"], target) for panel in panels(board) for target in panel["targets"])
+    return {f"{title} {target['refId']}" for title, target in targets if target.get("exemplar")}
 
 
 def selectors() -> set[str]:

@@ -38,6 +38,9 @@ def test_a_download_is_one_trace(product: Product, collector: OtlpReceiver, site
     (stream,) = named(spans, "download").events
     assert stream == ("stream", {"vidferry.stream": 0, "vidferry.bytes": watched.last["result"]["size"]})
     assert watched.messages[0]["traceparent"] == f"00-{caller.trace}-{created.id}-01"
+    for service, entry, span in ((product.api, "request", request), (product.worker, "download ended", attempt)):
+        (logged,) = service.wait_for(entry, trace_id=caller.trace)
+        assert logged["span_id"] == span.id
 
 
 def test_nothing_tells_a_url_a_title_or_a_secret(
@@ -110,11 +113,13 @@ def test_an_attempt_whose_worker_dies_leaves_no_orphan(
         spans = collector.wait_for_names(
             caller.trace, "create downloads", "requeue downloads", "process downloads", *PARTS
         )
+        (logged,) = product.workers[-1].wait_for("a worker was lost", trace_id=caller.trace)
     product.worker.start()
 
     created, lost = named(spans, "create downloads"), named(spans, "requeue downloads")
     assert (lost.parent, lost.attributes["error.type"]) == (created.id, "worker_lost")
     assert (lost.attributes["vidferry.attempt"], lost.failed) == (1, True)
+    assert logged["span_id"] == lost.id
     assert named(spans, "process downloads").attributes["vidferry.attempt"] == 2
     assert named(spans, "process downloads").parent == created.id
     assert not orphans(spans, caller.span)

@@ -43,6 +43,8 @@ def test_a_probe_is_one_trace(product: Product, collector: OtlpReceiver, site: S
     assert {span.attributes.get("error.type") for span in looks} == {None, "unavailable"}
     assert {span.parent for span in looks} == {span.id for span in spans if span.name == "create probes"}
     assert len({span.parent for span in looks}) == 2
+    logged = product.worker.wait_for("probe ", 2, trace_id=caller.trace)
+    assert {entry["span_id"] for entry in logged} == {span.id for span in looks}
     assert not orphans(spans, caller.span)
 
 
@@ -63,6 +65,8 @@ def test_webhooks_are_told_in_the_trace_of_their_job(
     assert [span.attributes["http.response.status_code"] for span in told] == [204, 410]
     assert [span.attributes["vidferry.outcome"] for span in told] == ["delivered", "disabled"]
     assert [span.failed for span in told] == [False, True]
+    (logged,) = product.worker.wait_for("the endpoint of a webhook", trace_id=caller.trace)
+    assert logged["span_id"] == told[1].id
     assert "key=1" not in repr(spans)
 
 

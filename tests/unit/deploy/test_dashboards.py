@@ -1,7 +1,9 @@
 """The dashboards against the definitions. tests/system/dashboard asks a real Prometheus what its queries give."""
 
+import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -47,6 +49,23 @@ def test_it_takes_any_data_source_and_links_to_the_others(board: dict[str, Any])
     assert (link["type"], link["tags"]) == ("dashboards", board["tags"])
     assert link["keepTime"]
     assert link["includeVars"]
+
+
+@each_board
+def test_latencies_name_traces_and_lead_to_them(board: dict[str, Any]) -> None:
+    buckets = [f"{each.name}_bucket" for each in METRICS if each.exemplars]
+    graphs = [panel for panel in panels(board) if panel["type"] == "timeseries"]
+    for panel in graphs:
+        quantiles = (re.match(r"histogram_quantile\(.*?(\w+)\{", target["expr"]) for target in panel["targets"])
+        of_latency = [found is not None and found[1] in buckets for found in quantiles]
+        assert [target.get("exemplar", False) for target in panel["targets"]] == of_latency
+        links = panel.get("links") or []
+        assert len(links) == any(of_latency)
+        for link in links:
+            panes = json.loads(unquote(re.sub(r"\$\{__(from|to)\}", "1", link["url"]).partition("panes=")[2]))
+            assert panes["traces"]["datasource"] == "${traces}"
+    variables = {each["name"]: each for each in board["templating"]["list"]}
+    assert (variables["traces"]["type"], variables["traces"]["query"]) == ("datasource", "tempo")
 
 
 @each_board

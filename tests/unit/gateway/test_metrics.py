@@ -10,9 +10,11 @@ import pytest
 from support.scrape import scrape_registry
 from vidferry_common.metrics import Registry
 from vidferry_common.metrics.catalogue import Service
+from vidferry_common.tracing import NO_TRACER
 from vidferry_gateway.hub import Hub
 from vidferry_gateway.message import MessageKind, OutgoingMessage
 from vidferry_gateway.metrics import GatewayMetrics
+from vidferry_gateway.watch_traces import WatchTraces
 
 pytestmark = pytest.mark.anyio
 
@@ -40,9 +42,9 @@ class Watcher:
         pass
 
 
-def message(seq: int, timestamp: str) -> bytes:
+def message(seq: int, timestamp: str, traceparent: str = "") -> bytes:
     return (
-        f'{{"type":"status","cursor":"0000000a-{seq}","data":{{"seq":{seq},"status":"processing","stage":"downloading",'
+        f'{{"type":"status","cursor":"0000000a-{seq}","traceparent":"{traceparent}","data":{{"seq":{seq},"status":"processing","stage":"downloading",'
         f'"progress":{seq},"message":"","timestamp":"{timestamp}"}}}}'
     ).encode()
 
@@ -110,3 +112,25 @@ async def test_latency_counts_once_for_each_socket_that_takes_it(monkeypatch: py
     assert found.value("vidferry_gateway_message_latency_seconds_bucket", le="0.5") == 4
     assert found.value("vidferry_gateway_message_negative_latencies_total") == 2, "a clock that is ahead"
     assert math.isclose(found.value("vidferry_gateway_message_latency_seconds_sum"), 4 * 0.3, abs_tol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "traces", "named"),
+    [("01", WatchTraces(NO_TRACER), ["4" * 32]), ("00", WatchTraces(NO_TRACER), []), ("01", None, [])],
+)
+def test_latencies_name_the_traces_that_are_recorded(
+    flags: str, traces: WatchTraces | None, named: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidferry_gateway.metrics.utc_now", lambda: NOW)
+    metrics = GatewayMetrics(Registry(Service.GATEWAY))
+    hub = Hub(lambda: None, metrics, traces=traces)
+    hub.join(Watcher())
+    hub.take_commands(10)
+    stamp, traceparent = "2026-11-23T10:00:00.250Z", f"00-{'4' * 32}-{'2' * 16}-{flags}"
+    hub.answer_read(message(1, stamp, traceparent), [])
+    assert hub.find_trace(Watcher.job_id) == "4" * 32
+    hub.receive_message(Watcher.job_id.encode(), message(2, stamp, traceparent))
+    hub.deliver_pending()
+    metrics.observe_latencies()
+    assert sum(metrics._latency.counts) == 1
+    assert [each.trace for each in metrics._latency.exemplars.values()] == named

@@ -40,11 +40,14 @@ class ApiMetrics:
         self.access_refused = registry.add_counter(catalogue.ACCESS_REFUSED)
         self.cancelled = registry.add_counter(catalogue.JOBS_CANCELLED)
 
-    def count_request(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
-        """Counts a request, and its problem document if one was sent; status is 0 if no response was sent."""
+    def count_request(self, scope: Mapping[str, Any], status: int, seconds: float, trace: str = "") -> None:
+        """Counts a request, and its problem document if one was sent; status is 0 if no response was sent.
+
+        trace: the id of its trace, if that is recorded.
+        """
         route, method = self._routes.template_of(scope), scope["method"]
         self._requests.add(route, method, str(status) if status else catalogue.NO_CODE)
-        self._durations.observe(seconds, route, method)
+        self._durations.observe(seconds, route, method, trace=trace)
         if problem := scope["state"].get("problem"):
             self._problems.add(problem)
 

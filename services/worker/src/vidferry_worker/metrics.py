@@ -135,25 +135,28 @@ class WorkerMetrics:
         """Counts an ended attempt by the site of its URL; outcome: one of ATTEMPT_OUTCOMES."""
         self._attempts.add(registered_site_of(url), outcome)
 
-    def count_claimed(self, claim: Claim) -> None:
-        self._queue_wait.observe(claim.waited)
+    # trace: the id of the trace, if that is recorded
 
-    def new_stage_clock(self) -> "StageClock":
+    def count_claimed(self, claim: Claim, trace: str = "") -> None:
+        self._queue_wait.observe(claim.waited, trace=trace)
+
+    def new_stage_clock(self, trace: str = "") -> "StageClock":
         """The clock of a new attempt."""
-        return StageClock(self._stages)
+        return StageClock(self._stages, trace)
 
-    def count_finished(self, claim: Claim, update: Update) -> None:
+    def count_finished(self, claim: Claim, update: Update, trace: str = "") -> None:
         """Counts a download whose last message was sent."""
         code = update.error.code if update.error else catalogue.NO_CODE
-        self._count_ended(claim.created, update.outcome, code)
+        self._count_ended(claim.created, update.outcome, code, trace)
 
-    def count_failed(self, created: str, code: ErrorCode) -> None:
+    def count_failed(self, created: str, code: ErrorCode, trace: str = "") -> None:
         """Counts a download that was created at that time and has failed."""
-        self._count_ended(created, Status.FAILED.value, code)
+        self._count_ended(created, Status.FAILED.value, code, trace)
 
-    def count_probe(self, created: str, *, completed: bool) -> None:
+    def count_probe(self, created: str, *, completed: bool, trace: str = "") -> None:
         """Counts a probe that was created at that time and has ended."""
-        self._probes.observe(max(0, _seconds_since(created)), "completed" if completed else "failed")
+        seconds = max(0, _seconds_since(created))
+        self._probes.observe(seconds, "completed" if completed else "failed", trace=trace)
 
     def count_removed(self, size: int) -> None:
         """Counts an object of that many bytes that retention has removed."""
@@ -166,11 +169,11 @@ class WorkerMetrics:
         if completed:
             self._last_sweep = time.time()
 
-    def _count_ended(self, created: str, outcome: str, code: str) -> None:
+    def _count_ended(self, created: str, outcome: str, code: str, trace: str) -> None:
         self._finished.add(outcome, code)
         seconds = _seconds_since(created)
         if seconds >= 0:
-            self._durations.observe(seconds, outcome)
+            self._durations.observe(seconds, outcome, trace=trace)
         else:
             self._negative.add(-seconds)
 
@@ -182,8 +185,8 @@ def _seconds_since(created: str) -> float:
 class StageClock:
     """Measures how long an attempt is in each stage. The stage in which it fails does not count."""
 
-    def __init__(self, durations: Histogram) -> None:
-        self._durations = durations
+    def __init__(self, durations: Histogram, trace: str = "") -> None:
+        self._durations, self._trace = durations, trace
         self._stage: Stage | None = None
         self._since = 0.0
         self._seconds: dict[Stage, float] = {}
@@ -194,7 +197,7 @@ class StageClock:
             return
         now = time.monotonic()
         if self._stage is not None:
-            self._durations.observe(now - self._since, self._stage)
+            self._durations.observe(now - self._since, self._stage, trace=self._trace)
             self._seconds[self._stage] = self.read_seconds()[self._stage]
         self._stage, self._since = stage, now
 

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from vidferry_common.contract.close import CloseCode
 from vidferry_common.contract.messages import Cursor
+from vidferry_common.contract.trace import find_traceparent, is_recorded, trace_id
 from vidferry_gateway import frames
 from vidferry_gateway.link_tickets import JobTickets, LinkTickets
 from vidferry_gateway.message import ForeignMessage, Message, MessageKind, OutgoingMessage, parse_message
@@ -75,6 +76,10 @@ class Topic:
     """the tickets of its links, where access isn't open and a message has come"""
     delivered: int = 0
     """messages that those who joined were sent"""
+    traceparent: str = ""
+    """the job's, once its record was read"""
+    recorded_trace: str = ""
+    """the id of its trace, where traces are recorded and this one is"""
 
     def is_idle(self) -> bool:
         return not (self.joined or self.waiting or any(each.watchers for each in self.reads))
@@ -172,6 +177,11 @@ class Hub:
         self._trace_ends(topic, (watcher,), "left")
         self._drop_if_idle(topic)
 
+    def find_trace(self, job_id: str) -> str:
+        """The id of a watched job's trace; empty before its record was read, and for a job that nobody watches."""
+        topic = self._topics.get(job_id.encode())
+        return trace_id(topic.traceparent) if topic else ""
+
     # Called by the connection to Redis
 
     def take_commands(self, max_reads: int) -> Commands:
@@ -262,16 +272,17 @@ class Hub:
             self._add_tickets(topic, newest, state)
             for step in steps:
                 self._add_tickets(topic, step, frames.frame_payload(step.frame))
+        self._note_trace(topic, state)
         self._catch_up(topic, newest, steps)
         strangers = [] if owner is None else _take_strangers(read.watchers, owner.decode())
         for watcher in read.watchers:
             missed = [step for step in steps if step.is_after(watcher.after)]
             first = _with_newest(newest, missed)
-            self._deliver_each((watcher,), first, None, topic.job_id)
+            self._deliver_each((watcher,), first, None, topic)
             for message in read.early:
-                _deliver_to_all((watcher,), message, MessageKind.FOREIGN, topic.job_id)
+                _deliver_to_all((watcher,), message, MessageKind.FOREIGN, topic)
             topic.joined[watcher] = None
-            self._trace_begin(topic, watcher, state, len(first) + len(read.early))
+            self._trace_begin(topic, watcher, len(first) + len(read.early))
         self._metrics.joins += len(read.watchers)
         topic.last, topic.stale = newest, False
         if newest.terminal:
@@ -308,10 +319,10 @@ class Hub:
                 sent += watcher.deliver_now(message, kind)
             metrics.messages_sent += sent
             if self._debug:
-                _log_forwarded(topic.joined, topic.job_id)
+                _log_forwarded(topic.joined, topic)
         else:
-            _deliver_to_all(topic.joined, message, kind, topic.job_id)
-        metrics.note_delivery(message.timestamp, len(topic.joined) - metrics.messages_held + held)
+            _deliver_to_all(topic.joined, message, kind, topic)
+        metrics.note_delivery(message.timestamp, len(topic.joined) - metrics.messages_held + held, topic.recorded_trace)
 
     def _catch_up(self, topic: Topic, newest: Message, steps: list[Message]) -> None:
         """Sends those who have joined what the record holds beyond what they were sent."""
@@ -323,13 +334,13 @@ class Hub:
         missed = [step for step in steps if step.is_newer_than(position)]
         messages = _with_newest(newest, missed)
         topic.delivered += len(messages)
-        self._deliver_each(topic.joined, messages, last, topic.job_id)
+        self._deliver_each(topic.joined, messages, last, topic)
 
     def _deliver_each(
-        self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, job_id: str
+        self, watchers: Collection[Watcher], messages: Iterable[Message], previous: Message | None, topic: Topic
     ) -> None:
         for message in messages:
-            _deliver_to_all(watchers, message, message.kind_after(previous), job_id)
+            _deliver_to_all(watchers, message, message.kind_after(previous), topic)
             previous = message
 
     def _add_tickets(self, topic: Topic, message: Message, raw: bytes) -> None:
@@ -342,7 +353,7 @@ class Hub:
         message = ForeignMessage(frames.text_or_binary_frame(raw))
         self._deliver_pending_of(topic, alone=False)
         topic.delivered += 1
-        _deliver_to_all(topic.joined, message, MessageKind.FOREIGN, topic.job_id)
+        _deliver_to_all(topic.joined, message, MessageKind.FOREIGN, topic)
         for read in topic.reads:
             read.early.append(message)
 
@@ -354,11 +365,16 @@ class Hub:
             watcher.end(code)
         self._drop_if_idle(topic)
 
-    def _trace_begin(self, topic: Topic, watcher: Watcher, state: bytes, sent: int) -> None:
+    def _note_trace(self, topic: Topic, state: bytes) -> None:
+        topic.traceparent = find_traceparent(state)
+        if self._traces is not None and is_recorded(topic.traceparent):
+            topic.recorded_trace = trace_id(topic.traceparent)
+
+    def _trace_begin(self, topic: Topic, watcher: Watcher, sent: int) -> None:
         """sent: how many messages the watcher was sent before it joined the others."""
         if self._traces is not None:
             resumed = watcher.after is not None
-            self._traces.begin(watcher, topic.job_id, state, topic.delivered - sent, resumed=resumed)
+            self._traces.begin(watcher, topic.job_id, topic.traceparent, topic.delivered - sent, resumed=resumed)
 
     def _trace_ends(self, topic: Topic, watchers: Iterable[Watcher], outcome: str) -> None:
         if self._traces is not None:
@@ -395,13 +411,14 @@ def _with_newest(newest: Message, steps: list[Message]) -> list[Message]:
     return steps if steps and not newest.is_newer_than(steps[-1]) else [*steps, newest]
 
 
-def _deliver_to_all(watchers: Iterable[Watcher], message: OutgoingMessage, kind: MessageKind, job_id: str) -> None:
+def _deliver_to_all(watchers: Iterable[Watcher], message: OutgoingMessage, kind: MessageKind, topic: Topic) -> None:
     for watcher in watchers:
         watcher.deliver(message, kind)
     if _log.isEnabledFor(logging.DEBUG):
-        _log_forwarded(watchers, job_id)
+        _log_forwarded(watchers, topic)
 
 
-def _log_forwarded(watchers: Iterable[Watcher], job_id: str) -> None:
+def _log_forwarded(watchers: Iterable[Watcher], topic: Topic) -> None:
+    fields = {"job_id": topic.job_id, "trace_id": trace_id(topic.traceparent)}
     for _ in watchers:
-        _log.debug("forwarded to socket", extra={"job_id": job_id})
+        _log.debug("forwarded to socket", extra=fields)

@@ -18,6 +18,7 @@ class GatewayMetrics:
         "_latency",
         "_lost",
         "_negative",
+        "_traces",
         "clock_offset",
         "connections_closed",
         "connections_opened",
@@ -42,6 +43,8 @@ class GatewayMetrics:
         )
         self._delivered: dict[bytes, int] = {}
         """for each timestamp of the messages in the next flush, the number of watchers"""
+        self._traces: dict[bytes, str] = {}
+        """for each of these timestamps, the id of a trace, if one is recorded"""
         registry.add_reading(catalogue.SOCKETS, lambda: self.connections_opened - self.connections_closed)
         registry.add_reading(catalogue.SOCKETS_OPENED, lambda: self.connections_opened)
         registry.add_reading(catalogue.JOINS, lambda: self.joins)
@@ -59,25 +62,31 @@ class GatewayMetrics:
         """Counts a loss of the connection to Redis."""
         self._lost.add(reason)
 
-    def note_delivery(self, timestamp: bytes, watchers: int) -> None:
-        """Remembers a message of the next flush. Messages with the same timestamp share one entry."""
+    def note_delivery(self, timestamp: bytes, watchers: int, trace: str = "") -> None:
+        """Remembers a message of the next flush. Messages with the same timestamp share one entry.
+
+        trace: the id of the message's trace, if that is recorded.
+        """
         self._delivered[timestamp] = self._delivered.get(timestamp, 0) + watchers
+        if trace:
+            self._traces[timestamp] = trace
 
     def observe_latencies(self) -> None:
         """Records the latencies of the messages that the flush has just written."""
         if not self._delivered:
             return
-        now, observe = utc_now(), self._latency.observe
+        now, observe, traces = utc_now(), self._latency.observe, self._traces
         for timestamp, watchers in self._delivered.items():
             try:
                 latency = (now - datetime.fromisoformat(timestamp.decode())).total_seconds()
             except (ValueError, TypeError):
                 continue  # a timestamp of another publisher
             if latency >= 0:
-                observe(latency, watchers)
+                observe(latency, watchers, traces.get(timestamp, ""))
             else:
                 self._negative.add(-latency, watchers)
         self._delivered.clear()
+        traces.clear()
 
 
 def utc_now() -> datetime:

@@ -1,15 +1,10 @@
 """The spans of watches: one for each, from its join to its end, in the trace of its job. None for a frame."""
 
-import re
 import time
 from typing import NamedTuple
 
 from vidferry_common.contract.trace import is_recorded
 from vidferry_common.tracing import Attributes, SpanKind, Tracer
-
-_TRACEPARENT = re.compile(rb'"traceparent":"(.{55})"')
-_ENVELOPE_BYTES = 200
-"""of a message, in which its traceparent stands; what follows may be a site's or a caller's text"""
 
 
 class _Watch(NamedTuple):
@@ -36,11 +31,9 @@ class WatchTraces:
         """Takes note that a watcher waits for its job's record."""
         self._joining[watcher] = time.time_ns()
 
-    def begin(self, watcher: object, job_id: str, state: bytes, messages_before: int, *, resumed: bool) -> None:
-        """Begins a watch if the job's trace is recorded. state: a message of the job."""
+    def begin(self, watcher: object, job_id: str, traceparent: str, messages_before: int, *, resumed: bool) -> None:
+        """Begins a watch if the job's trace is recorded."""
         began = self._joining.pop(watcher, 0) or time.time_ns()
-        found = _TRACEPARENT.search(state, 0, _ENVELOPE_BYTES)
-        traceparent = found[1].decode("latin-1") if found else ""
         if is_recorded(traceparent):
             self._watches[watcher] = _Watch(traceparent, job_id, began, messages_before, resumed)
 

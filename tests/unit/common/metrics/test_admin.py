@@ -87,6 +87,23 @@ async def test_it_is_strict(request_: bytes, status: int) -> None:
     assert request_.startswith(b"HEAD") <= (body == b"")
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (b"Accept: application/openmetrics-text; version=1.0.0, */*;q=0.1\r\n", b"application/openmetrics-text"),
+        (b"accept:text/html\r\nACCEPT: application/openmetrics-text\r\n", b"application/openmetrics-text"),
+        (b"Accept: */*\r\n", b"text/plain"),
+        (b"X-Accept: application/openmetrics-text\r\n", b"text/plain"),
+        (b"", b"text/plain"),
+    ],
+)
+async def test_who_asks_for_openmetrics_gets_it(accept: bytes, kind: bytes) -> None:
+    async with serving() as port:
+        head, _, body = (await ask(port, b"GET /metrics HTTP/1.1\r\n" + accept + b"\r\n")).partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: " + kind + b"; version=" in head
+    assert body.endswith(b"# EOF\n") is kind.startswith(b"application")
+
+
 async def test_a_client_that_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidferry_common.metrics.admin.REQUEST_SECONDS", 0.2)
     async with serving() as port:

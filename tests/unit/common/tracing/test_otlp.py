@@ -14,7 +14,7 @@ from support.ports import free_port
 from support.product import wait_until
 from vidferry_common.contract.trace import parse_traceparent, trace_id
 from vidferry_common.settings import load_settings
-from vidferry_common.tracing import SpanKind, Tracer, TracingSettings, start_tracing
+from vidferry_common.tracing import SpanKind, Tracer, TracingSettings, log_ids, recorded_trace, start_tracing
 from vidferry_common.tracing.otlp import MAX_HELD, MAX_WAITING
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -55,6 +55,7 @@ def test_a_span_tells_all_that_it_was_told(collector: OtlpReceiver) -> None:
     (seen,) = collector.spans
     assert (seen.service, seen.name, seen.kind, seen.failed) == ("vidferry-test", "work", "CONSUMER", True)
     assert f"00-{seen.trace}-{seen.id}-01" == span.traceparent
+    assert (log_ids(span), recorded_trace(span)) == ({"trace_id": seen.trace, "span_id": seen.id}, seen.trace)
     assert (seen.trace, seen.parent) == (trace_id(PARENT), "00f067aa0ba902b7")
     assert (seen.start, seen.end) == (10**18, 2 * 10**18)
     assert seen.attributes == {"vidferry.attempt": 1, "vidferry.site": "x" * 512, "error.type": "network"}

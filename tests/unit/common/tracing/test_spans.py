@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from vidferry_common.settings import load_settings
-from vidferry_common.tracing import NO_TRACER, SpanKind, TracingSettings, start_tracing
+from vidferry_common.tracing import NO_TRACER, SpanKind, TracingSettings, log_ids, recorded_trace, start_tracing
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -21,6 +21,14 @@ def test_without_an_endpoint_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch
     part.fail("x")
     part.end()
     assert (part.recorded, part.traceparent) == (False, PARENT)
+
+
+def test_log_entries_and_exemplars_name_what_is_recorded() -> None:
+    """Not a span that only a caller records, and that nobody will find."""
+    trace = PARENT.split("-")[1]
+    span = NO_TRACER.begin("work", SpanKind.SERVER, PARENT)
+    assert (log_ids(span), recorded_trace(span)) == ({"trace_id": trace}, "")
+    assert log_ids(NO_TRACER.begin("work", SpanKind.SERVER)) == {}
 
 
 def test_without_an_endpoint_opentelemetry_is_not_imported() -> None:

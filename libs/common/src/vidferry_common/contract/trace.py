@@ -4,6 +4,9 @@ import re
 import secrets
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_IN_MESSAGE = re.compile(rb'"traceparent":"(.{55})"')
+_ENVELOPE_BYTES = 200
+"""of a message, in which its traceparent stands; what follows may be a site's or a caller's text"""
 _SAMPLED = 1
 
 
@@ -24,6 +27,12 @@ def is_recorded(traceparent: str) -> bool:
     """Whether it is a traceparent that has the sampled flag."""
     parts = parse_traceparent(traceparent)
     return parts is not None and bool(parts[2] & _SAMPLED)
+
+
+def find_traceparent(message: bytes) -> str:
+    """The traceparent in a message's envelope, empty where there is none."""
+    found = _IN_MESSAGE.search(message, 0, _ENVELOPE_BYTES)
+    return found[1].decode("latin-1") if found else ""
 
 
 def trace_id(traceparent: str) -> str:

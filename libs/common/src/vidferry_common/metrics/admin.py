@@ -18,7 +18,8 @@ from pydantic import Field
 from vidferry_common.http.host import is_host
 from vidferry_common.http.known_hosts import HostSettings
 from vidferry_common.metrics.loop_lag import LoopLag
-from vidferry_common.metrics.registry import CONTENT_TYPE, Registry
+from vidferry_common.metrics.negotiation import choose_form
+from vidferry_common.metrics.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ REQUEST_SECONDS = 5.0
 _TEXT = "text/plain; charset=utf-8"
 _BACKLOG = 64
 _HOST = re.compile(rb"^host[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_ACCEPT = re.compile(rb"^accept[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 class AdminSettings(HostSettings):
@@ -107,9 +109,9 @@ class AdminServer:
 
     async def _answer_request(self, reader: asyncio.StreamReader, reached: str) -> bytes:
         try:
-            method, path, host = _parse_request(await reader.readuntil(b"\r\n\r\n"))
+            method, path, host, accept = _parse_request(await reader.readuntil(b"\r\n\r\n"))
             self._check_host(host, reached)
-            status, kind, body = await self._find_page(path)
+            status, kind, body = await self._find_page(path, accept)
         except asyncio.LimitOverrunError:
             return _encode_response("431 Request Header Fields Too Large")
         except _Refused as refused:
@@ -122,10 +124,11 @@ class AdminServer:
         if host is not None and not (is_host(host) and self._hosts.is_known(host, reached)):
             raise _Refused("421 Misdirected Request")
 
-    async def _find_page(self, path: str) -> tuple[str, str, bytes]:
+    async def _find_page(self, path: str, accept: str) -> tuple[str, str, bytes]:
         match path:
             case "/metrics":
-                return "200 OK", CONTENT_TYPE, await self._registry.scrape()
+                form = choose_form(accept)
+                return "200 OK", form.value, await self._registry.scrape(form)
             case "/healthz":
                 return "200 OK", _TEXT, b"ok\n"
             case "/readyz":
@@ -136,8 +139,11 @@ class AdminServer:
                 raise _Refused("404 Not Found")
 
 
-def _parse_request(head: bytes) -> tuple[str, str, str | None]:
-    """Method, path and host, None where none is named; what follows the path and other headers mean nothing here."""
+def _parse_request(head: bytes) -> tuple[str, str, str | None, str]:
+    """Method, path, host and what is accepted; host is None where none is named.
+
+    What follows the path and other headers mean nothing here.
+    """
     parts = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
     if len(parts) != 3 or parts[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - method, target, version
         raise _Refused("400 Bad Request")
@@ -146,7 +152,9 @@ def _parse_request(head: bytes) -> tuple[str, str, str | None]:
     hosts = _HOST.findall(head)
     if len(hosts) > 1:
         raise _Refused("400 Bad Request")
-    return parts[0], parts[1].partition("?")[0], hosts[0].decode("latin-1").strip() if hosts else None
+    host = hosts[0].decode("latin-1").strip() if hosts else None
+    accept = b",".join(_ACCEPT.findall(head)).decode("latin-1")
+    return parts[0], parts[1].partition("?")[0], host, accept
 
 
 def _encode_response(status: str, body: bytes = b"", kind: str = _TEXT, headers: tuple[str, ...] = ()) -> bytes:

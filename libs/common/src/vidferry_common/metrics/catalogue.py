@@ -204,6 +204,7 @@ HTTP_DURATION = Definition(
     _API,
     (_ROUTE, _METHOD),
     _REQUEST_BUCKETS,
+    exemplars=True,
 )
 HTTP_PROBLEMS = Definition(
     "vidferry_http_problems_total",
@@ -329,6 +330,7 @@ QUEUE_WAIT = Definition(
     "Time from when an attempt was due to when a worker claimed it, by the clock of Redis.",
     _WORKER,
     buckets=_WAIT_BUCKETS,
+    exemplars=True,
 )
 STAGE_DURATION = Definition(
     "vidferry_stage_duration_seconds",
@@ -337,6 +339,7 @@ STAGE_DURATION = Definition(
     _WORKER,
     (_STAGE,),
     _WORK_BUCKETS,
+    exemplars=True,
 )
 DOWNLOAD_DURATION = Definition(
     "vidferry_download_duration_seconds",
@@ -346,6 +349,7 @@ DOWNLOAD_DURATION = Definition(
     _WORKER,
     (_OUTCOME,),
     _WORK_BUCKETS,
+    exemplars=True,
 )
 PROBE_DURATION = Definition(
     "vidferry_probe_duration_seconds",
@@ -355,6 +359,7 @@ PROBE_DURATION = Definition(
     _WORKER,
     (Label("outcome", ("completed", "failed")),),
     _WORK_BUCKETS,
+    exemplars=True,
 )
 NEGATIVE_DURATIONS = Definition(
     "vidferry_download_negative_durations_total",
@@ -643,6 +648,7 @@ MESSAGE_LATENCY = Definition(
     "Negative latencies are counted in `vidferry_gateway_message_negative_latencies_total`.",
     _GATEWAY,
     buckets=_LATENCY_BUCKETS,
+    exemplars=True,
 )
 NEGATIVE_LATENCIES = Definition(
     "vidferry_gateway_message_negative_latencies_total",

@@ -45,6 +45,8 @@ class Definition:
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
     """upper bounds of a histogram, ascending, without infinity"""
+    exemplars: bool = False
+    """whether its buckets name traces"""
 
     @property
     def unit(self) -> str:

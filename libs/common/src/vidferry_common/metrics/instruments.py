@@ -3,8 +3,10 @@
 (prometheus_client's own take a lock: 0.6 µs a count, 2.8 with labels.)
 """
 
+import time
 from bisect import bisect_left
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from vidferry_common.metrics.definitions import OTHER, Definition
 
@@ -39,20 +41,34 @@ class Counter(_Labelled):
         self.values[labels] = self.values.get(labels, 0) + by
 
 
+class Exemplar(NamedTuple):
+    """A value of a bucket, and the trace in which it came about."""
+
+    trace: str
+    value: float
+    time: float
+    """seconds since 1970"""
+
+
 class Buckets:
     """The counts of one series of a histogram."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("bounds", "counts", "exemplars", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
+        self.exemplars: dict[int, Exemplar] = {}
+        """the newest of each bucket, by the bucket's index"""
         self.sum = 0.0
 
-    def observe(self, value: float, count: int = 1) -> None:
-        """Counts that value, count times."""
-        self.counts[bisect_left(self.bounds, value)] += count
+    def observe(self, value: float, count: int = 1, trace: str = "") -> None:
+        """Counts that value, count times. trace: the id of its trace, if that is recorded."""
+        index = bisect_left(self.bounds, value)
+        self.counts[index] += count
         self.sum += value * count
+        if trace:
+            self.exemplars[index] = Exemplar(trace, value, time.time())
 
 
 class Histogram(_Labelled):
@@ -64,8 +80,9 @@ class Histogram(_Labelled):
             labels: Buckets(definition.buckets) for labels in definition.series
         }
 
-    def observe(self, value: float, *labels: str) -> None:
-        self.series_of(*labels).observe(value)
+    def observe(self, value: float, *labels: str, trace: str = "") -> None:
+        """trace: the id of the value's trace, if that is recorded."""
+        self.series_of(*labels).observe(value, trace=trace)
 
     def series_of(self, *labels: str) -> Buckets:
         """The buckets of one series, which a hot path keeps."""

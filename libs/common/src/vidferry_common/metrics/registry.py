@@ -2,23 +2,33 @@
 
 import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from enum import Enum
 from importlib.metadata import version
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from vidferry_common.metrics import catalogue
 from vidferry_common.metrics.clocks import ClockOffset
 from vidferry_common.metrics.definitions import Definition, Kind, Service
-from vidferry_common.metrics.instruments import Counter, Histogram
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+from vidferry_common.metrics.instruments import Buckets, Counter, Histogram
 
 Reading = Mapping[tuple[str, ...], float] | float | None
 """a value, or one for each series; None tells nothing now"""
+
+
+class Form(Enum):
+    """A form of the metrics, by its media type. Series have the same names in each."""
+
+    TEXT = CONTENT_TYPE_LATEST
+    """the text form, which has no exemplars"""
+    OPENMETRICS = openmetrics.CONTENT_TYPE_LATEST
+    """OpenMetrics 1.0"""
 
 
 class Registry(Collector):
@@ -63,11 +73,12 @@ class Registry(Collector):
         """Has prepare awaited before each scrape; it must end soon and raise nothing."""
         self._before.append(prepare)
 
-    async def scrape(self) -> bytes:
-        """The text form, version 0.0.4."""
+    async def scrape(self, form: Form = Form.TEXT) -> bytes:
+        """All metrics as they are now."""
         for prepare in self._before:
             await prepare()
-        return generate_latest(self._registry)
+        write = openmetrics.generate_latest if form is Form.OPENMETRICS else generate_latest
+        return write(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         for counter in self._counters:
@@ -92,7 +103,18 @@ def _make_family(definition: Definition, values: Mapping[tuple[str, ...], float]
 def _make_histogram(histogram: Histogram) -> Metric:
     definition = histogram.definition
     family = HistogramMetricFamily(definition.name, definition.help, labels=[label.name for label in definition.labels])
-    bounds = [*map(str, definition.buckets), "+Inf"]
     for labels, series in histogram.series.items():
-        family.add_metric(labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.sum)
+        family.add_metric(labels, _make_buckets(series), series.sum)
     return family
+
+
+def _make_buckets(series: Buckets) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """Bound, count and exemplar of each bucket."""
+    made: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+    for index, (bound, count) in enumerate(zip([*series.bounds, "+Inf"], accumulate(series.counts), strict=True)):
+        found = series.exemplars.get(index)
+        if found:
+            made.append((str(bound), count, Exemplar({"trace_id": found.trace}, found.value, found.time)))
+        else:
+            made.append((str(bound), count))
+    return made

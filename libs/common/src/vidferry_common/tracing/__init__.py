@@ -1,7 +1,17 @@
 """Traces: a few spans for each job, written by hand, and sent by OTLP where an endpoint is set."""
 
 from vidferry_common.tracing.settings import TracingSettings
-from vidferry_common.tracing.spans import NO_TRACER, Attributes, Span, SpanKind, SpanOutcome, Tracer, UntracedSpan
+from vidferry_common.tracing.spans import (
+    NO_TRACER,
+    Attributes,
+    Span,
+    SpanKind,
+    SpanOutcome,
+    Tracer,
+    UntracedSpan,
+    log_ids,
+    recorded_trace,
+)
 
 __all__ = [
     "NO_TRACER",
@@ -12,6 +22,8 @@ __all__ = [
     "Tracer",
     "TracingSettings",
     "UntracedSpan",
+    "log_ids",
+    "recorded_trace",
     "start_tracing",
 ]
 

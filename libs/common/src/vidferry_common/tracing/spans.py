@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol
 
+from vidferry_common.contract.trace import parse_traceparent, trace_id
+
 Attributes = Mapping[str, str | int | float | bool]
 """by their names in OpenTelemetry's semantic conventions, or by names that begin with `vidferry.` (docs/traces.md)"""
 
@@ -56,6 +58,19 @@ class Span(Protocol):
 
     def end(self, at: int = 0) -> None:
         """Ends it; a second call does nothing. at: when, in ns since 1970; 0: now."""
+
+
+def recorded_trace(span: Span) -> str:
+    """The id of the span's trace, empty if that is not recorded."""
+    return trace_id(span.traceparent) if span.recorded else ""
+
+
+def log_ids(span: Span) -> dict[str, str]:
+    """The fields of log entries that belong to the span: its trace, and itself if it is recorded."""
+    parts = parse_traceparent(span.traceparent)
+    if parts is None:
+        return {}
+    return {"trace_id": parts[0], "span_id": parts[1]} if span.recorded else {"trace_id": parts[0]}
 
 
 class Tracer(Protocol):

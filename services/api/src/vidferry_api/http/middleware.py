@@ -17,7 +17,7 @@ from vidferry_api.metrics import ApiMetrics
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.trace import continue_trace, trace_id
 from vidferry_common.log import log_fields
-from vidferry_common.tracing import Span, SpanKind, Tracer, UntracedSpan
+from vidferry_common.tracing import Span, SpanKind, Tracer, UntracedSpan, log_ids, recorded_trace
 
 logger = logging.getLogger(__name__)
 
@@ -147,11 +147,12 @@ class RequestLog:
         headers = Headers(scope=scope)
         span = self._begin_span(scope, headers)
         scope.setdefault("state", {})["span"] = span
-        trace = trace_id(span.traceparent)
+        ids = log_ids(span)
+        trace = ids["trace_id"]
         request_id = headers.get("x-request-id", "")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = trace
-        with log_fields(trace_id=trace, **({"request_id": request_id} if request_id != trace else {})):
+        with log_fields(**ids, **({"request_id": request_id} if request_id != trace else {})):
             await self._answer(scope, receive, send, span, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span, request_id: str) -> None:
@@ -179,7 +180,8 @@ class RequestLog:
         finally:
             seconds = time.monotonic() - started
             ms = round(seconds * 1000, 1)
-            self._metrics.count_request(scope, status, seconds - scope["state"].get("waited", 0))
+            waited = scope["state"].get("waited", 0)
+            self._metrics.count_request(scope, status, seconds - waited, recorded_trace(span))
             level = logging.DEBUG if scope["path"] in PROBE_PATHS else logging.INFO
             fields = _log_fields(scope)
             logger.log(level, "request", extra={**fields, "status": status, "ms": ms})

@@ -70,13 +70,18 @@ class Attempt:
         )  # fmt: skip
         self._reporter = Reporter(publisher, claim, self.abandon, context.metrics)
         self._trace = AttemptTrace.begin(context.tracer, claim)
-        self._state = AttemptState(first_update, self._reporter, context.metrics.new_stage_clock(), self._trace)
+        clock = context.metrics.new_stage_clock(self._trace.recorded_id)
+        self._state = AttemptState(first_update, self._reporter, clock, self._trace)
         self._site = site_of(claim.url)
         self._rule = context.sites.rules.of(self._site)
         """for all of the attempt, even if the file changes"""
         self._yt_dlp = ""
         """the version that its child was to run; empty where it was to have none"""
         self._is_counted = False
+
+    @property
+    def trace(self) -> AttemptTrace:
+        return self._trace
 
     def abandon(self) -> None:
         """Stops the attempt, which sends nothing more: another one has taken over, or nobody wants the video any more.
@@ -219,7 +224,7 @@ class Attempt:
             raise FenceLost
         self._state.finish(update)
         self._reporter.count_sent(job_ids, update, step=True)
-        self._context.metrics.count_finished(self._claim, update)
+        self._context.metrics.count_finished(self._claim, update, self._trace.recorded_id)
         self._trace.end_with(update)
         self._count_end(_outcome_of(update))
         self._log_end(update)
@@ -270,7 +275,7 @@ class Attempt:
             metrics.retries.add(code)
             logger.info("attempt put back", extra=self._describe(code) | fields)
         elif outcome is RequeueOutcome.ENDED:
-            metrics.count_failed(self._claim.created, code)
+            metrics.count_failed(self._claim.created, code, self._trace.recorded_id)
             self._log_end(self._state.current.as_failed(failed))
 
     async def _count_for_yt_dlp(self, failed: ErrorCode | None) -> None:

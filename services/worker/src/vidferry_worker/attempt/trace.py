@@ -5,7 +5,7 @@ from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.messages import Update
 from vidferry_common.contract.stages import Stage, Step
 from vidferry_common.store import Claim
-from vidferry_common.tracing import NO_TRACER, Span, SpanKind, Tracer, attributes
+from vidferry_common.tracing import NO_TRACER, Span, SpanKind, Tracer, attributes, log_ids, recorded_trace
 
 EXTRACT, DOWNLOAD, MERGE, UPLOAD, SIGN = "extract", "download", "merge", "upload", "sign"
 _BEGINS = {Stage.DOWNLOADING: DOWNLOAD, Stage.MERGING: MERGE, Stage.UPLOADING: UPLOAD, Stage.RESPONSE: SIGN}
@@ -39,6 +39,16 @@ class AttemptTrace:
     @property
     def recorded(self) -> bool:
         return self._span.recorded
+
+    @property
+    def recorded_id(self) -> str:
+        """The trace's id, empty if it is not recorded."""
+        return recorded_trace(self._span)
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """The fields that all entries of the attempt have."""
+        return log_ids(self._span)
 
     def add_link(self, traceparent: str) -> None:
         self._span.add_link(traceparent)

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from vidferry_common.contract.batches import BatchWarning, PlaylistRequest
 from vidferry_common.contract.errors import JobFailure
 from vidferry_common.contract.identity import site_of
+from vidferry_common.contract.trace import trace_id
+from vidferry_common.log import add_log_fields
 from vidferry_common.store import BatchMovedOn, OpenBatch, RedisFull, Store, Task
 from vidferry_common.tracing import NO_TRACER, SpanKind, Tracer, attributes
 from vidferry_worker.batches.children import FULL_SECONDS, ChildMaker
@@ -49,6 +51,8 @@ class BatchMaker:
     async def make(self, task: Task) -> None:
         """Makes what can be made now, and lets the task be done again later."""
         batch = await self._store.batches.read(task.id)
+        if batch is not None:
+            add_log_fields(trace_id=trace_id(batch.making.traceparent))
         if batch is None:
             await self._queue.finish(task)
         elif batch.stopped == "cancelled":  # whoever cancelled it may have died amid its children

@@ -7,9 +7,10 @@ from dataclasses import replace
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_common.contract.identity import site_of
 from vidferry_common.contract.probes import Probe
+from vidferry_common.log import add_log_fields
 from vidferry_common.store import Task
 from vidferry_common.store.probes import QUEUE
-from vidferry_common.tracing import Span, SpanKind, attributes
+from vidferry_common.tracing import Span, SpanKind, attributes, log_ids, recorded_trace
 from vidferry_worker.children.protocol import LookOrder, LookPurpose, Probed
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.looks.look import look_at
@@ -41,6 +42,7 @@ class ProbeRunner:
         if not await self._probes.begin(task):
             return
         span = self._begin_span(task)
+        add_log_fields(**log_ids(span))
         try:
             await self._run(task, span)
         finally:
@@ -59,16 +61,16 @@ class ProbeRunner:
         except JobFailure as failure:
             logger.log(failure.log_level, "probe failed", extra=self._describe(task) | failure.log_fields)
             span.fail(failure.code)
-            await self._fail(task, failure)
+            await self._fail(task, failure, span)
         except Exception:
             logger.exception(
                 "probe failed with an unexpected error", extra=self._describe(task) | {"code": ErrorCode.INTERNAL}
             )
             span.fail(ErrorCode.INTERNAL)
-            await self._fail(task, JobFailure(ErrorCode.INTERNAL))
+            await self._fail(task, JobFailure(ErrorCode.INTERNAL), span)
         else:
             if await until_redis_answers(lambda: self._probes.complete(task, probe)):
-                self._context.metrics.count_probe(task.fields["created"], completed=True)
+                self._count(task, span, completed=True)
                 logger.info("probe ended", extra=self._describe(task))
 
     @staticmethod
@@ -76,10 +78,14 @@ class ProbeRunner:
         """The fields that all log entries about a probe have."""
         return {"job_id": task.id, "site": site_of(task.fields["url"])}
 
-    async def _fail(self, task: Task, failure: JobFailure) -> None:
+    async def _fail(self, task: Task, failure: JobFailure, span: Span) -> None:
         described = failure.describe(site_of(task.fields["url"]))
         if await until_redis_answers(lambda: self._probes.fail(task, described)):
-            self._context.metrics.count_probe(task.fields["created"], completed=False)
+            self._count(task, span, completed=False)
+
+    def _count(self, task: Task, span: Span, *, completed: bool) -> None:
+        trace = recorded_trace(span)
+        self._context.metrics.count_probe(task.fields["created"], completed=completed, trace=trace)
 
     async def _look(self, task: Task) -> Probe:
         if task.lost >= MAX_LOST:

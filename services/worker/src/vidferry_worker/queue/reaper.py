@@ -7,7 +7,7 @@ from collections.abc import Callable
 from vidferry_common.contract.errors import ErrorCode
 from vidferry_common.contract.messages import queued_update
 from vidferry_common.store import Cause, DownloadRecord, Requeue, RequeueOutcome, Store, StoreUnavailable
-from vidferry_common.tracing import NO_TRACER, Attributes, SpanKind, Tracer
+from vidferry_common.tracing import NO_TRACER, Attributes, Span, SpanKind, Tracer, UntracedSpan, log_ids, recorded_trace
 from vidferry_worker.metrics import WorkerMetrics
 
 logger = logging.getLogger(__name__)
@@ -77,17 +77,19 @@ class LeaseReaper:
         outcome = await self._store.downloads.requeue(download_id, attempt, how)
         if outcome is RequeueOutcome.STALE:
             return
-        logger.warning("a worker was lost", extra={"download_id": download_id, "attempt": attempt, "outcome": outcome})
+        span = self._trace_loss(download_id, record)
+        told = {"download_id": download_id, "attempt": attempt, "outcome": outcome}
+        logger.warning("a worker was lost", extra=told | log_ids(span))
         self._metrics.worker_losses.add(outcome)
-        self._trace_loss(download_id, record)
         if outcome is RequeueOutcome.ENDED and record:
-            self._metrics.count_failed(record.created, ErrorCode.WORKER_LOST)
+            self._metrics.count_failed(record.created, ErrorCode.WORKER_LOST, recorded_trace(span))
 
-    def _trace_loss(self, download_id: str, record: DownloadRecord | None) -> None:
-        """Tells of the lost attempt in its trace, since its own worker could not."""
+    def _trace_loss(self, download_id: str, record: DownloadRecord | None) -> Span:
+        """Tells of the lost attempt in its trace, since its own worker could not. Returns the span, which has ended."""
         if record is None or not record.traceparent:
-            return
+            return UntracedSpan("")
         told: Attributes = {"vidferry.download.id": download_id, "vidferry.attempt": record.attempt}
         span = self._tracer.begin("requeue downloads", SpanKind.INTERNAL, record.traceparent, told)
         span.fail(ErrorCode.WORKER_LOST)
         span.end()
+        return span

@@ -2,7 +2,6 @@
 
 import logging
 
-from vidferry_common.contract.trace import trace_id
 from vidferry_common.log import add_log_fields, log_fields
 from vidferry_common.store import Claim, DownloadStatus
 from vidferry_worker.attempt.attempt import Attempt
@@ -31,10 +30,10 @@ class Runner:
         if claim is None:
             logger.info("stale attempt ignored")
             return
-        add_log_fields(trace_id=trace_id(claim.traceparent))
         metrics = self._context.metrics
-        metrics.count_claimed(claim)
         running = Attempt(self._context, self._publisher, claim)
+        add_log_fields(**running.trace.log_fields)
+        metrics.count_claimed(claim, running.trace.recorded_id)
         self.leases.hold(download_id, attempt, running.abandon)
         try:
             with metrics.running_attempt():

@@ -5,12 +5,11 @@ import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import orjson
-
+from vidferry_common.contract.trace import find_traceparent
 from vidferry_common.metrics.catalogue import DeliveryOutcome
 from vidferry_common.store import Delivery, DeliveryAttempt, DeliveryQueue, OutboxEvent, ReceiverState, Settlement, Task
 from vidferry_common.store.webhooks import SLOW_SECONDS
-from vidferry_common.tracing import NO_TRACER, Attributes, Span, SpanKind, Tracer
+from vidferry_common.tracing import NO_TRACER, Attributes, Span, SpanKind, Tracer, UntracedSpan, log_ids
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.webhooks.request import make_request
 from vidferry_worker.webhooks.schedule import next_delay
@@ -56,20 +55,19 @@ class Deliverer:
         event: OutboxEvent | None = delivery.event
         while event is not None:
             delivery = replace(delivery, event=event)
-            settlement, outcome = await self._try(delivery)
+            settlement, outcome, span = await self._try(delivery)
             event = await self._queue.settle(delivery, settlement)
             self._metrics.webhooks.add(outcome)
-            _log_outcome(delivery, settlement, outcome)
+            _log_outcome(delivery, settlement, outcome, span)
             if settlement.disabled is not None:
                 delivery = replace(delivery, disabled=settlement.disabled)
 
-    async def _try(self, delivery: Delivery) -> tuple[Settlement, DeliveryOutcome]:
-        """Sends the event once."""
+    async def _try(self, delivery: Delivery) -> tuple[Settlement, DeliveryOutcome, Span]:
+        """Sends the event once. The span has ended."""
         log = delivery.event.log
         if delivery.disabled and not log.resent:
-            return Settlement(
-                replace(log, status="disabled", next_attempt=None), settled=True
-            ), DeliveryOutcome.DISABLED
+            settlement = Settlement(replace(log, status="disabled", next_attempt=None), settled=True)
+            return settlement, DeliveryOutcome.DISABLED, UntracedSpan(find_traceparent(delivery.event.message))
         began, clock = time.time(), time.monotonic()
         span = self._begin_span(delivery)
         answer: Answer | DeliveryError
@@ -79,14 +77,12 @@ class Deliverer:
             answer = error.error
         settlement, outcome = judge(delivery, answer, began, time.monotonic() - clock)
         _end_span(span, answer, outcome)
-        return settlement, outcome
+        return settlement, outcome, span
 
     def _begin_span(self, delivery: Delivery) -> Span:
         """The span of one try. It names the receiver by its host: the rest of its URL may be a secret."""
-        if not self._tracer.enabled:
-            return NO_TRACER.begin("", SpanKind.CLIENT)
         event = delivery.event
-        span = self._tracer.begin("POST webhook", SpanKind.CLIENT, orjson.loads(event.message)["traceparent"])
+        span = self._tracer.begin("POST webhook", SpanKind.CLIENT, find_traceparent(event.message))
         if span.recorded:
             told: Attributes = {
                 "http.request.method": "POST",
@@ -151,7 +147,7 @@ def _count_failures(delivery: Delivery) -> int:
     return delivery.event.log.attempt_count + 1
 
 
-def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOutcome) -> None:
+def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOutcome, span: Span) -> None:
     """Names the receiver by its host: the rest of its URL may be a secret."""
     last = settlement.log.attempts[-1] if settlement.log and settlement.log.attempts else None
     told = {
@@ -162,6 +158,7 @@ def _log_outcome(delivery: Delivery, settlement: Settlement, outcome: DeliveryOu
         "receiver": urlsplit(delivery.url).hostname,
         "status": last.status if last else None,
         "error": last.error if last else None,
+        **log_ids(span),
     }
     match outcome:
         case DeliveryOutcome.DELIVERED | DeliveryOutcome.RETRIED:

@@ -235,4 +235,4 @@ class EventStream(ClientConnection):
         asyncio.get_running_loop().call_soon(self._transport.close)
 
     def _log_fields(self) -> dict[str, str]:
-        return {"job_id": self.job_id}
+        return {"job_id": self.job_id, "trace_id": self.services.hub.find_trace(self.job_id)}

@@ -249,4 +249,6 @@ class WebSocketConnection(ClientConnection):
             self._transport.close()
 
     def _log_fields(self) -> dict[str, str]:
-        return {"job_id": self.job_id} if self.job_id else {}
+        if not self.job_id:
+            return {}
+        return {"job_id": self.job_id, "trace_id": self.services.hub.find_trace(self.job_id)}
