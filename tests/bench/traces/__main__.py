@@ -6,6 +6,7 @@ BENCH_RATE is of frames a second (20,000), for a machine whose Redis can't publi
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from support.redis_server import RedisServer, redis_server
 from support.services import ALL_SLOTS, Gateway
 
 SLOTS = 4
+IDLE_SECONDS = 6.0
+"""after the jobs of a round, within which spans are sent: so each side is idle for as long"""
 RECORDED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 SHAPE, SHORT_SHAPE = Shape(2000, 1, float(os.environ.get("BENCH_RATE", "20000")), 8), Shape(200, 1, 2_000, 2)
 
@@ -45,6 +48,7 @@ class Side:
             self.product.post(f"{self.origin.address}/media/clip.mp4?{number}")
         self.posted += count
         self.product.rest()
+        time.sleep(IDLE_SECONDS)
         if self.collector:
             self.collector.wait_for(lambda _: self._sent("process downloads") == self.posted)
             self.collector.wait_for(lambda _: self._sent("POST /api/download") == self.posted)
@@ -89,6 +93,33 @@ def job_rows(rounds: int, count: int) -> list[list[str]]:
     return [_row(name, *sides) for name, *sides in zip(names, columns[False], columns[True], strict=True)]
 
 
+def request_row(rounds: int, count: int) -> list[str]:
+    """CPU ms a POST of an api alone and at work: all requests share what it does every five seconds to send spans."""
+    costs: dict[bool, list[float]] = {False: [], True: []}
+    with OtlpReceiver() as collector, busy_api(None) as off, busy_api(collector) as on:
+        for number in range(-1, rounds):
+            for traced, product in ((False, off), (True, on)) if number % 2 else ((True, on), (False, off)):
+                before = cpu_seconds(product.api.pid)
+                for each in range(count):
+                    product.post(f"https://example.org/{number}/{each}")
+                time.sleep(IDLE_SECONDS)
+                costs[traced].append((cpu_seconds(product.api.pid) - before) / count * 1000)
+                print("a request", traced, costs[traced][-1], file=sys.stderr, flush=True)
+        assert len(collector.spans) == 2 * count * (rounds + 1)
+    return _row("a busy api, a request", costs[False][1:], costs[True][1:])
+
+
+@contextmanager
+def busy_api(collector: OtlpReceiver | None) -> Iterator[Product]:
+    """Without a worker: what it accepts waits."""
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} if collector else {}
+    with (
+        TemporaryDirectory(prefix="vidferry-bench-") as home,
+        Product(Path(home), environment={**told, "VIDFERRY_CALLER_RATE": "0"}, gateways=0) as product,
+    ):
+        yield product
+
+
 def gateway_row(shape: Shape, rounds: int) -> list[str]:
     """CPU µs a frame of the gateway."""
     costs: dict[bool, list[float]] = {False: [], True: []}
@@ -118,7 +149,7 @@ def _row(name: str, off: Sequence[float], on: Sequence[float]) -> list[str]:
 def main() -> None:
     short = "--short" in sys.argv
     rounds, count = (4, 12) if short else (8, 40)
-    rows = job_rows(rounds, count)
+    rows = [request_row(3 if short else 7, 100 if short else 1000), *job_rows(rounds, count)]
     rows.append(gateway_row(SHORT_SHAPE if short else SHAPE, 3 if short else 5))
     head = f"{rounds} rounds of {count} jobs on each side, in turns; CPU ms a job, medians."
     text = f"{head} The gateway at {SHAPE.rate:,.0f} frames a second to {SHAPE.sockets:,} sockets:\n\n" + report.table(
