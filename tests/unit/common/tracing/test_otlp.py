@@ -15,7 +15,7 @@ from support.product import wait_until
 from vidferry_common.contract.trace import parse_traceparent, trace_id
 from vidferry_common.settings import load_settings
 from vidferry_common.tracing import SpanKind, Tracer, TracingSettings, log_ids, recorded_trace, start_tracing
-from vidferry_common.tracing.otlp import MAX_HELD, MAX_WAITING
+from vidferry_common.tracing.otlp import MAX_EVENTS, MAX_HELD, MAX_WAITING
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNRECORDED = PARENT[:-2] + "00"
@@ -61,6 +61,34 @@ def test_a_span_tells_all_that_it_was_told(collector: OtlpReceiver) -> None:
     assert seen.attributes == {"vidferry.attempt": 1, "vidferry.site": "x" * 512, "error.type": "network"}
     assert seen.events == [("stream", {"vidferry.bytes": 7})]
     assert seen.links == [(trace_id(PARENT), "00f067aa0ba902b7")]
+
+
+def test_what_it_is_told_after_its_end_is_ignored(collector: OtlpReceiver) -> None:
+    tracer = open_tracer(collector.url)
+    whole = tracer.begin("whole", SpanKind.SERVER, attributes={"vidferry.outcome": "completed"})
+    part = whole.begin("part")
+    for span in (part, whole):
+        span.end()
+        span.rename("other")
+        span.set({"vidferry.outcome": "lost"})
+        span.add_link(PARENT)
+        span.add_event("stream", {})
+        span.fail("late")
+    tracer.close()
+
+    told = [(span.name, span.attributes, span.links, span.events, span.failed) for span in collector.spans]
+    assert told == [("whole", {"vidferry.outcome": "completed"}, [], [], False), ("part", {}, [], [], False)]
+
+
+def test_a_span_has_so_many_events_and_no_more(collector: OtlpReceiver) -> None:
+    tracer = open_tracer(collector.url)
+    span = tracer.begin("work", SpanKind.SERVER)
+    for number in range(MAX_EVENTS + 1):
+        span.add_event("stream", {"vidferry.stream": number})
+    span.end()
+    tracer.close()
+
+    assert len(collector.spans[0].events) == MAX_EVENTS
 
 
 def test_parts_are_sent_after_the_whole(collector: OtlpReceiver) -> None:

@@ -1,7 +1,8 @@
 """Records spans and sends them by OTLP over HTTP: the one module that knows OpenTelemetry.
 
-Spans are sent by a thread of OpenTelemetry's. Where the collector is slow or away, spans are dropped, and nothing waits
-for it.
+What a span is told is kept as it is, and becomes a span of OpenTelemetry's at its end: those that the SDK's tracer
+begins take a lock and check each word. Spans are sent by a thread of OpenTelemetry's. Where the collector is slow or
+away, spans are dropped, and nothing waits for it.
 """
 
 import logging
@@ -13,13 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanKind as SdkKind
 
 from vidferry_common.contract.trace import parse_traceparent
 from vidferry_common.tracing.settings import TracingSettings
@@ -31,13 +32,19 @@ FLUSH_SECONDS = 3.0
 """that a program takes at its end to send what is left"""
 MAX_ATTRIBUTE = 512
 """characters of an attribute's value"""
+MAX_EVENTS = 128
+"""of a span"""
 MAX_HELD = 512
 """ended parts of a span that wait for its own end; further ones go ahead of it"""
 MAX_WAITING = 2048
 """ended spans that wait until they have been sent; further ones are dropped"""
 MAX_BATCH = 512
 """spans of one request"""
-_KINDS = {kind: trace.SpanKind[kind.name] for kind in SpanKind}
+_KINDS = {kind: SdkKind[kind.name] for kind in SpanKind}
+_SCOPE = InstrumentationScope("vidferry")
+_RECORDED, _UNRECORDED = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID, TraceFlags.RANDOM_TRACE_ID
+"""the flags of a trace that begins here"""
+_SUCCEEDED, _FAILED = Status(), Status(StatusCode.ERROR)
 
 
 class OtlpTracer:
@@ -57,15 +64,8 @@ class OtlpTracer:
                 "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
             }
         )
-        self._provider = TracerProvider(
-            sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
-            resource=resource,
-            span_limits=SpanLimits(max_span_attribute_length=MAX_ATTRIBUTE),
-            shutdown_on_exit=False,
-        )
         exporter = _LoggedExporter(OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces"), reasons, self._counts)
-        self._provider.add_span_processor(_BoundedProcessor(exporter, self._counts))
-        self._tracer = self._provider.get_tracer("vidferry")
+        self._outlet = _Outlet(_BoundedProcessor(exporter, self._counts), resource)
 
     def begin(
         self,
@@ -78,77 +78,111 @@ class OtlpTracer:
         link: str = "",
     ) -> Span:
         around = _parse(parent)
-        if around is not None and not around.trace_flags.sampled:
-            return UntracedSpan(parent)
-        context = Context() if around is None else trace.set_span_in_context(trace.NonRecordingSpan(around), Context())
-        linked = _parse(link)
-        span = self._tracer.start_span(
-            name, context, _KINDS[kind], attributes, [trace.Link(linked)] if linked else (), start or None
-        )
-        if not span.is_recording():
-            return UntracedSpan(parent if around else _format(span.get_span_context()))
-        return _RecordedSpan(self._tracer, span)
+        if around is None:
+            trace_id, flags = _new_id(128), _RECORDED if self._is_drawn() else _UNRECORDED
+        else:
+            trace_id, flags = around.trace_id, around.trace_flags
+        if not flags & TraceFlags.SAMPLED:
+            return UntracedSpan(parent if around else _format(_new_context(trace_id, flags)))
+        span = _RecordedSpan(self._outlet, name, kind, _new_context(trace_id, flags), around, start)
+        if attributes:
+            span.set(attributes)
+        span.add_link(link)
+        return span
+
+    def _is_drawn(self) -> bool:
+        # By lot: a caller who chooses the trace's id could foresee what is decided by that.
+        return random.random() < self._ratio  # noqa: S311 - guards no secret
 
     def decide(self, traceparent: str) -> str:
         around = _parse(traceparent)
         if around is None:
             return ""
-        # By lot: a caller who chooses the trace's id could foresee what is decided by that.
-        flags = trace.TraceFlags.SAMPLED if random.random() < self._ratio else 0  # noqa: S311 - guards no secret
-        decided = trace.SpanContext(
-            around.trace_id, around.span_id, is_remote=True, trace_flags=trace.TraceFlags(flags)
-        )
-        return _format(decided)
+        flags = TraceFlags(TraceFlags.SAMPLED if self._is_drawn() else TraceFlags.DEFAULT)
+        return _format(SpanContext(around.trace_id, around.span_id, is_remote=True, trace_flags=flags))
 
     def count_spans(self) -> Mapping[tuple[str, ...], float]:
         return {(outcome.value,): float(count) for outcome, count in self._counts.ended.items()}
 
     def close(self) -> None:
         # In a thread, since OpenTelemetry would wait for half a minute.
-        closing = threading.Thread(target=self._provider.shutdown, name="tracing-close", daemon=True)
+        closing = threading.Thread(target=self._outlet.processor.shutdown, name="tracing-close", daemon=True)
         closing.start()
         closing.join(FLUSH_SECONDS)
+
+
+class _Outlet:
+    """Where ended spans go."""
+
+    def __init__(self, processor: SpanProcessor, resource: Resource) -> None:
+        self.processor, self.resource = processor, resource
 
 
 class _RecordedSpan:
     """A span that is recorded.
 
     It leaves with its parent, if that is of this program: if a program dies, no span is left without the one above it.
+    What it is told after its end is ignored.
     """
 
-    __slots__ = ("_end", "_parent", "_span", "_tracer", "held", "sent", "traceparent")
+    __slots__ = (
+        "_attributes", "_context", "_end", "_events", "_kind", "_links", "_name", "_outlet", "_parent",
+        "_parent_context", "_start", "_status", "held", "sent", "traceparent",
+    )  # fmt: skip
     recorded = True
 
-    def __init__(self, tracer: trace.Tracer, span: trace.Span, parent: "_RecordedSpan | None" = None) -> None:
-        self._tracer, self._span, self._parent = tracer, span, parent
+    def __init__(
+        self,
+        outlet: _Outlet,
+        name: str,
+        kind: SpanKind,
+        context: SpanContext,
+        around: SpanContext | None,
+        start: int = 0,
+        parent: "_RecordedSpan | None" = None,
+    ) -> None:
+        self._outlet, self._name, self._kind, self._parent = outlet, name, kind, parent
+        self._context, self._parent_context = context, around
+        self._attributes: dict[str, str | int | float | bool] = {}
+        self._events: list[Event] = []
+        self._links: list[Link] = []
+        self._status = _SUCCEEDED
         self.held: list[_RecordedSpan] = []
         """ended parts that wait for its own end"""
-        self._end, self.sent = 0, False
-        self.traceparent = _format(span.get_span_context())
+        self._start, self._end, self.sent = start or time.time_ns(), 0, False
+        self.traceparent = _format(context)
 
     def begin(
         self, name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes | None = None, start: int = 0
     ) -> Span:
-        context = trace.set_span_in_context(self._span, Context())
-        span = self._tracer.start_span(name, context, _KINDS[kind], attributes, start_time=start or None)
-        return _RecordedSpan(self._tracer, span, self)
+        context = _new_context(self._context.trace_id, self._context.trace_flags)
+        span = _RecordedSpan(self._outlet, name, kind, context, self._context, start, self)
+        if attributes:
+            span.set(attributes)
+        return span
 
     def rename(self, name: str) -> None:
-        self._span.update_name(name)
+        if not self._end:
+            self._name = name
 
     def set(self, attributes: Attributes) -> None:
-        self._span.set_attributes(dict(attributes))
+        if self._end:
+            return
+        for name, value in attributes.items():
+            self._attributes[name] = value[:MAX_ATTRIBUTE] if isinstance(value, str) else value
 
     def add_link(self, traceparent: str) -> None:
-        if linked := _parse(traceparent):
-            self._span.add_link(linked)
+        if not self._end and (linked := _parse(traceparent)):
+            self._links.append(Link(linked))
 
     def add_event(self, name: str, attributes: Attributes) -> None:
-        self._span.add_event(name, attributes)
+        if not self._end and len(self._events) < MAX_EVENTS:
+            self._events.append(Event(name, dict(attributes), time.time_ns()))
 
     def fail(self, error_type: str) -> None:
-        self._span.set_attribute("error.type", error_type)
-        self._span.set_status(trace.StatusCode.ERROR)
+        self.set({"error.type": error_type})
+        if not self._end:
+            self._status = _FAILED
 
     def end(self, at: int = 0) -> None:
         if self._end:
@@ -162,7 +196,12 @@ class _RecordedSpan:
     def send(self) -> None:
         """Hands it over to be sent, and then the ended parts of it."""
         self.sent = True
-        self._span.end(self._end)
+        self._outlet.processor.on_end(
+            ReadableSpan(
+                self._name, self._context, self._parent_context, self._outlet.resource, self._attributes, self._events,
+                self._links, _KINDS[self._kind], None, self._status, self._start, self._end, _SCOPE,
+            )
+        )  # fmt: skip
         for part in self.held:
             part.send()
         self.held.clear()
@@ -251,13 +290,22 @@ class _Reasons(logging.Handler):
         self.first = text[:MAX_ATTRIBUTE]
 
 
-def _parse(traceparent: str) -> trace.SpanContext | None:
+def _new_id(bits: int) -> int:
+    return random.getrandbits(bits) or 1  # 0 is none
+
+
+def _new_context(trace_id: int, flags: int) -> SpanContext:
+    """The context of a new span."""
+    return SpanContext(trace_id, _new_id(64), is_remote=False, trace_flags=TraceFlags(flags))
+
+
+def _parse(traceparent: str) -> SpanContext | None:
     parts = parse_traceparent(traceparent)
     if parts is None:
         return None
     trace_id, span_id, flags = parts
-    return trace.SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=trace.TraceFlags(flags))
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(flags))
 
 
-def _format(context: trace.SpanContext) -> str:
+def _format(context: SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
