@@ -110,27 +110,25 @@ async def test_it_follows_what_is_published_and_taken_back(setting: Setting) -> 
 async def test_two_generations_at_most(setting: Setting) -> None:
     """While a download runs on the one before, a third is not loaded; going back needs no third."""
     check, zygotes = setting.switch.check_published, setting.zygotes
-    held = zygotes.current.make_folder("of a download that runs")
-    await setting.publish(NEWER)
-    await check()
-    assert zygotes.has_former
-    await setting.publish(NEWEST)
-    await check()
-    assert setting.runs == NEWER
-    assert setting.homes == 1
-    held.rmdir()
+    async with zygotes.current.open_folder("of a download that runs"):
+        await setting.publish(NEWER)
+        await check()
+        assert zygotes.has_former
+        await setting.publish(NEWEST)
+        await check()
+        assert setting.runs == NEWER
+        assert setting.homes == 1
     await check()
     await check()
     assert setting.runs == NEWEST
-    held = zygotes.current.make_folder("another")
     template = zygotes.current.template
-    await setting.roll_back(NEWEST)
-    await check()
-    assert setting.runs == NEWER
-    assert zygotes.has_former
-    assert template
-    assert members(template.pid) == {template.pid}
-    held.rmdir()
+    async with zygotes.current.open_folder("another"):
+        await setting.roll_back(NEWEST)
+        await check()
+        assert setting.runs == NEWER
+        assert zygotes.has_former
+        assert template
+        assert members(template.pid) == {template.pid}
     await zygotes.close_former()
     await until(lambda: not members(template.pid))
     await check()

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -141,9 +140,9 @@ async def test_a_bundle_downloads(bundle: Path, worker_environment: pytest.Monke
         await zygote.start()
         assert zygote.template
         for name in ("first", "second"):
-            outcome = await download(zygote, zygote.make_folder(name), site.url("/media/clip.mp4"))
-            assert outcome.file.stat().st_size > 0
-            await asyncio.to_thread(shutil.rmtree, outcome.folder)
+            async with zygote.open_folder(name) as folder:
+                outcome = await download(zygote, folder, site.url("/media/clip.mp4"))
+                assert outcome.file.stat().st_size > 0
         assert zygote.is_idle
         group = zygote.template.pid
         assert members(group) == {group}
@@ -245,28 +244,70 @@ async def test_what_it_says_is_text(tmp_path: Path, worker_environment: pytest.M
             await zygote.start()
 
 
+FORK = """
+def fork(says):
+    "Forks a child as the zygote expects it, which sleeps."
+    order = json.loads(line.recv(65536))
+    between = os.fork()
+    if between == 0:
+        between = os.getpid()
+        if os.fork() == 0:
+            while os.getppid() == between:
+                time.sleep(0.01)
+            for _ in range(says):
+                line.send(b'{}')
+            time.sleep(3600)
+        os._exit(0)
+    return order["folder"]
+import json
+"""
+
+
 async def test_no_child_is_named_twice(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
     """The attempt of the first one would wait for its end for ever."""
-    code = """
-line.recv(65536)
-between = os.fork()
-if between == 0:
-    between = os.getpid()
-    if os.fork() == 0:
-        while os.getppid() == between:
-            time.sleep(0.01)
-        for _ in range(2):
-            line.send(b'{}')
-        time.sleep(3600)
-    os._exit(0)
-time.sleep(3600)
-"""
-    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", code))) as zygote:
-        first = await zygote.fork(zygote.make_folder("first"))
-        second = await zygote.fork(zygote.make_folder("second"))
+    code = f"{FORK}\nfork(2)\ntime.sleep(3600)"
+    async with (
+        zygote_of(hostile(tmp_path, LIAR.replace("CODE", code))) as zygote,
+        zygote.open_folder("first") as one,
+        zygote.open_folder("second") as other,
+    ):
+        first = await zygote.fork(one)
+        second = await zygote.fork(other)
         await asyncio.wait_for(asyncio.gather(first.exited, second.exited), 30)
         await first.close()
         await second.close()
+
+
+WRITE = """
+folder = fork(1)
+while True:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        open(os.path.join(folder, 'file'), 'w').close()
+    except OSError:
+        pass
+"""
+
+
+async def test_what_it_goes_on_to_write_keeps_no_generation(
+    tmp_path: Path, worker_environment: pytest.MonkeyPatch
+) -> None:
+    """It is ended, and what it has left is removed before it is started again."""
+    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", FORK + WRITE))) as zygote:
+        async with zygote.open_folder("a") as folder:
+            child = await zygote.fork(folder)
+            await child.close()
+        await until(folder.exists)
+        assert zygote.is_idle
+        assert zygote.template
+        group = zygote.template.pid
+        monitor = asyncio.create_task(ResourceMonitor(zygote, ResourceLimits(GIB, GIB, 256 * 1024**2)).run())
+        try:
+            await until(lambda: zygote.template is None and not members(group))
+        finally:
+            monitor.cancel()
+        await zygote.start()
+        assert not folder.exists()
 
 
 LIES = {
@@ -283,9 +324,10 @@ async def test_lies_of_a_child_end_the_bundle(lie: str, tmp_path: Path, worker_e
         await zygote.start()
         assert zygote.template
         group = zygote.template.pid
-        child = await zygote.fork(zygote.make_folder("a"))
-        assert await asyncio.wait_for(child.exited, 30) == -9
-        await child.close()
+        async with zygote.open_folder("a") as folder:
+            child = await zygote.fork(folder)
+            assert await asyncio.wait_for(child.exited, 30) == -9
+            await child.close()
         await until(lambda: zygote.template is None)
         await until(lambda: not members(group))
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -141,13 +142,34 @@ def test_a_folder_that_is_moved_out_meanwhile_leads_nowhere_else(
     inner.mkdir(parents=True)
     remove_files = folder_tree._remove_files
 
-    def move(fd: int) -> str | None:
+    def move(fd: int, deadline: float) -> str | None:
         if os.path.samestat(os.fstat(fd), inner.stat()):
             inner.rename(tmp_path / "x")
             monkeypatch.undo()
-        return remove_files(fd)
+        return remove_files(fd, deadline)
 
     monkeypatch.setattr(folder_tree, "_remove_files", move)
     with pytest.raises(OSError, match="moved"):
         folder_tree.remove(tmp_path / "job")
     assert others.exists()
+
+
+def test_a_tree_that_grows_as_fast_as_it_is_removed_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a bundle has started may still write there."""
+    (tmp_path / "job" / "0").mkdir(parents=True)
+    rmdir, numbers = os.rmdir, count(1)
+
+    def replace(name: str, *, dir_fd: int) -> None:
+        rmdir(name, dir_fd=dir_fd)
+        os.mkdir(str(next(numbers)), dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", replace)
+    monkeypatch.setattr(folder_tree, "MAX_REMOVE_SECONDS", 0.2)
+    with pytest.raises(OSError, match="grows"):
+        folder_tree.remove(tmp_path / "job")
+
+
+def test_a_file_is_removed_too(tmp_path: Path) -> None:
+    (tmp_path / "job").touch()
+    folder_tree.remove(tmp_path / "job")
+    assert not (tmp_path / "job").exists()

@@ -172,11 +172,8 @@ class Attempt:
             if reused:
                 return reused
         zygote = await self._context.zygotes.started()
-        self._folder = zygote.make_folder(self._folder.name)
-        try:
+        async with zygote.open_folder(self._folder.name) as self._folder:
             return await self._run_child(zygote)
-        finally:
-            await clear_folder_in_thread(self._folder)
 
     async def _reuse_object(self, name: str) -> DownloadResult | None:
         """The result from an object that the URL is known to lead to, None where it is not in the bucket any more."""

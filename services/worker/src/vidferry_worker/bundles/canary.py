@@ -97,26 +97,26 @@ async def try_bundle(code: Path | None, work: Path, confinement: Confinement, gu
 
 
 async def _download(zygote: Zygote, name: str, sample: Sample) -> None:
-    folder = zygote.make_folder(name)
-    child = await zygote.fork(folder)
-    session = ChildSession(child, ExtractionLimits(SECONDS, SECONDS))
-    order = DownloadOrder(f"http://{HOST}/{sample.path}", sample.format, 60, MAX_BYTES, SECONDS)
-    try:
-        async with asyncio.timeout(SECONDS):
-            await session.extract(order)
-            session.start_download(fragments=2, growing=False)
-            while not isinstance(done := await session.next_report(SECONDS), Done):
-                pass
-        _check_file(folder, done, sample)
-    except JobFailure as failure:
-        told = f"{sample.path}, {sample.format}: {failure.code}: {failure.detail}"
-        raise (CanaryTimedOut if failure.code in _TIME_OUTS else CanaryFailed)(told) from failure
-    except TimeoutError as error:
-        raise CanaryTimedOut(f"{sample.path}, {sample.format}: not within {SECONDS:g} s") from error
-    except ChildEnded as error:
-        raise CanaryFailed(f"{sample.path}, {sample.format}: {type(error).__name__}") from error
-    finally:
-        await child.close()
+    async with zygote.open_folder(name) as folder:
+        child = await zygote.fork(folder)
+        session = ChildSession(child, ExtractionLimits(SECONDS, SECONDS))
+        order = DownloadOrder(f"http://{HOST}/{sample.path}", sample.format, 60, MAX_BYTES, SECONDS)
+        try:
+            async with asyncio.timeout(SECONDS):
+                await session.extract(order)
+                session.start_download(fragments=2, growing=False)
+                while not isinstance(done := await session.next_report(SECONDS), Done):
+                    pass
+            _check_file(folder, done, sample)
+        except JobFailure as failure:
+            told = f"{sample.path}, {sample.format}: {failure.code}: {failure.detail}"
+            raise (CanaryTimedOut if failure.code in _TIME_OUTS else CanaryFailed)(told) from failure
+        except TimeoutError as error:
+            raise CanaryTimedOut(f"{sample.path}, {sample.format}: not within {SECONDS:g} s") from error
+        except ChildEnded as error:
+            raise CanaryFailed(f"{sample.path}, {sample.format}: {type(error).__name__}") from error
+        finally:
+            await child.close()
 
 
 def _check_file(folder: Path, done: Done, sample: Sample) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ MAX_DEPTH = 16
 """of nested folders: yt-dlp makes none, the JavaScript runtime's cache has a few"""
 MAX_ENTRIES = 20_000
 """files and folders; each takes an inode of the disk"""
+MAX_REMOVE_SECONDS = 60.0
+"""A tree of MAX_ENTRIES takes less than one."""
 BLOCK = 512
 """bytes: the unit of st_blocks (stat(2))"""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -85,7 +88,7 @@ def _leave_folder(levels: list[_Level]) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Removes the tree; OSError where something is left. May have to be called again if a child still writes to it.
+    """Removes the tree, or the file; OSError where something is left, for instance because a child still writes to it.
 
     It goes back up by `..`, so it needs only one file descriptor however deep the tree is. Who still writes to the tree
     may have moved a folder meanwhile, whose `..` then leads out of it: so each folder has to be the one it came from.
@@ -94,10 +97,14 @@ def remove(folder: Path) -> None:
         fd = _open_folder(os.fspath(folder), None)
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        folder.unlink(missing_ok=True)
+        return
+    deadline = time.monotonic() + MAX_REMOVE_SECONDS
     way: list[tuple[str, tuple[int, int]]] = []
     """from the top of the tree down to fd: the name of each folder, and which one it is in"""
     try:
-        while (below := _remove_files(fd)) is not None or way:
+        while (below := _remove_files(fd, deadline)) is not None or way:
             if below is not None:
                 above = _identify(fd)
                 fd = _close_and_return(fd, _open_folder(below, fd))
@@ -113,10 +120,15 @@ def remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def _remove_files(fd: int) -> str | None:
-    """Removes files until there is a folder among them, and returns its name; None once the folder is empty."""
+def _remove_files(fd: int, deadline: float) -> str | None:
+    """Removes files until there is a folder among them, and returns its name; None once the folder is empty.
+
+    OSError after the deadline: a child may make files as fast as they are removed.
+    """
     with os.scandir(fd) as listing:
         for entry in listing:
+            if time.monotonic() > deadline:
+                raise OSError(errno.ETIME, "the tree grows while it is removed")
             if entry.is_dir(follow_symlinks=False):
                 return entry.name
             with contextlib.suppress(FileNotFoundError):

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import AsyncIterator
 from contextvars import Context
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from vidferry_worker.children.child import Child, ChildEnded
 from vidferry_worker.children.confinement import Confinement, Sandbox
 from vidferry_worker.children.engine import Engine, image_engine
 from vidferry_worker.children.template import Template
+from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.network.broker import Broker
 from vidferry_worker.network.dial import Dial
 
@@ -68,7 +70,7 @@ class Zygote:
         self.engine = engine or image_engine()
         """the yt-dlp that its children run"""
         self._folder_names: set[str] = set()
-        """of the children's folders that are not known to be removed"""
+        """of the children's folders that are in use"""
         self.template: Template | None = None
         self.sandbox_parts: tuple[str, ...] = ()
         """the parts of the sandbox that the kernel supports, of SANDBOX_PARTS"""
@@ -107,27 +109,38 @@ class Zygote:
             raise
         return child
 
-    def make_folder(self, name: str) -> Path:
-        """A new folder for a child that is about to be forked; OSError."""
+    @contextlib.asynccontextmanager
+    async def open_folder(self, name: str) -> AsyncIterator[Path]:
+        """A new folder for a child that is about to be forked; it is removed in the end. OSError."""
         assert self._folder
-        self._folder_names.add(name)
         folder = self._folder / name
         folder.mkdir(mode=0o700)
-        return folder
+        self._folder_names.add(name)
+        try:
+            yield folder
+        finally:
+            removal = clear_folder_in_thread(folder)
+            removal.add_done_callback(lambda _: self._folder_names.discard(name))
+            await asyncio.shield(removal)
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has no child, and none of their folders is left."""
-        assert self._folder
-        self._folder_names = {name for name in self._folder_names if (self._folder / name).exists()}
+        """Whether it has no child, and none of their folders is in use. What a bundle still writes doesn't count."""
         return not (self._children or self._forking or self._folder_names)
 
     def _has_foreign_files(self) -> bool:
-        """Whether something is in the folder of a bundle that the worker has not made."""
+        """Whether something is in the folder of a bundle but the folders that its children use."""
         assert self._folder
         with contextlib.suppress(OSError):
             return not set(os.listdir(self._folder)) <= self._folder_names  # noqa: PTH208 - names are all that is needed
         return False
+
+    async def _remove_foreign_files(self) -> None:
+        """Removes what a bundle has left that was ended; nothing writes to it any more."""
+        assert self._folder
+        names = await asyncio.to_thread(os.listdir, self._folder)
+        for name in set(names) - self._folder_names:
+            await clear_folder_in_thread(self._folder / name)
 
     @property
     def children(self) -> list[Child]:
@@ -168,6 +181,8 @@ class Zygote:
         if self._control is not None:
             self._check_loaded()
             return
+        if self._bundle:
+            await self._remove_foreign_files()
         ours, theirs = wire.socket_pair()
         ours.setblocking(False)
         with theirs:

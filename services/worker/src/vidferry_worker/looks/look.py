@@ -1,6 +1,5 @@
 """One look, from its order to the end of its child."""
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator
@@ -15,7 +14,6 @@ from vidferry_worker.attempt.failures import find_failure, may_be_out_of_memory
 from vidferry_worker.children.child import ChildEnded
 from vidferry_worker.children.protocol import LookOrder, Report
 from vidferry_worker.children.session import ChildSession
-from vidferry_worker.children.work_dir import clear_folder_in_thread
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.retry import until_redis_answers
 
@@ -40,31 +38,28 @@ async def look_at(context: WorkerContext, order: LookOrder, credential: str = ""
     kills = memory.count_oom_kills()
     # The child can read the folder's name, and must not learn the job's id: links that end as the job's get tickets.
     name = f"look-{secrets.token_hex(8)}"
-    folder = context.folder / name
     try:
         zygote = await context.zygotes.started()
-        folder = zygote.make_folder(name)
-        child = await zygote.fork(folder, rule.dial)
-        session = ChildSession(child, extraction_limits(settings, rule))
-        try:
-            with loan.blame_refusals():
-                async with contextlib.aclosing(session.look(order)) as reports:
-                    async for report in reports:
-                        yield report
-        except (ChildEnded, JobFailure) as error:
-            if isinstance(error, JobFailure) and error.code.parks_site:
-                refusal = Refusal(error.code, order.url, rule.way, error.retry_after or 0)
-                await until_redis_answers(
-                    partial(context.store.pauses.refuse_look, refusal, settings.pause_rule, credential)
-                )
-            if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
-                raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
-            raise
-        finally:
-            await child.close()
+        async with zygote.open_folder(name) as folder:
+            child = await zygote.fork(folder, rule.dial)
+            session = ChildSession(child, extraction_limits(settings, rule))
+            try:
+                with loan.blame_refusals():
+                    async with contextlib.aclosing(session.look(order)) as reports:
+                        async for report in reports:
+                            yield report
+            except (ChildEnded, JobFailure) as error:
+                if isinstance(error, JobFailure) and error.code.parks_site:
+                    refusal = Refusal(error.code, order.url, rule.way, error.retry_after or 0)
+                    await until_redis_answers(
+                        partial(context.store.pauses.refuse_look, refusal, settings.pause_rule, credential)
+                    )
+                if may_be_out_of_memory(error) and memory.count_oom_kills() > kills:
+                    raise JobFailure(ErrorCode.OUT_OF_MEMORY, "the kernel ended processes") from error
+                raise
+            finally:
+                await child.close()
     except TimeoutError as error:
         raise JobFailure(ErrorCode.TIMED_OUT, "the look took too long") from error
     except (ChildEnded, OSError) as error:
         raise find_failure(error) or JobFailure(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}") from error
-    finally:
-        await asyncio.shield(clear_folder_in_thread(folder))
