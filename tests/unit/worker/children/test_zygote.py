@@ -376,3 +376,23 @@ async def test_a_worker_may_be_the_first_process_of_its_container(
         await zygote.start()
     finally:
         await zygote.close()
+
+
+async def test_one_that_was_closed_is_not_started_again(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
+    """An attempt may wait for a fork meanwhile. Nobody would watch its child, nor end it."""
+    zygote = Zygote(Broker(LOOPBACK))
+    await zygote.close()
+    with pytest.raises(ChildEnded):
+        await zygote.fork(tmp_path)
+    assert zygote._process is None
+
+
+async def test_closing_ends_a_start_that_is_under_way(worker_environment: pytest.MonkeyPatch) -> None:
+    zygote = Zygote(Broker(LOOPBACK))
+    starting = asyncio.create_task(zygote.start())
+    await until(lambda: zygote._process)
+    first = pid_of(zygote)
+    await asyncio.wait_for(zygote.close(), 20)
+    with pytest.raises(ChildEnded):
+        await starting
+    assert first not in processes()

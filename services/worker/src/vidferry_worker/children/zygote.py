@@ -71,6 +71,7 @@ class Zygote:
         """the yt-dlp that its children run"""
         self._folder_names: set[str] = set()
         """of the children's folders that are in use"""
+        self._is_closed = False
         self.template: Template | None = None
         self.sandbox_parts: tuple[str, ...] = ()
         """the parts of the sandbox that the kernel supports, of SANDBOX_PARTS"""
@@ -86,7 +87,10 @@ class Zygote:
         self._problem, self._is_silent = "", False
 
     async def fork(self, folder: Path, dial: Dial | None = None) -> Child:
-        """A new child, in that folder; it waits for its first order. dial: its way out; None: the broker's own."""
+        """A new child, in that folder; it waits for its first order. dial: its way out; None: the broker's own.
+
+        ChildEnded where the zygote was closed or can't be started.
+        """
         async with self._lock:
             await self._ensure_started()
         assert self._control is not None
@@ -163,14 +167,16 @@ class Zygote:
             await self._ensure_started()
 
     async def close(self) -> None:
-        """Ends the zygote and all children."""
-        if self._process is None:
-            return
+        """Ends the zygote and all children, for good."""
+        self._is_closed = True
         self._kill_process()
-        await self._process.wait()
-        if self._log:
-            await self._log
-        self._handle_death()
+        async with self._lock:  # a start that is under way fails
+            if self._process is None:
+                return
+            await self._process.wait()
+            if self._log:
+                await self._log
+            self._handle_death()
 
     def _kill_process(self) -> None:
         if self._process:
@@ -181,6 +187,8 @@ class Zygote:
         if self._control is not None:
             self._check_loaded()
             return
+        if self._is_closed:
+            raise ChildEnded("the zygote was closed")
         if self._bundle:
             await self._remove_foreign_files()
         ours, theirs = wire.socket_pair()
@@ -191,6 +199,8 @@ class Zygote:
             except BaseException:
                 ours.close()
                 raise
+        if self._is_closed:
+            self._kill_process()
         self._control = ours
         self._ready = asyncio.get_running_loop().create_future()
         # In a context of its own: it outlives the attempt that starts it, and logs what any child writes.
