@@ -207,8 +207,8 @@ def test_a_template_that_says_nothing_in_time_is_silent(monkeypatch: pytest.Monk
     monkeypatch.setattr(bundle_zygote, "LOAD_SECONDS", 0.01)
     template = object.__new__(bundle_zygote.Template)
     template.is_silent = False
-    template._line, theirs = wire.socket_pair()
-    with template._line, theirs:
+    template.line, theirs = wire.socket_pair()
+    with template.line, theirs:
         assert template.wait_until_loaded() == "it can't be loaded: it doesn't answer"
     assert template.is_silent
 
@@ -264,18 +264,30 @@ import json
 
 
 async def test_no_child_is_named_twice(tmp_path: Path, worker_environment: pytest.MonkeyPatch) -> None:
-    """The attempt of the first one would wait for its end for ever."""
+    """The attempt of another one would wait for its end for ever."""
     code = f"{FORK}\nfork(2)\ntime.sleep(3600)"
+    async with zygote_of(hostile(tmp_path, LIAR.replace("CODE", code))) as zygote, zygote.open_folder("a") as folder:
+        child = await zygote.fork(folder)
+        await asyncio.wait_for(child.exited, 30)
+        await child.close()
+
+
+async def test_a_fork_without_an_answer_holds_up_no_other_child(
+    tmp_path: Path, worker_environment: pytest.MonkeyPatch
+) -> None:
+    code = f"{FORK}\nfork(1)\ntime.sleep(3600)"
     async with (
         zygote_of(hostile(tmp_path, LIAR.replace("CODE", code))) as zygote,
-        zygote.open_folder("first") as one,
-        zygote.open_folder("second") as other,
+        zygote.open_folder("a") as folder,
+        zygote.open_folder("b") as other,
     ):
-        first = await zygote.fork(one)
-        second = await zygote.fork(other)
-        await asyncio.wait_for(asyncio.gather(first.exited, second.exited), 30)
-        await first.close()
-        await second.close()
+        child = await zygote.fork(folder)
+        forking = asyncio.create_task(zygote.fork(other))
+        await until(lambda: zygote._forking)
+        await asyncio.wait_for(child.close(), bundle_zygote.FORK_SECONDS / 2)
+        assert not forking.done()
+        await zygote.close()
+        await (await forking).close()
 
 
 WRITE = """

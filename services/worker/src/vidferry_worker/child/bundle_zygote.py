@@ -20,6 +20,8 @@ import signal
 import socket
 import struct
 import sys
+import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
@@ -71,12 +73,37 @@ class BundleZygote(ZygoteLoop):
     def __init__(self, control: socket.socket, template: "Template") -> None:
         super().__init__(control)
         self._template = template
+        self._orders: deque[tuple[str, int]] = deque()
+        """to fork; the template has the first one, and its answer names no order"""
+        self._deadline = 0.0
+        """for that answer. Children are killed and reaped meanwhile."""
+        self._poll.register(template.line, select.POLLIN)
 
-    def _fork_child(self, folder: str, channel_fd: int) -> int:
-        pid = self._template.fork(folder, channel_fd)
-        if pid in self._children:
-            raise TemplateBroken("it has named a child that runs already")
-        return pid
+    def _fork_child(self, folder: str, channel_fd: int) -> None:
+        self._orders.append((folder, channel_fd))
+        if len(self._orders) == 1:
+            self._send_order()
+
+    def _send_order(self) -> None:
+        self._template.order_fork(*self._orders[0])
+        self._deadline = time.monotonic() + FORK_SECONDS
+
+    def _continue_forks(self) -> None:
+        while self._template.has_message():
+            pid = self._template.receive_child()
+            if pid in self._children:
+                raise TemplateBroken("it has named a child that runs already")
+            if not self._orders:
+                raise TemplateBroken("it has named a child that nobody wants")
+            self._orders.popleft()
+            self._register_child(pid)
+            if self._orders:
+                self._send_order()
+        if self._orders and time.monotonic() > self._deadline:
+            raise TemplateBroken("it doesn't answer")
+
+    def _poll_milliseconds(self) -> float | None:
+        return max(0.0, self._deadline - time.monotonic()) * 1000 + 1 if self._orders else None
 
     def _reap_child(self, pid: int) -> None:
         if pid == self._template.pid:
@@ -95,33 +122,39 @@ class Template:
         zygote = os.getpid()
         self.is_silent = False
         """whether it has not answered in time"""
-        self._line, theirs = wire.socket_pair()
-        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.line, theirs = wire.socket_pair()
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.pid = os.fork()
         if self.pid == 0:
-            _run_template(theirs, zygote, [control.fileno(), self._line.fileno()], code, work, own, childs)
+            _run_template(theirs, zygote, [control.fileno(), self.line.fileno()], code, work, own, childs)
         with suppress(ProcessLookupError, PermissionError):
             os.setpgid(self.pid, self.pid)
         theirs.close()
 
     def wait_until_loaded(self) -> str:
         """What is wrong with the bundle; empty where nothing is."""
+        if not self.has_message(LOAD_SECONDS):
+            self.is_silent = True
+            return "it can't be loaded: it doesn't answer"
         try:
-            _, message = self._receive(LOAD_SECONDS)
+            _, message = self._receive()
         except TemplateBroken as error:
             return f"it can't be loaded: {error}"
         problem = str(message.get("problem", ""))[:MAX_PROBLEM]
         return "".join(each if each.isprintable() else " " for each in problem)  # half a surrogate pair is no text
 
-    def fork(self, folder: str, channel_fd: int) -> int:
-        """A new child's pid; TemplateBroken."""
+    def order_fork(self, folder: str, channel_fd: int) -> None:
+        """Has it fork a child; TemplateBroken."""
         try:
-            wire.send(self._line, {"folder": folder}, [channel_fd])
+            wire.send(self.line, {"folder": folder}, [channel_fd])
         except OSError as error:
             raise TemplateBroken(str(error)) from error
         finally:
             os.close(channel_fd)
-        pid, _ = self._receive(FORK_SECONDS)
+
+    def receive_child(self) -> int:
+        """The pid of the child that has announced itself; TemplateBroken."""
+        pid, _ = self._receive()
         try:
             os.setpgid(pid, pid)  # works for this process's own children alone
         except OSError as error:
@@ -134,15 +167,16 @@ class Template:
         """Ends it, and whatever it has started that is no child."""
         kill_group(self.pid)
 
-    def _receive(self, seconds: float) -> tuple[int, wire.Message]:
-        """The next message, and the pid of the process that has sent it, by the kernel's word."""
+    def has_message(self, seconds: float = 0) -> bool:
+        """Whether there is one within that time, or none can come any more."""
         poll = select.poll()
-        poll.register(self._line, select.POLLIN)
-        if not poll.poll(seconds * 1000):
-            self.is_silent = True
-            raise TemplateBroken("it doesn't answer")
+        poll.register(self.line, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _receive(self) -> tuple[int, wire.Message]:
+        """The next message, and the pid of the process that has sent it, by the kernel's word."""
         try:
-            raw, control, flags, _ = self._line.recvmsg(wire.MAX_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
+            raw, control, flags, _ = self.line.recvmsg(wire.MAX_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
             message = wire.parse_message(raw, flags)
         except (OSError, wire.WireError) as error:
             raise TemplateBroken(str(error)) from error

@@ -39,7 +39,7 @@ class Zygote(ZygoteLoop):
         super().__init__(control)
         self._sandbox = sandbox
 
-    def _fork_child(self, folder: str, channel_fd: int) -> int:
+    def _fork_child(self, folder: str, channel_fd: int) -> None:
         own = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -47,7 +47,7 @@ class Zygote(ZygoteLoop):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(pid, pid)  # here too: a kill may arrive before the child has done this itself
         os.close(channel_fd)
-        return pid
+        self._register_child(pid)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class ZygoteLoop(ABC):
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: set[int] = set()
+        self._poll = select.poll()
         self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -43,11 +44,11 @@ class ZygoteLoop(ABC):
 
     def serve(self) -> None:
         """Returns when the worker is gone."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wakeup, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in self._poll.poll(self._poll_milliseconds())}
+            self._continue_forks()
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup, 4096)
@@ -58,8 +59,20 @@ class ZygoteLoop(ABC):
             kill_group(pid)
 
     @abstractmethod
-    def _fork_child(self, folder: str, channel_fd: int) -> int:
-        """Forks a child, which leads a process group of its own, and returns its pid. Closes the channel here."""
+    def _fork_child(self, folder: str, channel_fd: int) -> None:
+        """Has a child forked, and registers it, or has _continue_forks() do so. Closes the channel here."""
+
+    def _continue_forks(self) -> None:  # noqa: B027 - not every zygote has any
+        """Goes on with the forks that _fork_child() has begun. It is called before children are reaped."""
+
+    def _poll_milliseconds(self) -> float | None:
+        """After which _continue_forks() is called in any case."""
+        return None
+
+    def _register_child(self, pid: int) -> None:
+        """Tells the worker of a child that leads a process group of its own."""
+        self._children.add(pid)
+        wire.send(self._control, {"forked": pid})
 
     def _handle_command(self) -> bool:
         """Handles one command; False where the worker is gone."""
@@ -70,9 +83,7 @@ class ZygoteLoop(ABC):
         if order is None:
             return False
         if order["op"] == "fork":
-            pid = self._fork_child(order["folder"], fds[0])
-            self._children.add(pid)
-            wire.send(self._control, {"forked": pid})
+            self._fork_child(order["folder"], fds[0])
         elif order["pid"] in self._children:
             kill_group(order["pid"])
         return True
