@@ -37,6 +37,25 @@ def test_a_wait_that_was_told_does_not_count(clock: SimpleNamespace) -> None:
     assert stall.is_stalled
 
 
+def test_silence_before_and_after_a_wait_adds_up(clock: SimpleNamespace) -> None:
+    """Tries with pauses between them take no longer than the limit and the pauses."""
+    stall = StallDetector(LIMIT)
+    clock.now = LIMIT - 1
+    stall.grant_wait(Waiting(5, asked=False))
+    clock.now = LIMIT + 5
+    assert not stall.is_stalled
+    clock.now = LIMIT + 6
+    assert stall.is_stalled
+
+
+def test_waits_at_the_same_time_count_once(clock: SimpleNamespace) -> None:
+    stall = StallDetector(LIMIT)
+    for _ in range(6):
+        stall.grant_wait(Waiting(5, asked=False))
+    clock.now = LIMIT + 6
+    assert stall.is_stalled
+
+
 def test_one_part_waits_while_others_come(clock: SimpleNamespace) -> None:
     stall = StallDetector(LIMIT)
     stall.grant_wait(Waiting(5, asked=False))

@@ -14,18 +14,20 @@ class StallDetector:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._waits_until = 0.0
+        self._waits_until = self._waited = 0.0
         self._pause_ends = datetime.now(UTC)
         self.note_bytes()
 
     def note_bytes(self) -> None:
         """Bytes of one fragment have arrived; others may still wait."""
-        self._last_bytes, self._waited = time.monotonic(), 0.0
+        self._deadline, self._waited = max(time.monotonic(), self._waits_until) + self._limit, 0.0
 
     def grant_wait(self, event: Waiting) -> float:
         """Allows a wait that a child announces, for MAX_WAITS at most. Returns the seconds that are allowed."""
-        granted = min(event.seconds, MAX_WAITS - self._waited)
-        self._waits_until, self._waited = max(self._waits_until, time.monotonic() + granted), self._waited + granted
+        granted, now = min(event.seconds, MAX_WAITS - self._waited), time.monotonic()
+        begin = max(now, self._waits_until)  # fragments wait side by side
+        self._waits_until, self._waited = max(begin, now + granted), self._waited + granted
+        self._deadline += self._waits_until - begin
         if event.asked:
             self._pause_ends = datetime.now(UTC) + timedelta(seconds=granted)
         return granted
@@ -38,7 +40,7 @@ class StallDetector:
     @property
     def is_stalled(self) -> bool:
         """Whether no bytes have arrived for longer than allowed."""
-        return time.monotonic() - max(self._last_bytes, self._waits_until) > self._limit
+        return time.monotonic() > self._deadline
 
 
 class RateCheck:
