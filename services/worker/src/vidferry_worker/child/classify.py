@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 from xml.parsers.expat import errors as expat_errors
@@ -33,6 +33,7 @@ from yt_dlp.utils import (
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.channel import ConnectTimedOut, ForbiddenAddress
+from vidferry_worker.child.error_chain import error_chain
 from vidferry_worker.child.patches.download_retries import PartMissing
 from vidferry_worker.child.patches.fragment_content import NotMediaError
 from vidferry_worker.child.sentences import code_of_sentence
@@ -123,11 +124,6 @@ def _code_of_unknown(error: BaseException, extractors: Any) -> ErrorCode:
     return _code_of_data_error(error)
 
 
-def is_timeout(error: BaseException) -> bool:
-    """Whether the error is a timeout."""
-    return any(isinstance(each, TimeoutError) for each in error_chain(error))
-
-
 def code_of_status(status: int) -> ErrorCode:
     """The error code of an HTTP status outside 2xx."""
     if status >= _SERVER_ERROR or status < _INFORMATION_END:
@@ -201,22 +197,3 @@ def _modules_of(error: BaseException) -> list[str]:
     """The modules of yt-dlp and ours that the error passed, the innermost one last."""
     names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     return [name for name in names if name.startswith(("yt_dlp.", "vidferry_worker."))]
-
-
-def error_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, as Python, yt-dlp and requests record them; the root cause first."""
-    seen: list[BaseException] = []
-    todo: list[Any] = [error]
-    while todo:
-        each = todo.pop()
-        if not isinstance(each, BaseException) or any(each is known for known in seen):
-            continue
-        seen.append(each)
-        todo += [
-            each.__cause__,
-            each.__context__,
-            getattr(each, "cause", None),
-            (getattr(each, "exc_info", None) or (None, None))[1],
-        ]
-        todo += [*getattr(each, "unexpected_errors", ()), *each.args]
-    return reversed(seen)

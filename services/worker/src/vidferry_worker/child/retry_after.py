@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 
 from yt_dlp.networking.exceptions import HTTPError
 
-from vidferry_worker.child.classify import code_of_status, error_chain
+from vidferry_worker.child.classify import code_of_status
+from vidferry_worker.child.error_chain import error_chain
 
 MAX_WAIT = 5.0
 """seconds that a download waits; a longer wait ends the attempt, which is then retried"""

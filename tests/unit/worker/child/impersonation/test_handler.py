@@ -26,7 +26,8 @@ from support.tls_origin import CHROME, TlsOrigin
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import cookies
 from vidferry_worker.child.channel import ConnectTimedOut, ForbiddenAddress
-from vidferry_worker.child.classify import classify_error, is_timeout
+from vidferry_worker.child.classify import classify_error
+from vidferry_worker.child.error_chain import is_timeout
 from vidferry_worker.child.impersonation.connection import Connection
 from vidferry_worker.child.impersonation.pool import MAX_IDLE
 from vidferry_worker.child.impersonation.redirects import MAX_REDIRECTS
