@@ -89,7 +89,13 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, TracingSettings
         "the site answers again.",
     )
     stall_seconds: float = Field(
-        30, gt=0, le=3600, description="Seconds without any received byte after which a download counts as stalled."
+        30,
+        gt=0,
+        le=3600,
+        description="Seconds without any received byte after which a download counts as stalled. An extraction does so "
+        "after half of VIDFERRY_EXTRACT_SECONDS if that is less. A silent connection is replaced before that, and a "
+        "file is resumed: first after 20 seconds, or two thirds of this time if that is less; each further connection "
+        "may be silent for longer than the one before.",
     )
     min_rate: int = Field(
         1024,
@@ -97,7 +103,12 @@ class WorkerSettings(RedisSettings, BucketSettings, LogSettings, TracingSettings
         description="The least bytes per second, averaged over VIDFERRY_MIN_RATE_SECONDS. A slower download counts as "
         "stalled. 0: no minimum.",
     )
-    min_rate_seconds: float = Field(30, gt=0, description="Seconds over which the rate of a download is averaged.")
+    min_rate_seconds: float = Field(
+        30,
+        gt=0,
+        description="Seconds over which the rate of a download is averaged. VIDFERRY_STALL_SECONDS counts if it "
+        "is longer.",
+    )
     site_share: float = Field(
         0.5,
         gt=0,

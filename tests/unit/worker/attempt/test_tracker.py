@@ -27,8 +27,9 @@ def fetched(stream: int, fragment: int, *, finished: bool = False) -> Progress:
     return Progress(stream, finished, downloaded=fragment * 1000, fragment=fragment, fragments=6)
 
 
-def tracker(state: AttemptState, *, max_bytes: int = 10**9) -> DownloadTracker:
-    settings: Any = SimpleNamespace(max_bytes=max_bytes, stall_seconds=30, min_rate=0, min_rate_seconds=30)
+def tracker(state: AttemptState, *, max_bytes: int = 10**9, **settings_of: float) -> DownloadTracker:
+    told = {"max_bytes": max_bytes, "stall_seconds": 30, "min_rate": 0, "min_rate_seconds": 30, **settings_of}
+    settings: Any = SimpleNamespace(**told)
     extraction: Any = SimpleNamespace(streams=[FoundStream(), FoundStream()])
     return DownloadTracker(state, extraction, settings, worker_metrics(), settings.max_bytes)
 
@@ -58,3 +59,22 @@ async def test_a_download_of_too_many_bytes_fails(records: Records) -> None:
     with pytest.raises(JobFailure) as failure:
         followed.take_report(fetched(1, 1))
     assert failure.value.code is ErrorCode.TOO_LARGE
+
+
+async def test_a_silence_is_no_low_rate(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may last as long as the stall time says."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("vidferry_worker.attempt.tracker.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("vidferry_worker.attempt.stall.time", SimpleNamespace(monotonic=lambda: clock.now))
+    _, claim = await records.claimed()
+    metrics = worker_metrics()
+    reporter = Reporter(Publisher(records.store), claim, lambda: None, metrics)
+    state = AttemptState(at(DOWNLOAD_STARTED), reporter, metrics.new_stage_clock())
+    followed = tracker(state, stall_seconds=600, min_rate=1024)
+    for now in (31, 599):
+        clock.now = now
+        followed.take_report(None)
+    clock.now = 601
+    with pytest.raises(JobFailure) as failure:
+        followed.take_report(None)
+    assert failure.value.code is ErrorCode.STALLED

@@ -1,12 +1,13 @@
-"""What a site does not send while a video is looked for; by a clock that the test moves."""
+"""For how long a site may send nothing, and for how long each of its connections; by a clock that the test moves."""
 
 from collections.abc import Iterator
 
 import pytest
+from yt_dlp.networking.exceptions import TransportError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child import stall_timer as module
-from vidferry_worker.child.stall_timer import LONGEST_WAIT, SHORTEST_WAIT, StallTimer
+from vidferry_worker.child.stall_timer import FIRST_WAIT, SHORTEST_WAIT, StallTimer
 
 LIMIT = 30.0
 
@@ -27,56 +28,89 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         yield clock
 
 
-@pytest.fixture
-def stall_timer() -> StallTimer:
-    found = StallTimer()
-    found.start(LIMIT)
-    return found
+def hang(stall_timer: StallTimer, clock: Clock, seconds: float | None = None) -> None:
+    """A request that waits for that long, or for as long as it may."""
+    timeout = stall_timer.timeout
+    with stall_timer.time_wait(timeout):
+        clock.now += timeout if seconds is None else seconds
+        raise TransportError(cause=TimeoutError())
 
 
-def hang(stall_timer: StallTimer, clock: Clock, seconds: float = LONGEST_WAIT) -> None:
-    with stall_timer.time_wait():
-        clock.now += seconds
-        raise TimeoutError
-
-
-def test_what_is_tolerated_adds_up(stall_timer: StallTimer, clock: Clock) -> None:
-    with pytest.raises(TimeoutError):
-        hang(stall_timer, clock)
-    assert stall_timer.timeout == LIMIT - LONGEST_WAIT
-    with pytest.raises(JobFailure) as caught:
-        hang(stall_timer, clock, stall_timer.timeout)
-
-    assert caught.value.code is ErrorCode.STALLED
-
-
-def test_a_byte_ends_it(stall_timer: StallTimer, clock: Clock) -> None:
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
+def waits(stall_timer: StallTimer, clock: Clock) -> list[float]:
+    """How long each request may wait, until it is over."""
+    found: list[float] = []
+    for _ in range(20):
+        found.append(stall_timer.timeout)
+        try:
             hang(stall_timer, clock)
-        with stall_timer.time_wait():
-            clock.now += LONGEST_WAIT
+        except TransportError:
+            continue
+        except JobFailure as failure:
+            return found if failure.code is ErrorCode.STALLED else []
+    pytest.fail(f"it goes on: {found}")
 
 
-def test_so_does_a_refusal(stall_timer: StallTimer, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (30, [20, 10]),
+        (6, [4, 2]),
+        (60, [20, 40]),
+        (600, [20, 40, 80, 160, 300]),
+        (3600, [20, 40, 80, 160, 320, 640, 1280, 1060]),
+    ],
+)
+def test_it_is_over_at_the_limit_and_connections_are_given_more_and_more(
+    limit: float, expected: list[float], clock: Clock
+) -> None:
+    assert waits(StallTimer(limit), clock) == pytest.approx(expected)
+    assert clock.now == pytest.approx(limit)
+
+
+def test_bytes_begin_it_anew(clock: Clock) -> None:
+    stall_timer = StallTimer(LIMIT)
     for _ in range(3):
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TransportError):
             hang(stall_timer, clock)
-        with pytest.raises(ConnectionRefusedError), stall_timer.time_wait():
+        assert stall_timer.timeout == LIMIT - FIRST_WAIT
+        stall_timer.note_bytes()
+        assert stall_timer.timeout == FIRST_WAIT
+
+
+def test_so_does_a_refusal(clock: Clock) -> None:
+    stall_timer = StallTimer(LIMIT)
+    for _ in range(3):
+        with pytest.raises(TransportError):
+            hang(stall_timer, clock)
+        with pytest.raises(ConnectionRefusedError), stall_timer.time_wait(1):
             raise ConnectionRefusedError
 
 
-def test_once_the_video_is_found_others_watch(stall_timer: StallTimer, clock: Clock) -> None:
-    stall_timer.stop()
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
-            hang(stall_timer, clock)
+def test_what_answers_without_a_byte_of_the_body_does_not(clock: Clock) -> None:
+    """A site that sends heads, and never a body, has stalled."""
+    stall_timer = StallTimer(LIMIT)
+    with pytest.raises(TransportError):
+        hang(stall_timer, clock)
+    with stall_timer.time_wait(1):
+        pass
+    assert stall_timer.timeout == LIMIT - FIRST_WAIT
 
 
-def test_no_request_waits_for_longer_than_it_may() -> None:
-    stall_timer = StallTimer()
-    assert stall_timer.timeout == LONGEST_WAIT
-    stall_timer.start(10)
-    assert stall_timer.timeout == 10
-    stall_timer.start(0.5)
-    assert stall_timer.timeout == SHORTEST_WAIT
+def test_only_the_silence_counts_of_a_wait_that_bytes_have_made_longer(clock: Clock) -> None:
+    stall_timer = StallTimer(LIMIT)
+    with pytest.raises(TransportError):
+        hang(stall_timer, clock, 1000)
+    assert stall_timer.timeout == LIMIT - FIRST_WAIT
+
+
+def test_what_is_sent_once_is_given_all_that_is_left(clock: Clock) -> None:
+    stall_timer = StallTimer(LIMIT)
+    assert stall_timer.whole_timeout == LIMIT
+    with pytest.raises(TransportError):
+        hang(stall_timer, clock)
+    assert stall_timer.whole_timeout == LIMIT - FIRST_WAIT
+
+
+def test_no_request_is_given_too_little() -> None:
+    assert StallTimer(0.5).timeout == SHORTEST_WAIT
+    assert StallTimer().timeout == FIRST_WAIT

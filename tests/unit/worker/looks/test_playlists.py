@@ -32,7 +32,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> PlaylistReader:
         yield VideosListed([], "A list", done=True, is_cut=order.newest_first)
 
     monkeypatch.setattr(playlists, "look_at", list_five)
-    settings: Any = SimpleNamespace(look_slots=1, max_entries=MOST, stall_seconds=1)
+    settings: Any = SimpleNamespace(look_slots=1, max_entries=MOST, stall_seconds=1, extract_seconds=20)
     context: Any = SimpleNamespace(settings=settings)
     return PlaylistReader(context)
 

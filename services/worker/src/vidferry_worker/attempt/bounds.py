@@ -34,6 +34,14 @@ def extraction_limits(settings: WorkerSettings, rule: SiteRule) -> ExtractionLim
     return ExtractionLimits(2 * seconds if rule.sleep else seconds, settings.extract_cpu_seconds)
 
 
+def extraction_stall_seconds(settings: WorkerSettings) -> float:
+    """The seconds without a byte after which an extraction has stalled.
+
+    That is tried again, so it comes before the end of the time that the extraction has in all, which is final.
+    """
+    return min(settings.stall_seconds, settings.extract_seconds / 2)
+
+
 def pacing_of(settings: WorkerSettings, rule: SiteRule) -> Pacing:
     """The pauses between a site's requests."""
     return Pacing(rule.sleep, settings.extract_seconds)

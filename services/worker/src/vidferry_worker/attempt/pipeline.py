@@ -7,7 +7,7 @@ from vidferry_common.bucket import NEW, StoredObject
 from vidferry_common.contract import stages
 from vidferry_common.metrics.catalogue import FencedWrite
 from vidferry_common.store import Claim
-from vidferry_worker.attempt.bounds import VideoBounds, extraction_limits, pacing_of
+from vidferry_worker.attempt.bounds import VideoBounds, extraction_limits, extraction_stall_seconds, pacing_of
 from vidferry_worker.attempt.reporter import FenceLost
 from vidferry_worker.attempt.result import DownloadResult, ResultBuilder
 from vidferry_worker.attempt.state import AttemptState
@@ -101,6 +101,7 @@ class Pipeline:
             bounds.max_duration,
             bounds.max_bytes,
             self._context.settings.stall_seconds,
+            extraction_stall_seconds(self._context.settings),
             self._loan.cookies,
             pacing_of(self._context.settings, self._rule),
             self._rule.sent_user_agent,

@@ -36,7 +36,9 @@ class DownloadTracker:
         self._state, self._max_bytes, self._metrics = state, max_bytes, metrics
         self._download, self._conversion = DownloadProgress(extraction.streams), ConversionProgress()
         self._stall = StallDetector(settings.stall_seconds)
-        self._rate = RateCheck(settings.min_rate, settings.min_rate_seconds, time.monotonic())
+        # Not over a shorter time than a download may be silent: a silence would make it too slow.
+        rate_seconds = max(settings.min_rate_seconds, settings.stall_seconds)
+        self._rate = RateCheck(settings.min_rate, rate_seconds, time.monotonic())
         self._downloaded = HighWaterMark()
         self._quarters = 0
         """how many were sent"""

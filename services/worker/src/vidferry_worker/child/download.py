@@ -25,8 +25,9 @@ from vidferry_worker.child import (
     retry_after,
 )
 from vidferry_worker.child.channel import Channel
-from vidferry_worker.child.classify import classify_error, error_chain
+from vidferry_worker.child.classify import classify_error
 from vidferry_worker.child.completeness import CompletenessCheck
+from vidferry_worker.child.error_chain import error_chain
 from vidferry_worker.child.event_logger import EventLogger
 from vidferry_worker.child.evidence import Evidence
 from vidferry_worker.child.found_event import describe_found
@@ -121,6 +122,7 @@ class Download:
         self._format = Format.parse(order.format)
         self._max_duration, self._max_bytes = order.max_duration, order.max_bytes
         self._stall_seconds = order.stall_seconds
+        self._extraction_stall_seconds = order.extraction_stall_seconds or order.stall_seconds
         self._chosen_formats: list[dict[str, Any]] = []
         self._all_formats: list[dict[str, Any]] = []
         self._format_ids: list[str] = []
@@ -151,7 +153,8 @@ class Download:
         smuggled_data.renew_key()
         self._configure_downloader()
         self._install_patches()
-        self._ydl.stall_timer.start(self._stall_seconds)
+        self._ydl.stall_seconds = self._stall_seconds
+        self._ydl.start_extraction(self._extraction_stall_seconds)
         self._ydl.extract_info(self._url)
         if not self._is_found:
             raise JobFailure(ErrorCode.UNSUPPORTED_SITE, "nothing was extracted")
@@ -239,7 +242,7 @@ class Download:
         self._is_found = True
         found = describe_found(info, streams, self._ydl, self._url)
         self._channel.send_event(found)
-        self._ydl.stall_timer.stop()
+        self._ydl.end_extraction()
         self._ydl.pace.renew()
         if found.identity.by_url:
             self._evidence = Evidence(self._ydl, self._chosen_formats)

@@ -33,7 +33,7 @@ class Listing:
         smuggled_data.renew_key()
         order, ydl = self._order, self._ydl
         ydl.params.update(noplaylist=False, logger=EventLogger(self._channel), extractor_args=_DATES)
-        ydl.stall_timer.start(order.stall_seconds)
+        ydl.start_extraction(order.stall_seconds)
         found = extract_unprocessed(ydl, order.url)
         self._title = _clean(found.get("title"))
         places = parse_items(order.items) if order.items else ()

@@ -38,7 +38,7 @@ class Look:
     def run(self) -> None:
         smuggled_data.renew_key()
         self._configure_downloader()
-        self._ydl.stall_timer.start(self._order.stall_seconds)
+        self._ydl.start_extraction(self._order.stall_seconds)
         found: dict[str, Any] | None = self._ydl.extract_info(self._order.url, download=False)
         self._channel.send_event(Probed(self._describe(found)))
 

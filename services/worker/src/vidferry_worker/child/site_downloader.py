@@ -21,6 +21,7 @@ from vidferry_worker.child.lists.listed_video import ListedVideo
 from vidferry_worker.child.page.context import limit_referer
 from vidferry_worker.child.page_limits import check_formats
 from vidferry_worker.child.patches import file_extensions
+from vidferry_worker.child.patient_request import PatientRequest
 from vidferry_worker.child.request_pace import RequestPace
 from vidferry_worker.child.site_extractors import extractors_of_same_site
 from vidferry_worker.child.stall_timer import StallTimer
@@ -45,7 +46,8 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.final_urls: dict[str, str] = {}
         """by requested URL: the URL after redirects"""
         self.on_response: Callable[[str, Response], None] | None = None
-        self.stall_timer = StallTimer()
+        self.stall_seconds = float("inf")
+        """without a byte of one body, after the extraction"""
         self.pace = RequestPace()
         self.wants_video = True
         self.on_list: Callable[[dict[str, Any]], bool] | None = None
@@ -65,8 +67,17 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         self.trail = ExtractionTrail()
         self.on_extractors: Callable[[list[str]], None] = lambda _: None
         """called before the first request, with the site's extractors"""
+        self._extraction_timer: StallTimer | None = None
         self._is_transferring = False
         self._hops: list[tuple[str, str | None]] = []
+
+    def start_extraction(self, stall_seconds: float) -> None:
+        """Begins to add up the time without a byte. stall_seconds: after which the extraction has stalled."""
+        self._extraction_timer = StallTimer(stall_seconds)
+
+    def end_extraction(self) -> None:
+        """From now on each body has its own stall time. The worker watches them all."""
+        self._extraction_timer = None
 
     def set_user_agent(self, user_agent: str) -> None:
         """Names another user agent in all requests, but those for which an extractor needs one of its own."""
@@ -86,15 +97,14 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
         handler.impersonate = next(filter(handler.is_supported_target, choices), ANY_BROWSER)
 
     def urlopen(self, req: Request | str) -> Response:
-        request = Request(req) if isinstance(req, str) else req
+        request = Request(req) if isinstance(req, str) else req.copy()
         url = request.url
         request_limits.check_url(url)
         _limit_referer(request)
         cookies.withhold_values(request.headers, url)
-        request.extensions.setdefault("timeout", self.stall_timer.timeout)
-        response = self._open_with_waits(request)
-        read = request_limits.limit_read(self.stall_timer.time_wait()(response.read))
-        response.read = self.body_starts.record_start(response.url, read)
+        patient = PatientRequest(request, self._open_with_waits, self._timer_of(request))
+        response = patient.open()
+        response.read = self.body_starts.record_start(response.url, patient.read)
         if len(self.headers_by_url) < MAX_RECORDED:
             self.headers_by_url[url] = response.headers
             self.headers_by_url[response.url] = response.headers
@@ -104,12 +114,21 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
             self.on_response(url, response)
         return response
 
+    def _timer_of(self, request: Request) -> StallTimer:
+        if self._extraction_timer:
+            return self._extraction_timer
+        timer = StallTimer(self.stall_seconds)
+        if self._is_transferring:
+            return timer
+        request.extensions.setdefault("timeout", timer.timeout)  # such as a thumbnail's, which can be done without
+        return StallTimer()
+
     def _open_with_waits(self, request: Request) -> Response:
         """Opens a request. During a transfer, waits for a short Retry-After; a longer one is a JobFailure."""
         for waited in itertools.count():
             self.site_waits.sleep()
             try:
-                with self.pace.keep(), self.stall_timer.time_wait():
+                with self.pace.keep():
                     return super().urlopen(request)
             except HTTPError as error:
                 code = code_of_status(error.status)

@@ -1,45 +1,65 @@
-"""Limits the time without a byte during an extraction: yt-dlp's timeouts of single requests would add up."""
+"""How long a site may send nothing, and how long one connection of it: a deaf connection is replaced before that."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
-from vidferry_worker.child.classify import is_timeout
+from vidferry_worker.child.error_chain import is_timeout
 
-LONGEST_WAIT = 20.0
-"""seconds of one request"""
+FIRST_WAIT = 20.0
+"""seconds after which the first connection without a byte is given up, at the latest"""
+FIRST_SHARE = 2 / 3
+"""of the limit, after which it is given up where that is sooner"""
 SHORTEST_WAIT = 1.0
+TOLERANCE = 0.1
+"""seconds: timers of sockets may fire a little early"""
 
 
 class StallTimer:
-    """The time without a byte during an extraction. The worker watches downloads, which have parallel requests."""
+    """Adds up the time without a byte: of all requests of an extraction, or of all requests for one body.
 
-    def __init__(self) -> None:
-        self._limit, self._seconds = float("inf"), 0.0
+    Each connection may be silent for as long as all before it, and FIRST_WAIT more. So what has gone deaf is replaced
+    soon, and a site that needs long for its answer has the time to send it.
+    """
 
-    def start(self, limit: float) -> None:
-        """Ends the extraction after limit seconds without a byte."""
-        self._limit = limit
-
-    def stop(self) -> None:
-        """Ends the limit: the extraction is over."""
-        self._limit = float("inf")
+    def __init__(self, limit: float = float("inf")) -> None:
+        """limit: the seconds without a byte after which it is over."""
+        self._limit, self._silent = limit, 0.0
 
     @property
     def timeout(self) -> float:
-        """The timeout of the next request, in seconds."""
-        return max(SHORTEST_WAIT, min(LONGEST_WAIT, self._limit - self._seconds))
+        """The seconds that the next request may wait for a byte, where it can be sent again afterwards."""
+        return max(SHORTEST_WAIT, min(self._silent + min(FIRST_WAIT, self._limit * FIRST_SHARE), self._left))
+
+    @property
+    def whole_timeout(self) -> float:
+        """The seconds that the next request may wait for a byte, where it can't be sent again."""
+        return max(SHORTEST_WAIT, self._left)
+
+    @property
+    def _left(self) -> float:
+        return self._limit - self._silent
+
+    def note_bytes(self) -> None:
+        """Something new has come."""
+        self._silent = 0.0
 
     @contextmanager
-    def time_wait(self) -> Iterator[None]:
-        """Wraps an operation that waits for bytes; JobFailure where there were none for too long."""
+    def time_wait(self, timeout: float) -> Iterator[None]:
+        """Wraps an operation that waits for bytes, up to timeout seconds for each. JobFailure after the limit.
+
+        An answer that is an error is an answer too.
+        """
         begun = time.monotonic()
         try:
             yield
         except Exception as error:
-            self._seconds = self._seconds + time.monotonic() - begun if is_timeout(error) else 0
-            if self._seconds >= self._limit:
-                raise JobFailure(ErrorCode.STALLED, "no byte while the video was looked for") from error
+            if not is_timeout(error):
+                self.note_bytes()
+                raise
+            # If it took longer, bytes came first.
+            self._silent += min(time.monotonic() - begun, timeout)
+            if self._left < TOLERANCE:
+                raise JobFailure(ErrorCode.STALLED, f"no byte for {self._silent:.0f} s") from error
             raise
-        self._seconds = 0

@@ -103,6 +103,8 @@ class DownloadOrder:
     """seconds"""
     max_bytes: int
     stall_seconds: float
+    extraction_stall_seconds: float | None = None
+    """None: the same"""
     cookies: tuple[Cookie, ...] = ()
     pacing: Pacing = NO_PACING
     user_agent: str = ""

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from vidferry_common.contract.batches import BatchWarning, Entry, PlaylistRequest, parse_items
 from vidferry_common.contract.formats import Format
 from vidferry_common.text import remove_controls
+from vidferry_worker.attempt.bounds import extraction_stall_seconds
 from vidferry_worker.batches.entry_source import EntryPage
 from vidferry_worker.children.protocol import MAX_WALKED, ListedEntry, LookOrder, LookPurpose, VideosListed
 from vidferry_worker.context import WorkerContext
@@ -33,7 +34,7 @@ class PlaylistReader:
             LookPurpose.LIST,
             playlist.url,
             Format().canonical(),
-            self._context.settings.stall_seconds,
+            extraction_stall_seconds(self._context.settings),
             playlist.items,
             new.to_list,
             playlist.newest_first,

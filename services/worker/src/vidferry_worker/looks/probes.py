@@ -11,6 +11,7 @@ from vidferry_common.log import add_log_fields
 from vidferry_common.store import Task
 from vidferry_common.store.probes import QUEUE
 from vidferry_common.tracing import Span, SpanKind, attributes, log_ids, recorded_trace
+from vidferry_worker.attempt.bounds import extraction_stall_seconds
 from vidferry_worker.children.protocol import LookOrder, LookPurpose, Probed
 from vidferry_worker.context import WorkerContext
 from vidferry_worker.looks.look import look_at
@@ -90,7 +91,7 @@ class ProbeRunner:
     async def _look(self, task: Task) -> Probe:
         if task.lost >= MAX_LOST:
             raise JobFailure(ErrorCode.WORKER_LOST, f"{task.lost} workers were lost")
-        stall_seconds = self._context.settings.stall_seconds
+        stall_seconds = extraction_stall_seconds(self._context.settings)
         order = LookOrder(LookPurpose.PROBE, task.fields["url"], task.fields["format"], stall_seconds)
         async with contextlib.aclosing(look_at(self._context, order, task.fields.get("credential", ""))) as reports:
             async for report in reports:

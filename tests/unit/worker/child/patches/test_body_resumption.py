@@ -1,5 +1,8 @@
 """A body that is gone on with is the same body, or is begun anew."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,3 +187,84 @@ def test_what_tells_two_versions_apart(first: dict[str, str], then: dict[str, st
 def test_if_range_carries_a_strong_validator_alone(told: dict[str, str], strong: str) -> None:
     assert STRONG_AFTER > 1
     assert FileVersion.from_response(200, told).if_range == strong
+
+
+SILENT = """
+import json, sys
+from types import SimpleNamespace
+from yt_dlp import YoutubeDL
+from yt_dlp.downloader.http import HttpFD
+from yt_dlp.networking.common import Response
+from yt_dlp.networking.exceptions import TransportError
+from vidferry_common.contract.errors import JobFailure
+from vidferry_worker.child import stall_timer
+from vidferry_worker.child.patches import body_resumption, download_retries
+
+for patch in (body_resumption, download_retries):
+    patch.install()
+clock = SimpleNamespace(now=0.0)
+stall_timer.time = SimpleNamespace(monotonic=lambda: clock.now)
+waits, ranges = [], []
+
+class Body:
+    "Of which nothing comes after these bytes."
+    closed = False
+    def __init__(self, content, timeout):
+        self.content, self.timeout = content, timeout
+    def read(self, amount):
+        if not self.content:
+            clock.now += self.timeout
+            raise TransportError(cause=TimeoutError("read timed out"))
+        data, self.content = self.content[:amount], self.content[amount:]
+        return data
+    def close(self):
+        pass
+
+CONTENT = b"x" * 100
+
+def open_cut(request, bytes_each):
+    timeout = request.extensions["timeout"]
+    begin = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+    waits.append(timeout)
+    ranges.append(begin)
+    headers = {"Content-Length": str(100 - begin)} if RANGES or not begin else {"Content-Length": "100"}
+    if RANGES and begin:
+        headers["Content-Range"] = f"bytes {begin}-99/100"
+    first = begin if RANGES else 0
+    answer = Response(Body(CONTENT[first:first + bytes_each], timeout), request.url, headers,
+                      206 if RANGES and begin else 200)
+    return answer
+
+RANGES, BYTES = json.loads(sys.argv[1]), int(sys.argv[2])
+with YoutubeDL({"quiet": True, "retries": 3, "noprogress": True}) as ydl:
+    ydl.stall_seconds = 600
+    ydl.urlopen = lambda request: open_cut(request, BYTES)
+    try:
+        HttpFD(ydl, ydl.params).real_download("media.mp4", {"url": "http://example.com/"})
+        end = "done"
+    except JobFailure as failure:
+        end = failure.code
+print(json.dumps([end, waits, ranges]))
+"""
+
+
+def download_silent(folder: Path, *, ranges: bool, bytes_each: int) -> tuple[str, list[float], list[int]]:
+    """How it ends, how long each response may be silent, and where each begins: 100 bytes, so many by each response."""
+    command = [sys.executable, "-c", SILENT, json.dumps(ranges), str(bytes_each)]
+    end, waits, begins = json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)
+    return end, waits, begins
+
+
+def test_a_silence_is_none_of_the_retries_and_bytes_end_it(tmp_path: Path) -> None:
+    end, waits, begins = download_silent(tmp_path, ranges=True, bytes_each=10)
+
+    assert (end, begins) == ("done", list(range(0, 100, 10)))
+    assert sum(waits) > 600
+
+
+@pytest.mark.parametrize(("ranges", "bytes_each"), [(True, 0), (False, 0), (False, 50)])
+def test_without_a_new_byte_it_ends_with_the_stall_time(ranges: bool, bytes_each: int, tmp_path: Path) -> None:
+    """Also where the bytes that came before come again and again."""
+    end, waits, _ = download_silent(tmp_path, ranges=ranges, bytes_each=bytes_each)
+
+    assert (end, waits) == ("stalled", [20, 40, 80, 160, 300])

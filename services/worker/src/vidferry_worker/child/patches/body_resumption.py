@@ -1,11 +1,13 @@
-"""Changes how yt-dlp's HttpFD resumes a body whose connection broke.
+"""Changes how yt-dlp's HttpFD resumes a body whose connection broke or went silent.
 
 By itself, yt-dlp requests the rest without a condition and checks only where it starts, so it may join halves of two
 versions of a file. After a 416 it repeats the refused range, since its requests share their headers. A response with
-less than was requested ends the file early, and a whole file in place of a range is taken for the range.
+less than was requested ends the file early, and a whole file in place of a range is taken for the range. A silent
+connection counts as one of three retries, however long a site may be silent.
 
 With the patch, the rest is requested with If-Range (RFC 9110 §13.1.5) and compared with what came before, by
-validators (§8.8) and total length (§14.4). If the file has changed, the download of it starts again.
+validators (§8.8) and total length (§14.4). If the file has changed, the download of it starts again. After a silence it
+is resumed at once, until no new byte has come for the stall time.
 """
 
 import copy
@@ -23,6 +25,8 @@ from yt_dlp.utils import int_or_none, parse_http_range
 from yt_dlp.utils.networking import HTTPHeaderDict
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
+from vidferry_worker.child.error_chain import is_silence
+from vidferry_worker.child.stall_timer import StallTimer
 
 PARTIAL = 206
 REFUSALS = (412, 416)
@@ -78,23 +82,30 @@ def _is_strong(modified: str, date: str) -> bool:
 class ResumableBody:
     """A file, or a range of one, over all requests for it."""
 
-    def __init__(self, asked: str | None, part: Path, urlopen: Callable[[Request], Response]) -> None:
-        self._asked, self._part, self._urlopen = asked, part, urlopen
+    def __init__(
+        self, asked: str | None, part: Path, urlopen: Callable[[Request], Response], stall_timer: StallTimer
+    ) -> None:
+        self._asked, self._part, self._urlopen, self._stall_timer = asked, part, urlopen, stall_timer
         self._first, self._last, _ = parse_http_range(asked)
+        self._furthest = 0
+        """bytes that have come, without those that came twice"""
         self._version: FileVersion | None = None
         self._is_encoded = False
 
     def open(self, request: Request) -> Response:
-        """The response to yt-dlp's request, or to one for the whole file where it can't be resumed."""
+        """The response to yt-dlp's request, or to one for the whole file where it can't be resumed.
+
+        JobFailure where nothing new has come for the stall time; so does its read().
+        """
         begin, last, _ = parse_http_range(request.headers.get("Range"))
         if self._version is None or begin is None or begin <= (self._first or 0):
-            return self._accept_first(self._urlopen(request), last)
+            return self._accept_first(self._send(request), last)
         if self._is_encoded:  # yt-dlp's offset counts decoded bytes
             return self._restart(request)
         if self._version.if_range:
             request.headers["If-Range"] = self._version.if_range
         try:
-            response = self._urlopen(request)
+            response = self._send(request)
         except HTTPError as error:
             if error.status not in REFUSALS:
                 raise
@@ -110,7 +121,30 @@ class ResumableBody:
             response.close()
             return self._restart(request)
         _expect_whole_range(response, last)
+        response.read = self._note_new(response.read, begin - (self._first or 0))
         return response
+
+    def _send(self, request: Request) -> Response:
+        """Sends a request, whose answer may take as long as the stall timer says."""
+        timeout = request.extensions["timeout"] = self._stall_timer.timeout
+        with self._stall_timer.time_wait(timeout):
+            response = self._urlopen(request)
+        response.read = self._stall_timer.time_wait(timeout)(response.read)
+        return response
+
+    def _note_new(self, read: Callable[[int], bytes], position: int) -> Callable[[int], bytes]:
+        """Wraps the reading of the body from a position on: what comes beyond all before it ends a silence."""
+
+        def read_noting(amount: int) -> bytes:
+            nonlocal position
+            data = read(amount)
+            position += len(data)
+            if position > self._furthest:
+                self._furthest = position
+                self._stall_timer.note_bytes()
+            return data
+
+        return read_noting
 
     def _restart(self, request: Request) -> Response:
         """Requests all of it again."""
@@ -119,7 +153,7 @@ class ResumableBody:
             request.headers.pop(name, None)
         if self._asked:
             request.headers["Range"] = self._asked
-        return self._accept_first(self._urlopen(request), self._last)
+        return self._accept_first(self._send(request), self._last)
 
     def _discard_part(self) -> None:
         """Deletes the part file. A speculative upload sees it shrink first, and so doesn't mix it with the new one."""
@@ -136,6 +170,7 @@ class ResumableBody:
             _expect_whole_range(response, last)
         elif self._first or self._last is not None:
             self._take_range(response)
+        response.read = self._note_new(response.read, 0)
         return response
 
     def _take_range(self, response: Response) -> None:
@@ -198,15 +233,31 @@ def _request_with_own_headers(url: str, data: Any, headers: Any, **how: Any) -> 
     return Request(url, data, HTTPHeaderDict(headers), **how)
 
 
+def _count_failures(report_retry: Callable[..., None], retries: int) -> Callable[..., None]:
+    """A report_retry() for one body, to which a silence is no failure: it ends by the stall timer."""
+    failures = 0
+
+    def report_failure(error: Exception, *_: Any, **how: Any) -> None:
+        nonlocal failures
+        if not is_silence(error):
+            failures += 1
+            report_retry(error, failures, retries, **how)
+
+    return report_failure
+
+
 def install() -> None:
     """Installs the patch, for files and for ranges of them."""
     fetch = HttpFD.real_download
 
     def fetch_same(downloader: Any, filename: str, info: dict[str, Any]) -> Any:
         asked = HTTPHeaderDict(info.get("http_headers")).get("Range")
-        body = ResumableBody(asked, Path(downloader.temp_name(filename)), downloader.ydl.urlopen)
+        ydl, timer = downloader.ydl, StallTimer(downloader.ydl.stall_seconds)
+        body = ResumableBody(asked, Path(downloader.temp_name(filename)), ydl.urlopen, timer)
         own = copy.copy(downloader)  # threads share the original
-        own.ydl = _YdlWithOpener(downloader.ydl, body.open)
+        own.ydl = _YdlWithOpener(ydl, body.open)
+        own.params = {**downloader.params, "retries": float("inf")}
+        own.report_retry = _count_failures(downloader.report_retry, downloader.params.get("retries") or 0)
         return fetch(own, filename, info)
 
     module.Request = _request_with_own_headers
