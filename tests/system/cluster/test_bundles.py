@@ -95,7 +95,7 @@ def package_index() -> Iterator[None]:
         kube.kubectl("-n", AROUND, "wait", "--for=condition=Ready", "pod/packages", f"--timeout={kube.WAIT_SECONDS}s")
         yield
     finally:
-        kube.kubectl("-n", AROUND, "delete", "pod/packages", "service/packages", "--wait=false")
+        kube.kubectl("-n", AROUND, "delete", "pod/packages", "service/packages")
 
 
 def add_release(version: str) -> None:
@@ -135,7 +135,7 @@ def test_all_workers_switch_to_a_newer_yt_dlp_while_they_download(updating: Upda
     one_loaded = memory()
 
     add_release(NEWER)
-    updating.until_all_run(NEWER, INTERVAL + 2 * kube.WAIT_SECONDS)
+    updating.until_all_run(NEWER, INTERVAL + kube.WAIT_SECONDS)
     two_loaded = memory()
     told = updating.versions()
     published = time_of(only([entry for name in names() for entry in log(name, "a newer yt-dlp was published")]))
