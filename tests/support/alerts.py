@@ -5,12 +5,14 @@ from typing import Any
 
 import yaml
 
-from support.chart import nested, render
+from support.chart import CHART, NAMESPACE, render_chart
 
 
-def groups() -> list[dict[str, Any]]:
-    """Those of a release in the namespace media."""
-    found: list[dict[str, Any]] = render(nested("metrics.alerts.enabled", True)).get("PrometheusRule")["spec"]["groups"]
+def groups(namespace: str = NAMESPACE, **thresholds: float) -> list[dict[str, Any]]:
+    """Those of a release in that namespace, with other thresholds than the chart's."""
+    values = {"metrics": {"alerts": {"enabled": True, "thresholds": thresholds}}}
+    rule = render_chart(CHART, values, namespace=namespace).get("PrometheusRule")
+    found: list[dict[str, Any]] = rule["spec"]["groups"]
     return found
 
 

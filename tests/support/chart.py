@@ -109,9 +109,9 @@ def _render_batch(keys: list[str]) -> None:
         _batches.pop(key, None)
 
 
-def render_chart(chart: Path, values: Values, release: str = RELEASE) -> Rendered:
+def render_chart(chart: Path, values: Values, release: str = RELEASE, namespace: str = NAMESPACE) -> Rendered:
     """Any chart, each time anew."""
-    done = _template(chart, values, release)
+    done = _template(chart, values, release, namespace)
     assert done.returncode == 0, f"{values}: {done.stderr}"
     return Rendered(_documents(done.stdout))
 
@@ -157,8 +157,8 @@ def nest_charts(folder: Path, sets: Sequence[Values], chart: Path = CHART) -> Va
     return {each.name: {"vidferry": values} for each, values in zip(within, sets, strict=True)}
 
 
-def _template(chart: Path, values: Values, release: str = RELEASE) -> Any:
-    return _run(["template", release, str(chart), "--namespace", NAMESPACE], values)
+def _template(chart: Path, values: Values, release: str = RELEASE, namespace: str = NAMESPACE) -> Any:
+    return _run(["template", release, str(chart), "--namespace", namespace], values)
 
 
 def _run(command: list[str], values: Values) -> Any:

@@ -124,14 +124,31 @@ def bucket_ingress() -> dict[str, Any]:
 DISCOVERY = f"http://discovery.{AROUND}.svc.cluster.local:8001"
 PROMETHEUS_CONFIG = f"""
 global: {{scrape_interval: 2s, evaluation_interval: 2s}}
+rule_files: [/etc/config/rules*.yml]
 scrape_configs:
   - job_name: vidferry
     http_sd_configs: [{{url: "{DISCOVERY}", refresh_interval: 2s}}]
 """
 
 
+def prometheus(name: str, **rules: str) -> list[dict[str, Any]]:
+    """A pod of one, so that policies apply to it, with rules by the names of their files without `.yml`."""
+    files = {"prometheus": PROMETHEUS_CONFIG, **rules}
+    return [
+        secret(AROUND, name, {f"{file}.yml": text.encode() for file, text in files.items()}),
+        pod(
+            name,
+            ["--config.file=/etc/config/prometheus.yml", "--storage.tsdb.path=/tmp/prometheus"],
+            command=["prometheus"],
+            port=9090,
+            secrets={name: "/etc/config"},
+            labels={"app.kubernetes.io/name": "prometheus"},
+        ),
+    ]
+
+
 def prometheus_objects() -> list[dict[str, Any]]:
-    """In a pod, so that policies apply to it; it finds Vidferry's pods as the Prometheus Operator's does."""
+    """One that finds Vidferry's pods as the Prometheus Operator's does."""
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "prometheus", "namespace": NAMESPACE}}
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "prometheus"}
     account = {"kind": "ServiceAccount", "name": "prometheus", "namespace": AROUND}
@@ -140,15 +157,7 @@ def prometheus_objects() -> list[dict[str, Any]]:
         {**role, "kind": "Role",
          "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]},
         {**role, "kind": "RoleBinding", "roleRef": ref, "subjects": [account]},
-        secret(AROUND, "prometheus", {"prometheus.yml": PROMETHEUS_CONFIG.encode()}),
-        pod(
-            "prometheus",
-            ["--config.file=/etc/config/prometheus.yml", "--storage.tsdb.path=/tmp/prometheus"],
-            command=["prometheus"],
-            port=9090,
-            secrets={"prometheus": "/etc/config"},
-            labels={"app.kubernetes.io/name": "prometheus"},
-        ),
+        *prometheus("prometheus"),
         *served(
             "discovery", 8001, [OUTSIDE, "discovery", "--address", DISCOVERY, "--namespace", NAMESPACE],
             serviceAccountName="prometheus",
@@ -156,9 +165,9 @@ def prometheus_objects() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def query(expression: str) -> list[dict[str, Any]]:
-    """What Prometheus answers, asked by the API server's proxy."""
-    path = f"/api/v1/namespaces/{AROUND}/pods/prometheus:9090/proxy/api/v1/query?{urlencode({'query': expression})}"
+def query(expression: str, name: str = "prometheus") -> list[dict[str, Any]]:
+    """What a Prometheus answers, asked by the API server's proxy."""
+    path = f"/api/v1/namespaces/{AROUND}/pods/{name}:9090/proxy/api/v1/query?{urlencode({'query': expression})}"
     found: list[dict[str, Any]] = json.loads(kube.kubectl("get", "--raw", path))["data"]["result"]
     return found
 

@@ -233,14 +233,19 @@ def evicted(namespace: str, name: str) -> bool:
 
 def _kill(namespace: str, name: str) -> None:
     """Returns when it runs again, and is ready."""
-    one = kube.get(namespace, "pod", name)
-    before, container = restarts(one), one["spec"]["containers"][0]["name"]
+    before = restarts(kube.get(namespace, "pod", name))
+    kill_process(namespace, name)
+    kube.until(namespace, "pod", name, holds=lambda one: restarts(one) > before and is_ready(one))
+
+
+def kill_process(namespace: str, name: str) -> None:
+    """A pod's first one, which the kubelet starts again."""
+    container = kube.get(namespace, "pod", name)["spec"]["containers"][0]["name"]
     inside = ["-n", namespace, "exec", name, "-c", container, "--"]
     kubectl(*inside, "python", "-c", KILL)
     if container == "redis":  # which has not used a second by itself
         with suppress(CommandFailed):
             kubectl(*inside, "redis-cli", "eval", BURN, "0")
-    kube.until(namespace, "pod", name, holds=lambda one: restarts(one) > before and is_ready(one))
 
 
 def restarts(one: dict[str, Any]) -> int:
