@@ -34,9 +34,9 @@ def slow(corner: Corner, number: int) -> str:
 def hold(client: Client, corner: Corner) -> list[dict[str, str]]:
     """Jobs of a site that pauses; the first is the one that was refused."""
     refused = client.post(limited(corner))
-    kube.until_nothing(lambda: [] if client.job(refused)["pause_code"] else [refused])
+    kube.until_nothing(lambda: [] if client.job(refused).get("pause_code") else [refused])
     others = [client.post(slow(corner, number)) for number in range(HELD)]
-    kube.until_nothing(lambda: [job for job in others if client.job(job)["pause_code"] != "rate_limited"])
+    kube.until_nothing(lambda: [job for job in others if client.job(job).get("pause_code") != "rate_limited"])
     return [refused, *others]
 
 
