@@ -144,7 +144,10 @@ class Client:
         kube.until_nothing(lambda: asyncio.run(self._astray()))
 
     async def _astray(self) -> list[str]:
-        page = self.request("GET", "/").status_code
+        try:
+            page = str(self.request("GET", "/").status_code)
+        except httpx2.HTTPError as error:  # as long as it has no certificate for this host
+            page = repr(error)
         try:
             async with self.socket({"ws_url": f"{self._public}download/{uuid.uuid4()}"}) as ws:
                 await ws.recv()
@@ -152,7 +155,7 @@ class Client:
             job = "" if closed.rcvd and closed.rcvd.code >= FINAL else repr(closed)
         except (OSError, InvalidHandshake) as error:
             job = repr(error)
-        return [f"page: {page}"] * (page != HTTPStatus.OK) + [job] * bool(job)
+        return [f"page: {page}"] * (page != str(HTTPStatus.OK.value)) + [job] * bool(job)
 
     def post(self, url: str, **fields: Any) -> dict[str, Any]:
         """A job that must be accepted."""
