@@ -99,7 +99,15 @@ def silent_key(site: Site) -> str:
     return hls.put_clip(site, key_url="key", key=[without_head(site), hls.KEY_FILE])
 
 
-FILES = (silent_page, page_that_stops, file_that_stops, silent_file)
+def list_that_can_be_spared(site: Site) -> str:
+    """It never comes, and the page has another source."""
+    site.put("/list.m3u8", without_head(site))
+    site.put("/clip.mp4", CLIP)
+    sources = '<source src="list.m3u8" type="application/x-mpegURL"><source src="clip.mp4" type="video/mp4">'
+    return site.put("/page", text(f"<p>A video</p><video>{sources}</video>", "html"))
+
+
+FILES = (silent_page, page_that_stops, file_that_stops, silent_file, list_that_can_be_spared)
 LISTS = (silent_list, segment_that_stops, silent_segment, silent_key)
 
 

@@ -141,3 +141,35 @@ def test_it_ends_with_the_stall_time(monkeypatch: pytest.MonkeyPatch) -> None:
         PatientRequest(Request(URL), send, StallTimer(600)).open()
     assert caught.value.code is ErrorCode.STALLED
     assert now == [pytest.approx(600)]
+
+
+def test_a_request_that_can_be_spared_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a playlist that never comes, where there is another one; but two of them in a row are too many."""
+    now, timer = [0.0], StallTimer(30, spares_one=True)
+
+    def send(request: Request) -> Response:
+        now[0] += request.extensions["timeout"]
+        return NOTHING()
+
+    monkeypatch.setattr("vidferry_worker.child.stall_timer.time.monotonic", lambda: now[0])
+    with pytest.raises(TransportError):
+        PatientRequest(Request(URL), send, timer).open()
+    assert now == [pytest.approx(30)]
+    with pytest.raises(JobFailure):
+        PatientRequest(Request(URL), send, timer).open()
+
+
+def test_what_answers_after_a_spared_request_begins_all_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, timer = [0.0], StallTimer(30, spares_one=True)
+
+    def send(request: Request) -> Response:
+        now[0] += request.extensions["timeout"]
+        return NOTHING()
+
+    monkeypatch.setattr("vidferry_worker.child.stall_timer.time.monotonic", lambda: now[0])
+    for _ in range(2):
+        with pytest.raises(TransportError):
+            PatientRequest(Request(URL), send, timer).open()
+        other = PatientRequest(Request(URL), Sender(body(b"page")), timer)
+        other.open()
+        assert other.read() == b"page"

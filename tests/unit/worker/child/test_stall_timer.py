@@ -67,6 +67,11 @@ def test_it_is_over_at_the_limit_and_connections_are_given_more_and_more(
     assert clock.now == pytest.approx(limit)
 
 
+def test_one_request_may_be_spared(clock: Clock) -> None:
+    """The next one has as long as a first one."""
+    assert waits(StallTimer(LIMIT, spares_one=True), clock) == pytest.approx([20, 10, 20])
+
+
 def test_bytes_begin_it_anew(clock: Clock) -> None:
     stall_timer = StallTimer(LIMIT)
     for _ in range(3):

@@ -66,7 +66,7 @@ class PatientRequest:
         return self._timer.timeout if self._repeats else self._timer.whole_timeout
 
     def _may_repeat(self, error: RequestError) -> bool:
-        return self._repeats and is_silence(error)
+        return self._repeats and is_silence(error) and not self._timer.is_over
 
     def _request_again(self) -> Callable[..., bytes]:
         """Reads the body of a new response, up to where the one before ended."""

@@ -73,7 +73,7 @@ class SiteDownloader(YoutubeDL):  # type: ignore[misc]  # yt-dlp publishes no ty
 
     def start_extraction(self, stall_seconds: float) -> None:
         """Begins to add up the time without a byte. stall_seconds: after which the extraction has stalled."""
-        self._extraction_timer = StallTimer(stall_seconds)
+        self._extraction_timer = StallTimer(stall_seconds, spares_one=True)
 
     def end_extraction(self) -> None:
         """From now on each body has its own stall time. The worker watches them all."""

@@ -23,19 +23,32 @@ class StallTimer:
     soon, and a site that needs long for its answer has the time to send it.
     """
 
-    def __init__(self, limit: float = float("inf")) -> None:
-        """limit: the seconds without a byte after which it is over."""
-        self._limit, self._silent = limit, 0.0
+    def __init__(self, limit: float = float("inf"), *, spares_one: bool = False) -> None:
+        """limit: the seconds without a byte after which it is over.
+
+        spares_one: whether that ends the request alone, and all else only if the next one is silent too. yt-dlp does
+        without some requests, such as that for one of several playlists.
+        """
+        self._limit, self._silent, self._spares_one = limit, 0.0, spares_one
 
     @property
     def timeout(self) -> float:
         """The seconds that the next request may wait for a byte, where it can be sent again afterwards."""
-        return max(SHORTEST_WAIT, min(self._silent + min(FIRST_WAIT, self._limit * FIRST_SHARE), self._left))
+        return max(SHORTEST_WAIT, self._first if self.is_over else min(self._silent + self._first, self._left))
 
     @property
     def whole_timeout(self) -> float:
         """The seconds that the next request may wait for a byte, where it can't be sent again."""
-        return max(SHORTEST_WAIT, self._left)
+        return max(SHORTEST_WAIT, self._first if self.is_over else self._left)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing has come for the limit."""
+        return self._left < TOLERANCE
+
+    @property
+    def _first(self) -> float:
+        return min(FIRST_WAIT, self._limit * FIRST_SHARE)
 
     @property
     def _left(self) -> float:
@@ -59,7 +72,8 @@ class StallTimer:
                 self.note_bytes()
                 raise
             # If it took longer, bytes came first.
+            spares = self._spares_one and not self.is_over
             self._silent += min(time.monotonic() - begun, timeout)
-            if self._left < TOLERANCE:
+            if self.is_over and not spares:
                 raise JobFailure(ErrorCode.STALLED, f"no byte for {self._silent:.0f} s") from error
             raise
