@@ -15,7 +15,7 @@ from support.command_line import yt_dlp
 from support.origin.files import Answer, File, answer
 from support.origin.site import Site
 from support.origin.wire import Body, Reply, Request
-from vidferry_worker.child.patches.body_resumption import STRONG_AFTER, FileVersion
+from vidferry_worker.child.patches.body_resumption import MAX_RESTARTS, STRONG_AFTER, FileVersion
 from vidferry_worker.children.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
@@ -235,10 +235,10 @@ def open_cut(request, bytes_each):
                       206 if RANGES and begin else 200)
     return answer
 
-RANGES, BYTES = json.loads(sys.argv[1]), int(sys.argv[2])
+RANGES, BYTES, MORE = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 with YoutubeDL({"quiet": True, "retries": 3, "noprogress": True}) as ydl:
     ydl.stall_seconds = 600
-    ydl.urlopen = lambda request: open_cut(request, BYTES)
+    ydl.urlopen = lambda request: open_cut(request, BYTES + MORE * len(waits))
     try:
         HttpFD(ydl, ydl.params).real_download("media.mp4", {"url": "http://example.com/"})
         end = "done"
@@ -248,9 +248,14 @@ print(json.dumps([end, waits, ranges]))
 """
 
 
-def download_silent(folder: Path, *, ranges: bool, bytes_each: int) -> tuple[str, list[float], list[int]]:
-    """How it ends, how long each response may be silent, and where each begins: 100 bytes, so many by each response."""
-    command = [sys.executable, "-c", SILENT, json.dumps(ranges), str(bytes_each)]
+def download_silent(
+    folder: Path, *, ranges: bool, bytes_each: int, more: int = 0
+) -> tuple[str, list[float], list[int]]:
+    """How it ends, how long each response may be silent, and where each begins: 100 bytes, so many by each response.
+
+    more: so many more by each than by the one before.
+    """
+    command = [sys.executable, "-c", SILENT, json.dumps(ranges), str(bytes_each), str(more)]
     end, waits, begins = json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)
     return end, waits, begins
 
@@ -268,3 +273,16 @@ def test_without_a_new_byte_it_ends_with_the_stall_time(ranges: bool, bytes_each
     end, waits, _ = download_silent(tmp_path, ranges=ranges, bytes_each=bytes_each)
 
     assert (end, waits) == ("stalled", [20, 40, 80, 160, 300])
+
+
+def test_what_sends_a_little_more_each_time_is_not_begun_again_without_end(tmp_path: Path) -> None:
+    """Where it sends no ranges, all that came before comes again too."""
+    end, waits, _ = download_silent(tmp_path, ranges=False, bytes_each=50, more=1)
+
+    assert (end, len(waits)) == ("stalled", 1 + MAX_RESTARTS + 1)
+
+
+def test_a_few_times_it_is(tmp_path: Path) -> None:
+    end, waits, _ = download_silent(tmp_path, ranges=False, bytes_each=50, more=10)
+
+    assert (end, len(waits)) == ("done", 6)

@@ -36,6 +36,8 @@ STRONG_AFTER = 60
 MAX_SKIPPED = 64 * 1024**2
 """bytes that are read and discarded where a site sends the whole file instead of a range"""
 SKIP_PIECE = 256 * 1024
+MAX_RESTARTS = 10
+"""times that one file is begun again: what sends one byte more each time would send all others over and over"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class ResumableBody:
         """bytes that have come, without those that came twice"""
         self._version: FileVersion | None = None
         self._is_encoded = False
+        self._restarts = 0
 
     def open(self, request: Request) -> Response:
         """The response to yt-dlp's request, or to one for the whole file where it can't be resumed.
@@ -156,7 +159,13 @@ class ResumableBody:
         return self._accept_first(self._send(request), self._last)
 
     def _discard_part(self) -> None:
-        """Deletes the part file. A speculative upload sees it shrink first, and so doesn't mix it with the new one."""
+        """Deletes the part file, as the file begins again; JobFailure where it has done so too often.
+
+        A speculative upload sees it shrink first, and so doesn't mix it with the new one.
+        """
+        self._restarts += 1
+        if self._restarts > MAX_RESTARTS:
+            raise JobFailure(ErrorCode.STALLED, "the file begins again and again")
         if self._part.exists():
             self._part.write_bytes(b"")
             self._part.unlink()
