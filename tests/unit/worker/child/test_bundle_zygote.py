@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -371,3 +373,45 @@ async def test_a_bundle_needs_the_whole_sandbox(bundle: Path, worker_environment
     async with zygote_of(bundle, Confinement(Sandbox.OFF)) as zygote:
         with pytest.raises(BundleBroken, match="sandbox"):
             await zygote.start()
+
+
+QUICK_END = """
+import os, socket
+from types import SimpleNamespace
+from vidferry_worker.child.bundle_zygote import BundleZygote, Template
+from vidferry_worker.children import wire
+
+class Announced(Template):
+    "A template whose child is announced between two looks, and ends at once."
+    def __init__(self):
+        self.line, self.theirs = wire.socket_pair()
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.pid = 0
+
+    def order_fork(self, folder, channel_fd):
+        os.close(channel_fd)
+
+    def start_child(self):
+        pid = os.fork()
+        if pid == 0:
+            wire.send(self.theirs, {})
+            os._exit(3)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+worker, control = wire.socket_pair()
+template = Announced()
+zygote = BundleZygote(control, template)
+zygote._fork_child("folder", os.open(os.devnull, os.O_RDONLY))
+zygote._continue_forks()
+template.start_child()
+zygote._reap_children()
+zygote._continue_forks()
+worker.setblocking(False)
+print(*wire.receive(worker)[0], *wire.receive(worker)[0].values())
+"""
+
+
+def test_a_child_that_ends_as_soon_as_it_is_forked_is_known_first() -> None:
+    told = subprocess.run([sys.executable, "-c", QUICK_END], capture_output=True, text=True, check=False)
+
+    assert (told.stdout.split()[0], told.stdout.split()[-1]) == ("forked", "3"), told.stderr

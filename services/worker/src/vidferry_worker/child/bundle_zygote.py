@@ -109,6 +109,8 @@ class BundleZygote(ZygoteLoop):
         if pid == self._template.pid:
             self._template.kill()  # before it is reaped: until then nobody else can have its pid
             raise TemplateBroken("it has ended")
+        if pid not in self._children:
+            self._continue_forks()  # its message may have come since: once it is reaped, it is no child any more
         super()._reap_child(pid)
 
 
