@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from yt_dlp.networking.common import Request, Response
-from yt_dlp.networking.exceptions import TransportError
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
 from vidferry_common.contract.errors import ErrorCode, JobFailure
 from vidferry_worker.child.channel import ConnectTimedOut
@@ -173,3 +173,19 @@ def test_what_answers_after_a_spared_request_begins_all_anew(monkeypatch: pytest
         other = PatientRequest(Request(URL), Sender(body(b"page")), timer)
         other.open()
         assert other.read() == b"page"
+
+
+@pytest.mark.parametrize("error", [HTTPError(Response(BytesIO(), URL, {}, 404)), TransportError("reset")])
+def test_an_answer_after_a_time_out_that_is_still_handled_is_none(error: RequestError) -> None:
+    """As where an extractor asks another address once the first was silent."""
+
+    def refuse() -> Response:
+        raise error
+
+    sender = Sender(refuse, body(b"page"))
+    try:
+        NOTHING()
+    except TransportError:
+        with pytest.raises(type(error)):
+            request_of(sender).open()
+    assert len(sender.timeouts) == 1

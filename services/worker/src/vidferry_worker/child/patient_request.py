@@ -1,5 +1,6 @@
 """A request that is sent again, on another connection, where the site sends nothing for a while."""
 
+import sys
 from collections.abc import Callable
 
 from yt_dlp.networking.common import Request, Response
@@ -31,13 +32,14 @@ class PatientRequest:
 
     def open(self) -> Response:
         """The response. JobFailure where nothing comes until the stall time is over, or an error of yt-dlp."""
+        outer = sys.exception()
         while True:
             timeout = self._request.extensions["timeout"] = self._find_timeout()
             try:
                 with self._timer.time_wait(timeout):
                     response = self._send(self._request)
             except RequestError as error:
-                if not self._may_repeat(error):
+                if not self._may_repeat(error, outer):
                     raise
                 continue
             if self._request.method == "HEAD":
@@ -47,11 +49,12 @@ class PatientRequest:
 
     def read(self, amount: int | None = None) -> bytes:
         """So many bytes of the body, or all. The errors of open()."""
+        outer = sys.exception()
         while True:
             try:
                 data = (self._read or self._request_again())(amount)
             except RequestError as error:
-                if not self._may_repeat(error) or len(self._given) > MAX_GIVEN:
+                if not self._may_repeat(error, outer) or len(self._given) > MAX_GIVEN:
                     raise
                 self._read = None
                 continue
@@ -65,8 +68,8 @@ class PatientRequest:
             return float(self._own_timeout)
         return self._timer.timeout if self._repeats else self._timer.whole_timeout
 
-    def _may_repeat(self, error: RequestError) -> bool:
-        return self._repeats and is_silence(error) and not self._timer.is_over
+    def _may_repeat(self, error: RequestError, outer: BaseException | None) -> bool:
+        return self._repeats and is_silence(error, outer) and not self._timer.is_over
 
     def _request_again(self) -> Callable[..., bytes]:
         """Reads the body of a new response, up to where the one before ended."""

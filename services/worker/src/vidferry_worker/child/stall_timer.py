@@ -1,5 +1,6 @@
 """How long a site may send nothing, and how long one connection of it: a deaf connection is replaced before that."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,11 +65,11 @@ class StallTimer:
 
         An answer that is an error is an answer too.
         """
-        begun = time.monotonic()
+        begun, outer = time.monotonic(), sys.exception()
         try:
             yield
         except Exception as error:
-            if not is_timeout(error):
+            if not is_timeout(error, outer):
                 self.note_bytes()
                 raise
             # If it took longer, bytes came first.
