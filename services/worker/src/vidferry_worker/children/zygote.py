@@ -109,7 +109,7 @@ class Zygote:
         try:
             await asyncio.shield(child.forked)
         except asyncio.CancelledError:
-            await child.close()
+            await asyncio.shield(child.close())
             raise
         return child
 
