@@ -139,7 +139,7 @@ class Backstage:
             self.store(lambda store: store.downloads.record_thumbnail(download_id, thumbnail))
         result = {"title": "Ein Test", "filename": filename or stored.filename, "reused": False}
         done = queued_update().at_step(DONE, status=Status.COMPLETED, result=result)
-        self.end(job_id, done, Ending(stored.name, str(stored.generation)))
+        self.end(job_id, done, Ending(stored.name, stored.version))
 
     def fail(self, job_id: str, code: ErrorCode) -> None:
         self.end(job_id, queued_update().as_failed(code))
@@ -150,14 +150,14 @@ class Backstage:
         content: bytes,
         kind: str = "video/mp4",
         filename: str = "",
-        replaces: int = NEW,
+        replaces: str = NEW,
         metadata: Mapping[str, str] | None = None,
     ) -> StoredObject:
-        what = Upload(name, kind, filename, metadata or {}, if_generation=replaces)
+        what = Upload(name, kind, filename, metadata or {}, if_version=replaces)
         return self.bucket(lambda bucket: bucket.upload(what, io.BytesIO(content), len(content), lambda _: None))
 
     def remove(self, stored: StoredObject) -> None:
-        self.bucket(lambda bucket: bucket.delete(stored.name, stored.generation))
+        self.bucket(lambda bucket: bucket.delete(stored.name, stored.version))
 
     def sign(self, stored: StoredObject, lifetime: float = 60) -> SignedLink:
         return self.bucket(lambda bucket: bucket.sign_link(stored, lifetime))

@@ -37,9 +37,9 @@ class HeldSource(io.BytesIO):
 
 
 async def put(
-    bucket: Bucket, data: bytes, name: str = NAME, generation: int = NEW, filename: str = "A film.mp4"
+    bucket: Bucket, data: bytes, name: str = NAME, version: str = NEW, filename: str = "A film.mp4"
 ) -> StoredObject:
-    what = Upload(name, "video/mp4", filename, {"download": "d1"}, generation)
+    what = Upload(name, "video/mp4", filename, {"download": "d1"}, version)
     return await bucket.upload(what, io.BytesIO(data), len(data), lambda _: None)
 
 

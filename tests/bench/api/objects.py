@@ -51,6 +51,6 @@ def _entry(number: int) -> ObjectEntry:
     site = "example.org" if number % _RARE == _RARE // 2 else "youtube.com" if number % 2 else "vimeo.com"
     title = f"A talk about distributed systems, part {number}"
     return ObjectEntry(
-        f"videos/youtube/youtube.com/{number:011}/1080-any", 1_790_000_000_000_000 + number, 123_456_789, "video/mp4",
-        f"{title}.mp4", title, 634.5, site, 1_790_000_000.123 + number, "", has_thumbnail=True,
+        f"videos/youtube/youtube.com/{number:011}/1080-any", str(1_790_000_000_000_000 + number), 123_456_789,
+        "video/mp4", f"{title}.mp4", title, 634.5, site, 1_790_000_000.123 + number, "", has_thumbnail=True,
     )  # fmt: skip

@@ -65,7 +65,7 @@ def complete(client: httpx2.Client, backstage: Backstage, key: Headers) -> str:
     result = Result("A test", 7, 10, "video/mp4", "A test.mp4", "https://x/", "2026-12-06T21:44:03.000Z",
                     job_link("file"), reused=False)  # fmt: skip
     ended = queued_update().at_step(DONE, status=Status.COMPLETED, result=result, has_thumbnail=True)
-    backstage.end(job_id, ended, Ending(stored.name, str(stored.generation)))
+    backstage.end(job_id, ended, Ending(stored.name, stored.version))
     return job_id
 
 

@@ -96,7 +96,7 @@ def _complete(backstage: Backstage, job_id: str, stored: StoredObject, thumbnail
         "A clip", 2.0, stored.size, "video/mp4", "A clip.mp4", link, expires_at, f"{link}/file", reused=False
     )
     done = queued_update().at_step(DONE, status=Status.COMPLETED, result=result, has_thumbnail=True)
-    backstage.end(job_id, done, Ending(stored.name, str(stored.generation)))
+    backstage.end(job_id, done, Ending(stored.name, stored.version))
 
 
 async def _make_children(store: Store) -> None:

@@ -156,7 +156,7 @@ async def test_it_is_in_the_bucket_when_its_last_byte_is_not_yet_here(home: Home
         assert (home.gcs.layer.received, home.gcs.layer.kinds().count("begin")) == (SIZE, 1)
     assert home.under_way() == 0
 
-    await home.bucket().delete(early.name, early.generation)
+    await home.bucket().delete(early.name, early.version)
     with home.worker(upload_while_downloading="false"):
         async with jobs_in(home.redis) as jobs:
             again = await jobs.give(site.url(FILE))
@@ -197,7 +197,7 @@ async def test_a_file_that_can_be_kept_as_it_is_becomes_the_object(home: Home, s
             await until(lambda: not process.left())
     stored, data = await home.read()
     assert data == media.large(20)
-    assert (tmp_path / "bucket/objects" / f"{stored.name}#{stored.generation}").stat().st_ino == number
+    assert (tmp_path / "bucket/objects" / f"{stored.name}#{stored.version}").stat().st_ino == number
 
 
 async def test_a_resume_that_the_origin_ignored_gives_the_early_upload_up_at_once(home: Home, site: Site) -> None:

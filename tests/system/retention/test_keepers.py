@@ -19,7 +19,7 @@ from support.services import Worker
 from support.sources import put
 from system.retention.homes import DAY, VIDEO, FolderHome, GcsHome, hold_listing, names, store, sweeping
 from vidferry_common.bucket.checksum import crc32c
-from vidferry_common.bucket.folder.files import FolderFiles, next_generation
+from vidferry_common.bucket.folder.files import FolderFiles, next_version
 from vidferry_common.contract import keys
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_what_was_replaced_since_it_was_listed_stays(
     gate = gcs_home.gcs.layer.faults.hold("delete")
     with sweeping(redis, tmp_path / "w", gcs_home, **QUICK) as worker:
         assert await asyncio.to_thread(gate.reached.wait, 20)
-        newer = await put(gcs_home.bucket, b"newer", OLD, listed.generation)
+        newer = await put(gcs_home.bucket, b"newer", OLD, listed.version)
         gate.open()
         worker.wait_for(SWEPT)
     assert await gcs_home.bucket.stat(OLD) == newer
@@ -153,7 +153,7 @@ async def test_what_was_replaced_in_a_folder_stays(
         lock = held.enter_context(files.hold_lock(OLD))
         with sweeping(redis, tmp_path / "w", folder_home, **QUICK) as worker:
             await eventually(lambda: jobs.redis.zscore(keys.DELETING, OLD))
-            newer = replace(listed, generation=next_generation(lock, listed), size=5, crc32c=crc32c(b"newer"))
+            newer = replace(listed, version=next_version(lock, listed), size=5, crc32c=crc32c(b"newer"))
             with files.create_incoming() as (written, target):
                 os.write(target, b"newer")
                 files.publish(written, newer)

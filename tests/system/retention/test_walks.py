@@ -61,7 +61,7 @@ async def test_the_index_is_what_the_bucket_has(jobs: Jobs, home: Home, monkeypa
     assert found == {name: entry_of(made[name], has_thumbnail=name.startswith(f"{VIDEO}/2/")) for name in ours}
     assert (counts.objects, counts.dropped) == (9, 0)
     assert await jobs.store.object_index.is_complete()
-    await home.bucket.delete(ours[0], made[ours[0]].generation)
+    await home.bucket.delete(ours[0], made[ours[0]].version)
     assert (await walk(jobs, home)).dropped == 1
     assert set(await listed(jobs)) == set(ours[1:])
 

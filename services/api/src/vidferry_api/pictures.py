@@ -30,7 +30,7 @@ async def read_picture(bucket: Bucket, name: str) -> tuple[StoredObject, bytes] 
 def picture_response(request: Request, stored: StoredObject, content: bytes) -> Response:
     """The picture; 304 if the client has it."""
     headers = {
-        "ETag": f'"{stored.generation}"',
+        "ETag": f'"{stored.version}"',
         "Cache-Control": "private, max-age=86400",
         "Content-Security-Policy": SANDBOXED,
     }

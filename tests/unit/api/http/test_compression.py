@@ -97,7 +97,7 @@ def test_a_stored_file_is_sent_as_it_is(shared_api: Api, backstage: Backstage) -
     assert sent == content
     assert headers["content-type"] == "application/json"
     assert "content-encoding" not in headers
-    assert headers["etag"] == f'"{stored.generation}"'
+    assert headers["etag"] == f'"{stored.version}"'
 
 
 @pytest.mark.parametrize(

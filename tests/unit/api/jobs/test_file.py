@@ -50,7 +50,7 @@ def test_the_file_is_saved_under_the_name_that_the_job_found(
     assert 'filename="Neuer Name.mp4"' in by_job.headers["content-disposition"]
     assert 'filename="Ein Test.mp4"' in api.get(backstage.sign(stored).url).headers["content-disposition"]
 
-    backstage.put(stored.name, b"newer", filename="Ein Test.webm", replaces=stored.generation)
+    backstage.put(stored.name, b"newer", filename="Ein Test.webm", replaces=stored.version)
 
     by_job = api.get(f"{job['status_url']}/file", follow_redirects=True)
     assert 'filename="Ein Test.webm"' in by_job.headers["content-disposition"]
@@ -89,6 +89,6 @@ def test_a_file_that_was_fetched_anew_since_is_the_new_one(
 ) -> None:
     job = post(api)
     backstage.complete(job["job_id"], stored)
-    backstage.put(stored.name, b"newer", replaces=stored.generation)
+    backstage.put(stored.name, b"newer", replaces=stored.version)
 
     assert api.get(f"{job['status_url']}/file", follow_redirects=True).content == b"newer"

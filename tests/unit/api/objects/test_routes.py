@@ -18,7 +18,7 @@ def test_the_whole_file(api: httpx2.Client, link: str, stored: StoredObject) -> 
     assert (answer.status_code, answer.content) == (200, CONTENT)
     headers = answer.headers
     assert (headers["content-type"], headers["content-length"]) == ("video/mp4", str(len(CONTENT)))
-    assert (headers["accept-ranges"], headers["etag"]) == ("bytes", f'"{stored.generation}"')
+    assert (headers["accept-ranges"], headers["etag"]) == ("bytes", f'"{stored.version}"')
     assert headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert headers["x-content-type-options"] == "nosniff"
     disposition = re.fullmatch(
@@ -51,7 +51,7 @@ def test_a_link_that_was_changed(api: httpx2.Client, link: str) -> None:
 def test_a_file_that_was_removed_or_replaced(
     api: httpx2.Client, backstage: Backstage, stored: StoredObject, link: str
 ) -> None:
-    newer = backstage.put(stored.name, b"newer", replaces=stored.generation)
+    newer = backstage.put(stored.name, b"newer", replaces=stored.version)
     problem(api.get(link), 410, "object_gone")
     link = backstage.sign(newer).url
     assert api.get(link).content == b"newer"
@@ -65,8 +65,8 @@ def test_without_a_key_links_can_not_be_checked(open_app: OpenApp, link: str) ->
 
 def test_a_file_that_the_client_has(api: httpx2.Client, link: str, stored: StoredObject) -> None:
     for known, status in (
-        (f'"{stored.generation}"', 304),
-        (f'"1", W/"{stored.generation}"', 304),
+        (f'"{stored.version}"', 304),
+        (f'"1", W/"{stored.version}"', 304),
         ("*", 304),
         ('"1"', 200),
     ):

@@ -70,8 +70,8 @@ def put(backstage: Backstage) -> Iterator[Put]:
             if thumbnail:
                 what = Upload(f"{video}/thumbnail", "image/png")
                 await bucket.upload(what, io.BytesIO(b"\x89PNG\r\n\x1a\n"), 8, lambda _: None)
-            generation = replaces.generation if replaces else NEW
-            what = Upload(name, "video/mp4", f"{title}.mp4", metadata, generation)
+            version = replaces.version if replaces else NEW
+            what = Upload(name, "video/mp4", f"{title}.mp4", metadata, version)
             return await bucket.upload(what, io.BytesIO(content), len(content), lambda _: None)
 
         async def index(store: Store) -> None:

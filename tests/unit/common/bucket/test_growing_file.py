@@ -121,7 +121,7 @@ async def test_what_is_there_is_sent_and_nothing_is_visible_before_the_end(growi
     growing.complete()
     stored = await growing.ended()
     assert stored == StoredObject(
-        NAME, stored.generation, SIZE, "video/mp4", crc32c(DATA), "A film.mp4", {"download": "d1"}
+        NAME, stored.version, SIZE, "video/mp4", crc32c(DATA), "A film.mp4", {"download": "d1"}
     )
     assert await bucket.read(NAME, SIZE) == (stored, DATA)
     assert growing.sent == sorted(set(growing.sent))

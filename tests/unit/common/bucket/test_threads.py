@@ -23,9 +23,9 @@ async def test_each_call_is_observed(bucket: Bucket) -> None:
     await bucket.check(writing=True)
     _ = [page async for page in bucket.list_objects("videos")]
     stored = await bucket.update_metadata(stored, {"a": "b"})
-    await bucket.delete(NAME, stored.generation)
+    await bucket.delete(NAME, stored.version)
     with pytest.raises(ObjectNotFound):
-        await bucket.delete(NAME, stored.generation)
+        await bucket.delete(NAME, stored.version)
     assert {operation for operation, _, _ in calls} == set(BUCKET_OPERATIONS) - {"sign"}
     assert all(0 <= seconds < 60 for _, seconds, _ in calls)
     assert {error for _, _, error in calls} == {""}

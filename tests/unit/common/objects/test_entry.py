@@ -12,7 +12,7 @@ NAME = "videos/youtube/youtube.com/dQw4w9WgXcQ/1080-any"
 
 
 def stored(name: str = NAME, **metadata: str) -> StoredObject:
-    return StoredObject(name, 7, 5, "video/mp4", "", "A film.mp4", metadata, 1.5)
+    return StoredObject(name, "7", 5, "video/mp4", "", "A film.mp4", metadata, 1.5)
 
 
 def test_an_id_stays_what_it_was() -> None:
@@ -28,9 +28,9 @@ def test_what_is_said_of_an_object() -> None:
     )
 
     assert found == ObjectEntry(
-        NAME, 7, 5, "video/mp4", "A film.mp4", "A film", 1.5, "example.co.uk", 1.5, "2027-01-01T00:00:00.000Z", True
+        NAME, "7", 5, "video/mp4", "A film.mp4", "A film", 1.5, "example.co.uk", 1.5, "2027-01-01T00:00:00.000Z", True
     )
-    assert ObjectEntry.parse(7, found.arguments()["record"].encode()) == found
+    assert ObjectEntry.parse(b"7", found.arguments()["record"].encode()) == found
 
 
 @pytest.mark.parametrize(

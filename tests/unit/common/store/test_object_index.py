@@ -10,7 +10,7 @@ import pytest
 from support.records import SECONDS, Records, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.identity import folder_of, object_id, partition_of
-from vidferry_common.store import ObjectEntry, ObjectFilter, ObjectPlace, Store, StoreUnavailable, Walk
+from vidferry_common.store import GoneObject, ObjectEntry, ObjectFilter, ObjectPlace, Store, StoreUnavailable, Walk
 from vidferry_common.store.object_index import BATCH, MAX_TITLE, STRETCH, InvalidObjectPlace, ObjectIndex
 from vidferry_common.store.scripts import ScriptRunner
 
@@ -24,7 +24,7 @@ def entry(number: int = 0, partition: str = "", **fields: Any) -> ObjectEntry:
     """Stored a second after the one with the number before."""
     name = f"videos/youtube/youtube.com/{number:011}{partition and '@' + partition}/1080-any"
     given = ObjectEntry(
-        name, 10 + number, 5, "video/mp4", "A film.mp4", f"Film {number}", 1.5, "youtube.com",
+        name, str(10 + number), 5, "video/mp4", "A film.mp4", f"Film {number}", 1.5, "youtube.com",
         START.timestamp() + number, "", has_thumbnail=True,
     )  # fmt: skip
     return replace(given, **fields)
@@ -90,7 +90,7 @@ async def test_a_list_goes_on_behind_what_was_removed_and_beside_what_comes(reco
     page = await records.store.object_index.read_page(SHARED, 4)
     last = page.entries[-1]
 
-    await records.store.objects.forget([], {last.name: last.generation})
+    await records.store.objects.forget([], [GoneObject(last.name, last.bucket_version, last.created)])
     await put(records, entry(99))
     rest = await records.store.object_index.read_page(SHARED, 9, page.next_place)
 
@@ -104,7 +104,7 @@ async def test_filters(records: Records) -> None:
     await put(records, *films)
 
     def numbers(found: list[ObjectEntry]) -> list[int]:
-        return [each.generation - 10 for each in found]
+        return [int(each.bucket_version) - 10 for each in found]
 
     assert numbers(await walk(records, ObjectFilter("", site="example.org"), 2)) == [5, 3, 1]
     assert numbers(await walk(records, ObjectFilter("", title_prefix="straße"), 2)) == [4]
@@ -140,7 +140,7 @@ async def test_tokens_lead_nowhere_but_where_they_were_made(records: Records) ->
 
 async def test_an_object_that_is_replaced_moves_to_the_front(records: Records) -> None:
     await put(records, entry(1, A), entry(2, A))
-    newer = entry(1, A, generation=99, created=START.timestamp() + 60)
+    newer = entry(1, A, bucket_version="99", created=START.timestamp() + 60)
 
     await put(records, newer)
     await put(records, entry(1, A))  # of a worker that was late
@@ -148,10 +148,23 @@ async def test_an_object_that_is_replaced_moves_to_the_front(records: Records) -
     assert await walk(records, ObjectFilter(A), 10) == await walk(records, ALL, 10) == [newer, entry(2, A)]
 
 
+async def test_a_version_may_be_any_text_without_spaces(records: Records) -> None:
+    tagged = entry(1, bucket_version="9b2cf535f27731c974343645a3985328-3", expires_at="2026-01-02T00:00:00.000Z")
+    await put(records, tagged)
+
+    assert await records.store.object_index.find(tagged.id) == tagged
+    assert await walk(records, ALL, 10) == [tagged]
+    await records.store.objects.forget([], [GoneObject(tagged.name, "another", tagged.created)])
+    assert await walk(records, ALL, 10) == [tagged], "another one of the same moment is gone"
+    await records.store.objects.forget([], [GoneObject(tagged.name, tagged.bucket_version, tagged.created)])
+    assert await walk(records, ALL, 10) == []
+
+
 async def test_the_removal_of_an_earlier_one_leaves_the_later(records: Records) -> None:
     await put(records, entry(1), entry(2, A, expires_at="2026-02-01T00:00:00Z"))
 
-    await records.store.objects.forget([], {entry(1).name: 5, entry(2, A).name: 12})
+    earlier = GoneObject(entry(1).name, "5", entry(1).created - 1)
+    await records.store.objects.forget([], [earlier, GoneObject(entry(2, A).name, "12", 0)])
 
     assert await walk(records, ALL, 10) == [entry(1)]
     left = {key.decode() for key in await records.redis.keys("vidferry:object*")}

@@ -5,7 +5,7 @@ import pytest
 from support.records import Records, body, of
 from vidferry_common.contract import keys
 from vidferry_common.contract.stages import DONE, Status
-from vidferry_common.store import Ending, ObjectDeleted
+from vidferry_common.store import Ending, GoneObject, ObjectDeleted
 
 pytestmark = pytest.mark.anyio
 NAME = "videos/a/b/c/1080-any"
@@ -23,7 +23,7 @@ async def test_a_deletion_on_request_asks_no_leader_and_takes_pins(records: Reco
 
     assert not await marks.pin(NAME)
     assert await of(records.redis.zcard(keys.PINNED)) == 0
-    await marks.forget([NAME], {})
+    await marks.forget([NAME], [])
     assert await marks.pin(NAME)
 
 
@@ -31,7 +31,7 @@ async def test_a_job_does_not_end_with_an_object_that_was_deleted_since(records:
     job, claim = await records.claimed()
     assert await records.store.objects.pin(NAME)
     await records.store.objects.mark_deleting("", [NAME], pinned_too=True)
-    await records.store.objects.forget([NAME], {NAME: 1})
+    await records.store.objects.forget([NAME], [GoneObject(NAME, "1", 0)])
 
     with pytest.raises(ObjectDeleted):
         await records.store.downloads.finish(claim, COMPLETED, ENDING)
@@ -45,10 +45,10 @@ async def test_one_of_two_deletions_that_ends_first_leaves_no_pin_of_the_other(r
     _, claim = await records.claimed()
     for _ in range(2):
         assert await records.store.objects.mark_deleting("", [NAME], pinned_too=True) == [NAME]
-    await records.store.objects.forget([NAME], {})
+    await records.store.objects.forget([NAME], [])
     assert await records.store.objects.pin(NAME)
 
-    await records.store.objects.forget([NAME], {NAME: 1})
+    await records.store.objects.forget([NAME], [GoneObject(NAME, "1", 0)])
 
     with pytest.raises(ObjectDeleted):
         await records.store.downloads.finish(claim, COMPLETED, ENDING)
@@ -60,6 +60,6 @@ async def test_a_job_ends_with_its_pinned_object_and_again_after_a_lost_reply(re
 
     assert await records.store.downloads.finish(claim, COMPLETED, ENDING) == [job.job_id]
 
-    await records.store.objects.forget([], {NAME: 1})
+    await records.store.objects.forget([], [GoneObject(NAME, "1", 0)])
     assert await records.store.downloads.finish(claim, COMPLETED, ENDING) is not None
     assert (await records.read(job)).status is Status.COMPLETED

@@ -67,7 +67,7 @@ async def test_what_was_changed_or_removed_is_refused(
     await library.load(bundle, tmp_path / "mended")
     stored = await bucket.stat(name)
     assert stored
-    await bucket.delete(name, stored.generation)
+    await bucket.delete(name, stored.version)
     with pytest.raises(BadBundle, match="is not in the bucket"):
         await library.load(bundle, tmp_path / "code")
 

@@ -1,8 +1,8 @@
 """Why the bucket failed.
 
 BucketError
-├── ObjectNotFound         no object of that name (or of that generation)
-├── PreconditionFailed     the object's generation is not the one the caller named; nothing was written
+├── ObjectNotFound         no object of that name (or of that version)
+├── PreconditionFailed     the object's version is not the one the caller named; nothing was written
 ├── StorageDenied          credentials or permissions: trying again does not help
 ├── StorageUnavailable     the bucket can't be reached, or answers 429 or 5xx; trying again may help
 └── LinkRefused            see folder/links: a link to a folder's file that opens nothing
@@ -14,11 +14,11 @@ class BucketError(Exception):
 
 
 class ObjectNotFound(BucketError):
-    """No object of that name, or not of that generation."""
+    """No object of that name, or not of that version."""
 
 
 class PreconditionFailed(BucketError):
-    """The object's generation is another than the one named; nothing was written."""
+    """The object's version is another than the one named; nothing was written."""
 
 
 class StorageDenied(BucketError):

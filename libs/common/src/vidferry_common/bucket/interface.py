@@ -9,8 +9,8 @@ from typing import BinaryIO, Protocol
 from vidferry_common.bucket.growing_file import GrowingFile
 from vidferry_common.bucket.health import Health
 
-NEW = 0
-"""The generation that names "no object yet": a write with it never replaces anything."""
+NEW = ""
+"""The version that names "no object yet": a write with it never replaces anything."""
 PAGE = 1000
 """objects listed at once: what Cloud Storage gives in one reply"""
 EXPIRES_AT = "expires_at"
@@ -22,7 +22,7 @@ class StoredObject:
     """An object in the bucket, as its metadata describes it."""
 
     name: str
-    generation: int
+    version: str
     size: int
     """bytes"""
     content_type: str
@@ -32,7 +32,7 @@ class StoredObject:
     """what a browser saves it as, in any script; empty where none was given"""
     metadata: Mapping[str, str] = field(default_factory=dict)
     created: float = field(default=0, compare=False)
-    """when this generation was written, in seconds since 1970 by the bucket's clock"""
+    """when this version was written, in seconds since 1970 by the bucket's clock"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class ListedObject:
     """An object, as a listing describes it."""
 
     name: str
-    generation: int
+    version: str
     size: int
     """bytes"""
     created: float
-    """when this generation was written, in seconds since 1970 by the bucket's clock"""
+    """when this version was written, in seconds since 1970 by the bucket's clock"""
     expires_at: str = ""
     """EXPIRES_AT of its metadata"""
 
@@ -57,8 +57,8 @@ class Upload:
     content_type: str
     filename: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    if_generation: int = NEW
-    """the generation to replace; NEW where there must be none"""
+    if_version: str = NEW
+    """the version to replace; NEW where there must be none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Bucket(Protocol):
 
         source is a regular file that no longer changes; fewer bytes than size raise BucketError. progress is called
         with the bytes sent so far, at least every 8 MiB and from any thread. Raises PreconditionFailed where the
-        object's generation is not what.if_generation. Cancelling the call stops it within a second, and nothing
+        object's version is not what.if_version. Cancelling the call stops it within a second, and nothing
         appears afterwards, unless the last bytes were on their way: then the object may, whole. One that was complete
         by then stays; others may have found it already.
 
@@ -121,11 +121,11 @@ class Bucket(Protocol):
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         """A small object, whole; BucketError where it is larger than limit bytes, ObjectNotFound where absent."""
 
-    async def delete(self, name: str, if_generation: int) -> None:
-        """Removes the object of that generation; ObjectNotFound, PreconditionFailed."""
+    async def delete(self, name: str, if_version: str) -> None:
+        """Removes the object of that version; ObjectNotFound, PreconditionFailed."""
 
     async def update_metadata(self, stored: StoredObject, changes: Mapping[str, str]) -> StoredObject:
-        """Changes some of an object's metadata; its bytes, generation and time stay. Returns the object as it is now.
+        """Changes some of an object's metadata; its bytes, version and time stay. Returns the object as it is now.
 
         ObjectNotFound; PreconditionFailed where the object is not as stored describes it any more.
         """

@@ -73,8 +73,8 @@ class ThreadedBucket(ABC):
     async def read(self, name: str, limit: int) -> tuple[StoredObject, bytes]:
         return await self._threads.run("read", self._read, checked_name(name), limit)
 
-    async def delete(self, name: str, if_generation: int) -> None:
-        await self._threads.run("delete", self._delete, checked_name(name), if_generation)
+    async def delete(self, name: str, if_version: str) -> None:
+        await self._threads.run("delete", self._delete, checked_name(name), if_version)
 
     def list_objects(self, folder: str, page: int = PAGE) -> AsyncGenerator[list[ListedObject], None]:
         return self._threads.run_pages(self._list_pages(checked_name(folder), page))
@@ -107,7 +107,7 @@ class ThreadedBucket(ABC):
     @abstractmethod
     def _read(self, name: str, limit: int) -> tuple[StoredObject, bytes]: ...
     @abstractmethod
-    def _delete(self, name: str, if_generation: int) -> None: ...
+    def _delete(self, name: str, if_version: str) -> None: ...
     @abstractmethod
     def _list_pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]: ...
     @abstractmethod

@@ -31,6 +31,6 @@ def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     return metadata
 
 
-def generation_of(stored: StoredObject | None) -> int:
-    """The object's generation; NEW where there is no object."""
-    return stored.generation if stored else NEW
+def version_of(stored: StoredObject | None) -> str:
+    """The object's version; NEW where there is no object."""
+    return stored.version if stored else NEW

@@ -22,7 +22,7 @@ def entry_of(stored: StoredObject, *, has_thumbnail: bool) -> ObjectEntry:
     expires = parse_expiry(stored.metadata.get(EXPIRES_AT, ""))
     return ObjectEntry(
         name=stored.name,
-        generation=stored.generation,
+        bucket_version=stored.version,
         size=stored.size,
         media_type=stored.content_type[:_MAX_MEDIA_TYPE],
         filename=stored.filename[:_MAX_FILENAME],

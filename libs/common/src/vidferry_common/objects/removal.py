@@ -7,7 +7,7 @@ from enum import Enum
 
 from vidferry_common.bucket import Bucket, BucketError, ListedObject, ObjectNotFound, PreconditionFailed, StoredObject
 from vidferry_common.contract.identity import folder_of, is_video, thumbnail_beside
-from vidferry_common.store import ObjectEntry, Store
+from vidferry_common.store import GoneObject, ObjectEntry, Store
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +38,23 @@ async def remove_object(
     name = entry.name
     if not await store.objects.mark_deleting("", [name], pinned_too=pinned_too):
         return Removal.PINNED
-    gone: dict[str, int] = {}
+    gone: list[GoneObject] = []
     try:
         stored = await bucket.stat(name)
         if stored is None:
-            gone[name] = entry.generation  # not a later one, which may just have been put
+            # Not a later one, which may just have been put.
+            gone.append(GoneObject(name, entry.bucket_version, entry.created))
             return Removal.GONE
         if not may_remove(stored):
             return Removal.KEPT
         try:
-            await bucket.delete(name, stored.generation)
+            await bucket.delete(name, stored.version)
         except PreconditionFailed:
             return Removal.KEPT
         except ObjectNotFound:
-            gone[name] = stored.generation
+            gone.append(GoneObject(name, stored.version, stored.created))
             return Removal.GONE
-        gone[name] = stored.generation
+        gone.append(GoneObject(name, stored.version, stored.created))
     finally:
         await store.objects.forget([name], gone)
     await _remove_orphaned_thumbnail(bucket, stored)
@@ -72,7 +73,7 @@ async def _remove_orphaned_thumbnail(bucket: Bucket, removed: StoredObject) -> N
                     return
                 thumbnail = next((each for each in page if each.name == thumbnail_beside(removed.name)), thumbnail)
         if thumbnail and thumbnail.created <= removed.created + SAME_DOWNLOAD:
-            await bucket.delete(thumbnail.name, thumbnail.generation)
+            await bucket.delete(thumbnail.name, thumbnail.version)
     except (ObjectNotFound, PreconditionFailed):
         pass
     except BucketError as error:

@@ -39,7 +39,7 @@ from vidferry_common.store.jobs import (
 )
 from vidferry_common.store.leases import AttemptId, Claim
 from vidferry_common.store.object_index import ObjectEntry, ObjectFilter, ObjectPage, ObjectPlace, Walk
-from vidferry_common.store.objects import PINNED_SECONDS
+from vidferry_common.store.objects import PINNED_SECONDS, GoneObject
 from vidferry_common.store.owner_limits import JobLimits, QuotaExceeded
 from vidferry_common.store.pauses import PauseRule, Refusal
 from vidferry_common.store.queue import NO_LIMITS, Limits, Pauses, QueueDepth, SiteLimits, describe_sites
@@ -83,6 +83,7 @@ __all__ = [
     "EndedLimits",
     "Ending",
     "EventLog",
+    "GoneObject",
     "HeldVersion",
     "IdempotencyMismatch",
     "InvalidPlace",

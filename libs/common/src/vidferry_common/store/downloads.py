@@ -116,8 +116,8 @@ class Ending:
 
     object: str = ""
     """the name of the object that it made or found"""
-    generation: str = ""
-    """of that object, decimal"""
+    version: str = ""
+    """of that object"""
     leads_to: str = ""
     """the object that its URL leads to, as far as that can be told without asking the site"""
     known_for: float = 0
@@ -207,7 +207,7 @@ class DownloadStore:
 
         ObjectDeleted where the pin of the object is gone: it was deleted since, on request.
         """
-        facts = {"object": ending.object, "generation": ending.generation}
+        facts = {"object": ending.object, "generation": ending.version}
         told = await self._scripts.run(
             "finish",
             [keys.DOWNLOAD + claim.download_id],

@@ -133,8 +133,8 @@ class JobRecord:
     """whose cookies it is done with; empty: those that the service has for everybody"""
     object: str
     """the name of its object in the bucket; empty where it has not completed"""
-    generation: str
-    """of that object, decimal"""
+    version: str
+    """of that object"""
     thumbnail: str
     """the thumbnail's name in the bucket, once the job has ended; empty where there is none"""
     history: tuple[dict[str, Any], ...] = ()
@@ -163,7 +163,7 @@ class JobRecord:
             webhook=request.get("webhook"),
             credential=request.get("credential", ""),
             object=fields.get(b"object", b"").decode(),
-            generation=fields.get(b"generation", b"").decode(),
+            version=fields.get(b"generation", b"").decode(),
             thumbnail=fields.get(b"thumbnail", b"").decode(),
         )
 

@@ -41,7 +41,8 @@ class ObjectEntry:
     """What the index says of an object."""
 
     name: str
-    generation: int
+    bucket_version: str
+    """the version that the bucket gave it; without spaces"""
     size: int
     """bytes"""
     media_type: str
@@ -53,7 +54,7 @@ class ObjectEntry:
     site: str
     """the registered domain"""
     created: float
-    """when its generation was written, in seconds since 1970"""
+    """when that version was written, in seconds since 1970"""
     expires_at: str
     """when retention removes it, RFC 3339; empty where the retention rules decide"""
     has_thumbnail: bool
@@ -69,16 +70,16 @@ class ObjectEntry:
     @property
     def version(self) -> str:
         """Another one for each content and each expiry. Opaque."""
-        return object_version(self.generation, self.expires_at)
+        return object_version(self.bucket_version, self.expires_at)
 
     def arguments(self) -> dict[str, Any]:
         """As the scripts take it."""
-        record = {name: value for name, value in asdict(self).items() if name != "generation"}
+        record = {name: value for name, value in asdict(self).items() if name != "bucket_version"}
         expires = datetime.fromisoformat(self.expires_at).timestamp() * 1000 if self.expires_at else 0
         return {
             "id": index_id(self.name),
-            "ms": _milliseconds(self.created),
-            "generation": self.generation,
+            "ms": milliseconds(self.created),
+            "version": self.bucket_version,
             "partition": self.partition,
             "expires_ms": expires,
             "record": orjson.dumps(
@@ -87,11 +88,11 @@ class ObjectEntry:
         }
 
     @classmethod
-    def parse(cls, generation: bytes | int, record: bytes) -> Self:
+    def parse(cls, version: bytes, record: bytes) -> Self:
         known = orjson.loads(record)
         return cls(
             name=known["name"],
-            generation=int(generation),
+            bucket_version=version.decode(),
             size=known.get("size", 0),
             media_type=known.get("media_type", ""),
             filename=known.get("filename", ""),
@@ -109,11 +110,12 @@ def index_id(name: str) -> str:
     return object_id(name).replace("-", "")
 
 
-def object_version(generation: int, expires_at: str) -> str:
-    return digest("version", str(generation), expires_at)[:20]
+def object_version(bucket_version: str, expires_at: str) -> str:
+    return digest("version", bucket_version, expires_at)[:20]
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """The time of an object, as the index keeps it."""
     return min(max(0, int(seconds * 1000)), 10**13 - 1)
 
 
@@ -169,7 +171,7 @@ def _describe_moment(moment: datetime | None) -> str:
 
 
 def _format_moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{_milliseconds(moment.timestamp() + 0.000_999):013d}"
+    return "" if moment is None else f"{milliseconds(moment.timestamp() + 0.000_999):013d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,8 @@ class ObjectIndex:
         text: bytes | None = await self._scripts.await_reply(self._scripts.redis.hget(keys.OBJECTS, field))
         if text is None:
             return None
-        _, _, generation, _, record = text.split(b" ", 4)
-        return ObjectEntry.parse(generation, record)
+        _, _, version, _, record = text.split(b" ", 4)
+        return ObjectEntry.parse(version, record)
 
     async def is_complete(self) -> bool:
         """Whether every object of the bucket is in the index, as far as that is known."""

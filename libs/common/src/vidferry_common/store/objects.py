@@ -1,9 +1,10 @@
 """Marks on objects of the bucket: which ones are being handed out, and which are being deleted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from vidferry_common.contract import keys
-from vidferry_common.store.object_index import index_id
+from vidferry_common.store.object_index import index_id, milliseconds
 from vidferry_common.store.scripts import ScriptRunner
 
 PINNED_SECONDS = 900.0
@@ -11,6 +12,16 @@ PINNED_SECONDS = 900.0
 out: until the link to it has been told and followed"""
 DELETING_SECONDS = 300.0
 """for which an object counts as being deleted where its worker died over it"""
+
+
+class GoneObject(NamedTuple):
+    """An object that the bucket has no more."""
+
+    name: str
+    version: str
+    """the one that was removed, or is not found any more"""
+    created: float
+    """when that version was written, in seconds since 1970"""
 
 
 class ObjectMarks:
@@ -39,13 +50,21 @@ class ObjectMarks:
         )
         return None if found is None else [name.decode() for name in found]
 
-    async def forget(self, names: Sequence[str], gone: Mapping[str, int]) -> None:
-        """Removes the marks of objects. Those that are gone, by name and generation, leave the index and their pins."""
+    async def forget(self, names: Sequence[str], gone: Sequence[GoneObject]) -> None:
+        """Removes the marks of objects. Those that are gone leave the index too, and nobody is to hand them out."""
         await self._scripts.run(
             "forget_objects",
             [keys.DELETING, keys.PINNED],
             names=names,
-            gone=[{"id": index_id(name), "name": name, "generation": generation} for name, generation in gone.items()],
+            gone=[
+                {
+                    "id": index_id(each.name),
+                    "name": each.name,
+                    "version": each.version,
+                    "ms": milliseconds(each.created),
+                }
+                for each in gone
+            ],
         )
 
     async def check_sweep_due(self, worker: str, interval: float, *, ended: bool = False) -> float | None:

@@ -29,7 +29,7 @@ async def sign_file_link(job: JobRecord, services: Services) -> str:
         raise Problem(
             ProblemCode.OBJECT_GONE, "The file was removed from the bucket. Create a new job to download it again."
         )
-    is_the_result = job.generation == str(stored.generation)
+    is_the_result = job.version == stored.version
     filename = result_filename(job.state) if is_the_result else ""  # a file that replaced it may be of another type
     link = await services.bucket.sign_link(stored, services.settings.link_lifetime, filename)
     return link.url

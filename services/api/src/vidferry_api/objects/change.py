@@ -74,7 +74,7 @@ def _check_expiry(moment: datetime) -> datetime:
 
 def _check_version(stored: StoredObject, request: Request) -> None:
     expires = parse_expiry(stored.metadata.get(EXPIRES_AT, ""))
-    version = object_version(stored.generation, format_expiry(expires) if expires else "")
+    version = object_version(stored.version, format_expiry(expires) if expires else "")
     if not may_change(request, f'"{version}"'):
         raise _changed()
 

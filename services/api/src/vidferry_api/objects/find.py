@@ -22,7 +22,7 @@ from vidferry_common.bucket import StoredObject
 from vidferry_common.contract.errors import ProblemCode
 from vidferry_common.contract.tickets import Purpose
 from vidferry_common.objects.entry import entry_of
-from vidferry_common.store import ObjectEntry
+from vidferry_common.store import GoneObject, ObjectEntry
 from vidferry_common.text import remove_controls
 
 ObjectId = Annotated[
@@ -66,7 +66,7 @@ async def read_object(entry: ObjectEntry, services: Services) -> FoundObject:
     """The object in the bucket, which has the truth. Raises Problem, and corrects the index, if it is gone."""
     stored = await services.bucket.stat(entry.name)
     if stored is None:
-        await services.store.objects.forget([], {entry.name: entry.generation})
+        await services.store.objects.forget([], [GoneObject(entry.name, entry.bucket_version, entry.created)])
         raise object_gone()
     current = entry_of(stored, has_thumbnail=entry.has_thumbnail)
     if current != entry:

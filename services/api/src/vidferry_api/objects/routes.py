@@ -207,7 +207,7 @@ async def get_signed_file(name: str, request: Request, services: ServicesDep) ->
     stored = opened.stored
     headers = {
         "Content-Disposition": content_disposition(stored.filename),
-        "ETag": f'"{stored.generation}"',
+        "ETag": f'"{stored.version}"',
         "Cache-Control": "private, no-cache",
         "Content-Security-Policy": SANDBOXED,
     }

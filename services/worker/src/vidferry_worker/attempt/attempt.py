@@ -205,7 +205,7 @@ class Attempt:
         # Also where an earlier attempt has uploaded it, and this one has found it.
         uploaded = stored.size if stored.metadata.get("download") == self._claim.download_id else 0
         return Ending(
-            stored.name, str(stored.generation), leads_to, self._context.settings.address_memory, uploaded,
+            stored.name, stored.version, leads_to, self._context.settings.address_memory, uploaded,
             pinned=stored.name, site_answered=result.update.outcome != "reused",
         )  # fmt: skip
 

@@ -78,7 +78,7 @@ class Pipeline:
         if stored and await self._can_reuse(stored, extraction):
             self._session.dismiss()
             return await self._results.build_reused(stored, url_is_stable=url_is_stable)
-        plan = UploadPlan(name, extraction, self._claim, stored.generation if stored else NEW)
+        plan = UploadPlan(name, extraction, self._claim, stored.version if stored else NEW)
         with self._context.fragment_budget.reserve(extraction.identity.domain, self._rule.fragments or 1) as fragments:
             self._session.start_download(fragments=fragments, growing=self._context.uploads_while_downloading)
             done = await self._download_file(plan)

@@ -81,7 +81,7 @@ class Uploader:
                 if other := await self._results.find_and_pin_object(upload.name):
                     return other, True
                 # Or the object that was to be replaced has been removed.
-                stored = await self._send_file(replace(upload, if_generation=NEW), source, size)
+                stored = await self._send_file(replace(upload, if_version=NEW), source, size)
         self._context.metrics.uploaded.add(by=self._uploaded.raise_to(size))
         await self._results.pin_stored(stored)
         await self._results.index_object(stored, has_thumbnail=self._has_thumbnail)

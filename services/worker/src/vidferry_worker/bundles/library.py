@@ -107,7 +107,7 @@ class Library:
                 for stored in page:
                     if stored.name not in names and stored.created < time.time() - UNUSED_SECONDS:
                         try:
-                            await self._bucket.delete(stored.name, stored.generation)
+                            await self._bucket.delete(stored.name, stored.version)
                         except (ObjectNotFound, PreconditionFailed):
                             continue
 
@@ -118,7 +118,7 @@ class Library:
             _, there = await self._bucket.read(name, MAX_WHEEL)
             if there == content:
                 return
-        upload = Upload(name, "application/octet-stream", if_generation=stored.generation if stored else NEW)
+        upload = Upload(name, "application/octet-stream", if_version=stored.version if stored else NEW)
         try:
             with tempfile.TemporaryFile() as file:
                 file.write(content)

@@ -129,7 +129,7 @@ class BucketWalk:
         if thumbnail.created > time.time() - self._longest_attempt:
             return
         try:
-            await self._bucket.delete(thumbnail.name, thumbnail.generation)
+            await self._bucket.delete(thumbnail.name, thumbnail.version)
             self._counts.thumbnails += 1
             self._count_removed(thumbnail.size)
         except (ObjectNotFound, PreconditionFailed):

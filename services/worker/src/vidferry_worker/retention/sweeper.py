@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from vidferry_common.bucket import Bucket, BucketError, ListedObject, ObjectNotFound, PreconditionFailed
-from vidferry_common.store import Store, StoreUnavailable
+from vidferry_common.store import GoneObject, Store, StoreUnavailable
 from vidferry_worker.metrics import WorkerMetrics
 from vidferry_worker.retention.rules import RetentionRules, Video, list_videos
 from vidferry_worker.settings import WorkerSettings
@@ -92,17 +92,18 @@ class Sweeper:
                 if stored.name in marked and await self._delete_object(stored):
                     removed.append(stored)  # noqa: PERF401 - what was removed counts also where the next one fails
         finally:
-            await self._store.objects.forget(names, {stored.name: stored.generation for stored in removed})
+            gone = [GoneObject(each.name, each.version, each.created) for each in removed]
+            await self._store.objects.forget(names, gone)
         return removed
 
     async def _delete_object(self, listed: ListedObject) -> bool:
         """Whether the object is gone: not where it was replaced after it was listed."""
         try:
-            await self._bucket.delete(listed.name, listed.generation)
+            await self._bucket.delete(listed.name, listed.version)
         except PreconditionFailed:
             return False
         except ObjectNotFound:
             return True
-        logger.debug("object removed", extra={"object": listed.name, "generation": listed.generation})
+        logger.debug("object removed", extra={"object": listed.name, "version": listed.version})
         self._metrics.count_removed(listed.size)
         return True

@@ -19,8 +19,8 @@ class UploadPlan:
     name: str
     extraction: Extraction
     claim: Claim
-    if_generation: int
-    """the generation to replace, NEW where there is none"""
+    if_version: str
+    """the version to replace, NEW where there is none"""
 
     def describe_upload(self, source: BinaryIO, description: FileDescription, origin: Evidence) -> Upload:
         """The upload of a file, from the child's description of it and of its origin.
@@ -35,7 +35,7 @@ class UploadPlan:
             file_type.media_type,
             filename=file_types.make_file_name(self.extraction.title, file_type.extension),
             metadata=self._object_metadata(duration) | evidence.to_metadata(origin),
-            if_generation=self.if_generation,
+            if_version=self.if_version,
         )
 
     def _object_metadata(self, duration: float | None) -> dict[str, str]:

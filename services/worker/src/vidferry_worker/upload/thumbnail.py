@@ -22,7 +22,7 @@ async def upload_thumbnail(bucket: Bucket, folder: Path, file: str, name: str) -
                 return False
             source.seek(0)
             existing = await bucket.stat(name)
-            upload = Upload(name, media_type, if_generation=existing.generation if existing else NEW)
+            upload = Upload(name, media_type, if_version=existing.version if existing else NEW)
             with contextlib.suppress(PreconditionFailed):  # another download of the video was quicker
                 await bucket.upload(upload, source, size, lambda _: None)
     except (BucketError, JobFailure, OSError) as error:

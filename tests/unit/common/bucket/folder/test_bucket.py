@@ -1,6 +1,7 @@
 """A folder as the bucket: what only a file system can do wrong."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -105,7 +106,7 @@ async def test_bytes_that_are_no_longer_the_file_are_not_served(
     folder: FolderBucket, tmp_path: Path, what: str
 ) -> None:
     stored = await put(folder, b"film")
-    data = tmp_path / "bucket/objects" / f"{NAME}#{stored.generation}"
+    data = tmp_path / "bucket/objects" / f"{NAME}#{stored.version}"
     if what == "shorter":
         os.truncate(data, 2)
     else:
@@ -117,7 +118,7 @@ async def test_bytes_that_are_no_longer_the_file_are_not_served(
 
 async def test_damaged_bytes_are_noticed(folder: FolderBucket, tmp_path: Path) -> None:
     stored = await put(folder, b"film")
-    (tmp_path / "bucket/objects" / f"{NAME}#{stored.generation}").write_bytes(b"fiXm")
+    (tmp_path / "bucket/objects" / f"{NAME}#{stored.version}").write_bytes(b"fiXm")
     with pytest.raises(BucketError, match="checksum"):
         await folder.read(NAME, 9)
 
@@ -153,26 +154,37 @@ async def test_what_the_file_system_did_not_keep_is_no_upload(
     assert _files(tmp_path / "bucket", "incoming") == []
 
 
-async def test_generations_rise_when_the_clock_goes_back(folder: FolderBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_versions_rise_when_the_clock_goes_back(folder: FolderBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await put(folder, b"first")
     monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000)
-    second = await put(folder, b"second", generation=first.generation)
-    await folder.delete(NAME, second.generation)
+    second = await put(folder, b"second", version=first.version)
+    await folder.delete(NAME, second.version)
     third = await put(folder, b"third")
-    assert first.generation < second.generation < third.generation
+    assert first.version < second.version < third.version
 
 
-async def test_only_the_present_generation_takes_space(folder: FolderBucket, tmp_path: Path) -> None:
+async def test_a_record_is_as_the_last_release_wrote_it(folder: FolderBucket, tmp_path: Path) -> None:
+    """It reads ours, and we read its."""
+    stored = await put(folder, b"film")
+    record = tmp_path / "bucket/objects" / f"{NAME}#meta"
+    known = json.loads(record.read_text())
+    assert known == {
+        "v": 1, "name": NAME, "generation": int(stored.version), "size": 4, "content_type": "video/mp4",
+        "crc32c": stored.crc32c, "filename": "A film.mp4", "metadata": {"download": "d1"},
+    }  # fmt: skip
+
+
+async def test_only_the_present_version_takes_space(folder: FolderBucket, tmp_path: Path) -> None:
     first = await put(folder, b"first")
     orphan = tmp_path / "bucket/objects" / f"{NAME}#17"  # a writer died between its two renames
     orphan.write_bytes(b"orphan")
     other = await put(folder, b"other", NAME + "x")
-    second = await put(folder, b"second", generation=first.generation)
+    second = await put(folder, b"second", version=first.version)
     leaf = NAME.rpartition("/")[2]
-    kept = {f"{leaf}#meta", f"{leaf}#{second.generation}", f"{leaf}x#meta", f"{leaf}x#{other.generation}"}
+    kept = {f"{leaf}#meta", f"{leaf}#{second.version}", f"{leaf}x#meta", f"{leaf}x#{other.version}"}
     assert {path.name for path in orphan.parent.iterdir()} == kept
-    await folder.delete(NAME, second.generation)
-    assert {path.name for path in orphan.parent.iterdir()} == {f"{leaf}x#meta", f"{leaf}x#{other.generation}"}
+    await folder.delete(NAME, second.version)
+    assert {path.name for path in orphan.parent.iterdir()} == {f"{leaf}x#meta", f"{leaf}x#{other.version}"}
 
 
 async def test_leftovers_of_a_day_ago_are_removed(folder: FolderBucket, tmp_path: Path) -> None:
@@ -209,7 +221,7 @@ async def test_an_open_object_outlives_its_deletion(folder: FolderBucket) -> Non
     opened = await folder.open_link(*taken_apart(link.url))
     with opened.file:
         begun = opened.file.read(MIB)
-        await folder.delete(NAME, stored.generation)
+        await folder.delete(NAME, stored.version)
         assert await folder.stat(NAME) is None
         assert begun + opened.file.read() == data
 
@@ -220,7 +232,7 @@ async def test_what_is_empty_goes_with_the_last_object(folder: FolderBucket, tmp
 
     for each, left in ((first, ["videos", "videos/a", "videos/a/one", "videos/b", "videos/b/two"]),
                        (second, ["videos", "videos/b", "videos/b/two"]), (third, [])):  # fmt: skip
-        await folder.delete(each.name, each.generation)
+        await folder.delete(each.name, each.version)
         assert _directories(tmp_path / "bucket" / "objects") == left
     assert (await put(folder, b"x", names[0])).size == 1
 
@@ -255,7 +267,7 @@ async def test_objects_come_and_go_in_one_directory(folder: FolderBucket) -> Non
     async def come_and_go(name: str) -> None:
         for _ in range(50):
             stored = await put(folder, b"x", f"videos/site/one/{name}")
-            await folder.delete(stored.name, stored.generation)
+            await folder.delete(stored.name, stored.version)
 
     await asyncio.gather(*(come_and_go(name) for name in "abcdefgh"))
 
@@ -263,7 +275,7 @@ async def test_objects_come_and_go_in_one_directory(folder: FolderBucket) -> Non
 async def test_a_replaced_object_is_not_served_by_its_old_link(folder: FolderBucket) -> None:
     first = await put(folder, b"first")
     link = await folder.sign_link(first, 60)
-    await put(folder, b"second", generation=first.generation)
+    await put(folder, b"second", version=first.version)
     with pytest.raises(ObjectNotFound):
         await folder.open_link(*taken_apart(link.url))
 
@@ -312,7 +324,7 @@ async def test_everything_is_synced_before_it_is_visible(folder: FolderBucket, m
     data, record = steps[0].split()[1], steps[3].split()[1]
     assert steps == [
         f"sync {data}",
-        f"rename {data} x#{stored.generation}",
+        f"rename {data} x#{stored.version}",
         "sync videos",
         f"sync {record}",
         f"rename {record} x#meta",
@@ -337,7 +349,7 @@ async def test_a_folder_that_is_away_has_lost_no_object(folder: FolderBucket, tm
     with pytest.raises(StorageUnavailable):
         await folder.open_link(*taken_apart(link.url))
     with pytest.raises(StorageUnavailable):
-        await folder.delete(NAME, stored.generation)
+        await folder.delete(NAME, stored.version)
     with pytest.raises(StorageUnavailable):
         await anext(folder.list_objects("videos"))
     with pytest.raises(StorageUnavailable):
@@ -349,7 +361,7 @@ async def test_a_damaged_record_hides_no_other(folder: FolderBucket, tmp_path: P
     kept = await put(folder, b"film", "videos/a/b/c/whole")
     (tmp_path / "bucket/objects/videos/a/b/c/damaged#meta").write_bytes(b"{")
     page = await anext(folder.list_objects("videos"))
-    assert [(each.name, each.generation) for each in page] == [(kept.name, kept.generation)]
+    assert [(each.name, each.version) for each in page] == [(kept.name, kept.version)]
 
 
 async def test_a_listing_tells_when_an_object_was_written(folder: FolderBucket, tmp_path: Path) -> None:

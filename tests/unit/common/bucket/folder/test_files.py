@@ -41,7 +41,7 @@ async def give(
 
 
 def kept(root: Path, stored: StoredObject) -> Path:
-    return root / "bucket/objects" / f"{NAME}#{stored.generation}"
+    return root / "bucket/objects" / f"{NAME}#{stored.version}"
 
 
 def entries(folder: Path) -> list[Path]:

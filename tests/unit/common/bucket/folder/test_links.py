@@ -109,24 +109,24 @@ async def test_a_changed_link_says_nothing_about_its_end(folder: FolderBucket) -
 
 async def test_another_key_signs_other_links(folder: FolderBucket) -> None:
     stored = await put(folder, b"film")
-    foreign = LinkSigner(SecretStr("x" * 32)).make_link(stored.name, stored.generation, 9999999999)
+    foreign = LinkSigner(SecretStr("x" * 32)).make_link(stored.name, stored.version, 9999999999)
     with pytest.raises(LinkInvalid):
         await folder.open_link(*taken_apart(foreign))
-    ours = LinkSigner(SecretStr(KEY)).make_link(stored.name, stored.generation, 9999999999)
+    ours = LinkSigner(SecretStr(KEY)).make_link(stored.name, stored.version, 9999999999)
     (await folder.open_link(*taken_apart(ours))).file.close()
 
 
 async def test_a_link_to_a_deleted_object(folder: FolderBucket) -> None:
     stored = await put(folder, b"film")
     link = await folder.sign_link(stored, 600)
-    await folder.delete(stored.name, stored.generation)
+    await folder.delete(stored.name, stored.version)
     with pytest.raises(ObjectNotFound):
         await folder.open_link(*taken_apart(link.url))
 
 
 async def test_a_signed_name_still_has_to_be_a_name(folder: FolderBucket) -> None:
     """Should the key ever leak, the folder still can't be left."""
-    url = LinkSigner(SecretStr(KEY)).make_link("../../etc/passwd", 1, 9999999999)
+    url = LinkSigner(SecretStr(KEY)).make_link("../../etc/passwd", "1", 9999999999)
     with pytest.raises(BucketError, match="not an object's name"):
         await folder.open_link(*taken_apart(url))
 
@@ -134,6 +134,6 @@ async def test_a_signed_name_still_has_to_be_a_name(folder: FolderBucket) -> Non
 def test_without_a_key_no_link_is_signed_or_taken() -> None:
     signer = LinkSigner(None)
     with pytest.raises(StorageDenied, match="VIDFERRY_SIGNING_KEY"):
-        signer.make_link("a", 1, 1)
+        signer.make_link("a", "1", 1)
     with pytest.raises(StorageDenied):
         signer.verify_link("a", {}, 0)

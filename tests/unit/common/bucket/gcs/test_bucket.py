@@ -59,16 +59,16 @@ async def test_a_changed_link_is_refused(cloud: GcsBucket, old: str, new: str) -
     assert (await asyncio.to_thread(fetch, url.replace(old, new)))[0] == 403
 
 
-async def test_a_link_is_to_one_generation(cloud: GcsBucket) -> None:
+async def test_a_link_is_to_one_version(cloud: GcsBucket) -> None:
     first = await put(cloud, b"first")
     link = await cloud.sign_link(first, 600)
-    await put(cloud, b"second", generation=first.generation)
+    await put(cloud, b"second", version=first.version)
     assert (await asyncio.to_thread(fetch, link.url))[0] == 404
 
 
 async def test_a_missing_bucket_is_said_so(open_gcs: OpenGcs) -> None:
     cloud = await open_gcs(name="no-such-bucket")
-    for call in (cloud.check(), cloud.stat(NAME), put(cloud, b"film"), cloud.read(NAME, 9), cloud.delete(NAME, 1)):
+    for call in (cloud.check(), cloud.stat(NAME), put(cloud, b"film"), cloud.read(NAME, 9), cloud.delete(NAME, "1")):
         with pytest.raises(StorageDenied, match="bucket"):
             await call
 
@@ -77,7 +77,7 @@ async def test_a_missing_bucket_is_said_so(open_gcs: OpenGcs) -> None:
 async def test_a_refusal_is_told(open_gcs: OpenGcs, gcs: Gcs, kind: str) -> None:
     cloud = await open_gcs()
     gcs.layer.faults.add(kind, status=403, times=100)
-    calls = {"read": partial(cloud.stat, NAME), "list": cloud.check, "delete": partial(cloud.delete, NAME, 1)}
+    calls = {"read": partial(cloud.stat, NAME), "list": cloud.check, "delete": partial(cloud.delete, NAME, "1")}
     call = cast("Callable[[], Awaitable[object]]", calls[kind])
     with pytest.raises(StorageDenied):
         await call()
@@ -91,7 +91,7 @@ async def test_a_call_that_fails_for_a_moment_is_tried_again(cloud: GcsBucket, g
     gcs.layer.faults.add("media", status=status)
     assert (await cloud.read(NAME, 4))[1] == b"film"
     gcs.layer.faults.add("delete", status=status)
-    await cloud.delete(NAME, stored.generation)
+    await cloud.delete(NAME, stored.version)
 
 
 async def test_a_prefix_is_part_of_every_name(open_gcs: OpenGcs, cloud: GcsBucket) -> None:
@@ -102,9 +102,9 @@ async def test_a_prefix_is_part_of_every_name(open_gcs: OpenGcs, cloud: GcsBucke
     assert await cloud.stat(NAME) is None
     outside = await cloud.stat(f"team/a/{NAME}")
     assert outside is not None
-    assert outside.generation == stored.generation
+    assert outside.version == stored.version
     assert (await asyncio.to_thread(fetch, (await within.sign_link(stored, 60)).url))[2] == b"film"
-    await within.delete(NAME, stored.generation)
+    await within.delete(NAME, stored.version)
     assert await cloud.stat(f"team/a/{NAME}") is None
 
 

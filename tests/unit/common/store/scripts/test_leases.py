@@ -235,7 +235,7 @@ async def test_a_redis_that_is_gone_is_told_as_one_error() -> None:
             store.leases.wait_for_cancellation("w", 1),
             store.objects.pin("x"),
             store.objects.mark_deleting("w", ["x"]),
-            store.objects.forget(["x"], {}),
+            store.objects.forget(["x"], []),
             store.objects.check_sweep_due("w", 1),
         ):
             with pytest.raises(StoreUnavailable, match=r"."):

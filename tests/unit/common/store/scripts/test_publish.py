@@ -122,7 +122,7 @@ async def test_an_end_ends_every_job_and_nothing_comes_after_it(records: Records
     assert (await records.download(first.download_id)).status is DownloadStatus.ENDED
     for job in (first, second):
         found = await records.read(job)
-        assert (found.object, found.generation) == ("videos/x", "7")
+        assert (found.object, found.version) == ("videos/x", "7")
     assert await records.redis.zcard(keys.LEASES) == 0
     before = await records.dump()
     assert await records.store.downloads.publish(claim, body(INFO), step=True) is None

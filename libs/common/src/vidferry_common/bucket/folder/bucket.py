@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from vidferry_common.bucket.checksum import Crc32c, crc32c
 from vidferry_common.bucket.disposition import other_filename
 from vidferry_common.bucket.errors import BucketError, ObjectNotFound, PreconditionFailed
-from vidferry_common.bucket.folder.files import FolderFiles, next_generation, translate_errors, write_all
+from vidferry_common.bucket.folder.files import FolderFiles, next_version, translate_errors, write_all
 from vidferry_common.bucket.folder.links import LinkSigner
 from vidferry_common.bucket.interface import ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.threads import ThreadedBucket
-from vidferry_common.bucket.uploads import generation_of
+from vidferry_common.bucket.uploads import version_of
 
 CHUNK = 1024 * 1024
 _TRIES = 5
@@ -59,8 +59,8 @@ class FolderBucket(ThreadedBucket):
         name is the decoded path below links.PATH, now seconds since 1970. Raises LinkInvalid,
         LinkExpired, and ObjectNotFound where the object was deleted or replaced since.
         """
-        generation = self._signer.verify_link(name, query, time.time() if now is None else now)
-        opened = await self._threads.run("read", self._open, checked_name(name), generation)
+        version = self._signer.verify_link(name, query, time.time() if now is None else now)
+        opened = await self._threads.run("read", self._open, checked_name(name), version)
         filename = query.get("filename") or opened.stored.filename
         return replace(opened, stored=replace(opened.stored, filename=filename))
 
@@ -70,7 +70,7 @@ class FolderBucket(ThreadedBucket):
 
     def _upload(self, what: Upload, source: Source, progress: Callable[[int], None], allow_link: bool) -> StoredObject:
         with translate_errors():
-            self._require_generation(what)  # before the copy, so that a refusal costs nothing
+            self._require_version(what)  # before the copy, so that a refusal costs nothing
             if allow_link:
                 with self._files.link_incoming(source.fileno(), source.size) as linked:
                     if linked:
@@ -92,10 +92,10 @@ class FolderBucket(ThreadedBucket):
     def _commit(self, what: Upload, source: Source, written: str) -> StoredObject:
         with self._files.hold_lock(what.name) as lock:
             source.raise_if_stopped()  # another may have held the lock for long
-            current = self._require_generation(what)
+            current = self._require_version(what)
             stored = StoredObject(
                 name=what.name,
-                generation=next_generation(lock, current),
+                version=next_version(lock, current),
                 size=source.size,
                 content_type=what.content_type,
                 crc32c=source.crc32c,
@@ -104,19 +104,19 @@ class FolderBucket(ThreadedBucket):
             )
             return self._files.publish(written, stored)
 
-    def _require_generation(self, what: Upload) -> StoredObject | None:
+    def _require_version(self, what: Upload) -> StoredObject | None:
         """The object as it is now; PreconditionFailed where that is not what the upload is to replace."""
         current = self._files.read_meta(what.name)
-        if generation_of(current) != what.if_generation:
-            raise PreconditionFailed(f"{what.name} is at generation {generation_of(current)}")
+        if version_of(current) != what.if_version:
+            raise PreconditionFailed(f"{what.name} is at version {version_of(current)}")
         return current
 
-    def _open(self, name: str, generation: int | None) -> OpenedObject:
-        """The generation named, or the present one: tried again where that is replaced between record and bytes."""
+    def _open(self, name: str, version: str | None) -> OpenedObject:
+        """The version named, or the present one: tried again where that is replaced between record and bytes."""
         with translate_errors():
             for _ in range(_TRIES):
                 stored = self._files.read_meta(name)
-                if stored is None or generation not in {None, stored.generation}:
+                if stored is None or version not in {None, stored.version}:
                     break
                 try:
                     return OpenedObject(stored, io.FileIO(self._files.open_data(stored), "rb"))
@@ -157,16 +157,16 @@ class FolderBucket(ThreadedBucket):
 
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
         expires = int(time.time() + lifetime)
-        url = self._signer.make_link(checked_name(stored.name), stored.generation, expires, filename)
+        url = self._signer.make_link(checked_name(stored.name), stored.version, expires, filename)
         return SignedLink(url, datetime.fromtimestamp(expires, UTC))
 
-    def _delete(self, name: str, if_generation: int) -> None:
+    def _delete(self, name: str, if_version: str) -> None:
         with translate_errors(), self._files.hold_lock(name):
             current = self._files.read_meta(name)
             if current is None:
                 raise ObjectNotFound(name)
-            if current.generation != if_generation:
-                raise PreconditionFailed(f"{name} is at generation {current.generation}")
+            if current.version != if_version:
+                raise PreconditionFailed(f"{name} is at version {current.version}")
             self._files.remove(current)
 
     def _check(self, writing: bool) -> None:  # noqa: ARG002 - reading needs a folder that can be written to as well

@@ -1,11 +1,11 @@
 """The folder's files: opened directory by directory without following links, synced to disk before they are visible.
 
     objects/videos/site/id/format#meta            what is known of the object, JSON; its presence makes it visible
-    objects/videos/site/id/format#1790000000000   the bytes of that generation
+    objects/videos/site/id/format#1790000000000   the bytes of that version
     incoming/…                                    what is being written
     locks/00 … locks/ff                           one lock for each part of the names, holding the last generation
 
-A new generation's bytes are renamed into place first, then the record that names them: the one step that counts.
+A new version's bytes are renamed into place first, then the record that names them: the one step that counts.
 """
 
 import errno
@@ -23,7 +23,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from vidferry_common.bucket.errors import BucketError, StorageDenied, StorageUnavailable
-from vidferry_common.bucket.interface import EXPIRES_AT, ListedObject, StoredObject
+from vidferry_common.bucket.interface import EXPIRES_AT, NEW, ListedObject, StoredObject
 
 DAY = 86400
 _META = "#meta"
@@ -91,9 +91,9 @@ class FolderFiles:
             self._require_objects()
 
     def open_data(self, stored: StoredObject) -> int:
-        """The descriptor of an object's bytes; FileNotFoundError where that generation is gone."""
+        """The descriptor of an object's bytes; FileNotFoundError where that version is gone."""
         with self._open_parent(stored.name) as parent:
-            return _open_regular(parent, f"{_last_segment(stored.name)}#{stored.generation}", stored.size)
+            return _open_regular(parent, f"{_last_segment(stored.name)}#{stored.version}", stored.size)
 
     @contextmanager
     def create_incoming(self) -> Iterator[tuple[str, int]]:
@@ -124,7 +124,7 @@ class FolderFiles:
 
     @contextmanager
     def hold_lock(self, name: str) -> Iterator[int]:
-        """Holds the name's lock, across processes too. Yields its descriptor, which next_generation takes."""
+        """Holds the name's lock, across processes too. Yields its descriptor, which next_version takes."""
         with self._open_directory("locks") as folder:
             lock = os.open(
                 sha256(name.encode()).hexdigest()[:2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE, dir_fd=folder
@@ -138,14 +138,14 @@ class FolderFiles:
     def publish(self, written: str, stored: StoredObject) -> StoredObject:
         """Makes a written file visible as that object; the caller holds the lock. Returns it with its time."""
         leaf = _last_segment(stored.name)
-        self._move_into_place(written, f"{leaf}#{stored.generation}", stored.name)
+        self._move_into_place(written, f"{leaf}#{stored.version}", stored.name)
         with self._open_directory("incoming") as folder, self._open_parent(stored.name) as parent:
             with self.create_incoming() as (record, target):
                 _write_record(target, stored)
                 created = os.fstat(target).st_mtime
                 os.rename(record, leaf + _META, src_dir_fd=folder, dst_dir_fd=parent)
             os.fsync(parent)
-            _remove_other_generations(parent, leaf, keep=stored.generation)
+            _remove_other_versions(parent, leaf, keep=stored.version)
         return replace(stored, created=created)
 
     def rewrite_meta(self, stored: StoredObject) -> StoredObject:
@@ -188,7 +188,7 @@ class FolderFiles:
         with self._open_parent(stored.name) as parent:
             os.unlink(leaf + _META, dir_fd=parent)
             os.fsync(parent)
-            _remove_other_generations(parent, leaf, keep=0)
+            _remove_other_versions(parent, leaf, keep=NEW)
         self._remove_empty_directories(stored.name.split("/")[:-1])
 
     def _remove_empty_directories(self, steps: Sequence[str]) -> None:
@@ -219,12 +219,12 @@ class FolderFiles:
             os.close(folder)
 
 
-def next_generation(lock: int, current: StoredObject | None) -> int:
+def next_version(lock: int, current: StoredObject | None) -> str:
     """Microseconds since 1970, as Cloud Storage counts, and higher than all before, also after the clock went back."""
     last = int(os.pread(lock, 32, 0) or b"0")
-    generation = max(time.time_ns() // 1000, last + 1, (current.generation if current else 0) + 1)
+    generation = max(time.time_ns() // 1000, last + 1, (int(current.version) if current else 0) + 1)
     os.pwrite(lock, b"%032d" % generation, 0)
-    return generation
+    return str(generation)
 
 
 def _open_below(folder: int, name: str, *, create: bool) -> int:
@@ -241,8 +241,8 @@ def _last_segment(name: str) -> str:
 
 def _write_record(target: int, stored: StoredObject) -> None:
     """Writes what is known of an object but its time, which is that of the file."""
-    record = {"v": 1, **asdict(stored)}
-    record.pop("created")
+    record = {"v": 1, **asdict(stored), "generation": int(stored.version)}
+    del record["version"], record["created"]
     write_all(target, json.dumps(record).encode())
     os.fsync(target)
 
@@ -254,6 +254,7 @@ def _read_record(parent: int, name: str) -> StoredObject:
         try:
             known = json.loads(file.read(_META_BYTES))
             known.pop("v")
+            known["version"] = str(int(known.pop("generation")))
             stored = StoredObject(**known, created=written)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BucketError(f"the record of {name} is damaged") from error
@@ -275,7 +276,7 @@ def _walk_directory(directory: int, path: str) -> Iterator[ListedObject]:
                         os.close(below)
             elif name.endswith(_META) and (stored := _read_listed(directory, name.removesuffix(_META))):
                 yield ListedObject(
-                    name.removesuffix(_META), stored.generation, stored.size, stored.created,
+                    name.removesuffix(_META), stored.version, stored.size, stored.created,
                     stored.metadata.get(EXPIRES_AT, ""),
                 )  # fmt: skip
 
@@ -342,10 +343,10 @@ def write_all(target: int, data: bytes) -> None:
         view = view[os.write(target, view) :]
 
 
-def _remove_other_generations(parent: int, leaf: str, keep: int) -> None:
-    """Removes the bytes of other generations, also those of a writer that died between its two renames."""
+def _remove_other_versions(parent: int, leaf: str, keep: str) -> None:
+    """Removes the bytes of other versions, also those of a writer that died between its two renames."""
     for name in os.listdir(parent):
         stem, mark, generation = name.rpartition("#")
-        if mark and stem == leaf and generation.isdecimal() and int(generation) != keep:
+        if mark and stem == leaf and generation.isdecimal() and generation != keep:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=parent)

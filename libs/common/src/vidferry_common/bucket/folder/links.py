@@ -1,12 +1,12 @@
-"""Signed links to a folder's files: an HMAC over object, generation and expiry, verified by the api.
+"""Signed links to a folder's files: an HMAC over object, version and expiry, verified by the api.
 
     BucketError
     └── LinkRefused
         ├── LinkInvalid    not signed with this key, or changed afterwards
         └── LinkExpired    signed here, but its time is over: ask for a fresh one
 
-The name is the path below /files/, the rest are query parameters: generation, expires (seconds since 1970), signature,
-and filename where the file is saved under another one than its object's.
+The name is the path below /files/, the rest are query parameters: generation (the version), expires (seconds since
+1970), signature, and filename where the file is saved under another one than its object's.
 """
 
 import hashlib
@@ -41,25 +41,25 @@ class LinkSigner:
     def __init__(self, key: SecretStr | None) -> None:
         self._key = key
 
-    def make_link(self, name: str, generation: int, expires: int, filename: str = "") -> str:
+    def make_link(self, name: str, version: str, expires: int, filename: str = "") -> str:
         """The link's path and query, to stand below the api's public address. expires: seconds since 1970."""
-        query = {"generation": str(generation), "expires": str(expires)}
+        query = {"generation": version, "expires": str(expires)}
         if filename:
             query["filename"] = filename
         query["signature"] = self._sign(name, query["generation"], query["expires"], filename)
         return f"{PATH}{quote(name)}?{urlencode(query)}"
 
-    def verify_link(self, name: str, query: Mapping[str, str], now: float) -> int:
-        """The generation a link names; LinkInvalid, LinkExpired. name is the decoded path below PATH."""
+    def verify_link(self, name: str, query: Mapping[str, str], now: float) -> str:
+        """The version a link names; LinkInvalid, LinkExpired. name is the decoded path below PATH."""
         generation, expires = query.get("generation", ""), query.get("expires", "")
         expected = self._sign(name, generation, expires, query.get("filename", ""))
         given = query.get("signature", "")
         if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
             raise LinkInvalid("the link's signature is not ours")
-        # Only make_link() signs, so from here on both are numbers that it wrote.
+        # Only make_link() signs, so from here on both are what it wrote.
         if now >= int(expires):
             raise LinkExpired("the link has expired")
-        return int(generation)
+        return generation
 
     def _sign(self, name: str, generation: str, expires: str, filename: str) -> str:
         if self._key is None:

@@ -26,7 +26,7 @@ from vidferry_common.bucket.gcs.client import TIMEOUT, connect
 from vidferry_common.bucket.gcs.errors import translate_errors
 from vidferry_common.bucket.gcs.iam_signer import IamSigner
 from vidferry_common.bucket.gcs.resumable_upload import Reply, ResumableUpload, RetryPolicy
-from vidferry_common.bucket.interface import EXPIRES_AT, ListedObject, SignedLink, StoredObject, Upload
+from vidferry_common.bucket.interface import EXPIRES_AT, NEW, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsLocation
 from vidferry_common.bucket.source import Source
@@ -118,7 +118,7 @@ class GcsBucket(ThreadedBucket):
                     source.size,
                     timeout=TIMEOUT,
                     checksum=None,
-                    if_generation_match=what.if_generation,
+                    if_generation_match=_generation_of(what.if_version),
                     retry=None,  # tried again by ResumableUpload, which can be stopped
                 )
             return session
@@ -149,7 +149,7 @@ class GcsBucket(ThreadedBucket):
     def _verify_upload(self, what: Upload, source: Source, resource: Mapping[str, Any]) -> StoredObject:
         stored = StoredObject(
             name=what.name,
-            generation=int(resource["generation"]),
+            version=str(resource["generation"]),
             size=int(resource["size"]),
             content_type=what.content_type,
             crc32c=resource.get("crc32c", ""),
@@ -158,7 +158,7 @@ class GcsBucket(ThreadedBucket):
             created=datetime.fromisoformat(resource["timeCreated"]).timestamp(),
         )
         if (stored.size, stored.crc32c) != (source.size, source.crc32c):
-            self._delete(stored.name, stored.generation)
+            self._delete(stored.name, stored.version)
             raise BucketError(f"{what.name} arrived damaged, with the checksum {stored.crc32c}, and was removed")
         return stored
 
@@ -182,13 +182,16 @@ class GcsBucket(ThreadedBucket):
             stored = _describe(name, blob)
             # A blob that has not been loaded: the mediaLink of one that has may lead elsewhere than to our endpoint.
             data: bytes = self._blob(name).download_as_bytes(
-                raw_download=True, checksum="crc32c", if_generation_match=stored.generation, **self._options
+                raw_download=True,
+                checksum="crc32c",
+                if_generation_match=_generation_of(stored.version),
+                **self._options,
             )
             return stored, data
 
-    def _delete(self, name: str, if_generation: int) -> None:
+    def _delete(self, name: str, if_version: str) -> None:
         with translate_errors(name):
-            self._blob(name).delete(if_generation_match=if_generation, **self._options)
+            self._blob(name).delete(if_generation_match=_generation_of(if_version), **self._options)
 
     def _list_pages(self, folder: str, page: int) -> Iterator[list[ListedObject]]:
         with translate_errors(self._location.bucket):
@@ -205,7 +208,7 @@ class GcsBucket(ThreadedBucket):
     def _describe_listed(self, blob: storage.Blob) -> ListedObject:
         name = blob.name.removeprefix(self._full_name(""))
         expires_at = (blob.metadata or {}).get(EXPIRES_AT, "")
-        return ListedObject(name, int(blob.generation), int(blob.size), blob.time_created.timestamp(), expires_at)
+        return ListedObject(name, str(blob.generation), int(blob.size), blob.time_created.timestamp(), expires_at)
 
     def _describe_pages(self, folder: str, after: str, page: int) -> Iterator[list[StoredObject]]:
         with translate_errors(self._location.bucket):
@@ -228,7 +231,9 @@ class GcsBucket(ThreadedBucket):
                 raise PreconditionFailed(f"{stored.name} is not as it was read")
             blob.metadata = dict(metadata)
             blob.patch(
-                if_generation_match=stored.generation, if_metageneration_match=blob.metageneration, **self._options
+                if_generation_match=_generation_of(stored.version),
+                if_metageneration_match=blob.metageneration,
+                **self._options,
             )
             return replace(stored, metadata=dict(metadata))
 
@@ -239,7 +244,8 @@ class GcsBucket(ThreadedBucket):
             seconds = int(min(lifetime, longest))
             now = datetime.now(UTC).replace(microsecond=0)
             url = self._blob(checked_name(stored.name)).generate_signed_url(
-                version="v4", expiration=timedelta(seconds=seconds), generation=stored.generation, credentials=signer,
+                version="v4", expiration=timedelta(seconds=seconds),
+                generation=_generation_of(stored.version), credentials=signer,
                 response_disposition=content_disposition(filename) if filename else None,
             )  # fmt: skip
             return SignedLink(url, now + timedelta(seconds=seconds))
@@ -272,7 +278,7 @@ class GcsBucket(ThreadedBucket):
 def _describe(name: str, blob: storage.Blob) -> StoredObject:
     return StoredObject(
         name=name,
-        generation=int(blob.generation),
+        version=str(blob.generation),
         size=int(blob.size),
         content_type=blob.content_type or "application/octet-stream",
         crc32c=blob.crc32c,
@@ -280,3 +286,12 @@ def _describe(name: str, blob: storage.Blob) -> StoredObject:
         metadata=dict(blob.metadata or {}),
         created=blob.time_created.timestamp(),
     )
+
+
+def _generation_of(version: str) -> int:
+    """A version as Cloud Storage counts them; PreconditionFailed where no object can have it."""
+    if version == NEW:
+        return 0
+    if not version.isdecimal():
+        raise PreconditionFailed(f"{version!r} is no generation")
+    return int(version)

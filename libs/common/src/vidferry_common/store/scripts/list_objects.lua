@@ -11,7 +11,7 @@ for _, place in ipairs(places) do
     local entry = read_object(string.sub(place, 14, 45))
     if entry then
       reply[#reply + 1] = place
-      reply[#reply + 1] = string.format('%.0f ', entry.generation) .. entry.record
+      reply[#reply + 1] = entry.version .. ' ' .. entry.record
     else
       redis.call('ZREM', KEYS[1], place)
     end

@@ -1,5 +1,5 @@
 -- Functions of the index of objects. It stands, after lib.lua, before the scripts that use it.
--- An object's entry is `<ms of its making> <ms at which it was put> <generation> <partition or -> <record>`. Its place in an
+-- An object's entry is `<ms of its making> <ms at which it was put> <version> <partition or -> <record>`. Its place in an
 -- index by time is the first, in 13 digits, the id, and @ where the object belongs to a partition: so the order of the
 -- places is that of time, and a place is known without an object there.
 
@@ -8,8 +8,8 @@ local function place_of(ms, id, partition)
 end
 
 local function parse_object(text)
-  local ms, put_ms, generation, partition, record = string.match(text, '^(%d+) (%d+) (%d+) (%S+) (.*)$')
-  return { ms = tonumber(ms), put_ms = tonumber(put_ms), generation = tonumber(generation), partition = partition, record = record }
+  local ms, put_ms, version, partition, record = string.match(text, '^(%d+) (%d+) (%S+) (%S+) (.*)$')
+  return { ms = tonumber(ms), put_ms = tonumber(put_ms), version = version, partition = partition, record = record }
 end
 
 local function read_object(id)
@@ -36,7 +36,7 @@ local function put_object(object, before, now)
   local partition = object.partition ~= '' and object.partition or '-'
   if before and before.ms ~= object.ms then drop_place(object.id, before) end
   redis.call('HSET', keys.OBJECTS, object.id,
-    string.format('%.0f %.0f %.0f %s ', object.ms, now, object.generation, partition) .. object.record)
+    string.format('%.0f %.0f %s %s ', object.ms, now, object.version, partition) .. object.record)
   local place = place_of(object.ms, object.id, partition)
   redis.call('ZADD', keys.OBJECTS_BY_TIME, 0, place)
   if partition ~= '-' then redis.call('ZADD', keys.OBJECTS_OF .. partition, 0, place) end

@@ -1,5 +1,5 @@
 -- Puts objects into the index, in place of what it says of them. A walk of the bucket puts what it lists, and how far it is.
--- KEYS: walk; args: objects (id, ms of its making, generation, partition, expires_ms or 0, record), most (objects in the index),
+-- KEYS: walk; args: objects (id, ms of its making, version, partition, expires_ms or 0, record), most (objects in the index),
 --       walk (left out where a worker or an api puts: started_ms, holder, hold_ms, listed_ms, after)
 -- Returns how many have no place in the index; false where another one walks now.
 local args = cjson.decode(ARGV[1])
@@ -16,7 +16,7 @@ local share, left_out = look_at_memory(), 0
 local function is_known(entry, object)
   if not entry then return false end
   if walk then return entry.put_ms >= walk.listed_ms end
-  return entry.generation > object.generation
+  return entry.ms > object.ms
 end
 
 -- At most some hundred at a time, where there may be fewer than before.
