@@ -8,7 +8,7 @@ import pytest
 from support.gcs import Gcs
 from vidferry_common.bucket import Bucket, BucketSettings, FolderBucket, open_bucket
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
+from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.settings import GcsLocation
 
 KEY = "k" * 32

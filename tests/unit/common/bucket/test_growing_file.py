@@ -25,7 +25,7 @@ from vidferry_common.bucket import (
     Upload,
 )
 from vidferry_common.bucket.checksum import crc32c
-from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
+from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.threads import THREADS, WAITING
 
 pytestmark = pytest.mark.anyio

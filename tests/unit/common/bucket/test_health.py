@@ -10,7 +10,7 @@ from support.sources import NAME, put
 from unit.common.bucket.conftest import OpenGcs
 from vidferry_common.bucket import ObjectNotFound, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
+from vidferry_common.bucket.patience import RetryPolicy
 
 PATIENT = RetryPolicy(without_progress=3600, first_delay=0.01, longest_delay=0.01)
 

@@ -12,10 +12,10 @@ from support.gcs import Gcs
 from support.gcs_faults import Gate
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenGcs
-from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, Upload
-from vidferry_common.bucket.gcs import GcsBucket, resumable_upload
+from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, Upload, patience
+from vidferry_common.bucket.gcs import GcsBucket
 from vidferry_common.bucket.gcs.client import TIMEOUT
-from vidferry_common.bucket.gcs.resumable_upload import RetryPolicy
+from vidferry_common.bucket.patience import RetryPolicy
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +112,7 @@ async def test_patience_ends_without_progress(open_gcs: OpenGcs, gcs: Gcs, kind:
 async def test_progress_renews_patience(open_gcs: OpenGcs, gcs: Gcs, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that goes on 20 s at each look, the failures together outlast the retries; one by one they don't."""
     clock = itertools.count(0, 20)
-    monkeypatch.setattr(resumable_upload, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(patience, "monotonic", lambda: next(clock))
     cloud = await open_gcs(RetryPolicy(without_progress=30, first_delay=0.01))
     for _ in range(3):
         gcs.layer.faults.add("chunk", status=503, keep=4 * MIB)

@@ -25,9 +25,10 @@ from vidferry_common.bucket.errors import (
 from vidferry_common.bucket.gcs.client import TIMEOUT, connect
 from vidferry_common.bucket.gcs.errors import translate_errors
 from vidferry_common.bucket.gcs.iam_signer import IamSigner
-from vidferry_common.bucket.gcs.resumable_upload import Reply, ResumableUpload, RetryPolicy
+from vidferry_common.bucket.gcs.resumable_upload import Reply, ResumableUpload
 from vidferry_common.bucket.interface import EXPIRES_AT, NEW, ListedObject, SignedLink, StoredObject, Upload
 from vidferry_common.bucket.names import checked_name
+from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.settings import LONGEST_LIFETIME, BucketSettings, GcsLocation
 from vidferry_common.bucket.source import Source
 from vidferry_common.bucket.threads import ThreadedBucket

@@ -8,16 +8,14 @@ No request is made here; send makes them, and raises BucketErrors.
 """
 
 import json
-import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from time import monotonic
 from typing import Any, Protocol
 
 from vidferry_common.bucket.errors import BucketError, PreconditionFailed, StorageDenied, StorageUnavailable
 from vidferry_common.bucket.health import Health
+from vidferry_common.bucket.patience import Patience, RetryPolicy
 from vidferry_common.bucket.source import Source
 
 CHUNK = 8 * 1024 * 1024
@@ -33,15 +31,6 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _RECEIVED = re.compile(r"bytes=0-(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """For how long, and after which delays, an upload or a call is tried again. All in seconds."""
-
-    without_progress: float = 120
-    first_delay: float = 0.25
-    longest_delay: float = 16
 
 
 class Reply(Protocol):
@@ -91,14 +80,13 @@ class ResumableUpload:
         self._send = send
         self._source = source
         self._progress = progress
-        self._retries, self._health = retries, health
+        self._health = health
+        self._patience = Patience(retries, health, source.pause)
         self._session: str | None = None
         self._chunk_size = _chunk_size_for(source)
         self._offset: int | None = 0  # bytes the service has; None where it must be asked
         self._furthest = 0
         self._reported = 0
-        self._delay = retries.first_delay
-        self._moved = monotonic()
 
     def run(self) -> dict[str, Any]:
         """The finished object's resource. Raises BucketErrors, and Stopped."""
@@ -106,7 +94,7 @@ class ResumableUpload:
             try:
                 resource = self._send_next()
             except StorageUnavailable as error:
-                self._wait_to_retry(error)
+                self._patience.wait(error)
             else:
                 if resource is not None:
                     self._report_progress(self._source.size)
@@ -128,7 +116,7 @@ class ResumableUpload:
     def _send_chunk(self, session: str, start: int) -> Reply:
         waited = self._source.waited
         data = self._source.read(start, self._chunk_size)
-        self._moved += self._source.waited - waited  # waiting for the file is not the service's fault
+        self._patience.excuse(self._source.waited - waited)  # waiting for the file is not the service's fault
         end, size = start + len(data), self._source.size
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}" if data else f"bytes */{size}"}
         if end == size:
@@ -165,17 +153,9 @@ class ResumableUpload:
         self._offset = int(received[1]) + 1 if received else 0
         if self._offset > self._furthest:
             self._furthest = self._offset
-            self._moved, self._delay = monotonic(), self._retries.first_delay
+            self._patience.renew()
         elif start is not None and self._offset <= start:
             raise StorageUnavailable("the service kept nothing of a chunk")
-
-    def _wait_to_retry(self, error: StorageUnavailable) -> None:
-        self._health.record_error(error)
-        if monotonic() - self._moved > self._retries.without_progress:
-            raise error
-        # Jitter keeps many workers from coming back at one moment.
-        self._source.pause(self._delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        self._delay = min(self._delay * 2, self._retries.longest_delay)
 
     def _report_progress(self, sent: int) -> None:
         if sent > self._reported or sent == self._source.size == 0:
