@@ -9,7 +9,8 @@ from pydantic import SecretStr, ValidationError
 
 from vidferry_common.bucket import BucketSettings, FolderBucket, open_bucket
 from vidferry_common.bucket.gcs import GcsBucket
-from vidferry_common.bucket.settings import FolderLocation, GcsLocation
+from vidferry_common.bucket.s3 import S3Bucket
+from vidferry_common.bucket.settings import FolderLocation, GcsLocation, S3Location
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,8 @@ from vidferry_common.bucket.settings import FolderLocation, GcsLocation
         ("gs://films", GcsLocation("films", "")),
         ("gs://films/", GcsLocation("films", "")),
         ("gs://films/team/a/", GcsLocation("films", "team/a")),
+        ("s3://films", S3Location("films", "")),
+        ("s3://films.example/team/a/", S3Location("films.example", "team/a")),
     ],
 )
 def test_locations(monkeypatch: pytest.MonkeyPatch, bucket: str, location: object) -> None:
@@ -35,6 +38,15 @@ def test_locations(monkeypatch: pytest.MonkeyPatch, bucket: str, location: objec
         ("bucket", "file://films"),
         ("bucket", "gs://"),
         ("bucket", "films"),
+        ("bucket", "s3://"),
+        ("bucket", "s3://Films"),
+        ("bucket", "s3://arn:aws:s3:eu-west-1:1:accesspoint/x"),
+        ("bucket", "s3://films/a#b"),
+        ("bucket", "s3://films/" + "x" * 81),
+        ("s3_endpoint", "store.example:9000"),
+        ("s3_public_endpoint", "https://user:password@store.example"),
+        ("s3_addressing", "host"),
+        ("s3_storage_class", "standard; x"),
         ("iam_endpoint", "ftp://x"),
     ],
 )
@@ -52,11 +64,12 @@ def test_the_key_is_not_printed_and_nothing_changes() -> None:
     assert all(field.description for field in BucketSettings.model_fields.values())
 
 
-def test_a_folder_needs_nothing_of_googles(tmp_path: Path) -> None:
-    """The laptop's start stays quick: google.cloud is imported for gs:// alone."""
+@pytest.mark.parametrize("library", ["google.cloud.storage", "boto3"])
+def test_a_folder_needs_no_client_of_a_store(tmp_path: Path, library: str) -> None:
+    """The laptop's start stays quick."""
     program = (
         "import sys\nfrom vidferry_common.bucket import BucketSettings, open_bucket\n"
-        f"open_bucket(BucketSettings(bucket='file://{tmp_path}/b'))\nprint('google.cloud.storage' in sys.modules)"
+        f"open_bucket(BucketSettings(bucket='file://{tmp_path}/b'))\nprint({library!r} in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -65,3 +78,4 @@ def test_a_folder_needs_nothing_of_googles(tmp_path: Path) -> None:
 def test_the_address_decides_the_home(tmp_path: Path) -> None:
     assert isinstance(open_bucket(BucketSettings(bucket=f"file://{tmp_path}")), FolderBucket)
     assert isinstance(open_bucket(BucketSettings(bucket="gs://films")), GcsBucket)
+    assert isinstance(open_bucket(BucketSettings(bucket="s3://films")), S3Bucket)

@@ -1,4 +1,4 @@
-"""The bucket: where finished videos go. One interface, two backends (a folder, Cloud Storage), same behaviour."""
+"""The bucket: where finished videos go. One interface, three backends (a folder, Cloud Storage, S3), same behaviour."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,9 @@
 """Where the bucket is, and how links to it are signed."""
 
+import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -10,8 +11,11 @@ from vidferry_common.settings import Settings, parse_http_url
 
 HOUR = 3600
 LONGEST_LIFETIME = 7 * 24 * HOUR
-"""seconds; V4 signatures of Cloud Storage live no longer"""
+"""seconds; V4 signatures of Cloud Storage and of S3 live no longer"""
 KEY_BYTES = 32
+_S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_S3_PREFIX_BYTES = 80
+"""stores take names of 1024 bytes: names.NAME_BYTES, and what s3/records.py appends"""
 
 
 class FolderLocation(NamedTuple):
@@ -28,24 +32,36 @@ class GcsLocation(NamedTuple):
     """without slashes at its ends; empty where there is none"""
 
 
+class S3Location(NamedTuple):
+    """A bucket of an S3-compatible store."""
+
+    bucket: str
+    prefix: str
+    """without slashes at its ends; empty where there is none"""
+
+
+Location = FolderLocation | GcsLocation | S3Location
+
+
 class BucketSettings(Settings):
     """Where the bucket is and how it is used, for api and worker."""
 
     bucket: str = Field(
         description="Where finished videos are stored: `file:///absolute/path` for a folder, or `gs://name` with an "
-        "optional `/prefix` for Cloud Storage.",
+        "optional `/prefix` for Cloud Storage, or `s3://name` with an optional `/prefix` for an S3-compatible store.",
     )
     signing_key: SecretStr | None = Field(
         default=None,
         description="The secret that signs links to the files of a folder. Required if VIDFERRY_BUCKET is a folder, "
-        "unused with Cloud Storage. At least 32 bytes, and the same for every api and worker.",
+        "unused otherwise. At least 32 bytes, and the same for every api and worker.",
     )
     link_lifetime: float = Field(
         default=6 * HOUR,
         gt=0,
         le=LONGEST_LIFETIME,
         description="Seconds for which a link to a file is valid, at most 7 days. Links that IAM signs are valid for "
-        "at most 12 hours, because Google rotates the signing keys.",
+        "at most 12 hours, because Google rotates the signing keys. With S3, a link ends with the credentials that "
+        "signed it: those of a role are valid for an hour, mostly.",
     )
     gcs_endpoint: str | None = Field(
         default=None,
@@ -71,6 +87,49 @@ class BucketSettings(Settings):
         description="Another endpoint for the IAM Service Account Credentials API.",
     )
 
+    s3_endpoint: str | None = Field(
+        default=None,
+        description="The URL of the S3-compatible store, as api and workers reach it. Without it, AWS in the region.",
+    )
+    s3_public_endpoint: str | None = Field(
+        default=None,
+        description="The store's URL in the links to files, where browsers reach it by another one than "
+        "VIDFERRY_S3_ENDPOINT.",
+    )
+    s3_region: str | None = Field(
+        default=None,
+        description="The bucket's region. Without it, that of AWS_REGION or of a profile, else `us-east-1`, which "
+        "stores without regions expect.",
+    )
+    s3_addressing: Literal["auto", "path", "virtual"] = Field(
+        default="auto",
+        description="Where the bucket's name stands in URLs: `path` (`https://store/bucket/…`), `virtual` "
+        "(`https://bucket.store/…`), or `auto`: `path` with VIDFERRY_S3_ENDPOINT, `virtual` with AWS.",
+    )
+    s3_kms_key: str | None = Field(
+        default=None,
+        description="The key of AWS KMS (id, ARN or alias) that encrypts what is stored. Without it, the bucket's own "
+        "encryption counts.",
+    )
+    s3_storage_class: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z0-9_]{1,64}$",
+        description="The storage class of videos, such as `INTELLIGENT_TIERING`. Links need one that can be read at "
+        "once.",
+    )
+    s3_ca_file: Path | None = Field(
+        default=None,
+        description="A file with the certificates (PEM) of the authorities that the store's certificate may be of, "
+        "instead of the public ones.",
+    )
+    s3_patience: float = Field(
+        default=120,
+        gt=0,
+        le=3600,
+        description="Seconds for which a failing request to an S3-compatible store, or a part of an upload that does "
+        "not arrive, is retried before it fails.",
+    )
+
     @field_validator("bucket")
     @classmethod
     def _check_location(cls, value: str) -> str:
@@ -84,7 +143,7 @@ class BucketSettings(Settings):
             raise ValueError(f"must be at least {KEY_BYTES} bytes long")
         return value
 
-    @field_validator("gcs_endpoint", "iam_endpoint")
+    @field_validator("gcs_endpoint", "iam_endpoint", "s3_endpoint", "s3_public_endpoint")
     @classmethod
     def _check_http_url(cls, value: str | None) -> str | None:
         if value:
@@ -92,11 +151,11 @@ class BucketSettings(Settings):
         return value.rstrip("/") if value else value
 
     @property
-    def location(self) -> FolderLocation | GcsLocation:
+    def location(self) -> Location:
         return parse_location(self.bucket)
 
 
-def parse_location(bucket: str) -> FolderLocation | GcsLocation:
+def parse_location(bucket: str) -> Location:
     """The location that VIDFERRY_BUCKET names; ValueError where it names none."""
     scheme, _, rest = bucket.partition("://")
     if scheme == "file" and rest.startswith("/"):
@@ -104,7 +163,17 @@ def parse_location(bucket: str) -> FolderLocation | GcsLocation:
     name, _, prefix = rest.partition("/")
     if scheme == "gs" and name:
         return GcsLocation(name, prefix.strip("/"))
-    raise ValueError("must be file:///absolute/path, or gs://name with an optional /prefix")
+    if scheme == "s3" and name:
+        return _s3_location(name, prefix.strip("/"))
+    raise ValueError("must be file:///absolute/path, gs://name or s3://name, the last two with an optional /prefix")
+
+
+def _s3_location(name: str, prefix: str) -> S3Location:
+    if not _S3_BUCKET.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of an S3 bucket: 3 to 63 small letters, digits, dots and hyphens")
+    if len(prefix.encode()) > _S3_PREFIX_BYTES or not prefix.isprintable() or set("\\#?") & set(prefix):
+        raise ValueError(f"the prefix has more than {_S3_PREFIX_BYTES} bytes, or one of \\ # ?")
+    return S3Location(name, prefix)
 
 
 def require_signing_key(settings: BucketSettings) -> None:
