@@ -148,6 +148,12 @@ class Bucket(Protocol):
     async def sign_link(self, stored: StoredObject, lifetime: float, filename: str = "") -> SignedLink:
         """A link to that object for lifetime seconds. Browsers save it as filename, or under the object's own name."""
 
+    async def remove_leftovers(self, folder: str, age: float) -> int:
+        """Removes what uploads and deletions below folder have left that never ended, if it is older than age seconds.
+
+        Returns how many there were. Where a store removes them by itself there are none.
+        """
+
     async def check(self, *, writing: bool = False) -> None:
         """Raises where the bucket can't be used now; writing: to write objects as well. It is tried once.
 

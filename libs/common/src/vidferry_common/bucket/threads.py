@@ -92,6 +92,9 @@ class ThreadedBucket(ABC):
         filename = other_filename(filename, stored.filename)
         return await self._threads.run_without_health("sign", self._sign_link, stored, lifetime, filename)
 
+    async def remove_leftovers(self, folder: str, age: float) -> int:
+        return await self._threads.run("list", self._remove_leftovers, checked_name(folder), age)
+
     async def check(self, *, writing: bool = False) -> None:
         await self._threads.run("check", self._check, writing)
 
@@ -116,6 +119,9 @@ class ThreadedBucket(ABC):
     def _describe_pages(self, folder: str, after: str, page: int) -> Iterator[list[StoredObject]]: ...
     @abstractmethod
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink: ...
+    def _remove_leftovers(self, folder: str, age: float) -> int:  # noqa: ARG002 - most backends leave none
+        return 0
+
     @abstractmethod
     def _check(self, writing: bool) -> None: ...
 

@@ -5,6 +5,7 @@ import logging
 from dataclasses import asdict
 
 from vidferry_common.bucket import Bucket, BucketError
+from vidferry_common.contract.identity import ROOT
 from vidferry_common.objects.entry import entry_of
 from vidferry_common.objects.removal import Removal, remove_object
 from vidferry_common.store import Store, StoreUnavailable, Walk
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 2.0
 """seconds until a worker checks again whether it leads now"""
+LEFTOVER_SECONDS = 7 * 86400.0
+"""after which an upload is not under way any more, whatever it is of"""
 FIRST_DELAY, MAX_DELAY = 5.0, 300.0
 """seconds after a walk, or a removal, that the bucket did not allow"""
 MOST_EXPIRED = 100
@@ -62,6 +65,8 @@ class Indexer:
         )  # fmt: skip
         logger.info("indexing the bucket", extra={"after": found.after})
         logger.info("the bucket is indexed", extra=asdict(await walk.run()))
+        if left := await self._bucket.remove_leftovers(ROOT, LEFTOVER_SECONDS):
+            logger.info("leftovers of uploads were removed", extra={"count": left})
         return LONGEST_WAIT
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,7 @@ from vidferry_common.bucket.names import checked_name
 from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.s3.client import HELPERS, Connection
 from vidferry_common.bucket.s3.errors import UploadGone, translate_errors
-from vidferry_common.bucket.s3.listing import ListedKey, list_keys
+from vidferry_common.bucket.s3.listing import ListedKey, list_keys, list_orphans, list_uploads
 from vidferry_common.bucket.s3.probe import find_missing_conditions
 from vidferry_common.bucket.s3.records import (
     CHANGED,
@@ -164,6 +165,7 @@ class S3Bucket(ThreadedBucket):
         )
 
     def _remove_sidecar(self, name: str) -> None:
+        """What is left, remove_leftovers() removes."""
         try:
             self._requests.once("delete_object", name)
         except BucketError as error:
@@ -256,6 +258,19 @@ class S3Bucket(ThreadedBucket):
                 "get_object", Params=parameters, ExpiresIn=seconds
             )
             return SignedLink(url, now + timedelta(seconds=seconds))
+
+    def _remove_leftovers(self, folder: str, age: float) -> int:
+        """Multipart uploads whose worker died, and what lies beside objects that are gone."""
+        before = time.time() - age
+        removed = 0
+        for key, number in list_uploads(self._requests, folder, before):
+            with suppress(UploadGone, ObjectNotFound):
+                self._requests.patiently("abort_multipart_upload", key, UploadId=number)
+                removed += 1
+        for name in list_orphans(self._requests, folder, before):
+            self._requests.patiently("delete_object", name)
+            removed += 1
+        return removed
 
     def _check(self, writing: bool) -> None:
         self._list_once()

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from vidferry_common.bucket.errors import BucketError
+from vidferry_common.bucket.interface import PAGE
 from vidferry_common.bucket.s3.records import CHANGED, MARK, time_in, version_in
 from vidferry_common.bucket.s3.requests import Requests
 
@@ -40,6 +41,37 @@ def list_keys(requests: Requests, folder: str, after: str, page: int) -> Iterato
         found = [waiting.pop(name) for name in ready]
         for first in range(0, len(found), page):
             yield found[first : first + page]
+
+
+def list_orphans(requests: Requests, folder: str, before: float) -> Iterator[str]:
+    """The names of what lies beside objects that are gone, and was written before that time."""
+    owners: list[str] = []  # the objects whose names the present one begins with
+    for names, _ in list_raw(requests, folder, "", PAGE):
+        for each in names:
+            owners = [name for name in owners if each.name.startswith(name)]
+            owner, mark, _ = each.name.partition(MARK)
+            if not mark:
+                owners.append(each.name)
+            elif owner not in owners and each.created < before:
+                yield each.name
+
+
+def list_uploads(requests: Requests, folder: str, before: float) -> Iterator[tuple[str, str]]:
+    """The names and numbers of the multipart uploads below folder that have begun before that time."""
+    where: dict[str, Any] = {}
+    while True:
+        reply = requests.try_until_answered(
+            partial(
+                requests.once_for_bucket, "list_multipart_uploads", folder,
+                Prefix=requests.full_name(folder) + "/", **where,
+            )
+        )  # fmt: skip
+        for each in reply.get("Uploads", []):
+            if each["Initiated"].timestamp() < before:
+                yield requests.short_name(each["Key"]), each["UploadId"]
+        if not reply.get("IsTruncated"):
+            return
+        where = {"KeyMarker": reply["NextKeyMarker"], "UploadIdMarker": reply.get("NextUploadIdMarker", "")}
 
 
 def list_raw(requests: Requests, folder: str, after: str, page: int) -> Iterator[tuple[list[ListedKey], bool]]:
