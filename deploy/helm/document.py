@@ -26,7 +26,7 @@ from vidferry_worker.settings import WorkerSettings
 CHART = Path(__file__).parent / "vidferry"
 KEY = re.compile(r"^( *)([A-Za-z0-9]+):")
 SERVICES: dict[str, type[Settings]] = {"api": ApiSettings, "worker": WorkerSettings, "gateway": GatewaySettings}
-SET_BY_TEMPLATES = re.compile(r"^(?:- name: )?(VIDFERRY_[A-Z_]+)", re.MULTILINE)
+SET_BY_TEMPLATES = re.compile(r"^(?:- name: )?(VIDFERRY_[A-Z0-9_]+)", re.MULTILINE)
 STEP = 2
 """spaces a level"""
 
