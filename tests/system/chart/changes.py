@@ -19,6 +19,8 @@ from system.chart.value_sets import (
     OPEN,
     OWN_SECRETS,
     REDIS_TLS,
+    S3,
+    S3_IN_CLUSTER,
     SENTINEL,
     USER_HEADER,
     http_route,
@@ -59,6 +61,12 @@ API_SETTINGS = "ConfigMap/vidferry-api"
 OPEN_HOOKS = merged(OPEN, {"webhooks": {"enabled": True, "existingSecret": "hooks"}})
 KEYS_TOO = merged(KEYS, nested("access.firstKey", True))
 COLLECTOR = "http://collector.tracing:4318"
+OTHER_ROLE = "arn:aws-cn:iam::210987654321:role/media/other"
+S3_BY_FILE = merged(
+    S3,
+    nested("bucket.s3.roleArn", ""),
+    {name: {"extraEnv": [{"name": "AWS_CONFIG_FILE", "value": "/aws"}]} for name in ("api", "worker")},
+)
 TRACED = nested("tracing.endpoint", COLLECTOR)
 
 NUMBERS_OF_ALERTS = (
@@ -77,6 +85,7 @@ NUMBERS_OF_ALERTS = (
 UNSHOWN = {
     "enabled": "a parent chart's condition, which helm itself reads: test_subchart.py",
     "global": "a parent chart's: test_subchart.py",
+    "bucket.s3.allowHttp": "only refused without it: test_refusals.py",
     "bucket.folder.singleNode": "shown with accessMode: test_bucket.py",
     "access.keys": "in the Secret's file: test_access.py",
     "access.owners": "in the Secret's file: test_access.py",
@@ -154,6 +163,22 @@ CHANGES: dict[str, Change] = {
     "bucket.gcs.signer": change("a@b", "ConfigMap/vidferry-api", "VIDFERRY_GCS_SIGNER=a@b", GCS),
     "bucket.gcs.endpoint": change("https://a:4443", f"{POLICY}api", ".port=4443", GCS),
     "bucket.gcs.iamEndpoint": change("https://a", "ConfigMap/vidferry-api", "VIDFERRY_IAM_ENDPOINT=https://a", GCS),
+    "bucket.s3.name": change("other", API_SETTINGS, "VIDFERRY_BUCKET=s3://other/media", S3),
+    "bucket.s3.prefix": change("a/b", API_SETTINGS, "VIDFERRY_BUCKET=s3://videos/a/b", S3),
+    "bucket.s3.endpoint": change("https://10.1.2.3:9000", f"{POLICY}api", "to[0].ipBlock.cidr=10.1.2.3/32", S3),
+    "bucket.s3.publicEndpoint": change(
+        "https://a.example/", API_SETTINGS, "VIDFERRY_S3_PUBLIC_ENDPOINT=https://a.example", S3
+    ),
+    "bucket.s3.region": change("us-west-2", API_SETTINGS, "VIDFERRY_S3_REGION=us-west-2", S3),
+    "bucket.s3.addressing": change("path", API_SETTINGS, "VIDFERRY_S3_ADDRESSING=path", S3),
+    "bucket.s3.roleArn": change(OTHER_ROLE, "ServiceAccount/vidferry-worker", f"role-arn={OTHER_ROLE}", S3),
+    "bucket.s3.podIdentity": change(True, f"{POLICY}worker", "to[0].ipBlock.cidr=169.254.170.23/32", S3_BY_FILE),
+    "bucket.s3.existingSecret": change("mine", WORKER, "secretKeyRef.name=mine", S3_BY_FILE),
+    "bucket.s3.kmsKey": change("a", "ConfigMap/vidferry-worker", "VIDFERRY_S3_KMS_KEY=a", S3),
+    "bucket.s3.storageClass": change("A", "ConfigMap/vidferry-worker", "VIDFERRY_S3_STORAGE_CLASS=A", S3),
+    "bucket.s3.caSecret": change("mine", WORKER, "secret.secretName=mine", S3),
+    "bucket.s3.caConfigMap": change("mine", WORKER, "configMap.name=mine", S3),
+    "bucket.s3.caKey": change("mine.pem", WORKER, "secret.items[0].key=mine.pem", S3_IN_CLUSTER),
     "bucket.folder.existingClaim": change("videos", WORKER, "persistentVolumeClaim.claimName=videos"),
     "bucket.folder.storageClass": change("nfs", "PersistentVolumeClaim/vidferry-bucket", "storageClassName=nfs"),
     "bucket.folder.accessMode": change(
@@ -338,6 +363,8 @@ CHANGES: dict[str, Change] = {
         ["10.9.0.0/16"], f"{POLICY}worker", "to[0].ipBlock.cidr=10.9.0.0/16", EXTERNAL_REDIS
     ),
     "networkPolicy.bucketRanges": change(["10.9.0.0/16"], f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
+    "networkPolicy.bucket.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", GCS),
+    "networkPolicy.bucket.ports": change([9001], f"{POLICY}worker", "ports[0].port=9001", S3_IN_CLUSTER),
     "networkPolicy.collector.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", TRACED),
     "networkPolicy.collector.ports": change([4319], f"{POLICY}gateway", "ports[0].port=4319", TRACED),
     "networkPolicy.issuer.peers": change(PEER, f"{POLICY}api", "to[0].ipBlock.cidr=10.9.0.0/16", OIDC),

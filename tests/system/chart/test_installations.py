@@ -78,7 +78,7 @@ def test_selectors_find_their_pods_alone(rendered: Rendered) -> None:
 
 def test_what_pods_refer_to_is_made_or_named_by_values(rendered: Rendered) -> None:
     outside = {"gcs-key", "redis-secret", "redis-authority", "sentinel-secret", "videos"}
-    outside |= {"api-keys", "ticket-secret", "test-key"}
+    outside |= {"s3-key", "s3-authority", "api-keys", "ticket-secret", "test-key"}
     made = {(each["kind"], each["metadata"]["name"]) for each in rendered.resources}
     for _, spec, _ in rendered.pods():
         for kind, name in _references(spec):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.chart import NAMESPACE, Rendered, merged, nested, render
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, OIDC, SENTINEL, http_route, ingress
+from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, OIDC, S3, S3_IN_CLUSTER, SENTINEL, http_route, ingress
 
 PUBLIC, PUBLIC6, PRIVATE, METADATA = "93.184.215.14", "2606:2800:220:1::1", "10.20.30.40", "169.254.169.254"
 SERVICES = ("api", "worker", "gateway")
@@ -109,6 +109,46 @@ def test_cloud_storage_is_reached_by_api_and_workers() -> None:
     private = render(merged(GCS, nested("networkPolicy.bucketRanges", ["199.36.153.8/30"])))
     assert allows(private, "api", "egress", "199.36.153.9", 443)
     assert not allows(private, "api", "egress", PUBLIC, 443)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_s3_and_sts_are_reached_by_api_and_workers(name: str) -> None:
+    rendered, ports = render(S3), (80, 8080) if name != "worker" else ()  # workers reach the world
+    assert allows(rendered, name, "egress", PUBLIC, 443) == (name != "gateway")
+    assert not any(allows(rendered, name, "egress", PUBLIC, port) for port in ports)
+    assert not allows(rendered, name, "egress", METADATA, 80)
+    assert not allows(rendered, name, "egress", "169.254.170.23", 80)
+    endpoints = render(merged(S3, nested("networkPolicy.bucketRanges", ["10.20.0.0/16"])))
+    assert allows(endpoints, name, "egress", PRIVATE, 443) == (name != "gateway")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_agent_of_pod_identity_is_reached_where_it_is_wanted(name: str) -> None:
+    rendered = render(merged(S3, nested("bucket.s3", {"roleArn": "", "podIdentity": True})))
+    for agent in ("169.254.170.23", "fd00:ec2::23"):
+        assert allows(rendered, name, "egress", agent, 80) == (name != "gateway")
+    assert not allows(rendered, name, "egress", METADATA, 80)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_store_in_the_cluster_is_reached_on_its_port_alone(name: str) -> None:
+    store: Pod = ("storage", {"app": "minio"})
+    rendered = render(S3_IN_CLUSTER)
+    assert allows(rendered, name, "egress", store, 9000) == (name != "gateway")
+    assert not allows(rendered, name, "egress", store, 443)
+    assert not allows(rendered, name, "egress", STRANGER, 9000)
+    assert not allows(rendered, "api", "egress", PUBLIC, 443)
+
+
+def test_a_store_at_an_address_is_reached_there_alone() -> None:
+    for host, address, other in (("10.20.30.40", PRIVATE, "10.20.30.41"), ("[fd00::1]", "fd00::1", "fd00::2")):
+        at = merged(S3, nested("bucket.s3.endpoint", f"https://{host}:9000"))
+        assert allows(render(at), "api", "egress", PUBLIC, 443)  # STS
+        rendered = render(merged(at, nested("bucket.s3", {"roleArn": "", "existingSecret": "key"})))
+        assert not allows(rendered, "api", "egress", PUBLIC, 443)
+        assert allows(rendered, "api", "egress", address, 9000)
+        assert not allows(rendered, "api", "egress", address, 443)
+        assert not allows(rendered, "api", "egress", other, 9000)
 
 
 def test_the_issuer_is_reached_by_the_api_alone() -> None:

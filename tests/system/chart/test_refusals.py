@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 
 from support.chart import CHART, lint, merged, nest_charts, nested, refusal, render
-from system.chart.value_sets import EXTERNAL_REDIS, GCS, KEDA, KEYS, OIDC, OPEN, SENTINEL, SHA256, http_route, ingress
+from system.chart.value_sets import (
+    EXTERNAL_REDIS,
+    GCS,
+    KEDA,
+    KEYS,
+    OIDC,
+    OPEN,
+    S3,
+    S3_IN_CLUSTER,
+    SENTINEL,
+    SHA256,
+    http_route,
+    ingress,
+)
 
 NEXT = "the next set of values"
 CHECK_EACH = f"""
@@ -32,6 +45,40 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (nested("bucket.type", "gcs"), "set bucket.gcs.name"),
     (merged(GCS, nested("bucket.gcs.existingSecret", "key")), "workloadIdentity exclude each other"),
     (nested("bucket", {"type": "gcs", "gcs": {"name": "videos"}}), "there are no credentials"),
+    (merged(S3, nested("bucket.type", "folder")), "bucket.s3.name is set, but bucket.type is"),
+    (merged(GCS, nested("bucket.s3.name", "videos")), "bucket.s3.name is set, but bucket.type is"),
+    (merged(S3, nested("bucket.gcs.name", "videos")), "bucket.gcs.name is set, but bucket.type is s3"),
+    (merged(S3, nested("bucket.s3.name", "")), "set bucket.s3.name"),
+    (merged(S3, nested("bucket.s3.region", "")), "neither the store nor its region is known"),
+    *(
+        (merged(S3, nested("bucket.s3", given)), "one of them would take precedence")
+        for given in (
+            {"existingSecret": "key"},
+            {"podIdentity": True},
+            {"existingSecret": "key", "roleArn": "", "podIdentity": True},
+        )
+    ),
+    *(
+        (
+            merged(S3, nested("bucket.s3.roleArn", ""), nested(f"{other}.extraEnv", [{"name": "A", "value": "b"}])),
+            "or name a file of credentials in extraEnv",
+        )
+        for other in ("api", "worker")
+    ),
+    *(
+        (merged(S3_IN_CLUSTER, nested(f"bucket.s3.{name}", "http://minio.storage.svc:9000")), "set bucket.s3.allowHttp")
+        for name in ("endpoint", "publicEndpoint")
+    ),
+    *(
+        (
+            merged(S3_IN_CLUSTER, nested("bucket.s3", {"endpoint": endpoint, "publicEndpoint": ""})),
+            "browsers could not follow links",
+        )
+        for endpoint in ("https://minio", "https://minio.storage.svc:9000", "https://a.b.svc.cluster.local")
+    ),
+    (merged(S3_IN_CLUSTER, nested("networkPolicy.bucket.peers", [])), "set networkPolicy.bucket.peers"),
+    (merged(S3_IN_CLUSTER, nested("bucket.s3.caConfigMap", "a")), "put all CA certificates into one of them"),
+    (merged(S3, nested("bucket.s3.storageClass", "DEEP_ARCHIVE")), "can't be read until they are restored"),
     (nested("bucket.folder.accessMode", "ReadWriteOncePod"), "api and workers are several pods"),
     (nested("bucket.folder.accessMode", "ReadWriteOnce"), "pods on several nodes can't share"),
     *(
@@ -184,7 +231,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"buket": {}}, "additional properties 'buket' not allowed"),
     ({"api": {"replica": 2}}, "at '/api': additional properties 'replica' not allowed"),
     ({"redis": {"bundled": {"persistence": {"sise": "1Gi"}}}}, "additional properties 'sise' not allowed"),
-    ({"bucket": {"type": "s3"}}, "value must be one of 'gcs', 'folder'"),
+    ({"bucket": {"type": "azure"}}, "value must be one of 'gcs', 's3', 'folder'"),
+    ({"bucket": {"s3": {"name": "Videos"}}}, "at '/bucket/s3/name': 'Videos' does not match pattern"),
+    ({"bucket": {"s3": {"prefix": "a/../b"}}}, "at '/bucket/s3/prefix': 'a/../b' does not match pattern"),
+    ({"bucket": {"s3": {"endpoint": "minio:9000"}}}, "at '/bucket/s3/endpoint': 'minio:9000' does not match pattern"),
+    (
+        {"bucket": {"s3": {"publicEndpoint": "https://s3.example.org/minio"}}},
+        "at '/bucket/s3/publicEndpoint': 'https://s3.example.org/minio' does not match pattern",
+    ),
+    ({"bucket": {"s3": {"roleArn": "vidferry"}}}, "at '/bucket/s3/roleArn': 'vidferry' does not match pattern"),
     ({"api": {"replicas": "2"}}, "at '/api/replicas': got string, want integer"),
     ({"worker": {"slots": 65}}, "maximum: got 65, want 64"),
     ({"worker": {"maxBytes": 1000}}, "at '/worker/maxBytes': got number, want string"),
@@ -230,6 +285,10 @@ JUST_RIGHT: list[dict[str, Any]] = [
     nested("worker", {"replicas": 0, "strategy": {"rollingUpdate": {"maxUnavailable": 1}}}),
     nested("api.settings", {"VIDFERRY_HOST": "::"}),  # where pods have IPv6 addresses alone
     nested("gateway", {"terminationGracePeriodSeconds": 25}),
+    merged(S3_IN_CLUSTER, nested("bucket.s3", {"endpoint": "http://minio.storage.svc:9000", "allowHttp": True})),
+    merged(S3_IN_CLUSTER, {"networkPolicy": {"enabled": False, "bucket": {"peers": []}}}),
+    merged(S3_IN_CLUSTER, {"networkPolicy": {"bucketRanges": ["10.0.0.0/8"], "bucket": {"peers": []}}}),
+    merged(S3, nested("bucket.s3", {"region": "", "endpoint": "https://a.r2.cloudflarestorage.com"})),
     merged(ingress("other"), nested("networkPolicy.controllers", [{"namespaceSelector": {}}]), {"trustedProxies": []}),
     merged(ingress("other"), nested("networkPolicy.enabled", False), {"trustedProxies": ["10.0.0.0/8"]}),
     merged(ingress("traefik"), http_route("traefik"), {"publicUrl": "https://media.example.org"}),

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from support.chart import merged, nested, render
-from system.chart.value_sets import HPA, KEDA, OIDC, OPEN, REDIS_TLS, SENTINEL_TLS, USER_HEADER, ingress
+from system.chart.value_sets import (
+    HPA,
+    KEDA,
+    OIDC,
+    OPEN,
+    REDIS_TLS,
+    S3,
+    S3_IN_CLUSTER,
+    SENTINEL_TLS,
+    USER_HEADER,
+    ingress,
+)
 from vidferry_api.settings import ApiSettings
 from vidferry_gateway.settings import GatewaySettings
 from vidferry_worker.settings import WorkerSettings
@@ -19,6 +30,8 @@ GIVEN = {
     "sentinel-tls": SENTINEL_TLS,
     "open": OPEN,
     "oidc": OIDC,
+    "s3": S3,
+    "s3-in-cluster": S3_IN_CLUSTER,
     "objects-apart": {"access": {"shareObjects": "owner"}},
     "user-header": merged(ingress("nginx"), USER_HEADER),
 }

@@ -14,6 +14,33 @@ GCS: dict[str, Any] = {
     }
 }
 GCS_KEY: dict[str, Any] = {"bucket": {"type": "gcs", "gcs": {"name": "videos", "existingSecret": "gcs-key"}}}
+S3: dict[str, Any] = {
+    "bucket": {
+        "type": "s3",
+        "s3": {
+            "name": "videos",
+            "prefix": "media",
+            "region": "eu-central-1",
+            "roleArn": "arn:aws:iam::123456789012:role/vidferry",
+            "kmsKey": "alias/videos",
+            "storageClass": "INTELLIGENT_TIERING",
+        },
+    }
+}
+STORE = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "minio"}}}]
+S3_IN_CLUSTER: dict[str, Any] = {
+    "bucket": {
+        "type": "s3",
+        "s3": {
+            "name": "videos",
+            "endpoint": "https://minio.storage.svc",
+            "publicEndpoint": "https://s3.example.org",
+            "existingSecret": "s3-key",
+            "caSecret": "s3-authority",
+        },
+    },
+    "networkPolicy": {"bucket": {"peers": STORE, "ports": [9000]}},
+}
 EXTERNAL_REDIS: dict[str, Any] = {
     "redis": {
         "bundled": {"enabled": False},
@@ -130,6 +157,8 @@ SETS: dict[str, dict[str, Any]] = {
     "gcs": GCS,
     "gcs-key": GCS_KEY,
     "emulator": {"bucket": {"type": "gcs", "gcs": {"name": "videos", "endpoint": "http://storage:4443"}}},
+    "s3": S3,
+    "s3-in-cluster": S3_IN_CLUSTER,
     "single-node": SINGLE_NODE,
     "existing-claim": {"bucket": {"folder": {"existingClaim": "videos"}}},
     "external-redis": EXTERNAL_REDIS,

@@ -70,6 +70,9 @@
 
 {{- define "vidferry.checks.bucket" -}}
 {{- $bucket := .Values.bucket -}}
+{{- if and $bucket.s3.name (ne $bucket.type "s3") -}}
+{{- fail (printf "bucket.s3.name is set, but bucket.type is %s, so videos would not be stored there: set bucket.type=s3, or remove bucket.s3.name." $bucket.type) -}}
+{{- end -}}
 {{- if eq $bucket.type "gcs" -}}
 {{- $gcs := $bucket.gcs -}}
 {{- if not $gcs.name -}}
@@ -81,6 +84,8 @@
 {{- if not (or $gcs.existingSecret $gcs.workloadIdentity.enabled (hasPrefix "http://" $gcs.endpoint)) -}}
 {{- fail "bucket.type is gcs, but there are no credentials: set bucket.gcs.workloadIdentity.enabled=true on GKE, or set bucket.gcs.existingSecret to a Secret with a service account's key." -}}
 {{- end -}}
+{{- else if eq $bucket.type "s3" -}}
+{{- include "vidferry.checks.s3" . -}}
 {{- else -}}
 {{- if eq $bucket.folder.accessMode "ReadWriteOncePod" -}}
 {{- fail "bucket.folder.accessMode is ReadWriteOncePod, but api and workers are several pods: use ReadWriteMany." -}}
@@ -95,6 +100,48 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "vidferry.checks.s3" -}}
+{{- $s3 := .Values.bucket.s3 -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if not $s3.name -}}
+{{- fail "bucket.type is s3, but the bucket has no name: set bucket.s3.name." -}}
+{{- end -}}
+{{- if .Values.bucket.gcs.name -}}
+{{- fail "bucket.gcs.name is set, but bucket.type is s3, so videos would not be stored there: set bucket.type=gcs, or remove bucket.gcs.name." -}}
+{{- end -}}
+{{- if not (or $s3.endpoint $s3.region) -}}
+{{- fail "bucket.type is s3, but neither the store nor its region is known: set bucket.s3.region for a bucket on AWS, or bucket.s3.endpoint to the URL of another store." -}}
+{{- end -}}
+{{- if gt (list $s3.existingSecret $s3.roleArn $s3.podIdentity | compact | len) 1 -}}
+{{- fail "bucket.s3.existingSecret, bucket.s3.roleArn and bucket.s3.podIdentity exclude each other, because one of them would take precedence over the others: set one of them." -}}
+{{- end -}}
+{{- range $name := list "api" "worker" -}}
+{{- $service := index $.Values $name -}}
+{{- if not (or $s3.existingSecret $s3.roleArn $s3.podIdentity $service.extraEnv $service.extraEnvFrom) -}}
+{{- fail (printf "bucket.type is s3, but the %s has no credentials: set bucket.s3.existingSecret to a Secret with an access key, set bucket.s3.roleArn or bucket.s3.podIdentity on EKS, or name a file of credentials in extraEnv." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "endpoint" "publicEndpoint" -}}
+{{- if and (hasPrefix "http://" (index $s3 $name)) (not $s3.allowHttp) -}}
+{{- fail (printf "bucket.s3.%s begins with http://, so whoever is on the way could read and change videos, and use links: use https://, or set bucket.s3.allowHttp=true." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "^[^.:]+$|\\.svc(\\.|$)" (urlParse $s3.endpoint).hostname -}}
+{{- if not $s3.publicEndpoint -}}
+{{- fail "bucket.s3.endpoint has a host that only pods know, so browsers could not follow links: set bucket.s3.publicEndpoint to the store's URL for browsers, or to the same URL if pods alone follow links." -}}
+{{- end -}}
+{{- if and $policy.enabled (not (or $policy.bucket.peers $policy.bucketRanges)) -}}
+{{- fail "bucket.s3.endpoint is in the cluster, but the NetworkPolicies would allow public IP addresses only: set networkPolicy.bucket.peers to the store's pods, and networkPolicy.bucket.ports to the ports of their containers." -}}
+{{- end -}}
+{{- end -}}
+{{- if and $s3.caSecret $s3.caConfigMap -}}
+{{- fail "bucket.s3.caSecret and bucket.s3.caConfigMap exclude each other: put all CA certificates into one of them." -}}
+{{- end -}}
+{{- if has $s3.storageClass (list "GLACIER" "DEEP_ARCHIVE") -}}
+{{- fail (printf "bucket.s3.storageClass is %s, whose objects can't be read until they are restored: choose a class that is read at once, such as GLACIER_IR." $s3.storageClass) -}}
 {{- end -}}
 {{- end }}
 

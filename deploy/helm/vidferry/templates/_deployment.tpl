@@ -137,6 +137,13 @@ spec:
 - name: VIDFERRY_SIGNING_KEY
   valueFrom: {secretKeyRef: {name: {{ include "vidferry.signingSecret" $root }}, key: {{ include "vidferry.signingSecretKey" $root }}}}
 {{- end }}
+{{- $s3 := $root.Values.bucket.s3 }}
+{{- if and (ne $name "gateway") (eq $root.Values.bucket.type "s3") $s3.existingSecret }}
+{{- range $variable := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN" }}
+- name: {{ $variable }}
+  valueFrom: {secretKeyRef: {name: {{ $s3.existingSecret }}, key: {{ $variable }}{{ if eq $variable "AWS_SESSION_TOKEN" }}, optional: true{{ end }}}}
+{{- end }}
+{{- end }}
 {{- if and (ne $name "worker") (include "vidferry.access" $root) }}
 - name: VIDFERRY_TICKET_KEYS
   valueFrom: {secretKeyRef: {name: {{ include "vidferry.access.ticketSecret" $root }}, key: {{ include "vidferry.access.ticketSecretKey" $root }}}}
@@ -166,6 +173,10 @@ spec:
 {{- if ne $name "gateway" }}
 {{- if eq $root.Values.bucket.type "folder" }}
 - {name: bucket, mountPath: /bucket}
+{{- else if eq $root.Values.bucket.type "s3" }}
+{{- if or $root.Values.bucket.s3.caSecret $root.Values.bucket.s3.caConfigMap }}
+- {name: s3-ca, mountPath: /etc/vidferry/s3, readOnly: true}
+{{- end }}
 {{- else if $root.Values.bucket.gcs.existingSecret }}
 - {name: gcs, mountPath: /etc/vidferry/gcs, readOnly: true}
 {{- end }}
@@ -206,6 +217,16 @@ spec:
 - name: bucket
   persistentVolumeClaim:
     claimName: {{ $bucket.folder.existingClaim | default (printf "%s-bucket" (include "vidferry.fullname" $root)) }}
+{{- else if eq $bucket.type "s3" }}
+{{- $items := list (dict "key" $bucket.s3.caKey "path" "ca.crt") }}
+{{- with $bucket.s3.caSecret }}
+- name: s3-ca
+  secret: {secretName: {{ . }}, items: {{ toJson $items }}}
+{{- end }}
+{{- with $bucket.s3.caConfigMap }}
+- name: s3-ca
+  configMap: {name: {{ . }}, items: {{ toJson $items }}}
+{{- end }}
 {{- else if $bucket.gcs.existingSecret }}
 - name: gcs
   secret:

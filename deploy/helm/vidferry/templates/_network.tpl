@@ -43,30 +43,71 @@
       {{- toYaml .Values.networkPolicy.notPublic6 | nindent 6 }}
 {{- end }}
 
-{{/* Cloud Storage, IAM and, with Workload Identity, the metadata server that issues its tokens. */}}
+{{/* The bucket, and what issues credentials for it: IAM, STS, or something on the node. */}}
 {{- define "vidferry.policy.bucket" -}}
-{{- if eq .Values.bucket.type "gcs" }}
+{{- $bucket := .Values.bucket -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $ports := list -}}
+{{- $endpoints := eq $bucket.type "s3" | ternary (list ($bucket.s3.endpoint | default "https://")) (list "https://" $bucket.gcs.endpoint $bucket.gcs.iamEndpoint) -}}
+{{- range compact $endpoints -}}
+{{- $ports = append $ports (include "vidferry.portOf" .) | uniq | sortAlpha -}}
+{{- end -}}
+{{- if ne $bucket.type "folder" }}
+{{- if or $policy.bucketRanges (not $policy.bucket.peers) }}
+{{ include "vidferry.policy.ranges" (list . ($policy.bucketRanges | default (include "vidferry.policy.bucketAddress" . | fromYamlArray)) $ports) }}
+{{- end }}
+{{- with $policy.bucket.peers }}
 - to:
-    {{- if .Values.networkPolicy.bucketRanges }}
-    {{- range .Values.networkPolicy.bucketRanges }}
-    - ipBlock: {cidr: {{ . | quote }}}
-    {{- end }}
-    {{- else }}
-    {{- include "vidferry.policy.public" . | nindent 4 }}
-    {{- end }}
+    {{- toYaml . | nindent 4 }}
   ports:
-    {{- range list "https://" .Values.bucket.gcs.endpoint .Values.bucket.gcs.iamEndpoint | compact | uniq | sortAlpha }}
-    - {protocol: TCP, port: {{ include "vidferry.portOf" . }}}
+    {{- range $policy.bucket.ports | default $ports }}
+    - {protocol: TCP, port: {{ . }}}
     {{- end }}
-{{- if .Values.bucket.gcs.workloadIdentity.enabled }}
-- to: # with and without Dataplane V2
+{{- end }}
+{{- end }}
+{{- if and (eq $bucket.type "gcs") $bucket.gcs.workloadIdentity.enabled }}
+- to: # the metadata server that issues tokens, with and without Dataplane V2
     - ipBlock: {cidr: 169.254.169.254/32}
   ports: [{protocol: TCP, port: 80}]
 - to:
     - ipBlock: {cidr: 169.254.169.252/32}
   ports: [{protocol: TCP, port: 988}]
 {{- end }}
+{{- if and (eq $bucket.type "s3") $bucket.s3.roleArn }}
+{{ include "vidferry.policy.ranges" (list . $policy.bucketRanges (list 443)) }}
 {{- end }}
+{{- if and (eq $bucket.type "s3") $bucket.s3.podIdentity }}
+- to: # the agent of EKS Pod Identity, over IPv4 and over IPv6
+    - ipBlock: {cidr: 169.254.170.23/32}
+    - ipBlock: {cidr: "fd00:ec2::23/128"}
+  ports: [{protocol: TCP, port: 80}]
+{{- end }}
+{{- end }}
+
+{{/* A rule for ranges, or without any for all public IP addresses. Takes (root, ranges, ports). */}}
+{{- define "vidferry.policy.ranges" -}}
+- to:
+    {{- range index . 1 }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- else }}
+    {{- include "vidferry.policy.public" (index . 0) | nindent 4 }}
+    {{- end }}
+  ports:
+    {{- range index . 2 }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+
+{{/* The address of bucket.s3.endpoint as a list of one range; an empty list if its host is a name. */}}
+{{- define "vidferry.policy.bucketAddress" -}}
+{{- $host := (urlParse .Values.bucket.s3.endpoint).hostname -}}
+{{- if and (eq .Values.bucket.type "s3") (regexMatch "^[0-9]+(\\.[0-9]+){3}$" $host) -}}
+["{{ $host }}/32"]
+{{- else if and (eq .Values.bucket.type "s3") (contains ":" $host) -}}
+["{{ $host }}/128"]
+{{- else -}}
+[]
+{{- end -}}
 {{- end }}
 
 {{/* The OpenID Connect issuer, which the api asks for the keys of tokens. */}}

@@ -95,6 +95,8 @@ VIDFERRY_GATEWAY_CLOSE_SECONDS: {{ .Values.gateway.closeSeconds | quote }}
 VIDFERRY_LINK_LIFETIME: {{ $bucket.linkLifetime | quote }}
 {{- if eq $bucket.type "folder" }}
 VIDFERRY_BUCKET: file:///bucket
+{{- else if eq $bucket.type "s3" }}
+{{- include "vidferry.settings.s3" $bucket.s3 }}
 {{- else }}
 VIDFERRY_BUCKET: {{ printf "gs://%s/%s" $bucket.gcs.name $bucket.gcs.prefix | trimSuffix "/" | quote }}
 {{- with $bucket.gcs.endpoint }}
@@ -109,6 +111,30 @@ VIDFERRY_GCS_SIGNER: {{ . | quote }}
 {{- if $bucket.gcs.existingSecret }}
 GOOGLE_APPLICATION_CREDENTIALS: /etc/vidferry/gcs/credentials.json
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Takes bucket.s3. */}}
+{{- define "vidferry.settings.s3" }}
+VIDFERRY_BUCKET: {{ printf "s3://%s/%s" .name .prefix | trimSuffix "/" | quote }}
+VIDFERRY_S3_ADDRESSING: {{ .addressing }}
+{{- with .endpoint }}
+VIDFERRY_S3_ENDPOINT: {{ trimSuffix "/" . | quote }}
+{{- end }}
+{{- with .publicEndpoint }}
+VIDFERRY_S3_PUBLIC_ENDPOINT: {{ trimSuffix "/" . | quote }}
+{{- end }}
+{{- with .region }}
+VIDFERRY_S3_REGION: {{ . | quote }}
+{{- end }}
+{{- with .kmsKey }}
+VIDFERRY_S3_KMS_KEY: {{ . | quote }}
+{{- end }}
+{{- with .storageClass }}
+VIDFERRY_S3_STORAGE_CLASS: {{ . | quote }}
+{{- end }}
+{{- if or .caSecret .caConfigMap }}
+VIDFERRY_S3_CA_FILE: /etc/vidferry/s3/ca.crt
 {{- end }}
 {{- end }}
 
