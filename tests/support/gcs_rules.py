@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 WEEK = 7 * 86400
 
-Answer = tuple[int, dict[str, str], bytes]
-
 
 @dataclass
 class Rules:

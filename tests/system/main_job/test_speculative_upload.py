@@ -11,8 +11,8 @@ import pytest
 
 from support.children import eventually, until
 from support.elsewhere import elsewhere
+from support.faults import Fault, Gate
 from support.gcs import Gcs
-from support.gcs_faults import Fault, Gate
 from support.jobs import Jobs, jobs_in
 from support.origin import media
 from support.origin.site import Site

@@ -9,8 +9,8 @@ import orjson
 
 from support import ffmpeg
 from support.children import children_of
+from support.faults import Gate as CloudGate
 from support.gcs import Gcs
-from support.gcs_faults import Gate as CloudGate
 from support.origin.site import Site
 from support.product import wait_until
 from support.watchers import Watcher

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from support.children import eventually
+from support.faults import Fault, Gate
 from support.gcs import Gcs
-from support.gcs_faults import Fault, Gate
 from support.jobs import Jobs
 from support.metrics import worker_metrics
 from support.records import of

@@ -9,7 +9,7 @@ import pytest
 
 from support.answers import problem
 from support.children import until
-from support.gcs_faults import Fault, Gate
+from support.faults import Fault, Gate
 from support.jobs import Jobs
 from support.origin.site import Site
 from support.records import new_job, of

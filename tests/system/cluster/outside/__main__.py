@@ -10,10 +10,11 @@ from urllib.request import Request, urlopen
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from support.faults import Fault
 from support.gcs import fake_server
-from support.gcs_faults import Fault
-from support.gcs_layer import running
+from support.gcs_layer import GcsLayer
 from support.gcs_rules import Account
+from support.layer import running
 from support.origin.server import Origin
 from system.cluster.outside import discovery, issuer
 
@@ -60,7 +61,7 @@ def serve_bucket(port: int, address: str, key_file: Path, bucket: str) -> None:
         made = Request(url, body, {"Content-Type": "application/json"})
         with urlopen(made, timeout=10):
             pass
-        with running(backend, account, (EVERYWHERE, port), address) as layer:
+        with running(GcsLayer(backend, account, (EVERYWHERE, port), address)) as layer:
             while (told := signal.sigwait({*STOPS, REFUSE, GRANT})) not in STOPS:
                 layer.faults.clear()
                 if told == REFUSE:

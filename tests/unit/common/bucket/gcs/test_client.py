@@ -12,8 +12,8 @@ import google.auth.exceptions
 import pytest
 
 from support.children import until
+from support.faults import Fault, Gate
 from support.gcs import Gcs
-from support.gcs_faults import Fault, Gate
 from support.gcs_rules import Account
 from support.sources import NAME, put
 from support.tree import DOCS

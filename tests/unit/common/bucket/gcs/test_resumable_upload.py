@@ -8,8 +8,8 @@ import time
 import pytest
 
 from support.children import until
+from support.faults import Gate
 from support.gcs import Gcs
-from support.gcs_faults import Gate
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenGcs
 from vidferry_common.bucket import BucketError, StorageDenied, StorageUnavailable, Upload, patience
