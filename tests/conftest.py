@@ -1,4 +1,4 @@
-"""What all tests share, each started once in a process of tests: an origin, the fake Cloud Storage, a zygote."""
+"""What all tests share, each started once in a process of tests: an origin, Cloud Storage, an S3, a zygote."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -10,9 +10,10 @@ from support.gcs import gcs, gcs_session
 from support.jobs import Jobs, jobs_in
 from support.origin.fixture import origin, site
 from support.redis_server import RedisServer, redis_server
+from support.s3 import s3, s3_session
 from support.zygotes import warm_zygote, worker_environment, zygote
 
-__all__ = ["gcs", "gcs_session", "origin", "site", "warm_zygote", "worker_environment", "zygote"]
+__all__ = ["gcs", "gcs_session", "origin", "s3", "s3_session", "site", "warm_zygote", "worker_environment", "zygote"]
 
 
 @pytest.hookimpl(trylast=True)
