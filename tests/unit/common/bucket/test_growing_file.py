@@ -13,12 +13,12 @@ import pytest
 from support.children import until
 from support.faults import Gate
 from support.gcs import Gcs
+from support.s3 import S3
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenGcs
 from vidferry_common.bucket import (
     Bucket,
     BucketError,
-    FolderBucket,
     GrowingFile,
     PreconditionFailed,
     StoredObject,
@@ -26,6 +26,8 @@ from vidferry_common.bucket import (
 )
 from vidferry_common.bucket.checksum import crc32c
 from vidferry_common.bucket.patience import RetryPolicy
+from vidferry_common.bucket.s3 import S3Bucket
+from vidferry_common.bucket.s3.upload import SMALLEST_PART
 from vidferry_common.bucket.threads import THREADS, WAITING
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +45,7 @@ class Growing:
     def __init__(self, path: Path, bucket: Bucket, size: int = SIZE) -> None:
         self.written = path.open("wb", buffering=0)
         self._read = path.open("rb")
+        self._part = SMALLEST_PART if isinstance(bucket, S3Bucket) else MIB
         self.file = GrowingFile()
         self.sent: list[int] = []
         self._upload = bucket.upload(WHAT, self._read, size, self.sent.append, self.file)
@@ -60,6 +63,10 @@ class Growing:
 
     def complete(self) -> None:
         self.file.mark_complete()
+
+    async def has_sent_parts_of(self, there: int) -> None:
+        """All that is whole of so many bytes: the last part waits for the file's end."""
+        await self.has_sent((there - 1) // self._part * self._part)
 
     async def has_sent(self, least: int) -> None:
         await until(lambda: (self.sent or [0])[-1] >= least or self.task.done())
@@ -97,26 +104,25 @@ async def growing(bucket: Bucket, grow: Grow) -> Growing:
     return grow(bucket)
 
 
-async def check_nothing_is_left(bucket: Bucket, tmp_path: Path, gcs: Gcs | None) -> None:
+async def check_nothing_is_left(bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None) -> None:
     assert await bucket.stat(NAME) is None
-    if isinstance(bucket, FolderBucket):
-        await until(lambda: not list((tmp_path / "bucket" / "incoming").iterdir()))
+    if isinstance(service, Gcs):
+        kinds = service.layer.kinds
+        await until(lambda: kinds().count("abort") == kinds().count("begin"))
+        assert "last" not in kinds()
+    elif isinstance(service, S3):
+        await until(lambda: not service.uploads())
+        assert not {"complete", "put"} & set(service.layer.kinds())
+        assert service.names() == []
     else:
-        assert gcs
-        await until(lambda: gcs.layer.kinds().count("abort") == gcs.layer.kinds().count("begin"))
-        assert "last" not in gcs.layer.kinds()
-
-
-@pytest.fixture
-def service(home: str, request: pytest.FixtureRequest) -> Gcs | None:
-    return request.getfixturevalue("gcs") if home == "gcs" else None
+        await until(lambda: not list((tmp_path / "bucket" / "incoming").iterdir()))
 
 
 async def test_what_is_there_is_sent_and_nothing_is_visible_before_the_end(growing: Growing, bucket: Bucket) -> None:
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing.write(DATA[12 * MIB :])
-    await growing.has_sent(19 * MIB)
+    await growing.has_sent_parts_of(SIZE)
     assert await bucket.stat(NAME) is None
     growing.complete()
     stored = await growing.ended()
@@ -130,17 +136,17 @@ async def test_what_is_there_is_sent_and_nothing_is_visible_before_the_end(growi
 
 async def test_one_that_nobody_tells_of_is_looked_at_all_the_same(growing: Growing) -> None:
     growing.written.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing.file.give_up()
     with pytest.raises(BucketError):
         await growing.ended()
 
 
 async def test_one_that_shrinks_is_given_up(
-    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing.begin_anew(DATA[: 2 * MIB])
     with pytest.raises(BucketError, match="grew has"):
         await growing.ended()
@@ -148,10 +154,10 @@ async def test_one_that_shrinks_is_given_up(
 
 
 async def test_one_that_was_written_anew_between_two_looks_is_given_up(
-    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing.written.seek(0)
     growing.write(OTHER)
     growing.complete()
@@ -161,10 +167,10 @@ async def test_one_that_was_written_anew_between_two_looks_is_given_up(
 
 
 async def test_a_byte_that_changes_behind_the_reader_is_found(
-    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write(DATA)
-    await growing.has_sent(19 * MIB)
+    await growing.has_sent_parts_of(SIZE)
     os.pwrite(growing.written.fileno(), b"\xff", 5 * MIB)
     growing.complete()
     with pytest.raises(BucketError, match="written anew"):
@@ -174,7 +180,7 @@ async def test_a_byte_that_changes_behind_the_reader_is_found(
 
 async def test_bytes_that_were_written_anew_alike_are_the_same(growing: Growing, bucket: Bucket) -> None:
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing.written.seek(0)
     growing.write(DATA)
     growing.complete()
@@ -184,7 +190,7 @@ async def test_bytes_that_were_written_anew_alike_are_the_same(growing: Growing,
 
 @pytest.mark.parametrize(("has", "said"), [(SIZE - 1, "complete"), (SIZE + 1, ""), (SIZE + 1, "complete")])
 async def test_one_of_another_size_is_given_up(
-    has: int, said: str, growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    has: int, said: str, growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write((DATA + b"x")[:has])
     if said:
@@ -195,10 +201,10 @@ async def test_one_of_another_size_is_given_up(
 
 
 async def test_one_that_is_not_wanted_leaves_nothing(
-    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write(DATA)
-    await growing.has_sent(19 * MIB)
+    await growing.has_sent_parts_of(SIZE)
     growing.file.give_up()
     with pytest.raises(BucketError, match="not uploaded after all"):
         await growing.ended()
@@ -207,11 +213,11 @@ async def test_one_that_is_not_wanted_leaves_nothing(
 
 @pytest.mark.parametrize("there", [0, 12 * MIB, SIZE])
 async def test_cancelled_it_ends_within_a_second(
-    there: int, growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | None
+    there: int, growing: Growing, bucket: Bucket, tmp_path: Path, service: Gcs | S3 | None
 ) -> None:
     growing.write(DATA[:there])
     if there:
-        await growing.has_sent(there - MIB)
+        await growing.has_sent_parts_of(there)
     growing.task.cancel()
     begun = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
@@ -222,7 +228,7 @@ async def test_cancelled_it_ends_within_a_second(
 
 async def test_another_object_that_came_meanwhile_stays(growing: Growing, bucket: Bucket) -> None:
     growing.write(DATA)
-    await growing.has_sent(19 * MIB)
+    await growing.has_sent_parts_of(SIZE)
     first = await put(bucket, b"first")
     growing.complete()
     with pytest.raises(PreconditionFailed):
@@ -279,7 +285,7 @@ async def test_a_session_that_is_lost_begins_again(open_gcs: OpenGcs, gcs: Gcs, 
     cloud = await open_gcs()
     growing = grow(cloud)
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     gcs.layer.faults.add("chunk", status=410)
     growing.write(DATA[12 * MIB :])
     growing.complete()
@@ -306,7 +312,7 @@ async def test_bytes_that_changed_between_two_tries_are_refused(open_gcs: OpenGc
 
 async def test_a_source_that_is_closed_is_an_error(growing: Growing) -> None:
     growing.write(DATA[: 12 * MIB])
-    await growing.has_sent(11 * MIB)
+    await growing.has_sent_parts_of(12 * MIB)
     growing._read.close()
     with pytest.raises(BucketError, match="can't be read"):
         await growing.ended()
