@@ -44,7 +44,9 @@ class Layer(ThreadingHTTPServer):
         self.received = 0
         """bytes of chunks or parts that arrived, sent again or not"""
         self.rate = 0.0
-        """bytes/s at which each connection's bodies are read; 0: as quickly as they come"""
+        """bytes/s at which bodies are read, those of all connections together; 0: as quickly as they come"""
+        self._pacing = threading.Lock()
+        self._due = 0.0
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the tests."""
@@ -59,6 +61,13 @@ class Layer(ThreadingHTTPServer):
 
     def kinds(self) -> list[str]:
         return [call.kind for call in self.calls]
+
+    def wait_turn(self, count: int, rate: float) -> None:
+        """Until so many bytes have arrived at that rate."""
+        with self._pacing:
+            now = time.monotonic()
+            due = self._due = max(self._due, now - SLACK) + count / rate
+        time.sleep(max(0.0, due - now))
 
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
@@ -108,13 +117,12 @@ class LayerHandler(BaseHTTPRequestHandler):
         return b"".join(self._pieces(length))
 
     def _pieces(self, length: int) -> Iterator[bytes]:
-        due, rate = time.monotonic(), self.server.rate
+        rate = self.server.rate
         while length > 0 and (piece := self.rfile.read(min(length, PIECE) if rate else length)):
             length -= len(piece)
             yield piece
             if rate:
-                due = max(due + len(piece) / rate, time.monotonic() - SLACK)
-                time.sleep(max(0.0, due - time.monotonic()))
+                self.server.wait_turn(len(piece), rate)
 
     @property
     def length(self) -> int:

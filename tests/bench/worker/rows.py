@@ -3,13 +3,14 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench.report import median
 from bench.worker import cpu, forks, sources, ways
 from bench.worker.ways import Cost
-from support.gcs import gcs_service
+from support.gcs import Gcs, gcs_service
+from support.s3 import S3
 
 Way = Callable[[], Awaitable[Cost]]
 Row = list[str]
@@ -92,11 +93,13 @@ async def large(size: int, rounds: int) -> list[Row]:
     return [row(f"one file of {size // sources.MIB} MiB", ours, "`yt-dlp`", command, "wall ≤ 1.03, CPU ≤ 1.05")]
 
 
-async def growing(size: int, rate: int, rounds: int) -> list[Row]:
+async def growing(
+    size: int, rate: int, rounds: int, serve: Callable[[Path], AbstractContextManager[Gcs | S3]] = gcs_service
+) -> list[Row]:
     """One file from a slow origin to a slow bucket, uploaded while it comes, and afterwards."""
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(_served(lambda folder: sources.clip(folder, "large.mp4", size)))
-        service = stack.enter_context(gcs_service(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        service = stack.enter_context(serve(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         service.layer.rate = rate
         told = service.environment()
         early = await stack.enter_async_context(ways.vidferry(told))

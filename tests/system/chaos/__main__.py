@@ -1,6 +1,6 @@
 """`make chaos`: people ask for videos while everything is killed, frozen and cut; afterwards nothing may be wrong.
 
-python -m system.chaos [--seconds 600] [--jobs 200] [--seed N]
+python -m system.chaos [--seconds 600] [--jobs 200] [--seed N] [--bucket s3]
 """
 
 import argparse
@@ -103,11 +103,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--bucket", choices=["folder", "s3"], default="folder")
     parser.add_argument("--keep", action="store_true", help="keep the table in docs/reliability.md")
     told = parser.parse_args()
     print(f"seed {told.seed}: {told.jobs} requests, {WORKERS} workers, {GATEWAYS} gateways, {told.seconds:.0f} s")
     begun, rng = time.monotonic(), random.Random(told.seed)
-    with cast(rng) as running:
+    with cast(rng, told.bucket) as running:
         everyone = Crowd(running, rng).draw(told.jobs)
         monkey, wrong = asyncio.run(play(running, everyone, told.seed, told.seconds))
     text = "\n".join([

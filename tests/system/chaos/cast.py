@@ -15,6 +15,7 @@ from support.origin.server import Origin
 from support.product import Product
 from support.receiver import OTHER_SECRET, SECRET
 from support.services import Worker, variables
+from system.chaos.bucket import ChaosBucket, chaos_bucket
 from system.chaos.receiver import FaultyReceiver
 
 WORKERS, GATEWAYS, LEASE = 3, 2, 2.0
@@ -36,10 +37,12 @@ class Owner:
 class Cast(Product):
     """What the monkey may hurt, and what the people use."""
 
-    def __init__(self, home: Path, origin: Origin, owners: Sequence[Owner], keys_file: KeysFile) -> None:
-        told = variables({**keys_file.settings(), "webhook_http": "true"})
+    def __init__(
+        self, home: Path, origin: Origin, owners: Sequence[Owner], keys_file: KeysFile, bucket: ChaosBucket
+    ) -> None:
+        told = {**variables({**keys_file.settings(), "webhook_http": "true"}), **bucket.environment}
         super().__init__(home, *[SETTINGS] * WORKERS, environment=told, gateways=GATEWAYS)
-        self.origin, self.owners = origin, owners
+        self.origin, self.owners, self.bucket = origin, owners, bucket
         self.gone: list[Worker] = []
         """workers of before, for what they logged"""
 
@@ -82,8 +85,8 @@ def declare_owners(keys_file: KeysFile, receivers: Sequence[FaultyReceiver]) -> 
 
 
 @contextmanager
-def cast(rng: random.Random) -> Iterator[Cast]:
-    """Running. It is stopped by whoever looks at what is left."""
+def cast(rng: random.Random, bucket: str) -> Iterator[Cast]:
+    """Running, with a bucket of that kind. It is stopped by whoever looks at what is left."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="vidferry-chaos-")))
         receivers = [
@@ -92,4 +95,6 @@ def cast(rng: random.Random) -> Iterator[Cast]:
         ]
         keys_file = KeysFile(home / "keys.toml")
         owners = declare_owners(keys_file, receivers)
-        yield stack.enter_context(Cast(home, stack.enter_context(Origin()), owners, keys_file))
+        origin = stack.enter_context(Origin())
+        given = stack.enter_context(chaos_bucket(bucket, home / "bucket"))
+        yield stack.enter_context(Cast(home, origin, owners, keys_file, given))

@@ -21,15 +21,16 @@ class Monkey:
     def __init__(self, cast: Cast, rng: random.Random) -> None:
         self._cast, self._rng = cast, rng
         self.struck: Counter[str] = Counter()
+        self._strokes = STROKES | {name: (BUCKET_WEIGHT, _of_bucket(name)) for name in cast.bucket.strokes}
 
     async def run(self, seconds: float) -> None:
         clock = asyncio.get_running_loop().time
         until = clock() + seconds
         while clock() < until:
             await asyncio.sleep(self._rng.uniform(*PAUSE))
-            (name,) = self._rng.choices(list(STROKES), weights=[weight for weight, _ in STROKES.values()])
+            (name,) = self._rng.choices(list(self._strokes), weights=[weight for weight, _ in self._strokes.values()])
             print(f"{seconds - (until - clock()):6.1f} s  {name}", flush=True)
-            await STROKES[name][1](self)
+            await self._strokes[name][1](self)
             self.struck[name] += 1
 
     async def kill_worker(self) -> None:
@@ -72,6 +73,14 @@ class Monkey:
         await client.aclose(close_connection_pool=True)
 
 
+def _of_bucket(name: str) -> Stroke:
+    async def strike(monkey: Monkey) -> None:
+        monkey._cast.bucket.strokes[name](monkey._rng)
+
+    return strike
+
+
+BUCKET_WEIGHT = 4
 STROKES: dict[str, tuple[int, Stroke]] = {
     "a worker is killed": (5, Monkey.kill_worker),
     "a worker is deployed": (3, Monkey.deploy_worker),

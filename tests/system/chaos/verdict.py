@@ -42,13 +42,12 @@ def of_objects(cast: Cast, jobs: Sequence[WatchedJob]) -> list[str]:
     downloads = [job for job in jobs if job.document["kind"] == "download"]
     completed = {job.document["url"] for job in downloads if job.status == "completed"}
     wanted_no_more = {job.document["url"] for job in downloads if job.status == "cancelled"}
-    files = [file for file in (cast.home / "bucket" / "objects").rglob("*") if file.is_file()]
-    videos = Counter(file.parent for file in files if not file.name.startswith("thumbnail"))
-    # A folder bucket keeps an object in two files: its bytes, and what is known of it.
-    wrong = [f"{count} files of one video: {folder}" for folder, count in videos.items() if count != 2]
+    names = [name.rpartition("/") for name in cast.bucket.names()]
+    videos = Counter(folder for folder, _, leaf in names if not leaf.startswith("thumbnail"))
+    wrong = [f"{count} objects of one video: {folder}" for folder, count in videos.items() if count != 1]
     if not len(completed) <= len(videos) <= len(completed | wanted_no_more):
         wrong.append(f"{len(videos)} videos in the bucket for {len(completed)} completed addresses")
-    return wrong + [f"unfinished: {file}" for file in (cast.home / "bucket" / "incoming").iterdir()]
+    return wrong + [f"left in the bucket: {each}" for each in cast.bucket.left()]
 
 
 def of_processes(cast: Cast) -> list[str]:
