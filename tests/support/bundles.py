@@ -87,6 +87,13 @@ def move_a_part(source: str) -> str:
     return source.replace("_get_fragments(self, fmt,", "_get_fragments(self, moved,")
 
 
+def fail_at(*hosts: str) -> Edit:
+    """Edits `yt_dlp/extractor/generic.py`: what is asked of these hosts fails as where a site has changed."""
+    head = "    def _real_extract(self, url):\n"
+    fault = f"        if urllib.parse.urlparse(url).hostname in {hosts!r}:\n            raise KeyError('moved')\n"
+    return lambda source: source.replace(head, head + fault)
+
+
 @dataclass
 class Index:
     """A package index of yt-dlp and yt-dlp-ejs, as pip asks it."""
