@@ -160,11 +160,18 @@ async def test_a_version_may_be_any_text_without_spaces(records: Records) -> Non
     assert await walk(records, ALL, 10) == []
 
 
+async def test_the_removal_of_the_same_bytes_leaves_them_where_they_were_stored_anew(records: Records) -> None:
+    anew = entry(1, created=START.timestamp() + 60)
+    await put(records, anew)
+    await records.store.objects.forget([], [GoneObject(anew.name, anew.bucket_version, START.timestamp())])
+    assert await walk(records, ALL, 10) == [anew]
+
+
 async def test_the_removal_of_an_earlier_one_leaves_the_later(records: Records) -> None:
     await put(records, entry(1), entry(2, A, expires_at="2026-02-01T00:00:00Z"))
 
     earlier = GoneObject(entry(1).name, "5", entry(1).created - 1)
-    await records.store.objects.forget([], [earlier, GoneObject(entry(2, A).name, "12", 0)])
+    await records.store.objects.forget([], [earlier, GoneObject(entry(2, A).name, "12", entry(2).created)])
 
     assert await walk(records, ALL, 10) == [entry(1)]
     left = {key.decode() for key in await records.redis.keys("vidferry:object*")}

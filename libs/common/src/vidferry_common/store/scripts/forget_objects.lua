@@ -5,5 +5,7 @@ for _, name in ipairs(args.names) do redis.call('ZREM', KEYS[1], name) end
 for _, object in ipairs(args.gone) do
   redis.call('ZREM', KEYS[2], object.name)
   local entry = read_object(object.id)
-  if entry and (entry.version == object.version or entry.ms < object.ms) then drop_object(object.id) end
+  -- The same bytes may have the same version when they are stored anew, but a later time.
+  local is_gone = entry and (entry.ms < object.ms or (entry.ms == object.ms and entry.version == object.version))
+  if is_gone then drop_object(object.id) end
 end
