@@ -58,10 +58,14 @@ class Connection:
         expires: datetime | None = getattr(credentials, "_expiry_time", None)
         return None if expires is None else (expires - datetime.now(UTC)).total_seconds()
 
-    def renew(self) -> None:
-        """Reads the credentials anew at the next request: a file or a variable's file may have newer ones."""
+    def renew(self, client: Any) -> None:
+        """Reads the credentials anew at the next request: a file or a variable's file may have newer ones.
+
+        client: the one whose credentials were refused. Where another thread has renewed it already, the new one stays.
+        """
         with self._making:
-            self._session = self._client = self._signer = None
+            if self._client is client:
+                self._session = self._client = self._signer = None
 
     def close(self) -> None:
         for each in (self._client, self._signer):

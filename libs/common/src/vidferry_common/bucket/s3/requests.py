@@ -32,11 +32,13 @@ class Requests:
 
     def once_for_bucket(self, operation: str, what: str, **parameters: Any) -> Any:
         """The reply to one request that names no object; what: for errors."""
+        client = None
         try:
             with translate_errors(what):
-                return getattr(self._connection.client(), operation)(Bucket=self._location.bucket, **parameters)
+                client = self._connection.client()
+                return getattr(client, operation)(Bucket=self._location.bucket, **parameters)
         except CredentialsExpired:
-            self._connection.renew()
+            self._connection.renew(client)
             raise
 
     def head(self, name: str) -> Any:
@@ -62,6 +64,12 @@ class Requests:
                 return call()
             except StorageUnavailable as error:
                 patience.wait(error)
+
+    def delete(self, name: str, version: str) -> None:
+        """Removes the object, if it is of that version; ObjectNotFound, PreconditionFailed."""
+        self.try_until_answered(
+            lambda: self.conditionally(lambda conditions: self.once("delete_object", name, **conditions), version)
+        )
 
     def conditionally(self, call: Callable[[Mapping[str, str]], Any], if_version: str) -> Any:
         """The reply to call(headers), where headers make it depend on the object's version.
