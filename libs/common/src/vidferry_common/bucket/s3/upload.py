@@ -72,14 +72,20 @@ class ObjectUpload:
         self._failed = threading.Event()
         self._reporting = threading.Lock()
         self._sent = self._reported = 0
+        self.may_appear = False
+        """whether the object is there, or may be yet, although the upload has failed"""
 
     def run(self) -> Described:
         """The object as the store has it now. Raises BucketErrors, and Stopped."""
         send = self._send_whole if self._source.size <= self._part_size else self._send_in_parts
         for _ in range(TRIES - 1):
-            with suppress(UploadGone, WriteConflict):  # documented: begin again
+            try:
                 send()
                 break
+            except (UploadGone, WriteConflict) as error:  # documented: begin again
+                self._patience.renew()
+                self._patience.wait(error)
+                self._require_version()  # what has come between may be another's object, and all would be sent in vain
         else:
             send()
         self._patience.renew()
@@ -163,26 +169,33 @@ class ObjectUpload:
 
     def _commit(self, call: Callable[[Mapping[str, str]], Any]) -> None:
         """Makes the object appear, once: a try whose reply is lost is followed by a look at the object."""
-        is_uncertain = False
         while True:
             self._source.raise_if_stopped()
             try:
                 self._requests.conditionally(call, self._what.if_version)
+                self.may_appear = True
                 break
-            except (PreconditionFailed, UploadGone, WriteConflict) as error:
-                if is_uncertain and self._find_ours():
+            except (PreconditionFailed, ObjectNotFound) as error:
+                if self.may_appear and self._find_ours():
                     break
-                # A store may still be busy with the try before, whose upload it no longer lists.
-                if not is_uncertain or not isinstance(error, UploadGone):
+                self.may_appear = False
+                raise PreconditionFailed(f"{self._what.name} was written or removed by another") from error
+            except (UploadGone, WriteConflict) as error:
+                if not self.may_appear:
                     raise
+                if self._find_ours():
+                    break
+                # The store may still be busy with the try before, whose upload it no longer lists.
                 self._patience.wait(error)
             except StorageUnavailable as error:
-                is_uncertain = True
+                self.may_appear = True
                 self._source.raise_if_stopped()  # which may be why it failed
                 self._patience.wait(error)
 
     def _require_version(self) -> None:
         """The last look before the object is replaced: all that a store without conditions has."""
+        if self.may_appear and self._find_ours():
+            return  # which the last request finds out, too
         try:
             found = version_in(self._head())
         except ObjectNotFound:
@@ -207,9 +220,12 @@ class ObjectUpload:
     def _verify(self) -> Described:
         found = self._find_ours()
         if found is None:
+            self.may_appear = False
             raise PreconditionFailed(f"{self._what.name} was replaced or removed as soon as it was stored")
         if found.stored.size != self._source.size or found.stored.crc32c not in {"", self._source.crc32c}:
-            self._requests.patiently("delete_object", self._what.name)
+            with suppress(PreconditionFailed, ObjectNotFound):  # it is another's by now
+                self._requests.delete(self._what.name, found.stored.version)
+            self.may_appear = False
             raise BucketError(f"{self._what.name} arrived damaged, with {found.stored.size} bytes, and was removed")
         return found
 
