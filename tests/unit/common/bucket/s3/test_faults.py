@@ -1,19 +1,21 @@
 """Uploads and calls when the store, the network or the clocks fail in between."""
 
 import asyncio
+import io
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from support import s3_faults
 from support.children import until
-from support.faults import Gate
+from support.faults import Fault, Gate
 from support.s3 import S3
 from support.s3_rules import SKEW
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenS3
-from vidferry_common.bucket import BucketError, PreconditionFailed, StorageDenied, StorageUnavailable
+from vidferry_common.bucket import BucketError, PreconditionFailed, StorageDenied, StorageUnavailable, Upload
 from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.s3 import S3Bucket
 
@@ -137,6 +139,62 @@ async def test_a_conflict_with_another_write_begins_again(store: S3Bucket, s3: S
     s3.layer.faults.add("complete", **s3_faults.CONFLICT)
     await put(store, DATA)
     await check_whole(store, s3)
+
+
+async def test_after_a_conflict_with_a_write_that_won_nothing_is_sent_again(
+    store: S3Bucket, open_s3: OpenS3, s3: S3
+) -> None:
+    other = await open_s3()
+    s3.layer.faults.add("complete", gate=(gate := Gate()), **s3_faults.CONFLICT)
+    task = asyncio.create_task(put(store, DATA))
+    assert await asyncio.to_thread(gate.reached.wait, 60)
+    stored = await put(other, b"other")
+    gate.open()
+    with pytest.raises(PreconditionFailed):
+        await task
+    assert await store.read(NAME, 10) == (stored, b"other")
+    assert s3.layer.kinds().count("begin") == 1
+
+
+async def test_what_was_to_be_replaced_is_removed_at_the_last_moment(store: S3Bucket, s3: S3) -> None:
+    """Stores answer 404, not 412: the worker then stores the video as a new one."""
+    first = await put(store, b"first")
+    gate = s3.layer.faults.hold("complete")
+    task = asyncio.create_task(put(store, DATA, version=first.version))
+    assert await asyncio.to_thread(gate.reached.wait, 60)
+    await store.delete(NAME, first.version)
+    gate.open()
+    with pytest.raises(PreconditionFailed):
+        await task
+    await check_nothing(store, s3)
+
+
+async def test_an_object_that_could_not_be_looked_at_keeps_its_long_metadata(open_s3: OpenS3, s3: S3) -> None:
+    store = await open_s3(SHORT)
+    s3.layer.faults.put(
+        Fault(lambda call: call.kind == "head" and "complete" in s3.layer.kinds(), status=503, times=10_000)
+    )
+    what = Upload(NAME, "video/mp4", metadata={"title": "x" * 4000})
+    with pytest.raises(StorageUnavailable):
+        await store.upload(what, io.BytesIO(DATA), SIZE, lambda _: None)
+    s3.layer.faults.clear()
+    stored = await store.stat(NAME)
+    assert stored
+    assert stored.metadata == what.metadata
+
+
+async def test_leftovers_are_what_lies_beside_objects_that_are_gone(store: S3Bucket, s3: S3) -> None:
+    """What another program keeps is not, whatever its name."""
+    kept = await store.update_metadata(await put(store, b"film"), {"title": "x" * 4000})
+    beside = f"{NAME}#metadata"
+    theirs = ["other/x#metadata", "videos/Clip #3.mp4", "videos/gone#long-x", "videos/gone#metadata.txt"]
+    ours = ["videos/gone#metadata", f"videos/gone#long-{'0a' * 16}"]
+    for name in [*theirs, *ours]:
+        s3.ask("PUT", f"/{s3.bucket}/{quote(name)}")
+    assert await store.remove_leftovers("videos", 3600) == 0
+    assert await store.remove_leftovers("videos", -60) == len(ours)
+    assert sorted(s3.names()) == sorted([NAME, beside, *theirs])
+    assert await store.stat(NAME) == kept
 
 
 async def test_a_store_that_stalls_is_given_up(open_s3: OpenS3, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,12 @@ def test_what_goes_into_a_header_comes_back(metadata: dict[str, str]) -> None:
     assert not described.has_long_metadata
 
 
+def test_capitals_in_the_names_of_headers_are_none_of_metadatas() -> None:
+    headers, _ = encode_metadata({"a": "b"}, "id-1")
+    described = Described.parse("videos/x", reply({name.title(): value for name, value in headers.items()}))
+    assert (dict(described.stored.metadata), described.upload_id) == ({"a": "b"}, "id-1")
+
+
 def test_what_is_too_long_for_headers_goes_beside() -> None:
     metadata = {"title": "ü" * SHORT}
     headers, beside = encode_metadata(metadata, "id-1")

@@ -1,5 +1,6 @@
 """The bucket in an S3-compatible store."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -68,7 +69,7 @@ class S3Bucket(ThreadedBucket):
 
     async def close(self) -> None:
         await super().close()
-        self._helpers.shutdown()
+        await asyncio.to_thread(self._helpers.shutdown)
         self._connection.close()
 
     def _stat(self, name: str) -> StoredObject | None:
@@ -145,7 +146,7 @@ class S3Bucket(ThreadedBucket):
         try:
             described = upload.run()
         except BaseException:
-            if long_metadata:
+            if long_metadata and not upload.may_appear:
                 self._remove_sidecar(long_name(what.name, upload_id))
             raise
         if before and before.has_long_metadata:
@@ -189,11 +190,7 @@ class S3Bucket(ThreadedBucket):
             raise ObjectNotFound(name)
         if if_version == NEW or described.stored.version != if_version:
             raise PreconditionFailed(f"{name} is not at version {if_version!r}")
-        self._requests.try_until_answered(
-            lambda: self._requests.conditionally(
-                lambda conditions: self._requests.once("delete_object", name, **conditions), if_version
-            )
-        )
+        self._requests.delete(name, if_version)
         if described.has_long_metadata:
             self._remove_sidecar(long_name(name, described.upload_id))
         with suppress(BucketError):
@@ -237,10 +234,10 @@ class S3Bucket(ThreadedBucket):
                 lambda conditions: self._put_sidecar(stored.name + CHANGED, changed.body(), **conditions),
                 before.etag if before else NEW,
             )
-        except PreconditionFailed:
+        except (PreconditionFailed, ObjectNotFound) as error:
             found = self._load_changed(stored.name)  # ours, if a reply was lost
             if found is None or found.change_id != changed.change_id:
-                raise
+                raise PreconditionFailed(f"{stored.name} was changed by another") from error
         return changed.apply(stored)
 
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
@@ -267,9 +264,10 @@ class S3Bucket(ThreadedBucket):
             with suppress(UploadGone, ObjectNotFound):
                 self._requests.patiently("abort_multipart_upload", key, UploadId=number)
                 removed += 1
-        for name in list_orphans(self._requests, folder, before):
-            self._requests.patiently("delete_object", name)
-            removed += 1
+        for orphan in list_orphans(self._requests, folder, before):
+            with suppress(ObjectNotFound, PreconditionFailed):  # written anew since it was listed
+                self._requests.delete(orphan.name, orphan.version)
+                removed += 1
         return removed
 
     def _check(self, writing: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vidferry_common.bucket.errors import BucketError
 from vidferry_common.bucket.interface import PAGE
-from vidferry_common.bucket.s3.records import CHANGED, MARK, time_in, version_in
+from vidferry_common.bucket.s3.records import CHANGED, MARK, owner_of, time_in, version_in
 from vidferry_common.bucket.s3.requests import Requests
 
 
@@ -43,17 +43,17 @@ def list_keys(requests: Requests, folder: str, after: str, page: int) -> Iterato
             yield found[first : first + page]
 
 
-def list_orphans(requests: Requests, folder: str, before: float) -> Iterator[str]:
-    """The names of what lies beside objects that are gone, and was written before that time."""
+def list_orphans(requests: Requests, folder: str, before: float) -> Iterator[ListedKey]:
+    """What lies beside objects that are gone, and was written before that time."""
     owners: list[str] = []  # the objects whose names the present one begins with
     for names, _ in list_raw(requests, folder, "", PAGE):
         for each in names:
             owners = [name for name in owners if each.name.startswith(name)]
-            owner, mark, _ = each.name.partition(MARK)
-            if not mark:
+            owner = owner_of(each.name)
+            if MARK not in each.name:
                 owners.append(each.name)
-            elif owner not in owners and each.created < before:
-                yield each.name
+            elif owner and owner not in owners and each.created < before:
+                yield each
 
 
 def list_uploads(requests: Requests, folder: str, before: float) -> Iterator[tuple[str, str]]:

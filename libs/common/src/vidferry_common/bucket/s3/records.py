@@ -26,6 +26,8 @@ SHORT = 1900
 """bytes of metadata that go with an object: stores take 2 KB, with the names"""
 SIDECAR_BYTES = 64 * 1024
 _METADATA, _ID, _LONG = "vidferry", "vidferry-id", "long"
+_BESIDE = re.compile(r"metadata|long-[0-9a-f]{32}")
+"""behind MARK"""
 _FRAGILE = re.compile(r"  +|\x7f")
 """in a header, what proxies and signatures may change"""
 
@@ -33,6 +35,12 @@ _FRAGILE = re.compile(r"  +|\x7f")
 def long_name(name: str, upload_id: str) -> str:
     """The name of what keeps an object's long metadata."""
     return f"{name}#long-{upload_id}"
+
+
+def owner_of(name: str) -> str | None:
+    """The object that this lies beside; None where the name is that of an object, or of another program's making."""
+    owner, _, beside = name.partition(MARK)
+    return owner if _BESIDE.fullmatch(beside) else None
 
 
 def encode_metadata(metadata: Mapping[str, str], upload_id: str) -> tuple[dict[str, str], bytes]:
@@ -68,7 +76,8 @@ class Described:
     @classmethod
     def parse(cls, name: str, reply: Mapping[str, Any]) -> Self:
         """From the reply to HeadObject or GetObject."""
-        kept: Mapping[str, str] = reply.get("Metadata", {})
+        # Some stores and proxies write the names of headers with capitals.
+        kept = {key.lower(): value for key, value in reply.get("Metadata", {}).items()}
         text = kept.get(_METADATA, "")
         stored = StoredObject(
             name=name,
