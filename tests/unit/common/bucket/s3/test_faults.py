@@ -70,6 +70,14 @@ async def test_each_call_is_tried_again(store: S3Bucket, s3: S3, fault: dict[str
     await check_nothing(store, s3)
 
 
+async def test_a_success_that_says_nothing_is_none(store: S3Bucket, s3: S3) -> None:
+    """As of a proxy that answers in the store's place."""
+    for kind in ("begin", "part", "complete"):
+        s3.layer.faults.add(kind, status=201)
+    await put(store, DATA)
+    await check_whole(store, s3)
+
+
 async def test_a_body_that_came_too_slowly_is_sent_again(store: S3Bucket, s3: S3) -> None:
     s3.layer.faults.add("part", **s3_faults.TIMED_OUT)
     await put(store, DATA)

@@ -246,10 +246,13 @@ class MultipartUpload:
     def begin(cls, requests: Requests, name: str, options: Mapping[str, Any], patience: Patience) -> "MultipartUpload":
         """With a checksum of the whole object, if the store knows that kind; else each part has its own."""
 
+        def create_once(**checksum: str) -> Any:
+            reply = requests.once("create_multipart_upload", name, **checksum, **options)
+            _require(reply, "UploadId", name)
+            return reply
+
         def create(**checksum: str) -> Any:
-            return requests.try_until_answered(
-                lambda: requests.once("create_multipart_upload", name, **checksum, **options), patience=patience
-            )
+            return requests.try_until_answered(lambda: create_once(**checksum), patience=patience)
 
         try:
             reply = create(ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
@@ -269,7 +272,7 @@ class MultipartUpload:
         reply = self._requests.once(
             "upload_part", self._name, UploadId=self._number, PartNumber=number, Body=body, **check
         )
-        part = {"PartNumber": number, "ETag": reply["ETag"]}
+        part = {"PartNumber": number, "ETag": _require(reply, "ETag", self._name)}
         return {**part, **check} if self._has_checksum else part
 
     def complete(self, parts: list[Mapping[str, Any]], source: Source, conditions: Mapping[str, str]) -> None:
@@ -284,8 +287,7 @@ class MultipartUpload:
             )  # fmt: skip
         except Damaged as error:  # a part, which the store has already: this upload can't become whole
             raise BucketError(f"{self._name} arrived damaged, and made no object") from error
-        if not reply.get("ETag"):
-            raise StorageUnavailable(f"{self._name}: the end of its upload was answered without an ETag")
+        _require(reply, "ETag", self._name)
 
     def abort(self) -> None:
         """Removes the parts. The upload that has ended stays as it is."""
@@ -295,6 +297,14 @@ class MultipartUpload:
             pass
         except BucketError as error:
             _log.warning("an abandoned upload was left to expire", extra={"error": str(error)})
+
+
+def _require(reply: Mapping[str, Any], field: str, name: str) -> str:
+    """That field; StorageUnavailable where a success has none: a store's answer may end early, or be a proxy's."""
+    value = str(reply.get(field) or "")
+    if not value:
+        raise StorageUnavailable(f"{name}: the store answered without {field}")
+    return value
 
 
 def _part_size_for(source: Source) -> int:
