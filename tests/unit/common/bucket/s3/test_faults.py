@@ -15,7 +15,14 @@ from support.s3 import S3
 from support.s3_rules import SKEW
 from support.sources import MIB, NAME, pattern, put
 from unit.common.bucket.conftest import OpenS3
-from vidferry_common.bucket import BucketError, PreconditionFailed, StorageDenied, StorageUnavailable, Upload
+from vidferry_common.bucket import (
+    BucketError,
+    GrowingFile,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+    Upload,
+)
 from vidferry_common.bucket.patience import RetryPolicy
 from vidferry_common.bucket.s3 import S3Bucket
 
@@ -319,6 +326,21 @@ async def test_a_store_without_conditions_still_refuses_what_is_seen_beforehand(
         await store.delete(NAME, first.version)
     await store.delete(NAME, second.version)
     await check_nothing(store, s3)
+
+
+async def test_a_store_without_conditions_is_looked_at_when_a_small_file_has_grown(
+    store: S3Bucket, open_s3: OpenS3, s3: S3
+) -> None:
+    s3.layer.rules.conditions = "ignored"
+    other, growing = await open_s3(), GrowingFile()
+    what = Upload(NAME, "video/mp4")
+    task = asyncio.create_task(store.upload(what, io.BytesIO(b"film"), 4, lambda _: None, growing))
+    await until(lambda: "list" in s3.layer.kinds())  # after the first look, which has found nothing
+    stored = await put(other, b"other")
+    growing.mark_complete()
+    with pytest.raises(PreconditionFailed):
+        await task
+    assert await store.read(NAME, 10) == (stored, b"other")
 
 
 @pytest.mark.parametrize("conditions", ["kept", "ignored", "refused"])

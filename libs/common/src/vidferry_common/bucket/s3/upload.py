@@ -96,6 +96,8 @@ class ObjectUpload:
     def _send_whole(self) -> None:
         data = self._source.read(0, self._source.size)
         self._patience.renew()  # a file that grows may have taken long
+        if self._source.grows:
+            self._require_version()
         checks = {"ContentMD5": _md5(data), "ChecksumCRC32C": crc32c(data)}  # a store may know but one of them
         self._commit(
             lambda conditions: self._requests.once(
