@@ -212,6 +212,13 @@ async def test_leftovers_are_what_lies_beside_objects_that_are_gone(store: S3Buc
     assert await store.stat(NAME) == kept
 
 
+async def test_who_may_not_list_uploads_removes_the_other_leftovers(store: S3Bucket, s3: S3) -> None:
+    s3.ask("PUT", f"/{s3.bucket}/{quote('videos/gone#metadata')}")
+    s3.layer.faults.add("uploads", **s3_faults.DENIED)
+    assert await store.remove_leftovers("videos", -60) == 1
+    assert store.health.error is None
+
+
 async def test_a_store_that_stalls_is_given_up(open_s3: OpenS3, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidferry_common.bucket.s3.client.READ_SECONDS", 0.5)
     store = await open_s3(SHORT)

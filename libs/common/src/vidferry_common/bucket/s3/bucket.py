@@ -17,6 +17,7 @@ from vidferry_common.bucket.errors import (
     BucketError,
     ObjectNotFound,
     PreconditionFailed,
+    StorageDenied,
     StorageUnavailable,
 )
 from vidferry_common.bucket.interface import (
@@ -260,10 +261,13 @@ class S3Bucket(ThreadedBucket):
         """Multipart uploads whose worker died, and what lies beside objects that are gone."""
         before = time.time() - age
         removed = 0
-        for key, number in list_uploads(self._requests, folder, before):
-            with suppress(UploadGone, ObjectNotFound):
-                self._requests.patiently("abort_multipart_upload", key, UploadId=number)
-                removed += 1
+        try:
+            for key, number in list_uploads(self._requests, folder, before):
+                with suppress(UploadGone, ObjectNotFound):
+                    self._requests.patiently("abort_multipart_upload", key, UploadId=number)
+                    removed += 1
+        except StorageDenied as error:  # a right that nothing else needs
+            _log.warning("uploads that nobody completes are left", extra={"error": str(error)})
         for orphan in list_orphans(self._requests, folder, before):
             with suppress(ObjectNotFound, PreconditionFailed):  # written anew since it was listed
                 self._requests.delete(orphan.name, orphan.version)
