@@ -18,6 +18,8 @@ TOOLS = Path(sys.executable).parent
 SITE_PACKAGES = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
 PROGRAMS = {"python", "python3", f"python{sys.version_info.major}.{sys.version_info.minor}", "deno"}
 """the programs in the virtual environment's bin that an image needs"""
+AWS_SERVICES = {"s3", "sso", "sso-oidc", "sts"}
+"""of those that botocore describes, in 28 MB: the bucket's, and those that give credentials for it"""
 NAME = re.compile(r"^([A-Za-z0-9._-]+)==")
 
 
@@ -53,6 +55,9 @@ def _install_dependencies(member: Path, extras: list[str]) -> None:
     for folder in ("include", "share"):  # headers and manuals
         shutil.rmtree(PREFIX / folder, ignore_errors=True)
     (PREFIX / ".lock").unlink(missing_ok=True)
+    for path in (PREFIX / SITE_PACKAGES).glob("botocore/data/*/"):
+        if path.name not in AWS_SERVICES:
+            shutil.rmtree(path)
     if "ffmpeg" in extras:
         _link_ffmpeg()
     _compile_bytecode(PREFIX)
