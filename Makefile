@@ -84,7 +84,8 @@ test-cluster: $(VENV)/.dev ## Vidferry in the cluster that KUBECONFIG names; tes
 	@test -n "$$KUBECONFIG" || { echo "Say by KUBECONFIG which cluster to test on."; exit 1; }
 ifndef VIDFERRY_TEST_IMAGES
 	@$(MAKE) --no-print-directory images
-	@PYTHONPATH=deploy/images $(BIN)/python tests/system/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
+	@$(MAKE) --no-print-directory $(VERSITYGW)/.installed
+	@PYTHONPATH=deploy/images $(ON_VERSITYGW) $(BIN)/python tests/system/cluster/build.py $(if $(IMAGES_BASE),--base $(IMAGES_BASE))
 endif
 	@$(BIN)/python tests/provide.py
 	$(BIN)/pytest -m cluster -s $(PYTEST_ARGS)

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, WebSocket
 from support.browser import launched, watched_page
 from system.cluster.around import STORAGE
 from system.cluster.keys import CLIENT_KEY
-from system.cluster.settings import HOST, INGRESS, INGRESS_HTTP
+from system.cluster.settings import HOST, INGRESS, INGRESS_HTTP, S3_HOST
 
-PLACES = {f"{HOST}:443": INGRESS, urlsplit(STORAGE).netloc: INGRESS_HTTP}
+PLACES = {f"{HOST}:443": INGRESS, f"{S3_HOST}:443": INGRESS, urlsplit(STORAGE).netloc: INGRESS_HTTP}
 """What names stand for outside the cluster. No DNS knows them; the browser asks by these names all the same."""
 
 

@@ -1,8 +1,12 @@
-"""Builds the test image, and loads all images into the cluster by $CLUSTER_LOAD, which is given an archive's path."""
+"""Builds the test image, and loads all images into the cluster by $CLUSTER_LOAD, which is given an archive's path.
+
+$VIDFERRY_TEST_S3 names the S3 server that the image gets.
+"""
 
 import argparse
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +28,12 @@ def main() -> None:
             "How do images get into the cluster? Say by CLUSTER_LOAD which command loads an archive into it, such as\n"
             "CLUSTER_LOAD='kind load image-archive', or push them to a registry and name it by VIDFERRY_TEST_IMAGES."
         )
+    server = os.environ.get("VIDFERRY_TEST_S3")
+    if not server:
+        sys.exit(
+            "Which S3 server do the tests run? Say by VIDFERRY_TEST_S3 where versitygw is; `make test-cluster` does."
+        )
+    shutil.copy(server, ROOT / "build" / "versitygw")
     out = ROOT / "build" / "images"
     try:
         archive = build(builders.find_builder(), out, options.base)

@@ -27,6 +27,8 @@ GATEWAY_CLASS = os.environ.get("VIDFERRY_TEST_GATEWAY_CLASS", "traefik")
 """of the Gateway that the tests make, which serves https"""
 HOST = os.environ.get("VIDFERRY_TEST_HOST", "vidferry.test")
 """of the Ingress"""
+S3_HOST = f"s3.{HOST}"
+"""of the Ingress of a store in the cluster"""
 NAMESPACE = os.environ.get("VIDFERRY_TEST_NAMESPACE", "vidferry-test")
 """Vidferry's own"""
 AROUND = f"{NAMESPACE}-around"
