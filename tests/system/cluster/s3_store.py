@@ -64,7 +64,7 @@ def store() -> Iterator[None]:
         kube.kubectl("-n", AROUND, "wait", "--for=condition=Ready", "pod/s3", f"--timeout={kube.WAIT_SECONDS}s")
         yield
     finally:
-        kube.kubectl("-n", AROUND, "delete", "pod/s3", "service/s3", "ingress/s3", "--wait=false")
+        kube.kubectl("-n", AROUND, "delete", "pod/s3", "service/s3", "ingress/s3")
         kube.kubectl("-n", NAMESPACE, "delete", "secret", "s3-key")
 
 

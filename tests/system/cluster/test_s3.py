@@ -76,8 +76,15 @@ def test_a_deleted_video_is_gone(on_s3: OnS3) -> None:
     assert moved.is_redirect, moved.text
     link = moved.headers["Location"]
     assert on_s3.outside.follow(link).status_code == 200
-    newest = on_s3.client.request("GET", "/api/objects").json()["objects"][0]
-    gone = on_s3.client.request("DELETE", f"/api/objects/{newest['object_id']}")
+    found = [
+        f"/api/objects/{each['object_id']}" for each in on_s3.client.request("GET", "/api/objects").json()["objects"]
+    ]
+    (ours,) = [
+        each
+        for each in found
+        if urlsplit(on_s3.client.request("GET", f"{each}/file").headers["Location"]).path == urlsplit(link).path
+    ]
+    gone = on_s3.client.request("DELETE", ours)
     assert gone.status_code == 204, gone.text
     assert on_s3.outside.follow(link).status_code == 404
     assert on_s3.client.request("GET", f"/api/jobs/{job['job_id']}/file").status_code == 410
