@@ -7,11 +7,8 @@ A conftest imports the fixtures: from support.gcs import gcs, gcs_session. gcs g
 """
 
 import json
-import os
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -23,6 +20,7 @@ import pytest
 from support.gcs_layer import GcsLayer
 from support.gcs_rules import Account
 from support.layer import running
+from support.listening_program import listening
 from support.ports import free_port
 
 
@@ -75,13 +73,8 @@ def fake_server() -> Iterator[int]:
     address = f"127.0.0.1:{port}"
     options = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
     hosts = ["-public-host", address, "-external-url", f"http://{address}"]
-    process = subprocess.Popen([next(binaries), *options, *hosts], stdout=subprocess.DEVNULL)
-    try:
-        _wait_for(process, port)
+    with listening([next(binaries), *options, *hosts], port):
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager
@@ -106,11 +99,3 @@ def gcs(gcs_session: Gcs) -> Iterator[Gcs]:
     gcs_session.layer.forget()
     yield Gcs(gcs_session.layer, gcs_session.key_file)
     gcs_session.layer.forget()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    while process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        os.sched_yield()
-    raise RuntimeError(f"fake-gcs-server ended with {process.returncode}")

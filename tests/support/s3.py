@@ -10,12 +10,9 @@ VIDFERRY_TEST_S3 names versitygw's program: `make test-s3` sets it. Without it, 
 
 import os
 import re
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,6 +23,7 @@ from xml.sax.saxutils import unescape
 import pytest
 
 from support.layer import LOOPBACK, running
+from support.listening_program import listening
 from support.ports import free_port
 from support.s3_layer import S3Layer
 from support.s3_signatures import REGION, signed
@@ -96,7 +94,7 @@ def moto() -> Iterator[int]:
     """The wheel's server, in memory, on a free loopback port."""
     port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _serving(command, port, {}):
+    with listening(command, port, is_noisy=True):
         yield port
 
 
@@ -109,7 +107,7 @@ def versitygw(program: str, folder: Path, accounts: Accounts) -> Iterator[int]:
         each.mkdir()
     command = [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", "--sidecar", str(told), str(objects)]
     keys = {"ROOT_ACCESS_KEY": accounts.root.access, "ROOT_SECRET_KEY": accounts.root.secret}
-    with _serving(command, port, keys):
+    with listening(command, port, keys, is_noisy=True):
         yield port
 
 
@@ -134,24 +132,3 @@ def s3(s3_session: S3) -> Iterator[S3]:
     s3_session.layer.forget()
     yield S3(s3_session.layer, s3_session.folder)
     s3_session.layer.forget()
-
-
-@contextmanager
-def _serving(command: list[str], port: int, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(process, port)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    while process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.01)
-    raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
