@@ -24,20 +24,32 @@ class FolderLocation(NamedTuple):
     path: Path
 
 
-class GcsLocation(NamedTuple):
+class StoreLocation(NamedTuple):
+    """A part of a store's bucket, whose objects all have names that begin with the prefix."""
+
+    bucket: str
+    prefix: str
+    """without slashes at its ends; empty where there is none"""
+
+    def full_name(self, name: str) -> str:
+        """An object's name in the whole bucket."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def short_name(self, full_name: str) -> str:
+        """The name of an object below the prefix, without that."""
+        return full_name.removeprefix(self.full_name(""))
+
+
+class GcsLocation(StoreLocation):
     """A bucket of Cloud Storage."""
 
-    bucket: str
-    prefix: str
-    """without slashes at its ends; empty where there is none"""
+    __slots__ = ()
 
 
-class S3Location(NamedTuple):
+class S3Location(StoreLocation):
     """A bucket of an S3-compatible store."""
 
-    bucket: str
-    prefix: str
-    """without slashes at its ends; empty where there is none"""
+    __slots__ = ()
 
 
 Location = FolderLocation | GcsLocation | S3Location

@@ -82,10 +82,7 @@ class GcsBucket(ThreadedBucket):
         return self._client().bucket(self._location.bucket)
 
     def _blob(self, name: str, **known: Any) -> storage.Blob:
-        return self._bucket().blob(self._full_name(name), **known)
-
-    def _full_name(self, name: str) -> str:
-        return f"{self._location.prefix}/{name}" if self._location.prefix else name
+        return self._bucket().blob(self._location.full_name(name), **known)
 
     def _stat(self, name: str) -> StoredObject | None:
         try:
@@ -198,7 +195,7 @@ class GcsBucket(ThreadedBucket):
         with translate_errors(self._location.bucket):
             found = self._client().list_blobs(
                 self._location.bucket,
-                prefix=self._full_name(folder) + "/",
+                prefix=self._location.full_name(folder) + "/",
                 fields=f"items(name,generation,size,timeCreated,metadata/{EXPIRES_AT}),nextPageToken",
                 page_size=page,
                 **self._options,
@@ -207,7 +204,7 @@ class GcsBucket(ThreadedBucket):
                 yield [self._describe_listed(blob) for blob in blobs]
 
     def _describe_listed(self, blob: storage.Blob) -> ListedObject:
-        name = blob.name.removeprefix(self._full_name(""))
+        name = self._location.short_name(blob.name)
         expires_at = (blob.metadata or {}).get(EXPIRES_AT, "")
         return ListedObject(name, str(blob.generation), int(blob.size), blob.time_created.timestamp(), expires_at)
 
@@ -215,14 +212,14 @@ class GcsBucket(ThreadedBucket):
         with translate_errors(self._location.bucket):
             found = self._client().list_blobs(
                 self._location.bucket,
-                prefix=self._full_name(folder) + "/",
-                start_offset=self._full_name(after) if after else None,
+                prefix=self._location.full_name(folder) + "/",
+                start_offset=self._location.full_name(after) if after else None,
                 fields=f"items({_DESCRIBED}),nextPageToken",
                 page_size=page,
                 **self._options,
             )
             for blobs in found.pages:
-                described = [_describe(blob.name.removeprefix(self._full_name("")), blob) for blob in blobs]
+                described = [_describe(self._location.short_name(blob.name), blob) for blob in blobs]
                 yield [stored for stored in described if stored.name != after]  # the offset itself is listed too
 
     def _update_metadata(self, stored: StoredObject, metadata: Mapping[str, str]) -> StoredObject:

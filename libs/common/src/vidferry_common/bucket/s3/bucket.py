@@ -93,7 +93,7 @@ class S3Bucket(ThreadedBucket):
 
     def _list_once(self) -> None:
         self._requests.once_for_bucket(
-            "list_objects_v2", self._location.bucket, MaxKeys=1, Prefix=self._requests.full_name("")
+            "list_objects_v2", self._location.bucket, MaxKeys=1, Prefix=self._location.full_name("")
         )
 
     def _complete(self, described: Described) -> StoredObject:
@@ -243,7 +243,7 @@ class S3Bucket(ThreadedBucket):
 
     def _sign_link(self, stored: StoredObject, lifetime: float, filename: str) -> SignedLink:
         name = checked_name(stored.name)
-        parameters = {"Bucket": self._location.bucket, "Key": self._requests.full_name(name)}
+        parameters = {"Bucket": self._location.bucket, "Key": self._location.full_name(name)}
         if filename:
             parameters["ResponseContentDisposition"] = content_disposition(filename)
         with translate_errors(name):

@@ -63,12 +63,12 @@ def list_uploads(requests: Requests, folder: str, before: float) -> Iterator[tup
         reply = requests.try_until_answered(
             partial(
                 requests.once_for_bucket, "list_multipart_uploads", folder,
-                Prefix=requests.full_name(folder) + "/", **where,
+                Prefix=requests.location.full_name(folder) + "/", **where,
             )
         )  # fmt: skip
         for each in reply.get("Uploads", []):
             if each["Initiated"].timestamp() < before:
-                yield requests.short_name(each["Key"]), each["UploadId"]
+                yield requests.location.short_name(each["Key"]), each["UploadId"]
         if not reply.get("IsTruncated"):
             return
         where = {"KeyMarker": reply["NextKeyMarker"], "UploadIdMarker": reply.get("NextUploadIdMarker", "")}
@@ -76,8 +76,8 @@ def list_uploads(requests: Requests, folder: str, before: float) -> Iterator[tup
 
 def list_raw(requests: Requests, folder: str, after: str, page: int) -> Iterator[tuple[list[ListedKey], bool]]:
     """Whatever has a name below folder, page by page, and whether it is the last page. BucketError if out of order."""
-    prefix = requests.full_name(folder) + "/"
-    where: dict[str, Any] = {"StartAfter": requests.full_name(after)} if after else {}
+    prefix = requests.location.full_name(folder) + "/"
+    where: dict[str, Any] = {"StartAfter": requests.location.full_name(after)} if after else {}
     last = b""
     while True:
         reply = requests.try_until_answered(
@@ -96,4 +96,6 @@ def list_raw(requests: Requests, folder: str, after: str, page: int) -> Iterator
 
 
 def _parse_key(requests: Requests, listed: dict[str, Any]) -> ListedKey:
-    return ListedKey(requests.short_name(listed["Key"]), version_in(listed), int(listed["Size"]), time_in(listed))
+    return ListedKey(
+        requests.location.short_name(listed["Key"]), version_in(listed), int(listed["Size"]), time_in(listed)
+    )

@@ -17,18 +17,12 @@ class Requests:
     """What calls and uploads use to ask the store."""
 
     def __init__(self, connection: Connection, location: S3Location, policy: RetryPolicy, health: Health) -> None:
-        self._connection, self._location = connection, location
+        self._connection, self.location = connection, location
         self.policy, self.health = policy, health
-
-    def full_name(self, name: str) -> str:
-        return f"{self._location.prefix}/{name}" if self._location.prefix else name
-
-    def short_name(self, key: str) -> str:
-        return key.removeprefix(self.full_name(""))
 
     def once(self, operation: str, name: str, **parameters: Any) -> Any:
         """The reply to one request about that object."""
-        return self.once_for_bucket(operation, name, Key=self.full_name(name), **parameters)
+        return self.once_for_bucket(operation, name, Key=self.location.full_name(name), **parameters)
 
     def once_for_bucket(self, operation: str, what: str, **parameters: Any) -> Any:
         """The reply to one request that names no object; what: for errors."""
@@ -36,7 +30,7 @@ class Requests:
         try:
             with translate_errors(what):
                 client = self._connection.client()
-                return getattr(client, operation)(Bucket=self._location.bucket, **parameters)
+                return getattr(client, operation)(Bucket=self.location.bucket, **parameters)
         except CredentialsExpired:
             self._connection.renew(client)
             raise
@@ -48,7 +42,7 @@ class Requests:
         except BucketError as error:
             if type(error) not in {BucketError, StorageDenied}:
                 raise
-            self.once_for_bucket("list_objects_v2", name, Prefix=self.full_name(name), MaxKeys=1)
+            self.once_for_bucket("list_objects_v2", name, Prefix=self.location.full_name(name), MaxKeys=1)
             return self.once("head_object", name, ChecksumMode="ENABLED")
 
     def patiently(self, operation: str, name: str, **parameters: Any) -> Any:
